@@ -1,0 +1,66 @@
+// The CPU policy, and the one parallel loop of the library: the only OpenMP pragmas are here. Without OpenMP the same
+// code runs on one thread and gives the same bits.
+#pragma once
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+#include <fauna/core/backend.hpp>
+#include <fauna/core/dtype.hpp>
+
+namespace fauna::inline v0 {
+
+/// Precision of matrix products. f32: as it says. bf16: operands rounded to bf16 while packing, sums in f32; weights,
+/// gradients, moments, norms, softmax, loss and the residual stream stay f32.
+struct f32_products {};
+struct bf16_products {};
+
+/// Tile picks the kernels' vector width (4, 8 or 16 floats); by default that of the build. A wider tile than the
+/// build's still runs, through narrower instructions: so every tile is tested on every machine. Tag keeps kernels that
+/// were compiled with different flags apart.
+template <class Products = f32_products, isa Tile = build_isa, unsigned Tag = build_tag> struct Cpu {
+  using scalar = float;
+  using products = Products;
+  static constexpr isa tile = Tile;
+  static constexpr int lanes = Tile == isa::baseline ? 4 : Tile == isa::avx2 ? 8 : 16;
+  int threads = 1;
+  Arena* scratch = nullptr;
+};
+
+/// What each member of a team sees inside `parallel`.
+struct Team {
+  int thread = 0, threads = 1;
+  /// All threads arrive before any goes on.
+  void barrier() const {
+#ifdef _OPENMP
+    if (threads > 1) {
+#pragma omp barrier
+    }
+#endif
+  }
+  /// This thread's part [from, to) of n items, equal parts, in order.
+  constexpr int from(int n) const { return static_cast<int>(static_cast<long long>(n) * thread / threads); }
+  constexpr int to(int n) const { return static_cast<int>(static_cast<long long>(n) * (thread + 1) / threads); }
+};
+
+/// Runs f(Team) once on each of `threads` threads.
+template <class F> void parallel([[maybe_unused]] int threads, F&& f) {
+#ifdef _OPENMP
+  if (threads > 1) {
+#pragma omp parallel num_threads(threads)
+    f(Team{omp_get_thread_num(), omp_get_num_threads()});
+    return;
+  }
+#endif
+  f(Team{});
+}
+
+/// f(first, last) over [0, n) in one contiguous piece per thread. `grain`: the fewest items worth a thread of their
+/// own.
+template <class F> void parallel_for(int threads, int n, int grain, F&& f) {
+  int t = grain > 0 ? n / grain : n;
+  t = t < 1 ? 1 : t > threads ? threads : t;
+  parallel(t, [&](Team team) { f(team.from(n), team.to(n)); });
+}
+
+}  // namespace fauna::inline v0

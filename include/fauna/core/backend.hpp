@@ -1,0 +1,26 @@
+// A backend is a policy: one template argument that picks every kernel. It carries what a kernel needs to run.
+#pragma once
+#include <concepts>
+
+#include <fauna/core/arena.hpp>
+
+namespace fauna::inline v0 {
+
+/// scalar: the type of activations. threads and scratch: where and in what memory an op works.
+template <class B>
+concept Backend = requires(B const& b) {
+  typename B::scalar;
+  { b.threads } -> std::convertible_to<int>;
+  { b.scratch } -> std::convertible_to<Arena*>;
+};
+
+/// The reference policy: every op is its naive loop (ops/*/ref.hpp), generic in the scalar: float, double, Dual.
+template <class Scalar = double> struct Ref {
+  using scalar = Scalar;
+  int threads = 1;
+  Arena* scratch = nullptr;
+};
+
+template <class B> inline constexpr bool always_false = false;
+
+}  // namespace fauna::inline v0

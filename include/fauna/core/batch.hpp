@@ -1,0 +1,48 @@
+// What a call's rows are: rows of the same sequence stand together, in order. A uniform batch of B sequences of T rows
+// needs no arrays at all.
+#pragma once
+#include <fauna/core/version.hpp>
+
+namespace fauna::inline v0 {
+
+struct Batch {
+  int sequences = 1;
+  int rows = 0;                         ///< rows in all
+  int length = 0;                       ///< rows of every sequence when uniform, else 0
+  const int* offsets = nullptr;         ///< [sequences + 1] first row of each sequence, when ragged
+  const int* tokens = nullptr;          ///< [rows] token ids
+  const int* targets = nullptr;         ///< [rows] next token of each row, or the ignore index; null in inference
+  const int* positions = nullptr;       ///< [rows] position in the sequence; null: the row's index in its sequence
+  const int* document_start = nullptr;  ///< [rows] row at which the row's packed document starts; null: one document
+  const int* parent = nullptr;  ///< [rows] row each row continues, -1 for a root; null: the row before (no tree)
+
+  static constexpr Batch uniform(int sequences, int length, const int* tokens = nullptr, const int* targets = nullptr) {
+    Batch b;
+    b.sequences = sequences;
+    b.length = length;
+    b.rows = sequences * length;
+    b.tokens = tokens;
+    b.targets = targets;
+    return b;
+  }
+
+  constexpr int first(int sequence) const { return offsets ? offsets[sequence] : sequence * length; }
+  constexpr int last(int sequence) const { return offsets ? offsets[sequence + 1] : (sequence + 1) * length; }
+  /// Position of a row that belongs to `sequence`.
+  constexpr int position(int sequence, int row) const { return positions ? positions[row] : row - first(sequence); }
+  /// The first row that `row` may look back to.
+  constexpr int start(int sequence, int row) const {
+    return document_start && document_start[row] > first(sequence) ? document_start[row] : first(sequence);
+  }
+  /// May row r of a sequence see row k of the same sequence? Causality, documents and the tree in one question.
+  constexpr bool sees(int sequence, int r, int k) const {
+    if (k > r || k < start(sequence, r)) return false;
+    if (parent == nullptr) return true;
+    while (r > k) r = parent[r];
+    return r == k;
+  }
+  /// No documents and no tree: row r sees exactly the rows before it in its sequence.
+  constexpr bool plainly_causal() const { return document_start == nullptr && parent == nullptr; }
+};
+
+}  // namespace fauna::inline v0

@@ -1,0 +1,51 @@
+// Causal softmax attention (Vaswani et al. 2017, section 3.2.1), computed without ever holding a T x T matrix (Milakov
+// and Gimelshein 2018, online softmax; Dao et al. 2022, FlashAttention).
+//   s_ij = scale · q_i · k_j   over the j that row i sees      p_ij = exp(s_ij - lse_i),  lse_i = log Σ_j exp s_ij
+//   y_i  = Σ_j m_ij p_ij v_j                                   m_ij = dropout mask / (1 - p), 1 without dropout
+// Backward, with delta_i = dy_i · y_i:
+//   dv_j = Σ_i m_ij p_ij dy_i      ds_ij = p_ij (m_ij dy_i · v_j - delta_i)
+//   dq_i = scale Σ_j ds_ij k_j     dk_j  = scale Σ_i ds_ij q_i
+#pragma once
+#include <fauna/core/backend.hpp>
+#include <fauna/core/batch.hpp>
+#include <fauna/core/rng.hpp>
+
+namespace fauna::inline v0 {
+
+/// Element i of head h in row r is data[r * row_stride + h * head_stride + i]: [rows, heads, size] cut out of a fused
+/// projection, or [heads, rows, size], without a copy.
+template <class T> struct Heads {
+  T* data = nullptr;
+  int row_stride = 0, head_stride = 0;
+  constexpr T* at(int row, int head) const {
+    return data + static_cast<std::ptrdiff_t>(row) * row_stride + static_cast<std::ptrdiff_t>(head) * head_stride;
+  }
+  constexpr operator Heads<const T>() const { return {data, row_stride, head_stride}; }
+};
+
+struct AttentionShape {
+  int heads = 1;
+  int kv_heads = 1;   ///< divides heads; query head h reads key head h / (heads / kv_heads)
+  double scale = 1;   ///< usually 1 / sqrt(head size)
+  float dropout = 0;  ///< probability that an attention weight is dropped; 0 = off
+  Key key{};          ///< the mask of (row i, head h, row j of the same sequence): see attention_drops
+};
+
+/// The dropout decision of one attention weight: position ((row * heads + head) << 32) + (j - first row of the
+/// sequence).
+constexpr bool attention_drops(AttentionShape const& a, int row, int head, int key_index) {
+  const auto at =
+      (static_cast<std::uint64_t>(row) * static_cast<std::uint64_t>(a.heads) + static_cast<std::uint64_t>(head)) << 32;
+  return a.key.uniform(at + static_cast<std::uint64_t>(key_index)) < a.dropout;
+}
+
+/// attention<B>::forward<HeadSize>(b, batch, shape, q, k, v, y, lse)   lse: [rows * heads], index row * heads + head
+/// attention<B>::backward<HeadSize>(b, batch, shape, q, k, v, y, lse, dy, dq, dk, dv)   overwrites dq, dk and dv
+/// attention<B>::workspace<HeadSize>(batch sequences, longest sequence, shape, threads): bytes either takes from
+/// b.scratch. A row that sees no key cannot occur: every row sees itself.
+template <class B> struct attention {
+  static_assert(always_false<B>,
+                "fauna: no attention for this backend: include <fauna/ops/attention/cpu.hpp> or ref.hpp");
+};
+
+}  // namespace fauna::inline v0

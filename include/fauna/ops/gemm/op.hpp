@@ -1,0 +1,35 @@
+// Matrix product, the three shapes that a linear layer needs (K is the summed dimension):
+//   nt   C[M,N] = base + A[M,K] · B[N,K]ᵀ    forward:  y = x Wᵀ          (W as stored: [out, in])
+//   nn   C[M,N] = base + A[M,K] · B[K,N]     dx = dy W
+//   tn   C[M,N] = base + A[K,M]ᵀ · B[K,N]    dW = dyᵀ x
+// The one-chain rule (CPU): each element of C is one sum in ascending k that starts from base (or zero) and is reloaded
+// from C between blocks of k; bias and activation follow the last k. A row's bits therefore depend neither on the
+// number of rows nor on the number of threads. With bf16 products the chain goes in groups of the dot instruction (two
+// k).
+#pragma once
+#include <fauna/core/backend.hpp>
+#include <fauna/core/view.hpp>
+
+namespace fauna::inline v0 {
+
+enum class activation : int { none, gelu, gelu_tanh };
+
+/// What happens around the sum. All members are optional.
+template <class S> struct Epilogue {
+  const S* base = nullptr;  ///< [M,N], stride base_stride: the chain starts from it; may be C itself (accumulate)
+  int base_stride = 0;
+  const S* bias = nullptr;  ///< [N], added after the last k
+  activation act = activation::none;
+  S* pre = nullptr;  ///< [M,N], stride pre_stride: with act, receives the value before the activation
+  int pre_stride = 0;
+  const S* gate = nullptr;  ///< [M,N], stride gate_stride: multiplies the sum by act'(gate): the backward of act
+  int gate_stride = 0;
+};
+
+/// gemm<B>::nt, nn, tn(b, A, B, C, epilogue) and gemm<B>::workspace(m, n, k, threads): the bytes of scratch that any of
+/// the three takes from b.scratch at this shape.
+template <class B> struct gemm {
+  static_assert(always_false<B>, "fauna: no gemm for this backend: include <fauna/ops/gemm/cpu.hpp> or ref.hpp");
+};
+
+}  // namespace fauna::inline v0
