@@ -5,8 +5,11 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
 
-#include <fauna/core/version.hpp>
+#include <fauna/core/dtype.hpp>
 
 #define FAUNA_INLINE inline __attribute__((always_inline))
 
@@ -28,35 +31,106 @@ template <int W> FAUNA_INLINE void load(vfloat<W>& v, const float* p) {
 template <int W> FAUNA_INLINE void store(float* p, vfloat<W> const& v) {
   *reinterpret_cast<typename lanes_of<W>::f_unaligned*>(p) = v;
 }
-/// The first n lanes of memory; the others read as zero.
-template <int W> FAUNA_INLINE void load_first(vfloat<W>& v, const float* p, int n) {
+/// Widens W bf16 numbers.
+template <int W> FAUNA_INLINE void load(vfloat<W>& v, const bf16* p) {
+  typedef std::uint16_t half __attribute__((vector_size(W * 2)));
+  half h;
+  std::memcpy(&h, p, sizeof h);
+  v = (vfloat<W>)(__builtin_convertvector(h, vuint<W>) << 16);
+}
+/// The first n lanes of memory, n <= W; the others read as zero.
+template <int W, class E> FAUNA_INLINE void load_first(vfloat<W>& v, const E* p, int n) {
+#if defined(__AVX512F__)
+  if constexpr (W == 16 && sizeof(E) == sizeof(float)) {
+    v = (vfloat<W>)_mm512_maskz_loadu_ps(static_cast<__mmask16>((1U << n) - 1U), p);
+    return;
+  }
+#endif
   alignas(64) float t[W]{};
-  std::memcpy(t, p, static_cast<std::size_t>(n) * sizeof(float));
+  for (int i = 0; i < n; ++i) t[i] = p[i];
   load<W>(v, t);
 }
 template <int W> FAUNA_INLINE void store_first(float* p, vfloat<W> const& v, int n) {
+#if defined(__AVX512F__)
+  if constexpr (W == 16) {
+    _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1U << n) - 1U), (__m512)v);
+    return;
+  }
+#endif
   alignas(64) float t[W];
   store<W>(t, v);
-  std::memcpy(p, t, static_cast<std::size_t>(n) * sizeof(float));
+  for (int i = 0; i < n; ++i) p[i] = t[i];
+}
+/// A whole vector, or the first n lanes where a row ends.
+template <int W, class E> FAUNA_INLINE void get(vfloat<W>& v, const E* p, int n) {
+  if (n >= W) load<W>(v, p);
+  else load_first<W>(v, p, n);
+}
+template <int W> FAUNA_INLINE void put(float* p, vfloat<W> const& v, int n) {
+  if (n >= W) store<W>(p, v);
+  else store_first<W>(p, v, n);
 }
 template <int W> FAUNA_INLINE void broadcast(vfloat<W>& v, float x) {
   // A subtraction of zero folds away where an addition of zero must not (it would turn -0 into 0).
   v = x - vfloat<W>{};
 }
+/// The two halves of a vector.
+template <int W> FAUNA_INLINE void halves(vfloat<W / 2>& low, vfloat<W / 2>& high, vfloat<W> const& v) {
+  std::memcpy(&low, &v, sizeof low);
+  std::memcpy(&high, reinterpret_cast<const char*>(&v) + sizeof low, sizeof high);
+}
 /// Lane 0 + lane 1 + ... in a fixed pairwise order.
 template <int W> FAUNA_INLINE float sum(vfloat<W> const& v) {
-  alignas(64) float t[W];
-  store<W>(t, v);
-  for (int h = W / 2; h > 0; h /= 2)
-    for (int i = 0; i < h; ++i) t[i] += t[i + h];
-  return t[0];
+  if constexpr (W == 4) {
+    return (v[0] + v[2]) + (v[1] + v[3]);
+  } else {
+    vfloat<W / 2> a, b;
+    halves<W>(a, b, v);
+    return sum<W / 2>(a + b);
+  }
 }
+/// The largest lane of a vector without NaN.
 template <int W> FAUNA_INLINE float max(vfloat<W> const& v) {
-  alignas(64) float t[W];
-  store<W>(t, v);
-  float m = t[0];
-  for (int i = 1; i < W; ++i) m = t[i] > m ? t[i] : m;
-  return m;
+  if constexpr (W == 4) {
+    const float a = v[0] > v[2] ? v[0] : v[2], b = v[1] > v[3] ? v[1] : v[3];
+    return a > b ? a : b;
+  } else {
+    vfloat<W / 2> a, b;
+    halves<W>(a, b, v);
+    return max<W / 2>(a > b ? a : b);
+  }
+}
+
+/// √x, correctly rounded.
+template <int W> FAUNA_INLINE void sqrt(vfloat<W>& y, vfloat<W> const& x) {
+#if defined(__AVX512F__)
+  if constexpr (W == 16) {
+    y = (vfloat<W>)_mm512_maskz_sqrt_ps(0xffff, (__m512)x);  // the form without a mask warns in g++ 12
+    return;
+  }
+#endif
+#if defined(__AVX__)
+  if constexpr (W == 8) {
+    y = (vfloat<W>)__builtin_ia32_sqrtps256(x);
+    return;
+  }
+#endif
+#if defined(__SSE2__)
+  if constexpr (W == 4) {
+    y = (vfloat<W>)__builtin_ia32_sqrtps(x);
+    return;
+  }
+#endif
+  if constexpr (W > 4) {
+    vfloat<W / 2> a, b;
+    halves<W>(a, b, x);
+    sqrt<W / 2>(a, a);
+    sqrt<W / 2>(b, b);
+    std::memcpy(&y, &a, sizeof a);
+    std::memcpy(reinterpret_cast<char*>(&y) + sizeof a, &b, sizeof b);
+  } else {
+    for (int i = 0; i < W; ++i) y[i] = std::sqrt(x[i]);
+  }
 }
 
 /// e^x, relative error below 2 ulp; 0 below -87.3 (no subnormals), infinity above 88.7; NaN stays NaN.
@@ -84,11 +158,57 @@ template <int W> FAUNA_INLINE void exp(vfloat<W>& y, vfloat<W> const& x) {
   y = x > 88.72283F ? (vfloat<W>{} + __builtin_inff()) : y;
   y = x != x ? x : y;
 }
-template <int W> FAUNA_INLINE void tanh(vfloat<W>& y, vfloat<W> const& x) {
-  for (int i = 0; i < W; ++i) y[i] = std::tanh(x[i]);
+
+/// The magnitude of a with the sign bit of b.
+template <int W> FAUNA_INLINE void copy_sign(vfloat<W>& y, vfloat<W> const& a, vfloat<W> const& b) {
+  y = (vfloat<W>)(((vint<W>)a & 0x7fffffff) | ((vint<W>)b & ~0x7fffffff));
 }
+
+/// tanh x, relative error below 4 ulp; odd, -0 stays -0, NaN stays NaN.
+/// tanh |x| = e / (e + 2) with e = e^{2|x|} - 1 = 2^n (e^r - 1) + (2^n - 1): no cancellation, also near zero.
+template <int W> FAUNA_INLINE void tanh(vfloat<W>& y, vfloat<W> const& x) {
+  vfloat<W> a = (vfloat<W>)((vint<W>)x & 0x7fffffff);
+  a = a > 9.1F ? (vfloat<W>{} + 9.1F) : a;  // from here on tanh rounds to 1
+  a = a + a;
+  const vfloat<W> magic = vfloat<W>{} + 12582912.0F;
+  const vfloat<W> t = a * 1.44269504F + magic;
+  const vfloat<W> n = t - magic;
+  const vfloat<W> r = (a - n * 0.693359375F) - n * -2.12194440e-4F;
+  vfloat<W> p = vfloat<W>{} + 1.98412698e-4F;
+  p = p * r + 1.38888889e-3F;
+  p = p * r + 8.33333333e-3F;
+  p = p * r + 4.16666667e-2F;
+  p = p * r + 1.66666667e-1F;
+  p = p * r + 0.5F;
+  p = p * (r * r) + r;
+  const vfloat<W> s = (vfloat<W>)((__builtin_convertvector(n, vint<W>) + 127) << 23);
+  const vfloat<W> e = p * s + (s - 1.0F);
+  copy_sign<W>(y, e / (e + 2.0F), x);
+  y = x != x ? x : y;
+}
+
+/// erf x, relative error below 10 ulp; odd, -0 stays -0, NaN stays NaN.
+/// |x| P(x²) / Q(x²) with P and Q of degree 5: the minimax quotient on |x| <= 3.92 (relative error 1.9e-8, all
+/// coefficients positive, so nothing cancels); beyond, erf rounds to 1.
 template <int W> FAUNA_INLINE void erf(vfloat<W>& y, vfloat<W> const& x) {
-  for (int i = 0; i < W; ++i) y[i] = std::erf(x[i]);
+  vfloat<W> a = (vfloat<W>)((vint<W>)x & 0x7fffffff);
+  a = a > 3.92F ? (vfloat<W>{} + 3.92F) : a;
+  const vfloat<W> u = a * a;
+  vfloat<W> p = vfloat<W>{} + 2.05015176e-6F, q = vfloat<W>{} + 3.80921600e-5F;
+  p = p * u + 2.84878576e-4F;
+  q = q * u + 1.16247461e-3F;
+  p = p * u + 3.76535373e-3F;
+  q = q * u + 1.49686885e-2F;
+  p = p * u + 5.27479103e-2F;
+  q = q * u + 1.14106501e-1F;
+  p = p * u + 1.90400085e-1F;
+  q = q * u + 5.02070424e-1F;
+  p = p * u + 1.12837915F;
+  q = q * u + 1.0F;
+  p = a * p / q;
+  p = p > 1.0F ? (vfloat<W>{} + 1.0F) : p;
+  copy_sign<W>(y, p, x);
+  y = x != x ? x : y;
 }
 
 }  // namespace fauna::inline v0::simd

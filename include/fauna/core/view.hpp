@@ -66,6 +66,10 @@ template <class T, int Rows, int Cols> class View {
 /// Both extents at run time: what kernels take, so that they are not instantiated again for every width.
 template <class T> using Matrix = View<T, dyn, dyn>;
 
+/// Any view as a Matrix; `reading` also makes it read-only. For templates that deduce the element type.
+template <class T, int R, int C> constexpr Matrix<T> matrix(View<T, R, C> v) { return v; }
+template <class T, int R, int C> constexpr Matrix<const T> reading(View<T, R, C> v) { return v; }
+
 /// The same view, read-only.
 template <class T, int R, int C> constexpr View<const T, R, C> as_const(View<T, R, C> v) { return v; }
 

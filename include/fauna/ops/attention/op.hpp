@@ -6,6 +6,8 @@
 //   dv_j = Σ_i m_ij p_ij dy_i      ds_ij = p_ij (m_ij dy_i · v_j - delta_i)
 //   dq_i = scale Σ_j ds_ij k_j     dk_j  = scale Σ_i ds_ij q_i
 #pragma once
+#include <type_traits>
+
 #include <fauna/core/backend.hpp>
 #include <fauna/core/batch.hpp>
 #include <fauna/core/rng.hpp>
@@ -20,7 +22,7 @@ template <class T> struct Heads {
   constexpr T* at(int row, int head) const {
     return data + static_cast<std::ptrdiff_t>(row) * row_stride + static_cast<std::ptrdiff_t>(head) * head_stride;
   }
-  constexpr operator Heads<const T>() const { return {data, row_stride, head_stride}; }
+  constexpr operator Heads<const T>() const requires(!std::is_const_v<T>) { return {data, row_stride, head_stride}; }
 };
 
 struct AttentionShape {

@@ -7,12 +7,11 @@
 // number of rows nor on the number of threads. With bf16 products the chain goes in groups of the dot instruction (two
 // k).
 #pragma once
+#include <fauna/core/activation.hpp>
 #include <fauna/core/backend.hpp>
 #include <fauna/core/view.hpp>
 
 namespace fauna::inline v0 {
-
-enum class activation : int { none, gelu, gelu_tanh };
 
 /// What happens around the sum. All members are optional.
 template <class S> struct Epilogue {

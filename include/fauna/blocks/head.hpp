@@ -1,0 +1,74 @@
+// LmHead: rows to logits over the vocabulary, and, without ever holding all of them, to the loss and its gradient.
+// Tied to the token embedding it is Use<"embedding", LmHead<...>>: Lm brings the table into scope under that name.
+#pragma once
+#include <fauna/compose/share.hpp>
+#include <fauna/core/block.hpp>
+#include <fauna/ops/cross_entropy/op.hpp>
+#include <fauna/ops/gemm/op.hpp>
+
+namespace fauna::inline v0 {
+
+/// A target that is not counted in the loss.
+inline constexpr int ignore_target = -1;
+
+template <int Width, int Vocab, bool Bias = false> struct LmHead : Leaf<Width, Vocab> {
+  static constexpr const char* kind_name = "LmHead";
+  template <class D> struct Weights {
+    View<typename D::matrix, Vocab, Width> weight;
+    View<typename D::vector, 1, Vocab> bias;
+  };
+  template <class W, class F> static constexpr void visit(W& w, Place const& at, F&& f) {
+    f(Tensor{.field = "weight", .init = normal(0.02F), .at = at}, w.weight);
+    if constexpr (Bias) f(Tensor{.field = "bias", .stored = kind::vector, .rank = 1, .at = at}, w.bias);
+  }
+  static constexpr double flops(double) { return 2.0 * Width * Vocab; }
+  template <class B> static constexpr void plan_scratch(Shape const& s, Arena& a) {
+    plan_workspace(cross_entropy<B>::workspace(s.rows(), Width, Vocab, s.threads), a);
+  }
+
+  /// logits [rows, Vocab]; `logits` may be fewer rows than a batch: those of x.
+  template <class C, class W>
+  static void logits(C const& c, W const& w, Matrix<const typename C::scalar> x, Matrix<typename C::scalar> y) {
+    Epilogue<typename C::scalar> e;
+    if constexpr (Bias) e.bias = w.bias.data();
+    gemm<typename C::backend_type>::nt(c.backend, x, reading(w.weight), y, e);
+  }
+  /// losses [rows], in nats; 0 where the target is ignored.
+  template <class C, class W>
+  static void loss(C const& c, W const& w, Matrix<const typename C::scalar> x, const int* targets,
+                   typename C::scalar* losses) {
+    cross_entropy<typename C::backend_type>::loss(c.backend, x, reading(w.weight), bias(w), targets, ignore_target,
+                                                  losses);
+  }
+  /// Also dx = scale · dloss/dx, and the same added to dw.
+  template <class C, class W, class G>
+  static void loss_and_gradient(C const& c, W const& w, G& dw, Matrix<const typename C::scalar> x, const int* targets,
+                                typename C::scalar scale, typename C::scalar* losses, Matrix<typename C::scalar> dx) {
+    cross_entropy<typename C::backend_type>::loss_and_gradient(c.backend, x, reading(w.weight), bias(w), targets,
+                                                               ignore_target, scale, losses, dx, matrix(dw.weight),
+                                                               bias(dw));
+  }
+
+ private:
+  template <class W> static auto bias(W& w) {
+    if constexpr (Bias) return w.bias.data();
+    else return static_cast<decltype(w.weight.data())>(nullptr);
+  }
+};
+
+/// The head that reads the token embedding (Press and Wolf 2017).
+template <int Width, int Vocab> struct TiedHead : Use<"embedding", LmHead<Width, Vocab>> {
+  using Head = LmHead<Width, Vocab>;
+  template <class C, class W, class... A> static void logits(C const& c, W const&, A&&... a) {
+    Head::logits(c, *c.template get<"embedding">().value, a...);
+  }
+  template <class C, class W, class... A> static void loss(C const& c, W const&, A&&... a) {
+    Head::loss(c, *c.template get<"embedding">().value, a...);
+  }
+  template <class C, class W, class G, class... A> static void loss_and_gradient(C const& c, W const&, G&, A&&... a) {
+    auto const& e = c.template get<"embedding">();
+    Head::loss_and_gradient(c, *e.value, *e.gradient, a...);
+  }
+};
+
+}  // namespace fauna::inline v0

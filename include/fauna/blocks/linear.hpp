@@ -1,0 +1,64 @@
+// Linear: y = x Wᵀ + b, W stored [out, in] as in the reference checkpoints.
+//   dx = dy W      dW = dyᵀ x      db = Σ_rows dy
+#pragma once
+#include <fauna/compose/fuse.hpp>
+#include <fauna/core/block.hpp>
+#include <fauna/ops/add/op.hpp>
+#include <fauna/ops/gemm/op.hpp>
+
+namespace fauna::inline v0 {
+
+template <int In, int Out, bool Bias = true, Init Start = normal(0.02F)> struct Linear : Leaf<In, Out> {
+  static constexpr const char* kind_name = "Linear";
+  static constexpr bool adds_y = true, adds_dx = true;
+  template <class D> struct Weights {
+    View<typename D::matrix, Out, In> weight;
+    View<typename D::vector, 1, Out> bias;
+  };
+  template <class W, class F> static constexpr void visit(W& w, Place const& at, F&& f) {
+    f(Tensor{.field = "weight", .init = Start, .at = at}, w.weight);
+    if constexpr (Bias) f(Tensor{.field = "bias", .stored = kind::vector, .init = zeros, .rank = 1, .at = at}, w.bias);
+  }
+  static constexpr double flops(double) { return 2.0 * In * Out; }
+  template <class B> static constexpr void plan_scratch(Shape const& s, Arena& a) {
+    plan_workspace(gemm<B>::workspace(s.rows(), Out, In, s.threads), a);
+    plan_workspace(gemm<B>::workspace(s.rows(), In, Out, s.threads), a);
+    plan_workspace(gemm<B>::workspace(Out, In, s.rows(), s.threads), a);
+  }
+
+  template <class C> using X = typename Leaf<In, Out>::template X<C>;
+  template <class C> using Y = typename Leaf<In, Out>::template Y<C>;
+  template <class C> using DX = typename Leaf<In, Out>::template DX<C>;
+
+  template <class C, class W, class St, class Sv>
+  static void forward(C const& c, W const& w, St&, X<C> x, Y<C> y, Sv&) {
+    gemm<typename C::backend_type>::nt(c.backend, reading(x), reading(w.weight), matrix(y), onto(c, w));
+  }
+  template <class C, class W, class G, class Sv, class St>
+  static void backward(C const& c, W const& w, G& dw, X<C> x, Sv&, View<const typename C::scalar, dyn, Out> dy,
+                       DX<C> dx, St&) {
+    weight_gradient(c, dw, x, dy);
+    Epilogue<typename C::scalar> e;
+    e.base = c.into.base;
+    e.base_stride = c.into.stride;
+    gemm<typename C::backend_type>::nn(c.backend, reading(dy), reading(w.weight), matrix(dx), e);
+  }
+
+  template <class C, class W> static constexpr Epilogue<typename C::scalar> onto(C const& c, W const& w) {
+    Epilogue<typename C::scalar> e;
+    e.base = c.into.base;
+    e.base_stride = c.into.stride;
+    if constexpr (Bias) e.bias = w.bias.data();
+    return e;
+  }
+  /// dW += dyᵀ x, db += Σ dy
+  template <class C, class G, class V, class DY> static void weight_gradient(C const& c, G& dw, V x, DY dy) {
+    Epilogue<typename C::scalar> e;
+    e.base = dw.weight.data();
+    e.base_stride = dw.weight.stride();
+    gemm<typename C::backend_type>::tn(c.backend, reading(dy), reading(x), matrix(dw.weight), e);
+    if constexpr (Bias) add<typename C::backend_type>::column_sums(c.backend, dy, dw.bias.data());
+  }
+};
+
+}  // namespace fauna::inline v0

@@ -1,0 +1,43 @@
+// LayerNorm (Ba, Kiros, Hinton 2016): y = (x - mean) / sqrt(variance + ε) · weight + bias, statistics over the width.
+#pragma once
+#include <fauna/core/block.hpp>
+#include <fauna/ops/layer_norm/op.hpp>
+
+namespace fauna::inline v0 {
+
+template <int Width, bool Bias = true> struct LayerNorm : Elementwise<Width> {
+  static constexpr const char* kind_name = "LayerNorm";
+  static constexpr bool adds_dx = true;
+  static constexpr float epsilon = 1e-5F;
+  template <class D> struct Weights { View<typename D::vector, 1, Width> weight, bias; };
+  template <class S> struct Saved {
+    View<S, dyn, 1> mean, rstd;  ///< rstd: 1 / sqrt(variance + ε)
+  };
+  template <class W, class F> static constexpr void visit(W& w, Place const& at, F&& f) {
+    f(Tensor{.field = "weight", .stored = kind::vector, .init = ones, .rank = 1, .at = at}, w.weight);
+    if constexpr (Bias) f(Tensor{.field = "bias", .stored = kind::vector, .init = zeros, .rank = 1, .at = at}, w.bias);
+  }
+  template <class S> static constexpr void plan(Saved<S>& s, Shape const& shape, Arena& a) {
+    s.mean = a.take_view<S, dyn, 1>(shape.rows());
+    s.rstd = a.take_view<S, dyn, 1>(shape.rows());
+  }
+  template <class B> static constexpr void plan_scratch(Shape const& s, Arena& a) {
+    plan_workspace(layer_norm<B>::workspace(s.rows(), Width, s.threads), a);
+  }
+  template <class C> using X = typename Elementwise<Width>::template X<C>;
+  template <class C> using Y = typename Elementwise<Width>::template Y<C>;
+
+  template <class C, class W, class St, class Sv>
+  static void forward(C const& c, W const& w, St&, X<C> x, Y<C> y, Sv& saved) {
+    layer_norm<typename C::backend_type>::forward(c.backend, x, w.weight.data(), w.bias.data(), y, saved.mean.data(),
+                                                  saved.rstd.data(), epsilon);
+  }
+  template <class C, class W, class G, class Sv, class St>
+  static void backward(C const& c, W const& w, G& dw, X<C> x, Sv& saved, X<C> dy, Y<C> dx, St&) {
+    layer_norm<typename C::backend_type>::backward(c.backend, x, w.weight.data(), saved.mean.data(), saved.rstd.data(),
+                                                   dy, dx, c.into.template view<Width>(x.rows()), dw.weight.data(),
+                                                   dw.bias.data());
+  }
+};
+
+}  // namespace fauna::inline v0

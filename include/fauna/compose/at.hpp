@@ -1,0 +1,40 @@
+// At<"attn", B>: B with a name. Names come from the composition, in the reference checkpoint's own spelling; the one
+// source of truth for saving, loading, freezing, taps and errors.
+#pragma once
+#include <fauna/core/block.hpp>
+#include <fauna/core/fault.hpp>
+
+namespace fauna::inline v0 {
+
+template <label Name, class B> struct At : B {
+  static constexpr label tag = Name;
+
+  template <class W, class F> static constexpr void visit(W& w, Place const& at, F&& f) {
+    const Path here = path(at.path);
+    Place inside = at;
+    inside.path = &here;
+    B::visit(w, inside, f);
+  }
+  template <class C, class W, class St, class V, class O, class Sv>
+  static void forward(C const& c, W const& w, St& state, V x, O y, Sv& saved) {
+    C inside = c;
+    inside.path = path(&c.path);
+    B::forward(inside, w, state, x, y, saved);
+    see(inside, false, as_const(y));
+  }
+  template <class C, class W, class G, class V, class Sv, class DY, class DX, class St>
+  static void backward(C const& c, W const& w, G& dw, V x, Sv& saved, DY dy, DX dx, St& dstate) {
+    C inside = c;
+    inside.path = path(&c.path);
+    see(inside, true, dy);
+    B::backward(inside, w, dw, x, saved, dy, dx, dstate);
+  }
+
+ private:
+  static constexpr Path path(const Path* parent) { return {parent, tag.c, -1}; }
+  template <class C, class V> static void see(C const& c, bool gradient, V const& v) {
+    if (c.tap != nullptr) c.tap->see(c.tap->user, c.path, gradient, v);
+  }
+};
+
+}  // namespace fauna::inline v0

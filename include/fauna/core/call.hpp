@@ -1,0 +1,121 @@
+// What a call knows and no type can: which rows, which mode, which random numbers, where in the model, and what crosses
+// layers. Passed down by value; combinators hand each child its own.
+#pragma once
+#include <type_traits>
+
+#include <fauna/core/backend.hpp>
+#include <fauna/core/batch.hpp>
+#include <fauna/core/label.hpp>
+#include <fauna/core/rng.hpp>
+
+namespace fauna::inline v0 {
+
+/// train keeps what backward needs; eval keeps nothing and drops nothing; recompute runs a forward pass again inside a
+/// backward pass: same dropout, no metric counted twice.
+enum class mode : int { train, eval, recompute };
+
+/// The shape that memory is planned for.
+struct Shape {
+  int sequences = 1;
+  int length = 1;  ///< rows of the longest sequence
+  int threads = 1;
+  int total = 0;  ///< rows in all when sequences are ragged; 0: sequences x length
+  constexpr int rows() const { return total > 0 ? total : sequences * length; }
+};
+
+/// Where a result goes: overwrite (no base), or base + result, with the sum started from base. With base == the output
+/// itself it accumulates. Only blocks that say `adds_y` or `adds_dx` are given a base.
+template <class S> struct Into {
+  const S* base = nullptr;
+  int stride = 0;
+  template <int Width> constexpr View<const S, dyn, Width> view(int rows) const {
+    return View<const S, dyn, Width>(base, rows, Width, stride);
+  }
+};
+
+/// Slots by layer for auxiliary losses, so that the order of evaluation never shows. A block with a side loss writes
+/// its slot in forward and adds the loss's gradient in backward, both scaled by Call::loss_scale.
+template <class S> struct Side {
+  S* loss = nullptr;  ///< [layers]
+  int layers = 0;
+};
+
+/// Sees every labelled block's output (forward) and the gradient of that output (backward).
+template <class S> struct Tap {
+  void (*see)(void* user, Path const& name, bool gradient, Matrix<const S> values) = nullptr;
+  void* user = nullptr;
+};
+
+/// Named values that cross layers, with their gradients: shared weights and carried streams. A list of frames on the
+/// stack; an inner frame hides an outer one of the same name.
+struct NoEnv {};
+template <label Name, class Value, class Gradient, class Outer> struct Env {
+  Value const* value = nullptr;
+  Gradient* gradient = nullptr;  ///< null in inference
+  Outer const* outer = nullptr;
+};
+template <label Name, class E> struct env_find_ {
+  static_assert(always_false<E>, "fauna: no shared block or carried stream of this name in scope (see Name)");
+};
+template <label Name, class V, class G, class O> struct env_find_<Name, Env<Name, V, G, O>> {
+  static constexpr auto const& in(Env<Name, V, G, O> const& e) { return e; }
+};
+template <label Name, label Other, class V, class G, class O>
+requires(!(Name == Other)) struct env_find_<Name, Env<Other, V, G, O>> {
+  static constexpr auto const& in(Env<Other, V, G, O> const& e) { return env_find_<Name, O>::in(*e.outer); }
+};
+
+/// The part of a call that does not depend on what is in scope.
+template <class B> struct CallState {
+  using scalar = typename B::scalar;
+
+  B backend{};
+  Batch const* batch = nullptr;
+  Side<scalar> side{};
+  Tap<scalar> const* tap = nullptr;
+  Path path{};
+  Key key{};
+  int layer = 0;
+  fauna::mode mode = fauna::mode::eval;
+  Into<scalar> into{};
+  double loss_scale = 1;
+
+  constexpr Arena& scratch() const { return *backend.scratch; }
+  constexpr int rows() const { return batch->rows; }
+  /// Are activations kept for a backward pass?
+  constexpr bool keeps() const { return mode != fauna::mode::eval; }
+};
+
+template <class B, class E = NoEnv> struct Call : CallState<B> {
+  using backend_type = B;
+  E const* env = nullptr;
+
+  /// The call of child i: its own random numbers.
+  constexpr Call child(std::size_t i) const {
+    Call c = *this;
+    c.key = this->key.child(i);
+    return c;
+  }
+  constexpr Call overwriting() const {
+    Call c = *this;
+    c.into = {};
+    return c;
+  }
+  template <class V> constexpr Call onto(V const& base) const {
+    Call c = *this;
+    c.into = {base.data(), base.stride()};
+    return c;
+  }
+  /// A frame that names a value (and its gradient, if any) in front of what is in scope; and the call with it in scope.
+  /// The frame must outlive that call.
+  template <label Name, class V, class G> constexpr auto frame(V const& value, G* gradient) const {
+    return Env<Name, V, G, E>{&value, gradient, env};
+  }
+  template <label Name, class V, class G> constexpr auto with(Env<Name, V, G, E> const& f) const {
+    return Call<B, Env<Name, V, G, E>>{static_cast<CallState<B> const&>(*this), &f};
+  }
+  /// The frame of a name: ->value, ->gradient.
+  template <label Name> constexpr auto const& get() const { return env_find_<Name, E>::in(*env); }
+};
+
+}  // namespace fauna::inline v0

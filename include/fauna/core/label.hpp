@@ -1,0 +1,39 @@
+// Names. A label is a name inside a type; a path is where a call or a tensor stands in the model.
+#pragma once
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include <fauna/core/version.hpp>
+
+namespace fauna::inline v0 {
+
+/// A fixed-size string usable as a template argument: At<"attn", ...>. Fixed, because nvcc silently fails to match
+/// partial specialisations over a label whose size is itself a template argument.
+struct label {
+  char c[48]{};
+  template <std::size_t N> constexpr label(const char (&s)[N]) {
+    static_assert(N <= 48, "fauna: a label has at most 47 characters");
+    for (std::size_t i = 0; i < N; ++i) c[i] = s[i];
+  }
+  constexpr bool operator==(label const&) const = default;
+  constexpr std::string_view view() const { return {c}; }
+};
+
+/// A list of names from the inside out, living on the stack of whoever walks the model: nothing is built until asked
+/// for.
+struct Path {
+  const Path* parent = nullptr;
+  const char* text = nullptr;  ///< a name, or null for a layer's index
+  int index = -1;
+
+  /// "transformer.h.0.attn"
+  std::string str() const {
+    std::string s = parent ? parent->str() : std::string();
+    if (text == nullptr && index < 0) return s;
+    if (!s.empty()) s += '.';
+    return s + (text ? std::string(text) : std::to_string(index));
+  }
+};
+
+}  // namespace fauna::inline v0

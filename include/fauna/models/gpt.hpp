@@ -1,0 +1,61 @@
+// GPT-2 (Radford et al. 2019, "Language models are unsupervised multitask learners") with nanoGPT's choices: pre-norm
+// layers, learned positions, exact GELU, head tied to the token embedding, biases and dropout optional.
+#pragma once
+#include <fauna/blocks/activation.hpp>
+#include <fauna/blocks/attention.hpp>
+#include <fauna/blocks/embedding.hpp>
+#include <fauna/blocks/mlp.hpp>
+#include <fauna/blocks/norm.hpp>
+#include <fauna/compose/residual.hpp>
+#include <fauna/compose/stack.hpp>
+#include <fauna/models/lm.hpp>
+
+namespace fauna::inline v0 {
+
+struct GptConfig {
+  int layers = 12;
+  int heads = 12;
+  int width = 768;
+  int context = 1024;
+  int vocab = 50257;
+  bool bias = true;
+  float dropout = 0;
+};
+
+/// One pre-norm layer (Radford et al. 2019, section 2.3): x + attention(norm(x)), then x + mlp(norm(x)).
+template <int Width, int NHeads, bool Bias, Rate Drop>
+struct GptLayer
+    : Seq<Residual<Seq<At<"ln_1", LayerNorm<Width, Bias>>, At<"attn", CausalAttention<Width, NHeads, Bias, Drop>>>>,
+          Residual<
+              Seq<At<"ln_2", LayerNorm<Width, Bias>>, At<"mlp", Mlp<Width, 4 * Width, Gelu<4 * Width>, Bias, Drop>>>>> {
+};
+
+/// From embedded tokens to the last norm.
+template <GptConfig c>
+struct GptTrunk : Seq<with_dropout<At<"wpe", LearnedPosition<c.context, c.width>>, Rate{c.dropout}>,
+                      At<"h", Stack<0, c.layers, GptLayer<c.width, c.heads, c.bias, Rate{c.dropout}>>>,
+                      At<"ln_f", LayerNorm<c.width, c.bias>>> {};
+
+template <GptConfig c>
+struct Gpt : Lm<At<"transformer", At<"wte", Embedding<c.vocab, c.width>>>, At<"transformer", GptTrunk<c>>,
+                TiedHead<c.width, c.vocab>> {
+  static constexpr GptConfig config = c;
+};
+
+/// nanoGPT's Shakespeare configurations, for 65 characters.
+using NanoGptCpu = Gpt<GptConfig{.layers = 4, .heads = 4, .width = 128, .context = 64, .vocab = 65, .bias = false}>;
+using NanoGptGpu =
+    Gpt<GptConfig{.layers = 6, .heads = 6, .width = 384, .context = 256, .vocab = 65, .bias = false, .dropout = 0.2F}>;
+using Gpt2 = Gpt<GptConfig{}>;
+using Gpt2Medium = Gpt<GptConfig{.layers = 24, .heads = 16, .width = 1024}>;
+using Gpt2Large = Gpt<GptConfig{.layers = 36, .heads = 20, .width = 1280}>;
+using Gpt2Xl = Gpt<GptConfig{.layers = 48, .heads = 25, .width = 1600}>;
+
+static_assert(NanoGptCpu::parameters == 804'096);
+static_assert(NanoGptGpu::parameters == 10'745'088);
+static_assert(Gpt2::parameters == 124'439'808);
+static_assert(Gpt2Medium::parameters == 354'823'168);
+static_assert(Gpt2Large::parameters == 774'030'080);
+static_assert(Gpt2Xl::parameters == 1'557'611'200);
+
+}  // namespace fauna::inline v0

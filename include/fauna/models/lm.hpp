@@ -1,0 +1,225 @@
+// Lm<Embed, Trunk, Head, Mtp...>: a language model. It owns tokens, targets and the loss, so that logits never exist
+// for all rows in training, and so that multi-token prediction (DeepSeek-AI 2024, section 2.2) sees both the trunk and
+// the next tokens.
+//   h⁰ = Trunk(Embed(t))                          loss₀ = mean over r of CE(Head(h⁰_r), t_{r+1})
+//   hᵏ_r = Mtpₖ([hᵏ⁻¹_r ; Embed(t_{r+k})])        lossₖ = mean over r of CE(Head(hᵏ_r), t_{r+k+1})
+//   loss = loss₀ + Σₖ weightₖ lossₖ + side losses
+#pragma once
+#include <fauna/blocks/dropout.hpp>
+#include <fauna/blocks/head.hpp>
+#include <fauna/compose/seq.hpp>
+
+namespace fauna::inline v0 {
+
+/// One depth of multi-token prediction: a block from 2 x width to width, and the weight of its loss.
+template <class Block, Rate Weight = Rate{0.3F}> struct Mtp : Block {
+  static constexpr double weight = static_cast<double>(Weight.value);
+};
+
+/// A depth reads the trunk's output beside an embedding, and gives the trunk's width.
+template <class Trunk, class M>
+using mtp_fault_ =
+    first_fault<typename M::fault,
+                std::conditional_t<M::in == 2 * Trunk::out, void, widths_differ<bare<Trunk>, M, 2 * Trunk::out, M::in>>,
+                std::conditional_t<M::out == Trunk::out, void, widths_differ<M, bare<Trunk>, M::out, Trunk::out>>>;
+
+template <class Embed, class Trunk, class Head, class... Mtps> struct Lm {
+  using composition = Lm;
+  static constexpr int width = Trunk::out, vocab = Head::out;
+  static constexpr std::size_t depths = sizeof...(Mtps);
+  template <std::size_t K> using Depth = nth<K, Mtps...>;
+  using fault = first_fault<typename chain_fault_<Embed, Trunk, Head>::type, mtp_fault_<Trunk, Mtps>...>;
+  static constexpr std::size_t parameters = count_parameters<Embed>() + count_parameters<Trunk>() +
+                                            count_parameters<Head>() + (count_parameters<Mtps>() + ... + 0);
+  /// Forward pass for one token.
+  static constexpr double flops(double context) {
+    return Embed::flops(context) + Trunk::flops(context) + (1.0 + depths) * Head::flops(context) +
+           (Mtps::flops(context) + ... + 0.0);
+  }
+
+  template <class D> struct Weights {
+    typename Embed::template Weights<D> embed;
+    typename Trunk::template Weights<D> trunk;
+    typename Head::template Weights<D> head;
+    Pack<typename Mtps::template Weights<D>...> mtp;
+  };
+  template <class S> struct State {
+    typename Trunk::template State<S> trunk;
+    Pack<typename Mtps::template State<S>...> mtp;
+  };
+  template <class S, class M> struct SavedDepth {
+    typename M::template Saved<S> block;
+    View<S, dyn, 2 * width> x;  ///< [h ; embedding of the next token]
+    View<S, dyn, width> y, dy;
+    View<int, dyn, 1> ids, targets;
+  };
+  template <class S> struct Saved {
+    typename Embed::template Saved<S> embed;
+    typename Trunk::template Saved<S> trunk;
+    View<S, dyn, width> x, h, dh;  ///< trunk in, trunk out, its gradient from the losses
+    View<S, dyn, 1> losses;
+    Pack<SavedDepth<S, Mtps>...> mtp;
+  };
+
+  template <class W, class F> static constexpr void visit(W& w, Place const& at_, F&& f) {
+    Embed::visit(w.embed, at_, f);
+    Trunk::visit(w.trunk, at_, f);
+    Head::visit(w.head, at_, f);
+    each_index<depths>([&](auto k) { Depth<k>::visit(at<k>(w.mtp), at_, f); });
+  }
+  template <class S> static constexpr void plan(Saved<S>& s, Shape const& shape, Arena& a) {
+    const int n = shape.rows();
+    Embed::plan(s.embed, shape, a);
+    s.x = a.take_view<S, dyn, width>(n);
+    Trunk::plan(s.trunk, shape, a);
+    s.h = a.take_view<S, dyn, width>(n);
+    s.dh = a.take_view<S, dyn, width>(n);
+    s.losses = a.take_view<S, dyn, 1>(n);
+    each_index<depths>([&](auto k) {
+      auto& d = at<k>(s.mtp);
+      Depth<k>::plan(d.block, shape, a);
+      d.x = a.take_view<S, dyn, 2 * width>(n);
+      d.y = a.take_view<S, dyn, width>(n);
+      d.dy = a.take_view<S, dyn, width>(n);
+      d.ids = a.take_view<int, dyn, 1>(n);
+      d.targets = a.take_view<int, dyn, 1>(n);
+    });
+  }
+  template <class S> static constexpr void plan_state(State<S>& s, Shape const& shape, Arena& a) {
+    Trunk::plan_state(s.trunk, shape, a);
+    each_index<depths>([&](auto k) { Depth<k>::plan_state(at<k>(s.mtp), shape, a); });
+  }
+  template <class F, class... St> static constexpr void visit_state(F&& f, St&... s) {
+    Trunk::visit_state(f, s.trunk...);
+    each_index<depths>([&](auto k) { Depth<k>::visit_state(f, at<k>(s.mtp)...); });
+  }
+  /// What forward, backward, losses and logits take from scratch.
+  template <class B> static constexpr void plan_scratch(Shape const& shape, Arena& a) {
+    using S = typename B::scalar;
+    Scope s(a);
+    a.take_view<S, dyn, width>(shape.rows());
+    a.take_view<S, dyn, width>(shape.rows());
+    a.take_view<S, dyn, 2 * width>(depths > 0 ? shape.rows() : 0);
+    Embed::template plan_scratch<B>(shape, a);
+    Trunk::template plan_scratch<B>(shape, a);
+    Head::template plan_scratch<B>(shape, a);
+    each_index<depths>([&](auto k) { Depth<k>::template plan_scratch<B>(shape, a); });
+  }
+
+  /// Training, first half: the mean loss over counted targets (side losses apart, in call.side), and the heads'
+  /// gradients: added to dw, and kept for backward. Gradients are scaled by call.loss_scale.
+  template <class C, class W, class G, class St, class S>
+  static auto forward(C const& call, W const& w, G& dw, St& state, Saved<S>& saved) {
+    Batch const& b = *call.batch;
+    auto const frame = call.template frame<"embedding">(w.embed, &dw.embed);
+    auto const c = call.with(frame);
+    None no_state;
+    Embed::forward(c.child(0), w.embed, no_state, tokens(b), saved.x, saved.embed);
+    Trunk::forward(c.child(1), w.trunk, state.trunk, as_const(saved.x), saved.h, saved.trunk);
+    auto loss = head_loss(c.child(2), w, dw, as_const(saved.h), b.targets, 1.0, saved.dh, saved.losses);
+    auto previous = as_const(saved.h);
+    each_index<depths>([&](auto k) {
+      auto& d = at<k>(saved.mtp);
+      shift_targets(b, static_cast<int>(k) + 1, d.ids, d.targets);
+      add<typename C::backend_type>::run(c.backend, previous, {}, d.x.template columns<0, width>());
+      None none;
+      Embed::forward(c.child(0), w.embed, none, as_const(d.ids), d.x.template columns<width, width>(), saved.embed);
+      Depth<k>::forward(c.child(3 + k), at<k>(w.mtp), at<k>(state.mtp), as_const(d.x), d.y, d.block);
+      loss += Depth<k>::weight *
+              head_loss(c.child(2), w, dw, as_const(d.y), d.targets.data(), Depth<k>::weight, d.dy, saved.losses);
+      previous = as_const(d.y);
+    });
+    return loss;
+  }
+
+  /// Training, second half. dstate: the gradient of the leaving state in, of the entering state out.
+  template <class C, class W, class G, class St, class S>
+  static void backward(C const& call, W const& w, G& dw, Saved<S>& saved, St& dstate) {
+    Batch const& b = *call.batch;
+    auto const frame = call.template frame<"embedding">(w.embed, &dw.embed);
+    auto const c = call.with(frame);
+    Scope s(c.scratch());
+    None none;
+    each_index<depths>([&](auto i) {
+      constexpr std::size_t k = depths - 1 - i;
+      auto& d = at<k>(saved.mtp);
+      Scope inner(c.scratch());
+      const auto dx = c.scratch().template take_view<S, dyn, 2 * width>(b.rows);
+      Depth<k>::backward(c.child(3 + k), at<k>(w.mtp), at<k>(dw.mtp), as_const(d.x), d.block, as_const(d.dy), dx,
+                         at<k>(dstate.mtp));
+      View<S, dyn, width> before = saved.dh;
+      if constexpr (k > 0) before = at<k - 1>(saved.mtp).dy;
+      add<typename C::backend_type>::run(c.backend, before, dx.template columns<0, width>(), before);
+      Embed::backward(c.child(0), w.embed, dw.embed, as_const(d.ids), saved.embed,
+                      as_const(dx.template columns<width, width>()), None{}, none);
+    });
+    const auto dx = c.scratch().template take_view<S, dyn, width>(b.rows);
+    Trunk::backward(c.child(1), w.trunk, dw.trunk, as_const(saved.x), saved.trunk, as_const(saved.dh), dx,
+                    dstate.trunk);
+    Embed::backward(c.child(0), w.embed, dw.embed, tokens(b), saved.embed, as_const(dx), None{}, none);
+  }
+
+  /// Evaluation: losses [rows] in nats, 0 where ignored.
+  template <class C, class W, class St>
+  static void losses(C const& call, W const& w, St& state, typename C::scalar* losses) {
+    infer(call, w, state, [&](auto const& c, auto h) { Head::loss(c.child(2), w.head, h, c.batch->targets, losses); });
+  }
+  /// Inference: logits [rows, vocab] of every row, or [sequences, vocab] of the last row of each sequence.
+  template <class C, class W, class St>
+  static void logits(C const& call, W const& w, St& state, Matrix<typename C::scalar> y) {
+    infer(call, w, state, [&](auto const& c, auto h) {
+      Batch const& b = *c.batch;
+      if (y.rows() == b.rows) {
+        Head::logits(c.child(2), w.head, h, y);
+      } else {
+        for (int q = 0; q < b.sequences; ++q)
+          Head::logits(c.child(2), w.head, h.middle_rows(b.last(q) - 1, 1), y.middle_rows(q, 1));
+      }
+    });
+  }
+
+ private:
+  static constexpr View<const int, dyn, 1> tokens(Batch const& b) { return View<const int, dyn, 1>(b.tokens, b.rows); }
+
+  template <class C, class W, class St, class F> static void infer(C const& call, W const& w, St& state, F&& f) {
+    using S = typename C::scalar;
+    auto const frame = call.template frame<"embedding">(w.embed, static_cast<None*>(nullptr));
+    auto const c = call.with(frame);
+    Scope s(c.scratch());
+    const auto x = c.scratch().template take_view<S, dyn, width>(c.rows()),
+               h = c.scratch().template take_view<S, dyn, width>(c.rows());
+    typename Embed::template Saved<S> embed;
+    typename Trunk::template Saved<S> trunk;
+    None none;
+    Embed::forward(c.child(0), w.embed, none, tokens(*c.batch), x, embed);
+    Trunk::forward(c.child(1), w.trunk, state.trunk, as_const(x), h, trunk);
+    f(c, as_const(h));
+  }
+
+  /// Mean loss over the counted rows; dh and dw receive its gradient times weight times call.loss_scale.
+  template <class C, class W, class G, class V, class D, class L>
+  static auto head_loss(C const& c, W const& w, G& dw, V h, const int* targets, double weight, D dh, L losses) {
+    using S = typename C::scalar;
+    int counted = 0;
+    for (int r = 0; r < c.rows(); ++r) counted += targets[r] != ignore_target;
+    const double per_row = counted > 0 ? 1.0 / counted : 0.0;
+    Head::loss_and_gradient(c, w.head, dw.head, h, targets, static_cast<S>(c.loss_scale * weight * per_row),
+                            losses.data(), dh);
+    std::conditional_t<std::is_same_v<S, float>, double, S> sum{};
+    for (int r = 0; r < c.rows(); ++r) sum += losses(r, 0);
+    return sum * per_row;
+  }
+
+  /// ids_r = t_{r+k} and targets_r = t_{r+k+1}, within the row's sequence and document; ignored past its end.
+  static void shift_targets(Batch const& b, int k, View<int, dyn, 1> ids, View<int, dyn, 1> targets) {
+    for (int q = 0; q < b.sequences; ++q)
+      for (int r = b.first(q); r < b.last(q); ++r) {
+        const bool inside =
+            r + k < b.last(q) && b.start(q, r + k) == b.start(q, r) && b.targets[r + k - 1] != ignore_target;
+        ids(r, 0) = inside ? b.targets[r + k - 1] : 0;
+        targets(r, 0) = inside ? b.targets[r + k] : ignore_target;
+      }
+  }
+};
+
+}  // namespace fauna::inline v0

@@ -1,0 +1,90 @@
+// Causal attention, the naive loops: generic in the scalar (float, double, Dual), nothing stored, every score computed
+// as often as it is read. The oracle of the other backends. The maths is in op.hpp.
+#pragma once
+#include <cmath>
+#include <cstddef>
+
+#include <fauna/ops/attention/op.hpp>
+
+namespace fauna::inline v0 {
+
+template <class S> struct attention<Ref<S>> {
+  /// The naive loops need no scratch.
+  template <int HeadSize> static constexpr std::size_t workspace(int, int, AttentionShape const&, int) { return 0; }
+
+  template <int HeadSize>
+  static void forward(Ref<S> const&, Batch const& batch, AttentionShape const& a, Heads<const S> q, Heads<const S> k,
+                      Heads<const S> v, Heads<S> y, S* lse) {
+    each_row(batch, a, [&](int sequence, int i, int h) {
+      using std::exp, std::log;
+      const int first = batch.first(sequence), kv = h / (a.heads / a.kv_heads);
+      const S* q_i = q.at(i, h);
+      S m = dot<HeadSize>(q_i, k.at(i, kv)) * S(a.scale);  // every row sees itself
+      for (int j = first; j < i; ++j) {
+        const S s = dot<HeadSize>(q_i, k.at(j, kv)) * S(a.scale);
+        if (batch.sees(sequence, i, j) && s > m) m = s;
+      }
+      S sum = S(0), out[HeadSize];
+      for (S& o : out) o = S(0);
+      for (int j = first; j <= i; ++j) {
+        if (!batch.sees(sequence, i, j)) continue;
+        const S e = exp(dot<HeadSize>(q_i, k.at(j, kv)) * S(a.scale) - m), w = keep(a, i, h, j - first);
+        sum += e;
+        for (int d = 0; d < HeadSize; ++d) out[d] += w * e * v.at(j, kv)[d];
+      }
+      for (int d = 0; d < HeadSize; ++d) y.at(i, h)[d] = out[d] / sum;
+      lse[index(a, i, h)] = m + log(sum);
+    });
+  }
+
+  template <int HeadSize>
+  static void backward(Ref<S> const&, Batch const& batch, AttentionShape const& a, Heads<const S> q, Heads<const S> k,
+                       Heads<const S> v, Heads<const S> y, const S* lse, Heads<const S> dy, Heads<S> dq, Heads<S> dk,
+                       Heads<S> dv) {
+    each_row(batch, a, [&](int, int i, int h) {
+      for (int d = 0; d < HeadSize; ++d) {
+        dq.at(i, h)[d] = S(0);
+        if (h < a.kv_heads) dk.at(i, h)[d] = dv.at(i, h)[d] = S(0);
+      }
+    });
+    each_row(batch, a, [&](int sequence, int i, int h) {
+      using std::exp;
+      const int first = batch.first(sequence), kv = h / (a.heads / a.kv_heads);
+      const S delta = dot<HeadSize>(dy.at(i, h), y.at(i, h));
+      for (int j = first; j <= i; ++j) {
+        if (!batch.sees(sequence, i, j)) continue;
+        const S p = exp(dot<HeadSize>(q.at(i, h), k.at(j, kv)) * S(a.scale) - lse[index(a, i, h)]);
+        const S w = keep(a, i, h, j - first);
+        const S ds = S(a.scale) * p * (w * dot<HeadSize>(dy.at(i, h), v.at(j, kv)) - delta);
+        for (int d = 0; d < HeadSize; ++d) {
+          dv.at(j, kv)[d] += w * p * dy.at(i, h)[d];
+          dq.at(i, h)[d] += ds * k.at(j, kv)[d];
+          dk.at(j, kv)[d] += ds * q.at(i, h)[d];
+        }
+      }
+    });
+  }
+
+ private:
+  static std::ptrdiff_t index(AttentionShape const& a, int row, int head) {
+    return static_cast<std::ptrdiff_t>(row) * a.heads + head;
+  }
+  /// m_ij of op.hpp: what an attention weight is multiplied by after the softmax.
+  static S keep(AttentionShape const& a, int row, int head, int key_index) {
+    if (a.dropout <= 0) return S(1);
+    return attention_drops(a, row, head, key_index) ? S(0) : S(1 / (1 - a.dropout));
+  }
+  template <int HeadSize> static S dot(const S* a, const S* b) {
+    S sum = S(0);
+    for (int d = 0; d < HeadSize; ++d) sum += a[d] * b[d];
+    return sum;
+  }
+  /// f(sequence, row, head) for every row and query head.
+  template <class F> static void each_row(Batch const& batch, AttentionShape const& a, F&& f) {
+    for (int b = 0; b < batch.sequences; ++b)
+      for (int i = batch.first(b); i < batch.last(b); ++i)
+        for (int h = 0; h < a.heads; ++h) f(b, i, h);
+  }
+};
+
+}  // namespace fauna::inline v0

@@ -1,0 +1,13 @@
+// Every op on the CPU policy.
+#pragma once
+#include <fauna/ops/adamw/cpu.hpp>
+#include <fauna/ops/add/cpu.hpp>
+#include <fauna/ops/attention/cpu.hpp>
+#include <fauna/ops/clip/cpu.hpp>
+#include <fauna/ops/cross_entropy/cpu.hpp>
+#include <fauna/ops/dropout/cpu.hpp>
+#include <fauna/ops/embedding/cpu.hpp>
+#include <fauna/ops/gelu/cpu.hpp>
+#include <fauna/ops/gemm/cpu.hpp>
+#include <fauna/ops/layer_norm/cpu.hpp>
+#include <fauna/ops/sgd/cpu.hpp>

@@ -1,0 +1,237 @@
+// Packing: operands become f32, or pairs of bf16, in the order in which the tile reads them. f32 is rounded to bf16
+// here, and bf16 storage is widened here; the tile never knows where its numbers came from.
+#pragma once
+#include <utility>
+
+#include <fauna/ops/gemm/tile.hpp>
+
+namespace fauna::inline v0::gemm_detail {
+
+template <int W> struct wide {
+  typedef std::uint16_t half __attribute__((vector_size(W * 2)));
+  typedef std::uint16_t half_unaligned __attribute__((vector_size(W * 2), aligned(2), may_alias));
+  typedef std::uint32_t u_unaligned __attribute__((vector_size(W * 4), aligned(2), may_alias));
+};
+
+/// bf16 bits of x in the upper half of each lane, the lower half zero: nearest, ties to even; NaN stays NaN.
+template <int W> FAUNA_INLINE void round_to_bf16(simd::vuint<W>& y, simd::vfloat<W> const& x) {
+  const simd::vuint<W> u = (simd::vuint<W>)x;
+  y = (u + 0x7fffU + ((u >> 16) & 1U)) & 0xffff0000U;
+  y = x != x ? (u & 0xffff0000U) | 0x400000U : y;
+}
+
+/// W floats, from f32 or bf16 storage.
+template <int W> FAUNA_INLINE void read(simd::vfloat<W>& v, const float* p) { simd::load<W>(v, p); }
+template <int W> FAUNA_INLINE void read(simd::vfloat<W>& v, const bf16* p) {
+  const typename wide<W>::half h = *reinterpret_cast<const typename wide<W>::half_unaligned*>(p);
+  v = (simd::vfloat<W>)(__builtin_convertvector(h, simd::vuint<W>) << 16);
+}
+
+/// W elements that follow each other along k: W floats, or 2 W values as W pairs.
+template <int W, class E> FAUNA_INLINE void read_along(simd::vfloat<W>& v, const E* p) { read<W>(v, p); }
+template <int W> FAUNA_INLINE void read_along(simd::vuint<W>& v, const bf16* p) {
+  v = *reinterpret_cast<const typename wide<W>::u_unaligned*>(p);
+}
+template <int W, int... I>
+FAUNA_INLINE void even_and_odd(simd::vuint<W>& even, simd::vuint<W>& odd, simd::vuint<W> const& a,
+                               simd::vuint<W> const& b, std::integer_sequence<int, I...>) {
+  even = __builtin_shufflevector(a, b, (2 * I)...);
+  odd = __builtin_shufflevector(a, b, (2 * I + 1)...);
+}
+template <int W> FAUNA_INLINE void read_along(simd::vuint<W>& v, const float* p) {
+  simd::vfloat<W> x, y;
+  simd::load<W>(x, p);
+  simd::load<W>(y, p + W);
+#ifdef FAUNA_BF16_DOT
+  if constexpr (W == 16) {
+    v = (simd::vuint<W>)_mm512_cvtne2ps_pbh((__m512)y, (__m512)x);
+    return;
+  }
+#endif
+  simd::vuint<W> a, b, even, odd;
+  round_to_bf16<W>(a, x);
+  round_to_bf16<W>(b, y);
+  even_and_odd<W>(even, odd, a, b, std::make_integer_sequence<int, W>{});
+  v = (even >> 16) | odd;
+}
+
+/// W elements of neighbouring columns: W floats of row r0, or the pairs of r0 (lower half) and r1 (upper half).
+template <int W, class E> FAUNA_INLINE void read_across(simd::vfloat<W>& v, const E* r0, const E*) { read<W>(v, r0); }
+template <int W, class E> FAUNA_INLINE void read_across(simd::vuint<W>& v, const E* r0, const E* r1) {
+  simd::vfloat<W> x, y;
+  read<W>(x, r0);
+  read<W>(y, r1);
+  simd::vuint<W> a, b;
+  if constexpr (std::is_same_v<E, bf16>) {
+    a = (simd::vuint<W>)x;
+    b = (simd::vuint<W>)y;
+  } else {
+#ifdef FAUNA_BF16_DOT
+    if constexpr (W == 16) {
+      const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
+                                             21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+      v = (simd::vuint<W>)_mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh((__m512)y, (__m512)x));
+      return;
+    }
+    if constexpr (W == 8) {
+      const __m256i order = _mm256_set_epi16(15, 7, 14, 6, 13, 5, 12, 4, 11, 3, 10, 2, 9, 1, 8, 0);
+      v = (simd::vuint<W>)_mm256_permutexvar_epi16(order, (__m256i)_mm256_cvtne2ps_pbh((__m256)y, (__m256)x));
+      return;
+    }
+#endif
+    round_to_bf16<W>(a, x);
+    round_to_bf16<W>(b, y);
+  }
+  v = (a >> 16) | b;
+}
+
+/// One element, for the edges: the values at k = 0 and 1 of a run with `left` values, `next` apart.
+template <class Element, class E> Element read_one(const E* p, std::ptrdiff_t next, int left) {
+  if constexpr (std::is_same_v<Element, float>) return left > 0 ? static_cast<float>(*p) : 0.0F;
+  else {
+    const auto bits = [](E x) {
+      if constexpr (std::is_same_v<E, bf16>) return std::uint32_t{x.bits};
+      else return std::uint32_t{bf16_bits(x)};
+    };
+    return left > 1 ? bits(p[0]) | bits(p[next]) << 16 : left > 0 ? bits(p[0]) : 0U;
+  }
+}
+
+/// Rows of A (k runs along a row) -> [rows][elements], padded with zero rows to a multiple of MR.
+template <class B, class E>
+void pack_rows(const std::byte* from, std::ptrdiff_t stride, int rows, int k, typename tile<B>::element* to) {
+  using T = tile<B>;
+  const int elements = (k + T::step - 1) / T::step;
+  const E* row = reinterpret_cast<const E*>(from);
+  int i = 0;
+  for (; i < rows; ++i, row += stride) {
+    int p = 0;
+    for (; (p + T::W) * T::step <= k; p += T::W, to += T::W) {
+      typename T::vector v;
+      read_along<T::W>(v, row + p * T::step);
+      std::memcpy(to, &v, sizeof v);
+    }
+    for (; p < elements; ++p) *to++ = read_one<typename T::element>(row + p * T::step, 1, k - p * T::step);
+  }
+  for (; i % T::MR; ++i)
+    for (int p = 0; p < elements; ++p) *to++ = 0;
+}
+
+/// Columns of A (k runs down the matrix) -> panels of MR columns, each [elements][MR], padded with zero columns.
+/// Stores eight elements at a time: where MR is smaller, what runs over is overwritten next, and the buffer has slack.
+template <class B, class E>
+void pack_columns(const std::byte* from, std::ptrdiff_t stride, int cols, int k, typename tile<B>::element* to) {
+  using T = tile<B>;
+  constexpr int MR = T::MR,
+                group = MR == 8 ? 4 : 1;  // panels that advance together, so that source lines are read once
+  const int elements = (k + T::step - 1) / T::step, whole = k / T::step;
+  const std::ptrdiff_t panel = static_cast<std::ptrdiff_t>(elements) * MR;
+  const E* top = reinterpret_cast<const E*>(from);
+  for (int j = 0; j < cols;) {
+    int count = (cols - j - (8 - MR)) / MR;
+    count = count < 1 ? 0 : count > group ? group : count;
+    const int vectors = count > 0 ? whole : 0;
+    const E* row = top + j;
+    for (int p = 0; p < vectors; ++p, row += T::step * stride) {
+      for (int q = 0; q < count; ++q) {
+        std::conditional_t<T::pairs, simd::vuint<8>, simd::vfloat<8>> v;
+        read_across<8>(v, row + q * MR, row + q * MR + (T::step - 1) * stride);
+        std::memcpy(to + q * panel + p * MR, &v, sizeof v);
+      }
+    }
+    count = count > 0 ? count : 1;
+    for (int p = vectors; p < elements; ++p, row += T::step * stride) {
+      for (int i = 0; i < count * MR; ++i)
+        to[i / MR * panel + p * MR + i % MR] =
+            j + i < cols ? read_one<typename T::element>(row + i, stride, k - p * T::step) : 0;
+    }
+    j += count * MR;
+    to += count * panel;
+  }
+}
+
+/// Rows of B (k runs down the matrix, form nn and tn) -> panels of NR columns, each [elements][NR]; the last panel is
+/// as many vectors wide as it needs, padded with zero columns.
+template <class B, class E>
+void pack_straight(const std::byte* from, std::ptrdiff_t stride, int cols, int k, typename tile<B>::element* to) {
+  using T = tile<B>;
+  constexpr int W = T::W, NR = T::NR, group = 4;
+  const int elements = (k + T::step - 1) / T::step, whole = k / T::step;
+  const std::ptrdiff_t panel = static_cast<std::ptrdiff_t>(elements) * NR;
+  const E* top = reinterpret_cast<const E*>(from);
+  for (int j = 0; j < cols;) {
+    int count = (cols - j) / NR;
+    count = count > group ? group : count;
+    const int n = count > 0 ? count * NR : cols - j, width = count > 0 ? NR : (n + W - 1) / W * W;
+    const E* row = top + j;
+    for (int p = 0; p < elements; ++p, row += T::step * stride) {
+      auto* out = to + static_cast<std::ptrdiff_t>(p) * width;
+      for (int q = 0; q < n; q += width, out += panel) {
+        for (int i = 0; i < width; i += W) {
+          const E* at = row + q + i;
+          if (p < whole && q + i + W <= n) {
+            typename T::vector v;
+            read_across<W>(v, at, at + (T::step - 1) * stride);
+            std::memcpy(out + i, &v, sizeof v);
+          } else {
+            for (int l = 0; l < W; ++l)
+              out[i + l] = q + i + l < n ? read_one<typename T::element>(at + l, stride, k - p * T::step) : 0;
+          }
+        }
+      }
+    }
+    j += n;
+    to += (count > 0 ? count : 1) * panel;
+  }
+}
+
+/// Exchanges bit S of the row number with bit S of the lane number.
+template <int S, class V, int... I> FAUNA_INLINE void exchange(V& a, V& b, std::integer_sequence<int, I...>) {
+  constexpr int W = sizeof...(I);
+  const V low = __builtin_shufflevector(a, b, ((I & S) ? W + I - S : I)...);
+  b = __builtin_shufflevector(a, b, ((I & S) ? W + I : I + S)...);
+  a = low;
+}
+/// r[i][l] becomes r[l][i], one bit of the two numbers at a time.
+template <int W, int S, class V> FAUNA_INLINE void transpose(V* r) {
+  FAUNA_UNROLL
+  for (int i = 0; i < W; ++i)
+    if ((i & S) == 0) exchange<S>(r[i], r[i + S], std::make_integer_sequence<int, W>{});
+  if constexpr (2 * S < W) transpose<W, 2 * S>(r);
+}
+
+/// Columns of B that are stored as rows (form nt) -> the same panels as pack_straight. `cols` source rows, k along
+/// them.
+template <class B, class E>
+void pack_transposed(const std::byte* from, std::ptrdiff_t stride, int cols, int k, typename tile<B>::element* to) {
+  using T = tile<B>;
+  using V = typename T::vector;
+  constexpr int W = T::W, NR = T::NR;
+  const int elements = (k + T::step - 1) / T::step;
+  const E* top = reinterpret_cast<const E*>(from);
+  for (int j = 0; j < cols; j += NR, to += static_cast<std::ptrdiff_t>(elements) * NR) {
+    const int n = cols - j < NR ? cols - j : NR, width = (n + W - 1) / W * W;
+    for (int i = 0; i < width; i += W) {
+      const E* rows = top + (j + i) * stride;
+      const int m = n - i < W ? n - i : W;
+      int p = 0;
+      for (; (p + W) * T::step <= k; p += W) {
+        V r[W];
+        FAUNA_UNROLL
+        for (int l = 0; l < W; ++l) {
+          if (l < m) read_along<W>(r[l], rows + l * stride + p * T::step);
+          else r[l] = V{};
+        }
+        transpose<W, 1>(r);
+        FAUNA_UNROLL
+        for (int l = 0; l < W; ++l) std::memcpy(to + static_cast<std::ptrdiff_t>(p + l) * width + i, &r[l], sizeof(V));
+      }
+      for (; p < elements; ++p)
+        for (int l = 0; l < W; ++l)
+          to[static_cast<std::ptrdiff_t>(p) * width + i + l] =
+              l < m ? read_one<typename T::element>(rows + l * stride + p * T::step, 1, k - p * T::step) : 0;
+    }
+  }
+}
+
+}  // namespace fauna::inline v0::gemm_detail

@@ -1,0 +1,71 @@
+// The reference matrix product: three loops, generic in the scalar.
+#pragma once
+#include <cmath>
+#include <cstddef>
+
+#include <fauna/core/dtype.hpp>
+#include <fauna/ops/gemm/op.hpp>
+
+namespace fauna::inline v0 {
+
+namespace gemm_detail {
+
+template <class S> S activate(activation act, S x) {
+  using std::erf, std::tanh;
+  const S phi = act == activation::gelu ? erf(x * S(0.70710678118654752440))
+                                        : tanh(S(0.79788456080286535588) * (x + S(0.044715) * x * x * x));
+  return S(0.5) * x * (S(1) + phi);
+}
+template <class S> S slope(activation act, S x) {
+  using std::erf, std::exp, std::tanh;
+  if (act == activation::gelu)
+    return S(0.5) * (S(1) + erf(x * S(0.70710678118654752440))) + S(0.39894228040143267794) * x * exp(S(-0.5) * x * x);
+  const S t = tanh(S(0.79788456080286535588) * (x + S(0.044715) * x * x * x));
+  return S(0.5) * (S(1) + t) +
+         S(0.5) * x * (S(1) - t * t) * S(0.79788456080286535588) * (S(1) + S(3 * 0.044715) * x * x);
+}
+
+}  // namespace gemm_detail
+
+template <class S> struct gemm<Ref<S>> {
+  template <class A, int M, int K, class W, int N, int K2, int M2, int N2>
+  static void nt(Ref<S> const&, View<A, M, K> x, View<W, N, K2> w, View<S, M2, N2> c, Epilogue<S> const& e = {}) {
+    run(
+        x.rows(), w.rows(), x.cols(), [&](int i, int k) { return value(x(i, k)); },
+        [&](int k, int j) { return value(w(j, k)); }, c.data(), c.stride(), e);
+  }
+  template <class A, int M, int K, class W, int K2, int N, int M2, int N2>
+  static void nn(Ref<S> const&, View<A, M, K> x, View<W, K2, N> w, View<S, M2, N2> c, Epilogue<S> const& e = {}) {
+    run(
+        x.rows(), w.cols(), x.cols(), [&](int i, int k) { return value(x(i, k)); },
+        [&](int k, int j) { return value(w(k, j)); }, c.data(), c.stride(), e);
+  }
+  template <class A, int K, int M, class W, int K2, int N, int M2, int N2>
+  static void tn(Ref<S> const&, View<A, K, M> x, View<W, K2, N> w, View<S, M2, N2> c, Epilogue<S> const& e = {}) {
+    run(
+        x.cols(), w.cols(), x.rows(), [&](int i, int k) { return value(x(k, i)); },
+        [&](int k, int j) { return value(w(k, j)); }, c.data(), c.stride(), e);
+  }
+  static constexpr std::size_t workspace(int, int, int, int) { return 0; }
+
+ private:
+  static S value(S x) { return x; }
+  static S value(bf16 x) { return S(static_cast<float>(x)); }
+
+  template <class A, class B>
+  static void run(int m, int n, int k, A a, B b, S* c, std::ptrdiff_t stride, Epilogue<S> const& e) {
+    for (std::ptrdiff_t i = 0; i < m; ++i) {
+      for (int j = 0; j < n; ++j) {
+        S sum = e.base ? e.base[i * e.base_stride + j] : S(0);
+        for (int p = 0; p < k; ++p) sum += a(static_cast<int>(i), p) * b(p, j);
+        if (e.bias) sum += e.bias[j];
+        if (e.pre) e.pre[i * e.pre_stride + j] = sum;
+        if (e.gate) sum *= gemm_detail::slope(e.act, e.gate[i * e.gate_stride + j]);
+        else if (e.act != activation::none) sum = gemm_detail::activate(e.act, sum);
+        c[i * stride + j] = sum;
+      }
+    }
+  }
+};
+
+}  // namespace fauna::inline v0

@@ -1,0 +1,100 @@
+// What a training loop reads: a long row of token ids, and windows of it. The ids may stand in memory of any of the
+// usual widths (bytes, uint16 and uint32 as nanoGPT's .bin files hold them), usually a mapped file.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include <fauna/core/error.hpp>
+#include <fauna/core/rng.hpp>
+
+namespace fauna::inline v0 {
+
+/// A read-only view of token ids in [0, vocab). `name` says which part of the data this is, in errors.
+class Tokens {
+ public:
+  Tokens() = default;
+  template <class Id>
+  Tokens(const Id* ids, std::size_t size, int vocab, const char* name = "text")
+      : ids_(ids), size_(size), vocab_(vocab), width_(sizeof(Id)), name_(name) {
+    static_assert(sizeof(Id) == 1 || sizeof(Id) == 2 || sizeof(Id) == 4, "fauna: token ids take 1, 2 or 4 bytes");
+  }
+
+  std::size_t size() const { return size_; }
+  int vocab() const { return vocab_; }
+  const char* name() const { return name_; }
+  int operator[](std::size_t i) const {
+    if (width_ == 1) return static_cast<const std::uint8_t*>(ids_)[i];
+    if (width_ == 2) return static_cast<const std::uint16_t*>(ids_)[i];
+    return static_cast<int>(static_cast<const std::uint32_t*>(ids_)[i]);
+  }
+  /// Tokens [from, from + count).
+  Tokens part(std::size_t from, std::size_t count, const char* name) const {
+    Tokens t = *this;
+    t.ids_ = static_cast<const char*>(ids_) + from * width_;
+    t.size_ = count;
+    t.name_ = name;
+    return t;
+  }
+
+ private:
+  const void* ids_ = nullptr;
+  std::size_t size_ = 0;
+  int vocab_ = 0;
+  std::size_t width_ = 1;
+  const char* name_ = "text";
+};
+
+struct Split {
+  Tokens train, val;
+};
+
+/// The first tenths of a text train and the rest validates: nanoGPT's split, floor(0.9 n) tokens and what is left.
+inline Split split(Tokens all, double train_fraction = 0.9) {
+  const auto n = static_cast<std::size_t>(static_cast<double>(all.size()) * train_fraction);
+  return {all.part(0, n, "train"), all.part(n, all.size() - n, "val")};
+}
+
+/// Throws unless there is a window of `context` tokens with a next token for each.
+inline void require_context(Tokens t, int context) {
+  if (context < 1) fail("text", "a context of " + std::to_string(context) + " tokens", "at least 1");
+  if (t.size() <= static_cast<std::size_t>(context))
+    fail("text", std::string("the ") + t.name() + " part has " + std::to_string(t.size()) + " tokens",
+         "more than the context of " + std::to_string(context), "use a longer text or a shorter context");
+}
+
+/// tokens[i] = t[at + i] and targets[i] = t[at + i + 1], for i in [0, context).
+inline void window(Tokens t, std::size_t at, int context, int* tokens, int* targets) {
+  int id = t[at];
+  for (int i = 0; i < context; ++i) {
+    tokens[i] = id;
+    id = t[at + static_cast<std::size_t>(i) + 1];
+    targets[i] = id;
+  }
+}
+
+/// Where one sequence of one step starts: uniform in [0, size - context), with replacement (nanoGPT's get_batch). A
+/// pure function of its arguments, so a resumed run sees the offsets that an uninterrupted one would have seen.
+inline std::size_t draw_offset(Tokens t, int context, Key key, std::uint64_t step, int sequence) {
+  const Philox r = key.child(step).words(static_cast<std::uint64_t>(sequence));
+  const std::uint64_t bits = (std::uint64_t{r[1]} << 32 | r[0]) >> 11;  // 53 bits: every text there is, evenly
+  const auto range = static_cast<double>(t.size() - static_cast<std::size_t>(context));
+  return static_cast<std::size_t>(static_cast<double>(bits) * 0x1p-53 * range);
+}
+
+/// One batch: `sequences` windows at drawn offsets into tokens[sequences * context] and targets, the same shape.
+inline void draw_batch(Tokens t, Key key, std::uint64_t step, int sequences, int context, int* tokens, int* targets) {
+  require_context(t, context);
+  for (int s = 0; s < sequences; ++s) {
+    const std::ptrdiff_t row = static_cast<std::ptrdiff_t>(s) * context;
+    window(t, draw_offset(t, context, key, step, s), context, tokens + row, targets + row);
+  }
+}
+
+/// The whole text as consecutive windows: window i starts at i * context. An incomplete last one is left out.
+inline std::size_t windows(Tokens t, int context) {
+  require_context(t, context);
+  return (t.size() - 1) / static_cast<std::size_t>(context);
+}
+
+}  // namespace fauna::inline v0

@@ -1,0 +1,137 @@
+// The interface test: one toy model that uses everything a call can carry, at once. If a later block needs the core to
+// change, this test was too small.
+//   a hybrid pattern of three layers · one block shared by all of them · a carried stream · dropout · a side loss · a
+//   tied embedding · multi-token prediction · packed documents · ragged sequences · a tree mask · gradient accumulation
+//   · recompute · gradients into and out of a recurrent state
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+#include <fauna/blocks/activation.hpp>
+#include <fauna/blocks/attention.hpp>
+#include <fauna/blocks/embedding.hpp>
+#include <fauna/blocks/norm.hpp>
+#include <fauna/compose/checkpoint.hpp>
+#include <fauna/compose/residual.hpp>
+#include <fauna/compose/share.hpp>
+#include <fauna/compose/stack.hpp>
+#include <fauna/models/lm.hpp>
+#include <fauna/ops/ref.hpp>
+
+#include "../support/dual_check.hpp"
+#include "../support/toys.hpp"
+
+namespace {
+
+using namespace fauna;
+constexpr int W = 6, V = 5;
+
+struct Recurrent
+    : Residual<At<"mix", Seq<At<"norm", LayerNorm<W>>, At<"in", Linear<W, W>>, test::CarryMix<"v_first", W>,
+                             At<"scan", test::Scan<W>>, Gelu<W>, Dropout<W, Rate{0.25F}>>>> {};
+struct Attending : Residual<Seq<At<"norm", LayerNorm<W>>, At<"attn", CausalAttention<W, 2, true, Rate{0.2F}>>>> {};
+struct Sharing
+    : Residual<At<"ffn", Seq<At<"up", Linear<W, 2 * W>>, Gelu<2 * W, activation::gelu_tanh>,
+                             At<"down", Linear<2 * W, W>>, Use<"shared", Linear<W, W>>, test::SquareLoss<W>>>> {};
+using Layers = Stack<0, 2, Checkpoint<Recurrent>, Attending, Sharing>;
+struct Trunk : Share<"shared", Linear<W, W>,
+                     Carry<"v_first", W,
+                           Seq<At<"wpe", LearnedPosition<8, W>>, Dropout<W, Rate{0.1F}>, At<"layers", Layers>,
+                               At<"norm", LayerNorm<W>>>>> {};
+struct Toy : Lm<At<"wte", Embedding<V, W>>, Trunk, TiedHead<W, V>, Mtp<At<"mtp", Linear<2 * W, W>>, Rate{0.3F}>> {};
+static_assert(legal<Toy::fault>());
+
+// Three sequences of 7, 4 and 1 rows. The first packs two documents; the second is a tree: row 9 and row 10 both
+// continue row 8. Row 6 has no target.
+const int offsets[] = {0, 7, 11, 12};
+const int tokens[] = {1, 4, 2, 0, 3, 3, 1, 2, 2, 0, 4, 1};
+const int targets[] = {4, 2, 0, -1, 3, 1, -1, 2, 0, 4, 3, 2};
+const int documents[] = {0, 0, 0, 0, 4, 4, 4, 7, 7, 7, 7, 11};
+const int positions[] = {0, 1, 2, 3, 0, 1, 2, 0, 1, 2, 2, 0};
+const int parents[] = {-1, 0, 1, 2, 3, 4, 5, -1, 7, 8, 8, -1};
+
+Batch everything() {
+  Batch b;
+  b.sequences = 3;
+  b.rows = 12;
+  b.offsets = offsets;
+  b.tokens = tokens;
+  b.targets = targets;
+  b.positions = positions;
+  b.document_start = documents;
+  b.parent = parents;
+  return b;
+}
+
+}  // namespace
+
+TEST_SUITE("interface") {
+  TEST_CASE("a toy with everything: dual numbers agree with backward") {
+    const Batch b = everything();
+    const std::size_t n = test::weight_count<Toy>(), m = test::state_count<Toy>(b);
+    REQUIRE(n == Toy::parameters);
+    REQUIRE(m == 3 * 2 * W);
+    const auto w = test::random_values(n, 1), wd = test::random_values(n, 2), s = test::random_values(m, 3),
+               sd = test::random_values(m, 4), probe = test::random_values(m, 5);
+
+    test::Comparison result;
+    double value = 0;
+    {
+      test::Pass<Toy, Dual> p(b, test::dual(w, wd), test::dual(s, sd));
+      Dual loss = Toy::forward(p.call, p.w, p.dw, p.state, p.saved);
+      loss += p.side_sum();
+      const auto left = test::flat_state<Toy, Dual>(p.state);
+      for (std::size_t i = 0; i < m; ++i) loss += probe[i] * left[i];
+      result.dual = loss.d;
+      value = loss.v;
+    }
+    test::Pass<Toy, double> p(b, w, s);
+    double loss = Toy::forward(p.call, p.w, p.dw, p.state, p.saved);
+    loss += p.side_sum();
+    const auto left = test::flat_state<Toy, double>(p.state);
+    for (std::size_t i = 0; i < m; ++i) loss += probe[i] * left[i];
+    CHECK(loss == doctest::Approx(value).epsilon(1e-14));
+    test::set_state<Toy>(p.dstate, probe);
+    p.scratch_memory.poison();
+    Toy::backward(p.call, p.w, p.dw, p.saved, p.dstate);
+    result.add(p.gradients, wd);
+    result.add(test::flat_state<Toy, double>(p.dstate), sd);
+    MESSAGE("relative error " << result.error());
+    CHECK(result.error() <= 1e-12);
+    for (double g : p.gradients) CHECK(std::isfinite(g));
+  }
+
+  TEST_CASE("gradients of two micro-batches of half weight add up to one of full weight") {
+    const Batch b = everything();
+    const auto w = test::random_values(test::weight_count<Toy>(), 1),
+               s = test::random_values(test::state_count<Toy>(b), 3);
+    auto gradients = [&](int times) {
+      test::Pass<Toy, double> p(b, w, s);
+      p.call.loss_scale = 1.0 / times;
+      for (int i = 0; i < times; ++i) {
+        test::set_state<Toy>(p.state, s);
+        test::set_state<Toy>(p.dstate, std::vector<double>(s.size()));
+        Toy::forward(p.call, p.w, p.dw, p.state, p.saved);
+        Toy::backward(p.call, p.w, p.dw, p.saved, p.dstate);
+      }
+      return p.gradients;
+    };
+    const auto once = gradients(1), twice = gradients(2);
+    for (std::size_t i = 0; i < once.size(); ++i) CHECK(twice[i] == doctest::Approx(once[i]).epsilon(1e-13));
+  }
+
+  TEST_CASE("names are those of the composition, once each") {
+    typename Toy::Weights<All<double>> w;
+    std::vector<std::string> names;
+    Toy::visit(w, Place{}, [&](Tensor const& t, auto&) { names.push_back(t.name()); });
+    for (std::size_t i = 0; i < names.size(); ++i)
+      for (std::size_t j = 0; j < i; ++j) CHECK(names[i] != names[j]);
+    auto has = [&](const char* n) { return std::find(names.begin(), names.end(), n) != names.end(); };
+    CHECK(names.front() == "wte.weight");
+    CHECK(has("shared.weight"));
+    CHECK(has("layers.3.mix.scan.a"));
+    CHECK(has("layers.4.attn.c_attn.weight"));
+    CHECK(has("layers.5.ffn.down.bias"));
+    CHECK(has("mtp.weight"));
+  }
+}

@@ -1,0 +1,161 @@
+// Sampling against a plain oracle: sort everything, then apply the three rules in order.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fauna/decode/sampling.hpp>
+#include <limits>
+#include <numeric>
+#include <set>
+#include <vector>
+
+using namespace fauna;
+using doctest::Contains;
+
+namespace {
+
+constexpr float inf = std::numeric_limits<float>::infinity();
+
+struct Expected {
+  std::vector<int> kept;            // by rank
+  std::vector<double> probability;  // of every token
+};
+
+Expected oracle(std::vector<float> const& logits, Sampling how) {
+  Expected e;
+  std::vector<int>& rank = e.kept;
+  rank.resize(logits.size());
+  std::iota(rank.begin(), rank.end(), 0);
+  const auto at = [&](int i) {
+    return static_cast<double>(logits[static_cast<std::size_t>(i)]) / double(how.temperature);
+  };
+  std::stable_sort(rank.begin(), rank.end(), [&](int a, int b) { return at(a) > at(b); });
+  if (how.top_k > 0 && static_cast<std::size_t>(how.top_k) < rank.size())
+    rank.resize(static_cast<std::size_t>(how.top_k));
+  const auto weight = [&](int i) { return std::exp(at(i) - at(rank[0])); };
+  double total = 0, sum = 0;
+  for (const int i : rank) total += weight(i);
+  std::size_t n = 0;
+  while (n < rank.size() && sum < double(how.top_p) * total) sum += weight(rank[n++]);
+  rank.resize(n);
+  e.probability.resize(logits.size());
+  for (const int i : rank) e.probability[static_cast<std::size_t>(i)] = weight(i) / sum;
+  return e;
+}
+
+std::vector<float> random_logits(int n, std::uint64_t seed, bool ties) {
+  std::vector<float> l;
+  for (int i = 0; i < n; ++i) {
+    const float x = 2 * Key{seed, 0}.normal(static_cast<std::uint64_t>(i));
+    l.push_back(ties ? std::round(x) : x);
+  }
+  return l;
+}
+
+}  // namespace
+
+TEST_CASE("the kept tokens are exactly those of the oracle, ties included") {
+  for (const int n : {1, 2, 3, 10, 65, 1000})
+    for (const bool ties : {false, true})
+      for (const int k : {0, 1, 2, 7, 64, 1000, 5000})
+        for (const float p : {1.0F, 0.999F, 0.9F, 0.5F, 0.01F})
+          for (const float temperature : {1.0F, 0.8F, 3.0F}) {
+            CAPTURE(n);
+            CAPTURE(ties);
+            CAPTURE(k);
+            CAPTURE(p);
+            const std::vector<float> logits = random_logits(n, 9, ties);
+            const Sampling how{temperature, k, p};
+            Sampler sampler(n, how);
+            const int token = sampler(logits.data(), Key{1, 2}, 3);
+            const Expected e = oracle(logits, how);
+            std::vector<int> kept;
+            for (int i = 0; i < sampler.kept(); ++i) kept.push_back(sampler.kept(i));
+            if ((k > 0 && k < n) || p < 1) CHECK(kept == e.kept);
+            else CHECK(std::set<int>(kept.begin(), kept.end()) == std::set<int>(e.kept.begin(), e.kept.end()));
+            CHECK(std::find(kept.begin(), kept.end(), token) != kept.end());
+          }
+}
+
+TEST_CASE("temperature comes before top-p, top-k before top-p") {
+  // Of these, the two largest have 0.7 of the mass; with top-k 2 the first has 4/7; at temperature 1/4 it has 0.72.
+  std::vector<float> logits;
+  for (const double p : {0.1, 0.3, 0.4, 0.2}) logits.push_back(static_cast<float>(std::log(p)));
+  const auto kept = [&](Sampling how) {
+    Sampler s(4, how);
+    s(logits.data(), Key{}, 0);
+    return s.kept();
+  };
+  CHECK(kept({1, 0, 0.65F}) == 2);
+  CHECK(kept({1, 0, 0.75F}) == 3);
+  CHECK(kept({1, 2, 0.75F}) == 2);
+  CHECK(kept({1, 2, 0.55F}) == 1);  // without top-k first it would keep two
+  CHECK(kept({1, 0, 0.55F}) == 2);
+  CHECK(kept({0.25F, 0, 0.65F}) == 1);
+}
+
+TEST_CASE("tokens come as often as their probabilities say") {
+  const int n = 20, draws = 50000;
+  const std::vector<float> logits = random_logits(n, 4, false);
+  for (const Sampling how : {Sampling{}, Sampling{0.8F}, Sampling{1, 6}, Sampling{1.5F, 12, 0.9F}}) {
+    Sampler sampler(n, how);
+    const Expected e = oracle(logits, how);
+    std::vector<int> count(static_cast<std::size_t>(n));
+    for (int i = 0; i < draws; ++i)
+      ++count[static_cast<std::size_t>(sampler(logits.data(), Key{1337, 7}, static_cast<std::uint64_t>(i)))];
+    double chi = 0;
+    int cells = 0;
+    for (std::size_t i = 0; i < count.size(); ++i) {
+      const double expected = draws * e.probability[i];
+      if (expected == 0) CHECK(count[i] == 0);
+      else chi += (count[i] - expected) * (count[i] - expected) / expected, ++cells;
+    }
+    // Mean cells - 1, variance twice that: five deviations leave one false alarm in about 1e5 seeds; the seed is fixed.
+    CHECK(chi < cells - 1 + 5 * std::sqrt(2.0 * (cells - 1)));
+  }
+}
+
+TEST_CASE("temperature 0 takes the largest, the first of equals, whatever the key") {
+  const std::vector<float> logits{1, 5, -3, 5, 2};
+  Sampler greedy(5, {0, 3, 0.5F});
+  for (std::uint64_t i = 0; i < 20; ++i) CHECK(greedy(logits.data(), Key{i, i}, i) == 1);
+  Sampler one(5, {1, 1});
+  for (std::uint64_t i = 0; i < 20; ++i) CHECK(one(logits.data(), Key{i, i}, i) == 1);
+}
+
+TEST_CASE("a draw depends on key and position alone") {
+  const std::vector<float> logits = random_logits(65, 2, false), other = random_logits(65, 3, false);
+  Sampler a(65, {1, 40, 0.95F}), b(65, {1, 40, 0.95F});
+  std::vector<int> forward;
+  for (std::uint64_t i = 0; i < 200; ++i) forward.push_back(a(logits.data(), Key{1, 2}, i));
+  int same = 0;
+  for (std::uint64_t i = 200; i-- > 0;) {
+    b(other.data(), Key{9, 9}, i);  // what was sampled before leaves nothing behind
+    CHECK(b(logits.data(), Key{1, 2}, i) == forward[i]);
+    same += b(logits.data(), Key{1, 3}, i) == forward[i];
+  }
+  CHECK(same < 100);
+}
+
+TEST_CASE("forbidden tokens never come, also when they are among the k") {
+  const std::vector<float> logits{-inf, 0, -inf, 1, -inf};
+  for (const Sampling how : {Sampling{}, Sampling{1, 4}, Sampling{1, 0, 0.9999F}, Sampling{1e-30F}}) {
+    Sampler s(5, how);
+    for (std::uint64_t i = 0; i < 300; ++i) CHECK(s(logits.data(), Key{}, i) % 2 == 1);
+  }
+}
+
+TEST_CASE("settings and logits that mean nothing are refused") {
+  CHECK_THROWS_WITH_AS(Sampler(0), Contains("[sampling] a vocabulary of 0"), error);
+  CHECK_THROWS_WITH_AS(Sampler(-1), Contains("[sampling] a vocabulary of -1"), error);
+  CHECK_THROWS_WITH_AS(Sampler(3, {-1}), Contains("temperature"), error);
+  CHECK_THROWS_WITH_AS(Sampler(3, {std::nanf("")}), Contains("temperature"), error);
+  CHECK_THROWS_WITH_AS(Sampler(3, {1, -1}), Contains("top-k -1"), error);
+  CHECK_THROWS_WITH_AS(Sampler(3, {1, 0, 0}), Contains("top-p"), error);
+  CHECK_THROWS_WITH_AS(Sampler(3, {1, 0, 1.5F}), Contains("top-p"), error);
+  Sampler s(3);
+  const float nan[3]{0, std::nanf(""), 1}, full[3]{0, inf, 1}, none[3]{-inf, -inf, -inf};
+  CHECK_THROWS_WITH_AS(s(nan, Key{}, 0), Contains("logit 1 is NaN"), error);
+  CHECK_THROWS_WITH_AS(s(full, Key{}, 0), Contains("+inf"), error);
+  CHECK_THROWS_WITH_AS(s(none, Key{}, 0), Contains("-inf"), error);
+}

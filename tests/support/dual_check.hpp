@@ -1,0 +1,187 @@
+// The gradient test that every trainable block gets: one forward pass on dual numbers along a random direction, one
+// backward pass in double, one comparison. No step size, so the bound is rounding alone: 1e-12 of the sum of absolute
+// terms.
+//
+// The scalar that is differentiated: Σ probe · y + Σ side losses + Σ state probe · leaving state, as a function of the
+// weights, the input rows and the entering state.
+#pragma once
+#include <cmath>
+#include <type_traits>
+#include <vector>
+
+#include <fauna/core/block.hpp>
+#include <fauna/core/dual.hpp>
+
+#include "memory.hpp"
+
+namespace test {
+
+/// Binds a weights struct to consecutive elements of T, tensor by tensor.
+template <class Block, class T, class W> void bind_weights(W& w, T* data) {
+  Block::visit(w, fauna::Place{}, [&data](fauna::Tensor const&, auto& v) {
+    using V = std::remove_reference_t<decltype(v)>;
+    v = V(data, v.rows(), v.cols());
+    data += v.size();
+  });
+}
+template <class Block> std::size_t weight_count() {
+  std::size_t n = 0;
+  typename Block::template Weights<fauna::All<double>> w;
+  Block::visit(w, fauna::Place{}, [&n](fauna::Tensor const&, auto& v) { n += v.size(); });
+  return n;
+}
+/// Copies all elements of a state to a flat list, or back.
+template <class Block, class S, class St> std::vector<S> flat_state(St& st) {
+  std::vector<S> all;
+  Block::visit_state(
+      [&all](auto& v) {
+        for (int r = 0; r < v.rows(); ++r)
+          for (int c = 0; c < v.cols(); ++c) all.push_back(v(r, c));
+      },
+      st);
+  return all;
+}
+template <class Block, class S, class St> void set_state(St& st, std::vector<S> const& all) {
+  std::size_t i = 0;
+  Block::visit_state(
+      [&](auto& v) {
+        for (int r = 0; r < v.rows(); ++r)
+          for (int c = 0; c < v.cols(); ++c) v(r, c) = all[i++];
+      },
+      st);
+}
+
+/// Uniform in [-0.5, 0.5), from a stream of its own.
+inline std::vector<double> random_values(std::size_t n, std::uint64_t stream) {
+  std::vector<double> v(n);
+  const fauna::Key k{2024, stream};
+  for (std::size_t i = 0; i < n; ++i) v[i] = static_cast<double>(k.uniform(i)) - 0.5;
+  return v;
+}
+inline std::vector<fauna::Dual> dual(std::vector<double> const& v, std::vector<double> const& d) {
+  std::vector<fauna::Dual> r(v.size());
+  for (std::size_t i = 0; i < v.size(); ++i) r[i] = {v[i], d[i]};
+  return r;
+}
+
+inline constexpr int max_layers = 64;
+
+inline fauna::Shape shape_of(fauna::Batch const& b) {
+  int longest = 0;
+  for (int s = 0; s < b.sequences; ++s) longest = std::max(longest, b.last(s) - b.first(s));
+  return {.sequences = b.sequences, .length = longest, .threads = 1, .total = b.rows};
+}
+
+/// All that one pass over a block or a model needs, in exactly the memory that its plan asks for.
+template <class Block, class S> struct Pass {
+  using B = fauna::Ref<S>;
+  std::vector<S> values, gradients, side_losses;
+  typename Block::template Weights<fauna::All<S>> w, dw;
+  typename Block::template State<S> state, dstate;
+  typename Block::template Saved<S> saved;
+  Poisoned saved_memory, scratch_memory, state_memory, dstate_memory;
+  fauna::Arena scratch;
+  fauna::Call<B> call;
+
+  Pass(fauna::Batch const& batch, std::vector<S> weights, std::vector<S> const& entering,
+       fauna::mode m = fauna::mode::train)
+      : values(std::move(weights)),
+        gradients(values.size()),
+        side_losses(max_layers),
+        saved_memory(saved_bytes(shape_of(batch))),
+        scratch_memory(scratch_bytes(shape_of(batch))),
+        state_memory(state_bytes(shape_of(batch))),
+        dstate_memory(state_bytes(shape_of(batch))),
+        scratch(scratch_memory.arena()) {
+    bind_weights<Block>(w, values.data());
+    bind_weights<Block>(dw, gradients.data());
+    fauna::Arena a = saved_memory.arena(), b = state_memory.arena(), d = dstate_memory.arena();
+    if (m != fauna::mode::eval) Block::plan(saved, shape_of(batch), a);
+    Block::plan_state(state, shape_of(batch), b);
+    Block::plan_state(dstate, shape_of(batch), d);
+    if (!entering.empty()) set_state<Block>(state, entering);
+    call.backend.scratch = &scratch;
+    call.batch = &batch;
+    call.side = {side_losses.data(), max_layers};
+    call.key = {42, 1};
+    call.mode = m;
+  }
+
+  S side_sum() const {
+    S s{};
+    for (auto const& l : side_losses) s += l;
+    return s;
+  }
+  static std::size_t saved_bytes(fauna::Shape const& s) {
+    typename Block::template Saved<S> v;
+    fauna::Arena a;
+    Block::plan(v, s, a);
+    return a.high_water();
+  }
+  static std::size_t scratch_bytes(fauna::Shape const& s) {
+    fauna::Arena a;
+    Block::template plan_scratch<B>(s, a);
+    return a.high_water();
+  }
+  static std::size_t state_bytes(fauna::Shape const& s) {
+    typename Block::template State<S> v;
+    fauna::Arena a;
+    Block::plan_state(v, s, a);
+    return a.high_water();
+  }
+};
+
+template <class Block> std::size_t state_count(fauna::Batch const& b) {
+  Pass<Block, double> p(b, std::vector<double>(weight_count<Block>()), {});
+  return flat_state<Block, double>(p.state).size();
+}
+
+/// Compares one directional derivative with one gradient. `error` is relative to the sum of the absolute terms.
+struct Comparison {
+  double dual = 0, dot = 0, terms = 0;
+  void add(std::vector<double> const& gradient, std::vector<double> const& direction) {
+    for (std::size_t i = 0; i < gradient.size(); ++i) {
+      dot += gradient[i] * direction[i];
+      terms += std::abs(gradient[i] * direction[i]);
+    }
+  }
+  double error() const { return std::abs(dual - dot) / (terms > 0 ? terms : 1); }
+};
+
+/// The dual-number gradient test of a block from rows to rows.
+template <class Block> Comparison check_gradient(fauna::Batch const& batch) {
+  using fauna::Dual, fauna::dyn, fauna::View;
+  const std::size_t n = static_cast<std::size_t>(batch.rows);
+  const std::size_t weights = weight_count<Block>(), states = state_count<Block>(batch);
+  constexpr std::size_t in = static_cast<std::size_t>(Block::in), out = static_cast<std::size_t>(Block::out);
+  const auto w = random_values(weights, 1), wd = random_values(weights, 2), s = random_values(states, 3),
+             sd = random_values(states, 4), x = random_values(n * in, 5), xd = random_values(n * in, 6),
+             probe = random_values(n * out, 7), state_probe = random_values(states, 8);
+  Comparison result;
+  {
+    Pass<Block, Dual> p(batch, dual(w, wd), dual(s, sd));
+    auto xs = dual(x, xd);
+    std::vector<Dual> y(n * out, Dual(std::nan("")));
+    Block::forward(p.call, p.w, p.state, View<const Dual, dyn, Block::in>(xs.data(), batch.rows),
+                   View<Dual, dyn, Block::out>(y.data(), batch.rows), p.saved);
+    Dual loss = p.side_sum();
+    for (std::size_t i = 0; i < y.size(); ++i) loss += probe[i] * y[i];
+    const auto left = flat_state<Block, Dual>(p.state);
+    for (std::size_t i = 0; i < left.size(); ++i) loss += state_probe[i] * left[i];
+    result.dual = loss.d;
+  }
+  Pass<Block, double> p(batch, w, s);
+  std::vector<double> y(n * out, std::nan("")), dx(n * in, std::nan(""));
+  const View<const double, dyn, Block::in> xv(x.data(), batch.rows);
+  Block::forward(p.call, p.w, p.state, xv, View<double, dyn, Block::out>(y.data(), batch.rows), p.saved);
+  set_state<Block>(p.dstate, state_probe);
+  p.scratch_memory.poison();
+  Block::backward(p.call, p.w, p.dw, xv, p.saved, View<const double, dyn, Block::out>(probe.data(), batch.rows),
+                  View<double, dyn, Block::in>(dx.data(), batch.rows), p.dstate);
+  result.add(p.gradients, wd);
+  result.add(dx, xd);
+  result.add(flat_state<Block, double>(p.dstate), sd);
+  return result;
+}
+
+}  // namespace test
