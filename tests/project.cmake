@@ -1,9 +1,74 @@
 # Tests of the project around the programs: sources, packaging, documents, and what other compilers and flags make of
 # them. They run once, in one build.
-find_program(FAUNA_CLANGXX clang++)
-find_program(FAUNA_NVCC nvcc PATHS /usr/local/cuda/bin)
-
 option(FAUNA_EVERYTHING "with every compiler and flag, not only with what each landing needs" OFF)
+find_program(FAUNA_CLANGXX clang++ REQUIRED)
+find_program(FAUNA_CLANG_FORMAT clang-format REQUIRED)
+find_program(FAUNA_CLANG_TIDY clang-tidy REQUIRED)
+find_program(FAUNA_NVCC nvcc PATHS /usr/local/cuda/bin)
+set(python ${FAUNA_PYTHON})
+set(source ${PROJECT_SOURCE_DIR})
+set(work ${CMAKE_CURRENT_BINARY_DIR})
+
+# Sources.
+fauna_test(sources/format ${python} ${scripts}/format.py ${source} ${FAUNA_CLANG_FORMAT})
+fauna_test(sources/tidy ${python} ${scripts}/tidy.py ${source} ${work}/tidy ${FAUNA_CLANG_TIDY}
+           $<$<BOOL:${FAUNA_EVERYTHING}>:--all>)
+fauna_test(sources/include_edges ${python} ${scripts}/include_edges.py ${source}/include)
+fauna_test(sources/include_edges_rules ${python} ${scripts}/include_edges.py --self-test)
+fauna_test(sources/headers_alone ${python} ${scripts}/headers_alone.py ${source}/include ${CMAKE_CXX_COMPILER})
+set(two_cores sources/headers_alone)
+if(FAUNA_EVERYTHING)
+  fauna_test(sources/headers_alone_clang++ ${python} ${scripts}/headers_alone.py ${source}/include ${FAUNA_CLANGXX})
+  fauna_test(sources/headers_alone_native ${python} ${scripts}/headers_alone.py ${source}/include ${FAUNA_CLANGXX}
+             -march=native -fopenmp)
+  list(APPEND two_cores sources/headers_alone_clang++ sources/headers_alone_native)
+endif()
+foreach(test IN LISTS two_cores)
+  set_tests_properties(${prefix}${test} PROPERTIES PROCESSORS 2)
+endforeach()
+fauna_test(sources/instantiations ${python} ${scripts}/instantiations.py ${CMAKE_CURRENT_SOURCE_DIR}/budget/budget.txt
+           ${work}/budget ${FAUNA_CLANGXX} ${CMAKE_CURRENT_SOURCE_DIR}/budget/corpus.cpp -I${source}/include)
+fauna_test(sources/documents ${python} ${scripts}/docs_blocks.py ${source} ${work}/documents ${CMAKE_CXX_COMPILER} -O2
+           -march=native -fopenmp)
+
+# What must not compile.
+file(GLOB cases CONFIGURE_DEPENDS RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} compile_fail/*.cpp)
+foreach(case IN LISTS cases)
+  cmake_path(GET case STEM name)
+  foreach(compiler IN ITEMS ${CMAKE_CXX_COMPILER} ${FAUNA_CLANGXX})
+    cmake_path(GET compiler FILENAME compiler_name)
+    fauna_test(compile_fail/${name}/${compiler_name} ${python} ${scripts}/compile_fail.py
+               ${CMAKE_CURRENT_SOURCE_DIR}/${case} ${compiler} -I${source}/include)
+  endforeach()
+endforeach()
+
+# Other projects.
+foreach(kind IN ITEMS find_package add_subdirectory pkg_config include_path single_header)
+  fauna_test(consumer/${kind} ${scripts}/consumer.sh ${kind} ${source} ${PROJECT_BINARY_DIR} ${work}/consumer/${kind}
+             ${CMAKE_CXX_COMPILER})
+endforeach()
+
+# Parts with different flags in one program. Unoptimised, where nothing is inlined and every shared name shows.
+foreach(side IN ITEMS narrow wide)
+  add_library(flags_${side} OBJECT flags/side.cpp)
+  target_compile_definitions(flags_${side} PRIVATE SIDE=${side})
+  target_compile_options(flags_${side} PRIVATE -O0)
+endforeach()
+target_link_libraries(flags_narrow PRIVATE fauna::fauna fauna_checks)
+target_link_libraries(flags_wide PRIVATE fauna::cpu fauna::native fauna_checks)
+add_executable(flags flags/main.cpp $<TARGET_OBJECTS:flags_narrow> $<TARGET_OBJECTS:flags_wide>)
+target_link_libraries(flags PRIVATE fauna::cpu fauna_checks)
+fauna_test(flags $<TARGET_FILE:flags>)
+fauna_test(flags_nvcc ${scripts}/nvcc_link.sh ${source} ${work}/flags_nvcc ${FAUNA_NVCC} ${CMAKE_CXX_COMPILER})
+
+# nvcc's host pass.
+foreach(file IN ITEMS core/test_interface.cpp models/test_gpt_host.cpp)
+  if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${file})
+    cmake_path(GET file STEM name)
+    fauna_test(nvcc/${name} ${scripts}/nvcc_host.sh ${source} ${work}/nvcc/${name} ${FAUNA_NVCC}
+               ${CMAKE_CURRENT_SOURCE_DIR}/${file} $<TARGET_OBJECTS:tests_main>)
+  endif()
+endforeach()
 
 # The matrix product is the one op with a path of its own per instruction set. Every path but the build's own is
 # compiled here, and run where the processor can.
@@ -18,10 +83,10 @@ if(FAUNA_NATIVE)
 endif()
 list(FIND isas ${FAUNA_MACHINE_ISA} machine_rank)
 file(GLOB gemm_files CONFIGURE_DEPENDS RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} ops/test_gemm*.cpp)
-set(executed "${build_isa} (all)")
+set(executed "${build_isa} (everything)")
 set(skipped "")
 foreach(isa IN LISTS isas)
-  if(isa STREQUAL build_isa OR NOT gemm_files OR (isa STREQUAL "avx512" AND NOT FAUNA_EVERYTHING))
+  if(isa STREQUAL build_isa OR (isa STREQUAL "avx512" AND NOT FAUNA_EVERYTHING))
     continue()
   endif()
   fauna_doctest(lowering_${isa} LIBRARIES fauna::cpu fauna_checks SOURCES ${gemm_files})

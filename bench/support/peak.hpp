@@ -2,6 +2,7 @@
 // and a loop of reads over memory. Written in assembly, since a compiler may move or drop arithmetic without a use.
 #pragma once
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -64,15 +65,15 @@ __attribute__((noinline)) inline void rounds(limit l, long n) {
 #undef BENCH_VECTOR
 
 /// FLOP/s of multiply-adds on `threads` threads, measured for about `seconds`.
-inline double peak(limit l, int threads, double seconds = 2e-3) {
-  static double rate[2] = {20e9, 20e9};  // of one thread, from the last time: decides how many rounds to run
-  double& r = rate[l == limit::bf16];
+inline double peak(limit l, int threads, double seconds = 1e-3) {
+  static double best[2] = {20e9, 20e9};  // of one thread so far: decides how many rounds to run
+  double& r = best[l == limit::bf16];
   const long n = static_cast<long>(r * seconds / round_flops(l)) + 1;
   const double start = now();
   fauna::parallel(threads, [&](fauna::Team) { rounds(l, n); });
-  const double elapsed = now() - start;
-  r = round_flops(l) * static_cast<double>(n) / elapsed;
-  return r * threads;
+  const double rate = round_flops(l) * static_cast<double>(n) / (now() - start);
+  r = std::max(r, rate);
+  return rate * threads;
 }
 
 /// Bytes/s of reading `bytes` of memory, far more than the caches hold, in equal parts by `threads` threads.
@@ -116,34 +117,38 @@ struct Share {
   double rate = 0;   ///< FLOP/s, median
   double peak = 0;   ///< FLOP/s of the loop above, median
   double share = 0;  ///< median over the samples of rate / peak
-  int samples = 0;
+  int clean = 0;     ///< samples without a preemption
 };
 
-/// Runs f, worth `flops` each time, in samples of some milliseconds with the peak loop before and after each; a
-/// sample's share is taken of the larger of the two. Samples with a preemption are dropped, unless `patience` seconds
-/// pass.
+/// Runs f, worth `flops` each time, in samples of a few milliseconds with the peak loop before and after each; a
+/// sample's share is taken of the larger of the two. Samples with a preemption are dropped and tried again a little
+/// later, until `patience` seconds have passed: then the disturbed ones count, and `clean` says so.
 template <class F>
-Share share_of_peak(limit l, int threads, double flops, F&& f, int samples = 15, double patience = 6) {
-  std::vector<double> rates, peaks, shares, all;
-  f();
-  const double one = flops / (peak(l, threads) * 0.7);
-  const int times = std::max(1, static_cast<int>(4e-3 / one));
+Share share_of_peak(limit l, int threads, double flops, F&& f, int wanted = 21, double patience = 10) {
+  std::vector<double> rates, peaks, shares, disturbed;
+  for (int i = 0; i < 3; ++i) peak(l, threads);
+  const int times = std::max(1, static_cast<int>(3e-3 * 0.7 * peak(l, threads) / flops));
   const double start = now();
-  while (static_cast<int>(shares.size()) < samples && now() - start < patience) {
+  while (static_cast<int>(shares.size()) < wanted && now() - start < patience) {
     f();
     const long before = preemptions();
     const double p0 = peak(l, threads), t0 = now();
     for (int i = 0; i < times; ++i) f();
     const double elapsed = now() - t0, p1 = peak(l, threads);
     const double rate = flops * times / elapsed, most = std::max(p0, p1);
-    all.push_back(rate / most);
-    if (preemptions() != before) continue;
+    if (preemptions() != before) {
+      disturbed.push_back(rate / most);
+      usleep(20000);
+      continue;
+    }
     rates.push_back(rate);
     peaks.push_back(most);
     shares.push_back(rate / most);
   }
-  if (shares.size() < 3) return {median(all) * median(peaks), median(peaks), median(all), static_cast<int>(all.size())};
-  return {median(rates), median(peaks), median(shares), static_cast<int>(shares.size())};
+  const int clean = static_cast<int>(shares.size());
+  if (clean >= 3) return {median(rates), median(peaks), median(shares), clean};
+  const double limit_now = peak(l, threads);
+  return {median(disturbed) * limit_now, limit_now, median(disturbed), clean};
 }
 
 }  // namespace bench

@@ -123,4 +123,5 @@ TEST_CASE("a context as long as the text has no window") {
   CHECK(tokens[0] == 0);
   CHECK(targets[6] == 7);
   CHECK(windows(t, 7) == 1);
+  CHECK(windows(t, 4) == 1);  // the second would have no target for its last token
 }

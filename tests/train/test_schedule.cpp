@@ -34,7 +34,7 @@ TEST_CASE("cosine is nanoGPT's rule") {
 }
 
 TEST_CASE("linear falls evenly to its minimum") {
-  const Schedule s = Linear{1, 0.5, 4, 14};
+  const Schedule s = LinearDecay{1, 0.5, 4, 14};
   CHECK(s(0) == doctest::Approx(0.2));
   CHECK(s(3) == doctest::Approx(0.8));
   CHECK(s(4) == 1);
@@ -67,7 +67,7 @@ TEST_CASE("warm-up, stable, decay") {
 }
 
 TEST_CASE("no schedule jumps, and none leaves [min, lr]") {
-  for (const Schedule& s : {Schedule(Cosine{1, 0.1, 100, 2000}), Schedule(Linear{1, 0.1, 100, 2000}),
+  for (const Schedule& s : {Schedule(Cosine{1, 0.1, 100, 2000}), Schedule(LinearDecay{1, 0.1, 100, 2000}),
                             Schedule(Constant{1, 100}), Schedule(Wsd{1, 0.1, 100, 2000, 0.3})})
     for (long i = 100; i < 2100; ++i) {
       CHECK(s(i) <= s(i - 1 < 100 ? 100 : i - 1));
@@ -85,7 +85,7 @@ TEST_CASE("a schedule without room for decay") {
 TEST_CASE("settings that mean nothing are refused") {
   CHECK_THROWS_WITH_AS(Schedule(Cosine{1, 0, 11, 10}), Contains("a warm-up of 11 steps in 10"), error);
   CHECK_THROWS_WITH_AS(Schedule(Cosine{1, 0, -1, 10}), Contains("warmup"), error);
-  CHECK_THROWS_WITH_AS(Schedule(Linear{-1, 0, 0, 10}), Contains("lr = -1"), error);
+  CHECK_THROWS_WITH_AS(Schedule(LinearDecay{-1, 0, 0, 10}), Contains("lr = -1"), error);
   CHECK_THROWS_WITH_AS(Schedule(Constant{std::nan("")}), Contains("finite"), error);
   CHECK_THROWS_WITH_AS(Schedule(Wsd{1, 0, 0, 10, 1.5}), Contains("fraction"), error);
 }

@@ -27,8 +27,17 @@ template <class Products = f32_products, isa Tile = build_isa, unsigned Tag = bu
   Arena* scratch = nullptr;
 };
 
-/// What each member of a team sees inside `parallel`.
-struct Team {
+/// As many threads as the machine has processors; one without OpenMP.
+inline int default_threads() {
+#ifdef _OPENMP
+  return omp_get_num_procs();
+#else
+  return 1;
+#endif
+}
+
+/// What each member of a team sees inside `parallel`. Tagged, since a barrier is empty in a build without OpenMP.
+template <unsigned Tag> struct TeamOf {
   int thread = 0, threads = 1;
   /// All threads arrive before any goes on.
   void barrier() const {
@@ -42,6 +51,7 @@ struct Team {
   constexpr int from(int n) const { return static_cast<int>(static_cast<long long>(n) * thread / threads); }
   constexpr int to(int n) const { return static_cast<int>(static_cast<long long>(n) * (thread + 1) / threads); }
 };
+using Team = TeamOf<build_tag>;
 
 /// Runs f(Team) once on each of `threads` threads.
 template <class F> void parallel([[maybe_unused]] int threads, F&& f) {

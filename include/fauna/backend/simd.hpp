@@ -101,6 +101,21 @@ template <int W> FAUNA_INLINE float max(vfloat<W> const& v) {
   }
 }
 
+/// x held within [-edge, edge]; NaN stays NaN.
+template <int W> FAUNA_INLINE void clamp(vfloat<W>& y, vfloat<W> const& x, float edge) {
+#if defined(__AVX512F__)
+  if constexpr (W == 16) {  // min and max return their second operand when one is NaN
+    const __m512 v = _mm512_maskz_min_ps(0xffff, _mm512_set1_ps(edge), (__m512)x);
+    y = (vfloat<W>)_mm512_maskz_max_ps(0xffff, _mm512_set1_ps(-edge), v);
+    return;
+  }
+#endif
+  vfloat<W> e;
+  broadcast<W>(e, edge);
+  y = x > e ? e : x;
+  y = y < -e ? -e : y;
+}
+
 /// √x, correctly rounded.
 template <int W> FAUNA_INLINE void sqrt(vfloat<W>& y, vfloat<W> const& x) {
 #if defined(__AVX512F__)

@@ -31,8 +31,8 @@ class Sampler {
       fail("sampling", "temperature " + std::to_string(how.temperature), "0 (greedy) or a positive number");
     if (how.top_k < 0) fail("sampling", "top-k " + std::to_string(how.top_k), "0 (off) or a positive number");
     if (!(how.top_p > 0 && how.top_p <= 1)) fail("sampling", "top-p " + std::to_string(how.top_p), "in (0, 1]");
-    weight_.resize(static_cast<std::size_t>(vocab));
-    order_.resize(static_cast<std::size_t>(vocab));
+    weight_.resize(at(vocab));
+    order_.resize(at(vocab));
   }
 
   /// The next token for logits[V]. -inf forbids a token; NaN, +inf or nothing but -inf is an error.
@@ -58,10 +58,11 @@ class Sampler {
 
   /// How many tokens the last draw chose among, and which: by rank where top-k or top-p was at work, else by index.
   int kept() const { return kept_; }
-  int kept(int i) const { return order_[static_cast<std::size_t>(i)]; }
+  int kept(int i) const { return order_[at(i)]; }
 
  private:
-  double weight(int token) const { return static_cast<double>(weight_[static_cast<std::size_t>(token)]); }
+  static constexpr std::size_t at(int i) { return static_cast<std::size_t>(i); }
+  double weight(int token) const { return static_cast<double>(weight_[at(token)]); }
   int vocab() const { return static_cast<int>(order_.size()); }
 
   int largest(const float* logits) const {
@@ -75,58 +76,70 @@ class Sampler {
     return best;
   }
 
-  /// Fills weight_ and the first kept_ of order_; the sum of the kept weights.
+  /// Fills the first kept_ of order_ and their weights; the sum of those.
   double keep(const float* logits, float top) {
     const int n = vocab();
-    double total = 0;
-    for (int i = 0; i < n; ++i) {
-      const auto at = static_cast<std::size_t>(i);
-      weight_[at] = std::exp((logits[i] - top) / how_.temperature);
-      order_[at] = i;
-      total += weight(i);
-    }
-    kept_ = n;
     const bool some_k = how_.top_k > 0 && how_.top_k < n, some_p = how_.top_p < 1;
+    const auto before = [logits](int a, int b) { return logits[a] > logits[b] || (logits[a] == logits[b] && a < b); };
+    const int found = some_k ? first_k(n, before) : all(n);
+    double total = 0;
+    for (int i = 0; i < found; ++i) {
+      const int token = order_[at(i)];
+      weight_[at(token)] = std::exp((logits[token] - top) / how_.temperature);
+      total += weight(token);
+    }
+    kept_ = found;
     if (!some_k && !some_p) return total;
 
-    // A heap sort that stops early: the largest come off the heap one by one and gather, in falling order, at the end.
-    const auto before = [logits](int a, int b) { return logits[a] > logits[b] || (logits[a] == logits[b] && a < b); };
-    for (int root = n / 2; root-- > 0;) sink(root, n, before);
-    int heap = n;
-    const auto pop = [&] {
-      std::swap(order_[0], order_[static_cast<std::size_t>(--heap)]);
+    // A heap sort that stops early: the first by rank come off the heap one by one and gather, last to first, at its
+    // end.
+    const double enough = some_p ? static_cast<double>(how_.top_p) * total : 2 * total;
+    const int size = some_p ? without_tail(found, (total - enough) / (2.0 * n)) : found;
+    for (int root = size / 2; root-- > 0;) sink(root, size, before);
+    double sum = 0;
+    int heap = size;
+    while (heap > 0 && sum < enough) {
+      std::swap(order_[0], order_[at(--heap)]);
       sink(0, heap, before);
-      return weight(order_[static_cast<std::size_t>(heap)]);
-    };
-    if (some_k) {
-      total = 0;
-      for (int i = 0; i < how_.top_k; ++i) total += pop();
+      sum += weight(order_[at(heap)]);
     }
-    if (some_p) {
-      const double enough = static_cast<double>(how_.top_p) * total;
-      int taken = 0;
-      double sum = 0;
-      while (taken < (some_k ? how_.top_k : n) && sum < enough) {
-        sum += some_k ? weight(order_[static_cast<std::size_t>(n - 1 - taken)]) : pop();
-        ++taken;
+    kept_ = size - heap;
+    for (int i = 0, j = size - 1; i < j; ++i, --j) std::swap(order_[at(i)], order_[at(j)]);
+    return sum;
+  }
+
+  int all(int n) {
+    for (int i = 0; i < n; ++i) order_[at(i)] = i;
+    return n;
+  }
+  /// Gathers the first k tokens by rank, in any order. The last of those found so far is the root of a heap of them.
+  template <class Before> int first_k(int n, Before before) {
+    const int k = how_.top_k;
+    const auto after = [before](int a, int b) { return before(b, a); };
+    all(k);
+    for (int root = k / 2; root-- > 0;) sink(root, k, after);
+    for (int i = k; i < n; ++i)
+      if (before(i, order_[0])) {
+        order_[0] = i;
+        sink(0, k, after);
       }
-      total = sum;
-      kept_ = taken;
-    } else {
-      kept_ = how_.top_k;
-    }
-    for (int i = 0, j = n - 1; i < j; ++i, --j)
-      std::swap(order_[static_cast<std::size_t>(i)], order_[static_cast<std::size_t>(j)]);
-    return total;
+    return k;
+  }
+  /// Drops tokens lighter than `least` from the first n. V tokens of weight (1 - p) / V of the total and less have
+  /// together at most 1 - p of it, so top-p is reached before the first of them; half of that leaves room for rounding.
+  int without_tail(int n, double least) {
+    int rest = 0;
+    for (int i = 0; i < n; ++i)
+      if (weight(order_[at(i)]) >= least) order_[at(rest++)] = order_[at(i)];
+    return rest;
   }
 
   /// Restores the heap order_[0, size) below `root`: no token stands under one that comes after it.
   template <class Before> void sink(int root, int size, Before before) {
     for (int child = 2 * root + 1; child < size; child = 2 * root + 1) {
-      const auto at = [this](int i) -> int& { return order_[static_cast<std::size_t>(i)]; };
-      if (child + 1 < size && before(at(child + 1), at(child))) ++child;
-      if (!before(at(child), at(root))) return;
-      std::swap(at(child), at(root));
+      if (child + 1 < size && before(order_[at(child + 1)], order_[at(child)])) ++child;
+      if (!before(order_[at(child)], order_[at(root)])) return;
+      std::swap(order_[at(child)], order_[at(root)]);
       root = child;
     }
   }

@@ -15,7 +15,7 @@ struct Cosine {
   long warmup = 100, decay = 2000;
 };
 /// A straight line from lr at the end of the warm-up to min at step `decay`, and min after it.
-struct Linear {
+struct LinearDecay {
   double lr = 1e-3, min = 0;
   long warmup = 100, decay = 2000;
 };
@@ -39,7 +39,7 @@ class Schedule {
   Schedule(Cosine s = {}) : shape_(cosine), lr_(s.lr), min_(s.min), warmup_(s.warmup), from_(s.warmup), to_(s.decay) {
     check();
   }
-  Schedule(Linear s) : shape_(linear), lr_(s.lr), min_(s.min), warmup_(s.warmup), from_(s.warmup), to_(s.decay) {
+  Schedule(LinearDecay s) : shape_(linear), lr_(s.lr), min_(s.min), warmup_(s.warmup), from_(s.warmup), to_(s.decay) {
     check();
   }
   Schedule(Constant s) : shape_(constant), lr_(s.lr), min_(s.lr), warmup_(s.warmup), from_(s.warmup), to_(s.warmup) {

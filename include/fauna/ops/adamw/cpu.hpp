@@ -2,6 +2,7 @@
 #include <fauna/backend/cpu.hpp>
 #include <fauna/backend/simd.hpp>
 #include <fauna/ops/adamw/op.hpp>
+#include <fauna/ops/adamw/pieces.hpp>
 
 namespace fauna::inline v0 {
 

@@ -154,7 +154,7 @@ template <class P, isa T, unsigned Tag> struct attention<Cpu<P, T, Tag>> {
       }
       for (int i = 0; i < count; ++i) {
         store_row(y.at(first + at + i, head), sums + i * stride, factor[i]);
-        lse[index(first + at + i, head)] = most[i];
+        if (lse != nullptr) lse[index(first + at + i, head)] = most[i];
       }
     }
 

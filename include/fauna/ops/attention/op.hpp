@@ -19,10 +19,14 @@ namespace fauna::inline v0 {
 template <class T> struct Heads {
   T* data = nullptr;
   int row_stride = 0, head_stride = 0;
+  constexpr Heads() = default;
+  constexpr Heads(T* d, int row, int head) : data(d), row_stride(row), head_stride(head) {}
+  template <class U>
+  requires std::is_same_v<const U, T>
+  constexpr Heads(Heads<U> const& h) : data(h.data), row_stride(h.row_stride), head_stride(h.head_stride) {}
   constexpr T* at(int row, int head) const {
     return data + static_cast<std::ptrdiff_t>(row) * row_stride + static_cast<std::ptrdiff_t>(head) * head_stride;
   }
-  constexpr operator Heads<const T>() const requires(!std::is_const_v<T>) { return {data, row_stride, head_stride}; }
 };
 
 struct AttentionShape {
@@ -41,7 +45,7 @@ constexpr bool attention_drops(AttentionShape const& a, int row, int head, int k
   return a.key.uniform(at + static_cast<std::uint64_t>(key_index)) < a.dropout;
 }
 
-/// attention<B>::forward<HeadSize>(b, batch, shape, q, k, v, y, lse)   lse: [rows * heads], index row * heads + head
+/// attention<B>::forward<HeadSize>(b, batch, shape, q, k, v, y, lse)   lse: [rows * heads], index row * heads + head; null in inference
 /// attention<B>::backward<HeadSize>(b, batch, shape, q, k, v, y, lse, dy, dq, dk, dv)   overwrites dq, dk and dv
 /// attention<B>::workspace<HeadSize>(batch sequences, longest sequence, shape, threads): bytes either takes from
 /// b.scratch. A row that sees no key cannot occur: every row sees itself.

@@ -33,7 +33,7 @@ template <class S> struct attention<Ref<S>> {
         for (int d = 0; d < HeadSize; ++d) out[d] += w * e * v.at(j, kv)[d];
       }
       for (int d = 0; d < HeadSize; ++d) y.at(i, h)[d] = out[d] / sum;
-      lse[index(a, i, h)] = m + log(sum);
+      if (lse != nullptr) lse[index(a, i, h)] = m + log(sum);
     });
   }
 

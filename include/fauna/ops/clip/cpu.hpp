@@ -3,6 +3,7 @@
 
 #include <fauna/backend/cpu.hpp>
 #include <fauna/backend/simd.hpp>
+#include <fauna/ops/adamw/pieces.hpp>
 #include <fauna/ops/clip/op.hpp>
 
 namespace fauna::inline v0 {

@@ -44,7 +44,8 @@ template <class P, isa T, unsigned Tag> struct layer_norm<Cpu<P, T, Tag>> {
         const int from = static_cast<int>(static_cast<long long>(rows) * k / n);
         const int to = static_cast<int>(static_cast<long long>(rows) * (k + 1) / n);
         const std::ptrdiff_t at = static_cast<std::ptrdiff_t>(k) * cols;
-        block(x, weight, mean, rstd, dy, dx, base, from, to, parameters ? dw + at : nullptr, parameters ? db + at : nullptr);
+        block(x, weight, mean, rstd, dy, dx, base, from, to, parameters ? dw + at : nullptr,
+              parameters ? db + at : nullptr);
       }
       if (!parameters) return;
       team.barrier();

@@ -1,6 +1,7 @@
 #pragma once
 #include <fauna/backend/cpu.hpp>
 #include <fauna/backend/simd.hpp>
+#include <fauna/ops/adamw/pieces.hpp>
 #include <fauna/ops/sgd/op.hpp>
 
 namespace fauna::inline v0 {

@@ -1,0 +1,67 @@
+// What a model costs, counted by the compiler: a 671B model costs nothing to count.
+#pragma once
+#include <fauna/core/block.hpp>
+#include <fauna/core/fault.hpp>
+
+namespace fauna::inline v0 {
+
+/// Trained parameters; shared and tied tensors once.
+template <class M> inline constexpr std::size_t parameters = count_parameters<M>();
+
+/// Floating-point operations of one token's forward pass, looking back `context` tokens: a multiplication and an
+/// addition per weight of a product, plus attention. Training costs three times as much (Kaplan et al. 2020,
+/// section 2.1).
+template <class M> constexpr double flops_per_token(double context) { return M::flops(context); }
+template <class M> constexpr double training_flops_per_token(double context) { return 3 * M::flops(context); }
+
+/// Bytes that a training step keeps from forward to backward.
+template <class M, class S = float> constexpr std::size_t saved_bytes(Shape const& shape) {
+  typename M::template Saved<S> saved{};
+  Arena a;
+  M::plan(saved, shape, a);
+  return a.high_water();
+}
+/// Bytes that sequences carry from call to call.
+template <class M, class S = float> constexpr std::size_t state_bytes(Shape const& shape) {
+  typename M::template State<S> state{};
+  Arena a;
+  M::plan_state(state, shape, a);
+  return a.high_water();
+}
+/// Bytes of scratch: the most that is in use at once, kernels' workspaces included.
+template <class M, class B> constexpr std::size_t scratch_bytes(Shape const& shape) {
+  Arena a;
+  M::template plan_scratch<B>(shape, a);
+  return a.high_water();
+}
+
+/// Bytes of one set of parameters (values, gradients or moments), each tensor aligned.
+template <class M, class D = All<float>> constexpr std::size_t weights_bytes() {
+  typename M::template Weights<D> w{};
+  std::size_t n = 0;
+  M::visit(w, Place{}, [&n](Tensor const&, auto& v) {
+    n += aligned(v.size() * sizeof(typename std::remove_reference_t<decltype(v)>::element));
+  });
+  return n;
+}
+
+/// The memory of a training step by role, in bytes.
+struct MemoryPlan {
+  std::size_t weights = 0, gradients = 0, moments = 0, saved = 0, state = 0, scratch = 0, batch = 0;
+  constexpr std::size_t total() const { return weights + gradients + moments + saved + state + scratch + batch; }
+  constexpr bool fits(std::size_t bytes) const { return total() <= bytes; }
+};
+
+/// All memory of a training step of M on B with AdamW: planned before anything runs, allocated once.
+template <class M, class B> constexpr MemoryPlan plan(Shape const& shape) {
+  const std::size_t w = weights_bytes<M>(), rows = static_cast<std::size_t>(shape.rows());
+  return {.weights = w,
+          .gradients = w,
+          .moments = 2 * w,
+          .saved = saved_bytes<M>(shape),
+          .state = 2 * state_bytes<M>(shape),
+          .scratch = scratch_bytes<M, B>(shape),
+          .batch = 2 * aligned(rows * sizeof(int))};
+}
+
+}  // namespace fauna::inline v0

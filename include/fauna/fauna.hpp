@@ -1,0 +1,12 @@
+// The host umbrella: everything that runs on a CPU. It reaches the standard library, intrinsics, OpenMP and POSIX, and
+// nothing else. Eigen views are in <fauna/interop/eigen.hpp>.
+#pragma once
+#include <fauna/compose/explain.hpp>
+#include <fauna/decode/generate.hpp>
+#include <fauna/models/gpt.hpp>
+#include <fauna/ops/cpu.hpp>
+#include <fauna/ops/ref.hpp>
+#include <fauna/text/bin.hpp>
+#include <fauna/text/bytes.hpp>
+#include <fauna/text/chars.hpp>
+#include <fauna/train/train.hpp>

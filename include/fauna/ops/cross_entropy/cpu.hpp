@@ -1,0 +1,150 @@
+#pragma once
+#include <cmath>
+
+#include <fauna/backend/cpu.hpp>
+#include <fauna/backend/simd.hpp>
+#include <fauna/ops/cross_entropy/op.hpp>
+#include <fauna/ops/gemm/cpu.hpp>
+
+namespace fauna::inline v0 {
+
+template <class P, isa T, unsigned Tag> struct cross_entropy<Cpu<P, T, Tag>> {
+  using B = Cpu<P, T, Tag>;
+  static constexpr int W = B::lanes;
+  using vec = simd::vfloat<W>;
+
+  /// Rows whose logits are held at once: a power of two, at least 32, else the most that 32 MB hold. Of the vocabulary
+  /// alone, so that the sums over rows in dw keep their shape.
+  static constexpr int chunk_rows(int vocab) {
+    int rows = 32;
+    while (rows < 65536 && 2LL * rows * padded(vocab) * static_cast<long long>(sizeof(float)) <= 32LL << 20) rows *= 2;
+    return rows;
+  }
+
+  static constexpr std::size_t workspace(int rows, int cols, int vocab, int threads) {
+    const int n = rows < chunk_rows(vocab) ? rows : chunk_rows(vocab);
+    std::size_t product = gemm<B>::workspace(n, vocab, cols, threads);
+    const std::size_t dx = gemm<B>::workspace(n, cols, vocab, threads),
+                      dw = gemm<B>::workspace(vocab, cols, n, threads);
+    product = dx > product ? dx : product;
+    product = dw > product ? dw : product;
+    return aligned(static_cast<std::size_t>(n) * static_cast<std::size_t>(padded(vocab)) * sizeof(float)) + product;
+  }
+
+  template <class E, int V, int C>
+  static void loss(B const& b, Matrix<const float> x, View<E, V, C> w, const float* bias, const int* targets,
+                   int ignore, float* losses) {
+    check_targets("cross_entropy.loss", targets, ignore, x.rows(), w.rows());
+    over_chunks(b, x, Matrix<const std::remove_const_t<E>>(w), bias, [&](int first, Matrix<float> z) {
+      rows(b, z, [&](int r, float* row) {
+        float most, sum;
+        const int t = targets[first + r];
+        losses[first + r] = 0;
+        if (t == ignore) return;
+        reduce<false>(row, z.stride(), most, sum);
+        losses[first + r] = std::log(sum) + (most - row[t]);
+      });
+    });
+  }
+
+  template <class E, int V, int C>
+  static void loss_and_gradient(B const& b, Matrix<const float> x, View<E, V, C> w, const float* bias,
+                                const int* targets, int ignore, float scale, float* losses, Matrix<float> dx,
+                                Matrix<float> dw, float* dbias) {
+    check_targets("cross_entropy.loss_and_gradient", targets, ignore, x.rows(), w.rows());
+    const Matrix<const std::remove_const_t<E>> table(w);
+    over_chunks(b, x, table, bias, [&](int first, Matrix<float> z) {
+      rows(b, z, [&](int r, float* row) {
+        float most, sum;
+        const int t = targets[first + r];
+        losses[first + r] = 0;
+        if (t == ignore) {
+          for (int c = 0; c < z.cols(); ++c) row[c] = 0;
+          return;
+        }
+        const float z_t = row[t];
+        reduce<true>(row, z.stride(), most, sum);
+        losses[first + r] = std::log(sum) + (most - z_t);
+        const float factor = scale / sum;  // row holds exp(z - most): times factor it is scale · softmax
+        for (int c = 0; c < z.stride(); c += W) {
+          vec v;
+          simd::load<W>(v, row + c);
+          simd::store<W>(row + c, v * factor);
+        }
+        row[t] -= scale;
+      });
+      const Matrix<const float> dz(z);
+      const int n = z.rows();
+      if (dbias) add_columns(b, dz, dbias);
+      if (dw) gemm<B>::tn(b, dz, x.middle_rows(first, n), dw, {.base = dw.data(), .base_stride = dw.stride()});
+      gemm<B>::nn(b, dz, table, dx.middle_rows(first, n));
+    });
+  }
+
+ private:
+  static constexpr int padded(int vocab) { return (vocab + 15) / 16 * 16; }
+
+  /// f(first row, logits of the rows from there) for each chunk; columns that pad a row hold -∞.
+  template <class E, class F>
+  static void over_chunks(B const& b, Matrix<const float> x, Matrix<const E> w, const float* bias, F&& f) {
+    const int vocab = w.rows(), stride = padded(vocab), chunk = chunk_rows(vocab);
+    Scope scope(*b.scratch);
+    const int most = x.rows() < chunk ? x.rows() : chunk;
+    float* logits = b.scratch->template take<float>(static_cast<std::size_t>(most) * static_cast<std::size_t>(stride));
+    for (int first = 0; first < x.rows(); first += chunk) {
+      const int n = x.rows() - first < chunk ? x.rows() - first : chunk;
+      const Matrix<float> z(logits, n, vocab, stride);
+      gemm<B>::nt(b, x.middle_rows(first, n), w, z, {.bias = bias});
+      f(first, z);
+    }
+  }
+
+  /// f(row index, row) for each row of logits, its padding set to -∞, over the threads.
+  template <class F> static void rows(B const& b, Matrix<float> z, F&& f) {
+    parallel_for(b.threads, z.rows(), 1 + 2048 / z.cols(), [&](int from, int to) {
+      for (int r = from; r < to; ++r) {
+        float* row = z.row(r);
+        for (int c = z.cols(); c < z.stride(); ++c) row[c] = -__builtin_inff();
+        f(r, row);
+      }
+    });
+  }
+
+  /// The largest element and Σ exp(z - most); with Keep the row becomes exp(z - most).
+  template <bool Keep> static void reduce(float* z, int n, float& most, float& sum) {
+    vec m = vec{} - __builtin_inff(), s{};
+    for (int c = 0; c < n; c += W) {
+      vec v;
+      simd::load<W>(v, z + c);
+      m = v > m ? v : m;
+    }
+    most = simd::max<W>(m);
+    for (int c = 0; c < n; c += W) {
+      vec v;
+      simd::load<W>(v, z + c);
+      simd::exp<W>(v, v - most);
+      s += v;
+      if constexpr (Keep) simd::store<W>(z + c, v);
+    }
+    sum = simd::sum<W>(s);
+  }
+
+  /// dbias[v] += Σ_r dz(r, v), rows ascending; threads own columns.
+  static void add_columns(B const& b, Matrix<const float> dz, float* dbias) {
+    parallel_for(b.threads, (dz.cols() + 15) / 16, 1 + 1024 / (dz.rows() + 1), [&](int from, int to) {
+      const int last = to * 16 < dz.cols() ? to * 16 : dz.cols();
+      for (int c = from * 16; c < last; c += W) {
+        vec s{}, v;
+        for (int r = 0; r < dz.rows(); ++r) {
+          simd::get<W>(v, dz.row(r) + c, last - c);
+          s += v;
+        }
+        simd::get<W>(v, dbias + c, last - c);
+        s += v;
+        simd::put<W>(dbias + c, s, last - c);
+      }
+    });
+  }
+};
+
+}  // namespace fauna::inline v0

@@ -1,0 +1,256 @@
+// Trained<Model, Backend>: a model with its memory: parameters, and on demand gradients, moments and activations. A
+// training step is accumulate (forward and backward of one batch) one or more times, then update.
+#pragma once
+#include <string>
+#include <vector>
+
+#include <fauna/backend/memory.hpp>
+#include <fauna/core/ledger.hpp>
+#include <fauna/ops/adamw/op.hpp>
+#include <fauna/ops/clip/op.hpp>
+
+namespace fauna::inline v0 {
+
+struct seed {
+  std::uint64_t value = 1337;
+};
+
+/// A tensor of a model, with where it stands in the flat memory that holds all of them.
+struct Parameter {
+  std::string name;
+  int rows = 0, cols = 0, rank = 2;
+  std::size_t offset = 0;  ///< in elements
+  bool decays = false, trainable = true;
+  float lr_scale = 1;
+  role is = role::parameter;
+  std::size_t size() const { return static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols); }
+};
+
+/// Does a name match a pattern in which * stands for anything?
+constexpr bool matches(std::string_view pattern, std::string_view name) {
+  if (pattern.empty()) return name.empty();
+  if (pattern[0] == '*') return matches(pattern.substr(1), name) || (!name.empty() && matches(pattern, name.substr(1)));
+  return !name.empty() && pattern[0] == name[0] && matches(pattern.substr(1), name.substr(1));
+}
+
+/// AdamW and clipping as nanoGPT runs them. decay acts on tensors of two dimensions.
+struct AdamWOptions {
+  double lr = 1e-3, beta1 = 0.9, beta2 = 0.99, eps = 1e-8, decay = 0.1, clip = 1.0;
+};
+
+/// What an update saw.
+struct UpdateReport {
+  double gradient_norm = 0;   ///< before clipping
+  int without_gradient = -1;  ///< index of the first trainable parameter whose gradient is zero throughout, or -1
+  int not_finite = -1;        ///< index of the first parameter whose gradient is not finite, or -1: nothing was updated
+};
+
+template <class M, class B> class Trained {
+  static_assert(legal<typename M::fault>());
+
+ public:
+  using model = M;
+  using backend = B;
+  using scalar = typename B::scalar;
+
+  /// Parameters drawn from the seed, the same for any number of threads.
+  explicit Trained(seed s = {}, int threads = 1) : seed_(s.value), threads_(threads) {
+    typename M::template Weights<All<scalar>> w;
+    std::size_t at = 0;
+    M::visit(w, Place{}, [&](Tensor const& t, auto& v) {
+      parameters_.push_back({t.name(), v.rows(), v.cols(), t.rank, at, t.decays(), true, t.lr_scale, t.is});
+      at += aligned(v.size() * sizeof(scalar)) / sizeof(scalar);
+    });
+    elements_ = at;
+    values_ = Region(at * sizeof(scalar));
+    bind(weights_, values_);
+    initialise();
+  }
+
+  std::vector<Parameter> const& parameters() const { return parameters_; }
+  auto& weights() { return weights_; }
+  auto& gradients() { return gradients_; }
+  int threads() const { return threads_; }
+  long long steps() const { return steps_; }
+  void set_steps(long long n) { steps_ = n; }
+  std::uint64_t seed_value() const { return seed_; }
+
+  /// A tensor's values, gradients or moments: [rows, cols].
+  Matrix<scalar> value(Parameter const& p) const { return in(values_, p); }
+  Matrix<scalar> gradient(Parameter const& p) const { return in(gradients_region_, p); }
+  Matrix<scalar> moment(Parameter const& p, int which) const { return in(moments_[which], p); }
+  /// By name; throws for a name that the model does not have.
+  Parameter const& parameter(std::string const& name) const {
+    for (auto const& p : parameters_)
+      if (p.name == name) return p;
+    fail("parameter", "no tensor named " + name,
+         "one of " + std::to_string(parameters_.size()) + " such as " + parameters_.front().name);
+  }
+
+  /// Stops training every tensor whose name matches (* is any text). Returns how many; none is an error.
+  int freeze(std::string const& pattern, bool frozen = true) {
+    int n = 0;
+    for (auto& p : parameters_)
+      if (matches(pattern, p.name)) {
+        p.trainable = !frozen;
+        ++n;
+      }
+    if (n == 0) fail("freeze", "no tensor matches " + pattern, "a name such as " + parameters_.front().name);
+    bind_segments();
+    return n;
+  }
+
+  /// Plans and allocates for training batches of this shape. Called again, only a larger shape allocates.
+  void prepare_training(Shape shape) {
+    shape.threads = threads_;
+    if (gradients_region_.bytes() == 0) {
+      gradients_region_ = Region(elements_ * sizeof(scalar));
+      for (auto& m : moments_) m = Region(elements_ * sizeof(scalar));
+      bind(gradients_, gradients_region_);
+      bind_segments();
+    }
+    if (saved_bytes<M, scalar>(shape) > saved_region_.bytes()) saved_region_ = Region(saved_bytes<M, scalar>(shape));
+    Arena a = saved_region_.arena();
+    M::plan(saved_, shape, a);
+    prepare_inference(shape);
+    if (state_bytes<M, scalar>(shape) > dstate_region_.bytes()) dstate_region_ = Region(state_bytes<M, scalar>(shape));
+    Arena d = dstate_region_.arena();
+    M::plan_state(dstate_, shape, d);
+    planned_ = plan<M, B>(shape);
+  }
+  /// Plans and allocates for inference on batches of this shape.
+  void prepare_inference(Shape shape) {
+    shape.threads = threads_;
+    std::size_t need = scratch_bytes<M, B>(shape);
+    const std::size_t norm =
+        segments_.empty() ? 0 : clip<B>::workspace(segments_.data(), static_cast<int>(segments_.size()));
+    if (norm > need) need = norm;
+    if (need > scratch_region_.bytes()) scratch_region_ = Region(need);
+    scratch_ = scratch_region_.arena();
+    if (state_bytes<M, scalar>(shape) > state_region_.bytes()) state_region_ = Region(state_bytes<M, scalar>(shape));
+    Arena a = state_region_.arena();
+    M::plan_state(state_, shape, a);
+  }
+  MemoryPlan const& planned() const { return planned_; }
+
+  /// Forward and backward of one batch: the mean loss; gradients times `weight` are added. `key` draws the dropout.
+  double accumulate(Batch const& batch, double weight = 1, Key key = {}, Tap<scalar> const* tap = nullptr) {
+    if (gradients_region_.bytes() == 0) fail("train", "no memory for gradients", "prepare_training first");
+    auto c = call(batch, mode::train, key, tap);
+    c.loss_scale = weight;
+    clear_state(state_);
+    clear_state(dstate_);
+    const auto loss = M::forward(c, weights_, gradients_, state_, saved_);
+    M::backward(c, weights_, gradients_, saved_, dstate_);
+    return static_cast<double>(loss);
+  }
+
+  /// Clips the gradients to a global norm, takes one AdamW step and clears them.
+  UpdateReport update(AdamWOptions const& o) {
+    UpdateReport r;
+    auto b = on_backend();
+    const int n = static_cast<int>(segments_.size());
+    r.gradient_norm = clip<B>::global_norm(b, segments_.data(), n, states_.data());
+    for (int i = 0; i < n; ++i) {
+      if (states_[static_cast<std::size_t>(i)] == gradient_state::zero && r.without_gradient < 0)
+        r.without_gradient = i;
+      if (states_[static_cast<std::size_t>(i)] == gradient_state::not_finite && r.not_finite < 0) r.not_finite = i;
+    }
+    if (r.not_finite >= 0) return r;
+    for (std::size_t i = 0; i < segments_.size(); ++i)
+      segments_[i].decay = parameters_[i].decays ? static_cast<scalar_decay>(o.decay) : 0;
+    ++steps_;
+    adamw<B>::step(b, segments_.data(), n,
+                   {.lr = o.lr,
+                    .beta1 = o.beta1,
+                    .beta2 = o.beta2,
+                    .eps = o.eps,
+                    .step = steps_,
+                    .gradient_scale = clip_coefficient(o.clip, r.gradient_norm),
+                    .clear_gradient = true});
+    return r;
+  }
+  /// The parameters as optimizers see them, for a loop of one's own.
+  std::vector<Segment<scalar>>& segments() { return segments_; }
+  void clear_gradients() {
+    auto b = on_backend();
+    for (auto const& p : parameters_) add<B>::clear(b, gradient(p));
+  }
+
+  /// Evaluation: losses [rows] in nats; 0 for rows without a target.
+  void losses(Batch const& batch, scalar* losses) {
+    clear_state(state_);
+    M::losses(call(batch, mode::eval, {}, nullptr), weights_, state_, losses);
+  }
+  /// logits [rows, vocab] of every row, or [sequences, vocab] of the last row of each sequence.
+  void logits(Batch const& batch, Matrix<scalar> y, Tap<scalar> const* tap = nullptr) {
+    clear_state(state_);
+    M::logits(call(batch, mode::eval, {}, tap), weights_, state_, y);
+  }
+
+ private:
+  using scalar_decay = decltype(Segment<scalar>::decay);
+
+  B on_backend() {
+    B b{};
+    b.threads = threads_;
+    b.scratch = &scratch_;
+    return b;
+  }
+  Call<B> call(Batch const& batch, mode m, Key key, Tap<scalar> const* tap) {
+    Call<B> c;
+    c.backend = on_backend();
+    c.batch = &batch;
+    c.mode = m;
+    c.key = key;
+    c.tap = tap;
+    return c;
+  }
+  template <class W> void bind(W& w, Region const& r) {
+    std::size_t i = 0;
+    M::visit(w, Place{}, [&](Tensor const&, auto& v) {
+      v = std::remove_reference_t<decltype(v)>(static_cast<scalar*>(r.data()) + parameters_[i++].offset, v.rows(),
+                                               v.cols());
+    });
+  }
+  void bind_segments() {
+    if (gradients_region_.bytes() == 0) return;
+    segments_.clear();
+    states_.assign(parameters_.size(), gradient_state::zero);
+    for (auto const& p : parameters_)
+      segments_.push_back({value(p).data(), gradient(p).data(), moment(p, 0).data(), moment(p, 1).data(), p.size(), 0,
+                           p.lr_scale, p.trainable && p.is == role::parameter});
+  }
+  Matrix<scalar> in(Region const& r, Parameter const& p) const {
+    return Matrix<scalar>(r.bytes() ? static_cast<scalar*>(r.data()) + p.offset : nullptr, p.rows, p.cols);
+  }
+  void initialise() {
+    std::size_t i = 0;
+    M::visit(weights_, Place{}, [&](Tensor const& t, auto& v) {
+      const Key key = Key{seed_, 0}.child(i++);
+      const float deviation = t.init.deviation_at(t.at.layers);
+      for (std::size_t e = 0; e < v.size(); ++e)
+        v.data()[e] = static_cast<scalar>(deviation > 0 ? t.init.mean + deviation * key.normal(e) : t.init.mean);
+    });
+  }
+  template <class St> void clear_state(St& s) {
+    auto b = on_backend();
+    M::visit_state([&](auto& v) { add<B>::clear(b, v); }, s);
+  }
+
+  std::uint64_t seed_;
+  int threads_;
+  long long steps_ = 0;
+  std::vector<Parameter> parameters_;
+  std::size_t elements_ = 0;
+  Region values_, gradients_region_, moments_[2], saved_region_, scratch_region_, state_region_, dstate_region_;
+  typename M::template Weights<All<scalar>> weights_, gradients_;
+  typename M::template Saved<scalar> saved_;
+  typename M::template State<scalar> state_, dstate_;
+  Arena scratch_;
+  std::vector<Segment<scalar>> segments_;
+  std::vector<gradient_state> states_;
+  MemoryPlan planned_;
+};
+
+}  // namespace fauna::inline v0

@@ -1,0 +1,272 @@
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstring>
+#include <fauna/backend/cpu.hpp>
+#include <fauna/core/dual.hpp>
+#include <fauna/ops/attention/cpu.hpp>
+#include <fauna/ops/attention/ref.hpp>
+#include <initializer_list>
+#include <type_traits>
+#include <vector>
+
+#include "support/compare.hpp"
+#include "support/memory.hpp"
+#include "support/random.hpp"
+
+using namespace fauna;
+using test::Rows;
+
+namespace {
+
+/// fused: rows of q, k and v side by side, and a gap. heads_first: [heads, rows, size].
+enum class layout { fused, heads_first };
+
+/// Rows of a batch that owns its arrays.
+struct Sequences {
+  std::vector<int> offsets, start, parent;
+  Batch batch() const {
+    Batch b;
+    b.sequences = static_cast<int>(offsets.size()) - 1;
+    b.rows = offsets.back();
+    b.offsets = offsets.data();
+    if (!start.empty()) b.document_start = start.data();
+    if (!parent.empty()) b.parent = parent.data();
+    return b;
+  }
+};
+Sequences ragged(std::initializer_list<int> lengths) {
+  Sequences s{{0}, {}, {}};
+  for (const int n : lengths) s.offsets.push_back(s.offsets.back() + n);
+  return s;
+}
+/// Cuts the rows into documents of 1 to `longest` rows.
+Sequences with_documents(Sequences s, int longest) {
+  test::Random random(31);
+  for (int r = 0, begin = 0, left = 0; r < s.offsets.back(); ++r, --left) {
+    if (left == 0) begin = r, left = random.integer(1, longest);
+    s.start.push_back(begin);
+  }
+  return s;
+}
+/// Most rows continue the row before, some an earlier one of their sequence, some none.
+Sequences with_tree(Sequences s) {
+  test::Random random(32);
+  for (std::size_t b = 0; b + 1 < s.offsets.size(); ++b)
+    for (int r = s.offsets[b]; r < s.offsets[b + 1]; ++r) {
+      const int kind = random.integer(0, 9);
+      if (r == s.offsets[b] || kind == 0) s.parent.push_back(-1);
+      else s.parent.push_back(kind < 7 ? r - 1 : random.integer(s.offsets[b], r - 1));
+    }
+  return s;
+}
+
+/// All tensors of one run in one matrix each: q, k and v (and their gradients) in the layout, y and dy as [rows, heads,
+/// size] or [heads, rows, size]. Inputs are exact in a float and the same for every S.
+template <class S, int Size> struct Tensors {
+  layout how;
+  int rows, heads, kv_heads;
+  Rows<S> qkv, dy, y, lse, dqkv;
+
+  Tensors(layout l, Batch const& b, AttentionShape const& a, float size_of_scores = 1)
+      : how(l),
+        rows(b.rows),
+        heads(a.heads),
+        kv_heads(a.kv_heads),
+        qkv(matrix(heads + 2 * kv_heads)),
+        dy(matrix(heads)),
+        y(matrix(heads)),
+        lse(rows, heads),
+        dqkv(matrix(heads + 2 * kv_heads)) {
+    test::Random random(1);
+    for (int h = 0; h < heads + 2 * kv_heads; ++h)
+      for (int r = 0; r < rows; ++r)
+        for (int d = 0; d < Size; ++d)
+          part(qkv, h).at(r, 0)[d] = S(random.uniform() * (h < heads ? size_of_scores : 1));
+    for (int h = 0; h < heads; ++h)
+      for (int r = 0; r < rows; ++r)
+        for (int d = 0; d < Size; ++d) part(dy, h).at(r, 0)[d] = S(random.uniform());
+  }
+  Rows<S> matrix(int n) const { return how == layout::fused ? Rows<S>(rows, n * Size, 3) : Rows<S>(n * rows, Size, 1); }
+  /// The heads from `first` on of a matrix.
+  Heads<S> part(Rows<S>& m, int first) const {
+    if (how == layout::fused) return {m.data() + first * Size, m.view().stride(), Size};
+    return {m.data() + first * rows * m.view().stride(), m.view().stride(), rows * m.view().stride()};
+  }
+  template <class B> void run(B const& b, Batch const& batch, AttentionShape const& a) {
+    const Heads<S> q = part(qkv, 0), k = part(qkv, heads), v = part(qkv, heads + kv_heads);
+    attention<B>::template forward<Size>(b, batch, a, q, k, v, part(y, 0), lse.data());
+    attention<B>::template backward<Size>(b, batch, a, q, k, v, part(y, 0), lse.data(), part(dy, 0), part(dqkv, 0),
+                                          part(dqkv, heads), part(dqkv, heads + kv_heads));
+  }
+  bool gaps_untouched() const { return y.gaps_untouched() && dqkv.gaps_untouched(); }
+};
+
+template <class S> double largest(Rows<S> const& m) {
+  double most = 0;
+  for (int r = 0; r < m.rows(); ++r)
+    for (int c = 0; c < m.cols(); ++c) most = std::fmax(most, std::fabs(static_cast<double>(m.view()(r, c))));
+  return most;
+}
+
+int longest(Batch const& b) {
+  int n = 0;
+  for (int s = 0; s < b.sequences; ++s) n = std::max(n, b.last(s) - b.first(s));
+  return n;
+}
+
+template <class B, int Size>
+Tensors<float, Size> run_cpu(layout l, Batch const& batch, AttentionShape const& a, int threads, float scores = 1) {
+  Tensors<float, Size> t(l, batch, a, scores);
+  const std::size_t bytes = attention<B>::template workspace<Size>(batch.sequences, longest(batch), a, threads);
+  test::Poisoned memory(bytes);
+  Arena scratch(memory.as<void>(), bytes);  // takes beyond the workspace throw
+  B b;
+  b.threads = threads;
+  b.scratch = &scratch;
+  t.run(b, batch, a);
+  CHECK(scratch.used() == 0);
+  CHECK(scratch.high_water() <= bytes);
+  CHECK(t.gaps_untouched());
+  return t;
+}
+
+/// Each output is a sum of up to 250 f32 products with weights that carry the error of an f32 score and of exp (2 ulp):
+/// 32 units in the last place of the tensor's largest element leave a factor of 4 over what is seen. The error of a
+/// score is relative to the score: `scores` times larger ones allow `scores` times as much.
+constexpr double tolerance = 32 * 0x1p-24;
+
+template <class B, int Size>
+void compare(layout l, Batch const& batch, AttentionShape const& a, int threads = 2, float scores = 1) {
+  CAPTURE(name_of(B::tile));
+  CAPTURE(Size);
+  CAPTURE(batch.sequences);
+  CAPTURE(batch.rows);
+  CAPTURE(a.heads);
+  CAPTURE(a.kv_heads);
+  CAPTURE(a.dropout);
+  Tensors<double, Size> want(l, batch, a, scores);
+  want.run(Ref<double>{}, batch, a);
+  const Tensors<float, Size> got = run_cpu<B, Size>(l, batch, a, threads, scores);
+  CHECK(test::distance<float>(got.y, want.y) <= tolerance * std::fmax(1, scores) * largest(want.y));
+  CHECK(test::distance<float>(got.lse, want.lse) <= tolerance * std::fmax(1, largest(want.lse)));
+  CHECK(test::distance<float>(got.dqkv, want.dqkv) <= tolerance * std::fmax(1, scores) * largest(want.dqkv));
+}
+
+AttentionShape shape(int heads, int kv_heads, int size, float dropout = 0) {
+  return {.heads = heads, .kv_heads = kv_heads, .scale = 1 / std::sqrt(size), .dropout = dropout, .key = {3, 7}};
+}
+
+/// Whatever a batch may look like.
+template <class B, int Size> void compare_batches() {
+  for (const int length : {1, 2, 63, 64, 65, 130}) {
+    compare<B, Size>(layout::fused, Batch::uniform(2, length), shape(2, 2, Size));
+    compare<B, Size>(layout::heads_first, Batch::uniform(1, length), shape(3, 1, Size));
+  }
+  const Sequences four = ragged({1, 70, 5, 129});
+  for (const layout l : {layout::fused, layout::heads_first})
+    for (const float dropout : {0.0F, 0.3F}) {
+      compare<B, Size>(l, four.batch(), shape(4, 2, Size, dropout));
+      compare<B, Size>(l, with_documents(four, 60).batch(), shape(2, 2, Size, dropout));
+      compare<B, Size>(l, with_tree(four).batch(), shape(2, 1, Size, dropout));
+    }
+  compare<B, Size>(layout::fused, with_documents(ragged({250}), 90).batch(), shape(1, 1, Size));
+  compare<B, Size>(layout::fused, with_documents(with_tree(four), 40).batch(), shape(2, 1, Size));
+}
+
+template <isa T> using Tile = Cpu<f32_products, T>;
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("attention: every tile equals the reference on every kind of batch", B, Tile<isa::baseline>,
+                   Tile<isa::avx2>, Tile<isa::avx512>) {
+  compare_batches<B, 32>();
+  compare_batches<B, 5>();
+}
+
+TEST_CASE_TEMPLATE("attention: head sizes", Size, std::integral_constant<int, 1>, std::integral_constant<int, 16>,
+                   std::integral_constant<int, 48>, std::integral_constant<int, 64>, std::integral_constant<int, 80>,
+                   std::integral_constant<int, 128>, std::integral_constant<int, 256>) {
+  constexpr int size = Size::value;
+  for (const int length : {1, 75, 128})
+    compare<Cpu<>, size>(layout::fused, Batch::uniform(2, length), shape(2, 1, size));
+}
+
+TEST_CASE("attention: scores far beyond the range of exp") {
+  compare<Cpu<>, 32>(layout::fused, Batch::uniform(1, 200), shape(2, 2, 32), 2, 64);
+}
+
+TEST_CASE("attention: a NaN is seen by every row that looks at it, and by no row before it") {
+  const Batch batch = Batch::uniform(1, 150);
+  const AttentionShape a = shape(1, 1, 32);
+  Tensors<float, 32> t(layout::fused, batch, a);
+  t.part(t.qkv, 1).at(72, 0)[3] = std::nanf("");
+  test::Poisoned memory(attention<Cpu<>>::workspace<32>(1, 150, a, 1));
+  Arena scratch = memory.arena();
+  t.run(Cpu<>{.threads = 1, .scratch = &scratch}, batch, a);
+  for (int r = 0; r < 150; ++r) CHECK(std::isnan(t.y.view()(r, 0)) == (r >= 72));
+}
+
+TEST_CASE("attention: the same bits for any number of threads") {
+  const Sequences four = with_documents(ragged({200, 3, 64, 130}), 150);
+  for (const float dropout : {0.0F, 0.2F}) {
+    const AttentionShape a = shape(4, 2, 32, dropout);
+    const auto one = run_cpu<Cpu<>, 32>(layout::fused, four.batch(), a, 1);
+    for (const int threads : {2, 3, 8}) {
+      const auto more = run_cpu<Cpu<>, 32>(layout::fused, four.batch(), a, threads);
+      CHECK(test::same_bits<float>(one.y, more.y));
+      CHECK(test::same_bits<float>(one.lse, more.lse));
+      CHECK(test::same_bits<float>(one.dqkv, more.dqkv));
+    }
+  }
+}
+
+TEST_CASE("attention: a row's bits depend on no other sequence and no later row") {
+  const AttentionShape a = shape(2, 2, 32);
+  constexpr int length = 100, wide = 6 * 32;
+  Tensors<float, 32> three(layout::fused, Batch::uniform(3, length), a),
+      alone(layout::fused, Batch::uniform(1, length), a), shorter(layout::fused, Batch::uniform(1, 75), a);
+  for (int r = 0; r < length; ++r) {
+    std::memcpy(alone.qkv.view().row(r), three.qkv.view().row(length + r), wide * sizeof(float));
+    std::memcpy(alone.dy.view().row(r), three.dy.view().row(length + r), wide / 3 * sizeof(float));
+    if (r < 75) std::memcpy(shorter.qkv.view().row(r), alone.qkv.view().row(r), wide * sizeof(float));
+  }
+  test::Poisoned memory(attention<Cpu<>>::workspace<32>(3, length, a, 2));
+  Arena scratch = memory.arena();
+  const Cpu<> b{.threads = 2, .scratch = &scratch};
+  three.run(b, Batch::uniform(3, length), a);
+  alone.run(b, Batch::uniform(1, length), a);
+  shorter.run(b, Batch::uniform(1, 75), a);
+  const auto middle = [](Rows<float> const& m) {
+    return Matrix<const float>(m.view().row(100), 100, m.cols(), m.view().stride());
+  };
+  CHECK(test::same_bits<float>(middle(three.y), alone.y));
+  CHECK(test::same_bits<float>(middle(three.lse), alone.lse));
+  CHECK(test::same_bits<float>(middle(three.dqkv), alone.dqkv));
+  CHECK(test::same_bits<float>(shorter.y, alone.y.view().middle_rows(0, 75)));
+  CHECK(test::same_bits<float>(shorter.lse, alone.lse.view().middle_rows(0, 75)));
+}
+
+TEST_CASE("attention: backward of the reference is the derivative of its forward") {
+  constexpr int size = 6;
+  for (const auto& s : {ragged({1, 9, 4}), with_documents(ragged({12}), 5), with_tree(ragged({3, 11}))})
+    for (const float dropout : {0.0F, 0.3F}) {
+      const Batch batch = s.batch();
+      const AttentionShape a = shape(4, 2, size, dropout);
+      Tensors<double, size> t(layout::heads_first, batch, a);
+      t.run(Ref<double>{}, batch, a);
+      test::Random random(9);
+      const Rows<double> direction(random, t.qkv.rows(), t.qkv.cols(), 1);
+      Tensors<Dual, size> d(layout::heads_first, batch, a);
+      for (int r = 0; r < direction.rows(); ++r)
+        for (int c = 0; c < size; ++c) d.qkv.view()(r, c).d = direction.view()(r, c);
+      attention<Ref<Dual>>::forward<size>({}, batch, a, d.part(d.qkv, 0), d.part(d.qkv, 4), d.part(d.qkv, 6),
+                                          d.part(d.y, 0), d.lse.data());
+      double derivative = 0;
+      for (int r = 0; r < t.y.rows(); ++r)
+        for (int c = 0; c < size; ++c) derivative += t.dy.view()(r, c) * d.y.view()(r, c).d;
+      test::Dot dot;
+      dot.add(t.dqkv, direction);
+      CHECK(dot.error(derivative) <= 1e-12);
+    }
+}

@@ -1,0 +1,121 @@
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <fauna/backend/cpu.hpp>
+#include <fauna/ops/gelu/cpu.hpp>
+#include <fauna/ops/gelu/ref.hpp>
+#include <initializer_list>
+#include <limits>
+
+#include "support/compare.hpp"
+#include "support/random.hpp"
+
+using namespace fauna;
+using test::Rows;
+
+namespace {
+
+constexpr activation kinds[] = {activation::none, activation::gelu, activation::gelu_tanh};
+
+template <class B> B with_threads(int threads) {
+  B b;
+  b.threads = threads;
+  return b;
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("gelu: equals the reference on every tile and for any number of threads", B,
+                   Cpu<f32_products, isa::baseline>, Cpu<f32_products, isa::avx2>, Cpu<f32_products, isa::avx512>) {
+  test::Random random(1);
+  const int shapes[][2] = {{1, 1}, {7, 1}, {1, 33}, {13, 20}, {64, 512}, {300, 65}};
+  for (auto const& s : shapes)
+    for (auto kind : kinds) {
+      const int rows = s[0], cols = s[1];
+      const Rows<float> x(random, rows, cols, 3, 6), dy(random, rows, cols, 1);
+      Rows<double> y(rows, cols), dx(rows, cols);
+      gelu<Ref<double>>::forward({}, kind, x.as<double>(), y);
+      gelu<Ref<double>>::backward({}, kind, x.as<double>(), dy.as<double>(), dx);
+
+      Rows<float> y1(rows, cols, 2), dx1(rows, cols, 2);
+      gelu<B>::forward(with_threads<B>(1), kind, x, y1);
+      gelu<B>::backward(with_threads<B>(1), kind, x, dy, dx1);
+      // lanes.hpp states 2e-7 |x| for the value, and |x| <= 6; 3e-7 for the slope
+      CHECK(test::distance<float>(y1, y) < 1.2e-6);
+      CHECK(test::distance<float>(dx1, dx) < 3e-7);
+      CHECK(y1.gaps_untouched());
+      CHECK(dx1.gaps_untouched());
+      for (int threads : {2, 3, 8}) {
+        Rows<float> again(rows, cols), d_again = dy;
+        gelu<B>::forward(with_threads<B>(threads), kind, x, again);
+        gelu<B>::backward(with_threads<B>(threads), kind, x, d_again, d_again);  // dx may be dy
+        CHECK(test::same_bits<float>(again, y1));
+        CHECK(test::same_bits<float>(d_again, dx1));
+      }
+      Rows<float> in_place = x;
+      gelu<B>::forward(with_threads<B>(2), kind, in_place, in_place);
+      CHECK(test::same_bits<float>(in_place, y1));
+    }
+}
+
+TEST_CASE_TEMPLATE("gelu: vectors stay within their stated error everywhere", B, Cpu<f32_products, isa::baseline>,
+                   Cpu<f32_products, isa::avx2>, Cpu<f32_products, isa::avx512>) {
+  constexpr int W = B::lanes;
+  const auto at = [](activation kind, bool slope, float x) {
+    simd::vfloat<W> v, y{};
+    simd::broadcast<W>(v, x);
+    if (slope) simd::gelu_gradient_lanes<W>(kind, y, v);
+    else simd::gelu_lanes<W>(kind, y, v);
+    return static_cast<float>(y[W - 1]);
+  };
+  constexpr float inf = std::numeric_limits<float>::infinity();
+  for (auto kind : kinds) {
+    double value = 0, slope = 0;
+    for (int i = -20'000; i <= 20'000; ++i) {
+      const float x = static_cast<float>(i) * 3.7e-4F;
+      const auto d = static_cast<double>(x);
+      if (i != 0)
+        value =
+            std::fmax(value, std::fabs(static_cast<double>(at(kind, false, x)) - gelu_value(kind, d)) / std::fabs(d));
+      slope = std::fmax(slope, std::fabs(static_cast<double>(at(kind, true, x)) - gelu_gradient(kind, d)));
+    }
+    CHECK(value < 2e-7);
+    CHECK(slope < 3e-7);
+    CHECK(at(kind, false, 0.0F) == 0.0F);
+    CHECK(at(kind, false, 1e30F) == 1e30F);
+    CHECK(at(kind, false, inf) == inf);
+    CHECK(std::isnan(at(kind, false, std::nanf(""))));
+    if (kind == activation::none) continue;
+    CHECK(at(kind, false, -1e30F) == 0.0F);
+    CHECK(std::fabs(at(kind, true, 1e30F) - 1.0F) < 3e-7F);
+    CHECK(std::fabs(at(kind, true, -1e30F)) < 3e-7F);
+    CHECK(std::isnan(at(kind, true, std::nanf(""))));
+  }
+}
+
+TEST_CASE("gelu: known values") {
+  // Φ(1) = 0.841344746..., φ(1) = 0.241970724...; the tanh form of 1 is 0.841191990...
+  CHECK(gelu_value(activation::gelu, 1.0) == doctest::Approx(0.8413447460685429).epsilon(1e-14));
+  CHECK(gelu_value(activation::gelu, -1.0) == doctest::Approx(-0.15865525393145707).epsilon(1e-14));
+  CHECK(gelu_gradient(activation::gelu, 1.0) == doctest::Approx(1.0833154705876858).epsilon(1e-14));
+  CHECK(gelu_value(activation::gelu_tanh, 1.0) == doctest::Approx(0.8411919906082768).epsilon(1e-14));
+  CHECK(gelu_value(activation::none, 1.5) == 1.5);
+}
+
+TEST_CASE("gelu: the gradient equals the derivative of dual numbers") {
+  test::Random random(2);
+  for (auto kind : kinds) {
+    const int rows = 5, cols = 40;
+    const Rows<double> x(random, rows, cols, 0, 4), xd(random, rows, cols), probe(random, rows, cols);
+    Rows<Dual> y(rows, cols);
+    gelu<Ref<Dual>>::forward({}, kind, test::dual(x, xd), y);
+    Dual loss = 0;
+    for (int r = 0; r < rows; ++r)
+      for (int c = 0; c < cols; ++c) loss += Dual(probe.view()(r, c)) * y.view()(r, c);
+    Rows<double> dx(rows, cols);
+    gelu<Ref<double>>::backward({}, kind, x, probe, dx);
+    test::Dot dot;
+    dot.add(dx, xd);
+    CHECK(dot.error(loss.d) < 1e-12);
+  }
+}

@@ -1,0 +1,42 @@
+#!/usr/bin/env python3
+"""tidy.py SOURCE WORK CLANG_TIDY [--all]: clang-tidy on the headers that changed in the last day of history, or on all.
+
+One translation unit includes every header, so that the standard library is read once; remarks on the headers that did
+not change are left out.
+"""
+import json
+import pathlib
+import subprocess
+import sys
+
+source, work, clang_tidy = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3]
+root = source / "include"
+
+
+def git(*arguments):
+    run = subprocess.run(["git", "-C", source, *arguments], capture_output=True, text=True, check=False)
+    return run.stdout.split() if run.returncode == 0 else []
+
+
+headers = sorted(file for file in root.rglob("*.hpp"))
+chosen = headers
+base = git("rev-list", "-1", "--before=1 day ago", "HEAD")
+if base and "--all" not in sys.argv[4:]:
+    changed = {source / name for name in git("diff", "--name-only", *base)}
+    changed |= {source / name for name in git("ls-files", "--others", "--exclude-standard")}
+    chosen = [file for file in headers if file in changed]
+print(f"{len(chosen)} of {len(headers)} headers changed" if chosen != headers else f"all {len(headers)} headers")
+if not chosen:
+    sys.exit(0)
+
+work.mkdir(parents=True, exist_ok=True)
+unit = work / "every_header.cpp"
+unit.write_text("".join(f"#include <{file.relative_to(root)}>\n" for file in headers), encoding="utf-8")
+lines = json.dumps([{"name": str(file.relative_to(source))} for file in chosen])
+run = subprocess.run([clang_tidy, "--quiet", f"--config-file={source / '.clang-tidy'}", "--header-filter=/include/fauna/",
+                      f"--line-filter={lines}", unit, "--", "-std=c++20", f"-I{root}"],
+                     capture_output=True, text=True, check=False)
+print(run.stdout)
+if run.returncode:
+    print(run.stderr[-2000:])
+sys.exit(run.returncode)
