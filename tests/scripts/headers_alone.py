@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""headers_alone.py INCLUDE_DIR COMPILER [FLAG...]: every .hpp compiles as the only include, twice, without a warning."""
+"""headers_alone.py INCLUDE_DIR COMPILER [FLAG...]: every .hpp compiles alone, twice over, without a warning."""
 import concurrent.futures
 import os
 import pathlib
@@ -11,8 +11,8 @@ root, command = pathlib.Path(sys.argv[1]), sys.argv[2:]
 
 def compile_alone(header):
     source = f"#include <{header}>\n#include <{header}>\n"
-    run = subprocess.run([*command, "-std=c++20", f"-I{root}", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror",
-                          "-fsyntax-only", "-x", "c++", "-"], input=source, capture_output=True, text=True, check=False)
+    run = subprocess.run([*command, "-std=c++20", f"-I{root}", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion",
+                          "-Werror", "-fsyntax-only", "-x", "c++", "-"], input=source, capture_output=True, text=True, check=False)
     return header, run.returncode, run.stderr
 
 

@@ -9,7 +9,8 @@ fi
 mkdir -p "$work"
 includes=("-I$source/include" "-I$source/tests/flags")
 "$nvcc" -std=c++20 --expt-relaxed-constexpr "${includes[@]}" -c "$source/tests/flags/device.cu" -o "$work/device.o"
-"$cxx" -std=c++20 -O2 -march=native -fopenmp -DSIDE=wide "${includes[@]}" -c "$source/tests/flags/side.cpp" -o "$work/wide.o"
+"$cxx" -std=c++20 -O2 -march=native -fopenmp -DSIDE=wide "${includes[@]}" \
+  -c "$source/tests/flags/side.cpp" -o "$work/wide.o"
 "$cxx" -std=c++20 -O1 -c "$source/tests/flags/main.cpp" -o "$work/main.o"
 "$nvcc" -Xcompiler -fopenmp "$work/main.o" "$work/device.o" "$work/wide.o" -o "$work/program"
 "$work/program"

@@ -33,8 +33,8 @@ work.mkdir(parents=True, exist_ok=True)
 unit = work / "every_header.cpp"
 unit.write_text("".join(f"#include <{file.relative_to(root)}>\n" for file in headers), encoding="utf-8")
 lines = json.dumps([{"name": str(file.relative_to(source))} for file in chosen])
-run = subprocess.run([clang_tidy, "--quiet", f"--config-file={source / '.clang-tidy'}", "--header-filter=/include/fauna/",
-                      f"--line-filter={lines}", unit, "--", "-std=c++20", f"-I{root}"],
+run = subprocess.run([clang_tidy, "--quiet", f"--config-file={source / '.clang-tidy'}",
+                      "--header-filter=/include/fauna/", f"--line-filter={lines}", unit, "--", "-std=c++20", f"-I{root}"],
                      capture_output=True, text=True, check=False)
 print(run.stdout)
 if run.returncode:

@@ -1,5 +1,6 @@
 // Seq<A, B, ...>: one block after another.
 #pragma once
+#include <fauna/compose/at.hpp>
 #include <fauna/compose/fuse.hpp>
 #include <fauna/core/block.hpp>
 #include <fauna/core/fault.hpp>
@@ -120,6 +121,8 @@ template <class... Bs> struct Seq {
       if constexpr (fuses_forward<I>()) {
         const auto n = between<I + 1>(c, as_const(m), saved);
         Fusion<bare<Child<I>>, bare<Child<I + 1>>>::forward(c.overwriting(), at<I>(w), x, m, n);
+        show_label<Child<I>>(c, false, as_const(m));
+        show_label<Child<I + 1>>(c, false, as_const(n));
         forward_from<I + 2>(c, w, state, as_const(n), y, saved);
       } else {
         Child<I>::forward(c.child(I).overwriting(), at<I>(w), at<I>(state), x, m, at<I>(saved.child));
@@ -134,6 +137,7 @@ template <class... Bs> struct Seq {
       Child<0>::backward(c.child(0), at<0>(w), at<0>(dw), x, at<0>(saved.child), dy, dx, at<0>(dstate));
     } else if constexpr (fuses_backward<I>()) {
       const auto g = c.scratch().template take_view<typename C::scalar, dyn, Child<I - 1>::in>(dy.rows());
+      show_label<Child<I>>(c, true, dy);
       Fusion<bare<Child<I - 1>>, bare<Child<I>>>::backward(
           c.overwriting(), at<I>(w), at<I>(dw), as_const(at<I - 2>(saved.y)), as_const(at<I - 1>(saved.y)), dy, g);
       backward_from<I - 2>(c, w, dw, x, saved, as_const(g), dx, dstate);

@@ -47,11 +47,12 @@ template <class P, isa T, unsigned Tag> struct attention<Cpu<P, T, Tag>> {
       const int sequence = item / a.kv_heads, kv = item % a.kv_heads, group = a.heads / a.kv_heads;
       const int length = batch.last(sequence) - batch.first(sequence);
       w.enter(sequence, kv);
-      w.pack_keys(k, v, length);
-      w.clear_key_gradients();
-      for (int head = kv * group; head < (kv + 1) * group; ++head)
-        for (int at = 0; at < length; at += block) w.backward(head, at, q, y, lse, dy, dq);
-      w.store_key_gradients(dk, dv);
+      for (int panel = 0; panel < length; panel += w.panel) {
+        w.open_panel(panel, k, v);
+        for (int head = kv * group; head < (kv + 1) * group; ++head)
+          for (int at = panel; at < length; at += block) w.backward(head, at, q, y, lse, dy, dq);
+        w.close_panel(dk, dv);
+      }
     });
   }
 
@@ -98,7 +99,9 @@ template <class P, isa T, unsigned Tag> struct attention<Cpu<P, T, Tag>> {
 
     Worker(Arena& arena, int longest, AttentionShape const& shape) : a(shape) {
       const auto rows = static_cast<std::size_t>((longest + block - 1) / block * block), wide = std::size_t{stride};
-      for (float** p : {&keys, &values, &dkeys, &dvalues}) *p = arena.template take<float>(rows * wide);
+      const std::size_t panel_rows = rows < panel ? rows : panel;
+      for (float** p : {&keys, &values}) *p = arena.template take<float>(rows * wide);
+      for (float** p : {&dkeys, &dvalues}) *p = arena.template take<float>(panel_rows * wide);
       for (float** p : {&queries, &queries_T, &dy, &dy_T, &sums}) *p = arena.template take<float>(block * wide);
       for (float** p : {&p, &ds}) *p = arena.template take<float>(block * block);
       if (shape.dropout > 0) keep = arena.template take<float>(block * block);
@@ -161,13 +164,17 @@ template <class P, isa T, unsigned Tag> struct attention<Cpu<P, T, Tag>> {
     void backward(int head, int at, Heads<const float> q, Heads<const float> y, const float* lse,
                   Heads<const float> dy_, Heads<float> dq) {
       load_queries(head, at, q);
+      const int begin = from > begin_ ? from : begin_, end = at + block < end_ ? at + block : end_;
+      if (begin >= end) return;
       K::pack(dy, dy_.at(first + at, head), dy_.row_stride, count, lanes, 1);
       K::pack_transposed(dy_T, dy, lanes);
       float *delta = most, *row_lse = before;
       K::row_dots(delta, dy, y.at(first + at, head), y.row_stride, count, lanes);
       for (int i = 0; i < lanes; ++i) row_lse[i] = i < count ? lse[index(first + at + i, head)] : 0;
-      std::memset(sums, 0, sizeof(float) * block * stride);
-      for (int j = from; j <= at; j += block) {
+      // dq lies in its place between panels, still without the factor `scale`
+      if (begin == from) std::memset(sums, 0, sizeof(float) * block * stride);
+      else K::pack(sums, dq.at(first + at, head), dq.row_stride, count, count, 1);
+      for (int j = begin; j < end; j += block) {
         const int n = length - j < block ? length - j : block;
         const std::uint64_t* mask;
         if (!visible(at, j, n, mask)) continue;
@@ -179,26 +186,31 @@ template <class P, isa T, unsigned Tag> struct attention<Cpu<P, T, Tag>> {
         });
         for (int r = 0; r < n; r += R) {
           const int i = j == at ? r : 0;  // a key's first query
-          K::template product<false>(dvalues + (j + r) * stride, nullptr, p + r * block, dy, i, count);
-          K::template product<false>(dkeys + (j + r) * stride, nullptr, ds + r * block, queries, i, count);
+          K::template product<false>(dvalues + (j - begin_ + r) * stride, nullptr, p + r * block, dy, i, count);
+          K::template product<false>(dkeys + (j - begin_ + r) * stride, nullptr, ds + r * block, queries, i, count);
         }
         for (int i = 0; i < rows; i += R)
           K::template product<true>(sums + i * stride, nullptr, ds + i, keys + j * stride, 0,
                                     j == at && i + R < n ? i + R : n);
       }
       for (int i = 0; i < count; ++i)
-        store_row(dq.at(first + at + i, head), sums + i * stride, static_cast<float>(a.scale));
+        store_row(dq.at(first + at + i, head), sums + i * stride, end > at ? static_cast<float>(a.scale) : 1.0F);
     }
 
-    void clear_key_gradients() {
-      const std::size_t bytes = sizeof(float) * static_cast<std::size_t>((length + R - 1) / R * R * stride);
+    /// Backward goes through the keys in panels that stay, with their gradients, in the second-level cache.
+    static constexpr int panel = 16384 / stride < 2 * block ? block : 16384 / stride / block * block;
+    void open_panel(int begin, Heads<const float> k, Heads<const float> v) {
+      begin_ = begin;
+      end_ = begin + panel < length ? begin + panel : length;
+      pack_keys(k, v, end_);
+      const std::size_t bytes = sizeof(float) * static_cast<std::size_t>((end_ - begin + R - 1) / R * R * stride);
       std::memset(dkeys, 0, bytes);
       std::memset(dvalues, 0, bytes);
     }
-    void store_key_gradients(Heads<float> dk, Heads<float> dv) {
-      for (int j = 0; j < length; ++j) {
-        store_row(dk.at(first + j, kv), dkeys + j * stride, 1);
-        store_row(dv.at(first + j, kv), dvalues + j * stride, 1);
+    void close_panel(Heads<float> dk, Heads<float> dv) {
+      for (int j = begin_; j < end_; ++j) {
+        store_row(dk.at(first + j, kv), dkeys + (j - begin_) * stride, 1);
+        store_row(dv.at(first + j, kv), dvalues + (j - begin_) * stride, 1);
       }
     }
 
@@ -221,11 +233,14 @@ template <class P, isa T, unsigned Tag> struct attention<Cpu<P, T, Tag>> {
       std::memset(seen, 0, sizeof(std::uint64_t) * static_cast<std::size_t>((end + R - 1) / R * R));
       from = at;
       for (int i = 0; i < count; ++i) {
-        const int row = first + at + i, start = batch->start(sequence_, row);
-        for (int r = row; r >= start; r = batch->parent ? batch->parent[r] : r - 1) {
-          seen[r - first] |= std::uint64_t{1} << i;
-          if (r - first < from) from = (r - first) / block * block;
-        }
+        const int row = at + i, start = batch->start(sequence_, first + row) - first;
+        const std::uint64_t bit = std::uint64_t{1} << i;
+        int oldest = start;
+        if (batch->parent == nullptr)
+          for (int r = start; r <= row; ++r) seen[r] |= bit;
+        else
+          for (int r = row; r >= start; r = batch->parent[first + r] - first) seen[oldest = r] |= bit;
+        if (oldest < from) from = oldest / block * block;
       }
     }
     /// Does any query of the block at `at` see any of the n keys from j? mask: bit i of word r says whether query i
@@ -274,6 +289,7 @@ template <class P, isa T, unsigned Tag> struct attention<Cpu<P, T, Tag>> {
 
     AttentionShape const& a;
     int sequence_ = -1, kv = -1, first = 0, length = 0, packed = 0;
+    int begin_ = 0, end_ = 0;                      // of the panel of keys
     int count = 0, rows = 0, lanes = 0, from = 0;  // of the query block; rows and lanes: rounded up to R and W
     float *keys, *values, *dkeys, *dvalues;
     float *queries, *queries_T, *dy, *dy_T, *sums, *p, *ds, *keep = nullptr;

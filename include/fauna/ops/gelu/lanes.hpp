@@ -58,7 +58,7 @@ template <int W> FAUNA_INLINE void gelu_lanes(activation a, vfloat<W>& y, vfloat
   y = x * (t + 0.5F);
 }
 
-/// g = d activation / dx at x, to 3e-7. NaN stays NaN.
+/// g = d activation / dx at x, to 4e-7. NaN stays NaN.
 template <int W> FAUNA_INLINE void gelu_gradient_lanes(activation a, vfloat<W>& g, vfloat<W> const& x) {
   if (a == activation::none) {
     g = vfloat<W>{} + 1.0F;

@@ -1,0 +1,70 @@
+// Every trainable block and combinator: backward against dual numbers.
+#include <doctest/doctest.h>
+
+#include <fauna/blocks/activation.hpp>
+#include <fauna/blocks/attention.hpp>
+#include <fauna/blocks/dropout.hpp>
+#include <fauna/blocks/embedding.hpp>
+#include <fauna/blocks/linear.hpp>
+#include <fauna/blocks/mlp.hpp>
+#include <fauna/blocks/norm.hpp>
+#include <fauna/compose/checkpoint.hpp>
+#include <fauna/compose/residual.hpp>
+#include <fauna/compose/share.hpp>
+#include <fauna/compose/stack.hpp>
+#include <fauna/models/gpt.hpp>
+#include <fauna/ops/ref.hpp>
+
+#include "../support/batches.hpp"
+#include "../support/dual_check.hpp"
+#include "../support/toys.hpp"
+
+namespace {
+
+using namespace fauna;
+constexpr int W = 6;
+using Layer = GptLayer<W, 2, true, Rate{0}>;
+using Dropping = GptLayer<W, 3, true, Rate{0.3F}>;
+// A residual whose branch can add neither its output nor its gradient, and one that can.
+using Unadding = Residual<Seq<test::Scan<W>, LayerNorm<W>>>;
+using Adding = Residual<Seq<LayerNorm<W>, Linear<W, W>>>;
+using Sharing = Share<"shared", Linear<W, W>, Seq<Use<"shared", Linear<W, W>>, Gelu<W>, Use<"shared", Linear<W, W>>>>;
+using Carrying = Carry<"stream", W, Stack<0, 3, Seq<test::CarryMix<"stream", W>, Linear<W, W>>>>;
+
+// A block whose backward forgets a factor.
+struct Wrong : Gelu<W> {
+  template <class C, class Ws, class G, class Sv, class St>
+  static void backward(C const& c, Ws const& w, G& g, X<C> x, Sv& s, X<C> dy, Y<C> dx, St& st) {
+    Gelu<W>::backward(c, w, g, x, s, dy, dx, st);
+    dx(0, 0) *= 1.0001;
+  }
+};
+
+template <class Block> void check() {
+  static_assert(legal<typename Block::fault>());
+  for (const Batch& b : {test::plain(2, 5), test::plain(1, 1), test::ragged()}) {
+    const auto r = test::check_gradient<Block>(b);
+    CAPTURE(r.dual);
+    CAPTURE(r.dot);
+    CHECK(r.error() <= 1e-12);
+    CHECK((r.terms > 0 || b.rows == 1));  // the only weight of one row may be dropped
+  }
+}
+
+}  // namespace
+
+TEST_SUITE("gradients") {
+  TEST_CASE_TEMPLATE("leaf blocks", Block, Linear<W, 5>, Linear<5, W, false>, LayerNorm<W>, LayerNorm<W, false>,
+                     Gelu<W>, Gelu<W, activation::gelu_tanh>, Dropout<W, Rate{0.4F}>, LearnedPosition<8, W>,
+                     AttentionCore<W, 2>, AttentionCore<W, 1, Rate{0.2F}>) {
+    check<Block>();
+  }
+  TEST_CASE_TEMPLATE("compositions", Block, CausalAttention<W, 2>, CausalAttention<W, 3, false, Rate{0.1F}>, Mlp<W, 11>,
+                     Mlp<W, 8, Gelu<8, activation::gelu_tanh>, false, Rate{0.5F}>, Layer, Dropping, Unadding, Adding,
+                     Sharing, Carrying, Stack<0, 3, Layer>, Stack<2, 2, Layer, Unadding>, Checkpoint<Dropping>,
+                     Checkpoint<Unadding>, Stack<0, 2, Checkpoint<Layer>>) {
+    check<Block>();
+  }
+
+  TEST_CASE("a wrong gradient is seen") { CHECK(test::check_gradient<Wrong>(test::plain(2, 3)).error() > 1e-9); }
+}
