@@ -258,12 +258,16 @@ template <class P, isa T, unsigned Tag> struct attention<Cpu<P, T, Tag>> {
       return any != 0;
     }
 
-    /// f<vectors>(key, query) for the register tiles of the block that causality leaves.
+    /// f<vectors>(key, query) for the register tiles of the block that causality leaves. Two vectors of queries stay in
+    /// the first-level cache while the keys pass by.
     template <class F> void each_score(int at, int j, int n, F&& f) const {
-      for (int r = 0; r < n; r += R) {
-        int i = j == at ? r / W * W : 0;
-        for (; i + 2 * W <= lanes; i += 2 * W) f.template operator()<2>(r, i);
-        if (i < lanes) f.template operator()<1>(r, i);
+      for (int i = 0; i < lanes; i += 2 * W) {
+        const bool two = i + W < lanes;
+        const int both = j == at && i + W < n ? i + W : n, last = j == at && two && i + 2 * W < n ? i + 2 * W : n;
+        int r = 0;
+        for (; r < both; r += R) two ? f.template operator()<2>(r, i) : f.template operator()<1>(r, i);
+        if (two)
+          for (; r < last; r += R) f.template operator()<1>(r, i + W);
       }
     }
     void fill_keep(int head, int at, int j, int n) {

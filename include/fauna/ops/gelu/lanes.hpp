@@ -47,14 +47,15 @@ template <int W, int N> FAUNA_INLINE void odd_quotient(vfloat<W>& t, vfloat<W> c
   t = c * (p / q);
 }
 
-/// y = activation(x), to 2e-7 |x|. NaN stays NaN.
+/// y = activation(x), to 3e-7 |x|. NaN stays NaN.
 template <int W> FAUNA_INLINE void gelu_lanes(activation a, vfloat<W>& y, vfloat<W> const& x) {
   if (a == activation::none) {
     y = x;
     return;
   }
   vfloat<W> t;
-  odd_quotient<W>(t, x, a == activation::gelu ? gelu_fit : gelu_tanh_fit);
+  if (a == activation::gelu) odd_quotient<W>(t, x, gelu_fit);
+  else odd_quotient<W>(t, x, gelu_tanh_fit);
   y = x * (t + 0.5F);
 }
 
@@ -65,7 +66,8 @@ template <int W> FAUNA_INLINE void gelu_gradient_lanes(activation a, vfloat<W>& 
     return;
   }
   vfloat<W> t;
-  odd_quotient<W>(t, x, a == activation::gelu ? gelu_slope_fit : gelu_tanh_slope_fit);
+  if (a == activation::gelu) odd_quotient<W>(t, x, gelu_slope_fit);
+  else odd_quotient<W>(t, x, gelu_tanh_slope_fit);
   g = t + 0.5F;
 }
 

@@ -1,0 +1,10 @@
+// A block asks for a shared block that nobody owns.
+// expect: shared block scope
+#include <fauna/fauna.hpp>
+
+using namespace fauna;
+
+int main() {
+  Call<Ref<float>> call;
+  (void)call.get<"shared">();
+}
