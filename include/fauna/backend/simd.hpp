@@ -12,6 +12,7 @@
 #include <fauna/core/dtype.hpp>
 
 #define FAUNA_INLINE inline __attribute__((always_inline))
+#define FAUNA_LANES __attribute__((always_inline))  // behind the parameters of a lambda
 
 namespace fauna::inline v0::simd {
 
@@ -69,6 +70,13 @@ template <int W, class E> FAUNA_INLINE void get(vfloat<W>& v, const E* p, int n)
 template <int W> FAUNA_INLINE void put(float* p, vfloat<W> const& v, int n) {
   if (n >= W) store<W>(p, v);
   else store_first<W>(p, v, n);
+}
+/// f(first, count) over [0, n) in vectors: count is the constant W but for what is left at the end. For get and put;
+/// mark f FAUNA_LANES, so that both calls are inlined.
+template <int W, class F> FAUNA_INLINE void for_lanes(int n, F&& f) {
+  int c = 0;
+  for (; c + W <= n; c += W) f(c, W);
+  if (c < n) f(c, n - c);
 }
 template <int W> FAUNA_INLINE void broadcast(vfloat<W>& v, float x) {
   // A subtraction of zero folds away where an addition of zero must not (it would turn -0 into 0).

@@ -109,11 +109,11 @@ template <class M, class B> class Trained {
       bind(gradients_, gradients_region_);
       bind_segments();
     }
-    if (saved_bytes<M, scalar>(shape) > saved_region_.bytes()) saved_region_ = Region(saved_bytes<M, scalar>(shape));
+    grow(saved_region_, saved_bytes<M, scalar>(shape));
     Arena a = saved_region_.arena();
     M::plan(saved_, shape, a);
     prepare_inference(shape);
-    if (state_bytes<M, scalar>(shape) > dstate_region_.bytes()) dstate_region_ = Region(state_bytes<M, scalar>(shape));
+    grow(dstate_region_, state_bytes<M, scalar>(shape));
     Arena d = dstate_region_.arena();
     M::plan_state(dstate_, shape, d);
     planned_ = plan<M, B>(shape);
@@ -125,9 +125,9 @@ template <class M, class B> class Trained {
     const std::size_t norm =
         segments_.empty() ? 0 : clip<B>::workspace(segments_.data(), static_cast<int>(segments_.size()));
     if (norm > need) need = norm;
-    if (need > scratch_region_.bytes()) scratch_region_ = Region(need);
+    grow(scratch_region_, need);
     scratch_ = scratch_region_.arena();
-    if (state_bytes<M, scalar>(shape) > state_region_.bytes()) state_region_ = Region(state_bytes<M, scalar>(shape));
+    grow(state_region_, state_bytes<M, scalar>(shape));
     Arena a = state_region_.arena();
     M::plan_state(state_, shape, a);
   }
@@ -191,6 +191,9 @@ template <class M, class B> class Trained {
  private:
   using scalar_decay = decltype(Segment<scalar>::decay);
 
+  static void grow(Region& r, std::size_t need) {
+    if (need > r.bytes()) r = Region(need);
+  }
   B on_backend() {
     B b{};
     b.threads = threads_;

@@ -27,8 +27,7 @@ template <class P, isa T, unsigned Tag> struct adamw<Cpu<P, T, Tag>> {
                v_part = static_cast<float>(1 - a.beta2), root = static_cast<float>(1 / f.root_scale),
                eps = static_cast<float>(a.eps), size = static_cast<float>(f.step_size);
     const bool clear = a.clear_gradient;
-    for (int i = 0; i < count; i += W) {
-      const int left = count - i;
+    simd::for_lanes<W>(count, [=](int i, int left) FAUNA_LANES {
       vec p, g, mean, square, r;
       simd::get<W>(p, value + i, left);
       simd::get<W>(g, gradient + i, left);
@@ -43,7 +42,7 @@ template <class P, isa T, unsigned Tag> struct adamw<Cpu<P, T, Tag>> {
       simd::put<W>(m + i, mean, left);
       simd::put<W>(v + i, square, left);
       if (clear) simd::put<W>(gradient + i, vec{}, left);
-    }
+    });
   }
 };
 

@@ -27,19 +27,22 @@ template <class P, isa T, unsigned Tag> struct dropout<Cpu<P, T, Tag>> {
           for (int i = 0; i < lead + n; i += 4 * W)
             simd::philox_words<W>(reinterpret_cast<std::uint32_t*>(draws) + i, key,
                                   at / 4 + static_cast<std::uint64_t>(i / 4));
-          for (int c = 0; c < n; c += W) {
+          const float *in = x.row(r) + first, *before = base ? base.row(r) + first : nullptr;
+          const std::int32_t* draw_of = draws + lead;
+          float* out = y.row(r) + first;
+          simd::for_lanes<W>(n, [=](int c, int left) FAUNA_LANES {
             vec v, t;
-            simd::get<W>(v, x.row(r) + first + c, n - c);
+            simd::get<W>(v, in + c, left);
             ivec draw;
-            std::memcpy(&draw, draws + lead + c, sizeof draw);
+            std::memcpy(&draw, draw_of + c, sizeof draw);
             draw = (ivec)((simd::vuint<W>)draw >> 8);
             v = draw < limit ? vec{} : v * scale;
-            if (base) {
-              simd::get<W>(t, base.row(r) + first + c, n - c);
+            if (before) {
+              simd::get<W>(t, before + c, left);
               v += t;
             }
-            simd::put<W>(y.row(r) + first + c, v, n - c);
-          }
+            simd::put<W>(out + c, v, left);
+          });
         }
       }
     });

@@ -23,31 +23,39 @@ template <class P, isa T, unsigned Tag> struct embedding<Cpu<P, T, Tag>> {
     constexpr int line = static_cast<int>(alignment / sizeof(float));
     const int lines = (dy.cols() + line - 1) / line;
     parallel_for(b.threads, lines, 1 + 1024 / (dy.rows() + 1), [&](int from, int to) {
-      const int first = from * line, last = to * line < dy.cols() ? to * line : dy.cols();
-      for (int r = 0; r < dy.rows(); ++r)
-        for (int c = first; c < last; c += W) {
+      const int first = from * line, n = (to * line < dy.cols() ? to * line : dy.cols()) - first;
+      for (int r = 0; r < dy.rows(); ++r) {
+        float* sum = dtable.row(ids[r]) + first;
+        const float* d = dy.row(r) + first;
+        simd::for_lanes<W>(n, [=](int c, int left) FAUNA_LANES {
           vec v, t;
-          simd::get<W>(v, dtable.row(ids[r]) + c, last - c);
-          simd::get<W>(t, dy.row(r) + c, last - c);
-          simd::put<W>(dtable.row(ids[r]) + c, v + t, last - c);
-        }
+          simd::get<W>(v, sum + c, left);
+          simd::get<W>(t, d + c, left);
+          simd::put<W>(sum + c, v + t, left);
+        });
+      }
     });
   }
 
  private:
   template <class E>
   static void pick(B const& b, const int* ids, Matrix<const E> table, Matrix<const float> base, Matrix<float> y) {
-    parallel_for(b.threads, y.rows(), 1 + 16384 / (y.cols() + 1), [&](int from, int to) {
-      for (int r = from; r < to; ++r)
-        for (int c = 0; c < y.cols(); c += W) {
+    const int cols = y.cols();
+    parallel_for(b.threads, y.rows(), 1 + 16384 / (cols + 1), [&](int from, int to) {
+      for (int r = from; r < to; ++r) {
+        const E* in = table.row(ids[r]);
+        const float* before = base ? base.row(r) : nullptr;
+        float* out = y.row(r);
+        simd::for_lanes<W>(cols, [=](int c, int n) FAUNA_LANES {
           vec v, t;
-          simd::get<W>(v, table.row(ids[r]) + c, y.cols() - c);
-          if (base) {
-            simd::get<W>(t, base.row(r) + c, y.cols() - c);
+          simd::get<W>(v, in + c, n);
+          if (before) {
+            simd::get<W>(t, before + c, n);
             v += t;
           }
-          simd::put<W>(y.row(r) + c, v, y.cols() - c);
-        }
+          simd::put<W>(out + c, v, n);
+        });
+      }
     });
   }
 };

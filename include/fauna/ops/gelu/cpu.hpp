@@ -11,33 +11,40 @@ template <class P, isa T, unsigned Tag> struct gelu<Cpu<P, T, Tag>> {
   using vec = simd::vfloat<W>;
 
   static void forward(B const& b, activation a, Matrix<const float> x, Matrix<float> y) {
-    parallel_for(b.threads, x.rows(), 1 + 4096 / (x.cols() + 1), [&](int from, int to) {
+    const int cols = x.cols();
+    parallel_for(b.threads, x.rows(), grain(cols), [&](int from, int to) {
       for (int r = from; r < to; ++r) {
-        for (int c = 0; c < x.cols(); c += W) {
-          const int left = x.cols() - c;
+        const float* in = x.row(r);
+        float* out = y.row(r);
+        simd::for_lanes<W>(cols, [=](int c, int n) FAUNA_LANES {
           vec v, f;
-          simd::get<W>(v, x.row(r) + c, left);
+          simd::get<W>(v, in + c, n);
           simd::gelu_lanes<W>(a, f, v);
-          simd::put<W>(y.row(r) + c, f, left);
-        }
+          simd::put<W>(out + c, f, n);
+        });
       }
     });
   }
 
   static void backward(B const& b, activation a, Matrix<const float> x, Matrix<const float> dy, Matrix<float> dx) {
-    parallel_for(b.threads, x.rows(), 1 + 4096 / (x.cols() + 1), [&](int from, int to) {
+    const int cols = x.cols();
+    parallel_for(b.threads, x.rows(), grain(cols), [&](int from, int to) {
       for (int r = from; r < to; ++r) {
-        for (int c = 0; c < x.cols(); c += W) {
-          const int left = x.cols() - c;
+        const float *in = x.row(r), *d_out = dy.row(r);
+        float* d_in = dx.row(r);
+        simd::for_lanes<W>(cols, [=](int c, int n) FAUNA_LANES {
           vec v, d, g;
-          simd::get<W>(v, x.row(r) + c, left);
-          simd::get<W>(d, dy.row(r) + c, left);
+          simd::get<W>(v, in + c, n);
+          simd::get<W>(d, d_out + c, n);
           simd::gelu_gradient_lanes<W>(a, g, v);
-          simd::put<W>(dx.row(r) + c, d * g, left);
-        }
+          simd::put<W>(d_in + c, d * g, n);
+        });
       }
     });
   }
+
+ private:
+  static constexpr int grain(int cols) { return 1 + 4096 / (cols + 1); }
 };
 
 }  // namespace fauna::inline v0

@@ -120,34 +120,37 @@ template <class P, isa T, unsigned Tag> struct layer_norm<Cpu<P, T, Tag>> {
       for (int i = 0; i < n; ++i)
         means(x.row(first + i), weight, dy.row(first + i), cols, mean[first + i], rstd[first + i], g_mean[i],
               gx_mean[i]);
-      for (int c = 0; c < cols; c += W) {
-        const int left = cols - c;
+      const bool more = first != from;
+      const std::ptrdiff_t xs = x.stride(), dys = dy.stride(), dxs = dx.stride(), bs = base.stride();
+      const float *x0 = x.row(first), *dy0 = dy.row(first), *base0 = base ? base.row(first) : nullptr;
+      const float *mu = mean + first, *rs = rstd + first;
+      float* dx0 = dx.row(first);
+      simd::for_lanes<W>(cols, [&, x0, dy0, base0, dx0, dw, db, mu, rs, weight](int c, int left) FAUNA_LANES {
         vec w, sum_w{}, sum_b{};
         simd::get<W>(w, weight + c, left);
-        if (first != from && dw) {
+        if (more && dw) {
           simd::get<W>(sum_w, dw + c, left);
           simd::get<W>(sum_b, db + c, left);
         }
         for (int i = 0; i < n; ++i) {
-          const int r = first + i;
           vec xhat, d;
-          simd::get<W>(xhat, x.row(r) + c, left);
-          simd::get<W>(d, dy.row(r) + c, left);
-          xhat = (xhat - mean[r]) * rstd[r];
+          simd::get<W>(xhat, x0 + i * xs + c, left);
+          simd::get<W>(d, dy0 + i * dys + c, left);
+          xhat = (xhat - mu[i]) * rs[i];
           sum_w += d * xhat;
           sum_b += d;
-          d = rstd[r] * (w * d - g_mean[i] - xhat * gx_mean[i]);
-          if (base) {
-            simd::get<W>(xhat, base.row(r) + c, left);
+          d = rs[i] * (w * d - g_mean[i] - xhat * gx_mean[i]);
+          if (base0) {
+            simd::get<W>(xhat, base0 + i * bs + c, left);
             d += xhat;
           }
-          simd::put<W>(dx.row(r) + c, d, left);
+          simd::put<W>(dx0 + i * dxs + c, d, left);
         }
         if (dw) {
           simd::put<W>(dw + c, sum_w, left);
           simd::put<W>(db + c, sum_b, left);
         }
-      }
+      });
     }
   }
 

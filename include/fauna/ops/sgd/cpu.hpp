@@ -18,21 +18,22 @@ template <class P, isa T, unsigned Tag> struct sgd<Cpu<P, T, Tag>> {
       const auto lr = static_cast<float>(a.lr * static_cast<double>(s.lr_scale));
       float *value = s.value + first, *gradient = s.gradient + first;
       float* buffer = momentum != 0.0F ? s.m + first : nullptr;
-      for (int k = 0; k < static_cast<int>(count); k += W) {
-        const int left = static_cast<int>(count) - k;
+      const float decay = s.decay;
+      const bool nesterov = a.nesterov, clear = a.clear_gradient;
+      simd::for_lanes<W>(static_cast<int>(count), [=](int k, int left) FAUNA_LANES {
         vec p, g, m;
         simd::get<W>(p, value + k, left);
         simd::get<W>(g, gradient + k, left);
-        g = g * scale + p * s.decay;
+        g = g * scale + p * decay;
         if (buffer) {
           simd::get<W>(m, buffer + k, left);
           m = m * momentum + g;
           simd::put<W>(buffer + k, m, left);
-          g = a.nesterov ? g + m * momentum : m;
+          g = nesterov ? g + m * momentum : m;
         }
         simd::put<W>(value + k, p - g * lr, left);
-        if (a.clear_gradient) simd::put<W>(gradient + k, vec{}, left);
-      }
+        if (clear) simd::put<W>(gradient + k, vec{}, left);
+      });
     });
   }
 };

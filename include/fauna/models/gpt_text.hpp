@@ -1,0 +1,45 @@
+// A GptConfig as a line of text, as checkpoints keep it, and as the C++ type that it stands for.
+#pragma once
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+#include <fauna/core/error.hpp>
+#include <fauna/models/gpt.hpp>
+
+namespace fauna::inline v0 {
+
+/// "gpt layers=4 heads=4 width=128 context=64 vocab=65 bias=0 dropout_millionths=0". Dropout is a whole number of
+/// millionths, so that no locale and no rounding can change it.
+inline std::string to_text(GptConfig const& c) {
+  const auto number = [](const char* name, long n) { return std::string(" ") + name + '=' + std::to_string(n); };
+  return "gpt" + number("layers", c.layers) + number("heads", c.heads) + number("width", c.width) +
+         number("context", c.context) + number("vocab", c.vocab) + number("bias", c.bias) +
+         number("dropout_millionths", std::lround(static_cast<double>(c.dropout) * 1e6));
+}
+
+/// The config that a line of to_text stands for. Throws on any other line.
+inline GptConfig gpt_config(std::string const& line) {
+  GptConfig c;
+  long bias = 0, dropout = 0;
+  const int n = std::sscanf(line.c_str(),
+                            "gpt layers=%d heads=%d width=%d context=%d vocab=%d bias=%ld dropout_millionths=%ld",
+                            &c.layers, &c.heads, &c.width, &c.context, &c.vocab, &bias, &dropout);
+  c.bias = bias != 0;
+  c.dropout = static_cast<float>(static_cast<double>(dropout) * 1e-6);
+  if (n != 7 || to_text(c) != line) fail("model", "the description '" + line + '\'', "a line such as " + to_text({}));
+  return c;
+}
+
+/// "fauna::Gpt<fauna::GptConfig{.layers = 4, ...}>"
+inline std::string cpp_type(GptConfig const& c) {
+  const auto number = [](const char* name, int n) { return std::string(".") + name + " = " + std::to_string(n) + ", "; };
+  std::string s = "fauna::Gpt<fauna::GptConfig{" + number("layers", c.layers) + number("heads", c.heads) +
+                  number("width", c.width) + number("context", c.context) + number("vocab", c.vocab) +
+                  ".bias = " + (c.bias ? "true" : "false");
+  const long millionths = std::lround(static_cast<double>(c.dropout) * 1e6);
+  if (millionths > 0) s += ", .dropout = " + std::to_string(millionths) + "e-6F";
+  return s + "}>";
+}
+
+}  // namespace fauna::inline v0

@@ -1,0 +1,71 @@
+// The loss of a model on a text: on all of it, or nanoGPT's estimate from a few random batches.
+#pragma once
+#include <vector>
+
+#include <fauna/core/batch.hpp>
+#include <fauna/text/tokens.hpp>
+
+namespace fauna::inline v0 {
+
+/// Memory of one batch [sequences, context] and of its losses.
+struct BatchMemory {
+  int sequences, context;
+  std::vector<int> tokens, targets;
+  std::vector<float> losses;
+
+  BatchMemory(int sequences_, int context_)
+      : sequences(sequences_), context(context_), tokens(rows()), targets(rows()), losses(rows()) {}
+  std::size_t rows() const { return static_cast<std::size_t>(sequences) * static_cast<std::size_t>(context); }
+  Batch batch(int n) const { return Batch::uniform(n, context, tokens.data(), targets.data()); }
+  Batch batch() const { return batch(sequences); }
+  void draw(Tokens t, Key key, std::uint64_t step) {
+    draw_batch(t, key, step, sequences, context, tokens.data(), targets.data());
+  }
+};
+
+/// Σ of the losses of the first n sequences.
+template <class T> double loss_sum(T& model, BatchMemory& m, int n) {
+  model.losses(m.batch(n), m.losses.data());
+  double sum = 0;
+  for (std::size_t r = 0; r < static_cast<std::size_t>(n) * static_cast<std::size_t>(m.context); ++r)
+    sum += static_cast<double>(m.losses[r]);
+  return sum;
+}
+
+/// Mean cross-entropy in nats over the consecutive windows of the whole text, as many at a time as the memory holds.
+template <class T> double evaluate(T& model, Tokens text, BatchMemory& m) {
+  const std::size_t all = windows(text, m.context);
+  double sum = 0;
+  for (std::size_t at = 0; at < all;) {
+    const auto most = static_cast<std::size_t>(m.sequences);
+    const int n = static_cast<int>(all - at < most ? all - at : most);
+    for (int s = 0; s < n; ++s) {
+      const std::ptrdiff_t row = static_cast<std::ptrdiff_t>(s) * m.context;
+      window(text, (at + static_cast<std::size_t>(s)) * static_cast<std::size_t>(m.context), m.context,
+             m.tokens.data() + row, m.targets.data() + row);
+    }
+    sum += loss_sum(model, m, n);
+    at += static_cast<std::size_t>(n);
+  }
+  return sum / (static_cast<double>(all) * m.context);
+}
+
+/// Mean cross-entropy over `batches` random batches: nanoGPT's estimate_loss. `step` draws others each time.
+template <class T>
+double estimate(T& model, Tokens text, BatchMemory& m, Key key, std::uint64_t step, int batches) {
+  double sum = 0;
+  for (int i = 0; i < batches; ++i) {
+    m.draw(text, key, step * static_cast<std::uint64_t>(batches) + static_cast<std::uint64_t>(i));
+    sum += loss_sum(model, m, m.sequences);
+  }
+  return sum / (static_cast<double>(batches) * static_cast<double>(m.rows()));
+}
+
+/// The loss of `text` under a model that has just been loaded: plans memory for `sequences` windows at a time.
+template <class T> double evaluate(T& model, Tokens text, int context, int sequences = 12) {
+  model.prepare_inference({.sequences = sequences, .length = context});
+  BatchMemory m(sequences, context);
+  return evaluate(model, text, m);
+}
+
+}  // namespace fauna::inline v0
