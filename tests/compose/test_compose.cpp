@@ -5,7 +5,7 @@
 #include <vector>
 
 #include <fauna/compose/checkpoint.hpp>
-#include <fauna/compose/explain.hpp>
+#include <fauna/models/explain.hpp>
 #include <fauna/models/gpt.hpp>
 #include <fauna/ops/ref.hpp>
 

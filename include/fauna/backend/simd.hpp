@@ -84,8 +84,14 @@ template <int W> FAUNA_INLINE void broadcast(vfloat<W>& v, float x) {
 }
 /// The two halves of a vector.
 template <int W> FAUNA_INLINE void halves(vfloat<W / 2>& low, vfloat<W / 2>& high, vfloat<W> const& v) {
-  std::memcpy(&low, &v, sizeof low);
-  std::memcpy(&high, reinterpret_cast<const char*>(&v) + sizeof low, sizeof high);
+  // shuffles, since a copy through memory would keep v there
+  if constexpr (W == 16) {
+    low = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7);
+    high = __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
+  } else {
+    low = __builtin_shufflevector(v, v, 0, 1, 2, 3);
+    high = __builtin_shufflevector(v, v, 4, 5, 6, 7);
+  }
 }
 /// Lane 0 + lane 1 + ... in a fixed pairwise order.
 template <int W> FAUNA_INLINE float sum(vfloat<W> const& v) {

@@ -29,7 +29,8 @@ class StopSignals {
  public:
   StopSignals() {
     asked_ = 0;
-    struct sigaction note {}, ignore {};
+    struct sigaction note {
+    }, ignore{};
     note.sa_handler = [](int number) { asked_ = number; };
     ignore.sa_handler = SIG_IGN;
     for (int i = 0; i < 3; ++i) ::sigaction(numbers[i], i < 2 ? &note : &ignore, &before_[i]);

@@ -22,18 +22,20 @@ inline std::string to_text(GptConfig const& c) {
 inline GptConfig gpt_config(std::string const& line) {
   GptConfig c;
   long bias = 0, dropout = 0;
-  const int n = std::sscanf(line.c_str(),
-                            "gpt layers=%d heads=%d width=%d context=%d vocab=%d bias=%ld dropout_millionths=%ld",
-                            &c.layers, &c.heads, &c.width, &c.context, &c.vocab, &bias, &dropout);
+  const int n =
+      std::sscanf(line.c_str(), "gpt layers=%d heads=%d width=%d context=%d vocab=%d bias=%ld dropout_millionths=%ld",
+                  &c.layers, &c.heads, &c.width, &c.context, &c.vocab, &bias, &dropout);
   c.bias = bias != 0;
   c.dropout = static_cast<float>(static_cast<double>(dropout) * 1e-6);
-  if (n != 7 || to_text(c) != line) fail("model", "the description '" + line + '\'', "a line such as " + to_text({}));
+  if (n != 7 || to_text(c) != line) fail("model", "the description '" + line + '\'', "a line such as " + to_text(GptConfig{}));
   return c;
 }
 
 /// "fauna::Gpt<fauna::GptConfig{.layers = 4, ...}>"
 inline std::string cpp_type(GptConfig const& c) {
-  const auto number = [](const char* name, int n) { return std::string(".") + name + " = " + std::to_string(n) + ", "; };
+  const auto number = [](const char* name, int n) {
+    return std::string(".") + name + " = " + std::to_string(n) + ", ";
+  };
   std::string s = "fauna::Gpt<fauna::GptConfig{" + number("layers", c.layers) + number("heads", c.heads) +
                   number("width", c.width) + number("context", c.context) + number("vocab", c.vocab) +
                   ".bias = " + (c.bias ? "true" : "false");

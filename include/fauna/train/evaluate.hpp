@@ -51,8 +51,7 @@ template <class T> double evaluate(T& model, Tokens text, BatchMemory& m) {
 }
 
 /// Mean cross-entropy over `batches` random batches: nanoGPT's estimate_loss. `step` draws others each time.
-template <class T>
-double estimate(T& model, Tokens text, BatchMemory& m, Key key, std::uint64_t step, int batches) {
+template <class T> double estimate(T& model, Tokens text, BatchMemory& m, Key key, std::uint64_t step, int batches) {
   double sum = 0;
   for (int i = 0; i < batches; ++i) {
     m.draw(text, key, step * static_cast<std::uint64_t>(batches) + static_cast<std::uint64_t>(i));

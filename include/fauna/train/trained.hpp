@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <fauna/backend/memory.hpp>
+#include <fauna/core/concepts.hpp>
 #include <fauna/core/ledger.hpp>
 #include <fauna/ops/adamw/op.hpp>
 #include <fauna/ops/clip/op.hpp>
@@ -45,7 +46,7 @@ struct UpdateReport {
   int not_finite = -1;        ///< index of the first parameter whose gradient is not finite, or -1: nothing was updated
 };
 
-template <class M, class B> class Trained {
+template <LanguageModel M, Backend B> class Trained {
   static_assert(legal<typename M::fault>());
 
  public:

@@ -10,6 +10,7 @@
 #include <fauna/backend/cpu.hpp>
 #include <fauna/ops/attention/op.hpp>
 #include <fauna/ops/attention/tile.hpp>
+#include <fauna/ops/dropout/lanes.hpp>
 
 namespace fauna::inline v0 {
 
@@ -136,13 +137,14 @@ template <class P, isa T, unsigned Tag> struct attention<Cpu<P, T, Tag>> {
         const int n = length - j < block ? length - j : block;
         const std::uint64_t* mask;
         if (!visible(at, j, n, mask)) continue;
+        if (a.dropout > 0) fill_keep(head, at, j);
         std::memcpy(most, before, sizeof(float) * block);
         each_score(at, j, n, [&]<int N>(int r, int i) {
           K::template scores<N>(p + r * block, keys + (j + r) * stride, queries_T, mask ? mask + r : nullptr, i, most);
         });
         for (int i = 0; i < lanes; i += W)
           K::softmax(p + i, j == at && i + W < n ? i + W : n, most + i, before + i, total + i, factor + i);
-        if (a.dropout > 0) drop(head, at, j, n);
+        if (a.dropout > 0) drop(n);
         for (int i = 0; i < rows; i += R)
           K::template product<true>(sums + i * stride, factor + i, p + i, values + j * stride, 0,
                                     j == at && i + R < n ? i + R : n);
@@ -167,7 +169,7 @@ template <class P, isa T, unsigned Tag> struct attention<Cpu<P, T, Tag>> {
       const int begin = from > begin_ ? from : begin_, end = at + block < end_ ? at + block : end_;
       if (begin >= end) return;
       K::pack(dy, dy_.at(first + at, head), dy_.row_stride, count, lanes, 1);
-      K::pack_transposed(dy_T, dy, lanes);
+      attention_detail::transpose_rows<W, Tag>(dy_T, dy, stride, lanes, stride);
       float *delta = most, *row_lse = before;
       K::row_dots(delta, dy, y.at(first + at, head), y.row_stride, count, lanes);
       for (int i = 0; i < lanes; ++i) row_lse[i] = i < count ? lse[index(first + at + i, head)] : 0;
@@ -178,7 +180,7 @@ template <class P, isa T, unsigned Tag> struct attention<Cpu<P, T, Tag>> {
         const int n = length - j < block ? length - j : block;
         const std::uint64_t* mask;
         if (!visible(at, j, n, mask)) continue;
-        if (a.dropout > 0) fill_keep(head, at, j, n);
+        if (a.dropout > 0) fill_keep(head, at, j);
         each_score(at, j, n, [&]<int N>(int r, int i) {
           K::template score_gradients<N>(p + r * block, ds + r * block, keys + (j + r) * stride,
                                          values + (j + r) * stride, queries_T, dy_T, row_lse, delta,
@@ -223,7 +225,7 @@ template <class P, isa T, unsigned Tag> struct attention<Cpu<P, T, Tag>> {
       rows = (count + R - 1) / R * R;
       lanes = (count + W - 1) / W * W;
       K::pack(queries, q.at(first + at, head), q.row_stride, count, lanes, static_cast<float>(a.scale));
-      K::pack_transposed(queries_T, queries, lanes);
+      attention_detail::transpose_rows<W, Tag>(queries_T, queries, stride, lanes, stride);
       from = 0;
       if (batch->plainly_causal()) {
         for (int j = 0; j < block; ++j) seen[j] = ~std::uint64_t{0} << j;
@@ -270,16 +272,35 @@ template <class P, isa T, unsigned Tag> struct attention<Cpu<P, T, Tag>> {
           for (; r < last; r += R) f.template operator()<1>(r, i + W);
       }
     }
-    void fill_keep(int head, int at, int j, int n) {
+    /// keep[key][query] = 0 where attention_drops, else 1 / (1 - dropout), for the block of keys at j.
+    void fill_keep(int head, int at, int j) {
       const float kept = 1 / (1 - a.dropout);
-      for (int r = 0; r < n; ++r)
-        for (int i = 0; i < lanes; ++i)
-          keep[r * block + i] = attention_drops(a, first + at + i, head, j + r) ? 0 : kept;
+      float* drawn = ds;  // [query][key], free until the scores are there
+      for (int i = 0; i < lanes; ++i) {
+        const auto row = static_cast<std::uint64_t>(index(first + at + i, head));
+        for (int c = 0; c < block; c += 4 * W) {
+          alignas(64) std::uint32_t words[4 * W];
+          simd::philox_words<W>(words, a.key, (row << 30) + static_cast<std::uint64_t>((j + c) / 4));
+          FAUNA_UNROLL
+          for (int l = 0; l < 4 * W; l += W) {
+            simd::vint<W> word;
+            std::memcpy(&word, words + l, sizeof word);
+            const auto draw =
+                __builtin_convertvector((simd::vint<W>)((simd::vuint<W>)word >> 8), simd::vfloat<W>) * 0x1p-24F;
+            simd::store<W>(drawn + i * block + c + l, draw < a.dropout ? simd::vfloat<W>{} : simd::vfloat<W>{} + kept);
+          }
+        }
+      }
+      attention_detail::transpose_rows<W, Tag>(keep, drawn, block, lanes, block);
     }
-    void drop(int head, int at, int j, int n) {
-      fill_keep(head, at, j, n);
+    void drop(int n) {
       for (int r = 0; r < n; ++r)
-        for (int i = 0; i < lanes; ++i) p[r * block + i] *= keep[r * block + i];
+        for (int i = 0; i < lanes; i += W) {
+          simd::vfloat<W> x, m;
+          simd::load<W>(x, p + r * block + i);
+          simd::load<W>(m, keep + r * block + i);
+          simd::store<W>(p + r * block + i, x * m);
+        }
     }
     static void store_row(float* to, const float* from, float factor) {
       FAUNA_UNROLL

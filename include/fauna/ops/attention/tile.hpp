@@ -96,6 +96,21 @@ template <int W> FAUNA_INLINE void transpose(simd::vfloat<W> (&r)[W]) {
   }
 }
 
+/// to[c][r] = from[r][c] for `rows` by `columns` elements, both multiples of W; rows of `to` lie `block` apart.
+template <int W, unsigned Tag>
+void transpose_rows(float* to, const float* from, int from_stride, int rows, int columns) {
+  for (int r0 = 0; r0 < rows; r0 += W) {
+    for (int c0 = 0; c0 < columns; c0 += W) {
+      simd::vfloat<W> x[W];
+      FAUNA_UNROLL
+      for (int r = 0; r < W; ++r) simd::load<W>(x[r], from + (r0 + r) * from_stride + c0);
+      transpose<W>(x);
+      FAUNA_UNROLL
+      for (int c = 0; c < W; ++c) simd::store<W>(to + (c0 + c) * block + r0, x[c]);
+    }
+  }
+}
+
 /// The kernels of one head size. Rows of queries, keys and values are packed to `stride` floats; the columns from Size
 /// on are zero. Tag keeps builds with different flags apart.
 template <int W, int Size, unsigned Tag> struct kernels {
@@ -116,20 +131,6 @@ template <int W, int Size, unsigned Tag> struct kernels {
       }
     }
     if (n < rows) std::memset(to, 0, static_cast<std::size_t>(rows - n) * stride * sizeof(float));
-  }
-
-  /// to[d][r] = from[r][d] for `rows` packed rows, a multiple of W.
-  static void pack_transposed(float* to, const float* from, int rows) {
-    for (int r0 = 0; r0 < rows; r0 += W) {
-      for (int d0 = 0; d0 < stride; d0 += W) {
-        vector x[W];
-        FAUNA_UNROLL
-        for (int r = 0; r < W; ++r) simd::load<W>(x[r], from + (r0 + r) * stride + d0);
-        transpose<W>(x);
-        FAUNA_UNROLL
-        for (int d = 0; d < W; ++d) simd::store<W>(to + (d0 + d) * block + r0, x[d]);
-      }
-    }
   }
 
   /// out[r] = a[r] · b[r] for `rows` packed rows, a multiple of W: W rows of partial sums, transposed, then added.

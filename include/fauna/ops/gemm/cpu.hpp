@@ -8,52 +8,65 @@
 
 namespace fauna::inline v0::gemm_detail {
 
-constexpr int least(int a, int b) { return a < b ? a : b; }
-constexpr int up_to(int n, int multiple) { return (n + multiple - 1) / multiple * multiple; }
+/// In packed elements of 4 bytes: the depth of a block in k (a panel of A in the first-level cache), a block of B (half
+/// a second-level cache of 1 MB), a block of packed A (streams from the cache beyond).
+inline constexpr int deepest = 1024, block_of_b = 131072, block_of_a = 524288;
 
-/// How a product is cut. Rows: threads share the packed B and each owns rows of C. Columns: each owns columns of C and
-/// packs its own B, so nobody waits.
+constexpr int least(int a, int b) { return a < b ? a : b; }
+constexpr int up_to(int n, int multiple) { return pieces(n, multiple) * multiple; }
+/// The largest size of equal pieces, multiples of `grain`, that n falls into when none may exceed `most`.
+constexpr int even_piece(int n, int most, int grain) {
+  return n < 1 ? grain : up_to(pieces(n, pieces(n, most < grain ? grain : most)), grain);
+}
+
+/// How a product is cut. By rows: threads own rows of C and pack each block of B together. By columns: threads own
+/// columns of C and pack their own B, so nobody waits for anybody.
 struct Plan {
   int threads;
   bool columns;
-  int mc, nc, kc;  // block of C (mc x nc), and of k
+  int mc, nc, kc;  // at most: rows of packed A, columns of packed B, depth of both
 };
 
+/// A block of B (nc x kc) stays in the second-level cache; panels of A stream past it, each from the first level.
 template <class B> constexpr Plan plan(bool columns, int m, int n, int k, int threads) {
   using T = tile<B>;
-  const long long flops = 2LL * m * n * k;
-  const int most = up_to(columns ? n : m, columns ? T::NR : T::MR) / (columns ? T::NR : T::MR);
   Plan p{};
-  p.threads = flops < 1'000'000 ? 1 : least(threads, most < 1 ? 1 : most);
+  const int tiles = columns ? pieces(n, T::NR) : pieces(m, T::MR);
+  p.threads = 2LL * m * n * k < 1'000'000 ? 1 : least(threads, tiles);
   p.columns = columns && p.threads > 1;
-  const int blocks = (k + 512 * T::step - 1) / (512 * T::step);
-  p.kc = blocks < 1 ? 0 : up_to((k + blocks - 1) / blocks, 2);
-  p.mc = least(up_to(m, T::MR), 24 * T::MR);
-  p.nc = least(up_to(n, T::W), p.columns ? 4 * T::NR : 4096 / T::NR * T::NR);
+  const int own_m = p.columns ? m : pieces(tiles, p.threads) * T::MR,
+            own_n = p.columns ? pieces(tiles, p.threads) * T::NR : n;
+  p.kc = even_piece(k, deepest * T::step, 2);
+  const int elements = pieces(p.kc, T::step);
+  p.nc = even_piece(own_n, block_of_b / elements / T::NR * T::NR, T::NR);
+  p.mc = even_piece(own_m, block_of_a / elements / T::MR * T::MR, T::MR);
   return p;
 }
 template <class B> constexpr Plan plan(int m, int n, int k, int threads) {
   return plan<B>(n >= 2 * m, m, n, k, threads);
 }
 
-/// Elements of one packed block. A's has slack for the whole vectors that pack_columns stores.
-template <class B> constexpr std::size_t block_a(Plan const& p) {
-  return static_cast<std::size_t>(p.mc) * static_cast<std::size_t>((p.kc + tile<B>::step - 1) / tile<B>::step) + 8U;
+/// Elements that one packed block of A, of B, may need: never fewer for more rows, columns or k. A's has slack for the
+/// whole vectors that pack_columns stores.
+template <class B> constexpr std::size_t block_elements(int n, int k, int grain, int most) {
+  const auto depth = static_cast<std::size_t>(least(pieces(k, tile<B>::step), deepest));
+  const std::size_t all = static_cast<std::size_t>(up_to(n, grain)) * depth, cap = static_cast<std::size_t>(most);
+  return aligned(4U * ((all < cap ? all : cap) + 8U)) / 4U;
 }
-template <class B> constexpr std::size_t block_b(Plan const& p) {
-  return static_cast<std::size_t>(p.nc) * static_cast<std::size_t>((p.kc + tile<B>::step - 1) / tile<B>::step);
+template <class B> constexpr std::size_t block_a(int m, int k) {
+  return block_elements<B>(m, k, tile<B>::MR, block_of_a);
 }
-template <class B> constexpr std::size_t bytes(Plan const& p) {
-  const auto t = static_cast<std::size_t>(p.threads);
-  return t * aligned(4 * block_a<B>(p)) + (p.columns ? t : 2U) * aligned(4 * block_b<B>(p));
+template <class B> constexpr std::size_t block_b(int n, int k) {
+  return block_elements<B>(n, k, tile<B>::W, block_of_b);
 }
+/// Blocks of B: two for a team that packs together, or one a thread.
+constexpr std::size_t blocks_of_b(int threads) { return threads > 2 ? static_cast<std::size_t>(threads) : 2U; }
 
-/// An operand: where element (i, k) lies, and who packs a block of it.
-template <class B> struct Operand {
-  using pack_function = void(const std::byte*, std::ptrdiff_t stride, int rows, int k, typename tile<B>::element*);
+/// A matrix: where its element (i, k) lies. i counts rows of op(A) or columns of op(B).
+struct Operand {
   const std::byte* data;
-  std::ptrdiff_t stride, step_i, step_k;  // stride of the matrix in elements, steps in bytes
-  pack_function* pack;
+  std::ptrdiff_t stride;          // in values, as stored
+  std::ptrdiff_t step_i, step_k;  // in bytes
   const std::byte* at(int i, int k) const { return data + i * step_i + k * step_k; }
 };
 
@@ -61,18 +74,26 @@ template <class B> struct Product {
   using T = tile<B>;
   using element = typename T::element;
   static constexpr int MR = T::MR, NR = T::NR, W = T::W;
-  using kernel = void(int, const std::byte*, std::ptrdiff_t, const element*, const float*, std::ptrdiff_t, float*,
-                      std::ptrdiff_t);
 
   int m, n, k;
-  Operand<B> a, b;
+  Operand a, b;
+  void (*pack_a)(const std::byte*, std::ptrdiff_t stride, int rows, int k, element*);
+  void (*pack_b)(const std::byte*, std::ptrdiff_t stride, Piece, element*);
   bool across;    // k runs down A
   bool in_place;  // whole tiles of A are read where they lie
   float* c;
   std::ptrdiff_t c_stride;
   Epilogue<float> const& e;
 
-  template <bool Across> static constexpr kernel* pick(int vectors) {
+  /// Row i, column j of what the chain continues from at k = pc; null: zero.
+  const float* start(int i, int j, int pc) const {
+    return pc > 0   ? c + i * c_stride + j
+           : e.base ? e.base + static_cast<std::ptrdiff_t>(i) * e.base_stride + j
+                    : nullptr;
+  }
+  std::ptrdiff_t start_stride(int pc) const { return pc > 0 ? c_stride : e.base_stride; }
+
+  template <bool Across> static constexpr auto* pick(int vectors) {
     if constexpr (T::NV == 3) {
       if (vectors == 3) return run_tile<B, 3, Across>;
     }
@@ -83,18 +104,16 @@ template <class B> struct Product {
   void one(int i, int rows, int j, int cols, int pc, int kc, const std::byte* pa, std::ptrdiff_t a_step,
            const element* pb) const {
     float* out = c + i * c_stride + j;
-    const float* start = pc > 0 ? out : e.base ? e.base + static_cast<std::ptrdiff_t>(i) * e.base_stride + j : nullptr;
-    const std::ptrdiff_t start_stride = pc > 0 ? c_stride : e.base_stride;
-    const int vectors = (cols + W - 1) / W, elements = (kc + T::step - 1) / T::step;
-    kernel* const run = across ? pick<true>(vectors) : pick<false>(vectors);
+    const float* from = start(i, j, pc);
+    const int vectors = pieces(cols, W), elements = pieces(kc, T::step);
+    auto* const run = across ? pick<true>(vectors) : pick<false>(vectors);
     if (rows == MR && cols == vectors * W) {
-      run(elements, pa, a_step, pb, start, start_stride, out, c_stride);
+      run(elements, pa, a_step, pb, from, start_stride(pc), out, c_stride);
     } else {  // an edge: the tile overhangs C
       alignas(64) float whole[MR * NR]{};
       const int width = vectors * W;
-      if (start)
-        for (int r = 0; r < rows; ++r)
-          std::memcpy(whole + r * width, start + r * start_stride, static_cast<std::size_t>(cols) * 4U);
+      for (int r = 0; from && r < rows; ++r)
+        std::memcpy(whole + r * width, from + r * start_stride(pc), static_cast<std::size_t>(cols) * 4U);
       run(elements, pa, a_step, pb, whole, width, whole, width);
       for (int r = 0; r < rows; ++r)
         std::memcpy(out + r * c_stride, whole + r * width, static_cast<std::size_t>(cols) * 4U);
@@ -103,65 +122,84 @@ template <class B> struct Product {
       finish<B>(e, i, j, rows, cols, out, c_stride);
   }
 
-  /// Rows [m0, m1) x columns [n0, n1) of C. The team packs each block of B together, into one of two buffers by turns:
-  /// with one barrier a block, nobody overwrites what another still reads.
-  void work(Plan const& p, Team team, int m0, int m1, int n0, int n1, element* const (&buffer)[2], element* own) const {
-    int turn = 0;
-    for (int jc = n0; jc < n1; jc += p.nc) {
-      const int nc = least(p.nc, n1 - jc), panels = (nc + NR - 1) / NR;
-      int pc = 0;
-      do {
-        const int kc = least(p.kc, k - pc), elements = (kc + T::step - 1) / T::step;
-        element* const packed = buffer[turn];
-        turn ^= 1;
-        const int j0 = team.from(panels) * NR, j1 = least(team.to(panels) * NR, nc);
-        if (j0 < j1)
-          b.pack(b.at(jc + j0, pc), b.stride, j1 - j0, kc, packed + static_cast<std::ptrdiff_t>(j0) * elements);
-        team.barrier();
-        for (int ic = m0; ic < m1; ic += p.mc) block(ic, least(p.mc, m1 - ic), jc, nc, pc, kc, packed, own);
-        pc += p.kc;
-      } while (pc < k);
+  void prefetch_tile(int i, int j, int pc) const {
+    const float* p = start(i, j, pc);
+    std::ptrdiff_t stride = start_stride(pc);
+    if (p == nullptr) {
+      p = c + i * c_stride + j;
+      stride = c_stride;
+    }
+    for (int r = 0; r < least(MR, m - i); ++r) prefetch(p + r * stride, NR);
+  }
+
+  /// Rows [i0, i1) of C times one packed block of B. own: those rows of A, packed, if they are not read in place.
+  void sweep(int i0, int i1, int jc, int nc, int pc, int kc, const element* packed, const element* own,
+             int direct) const {
+    const int elements = pieces(kc, T::step);
+    for (int i = i0; i < i1; i += MR) {
+      const bool here = i - i0 < direct;
+      const std::byte* pa =
+          here ? a.at(i, pc)
+               : reinterpret_cast<const std::byte*>(own + static_cast<std::ptrdiff_t>(i - i0 - direct) * elements);
+      const std::ptrdiff_t a_step = here ? a.step_i : 4 * static_cast<std::ptrdiff_t>(across ? MR : elements);
+      for (int j = 0; j < nc; j += NR) {
+        if (j + NR < nc) prefetch_tile(i, jc + j + NR, pc);
+        else if (i + MR < i1) prefetch_tile(i + MR, jc, pc);
+        one(i, least(MR, i1 - i), jc + j, least(NR, nc - j), pc, kc, pa, a_step,
+            packed + static_cast<std::ptrdiff_t>(j) * elements);
+      }
     }
   }
 
-  void block(int ic, int mc, int jc, int nc, int pc, int kc, const element* packed, element* own) const {
-    const int elements = (kc + T::step - 1) / T::step;
-    const int direct = in_place ? mc / MR * MR : 0;  // rows that need no packing
-    if (direct < mc) a.pack(a.at(ic + direct, pc), a.stride, mc - direct, kc, own);
-    for (int i = 0; i < mc; i += MR) {
-      const bool here = i < direct;
-      const std::byte* pa =
-          here ? a.at(ic + i, pc)
-               : reinterpret_cast<const std::byte*>(own + static_cast<std::ptrdiff_t>(i - direct) * elements);
-      const std::ptrdiff_t a_step = here ? a.step_i : 4 * static_cast<std::ptrdiff_t>(across ? MR : elements);
-      for (int j = 0; j < nc; j += NR)
-        one(ic + i, least(MR, mc - i), jc + j, least(NR, nc - j), pc, kc, pa, a_step,
-            packed + static_cast<std::ptrdiff_t>(j) * elements);
+  /// Rows [m0, m1) x columns [n0, n1) of C, in `turns` blocks of rows. The team packs each block of B together, into
+  /// one of two buffers by turns: with one barrier a block, nobody overwrites what another still reads.
+  void work(Plan const& p, Team team, int turns, int m0, int m1, int n0, int n1, element* const (&buffer)[2],
+            element* own) const {
+    const int blocks_n = pieces(n1 - n0, p.nc), blocks_k = k < 1 ? 1 : pieces(k, p.kc);
+    int turn = 0;
+    for (int t = 0; t < turns; ++t) {
+      const int i0 = least(m0 + t * p.mc, m1), i1 = in_place ? m1 : least(i0 + p.mc, m1);
+      const int direct = in_place ? (i1 - i0) / MR * MR : 0;
+      for (int block = 0; block < blocks_n * blocks_k; ++block) {
+        // Read in place, A costs nothing: finish a block of C first. Packed, it is kept for all columns.
+        const int jc = n0 + p.nc * (in_place ? block / blocks_k : block % blocks_n);
+        const int pc = p.kc * (in_place ? block % blocks_k : block / blocks_n);
+        const int nc = least(p.nc, n1 - jc), kc = least(p.kc, k - pc), elements = pieces(kc, T::step);
+        if (i0 + direct < i1 && (in_place || jc == n0))
+          pack_a(a.at(i0 + direct, pc), a.stride, i1 - i0 - direct, kc, own);
+        element* const packed = buffer[turn];
+        turn ^= 1;
+        const int grains = pieces(elements, W), p0 = team.from(grains) * W, p1 = least(team.to(grains) * W, elements);
+        const int k0 = p0 * T::step;
+        if (p0 < p1) pack_b(b.at(jc, pc + k0), b.stride, {nc, least(p1 * T::step, kc) - k0, elements, p0}, packed);
+        team.barrier();
+        sweep(i0, i1, jc, nc, pc, kc, packed, own, direct);
+      }
     }
   }
 
   void run(B const& backend) const {
     if (m <= 0 || n <= 0) return;
     const Plan p = plan<B>(m, n, k, backend.threads);
+    const std::size_t size_a = block_a<B>(m, k), size_b = block_b<B>(n, k);
     Arena& scratch = *backend.scratch;
     const Scope scope(scratch);
-    element* const own = scratch.take<element>(static_cast<std::size_t>(p.threads) * up_to_line(block_a<B>(p)));
-    element* const shared =
-        scratch.take<element>((p.columns ? static_cast<std::size_t>(p.threads) : 2U) * up_to_line(block_b<B>(p)));
+    element* const as = scratch.take<element>(static_cast<std::size_t>(p.threads) * size_a);
+    element* const bs = scratch.take<element>(blocks_of_b(p.threads) * size_b);
     parallel(p.threads, [&](Team team) {
-      element* const mine = own + static_cast<std::size_t>(team.thread) * up_to_line(block_a<B>(p));
+      const auto t = static_cast<std::size_t>(team.thread);
+      const int tiles = p.columns ? pieces(n, NR) : pieces(m, MR);
+      const int from = team.from(tiles), to = team.to(tiles);
       if (p.columns) {
-        const int tiles = (n + NR - 1) / NR;
-        element* const packed = shared + static_cast<std::size_t>(team.thread) * up_to_line(block_b<B>(p));
-        work(p, Team{}, 0, m, team.from(tiles) * NR, least(team.to(tiles) * NR, n), {packed, packed}, mine);
+        work(p, Team{}, in_place ? 1 : pieces(m, p.mc), 0, m, from * NR, least(to * NR, n),
+             {bs + t * size_b, bs + t * size_b}, as + t * size_a);
       } else {
-        const int tiles = (m + MR - 1) / MR;
-        work(p, team, team.from(tiles) * MR, least(team.to(tiles) * MR, m), 0, n,
-             {shared, shared + up_to_line(block_b<B>(p))}, mine);
+        const int most = pieces(tiles, team.threads) * MR;
+        work(p, team, in_place ? 1 : pieces(most, p.mc), from * MR, least(to * MR, m), 0, n, {bs, bs + size_b},
+             as + t * size_a);
       }
     });
   }
-  static constexpr std::size_t up_to_line(std::size_t elements) { return aligned(4U * elements) / 4U; }
 };
 
 }  // namespace fauna::inline v0::gemm_detail
@@ -175,47 +213,68 @@ template <class P, isa T, unsigned Tag> struct gemm<Cpu<P, T, Tag>> {
   template <class A, int M, int K, class W, int N, int K2, int M2, int N2>
   static void nt(backend const& b, View<A, M, K> x, View<W, N, K2> w, View<float, M2, N2> c,
                  Epilogue<float> const& e = {}) {
-    product{x.rows(), w.rows(), x.cols(), rows(x), transposed(w), false, in_place(x), c.data(), c.stride(), e}.run(b);
+    product{x.rows(),
+            w.rows(),
+            x.cols(),
+            walk(x, true),
+            walk(w, true),
+            gemm_detail::pack_rows<backend, std::remove_const_t<A>>,
+            gemm_detail::pack_transposed<backend, std::remove_const_t<W>>,
+            false,
+            in_place(x),
+            c.data(),
+            c.stride(),
+            e}
+        .run(b);
   }
   template <class A, int M, int K, class W, int K2, int N, int M2, int N2>
   static void nn(backend const& b, View<A, M, K> x, View<W, K2, N> w, View<float, M2, N2> c,
                  Epilogue<float> const& e = {}) {
-    product{x.rows(), w.cols(), x.cols(), rows(x), straight(w), false, in_place(x), c.data(), c.stride(), e}.run(b);
+    product{x.rows(),
+            w.cols(),
+            x.cols(),
+            walk(x, true),
+            walk(w, false),
+            gemm_detail::pack_rows<backend, std::remove_const_t<A>>,
+            gemm_detail::pack_straight<backend, std::remove_const_t<W>>,
+            false,
+            in_place(x),
+            c.data(),
+            c.stride(),
+            e}
+        .run(b);
   }
   template <class A, int K, int M, class W, int K2, int N, int M2, int N2>
   static void tn(backend const& b, View<A, K, M> x, View<W, K2, N> w, View<float, M2, N2> c,
                  Epilogue<float> const& e = {}) {
-    product{x.cols(), w.cols(), x.rows(), columns(x), straight(w), true, false, c.data(), c.stride(), e}.run(b);
+    product{x.cols(),
+            w.cols(),
+            x.rows(),
+            walk(x, false),
+            walk(w, false),
+            gemm_detail::pack_columns<backend, std::remove_const_t<A>>,
+            gemm_detail::pack_straight<backend, std::remove_const_t<W>>,
+            true,
+            false,
+            c.data(),
+            c.stride(),
+            e}
+        .run(b);
   }
 
-  /// Never decreases when m grows: what is planned for a full batch also serves a shorter one.
+  /// Never less for more rows or threads: what is planned for a full batch also serves a shorter one.
   static constexpr std::size_t workspace(int m, int n, int k, int threads) {
-    const std::size_t rows = gemm_detail::bytes<backend>(gemm_detail::plan<backend>(false, m, n, k, threads));
-    const std::size_t columns = gemm_detail::bytes<backend>(gemm_detail::plan<backend>(true, m, n, k, threads));
-    return rows > columns ? rows : columns;
+    return 4U * (static_cast<std::size_t>(threads) * gemm_detail::block_a<backend>(m, k) +
+                 gemm_detail::blocks_of_b(threads) * gemm_detail::block_b<backend>(n, k));
   }
 
  private:
   using product = gemm_detail::Product<backend>;
-  using operand = gemm_detail::Operand<backend>;
 
-  template <class E, int R, int C>
-  static operand walk(View<E, R, C> v, bool k_along_rows, typename operand::pack_function* pack) {
+  template <class E, int R, int C> static gemm_detail::Operand walk(View<E, R, C> v, bool k_along_rows) {
     const std::ptrdiff_t size = sizeof(E), down = v.stride() * size;
     return {reinterpret_cast<const std::byte*>(v.data()), v.stride(), k_along_rows ? down : size,
-            k_along_rows ? size : down, pack};
-  }
-  template <class E, int R, int C> static operand rows(View<E, R, C> v) {
-    return walk(v, true, gemm_detail::pack_rows<backend, std::remove_const_t<E>>);
-  }
-  template <class E, int R, int C> static operand columns(View<E, R, C> v) {
-    return walk(v, false, gemm_detail::pack_columns<backend, std::remove_const_t<E>>);
-  }
-  template <class E, int R, int C> static operand transposed(View<E, R, C> v) {
-    return walk(v, true, gemm_detail::pack_transposed<backend, std::remove_const_t<E>>);
-  }
-  template <class E, int R, int C> static operand straight(View<E, R, C> v) {
-    return walk(v, false, gemm_detail::pack_straight<backend, std::remove_const_t<E>>);
+            k_along_rows ? size : down};
   }
   /// Stored as the tile reads it: f32 for f32 products; for bf16 products bf16 with whole pairs of k.
   template <class E, int R, int C> static constexpr bool in_place(View<E, R, C> v) {

@@ -7,6 +7,8 @@
 
 namespace fauna::inline v0::gemm_detail {
 
+constexpr int pieces(int n, int size) { return (n + size - 1) / size; }
+
 template <int W> struct wide {
   typedef std::uint16_t half __attribute__((vector_size(W * 2)));
   typedef std::uint16_t half_unaligned __attribute__((vector_size(W * 2), aligned(2), may_alias));
@@ -117,71 +119,104 @@ void pack_rows(const std::byte* from, std::ptrdiff_t stride, int rows, int k, ty
     for (int p = 0; p < elements; ++p) *to++ = 0;
 }
 
+/// Asks for the cache lines of `count` values that will be read a little later.
+template <class E> FAUNA_INLINE void prefetch(const E* p, int count) {
+  for (int i = 0; i < count; i += 64 / static_cast<int>(sizeof(E))) __builtin_prefetch(p + i);
+}
+inline constexpr int rows_ahead = 8;  // rows that are strided over are fetched this far ahead
+
 /// Columns of A (k runs down the matrix) -> panels of MR columns, each [elements][MR], padded with zero columns.
-/// Stores eight elements at a time: where MR is smaller, what runs over is overwritten next, and the buffer has slack.
+/// Count whole panels advance together, so that the lines of the source are read once.
+template <class B, int Count, class E>
+FAUNA_INLINE void pack_whole_columns(const E* row, std::ptrdiff_t stride, int k, typename tile<B>::element* to) {
+  using T = tile<B>;
+  constexpr int MR = T::MR, step = T::step;
+  const std::ptrdiff_t panel = static_cast<std::ptrdiff_t>(pieces(k, step)) * MR;
+  for (int p = 0; p < k / step; ++p, row += step * stride, to += MR) {
+    for (int u = 0; u < step; ++u) prefetch(row + (rows_ahead * step + u) * stride, Count * MR);
+    FAUNA_UNROLL
+    for (int q = 0; q < Count; ++q) {
+      // Eight at a time: where MR is smaller, what runs over is overwritten next, and the buffer has slack at its end.
+      std::conditional_t<T::pairs, simd::vuint<8>, simd::vfloat<8>> v;
+      read_across<8>(v, row + q * MR, row + q * MR + (step - 1) * stride);
+      std::memcpy(to + q * panel, &v, sizeof v);
+    }
+  }
+  for (int q = 0; k % step != 0 && q < Count; ++q)
+    for (int i = 0; i < MR; ++i) to[q * panel + i] = read_one<typename T::element>(row + q * MR + i, stride, 1);
+}
 template <class B, class E>
 void pack_columns(const std::byte* from, std::ptrdiff_t stride, int cols, int k, typename tile<B>::element* to) {
   using T = tile<B>;
-  constexpr int MR = T::MR,
-                group = MR == 8 ? 4 : 1;  // panels that advance together, so that source lines are read once
-  const int elements = (k + T::step - 1) / T::step, whole = k / T::step;
+  constexpr int MR = T::MR, group = MR == 8 ? 8 : 1;
+  const int elements = pieces(k, T::step);
   const std::ptrdiff_t panel = static_cast<std::ptrdiff_t>(elements) * MR;
-  const E* top = reinterpret_cast<const E*>(from);
-  for (int j = 0; j < cols;) {
-    int count = (cols - j - (8 - MR)) / MR;
-    count = count < 1 ? 0 : count > group ? group : count;
-    const int vectors = count > 0 ? whole : 0;
-    const E* row = top + j;
-    for (int p = 0; p < vectors; ++p, row += T::step * stride) {
-      for (int q = 0; q < count; ++q) {
-        std::conditional_t<T::pairs, simd::vuint<8>, simd::vfloat<8>> v;
-        read_across<8>(v, row + q * MR, row + q * MR + (T::step - 1) * stride);
-        std::memcpy(to + q * panel + p * MR, &v, sizeof v);
-      }
+  const E* row = reinterpret_cast<const E*>(from);
+  for (int left = cols; left > 0;) {
+    int done = MR;
+    if (left >= group * MR + 8 - MR) {
+      pack_whole_columns<B, group>(row, stride, k, to);
+      done = group * MR;
+    } else if (left >= 8) {
+      pack_whole_columns<B, 1>(row, stride, k, to);
+    } else {
+      for (int p = 0; p < elements; ++p)
+        for (int i = 0; i < MR; ++i)
+          to[p * MR + i] =
+              i < left ? read_one<typename T::element>(row + p * T::step * stride + i, stride, k - p * T::step) : 0;
     }
-    count = count > 0 ? count : 1;
-    for (int p = vectors; p < elements; ++p, row += T::step * stride) {
-      for (int i = 0; i < count * MR; ++i)
-        to[i / MR * panel + p * MR + i % MR] =
-            j + i < cols ? read_one<typename T::element>(row + i, stride, k - p * T::step) : 0;
-    }
-    j += count * MR;
-    to += count * panel;
+    left -= done;
+    row += done;
+    to += done / MR * panel;
   }
 }
 
-/// Rows of B (k runs down the matrix, form nn and tn) -> panels of NR columns, each [elements][NR]; the last panel is
-/// as many vectors wide as it needs, padded with zero columns.
+/// B is packed into panels of NR columns, each [elements][NR]; the last is as many vectors wide as it needs, padded
+/// with zero columns. A call fills the elements [first, first + ceil(k / step)) of every panel, from k values that
+/// start at `from`; only the last call of a block may get a k that is no multiple of step.
+struct Piece {
+  int cols, k;
+  int elements;  // of the whole panel
+  int first;
+};
+
+/// Rows of B (k runs down the matrix: forms nn and tn).
 template <class B, class E>
-void pack_straight(const std::byte* from, std::ptrdiff_t stride, int cols, int k, typename tile<B>::element* to) {
+void pack_straight(const std::byte* from, std::ptrdiff_t stride, Piece piece, typename tile<B>::element* to) {
   using T = tile<B>;
   constexpr int W = T::W, NR = T::NR, group = 4;
-  const int elements = (k + T::step - 1) / T::step, whole = k / T::step;
-  const std::ptrdiff_t panel = static_cast<std::ptrdiff_t>(elements) * NR;
-  const E* top = reinterpret_cast<const E*>(from);
-  for (int j = 0; j < cols;) {
-    int count = (cols - j) / NR;
-    count = count > group ? group : count;
-    const int n = count > 0 ? count * NR : cols - j, width = count > 0 ? NR : (n + W - 1) / W * W;
-    const E* row = top + j;
-    for (int p = 0; p < elements; ++p, row += T::step * stride) {
-      auto* out = to + static_cast<std::ptrdiff_t>(p) * width;
-      for (int q = 0; q < n; q += width, out += panel) {
+  const int whole = piece.k / T::step, count = (piece.k + T::step - 1) / T::step;
+  for (int j = 0; j < piece.cols; j += group * NR) {
+    const int n = piece.cols - j < group * NR ? piece.cols - j : group * NR;
+    const E* row = reinterpret_cast<const E*>(from) + j;
+    for (int p = 0; p < count; ++p, row += T::step * stride) {
+      for (int u = 0; u < T::step; ++u) prefetch(row + (rows_ahead * T::step + u) * stride, n);
+      for (int q = 0; q < n; q += NR) {
+        const int m = n - q < NR ? n - q : NR, width = (m + W - 1) / W * W;
+        auto* out = to + static_cast<std::ptrdiff_t>(j + q) * piece.elements +
+                    static_cast<std::ptrdiff_t>(piece.first + p) * width;
+        if (m == NR && p < whole) {
+          FAUNA_UNROLL
+          for (int i = 0; i < NR; i += W) {
+            typename T::vector v;
+            read_across<W>(v, row + q + i, row + q + i + (T::step - 1) * stride);
+            std::memcpy(out + i, &v, sizeof v);
+          }
+          continue;
+        }
         for (int i = 0; i < width; i += W) {
           const E* at = row + q + i;
-          if (p < whole && q + i + W <= n) {
+          if (p < whole && i + W <= m) {
             typename T::vector v;
             read_across<W>(v, at, at + (T::step - 1) * stride);
             std::memcpy(out + i, &v, sizeof v);
           } else {
             for (int l = 0; l < W; ++l)
-              out[i + l] = q + i + l < n ? read_one<typename T::element>(at + l, stride, k - p * T::step) : 0;
+              out[i + l] = i + l < m ? read_one<typename T::element>(at + l, stride, piece.k - p * T::step) : 0;
           }
         }
       }
     }
-    j += n;
-    to += (count > 0 ? count : 1) * panel;
   }
 }
 
@@ -200,22 +235,21 @@ template <int W, int S, class V> FAUNA_INLINE void transpose(V* r) {
   if constexpr (2 * S < W) transpose<W, 2 * S>(r);
 }
 
-/// Columns of B that are stored as rows (form nt) -> the same panels as pack_straight. `cols` source rows, k along
-/// them.
+/// Columns of B that are stored as rows (k runs along them: form nt).
 template <class B, class E>
-void pack_transposed(const std::byte* from, std::ptrdiff_t stride, int cols, int k, typename tile<B>::element* to) {
+void pack_transposed(const std::byte* from, std::ptrdiff_t stride, Piece piece, typename tile<B>::element* to) {
   using T = tile<B>;
   using V = typename T::vector;
   constexpr int W = T::W, NR = T::NR;
-  const int elements = (k + T::step - 1) / T::step;
-  const E* top = reinterpret_cast<const E*>(from);
-  for (int j = 0; j < cols; j += NR, to += static_cast<std::ptrdiff_t>(elements) * NR) {
-    const int n = cols - j < NR ? cols - j : NR, width = (n + W - 1) / W * W;
-    for (int i = 0; i < width; i += W) {
-      const E* rows = top + (j + i) * stride;
+  const int count = (piece.k + T::step - 1) / T::step;
+  for (int j = 0; j < piece.cols; j += NR) {
+    const int n = piece.cols - j < NR ? piece.cols - j : NR, width = (n + W - 1) / W * W;
+    auto* out = to + static_cast<std::ptrdiff_t>(j) * piece.elements + static_cast<std::ptrdiff_t>(piece.first) * width;
+    for (int i = 0; i < width; i += W, out += W) {
+      const E* rows = reinterpret_cast<const E*>(from) + (j + i) * stride;
       const int m = n - i < W ? n - i : W;
       int p = 0;
-      for (; (p + W) * T::step <= k; p += W) {
+      for (; (p + W) * T::step <= piece.k; p += W) {
         V r[W];
         FAUNA_UNROLL
         for (int l = 0; l < W; ++l) {
@@ -224,12 +258,12 @@ void pack_transposed(const std::byte* from, std::ptrdiff_t stride, int cols, int
         }
         transpose<W, 1>(r);
         FAUNA_UNROLL
-        for (int l = 0; l < W; ++l) std::memcpy(to + static_cast<std::ptrdiff_t>(p + l) * width + i, &r[l], sizeof(V));
+        for (int l = 0; l < W; ++l) std::memcpy(out + static_cast<std::ptrdiff_t>(p + l) * width, &r[l], sizeof(V));
       }
-      for (; p < elements; ++p)
+      for (; p < count; ++p)
         for (int l = 0; l < W; ++l)
-          to[static_cast<std::ptrdiff_t>(p) * width + i + l] =
-              l < m ? read_one<typename T::element>(rows + l * stride + p * T::step, 1, k - p * T::step) : 0;
+          out[static_cast<std::ptrdiff_t>(p) * width + l] =
+              l < m ? read_one<typename T::element>(rows + l * stride + p * T::step, 1, piece.k - p * T::step) : 0;
     }
   }
 }

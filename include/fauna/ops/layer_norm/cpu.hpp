@@ -58,7 +58,7 @@ template <class P, isa T, unsigned Tag> struct layer_norm<Cpu<P, T, Tag>> {
   }
 
  private:
-  static constexpr int group = 16;  // rows whose columns are walked together: they stay in the first-level cache
+  static constexpr int group = 16;  // rows whose columns are walked together: sums over them stay in registers
   /// Parts of the rows whose sums of dw and db are kept apart: of the number of rows alone.
   static constexpr int blocks(int rows) {
     const int n = (rows + group - 1) / group;

@@ -1,0 +1,76 @@
+// The vocabulary of the library, one sentence each. Concepts select; what is wrong with a composition is said by its
+// `fault` (core/fault.hpp). `Backend` stands in core/backend.hpp.
+#pragma once
+#include <concepts>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <fauna/core/ledger.hpp>
+
+namespace fauna::inline v0 {
+
+/// Arithmetic that a reference kernel can run in: float, double, a dual number.
+template <class S>
+concept Scalar = std::constructible_from<S, double> && requires(S a, S b) {
+  { a + b } -> std::convertible_to<S>;
+  { a - b } -> std::convertible_to<S>;
+  { a* b } -> std::convertible_to<S>;
+  { a / b } -> std::convertible_to<S>;
+  a += b;
+};
+
+/// Static functions over rows: widths, weights, state, what it saves, and what may be wrong with it.
+template <class B>
+concept Block = requires {
+  { B::in } -> std::convertible_to<int>;
+  { B::out } -> std::convertible_to<int>;
+  typename B::fault;
+  typename B::template Weights<All<float>>;
+  typename B::template State<float>;
+  typename B::template Saved<float>;
+};
+
+/// A block of rows that can be run backwards.
+template <class B, class Bk = Ref<double>>
+concept Trainable = Block<B> &&
+    requires(Call<Bk> c, typename B::template Weights<All<typename Bk::scalar>> w,
+             typename B::template State<typename Bk::scalar> s, typename B::template Saved<typename Bk::scalar> saved,
+             typename B::template X<Call<Bk>> x, typename B::template DY<Call<Bk>> dy,
+             typename B::template DX<Call<Bk>> dx) {
+  B::backward(c, w, w, x, saved, dy, dx, s);
+};
+
+/// A block that carries something from call to call.
+template <class B>
+concept Stateful = Block<B> &&(state_bytes<B>(Shape{}) > 0);
+
+/// A block whose state does not grow with the context: recurrent mixers, and blocks without any state.
+template <class B>
+concept ConstantState = Block<B> &&(state_bytes<B>(Shape{.length = 1}) == state_bytes<B>(Shape{.length = 4096}));
+
+/// A language model: knows its vocabulary and turns tokens to a loss and to logits.
+template <class M>
+concept LanguageModel = requires {
+  { M::vocab } -> std::convertible_to<int>;
+  { M::width } -> std::convertible_to<int>;
+  { M::parameters } -> std::convertible_to<std::size_t>;
+  typename M::fault;
+  typename M::template Weights<All<float>>;
+};
+
+/// Text to token ids and back.
+template <class T>
+concept Tokenizer = requires(T const& t, std::string_view text, const int* ids, std::size_t n) {
+  { t.vocab() } -> std::convertible_to<int>;
+  { t.encode(text) } -> std::convertible_to<std::vector<int>>;
+  { t.decode(ids, n) } -> std::convertible_to<std::string>;
+};
+
+/// The learning rate of a step.
+template <class S>
+concept LearningRate = requires(S const& s, long step) {
+  { s(step) } -> std::convertible_to<double>;
+};
+
+}  // namespace fauna::inline v0

@@ -1,0 +1,253 @@
+// The training loop, by nanoGPT's rules: before update i the learning rate of i is set; where eval_interval divides i
+// (0 included) the model is evaluated; gradients of `accumulation` batches, each loss divided by their number, are
+// clipped by global norm and AdamW takes them; after update number `steps` the run ends, so it has steps + 1 updates.
+//
+// Everything random is a function of (seed, update), so a run that is stopped and resumed makes the very same numbers
+// as one that is not.
+#pragma once
+#include <fauna/models/gpt_text.hpp>
+#include <fauna/train/checkpoint.hpp>
+#include <fauna/train/evaluate.hpp>
+#include <fauna/train/report.hpp>
+
+namespace fauna::inline v0 {
+
+/// The line of text that describes a model in its checkpoints, where its config has one (to_text); else empty.
+template <class M> std::string config_text() {
+  if constexpr (requires { to_text(M::config); }) return to_text(M::config);
+  else return {};
+}
+
+/// A run in steps, for loops of one's own; `train` below is the usual one.
+template <class T> class Trainer {
+ public:
+  struct Step {
+    double loss = 0, lr = 0, gradient_norm = 0;
+    int without_gradient = -1;  ///< index of a trainable parameter whose gradient was zero throughout, or -1
+  };
+
+  /// Checks the options against model and text, and allocates all that a step needs. `alphabet` is kept in
+  /// checkpoints. A run that resumes continues its checkpoint's; the model's weights are then replaced.
+  Trainer(T& model, Split text, TrainOptions const& o, std::string alphabet = {})
+      : model_(model), text_(text), o_(o), context_(context_of(o)), memory_(o.batch, context_) {
+    if (o_.batch < 1 || o_.accumulation < 1)
+      fail("train", "batch " + std::to_string(o_.batch) + ", accumulation " + std::to_string(o_.accumulation),
+           "at least 1 of each");
+    for (Tokens const& part : {text_.train, text_.val}) {
+      if (&part != &text_.train && o_.eval_interval <= 0) continue;
+      require_context(part, context_);
+      if (part.vocab() > T::model::vocab)
+        fail("train", "a text of " + std::to_string(part.vocab()) + " different tokens",
+             "at most the model's " + std::to_string(T::model::vocab));
+    }
+    schedule_ = o.schedule ? *o.schedule : usual_schedule();
+    model_.prepare_training({.sequences = o_.batch, .length = context_});
+    head_.config = config_text<typename T::model>();
+    head_.alphabet = std::move(alphabet);
+    head_.note = o.note;
+    const Key key{model_.seed_value(), 0};
+    head_.progress.batches = key.child(0x62617463);
+    head_.progress.estimates = key.child(0x6576616c);
+    head_.progress.dropout = key.child(0x64726f70);
+    if (!o_.resume.empty()) resume();
+    if (!o_.out.empty()) make_directories(o_.out);
+  }
+
+  Progress const& progress() const { return head_.progress; }
+  long long iteration() const { return head_.progress.iteration; }
+  bool finished() const { return iteration() > o_.steps; }
+  int context() const { return context_; }
+  std::size_t tokens_per_step() const { return memory_.rows() * static_cast<std::size_t>(o_.accumulation); }
+
+  /// One update. Allocates nothing. Throws, with nothing updated, where loss or gradient is not finite.
+  Step step() {
+    Progress& p = head_.progress;
+    Step s;
+    s.lr = schedule_(static_cast<long>(p.iteration));
+    const auto n = static_cast<std::uint64_t>(o_.accumulation);
+    const double part = 1.0 / o_.accumulation;
+    for (std::uint64_t i = 0; i < n; ++i) {
+      const std::uint64_t number = static_cast<std::uint64_t>(p.iteration) * n + i;
+      memory_.draw(text_.train, p.batches, number);
+      s.loss += part * model_.accumulate(memory_.batch(), part, p.dropout.child(number));
+    }
+    if (!(s.loss - s.loss == 0)) stop_not_finite(s);
+    AdamWOptions adamw = o_.adamw;
+    adamw.lr = s.lr;
+    const UpdateReport update = model_.update(adamw);
+    if (update.not_finite >= 0) stop_not_finite(s);
+    s.gradient_norm = update.gradient_norm;
+    s.without_gradient = update.without_gradient;
+    ++p.iteration;
+    return s;
+  }
+
+  /// The losses of both parts, whole or as an estimate, as the options say. The same at the same iteration.
+  SplitLosses evaluate() {
+    const auto part = [&](Tokens t, std::uint64_t which) {
+      if (o_.eval_batches <= 0) return fauna::evaluate(model_, t, memory_);
+      return estimate(model_, t, memory_, head_.progress.estimates.child(which),
+                      static_cast<std::uint64_t>(iteration()), o_.eval_batches);
+    };
+    return {part(text_.train, 0), part(text_.val, 1)};
+  }
+  /// Mean loss over the whole validation part.
+  double whole_validation() { return fauna::evaluate(model_, text_.val, memory_); }
+
+  void record(LossPoint train_loss) { head_.progress.train.push_back(train_loss); }
+  /// Adds to the validation curve; true for a new lowest loss. An evaluation repeated by a resume counts once.
+  bool record(SplitLosses e) {
+    Progress& p = head_.progress;
+    const auto at = static_cast<double>(p.iteration);
+    if (p.val.empty() || p.val.back().step < at) p.val.push_back({at, e.val});
+    if (!(e.val < p.best_val)) return false;
+    p.best_val = e.val;
+    return true;
+  }
+  void save(std::string const& path) const { save_checkpoint(path, model_, head_); }
+
+ private:
+  static int context_of(TrainOptions const& o) {
+    if constexpr (requires { T::model::config.context; }) {
+      const int most = T::model::config.context;
+      if (o.context > most)
+        fail("train", "a context of " + std::to_string(o.context), "at most the model's " + std::to_string(most));
+      if (o.context == 0) return most;
+    }
+    if (o.context < 1) fail("train", "a context of " + std::to_string(o.context), "at least 1");
+    return o.context;
+  }
+  Schedule usual_schedule() const {
+    const long warmup = o_.steps / 20 < 100 ? o_.steps / 20 : 100;
+    return Cosine{.lr = o_.adamw.lr, .min = o_.adamw.lr / 10, .warmup = warmup, .decay = o_.steps};
+  }
+  void resume() {
+    CheckpointHead found = load_checkpoint(o_.resume, model_);
+    if (found.seed != model_.seed_value())
+      fail("train", o_.resume + " is of a run with seed " + std::to_string(found.seed),
+           "seed " + std::to_string(model_.seed_value()));
+    if (found.alphabet != head_.alphabet)
+      fail("train", o_.resume + " is of a text with other characters", "the same text", "was it trained on this file?");
+    head_.progress = std::move(found.progress);
+  }
+  [[noreturn]] void stop_not_finite(Step const& s) const {
+    double squares = 0;
+    std::string first;
+    for (auto const& p : model_.parameters()) {
+      const auto g = model_.gradient(p);
+      double sum = 0;
+      for (std::size_t i = 0; i < g.size(); ++i)
+        sum += static_cast<double>(g.data()[i]) * static_cast<double>(g.data()[i]);
+      if (first.empty() && !(sum - sum == 0)) first = "; the gradient of " + p.name + " is not finite";
+      squares += sum;
+    }
+    fail("train",
+         "step " + std::to_string(iteration()) + " has loss " + std::to_string(s.loss) + ", learning rate " +
+             std::to_string(s.lr) + ", gradient norm " + std::to_string(std::sqrt(squares)) + first,
+         "finite numbers",
+         std::string(o_.out.empty() ? "the weights are those before this step"
+                                    : "the checkpoints in " + o_.out + " are kept") +
+             ". Would a lower learning rate or a tighter clip help?");
+  }
+
+  T& model_;
+  Split text_;
+  TrainOptions o_;
+  int context_;
+  BatchMemory memory_;
+  Schedule schedule_;
+  CheckpointHead head_;
+};
+
+/// Trains to the end, or until SIGINT or SIGTERM. With options.out, that folder receives last.ckpt and best.ckpt,
+/// metrics.jsonl, loss.svg and loss.txt.
+template <class T> TrainReport train(T& model, Split text, TrainOptions const& o, std::string const& alphabet = {}) {
+  using M = typename T::model;
+  Trainer<T> run(model, text, o, alphabet);
+  Report report(o, run.iteration());
+  StopSignals signals;
+  const std::string last = o.out + "/last.ckpt", best = o.out + "/best.ckpt";
+  const double tokens = static_cast<double>(run.tokens_per_step());
+  // Each token looks back half the context on average.
+  const double step_flops = tokens * training_flops_per_token<M>(0.5 * (run.context() + 1));
+  const bool evaluates = o.eval_interval > 0 || o.eval_only;
+
+  TrainReport r;
+  std::string without_gradient;
+  const long long first = run.iteration();
+  double step_seconds = 0, evaluation_seconds = 0;
+  long long timed = 0;
+  const double start = seconds_now();
+  while (!run.finished() || o.eval_only) {
+    const long long at = run.iteration();
+    if (evaluates && (o.eval_only || at % o.eval_interval == 0)) {
+      const double before = seconds_now();
+      r.estimate = run.evaluate();
+      evaluation_seconds = seconds_now() - before;
+      const bool lowest = run.record(r.estimate);
+      report.evaluation(at, r.estimate, lowest, seconds_now() - start);
+      if (o.eval_only) break;
+      if (!o.out.empty() && at > first) {
+        run.save(last);
+        if (lowest || o.always_save) run.save(best);
+      }
+    }
+    const double before = seconds_now();
+    const auto s = run.step();
+    step_seconds += seconds_now() - before;
+    ++timed;
+    r.loss = s.loss;
+    if (s.without_gradient >= 0) {
+      std::string const& name = model.parameters()[static_cast<std::size_t>(s.without_gradient)].name;
+      if (name != without_gradient)
+        report.line("note: " + name + " received no gradient at step " + std::to_string(at));
+      without_gradient = name;
+    }
+    if (o.log_interval > 0 && at % o.log_interval == 0) {
+      run.record(LossPoint{static_cast<double>(at), s.loss});
+      const double each = step_seconds / static_cast<double>(timed), left = static_cast<double>(o.steps - at);
+      report.step(
+          {.step = at,
+           .loss = s.loss,
+           .lr = s.lr,
+           .gradient_norm = s.gradient_norm,
+           .tokens_per_second = tokens / each,
+           .milliseconds = 1e3 * each,
+           .flops = step_flops / each,
+           .left_seconds = left * each + (o.eval_interval > 0 ? left / static_cast<double>(o.eval_interval) : 0) *
+                                             evaluation_seconds});
+      step_seconds = 0;
+      timed = 0;
+    }
+    report.progress(run.iteration(), o.steps + 1, s.loss);
+    if (signals.asked() != 0) {
+      r.interrupted = true;
+      break;
+    }
+  }
+  r.seconds = seconds_now() - start;
+  r.iterations = run.iteration();
+  r.best_val = run.progress().best_val;
+  r.tokens_per_second = r.seconds > 0 ? tokens * static_cast<double>(r.iterations - first) / r.seconds : 0;
+  if (!o.out.empty() && !o.eval_only) run.save(last);
+  if (r.interrupted)
+    report.line("stopped by signal " + std::to_string(signals.asked()) + " after " + std::to_string(r.iterations) +
+                " updates" + (o.out.empty() ? "" : ", saved in " + last));
+  if (!o.eval_only) report.curves(run.progress().train, run.progress().val);
+  report.memory(model.planned().total());
+  return r;
+}
+
+/// The same on a text that knows its parts and perhaps its alphabet: CharText, ByteText.
+template <class T, class Text>
+requires requires(Text const& t) {
+  t.train();
+  t.val();
+}
+TrainReport train(T& model, Text const& text, TrainOptions const& o = {}) {
+  std::string alphabet;
+  if constexpr (requires { text.alphabet(); }) alphabet = text.alphabet();
+  return train(model, Split{text.train(), text.val()}, o, alphabet);
+}
+
+}  // namespace fauna::inline v0
