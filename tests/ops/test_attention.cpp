@@ -163,7 +163,7 @@ template <class B, int Size> void compare_batches() {
     compare<B, Size>(layout::fused, Batch::uniform(2, length), shape(2, 2, Size));
     compare<B, Size>(layout::heads_first, Batch::uniform(1, length), shape(3, 1, Size));
   }
-  const Sequences four = ragged({1, 70, 5, 129});
+  const Sequences four = ragged({1, 70, 0, 5, 129});
   for (const layout l : {layout::fused, layout::heads_first})
     for (const float dropout : {0.0F, 0.3F}) {
       compare<B, Size>(l, four.batch(), shape(4, 2, Size, dropout));
@@ -190,6 +190,18 @@ TEST_CASE_TEMPLATE("attention: head sizes", Size, std::integral_constant<int, 1>
   constexpr int size = Size::value;
   for (const int length : {1, 75, 128})
     compare<Cpu<>, size>(layout::fused, Batch::uniform(2, length), shape(2, 1, size));
+}
+
+TEST_CASE("attention: several panels of keys") {
+  static_assert(attention_detail::Worker<16, 128, build_tag>::panel == 128);
+  compare<Cpu<>, 128>(layout::fused, Batch::uniform(1, 300), shape(4, 2, 128));
+  compare<Cpu<>, 128>(layout::heads_first, with_documents(ragged({300, 200}), 170).batch(), shape(2, 1, 128, 0.2F));
+  compare<Cpu<>, 128>(layout::fused, with_tree(ragged({290})).batch(), shape(1, 1, 128));
+}
+
+TEST_CASE("attention: an empty batch") {
+  compare<Cpu<>, 32>(layout::fused, Batch::uniform(0, 64), shape(2, 2, 32));
+  compare<Cpu<>, 32>(layout::fused, Batch::uniform(3, 0), shape(2, 2, 32));
 }
 
 TEST_CASE("attention: scores far beyond the range of exp") {

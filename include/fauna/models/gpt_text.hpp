@@ -40,7 +40,11 @@ inline std::string cpp_type(GptConfig const& c) {
                   number("width", c.width) + number("context", c.context) + number("vocab", c.vocab) +
                   ".bias = " + (c.bias ? "true" : "false");
   const long millionths = std::lround(static_cast<double>(c.dropout) * 1e6);
-  if (millionths > 0) s += ", .dropout = " + std::to_string(millionths) + "e-6F";
+  if (millionths > 0) {
+    std::string digits = std::to_string(1000000 + millionths);  // dropout is below 1: a 1, then six decimals
+    while (digits.back() == '0') digits.pop_back();
+    s += ", .dropout = 0." + digits.substr(1) + "F";
+  }
   return s + "}>";
 }
 

@@ -119,12 +119,18 @@ template <class P, isa T, unsigned Tag> struct cross_entropy<Cpu<P, T, Tag>> {
       m = v > m ? v : m;
     }
     most = simd::max<W>(m);
-    for (int c = 0; c < n; c += W) {
-      vec v;
-      simd::load<W>(v, z + c);
-      simd::exp<W>(v, v - most);
-      s += v;
-      if constexpr (Keep) simd::store<W>(z + c, v);
+    // in parts of 64 vectors: one long sum of a whole vocabulary would lose small terms
+    for (int first = 0; first < n; first += 64 * W) {
+      const int last = n - first < 64 * W ? n : first + 64 * W;
+      vec part{};
+      for (int c = first; c < last; c += W) {
+        vec v;
+        simd::load<W>(v, z + c);
+        simd::exp<W>(v, v - most);
+        part += v;
+        if constexpr (Keep) simd::store<W>(z + c, v);
+      }
+      s += part;
     }
     sum = simd::sum<W>(s);
   }

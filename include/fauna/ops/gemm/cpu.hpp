@@ -118,8 +118,7 @@ template <class B> struct Product {
       for (int r = 0; r < rows; ++r)
         std::memcpy(out + r * c_stride, whole + r * width, static_cast<std::size_t>(cols) * 4U);
     }
-    if (pc + kc == k && (e.bias || e.pre || e.gate || e.act != activation::none))
-      finish<B>(e, i, j, rows, cols, out, c_stride);
+    if (pc + kc == k && finishes(e)) finish<B>(e, i, j, rows, cols, out, c_stride);
   }
 
   void prefetch_tile(int i, int j, int pc) const {

@@ -9,10 +9,9 @@ namespace fauna::inline v0::gemm_detail {
 
 constexpr int pieces(int n, int size) { return (n + size - 1) / size; }
 
-template <int W> struct wide {
-  typedef std::uint16_t half __attribute__((vector_size(W * 2)));
-  typedef std::uint16_t half_unaligned __attribute__((vector_size(W * 2), aligned(2), may_alias));
-  typedef std::uint32_t u_unaligned __attribute__((vector_size(W * 4), aligned(2), may_alias));
+/// Pairs of bf16 where they are stored.
+template <int W> struct stored_pairs {
+  typedef std::uint32_t type __attribute__((vector_size(W * 4), aligned(2), may_alias));
 };
 
 /// bf16 bits of x in the upper half of each lane, the lower half zero: nearest, ties to even; NaN stays NaN.
@@ -22,17 +21,10 @@ template <int W> FAUNA_INLINE void round_to_bf16(simd::vuint<W>& y, simd::vfloat
   y = x != x ? (u & 0xffff0000U) | 0x400000U : y;
 }
 
-/// W floats, from f32 or bf16 storage.
-template <int W> FAUNA_INLINE void read(simd::vfloat<W>& v, const float* p) { simd::load<W>(v, p); }
-template <int W> FAUNA_INLINE void read(simd::vfloat<W>& v, const bf16* p) {
-  const typename wide<W>::half h = *reinterpret_cast<const typename wide<W>::half_unaligned*>(p);
-  v = (simd::vfloat<W>)(__builtin_convertvector(h, simd::vuint<W>) << 16);
-}
-
 /// W elements that follow each other along k: W floats, or 2 W values as W pairs.
-template <int W, class E> FAUNA_INLINE void read_along(simd::vfloat<W>& v, const E* p) { read<W>(v, p); }
+template <int W, class E> FAUNA_INLINE void read_along(simd::vfloat<W>& v, const E* p) { simd::load<W>(v, p); }
 template <int W> FAUNA_INLINE void read_along(simd::vuint<W>& v, const bf16* p) {
-  v = *reinterpret_cast<const typename wide<W>::u_unaligned*>(p);
+  v = *reinterpret_cast<const typename stored_pairs<W>::type*>(p);
 }
 template <int W, int... I>
 FAUNA_INLINE void even_and_odd(simd::vuint<W>& even, simd::vuint<W>& odd, simd::vuint<W> const& a,
@@ -58,11 +50,13 @@ template <int W> FAUNA_INLINE void read_along(simd::vuint<W>& v, const float* p)
 }
 
 /// W elements of neighbouring columns: W floats of row r0, or the pairs of r0 (lower half) and r1 (upper half).
-template <int W, class E> FAUNA_INLINE void read_across(simd::vfloat<W>& v, const E* r0, const E*) { read<W>(v, r0); }
+template <int W, class E> FAUNA_INLINE void read_across(simd::vfloat<W>& v, const E* r0, const E*) {
+  simd::load<W>(v, r0);
+}
 template <int W, class E> FAUNA_INLINE void read_across(simd::vuint<W>& v, const E* r0, const E* r1) {
   simd::vfloat<W> x, y;
-  read<W>(x, r0);
-  read<W>(y, r1);
+  simd::load<W>(x, r0);
+  simd::load<W>(y, r1);
   simd::vuint<W> a, b;
   if constexpr (std::is_same_v<E, bf16>) {
     a = (simd::vuint<W>)x;

@@ -1,31 +1,12 @@
 // The reference matrix product: three loops, generic in the scalar.
 #pragma once
-#include <cmath>
 #include <cstddef>
 
 #include <fauna/core/dtype.hpp>
+#include <fauna/ops/gelu/ref.hpp>
 #include <fauna/ops/gemm/op.hpp>
 
 namespace fauna::inline v0 {
-
-namespace gemm_detail {
-
-template <class S> S activate(activation act, S x) {
-  using std::erf, std::tanh;
-  const S phi = act == activation::gelu ? erf(x * S(0.70710678118654752440))
-                                        : tanh(S(0.79788456080286535588) * (x + S(0.044715) * x * x * x));
-  return S(0.5) * x * (S(1) + phi);
-}
-template <class S> S slope(activation act, S x) {
-  using std::erf, std::exp, std::tanh;
-  if (act == activation::gelu)
-    return S(0.5) * (S(1) + erf(x * S(0.70710678118654752440))) + S(0.39894228040143267794) * x * exp(S(-0.5) * x * x);
-  const S t = tanh(S(0.79788456080286535588) * (x + S(0.044715) * x * x * x));
-  return S(0.5) * (S(1) + t) +
-         S(0.5) * x * (S(1) - t * t) * S(0.79788456080286535588) * (S(1) + S(3 * 0.044715) * x * x);
-}
-
-}  // namespace gemm_detail
 
 template <class S> struct gemm<Ref<S>> {
   template <class A, int M, int K, class W, int N, int K2, int M2, int N2>
@@ -60,8 +41,8 @@ template <class S> struct gemm<Ref<S>> {
         for (int p = 0; p < k; ++p) sum += a(static_cast<int>(i), p) * b(p, j);
         if (e.bias) sum += e.bias[j];
         if (e.pre) e.pre[i * e.pre_stride + j] = sum;
-        if (e.gate) sum *= gemm_detail::slope(e.act, e.gate[i * e.gate_stride + j]);
-        else if (e.act != activation::none) sum = gemm_detail::activate(e.act, sum);
+        if (e.gate) sum *= gelu_gradient(e.act, e.gate[i * e.gate_stride + j]);
+        else sum = gelu_value(e.act, sum);
         c[i * stride + j] = sum;
       }
     }

@@ -1,0 +1,232 @@
+// One thread of CPU attention: its scratch, the head it is at, and what it does with one block of queries.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include <fauna/ops/attention/op.hpp>
+#include <fauna/ops/attention/tile.hpp>
+#include <fauna/ops/dropout/lanes.hpp>
+
+namespace fauna::inline v0::attention_detail {
+
+/// Rows are counted from the start of the sequence; `at` is the first of a block of queries, j the first of a block of
+/// keys.
+template <int W, int Size, unsigned Tag> class Worker {
+  using K = kernels<W, Size, Tag>;
+  using vector = simd::vfloat<W>;
+  static constexpr int stride = K::stride, R = K::R;
+
+ public:
+  /// Keys that backward holds, with their gradients, in the second-level cache (256 KiB) while all queries pass by.
+  static constexpr int panel = 16384 / stride < 2 * block ? block : 16384 / stride / block * block;
+
+  Worker(Arena& arena, Batch const& b, int longest, AttentionShape const& shape) : batch(b), a(shape) {
+    const int rows = (longest + block - 1) / block * block;
+    const auto take = [&arena](int n) { return arena.template take<float>(static_cast<std::size_t>(n)); };
+    for (float** x : {&keys, &values}) *x = take(rows * stride);
+    for (float** x : {&dkeys, &dvalues}) *x = take((rows < panel ? rows : panel) * stride);
+    for (float** x : {&queries, &queries_T, &dy, &dy_T, &sums}) *x = take(block * stride);
+    for (float** x : {&p, &ds}) *x = take(block * block);
+    if (a.dropout > 0) keep = take(block * block);
+    for (float** x : {&most, &before, &total, &factor, &row_lse, &delta}) *x = take(block);
+    seen = arena.template take<std::uint64_t>(static_cast<std::size_t>(rows));
+  }
+
+  /// Goes to a sequence and a key head. Its keys stay packed when it is there already.
+  void enter(int to_sequence, int to_head) {
+    if (to_sequence == sequence && to_head == kv_head) return;
+    sequence = to_sequence;
+    kv_head = to_head;
+    first = batch.first(sequence);
+    length = batch.last(sequence) - first;
+    packed = 0;
+  }
+
+  /// Keys and values of the rows before `end`.
+  void pack_keys(Heads<const float> k, Heads<const float> v, int end) {
+    if (end > length) end = length;
+    if (end <= packed) return;
+    const int n = end - packed, rows = round_up(end, R) - packed;
+    K::pack(keys + packed * stride, k.at(first + packed, kv_head), k.row_stride, n, rows, 1);
+    K::pack(values + packed * stride, v.at(first + packed, kv_head), v.row_stride, n, rows, 1);
+    packed = end;
+  }
+
+  void forward(int head, int at, Heads<const float> q, Heads<float> y, float* lse) {
+    load_queries(head, at, q);
+    std::memset(sums, 0, sizeof(float) * block * stride);
+    for (int i = 0; i < lanes; ++i) before[i] = K::nothing, total[i] = 0;
+    for (int j = oldest; j <= at; j += block) {
+      const int n = length - j < block ? length - j : block;
+      const std::uint64_t* mask;
+      if (!visible(at, j, n, mask)) continue;
+      std::memcpy(most, before, sizeof(float) * block);
+      each_score(at, j, n, [&]<int N>(int r, int i) {
+        K::template scores<N>(p + r * block, keys + (j + r) * stride, queries_T, mask ? mask + r : nullptr, i, most);
+      });
+      for (int i = 0; i < lanes; i += W)
+        K::softmax(p + i, keys_before(at, j, n, i + W), most + i, before + i, total + i, factor + i);
+      if (a.dropout > 0) {
+        draw(head, at, j);
+        for (int r = 0; r < n; ++r) K::multiply(p + r * block, keep + r * block, lanes);
+      }
+      for (int i = 0; i < count; i += R)
+        K::template product<true>(sums + i * stride, factor + i, p + i, values + j * stride, 0,
+                                  keys_before(at, j, n, i + R));
+    }
+    for (int i = 0; i < lanes; i += W) K::finish(row_lse + i, factor + i, before + i, total + i);
+    for (int i = 0; i < count; ++i) {
+      K::store(y.at(first + at + i, head), sums + i * stride, factor[i]);
+      lse[index(at + i, head)] = row_lse[i];
+    }
+  }
+
+  /// Backward goes panel by panel: the keys from `begin` on.
+  void open_panel(int begin, Heads<const float> k, Heads<const float> v) {
+    panel_begin = begin;
+    panel_end = begin + panel < length ? begin + panel : length;
+    pack_keys(k, v, panel_end);
+    const std::size_t bytes = sizeof(float) * static_cast<std::size_t>(round_up(panel_end - begin, R) * stride);
+    std::memset(dkeys, 0, bytes);
+    std::memset(dvalues, 0, bytes);
+  }
+  void close_panel(Heads<float> dk, Heads<float> dv) {
+    for (int j = panel_begin; j < panel_end; ++j) {
+      K::store(dk.at(first + j, kv_head), dkeys + (j - panel_begin) * stride, 1);
+      K::store(dv.at(first + j, kv_head), dvalues + (j - panel_begin) * stride, 1);
+    }
+  }
+
+  /// One block of queries against the panel. dq lies in its place until the last panel, without the factor `scale`.
+  void backward(int head, int at, Heads<const float> q, Heads<const float> y, const float* lse,
+                Heads<const float> gradient, Heads<float> dq) {
+    load_queries(head, at, q);
+    const int begin = oldest > panel_begin ? oldest : panel_begin, end = at < panel_end ? at + block : panel_end;
+    const bool last = at < panel_end;
+    if (begin >= end) return;
+    K::pack(dy, gradient.at(first + at, head), gradient.row_stride, count, lanes, 1);
+    transpose_rows<W, Tag>(dy_T, block, dy, stride, lanes, stride);
+    K::row_dots(delta, dy, y.at(first + at, head), y.row_stride, count, lanes);
+    for (int i = 0; i < lanes; ++i) row_lse[i] = i < count ? lse[index(at + i, head)] : 0;
+    if (begin == oldest) std::memset(sums, 0, sizeof(float) * block * stride);
+    else K::pack(sums, dq.at(first + at, head), dq.row_stride, count, count, 1);
+    for (int j = begin; j < end; j += block) {
+      const int n = length - j < block ? length - j : block;
+      const std::uint64_t* mask;
+      if (!visible(at, j, n, mask)) continue;
+      if (a.dropout > 0) draw(head, at, j);
+      each_score(at, j, n, [&]<int N>(int r, int i) {
+        K::template score_gradients<N>(p + r * block, ds + r * block, keys + (j + r) * stride,
+                                       values + (j + r) * stride, queries_T, dy_T, row_lse, delta,
+                                       keep ? keep + r * block : nullptr, mask ? mask + r : nullptr, i);
+      });
+      for (int r = 0; r < n; r += R) {
+        const int from = j == at ? r : 0, to = (j - panel_begin + r) * stride;
+        K::template product<false>(dvalues + to, nullptr, p + r * block, dy, from, count);
+        K::template product<false>(dkeys + to, nullptr, ds + r * block, queries, from, count);
+      }
+      for (int i = 0; i < count; i += R)
+        K::template product<true>(sums + i * stride, nullptr, ds + i, keys + j * stride, 0,
+                                  keys_before(at, j, n, i + R));
+    }
+    for (int i = 0; i < count; ++i)
+      K::store(dq.at(first + at + i, head), sums + i * stride, last ? static_cast<float>(a.scale) : 1.0F);
+  }
+
+ private:
+  static constexpr int round_up(int n, int to) { return (n + to - 1) / to * to; }
+  /// Of the n keys from j on, how many can come before the query with index i of the block.
+  static constexpr int keys_before(int at, int j, int n, int i) { return j == at && i < n ? i : n; }
+  std::ptrdiff_t index(int row, int head) const { return static_cast<std::ptrdiff_t>(first + row) * a.heads + head; }
+
+  /// The queries from `at` on: packed, scaled, transposed; and which keys they see.
+  void load_queries(int head, int at, Heads<const float> q) {
+    count = length - at < block ? length - at : block;
+    lanes = round_up(count, W);
+    K::pack(queries, q.at(first + at, head), q.row_stride, count, lanes, static_cast<float>(a.scale));
+    transpose_rows<W, Tag>(queries_T, block, queries, stride, lanes, stride);
+    if (batch.plainly_causal()) {
+      oldest = 0;
+      for (int j = 0; j < block; ++j) seen[j] = ~std::uint64_t{0} << j;
+      return;
+    }
+    std::memset(seen, 0, sizeof(std::uint64_t) * static_cast<std::size_t>(round_up(at + count, R)));
+    oldest = at;
+    for (int i = 0; i < count; ++i) {
+      const int start = batch.start(sequence, first + at + i) - first;
+      const std::uint64_t bit = std::uint64_t{1} << i;
+      int r = at + i;
+      if (batch.parent == nullptr)
+        for (int k = start; k <= r; ++k) seen[k] |= bit;
+      else
+        for (int k = r; k >= start; k = batch.parent[first + k] - first) seen[r = k] |= bit;
+      if (batch.parent == nullptr) r = start;
+      if (r < oldest) oldest = r / block * block;
+    }
+  }
+
+  /// Does any query of the block see any of the n keys from j on? Bit i of mask[r] says whether query i sees key j + r;
+  /// no mask where all see all.
+  bool visible(int at, int j, int n, const std::uint64_t*& mask) const {
+    mask = nullptr;
+    if (batch.plainly_causal()) {
+      if (j == at) mask = seen;
+      return true;
+    }
+    const std::uint64_t whole = ~std::uint64_t{0} >> (block - count);
+    std::uint64_t any = 0, all = whole;
+    for (int r = 0; r < n; ++r) any |= seen[j + r], all &= seen[j + r];
+    if (all != whole || n < block) mask = seen + j;
+    return any != 0;
+  }
+
+  /// f<N>(key, query) for the register tiles, of R keys and N vectors of queries, that causality leaves. Two vectors of
+  /// queries stay in the first-level cache while the keys pass by.
+  template <class F> void each_score(int at, int j, int n, F&& f) const {
+    for (int i = 0; i < lanes; i += 2 * W) {
+      const bool two = i + W < lanes;
+      const int both = keys_before(at, j, n, i + W), upper = two ? keys_before(at, j, n, i + 2 * W) : both;
+      int r = 0;
+      for (; r < both; r += R) two ? f.template operator()<2>(r, i) : f.template operator()<1>(r, i);
+      for (; r < upper; r += R) f.template operator()<1>(r, i + W);
+    }
+  }
+
+  /// keep[key][query] = 0 where attention_drops, else 1 / (1 - dropout), for the block of keys from j on.
+  void draw(int head, int at, int j) {
+    const float kept = 1 / (1 - a.dropout);
+    float* drawn = ds;  // [query][key], free until the scores are there
+    for (int i = 0; i < lanes; ++i) {
+      const auto row = static_cast<std::uint64_t>(index(at + i, head));
+      for (int c = 0; c < block; c += 4 * W) {
+        alignas(64) std::uint32_t words[4 * W];
+        simd::philox_words<W>(words, a.key, (row << 30) + static_cast<std::uint64_t>((j + c) / 4));
+        FAUNA_UNROLL
+        for (int l = 0; l < 4 * W; l += W) {
+          simd::vuint<W> word;
+          std::memcpy(&word, words + l, sizeof word);
+          const vector uniform = __builtin_convertvector((simd::vint<W>)(word >> 8), vector) * 0x1p-24F;
+          simd::store<W>(drawn + i * block + c + l, uniform < a.dropout ? vector{} : vector{} + kept);
+        }
+      }
+    }
+    transpose_rows<W, Tag>(keep, block, drawn, block, lanes, block);
+  }
+
+  Batch const& batch;
+  AttentionShape const& a;
+  int sequence = -1, kv_head = -1, first = 0, length = 0;  ///< of the keys; `packed` of their rows are in place
+  int packed = 0, panel_begin = 0, panel_end = 0;
+  int count = 0, lanes = 0, oldest = 0;  ///< queries; rounded up to vectors; their first block of keys
+
+  float *keys, *values, *dkeys, *dvalues;  ///< [rows][stride]
+  float *queries, *dy, *sums;              ///< [query][stride]; sums: of y or of dq
+  float *queries_T, *dy_T;                 ///< [stride][query]
+  float *p, *ds, *keep = nullptr;          ///< [key][query]
+  float *most, *before, *total, *factor;   ///< [query] maximum and the one before, Σ exp, what scales the sums
+  float *row_lse, *delta;                  ///< [query]
+  std::uint64_t* seen;                     ///< [key] bit i: query i sees it
+};
+
+}  // namespace fauna::inline v0::attention_detail

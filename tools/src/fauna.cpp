@@ -1,0 +1,214 @@
+// tools/fauna: turns flags, a text or a checkpoint into a model's type, compiles a program for it, and becomes that
+// program.
+#include <tools/src/compile.hpp>
+#include <tools/src/flags.hpp>
+
+#include <fauna/text/chars.hpp>
+#include <fauna/train/checkpoint.hpp>
+
+namespace {
+
+const std::pair<const char*, fauna::GptConfig> presets[] = {{"nanogpt-cpu", fauna::NanoGptCpu::config},
+                                                            {"nanogpt-gpu", fauna::NanoGptGpu::config},
+                                                            {"gpt2", fauna::Gpt2::config},
+                                                            {"gpt2-medium", fauna::Gpt2Medium::config},
+                                                            {"gpt2-large", fauna::Gpt2Large::config},
+                                                            {"gpt2-xl", fauna::Gpt2Xl::config}};
+
+std::string preset_names() {
+  std::string all;
+  for (auto const& p : presets) all += (all.empty() ? "" : ", ") + std::string(p.first);
+  return all;
+}
+
+int whole(const char* flag, long value, long least, long most = 1000000) {
+  if (value < least || value > most)
+    fauna::fail("fauna", std::string("--") + flag + " " + std::to_string(value),
+                std::to_string(least) + " to " + std::to_string(most));
+  return static_cast<int>(value);
+}
+void one_of(const char* flag, std::string const& value, std::vector<std::string> const& choices) {
+  std::string all;
+  for (std::string const& c : choices) {
+    if (c == value) return;
+    all += (all.empty() ? "" : ", ") + c;
+  }
+  fauna::fail("fauna", std::string("--") + flag + " " + value, "one of " + all);
+}
+
+/// The structural flags that were given, over what stood before.
+fauna::GptConfig with_flags(tool::Verb const& verb, fauna::GptConfig c) {
+  settings::Structure s{c.layers, c.heads, c.width, c.context, c.bias, static_cast<double>(c.dropout)};
+  verb.apply(s);
+  c.layers = whole("n-layer", s.n_layer, 1, 1000);
+  c.heads = whole("n-head", s.n_head, 1, 1000);
+  c.width = whole("n-embd", s.n_embd, 1);
+  c.context = whole("block-size", s.block_size, 1);
+  c.bias = s.bias;
+  if (verb.has("dropout")) {
+    if (!(s.dropout >= 0 && s.dropout < 1))
+      fauna::fail("fauna", "--dropout " + settings::text(s.dropout), "0 to below 1");
+    c.dropout = static_cast<float>(s.dropout);
+  }
+  if (c.width % c.heads != 0) {
+    const int below = c.width / c.heads * c.heads, above = below + c.heads;
+    fauna::fail("fauna", "--n-embd " + std::to_string(c.width) + " in " + std::to_string(c.heads) + " heads",
+                "a width that --n-head divides, such as " + std::to_string(below > 0 ? below : above) + " or " +
+                    std::to_string(above));
+  }
+  return c;
+}
+
+/// A checkpoint's model. Flags may repeat its structure, and change only dropout, which has no tensors.
+fauna::GptConfig from_checkpoint(tool::Verb const& verb, std::string const& path, std::string const& config) {
+  if (config.empty()) fauna::fail("fauna", path + " does not say which model it holds", "one made by fauna train");
+  const fauna::GptConfig kept = fauna::gpt_config(config);
+  fauna::GptConfig asked = with_flags(verb, kept);
+  const float dropout = asked.dropout;
+  asked.dropout = kept.dropout;
+  if (fauna::to_text(asked) != config)
+    fauna::fail("fauna", "the flags ask for " + fauna::to_text(asked), fauna::to_text(kept),
+                "that is what " + path + " holds: leave the structural flags out");
+  asked.dropout = dropout;
+  return asked;
+}
+
+template <class S> std::vector<std::string> arguments(S list) {
+  std::vector<std::string> all;
+  list.each([&](const char* name, auto& value, const char*) {
+    all.push_back(std::string(name) + '=' + settings::text(value));
+  });
+  return all;
+}
+
+void check_run(std::string const& dtype, long threads) {
+  one_of("dtype", dtype, {"f32", "bf16"});
+  whole("threads", threads, 0, 4096);
+}
+
+[[noreturn]] void train(tool::Verb const& verb) {
+  settings::Train s;
+  verb.apply(s);
+  fauna::GptConfig c = with_flags(verb, fauna::NanoGptCpu::config);
+  check_run(s.dtype, s.threads);
+  one_of("schedule", s.schedule, {"cosine", "linear", "constant", "wsd"});
+  whole("batch-size", s.batch_size, 1);
+  whole("gradient-accumulation-steps", s.gradient_accumulation_steps, 1);
+  whole("eval-iters", s.eval_iters, 0);
+  if (!tool::fs::exists(s.data))
+    fauna::fail("fauna train", "there is no file " + s.data, "a text",
+                "give --data FILE, or let tools/shakespeare fetch one");
+  const bool scratch = s.init_from == "scratch";
+  const std::string from = s.init_from == "resume" ? s.out_dir + "/last.ckpt" : s.init_from;
+  if (scratch) {
+    const auto text = fauna::CharText::from_file(s.data);
+    c.vocab = text.vocab();
+    fauna::require_context(text.train(), c.context);
+    if (s.eval_interval > 0 || s.eval_only) fauna::require_context(text.val(), c.context);
+    tool::say(s.data + " has " + std::to_string(text.tokens().size()) + " characters, " + std::to_string(c.vocab) +
+              " different ones: the vocabulary");
+  } else {
+    c = from_checkpoint(verb, from, fauna::read_checkpoint_head(from).config);
+  }
+  const std::string program = tool::program_for(c, s.dtype, "runner");
+  auto all = arguments(s);
+  all.insert(all.begin(), "train");
+  tool::become(program, all);
+}
+
+[[noreturn]] void sample(tool::Verb const& verb, std::string checkpoint) {
+  settings::Sample s;
+  verb.apply(s);
+  check_run(s.dtype, s.threads);
+  whole("max-new-tokens", s.max_new_tokens, 0, 1000000000);
+  whole("top-k", s.top_k, 0, 1000000000);
+  if (tool::fs::is_directory(checkpoint)) {
+    const std::string best = checkpoint + "/best.ckpt";
+    checkpoint = tool::fs::exists(best) ? best : checkpoint + "/last.ckpt";
+  }
+  const auto head = fauna::read_checkpoint_head(checkpoint);
+  const std::string program = tool::program_for(from_checkpoint(verb, checkpoint, head.config), s.dtype, "runner");
+  auto all = arguments(s);
+  all.insert(all.begin(), {"sample", checkpoint});
+  tool::become(program, all);
+}
+
+/// The model that a preset's or a checkpoint's name and the structural flags stand for.
+fauna::GptConfig named_model(tool::Verb const& verb, std::string const& name, std::string const& vocab) {
+  fauna::GptConfig c = fauna::NanoGptCpu::config;
+  bool found = name.empty();
+  for (auto const& p : presets)
+    if (p.first == name) {
+      c = p.second;
+      found = true;
+    }
+  if (!found && tool::fs::exists(name)) return from_checkpoint(verb, name, fauna::read_checkpoint_head(name).config);
+  if (!found) fauna::fail("fauna", "the model '" + name + '\'', "a checkpoint, or one of " + preset_names());
+  if (!vocab.empty()) {
+    long n = 0;
+    if (!settings::parse(vocab, n)) fauna::fail("fauna", "--vocab-size " + vocab, "a whole number");
+    c.vocab = whole("vocab-size", n, 1, 100000000);
+  }
+  return with_flags(verb, c);
+}
+
+int run(int n, char** words) {
+  CLI::App app("Train small language models, sample from them, and look at them. Each model is compiled first.");
+  app.name("tools/fauna")->require_subcommand(1)->set_help_flag("");
+  app.set_help_all_flag("-h,--help", "print every verb with every flag");
+  const std::string structure = "Model", training = "Run";
+  std::string checkpoint = "out", name, vocab;
+
+  tool::Verb train_verb(app, "train", "train a model on a text, evaluate it, keep checkpoints");
+  train_verb.add(settings::Structure{}, structure);
+  train_verb.add(settings::Train{}, training);
+  tool::Verb sample_verb(app, "sample", "write texts with a trained model");
+  sample_verb->add_option("checkpoint", checkpoint, "a checkpoint, or a folder with best.ckpt or last.ckpt")
+      ->type_name("FILE=out");
+  sample_verb.add(settings::Sample{}, training);
+  tool::Verb explain_verb(app, "explain", "print a model's tree, what it costs, and its memory plan");
+  tool::Verb type_verb(app, "type", "print a model's C++ type");
+  for (tool::Verb* v : {&explain_verb, &type_verb}) {
+    (*v)->add_option("model", name, preset_names() + "; or a checkpoint")->type_name("NAME=nanogpt-cpu");
+    (*v)->add_option("--vocab-size", vocab, "tokens of the vocabulary")
+        ->type_name("INT=the preset's")
+        ->group(structure);
+    v->add(settings::Structure{}, structure);
+  }
+  explain_verb.add(settings::Explain{}, training);
+
+  try {
+    app.parse(n, words);
+  } catch (CLI::ParseError const& e) {
+    if (e.get_exit_code() == 0) return app.exit(e);
+    for (tool::Verb* v : {&train_verb, &sample_verb, &explain_verb, &type_verb})
+      if (v->chosen()) v->require_known();
+    fauna::fail("fauna", e.what(), {}, "tools/fauna --help lists verbs and flags");
+  }
+  for (tool::Verb* v : {&train_verb, &sample_verb, &explain_verb, &type_verb})
+    if (v->chosen()) v->require_known();
+
+  if (train_verb.chosen()) train(train_verb);
+  if (sample_verb.chosen()) sample(sample_verb, checkpoint);
+  if (type_verb.chosen()) {
+    std::printf("%s\n", fauna::cpp_type(named_model(type_verb, name, vocab)).c_str());
+    return 0;
+  }
+  settings::Explain s;
+  explain_verb.apply(s);
+  check_run(s.dtype, s.threads);
+  whole("batch-size", s.batch_size, 1);
+  const std::string program = tool::program_for(named_model(explain_verb, name, vocab), s.dtype, "explain");
+  tool::become(program, arguments(s));
+}
+
+}  // namespace
+
+int main(int n, char** words) {
+  try {
+    return run(n, words);
+  } catch (std::exception const& e) {
+    std::fprintf(stderr, "%s\n", e.what());
+    return 1;
+  }
+}

@@ -1,0 +1,167 @@
+// The program that tools/fauna compiles for each model: "model.hpp" in the model's folder names the types Model and
+// Backend. It is started with a verb and NAME=VALUE arguments (settings.hpp), all of which the launcher has checked.
+#include "model.hpp"
+
+#include <bench/support/peak.hpp>
+#include <fauna/backend/cpuid.hpp>
+#include <fauna/fauna.hpp>
+#include <tools/src/settings.hpp>
+#include <tools/src/sha256.hpp>
+
+namespace {
+
+using Trained = fauna::Trained<Model, Backend>;
+
+int threads_of(long asked) { return asked > 0 ? static_cast<int>(asked) : fauna::default_threads(); }
+
+/// What a core can do at most, so that a rate has a measure: the best of a few short looks.
+double peak_flops(bool bf16, int threads) {
+  double best = 0;
+  for (int i = 0; i < 10; ++i)
+    best = std::max(best, bench::peak(bf16 ? bench::limit::bf16 : bench::limit::f32, threads, 2e-3));
+  return best;
+}
+
+fauna::Schedule schedule(settings::Train const& s) {
+  if (!s.decay_lr) return fauna::Constant{.lr = s.learning_rate};
+  if (s.schedule == "constant") return fauna::Constant{.lr = s.learning_rate, .warmup = s.warmup_iters};
+  if (s.schedule == "linear") return fauna::LinearDecay{s.learning_rate, s.min_lr, s.warmup_iters, s.lr_decay_iters};
+  if (s.schedule == "wsd") return fauna::Wsd{s.learning_rate, s.min_lr, s.warmup_iters, s.lr_decay_iters};
+  return fauna::Cosine{s.learning_rate, s.min_lr, s.warmup_iters, s.lr_decay_iters};
+}
+
+/// Everything that decides the numbers of the run, for whoever reads the checkpoint.
+std::string note(settings::Train s) {
+  std::string all;
+  s.each([&](const char* name, auto& value, const char*) {
+    const std::string n = name;
+    if (n != "init-from" && n != "out-dir" && n != "data" && n != "threads")
+      all += (all.empty() ? "--" : " --") + n + ' ' + settings::text(value);
+  });
+  return all;
+}
+
+void write_summary(settings::Train const& s, Trained& model, fauna::TrainReport const& r, double val_loss,
+                   std::string const& digest) {
+  const auto string = [](std::string const& v) { return '"' + v + '"'; };
+  const std::pair<const char*, std::string> rows[] = {{"val_loss", fauna::json_number(val_loss, 6)},
+                                                      {"seconds", fauna::json_number(r.seconds, 3)},
+                                                      {"iterations", std::to_string(r.iterations)},
+                                                      {"parameters", std::to_string(fauna::parameters<Model>)},
+                                                      {"dtype", string(s.dtype)},
+                                                      {"threads", std::to_string(model.threads())},
+                                                      {"tokens_per_second", fauna::json_number(r.tokens_per_second, 1)},
+                                                      {"corpus_sha256", string(digest)},
+                                                      {"planned_bytes", std::to_string(model.planned().total())},
+                                                      {"peak_rss_bytes", std::to_string(fauna::peak_resident_bytes())},
+                                                      {"isa", string(fauna::name_of(fauna::build_isa))}};
+  std::string json = "{";
+  for (auto const& [name, value] : rows)
+    json += std::string(json.size() > 1 ? "," : "") + "\n  \"" + name + "\": " + value;
+  fauna::write_file(s.out_dir + "/summary.json", json + "\n}\n");
+}
+
+int train(settings::Train const& s) {
+  const bool resume = s.init_from == "resume", scratch = s.init_from == "scratch";
+  const std::string from = resume ? s.out_dir + "/last.ckpt" : scratch ? "" : s.init_from;
+  const auto text = from.empty() ? fauna::CharText::from_file(s.data)
+                                 : fauna::CharText::from_file(
+                                       s.data, fauna::CharTokenizer(fauna::read_checkpoint_head(from).alphabet));
+  std::string digest;
+  {
+    const fauna::Mapped file(s.data);
+    digest = sha256(file.text());
+  }
+  const int threads = threads_of(s.threads);
+  Trained model(fauna::seed{s.seed}, threads);
+  if (!scratch && !resume) fauna::load_checkpoint(from, model, fauna::load::weights);
+
+  const double peak = peak_flops(s.dtype == "bf16", threads);
+  std::printf("%s: %zu + %zu tokens of %d characters; %s parameters, %s, %d thread%s on %s, peak %.0f GFLOP/s\n",
+              s.data.c_str(), text.train().size(), text.val().size(), text.vocab(),
+              fauna::grouped(fauna::parameters<Model>).c_str(), s.dtype.c_str(), threads, threads > 1 ? "s" : "",
+              fauna::name_of(fauna::build_isa), peak * 1e-9);
+  if (!from.empty()) std::printf("going on from %s\n", from.c_str());
+  const auto r = fauna::train(
+      model, text,
+      {.steps = s.max_iters,
+       .batch = static_cast<int>(s.batch_size),
+       .accumulation = static_cast<int>(s.gradient_accumulation_steps),
+       .adamw =
+           {.lr = s.learning_rate, .beta1 = s.beta1, .beta2 = s.beta2, .decay = s.weight_decay, .clip = s.grad_clip},
+       .schedule = schedule(s),
+       .eval_interval = s.eval_interval,
+       .eval_batches = static_cast<int>(s.eval_iters),
+       .eval_only = s.eval_only,
+       .log_interval = s.log_interval,
+       .out = s.out_dir,
+       .resume = resume ? from : "",
+       .always_save = s.always_save_checkpoint,
+       .peak_flops = peak,
+       .note = note(s)});
+  if (r.interrupted || s.eval_only) return 0;
+  const double val_loss = fauna::evaluate(model, text.val(), Model::config.context, static_cast<int>(s.batch_size));
+  write_summary(s, model, r, val_loss, digest);
+  std::printf("%lld updates in %s, %s tokens/s; loss on the whole validation part: %.4f\n", r.iterations,
+              fauna::duration_text(r.seconds).c_str(),
+              fauna::grouped(static_cast<std::size_t>(r.tokens_per_second)).c_str(), val_loss);
+  std::printf("in %s: best.ckpt, last.ckpt, metrics.jsonl, loss.svg, loss.txt, summary.json\n", s.out_dir.c_str());
+  return 0;
+}
+
+int sample(settings::Sample const& s, std::string const& checkpoint) {
+  Trained model(fauna::seed{}, threads_of(s.threads));
+  const auto head = fauna::load_checkpoint(checkpoint, model, fauna::load::weights);
+  if (head.alphabet.empty()) fauna::fail("sample", checkpoint + " has no vocabulary", "one trained on characters");
+  const fauna::CharTokenizer tokenizer(head.alphabet);
+  std::string start = s.start.rfind("FILE:", 0) == 0 ? fauna::read_file(s.start.substr(5)) : s.start;
+  // The usual start is a line break; a vocabulary without it starts with its first character.
+  if (start == "\n" && tokenizer.id(U'\n') < 0) {
+    const int first = 0;
+    start = tokenizer.decode(&first, 1);
+  }
+  for (long i = 0; i < s.num_samples; ++i) {
+    std::fputs(start.c_str(), stdout);
+    fauna::generate(model, tokenizer, start,
+                    {.tokens = static_cast<int>(s.max_new_tokens),
+                     .temperature = static_cast<float>(s.temperature),
+                     .top_k = static_cast<int>(s.top_k),
+                     .top_p = static_cast<float>(s.top_p),
+                     .seed = s.seed,
+                     .sample = static_cast<std::uint64_t>(i)},
+                    [](std::string const& piece) {
+                      std::fputs(piece.c_str(), stdout);
+                      std::fflush(stdout);
+                    });
+    std::puts(i + 1 < s.num_samples ? "\n---------------" : "");
+  }
+  return 0;
+}
+
+int run(int n, char** arguments) {
+  const std::string verb = n > 1 ? arguments[1] : "";
+  if (verb == "train") {
+    settings::Train s;
+    settings::read(s, n - 2, arguments + 2);
+    return train(s);
+  }
+  if (verb == "sample" && n > 2) {
+    settings::Sample s;
+    settings::read(s, n - 3, arguments + 3);
+    return sample(s, arguments[2]);
+  }
+  fauna::fail("fauna", "the verb '" + verb + '\'', "train or sample; this program is started by tools/fauna");
+}
+
+}  // namespace
+
+int main(int n, char** arguments) {
+  fauna::require_isa("run tools/fauna again: it compiles for the processor that it finds");
+  try {
+    return run(n, arguments);
+  } catch (std::exception const& e) {
+    std::fflush(stdout);
+    std::fprintf(stderr, "%s\n", e.what());
+    return 1;
+  }
+}

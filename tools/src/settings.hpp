@@ -1,0 +1,157 @@
+// Every flag once: its name, default and meaning. The launcher's parser, its help, and the compiled program all read
+// these lists.
+#pragma once
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+
+#include <fauna/core/error.hpp>
+#include <fauna/models/gpt_text.hpp>
+
+namespace settings {
+
+// A value from text, all of it or nothing; as text; and what to call the type.
+inline bool parse(std::string const& s, long& v) {
+  char* end = nullptr;
+  errno = 0;
+  v = std::strtol(s.c_str(), &end, 10);
+  return !s.empty() && *end == '\0' && errno == 0;
+}
+inline bool parse(std::string const& s, std::uint64_t& v) {
+  char* end = nullptr;
+  errno = 0;
+  v = std::strtoull(s.c_str(), &end, 10);
+  return !s.empty() && *end == '\0' && errno == 0 && s[0] != '-';
+}
+inline bool parse(std::string const& s, double& v) {
+  char* end = nullptr;
+  v = std::strtod(s.c_str(), &end);
+  return !s.empty() && *end == '\0' && v - v == 0;
+}
+inline bool parse(std::string const& s, bool& v) {
+  v = s == "true" || s == "True" || s == "1";
+  return v || s == "false" || s == "False" || s == "0";
+}
+inline bool parse(std::string const& s, std::string& v) {
+  v = s;
+  return true;
+}
+inline std::string text(long v) { return std::to_string(v); }
+inline std::string text(std::uint64_t v) { return std::to_string(v); }
+inline std::string text(double v) {
+  char s[40];
+  std::snprintf(s, sizeof s, "%.9g", v);
+  return s;
+}
+inline std::string text(bool v) { return v ? "true" : "false"; }
+inline std::string text(std::string const& v) { return v; }
+inline const char* type_name(long) { return "a whole number"; }
+inline const char* type_name(std::uint64_t) { return "a whole number, not negative"; }
+inline const char* type_name(double) { return "a number"; }
+inline const char* type_name(bool) { return "true or false"; }
+inline const char* type_name(std::string const&) { return "text"; }
+
+/// What becomes the model's type. nanoGPT's names; its Shakespeare model for a CPU.
+struct Structure {
+  long n_layer = 4, n_head = 4, n_embd = 128, block_size = 64;
+  bool bias = false;
+  double dropout = 0;
+
+  template <class F> void each(F&& f) {
+    f("n-layer", n_layer, "layers");
+    f("n-head", n_head, "attention heads of a layer; they divide n-embd");
+    f("n-embd", n_embd, "width of the model");
+    f("block-size", block_size, "context: tokens of a sequence");
+    f("bias", bias, "biases in linear layers and norms");
+    f("dropout", dropout, "share of activations dropped in training, in [0, 1)");
+  }
+};
+
+struct Train {
+  std::string data = "data/tinyshakespeare.txt", out_dir = "out", init_from = "scratch", dtype = "f32",
+              schedule = "cosine";
+  long threads = 0, max_iters = 2000, batch_size = 12, gradient_accumulation_steps = 1, warmup_iters = 100,
+       lr_decay_iters = 2000, eval_interval = 250, eval_iters = 20, log_interval = 10;
+  double learning_rate = 1e-3, min_lr = 1e-4, weight_decay = 0.1, beta1 = 0.9, beta2 = 0.99, grad_clip = 1;
+  bool decay_lr = true, eval_only = false, always_save_checkpoint = false;
+  std::uint64_t seed = 1337;
+
+  template <class F> void each(F&& f) {
+    f("data", data, "text to train on, UTF-8; its characters are the vocabulary, its last tenth validates");
+    f("out-dir", out_dir, "folder for checkpoints, metrics, loss curve and summary");
+    f("init-from", init_from, "scratch, resume (OUT-DIR/last.ckpt), or a checkpoint whose weights to start from");
+    f("dtype", dtype, "f32 or bf16: precision of matrix products");
+    f("threads", threads, "0: one for every processor");
+    f("seed", seed, "of initial weights, batches and dropout");
+    f("max-iters", max_iters, "number of the last update; the first is 0");
+    f("batch-size", batch_size, "sequences of a batch");
+    f("gradient-accumulation-steps", gradient_accumulation_steps, "batches of an update");
+    f("learning-rate", learning_rate, "the highest");
+    f("decay-lr", decay_lr, "follow the schedule; false: always learning-rate");
+    f("schedule", schedule, "cosine, linear, constant (after warm-up) or wsd (warm-up, stable, decay)");
+    f("warmup-iters", warmup_iters, "updates of rising learning rate");
+    f("lr-decay-iters", lr_decay_iters, "update at which min-lr is reached");
+    f("min-lr", min_lr, "the learning rate at the end");
+    f("weight-decay", weight_decay, "AdamW's, of tensors with two dimensions");
+    f("beta1", beta1, "AdamW's, of the mean gradient");
+    f("beta2", beta2, "AdamW's, of the mean squared gradient");
+    f("grad-clip", grad_clip, "most that the global gradient norm may be; 0: off");
+    f("eval-interval", eval_interval, "updates from one evaluation to the next; 0: none");
+    f("eval-iters", eval_iters, "batches of an evaluation, of each part; 0: each part as a whole");
+    f("eval-only", eval_only, "evaluate once and stop");
+    f("log-interval", log_interval, "updates from one line to the next; 0: none");
+    f("always-save-checkpoint", always_save_checkpoint, "best.ckpt at every evaluation, not only at a new best");
+  }
+};
+
+struct Sample {
+  std::string start = "\n", dtype = "f32";
+  long num_samples = 10, max_new_tokens = 500, top_k = 200, threads = 0;
+  double temperature = 0.8, top_p = 1;
+  std::uint64_t seed = 1337;
+
+  template <class F> void each(F&& f) {
+    f("start", start, "what to continue: a text, or FILE:PATH for the text in a file");
+    f("num-samples", num_samples, "how many texts");
+    f("max-new-tokens", max_new_tokens, "tokens of each");
+    f("temperature", temperature, "below 1 safer, above 1 bolder; 0: always the likeliest");
+    f("top-k", top_k, "choose among the k likeliest; 0: among all");
+    f("top-p", top_p, "choose among the likeliest that together have probability p");
+    f("seed", seed, "the same seed gives the same texts");
+    f("dtype", dtype, "f32 or bf16: precision of matrix products");
+    f("threads", threads, "0: one for every processor");
+  }
+};
+
+struct Explain {
+  std::string dtype = "f32";
+  long batch_size = 12, threads = 0;
+
+  template <class F> void each(F&& f) {
+    f("batch-size", batch_size, "sequences of a batch, for the memory plan");
+    f("dtype", dtype, "f32 or bf16: precision of matrix products");
+    f("threads", threads, "0: one for every processor");
+  }
+};
+
+/// Sets the flag `name` of a list; false where the list does not have it. Throws on a value of another type.
+template <class S> bool assign(S& list, std::string const& name, std::string const& value) {
+  bool found = false;
+  list.each([&](const char* n, auto& v, const char*) {
+    if (name != n) return;
+    found = true;
+    if (!parse(value, v)) fauna::fail("flags", "--" + name + " " + value, type_name(v));
+  });
+  return found;
+}
+/// Fills a list from the arguments NAME=VALUE of a program that another program starts.
+template <class S> void read(S& list, int n, char** arguments) {
+  for (int i = 0; i < n; ++i) {
+    const std::string a = arguments[i];
+    const std::size_t equals = a.find('=');
+    if (equals == std::string::npos || !assign(list, a.substr(0, equals), a.substr(equals + 1)))
+      fauna::fail("flags", "the argument " + a, "NAME=VALUE; this program is started by tools/fauna");
+  }
+}
+
+}  // namespace settings
