@@ -94,9 +94,9 @@ template <class Products, class E> class Problem {
     else if (s_.f == form::nn) c.noalias() = a * b;
     else c.noalias() += a.transpose() * b;
   }
-  bench::Share share(int samples) {
+  bench::Share share(int samples, double patience) {
     return bench::share_of_peak(
-        limit_of<Products>, machine_threads(), s_.flops(), [this] { run(); }, samples, 5);
+        limit_of<Products>, machine_threads(), s_.flops(), [this] { run(); }, samples, patience);
   }
   bench::Share share_of_eigen(int samples) {
     return bench::share_of_peak(
@@ -114,15 +114,16 @@ template <class Products, class E> class Problem {
   B backend_;
 };
 
-template <class Products, class E> void square(benchmark::State& state) {
-  const int n = static_cast<int>(state.range(0));
-  Problem<Products, E> problem({form::nt, n, n, n});
-  for (auto _ : state) problem.run();
-  const bench::Share s = problem.share(31);
-  state.counters["GFLOP/s"] = s.rate * 1e-9;
-  state.counters["peak"] = s.peak * 1e-9;
-  state.counters["share"] = s.share;
-  state.counters["clean"] = s.clean;
+template <class Products, class E> void square(const char* name, int n) {
+  benchmark::RegisterBenchmark(name, [n](benchmark::State& state) {
+    Problem<Products, E> problem({form::nt, n, n, n});
+    for (auto _ : state) problem.run();
+    const bench::Share s = problem.share(31, 20);
+    state.counters["GFLOP/s"] = s.rate * 1e-9;
+    state.counters["peak"] = s.peak * 1e-9;
+    state.counters["share"] = s.share;
+    state.counters["clean"] = s.clean;
+  })->Unit(benchmark::kMillisecond);
 }
 
 struct Layer {
@@ -134,7 +135,7 @@ const std::vector<Layer> gpt2_layers{{768, 2304}, {768, 768}, {768, 3072}, {3072
 template <class Products> double one_product(benchmark::State& state, Shape const& shape, bool beside_eigen) {
   Problem<Products, float> problem(shape);
   for (auto _ : state) problem.run();
-  const bench::Share s = problem.share(15);
+  const bench::Share s = problem.share(15, 10);
   state.counters["GFLOP/s"] = s.rate * 1e-9;
   state.counters["share"] = s.share;
   state.counters["clean"] = s.clean;
@@ -156,8 +157,7 @@ template <class Products> void layers(std::string const& name, int rows, std::ve
             const double share = one_product<Products>(state, s, beside_eigen);
             if (share < worst) worst = share;
           })
-          ->Unit(benchmark::kMicrosecond)
-          ->UseRealTime();
+          ->Unit(benchmark::kMicrosecond);
   benchmark::RegisterBenchmark(name.c_str(), [](benchmark::State& state) {
     for (auto _ : state) {}
     state.counters["share"] = worst;
@@ -166,17 +166,14 @@ template <class Products> void layers(std::string const& name, int rows, std::ve
 
 }  // namespace
 
-#define SQUARE(name, n, Products, E) \
-  benchmark::RegisterBenchmark(name, square<Products, E>)->Arg(n)->Unit(benchmark::kMillisecond)->UseRealTime()
-
 int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
-  SQUARE("gemm_f32_1024", 1024, f32_products, float);
-  SQUARE("gemm_f32_2048", 2048, f32_products, float);
-  SQUARE("gemm_bf16_1024", 1024, bf16_products, float);
-  SQUARE("gemm_bf16_2048", 2048, bf16_products, float);
-  SQUARE("gemm_bf16w_1024", 1024, bf16_products, bf16);
+  square<f32_products, float>("gemm_f32_1024", 1024);
+  square<f32_products, float>("gemm_f32_2048", 2048);
+  square<bf16_products, float>("gemm_bf16_1024", 1024);
+  square<bf16_products, float>("gemm_bf16_2048", 2048);
+  square<bf16_products, bf16>("gemm_bf16w_1024", 1024);
   layers<f32_products>("gemm_small_f32", 768, small_layers);
   layers<bf16_products>("gemm_small_bf16", 768, small_layers);
   layers<f32_products>("gemm_gpt2_f32", 256, gpt2_layers);

@@ -1,15 +1,15 @@
 // 03: compose a model, and see what it costs before it runs.
 //
 // Models are types made of types. Seq puts blocks one after another, Residual adds a block's input to its output, Stack
-// repeats a pattern of layers, At gives a part its name in checkpoints and errors. What a model costs is then a
-// constant: parameters and floating-point operations, and the bytes of a training step for a shape.
+// repeats a pattern of layers, At gives a part its name in checkpoints and errors. What a model costs can be read off
+// its type: parameters, floating-point operations, and, for a shape, the bytes of a training step.
 #include <cstdio>
 
 #include <fauna/fauna.hpp>
 
 using namespace fauna;
 
-// Attention and MLP side by side in the depth of a model: every other layer has no MLP at all.
+// Two kinds of layer, in a pattern of our own: two that attend, then one that thinks.
 template <int Width, int Heads>
 struct Attends : Residual<Seq<At<"norm", LayerNorm<Width>>, At<"attn", CausalAttention<Width, Heads>>>> {};
 template <int Width> struct Thinks : Residual<Seq<At<"norm", LayerNorm<Width>>, At<"mlp", Mlp<Width, 4 * Width>>>> {};

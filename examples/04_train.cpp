@@ -1,6 +1,6 @@
 // 04: train on Shakespeare with the library's loop.
 //
-//   04_train                a minute of nothing: a few updates on two sonnets
+//   04_train                a few updates on two sonnets, to see that it works
 //   04_train FILE           the same few updates on a text of yours
 //   04_train FILE --full    nanoGPT's run for a CPU: 2,001 updates, checkpoints and loss curve in out/
 //

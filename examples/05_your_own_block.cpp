@@ -1,8 +1,8 @@
 // 05: write your own block. Here: another activation, and the norms moved behind the sums.
 //
-// A leaf block derives from Leaf<In, Out> (or Elementwise<Width>) and states what it has: forward and backward, and
-// where they apply weights, what it saves, what it takes from scratch. This one has only the two functions. Written
-// with `auto`, they run in float on Cpu, and in double and on dual numbers in the gradient check, unchanged.
+// A leaf block derives from Leaf<In, Out> (or Elementwise<Width>) and states what it has: forward, backward, and where
+// it needs them its weights, what it saves and what it takes from scratch. This one has the two functions alone.
+// Written with `auto`, they run in float on Cpu, and in double and on dual numbers in the gradient check, unchanged.
 #include <cstdio>
 
 #include <fauna/fauna.hpp>
@@ -16,17 +16,17 @@ template <int Width> struct SquaredRelu : Elementwise<Width> {
   static constexpr const char* kind_name = "SquaredRelu";  // what explain prints
 
   static void forward(auto const& call, auto const& /*weights*/, auto& /*state*/, auto x, auto y, auto& /*saved*/) {
-    each_row(call, [&](int r, int c) { y(r, c) = positive(x(r, c)) * positive(x(r, c)); });
+    each_element(call, [&](int r, int c) { y(r, c) = positive(x(r, c)) * positive(x(r, c)); });
   }
   static void backward(auto const& call, auto const& /*weights*/, auto& /*dweights*/, auto x, auto& /*saved*/, auto dy,
                        auto dx, auto& /*dstate*/) {
-    each_row(call, [&](int r, int c) { dx(r, c) = positive(x(r, c)) * dy(r, c) + positive(x(r, c)) * dy(r, c); });
+    each_element(call, [&](int r, int c) { dx(r, c) = 2 * positive(x(r, c)) * dy(r, c); });
   }
 
  private:
   static auto positive(auto v) { return v > 0 ? v : decltype(v)(0); }
   /// Rows are shared out among the threads; each element is one thread's, so the bits never depend on their number.
-  static void each_row(auto const& call, auto f) {
+  static void each_element(auto const& call, auto f) {
     parallel_for(call.backend.threads, call.rows(), 64, [&](int first, int last) {
       for (int r = first; r < last; ++r)
         for (int c = 0; c < Width; ++c) f(r, c);

@@ -48,6 +48,13 @@ foreach(kind IN ITEMS find_package add_subdirectory pkg_config include_path sing
              ${CMAKE_CXX_COMPILER})
 endforeach()
 
+# tools/fauna: flags, and texts of other vocabularies. Each compiles its models first.
+if(TARGET fauna_tool)
+  fauna_test(tools/flags ${scripts}/tool_flags.sh $<TARGET_FILE:fauna_tool> ${work}/tool_flags)
+  fauna_test(tools/characters_30 ${scripts}/tool_train.sh $<TARGET_FILE:fauna_tool> ${work}/tool_30 30 f32)
+  fauna_test(tools/characters_100 ${scripts}/tool_train.sh $<TARGET_FILE:fauna_tool> ${work}/tool_100 100 bf16)
+endif()
+
 # Parts with different flags in one program. Unoptimised, where nothing is inlined and every shared name shows.
 foreach(side IN ITEMS narrow wide)
   add_library(flags_${side} OBJECT flags/side.cpp)

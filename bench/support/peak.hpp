@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <cstdio>
 #include <vector>
 
 #include <fauna/backend/cpu.hpp>
@@ -113,6 +114,18 @@ inline long preemptions() {
   return r.ru_nivcsw;
 }
 
+/// Waits until nothing else wants a processor, or `deadline` has come.
+inline void wait_for_quiet(double deadline) {
+  int runnable = 2;
+  while (runnable > 1 && now() < deadline) {
+    usleep(10000);
+    std::FILE* f = std::fopen("/proc/loadavg", "r");
+    if (f == nullptr) return;
+    if (std::fscanf(f, "%*f %*f %*f %d", &runnable) != 1) runnable = 1;
+    std::fclose(f);
+  }
+}
+
 struct Share {
   double rate = 0;   ///< FLOP/s, median
   double peak = 0;   ///< FLOP/s of the loop above, median
@@ -122,10 +135,10 @@ struct Share {
 
 /// Runs f, worth `flops` each time, in samples of a few milliseconds with the peak loop before and after each; a
 /// sample's share is taken of the larger of the two. Samples with a preemption are dropped and tried again a little
-/// later, until `patience` seconds have passed: then the disturbed ones count, and `clean` says so.
+/// later, until `patience` seconds have passed. With fewer than three clean samples nothing has been measured: zeros.
 template <class F>
 Share share_of_peak(limit l, int threads, double flops, F&& f, int wanted = 21, double patience = 10) {
-  std::vector<double> rates, peaks, shares, disturbed;
+  std::vector<double> rates, peaks, shares;
   for (int i = 0; i < 3; ++i) peak(l, threads);
   const int times = std::max(1, static_cast<int>(3e-3 * 0.7 * peak(l, threads) / flops));
   const double start = now();
@@ -137,8 +150,7 @@ Share share_of_peak(limit l, int threads, double flops, F&& f, int wanted = 21, 
     const double elapsed = now() - t0, p1 = peak(l, threads);
     const double rate = flops * times / elapsed, most = std::max(p0, p1);
     if (preemptions() != before) {
-      disturbed.push_back(rate / most);
-      usleep(20000);
+      wait_for_quiet(start + patience);
       continue;
     }
     rates.push_back(rate);
@@ -146,9 +158,8 @@ Share share_of_peak(limit l, int threads, double flops, F&& f, int wanted = 21, 
     shares.push_back(rate / most);
   }
   const int clean = static_cast<int>(shares.size());
-  if (clean >= 3) return {median(rates), median(peaks), median(shares), clean};
-  const double limit_now = peak(l, threads);
-  return {median(disturbed) * limit_now, limit_now, median(disturbed), clean};
+  if (clean < 3) return {0, 0, 0, clean};
+  return {median(rates), median(peaks), median(shares), clean};
 }
 
 }  // namespace bench

@@ -90,6 +90,7 @@ template <class S, int Size> struct Tensors {
   Rows<S> matrix(int n) const { return how == layout::fused ? Rows<S>(rows, n * Size, 3) : Rows<S>(n * rows, Size, 1); }
   /// The heads from `first` on of a matrix.
   Heads<S> part(Rows<S>& m, int first) const {
+    if (rows == 0) return {};
     if (how == layout::fused) return {m.data() + first * Size, m.view().stride(), Size};
     return {m.data() + first * rows * m.view().stride(), m.view().stride(), rows * m.view().stride()};
   }
@@ -257,6 +258,18 @@ TEST_CASE("attention: a row's bits depend on no other sequence and no later row"
   CHECK(test::same_bits<float>(middle(three.dqkv), alone.dqkv));
   CHECK(test::same_bits<float>(shorter.y, alone.y.view().middle_rows(0, 75)));
   CHECK(test::same_bits<float>(shorter.lse, alone.lse.view().middle_rows(0, 75)));
+}
+
+TEST_CASE("attention: inference needs no lse") {
+  const Batch batch = Batch::uniform(2, 70);
+  const AttentionShape a = shape(2, 2, 32);
+  auto with = run_cpu<Cpu<>, 32>(layout::fused, batch, a, 1);
+  Rows<float> y = with.matrix(2);
+  test::Poisoned memory(attention<Cpu<>>::workspace<32>(2, 70, a, 1));
+  Arena scratch = memory.arena();
+  attention<Cpu<>>::forward<32>({.threads = 1, .scratch = &scratch}, batch, a, with.part(with.qkv, 0),
+                                with.part(with.qkv, 2), with.part(with.qkv, 4), with.part(y, 0), nullptr);
+  CHECK(test::same_bits<float>(y, with.y));
 }
 
 TEST_CASE("attention: backward of the reference is the derivative of its forward") {

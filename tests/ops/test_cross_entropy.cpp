@@ -75,8 +75,8 @@ template <class B, class E> void check(Case const& k, Rows<E> const& w, double r
   // of the float that they are added to.
   const double bound = 2 * rounding * (4 + 0.5 * cols) + 4e-7;
   const auto scale = static_cast<double>(k.scale);
-  CHECK(test::distance<float>(got.losses, losses) < bound);
-  CHECK(test::distance<float>(got.eval, losses) < bound);
+  CHECK(test::distance<float>(got.losses, losses) < bound + 5e-7);  // a loss itself, up to 16, is rounded
+  CHECK(test::distance<float>(got.eval, losses) < bound + 5e-7);
   CHECK(test::distance<float>(got.dx, dx) < 2 * scale * (bound + 0x1p-25 * w.rows()));
   CHECK(test::distance<float>(got.dw, dw) < 2 * scale * bound * rows + 2e-7);
   CHECK(test::distance<float>(got.dbias, dbias) < 2 * scale * bound * rows + 2e-7);

@@ -105,7 +105,9 @@ int train(settings::Train const& s) {
   std::printf("%lld updates in %s, %s tokens/s; loss on the whole validation part: %.4f\n", r.iterations,
               fauna::duration_text(r.seconds).c_str(),
               fauna::grouped(static_cast<std::size_t>(r.tokens_per_second)).c_str(), val_loss);
-  std::printf("in %s: best.ckpt, last.ckpt, metrics.jsonl, loss.svg, loss.txt, summary.json\n", s.out_dir.c_str());
+  const bool best = ::access((s.out_dir + "/best.ckpt").c_str(), F_OK) == 0;  // none if step 0 had the lowest loss
+  std::printf("in %s: %slast.ckpt, metrics.jsonl, loss.svg, loss.txt, summary.json\n", s.out_dir.c_str(),
+              best ? "best.ckpt, " : "");
   return 0;
 }
 

@@ -187,7 +187,7 @@ template <class T> TrainReport train(T& model, Split text, TrainOptions const& o
       const bool lowest = run.record(r.estimate);
       report.evaluation(at, r.estimate, lowest, seconds_now() - start);
       if (o.eval_only) break;
-      if (!o.out.empty() && at > first) {
+      if (!o.out.empty() && at > 0) {
         run.save(last);
         if (lowest || o.always_save) run.save(best);
       }

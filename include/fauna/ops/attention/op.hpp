@@ -45,10 +45,13 @@ constexpr bool attention_drops(AttentionShape const& a, int row, int head, int k
   return a.key.uniform(at + static_cast<std::uint64_t>(key_index)) < a.dropout;
 }
 
-/// attention<B>::forward<HeadSize>(b, batch, shape, q, k, v, y, lse)   lse: [rows * heads], index row * heads + head;
-/// null in inference attention<B>::backward<HeadSize>(b, batch, shape, q, k, v, y, lse, dy, dq, dk, dv)   overwrites
-/// dq, dk and dv attention<B>::workspace<HeadSize>(batch sequences, longest sequence, shape, threads): bytes either
-/// takes from b.scratch. A row that sees no key cannot occur: every row sees itself.
+/// attention<B>::forward<HeadSize>(b, batch, shape, q, k, v, y, lse)
+///   lse: [rows * heads], index row * heads + head; null in inference
+/// attention<B>::backward<HeadSize>(b, batch, shape, q, k, v, y, lse, dy, dq, dk, dv)
+///   overwrites dq, dk and dv; y and lse are those of forward
+/// attention<B>::workspace<HeadSize>(batch sequences, longest sequence, shape, threads)
+///   the bytes that either takes from b.scratch
+/// A row that sees no key cannot occur: every row sees itself.
 template <class B> struct attention {
   static_assert(always_false<B>,
                 "fauna: no attention for this backend: include <fauna/ops/attention/cpu.hpp> or ref.hpp");

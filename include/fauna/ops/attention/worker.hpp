@@ -78,7 +78,7 @@ template <int W, int Size, unsigned Tag> class Worker {
     for (int i = 0; i < lanes; i += W) K::finish(row_lse + i, factor + i, before + i, total + i);
     for (int i = 0; i < count; ++i) {
       K::store(y.at(first + at + i, head), sums + i * stride, factor[i]);
-      lse[index(at + i, head)] = row_lse[i];
+      if (lse != nullptr) lse[index(at + i, head)] = row_lse[i];
     }
   }
 

@@ -42,7 +42,7 @@ template <class P, isa T, unsigned Tag> struct cross_entropy<Cpu<P, T, Tag>> {
         losses[first + r] = 0;
         if (t == ignore) return;
         reduce<false>(row, z.stride(), most, sum);
-        losses[first + r] = std::log(sum) + (most - row[t]);
+        losses[first + r] = nats(sum, most, row[t]);
       });
     });
   }
@@ -64,7 +64,7 @@ template <class P, isa T, unsigned Tag> struct cross_entropy<Cpu<P, T, Tag>> {
         }
         const float z_t = row[t];
         reduce<true>(row, z.stride(), most, sum);
-        losses[first + r] = std::log(sum) + (most - z_t);
+        losses[first + r] = nats(sum, most, z_t);
         const float factor = scale / sum;  // row holds exp(z - most): times factor it is scale · softmax
         for (int c = 0; c < z.stride(); c += W) {
           vec v;
@@ -82,6 +82,10 @@ template <class P, isa T, unsigned Tag> struct cross_entropy<Cpu<P, T, Tag>> {
   }
 
  private:
+  static float nats(float sum, float most, float z_t) {
+    return static_cast<float>(std::log(static_cast<double>(sum)) + static_cast<double>(most) -
+                              static_cast<double>(z_t));
+  }
   static constexpr int padded(int vocab) { return (vocab + 15) / 16 * 16; }
 
   /// f(first row, logits of the rows from there) for each chunk; columns that pad a row hold -∞.

@@ -8,9 +8,9 @@
 
 namespace fauna::inline v0::gemm_detail {
 
-/// In packed elements of 4 bytes: the depth of a block in k (a panel of A in the first-level cache), a block of B (half
-/// a second-level cache of 1 MB), a block of packed A (streams from the cache beyond).
-inline constexpr int deepest = 1024, block_of_b = 131072, block_of_a = 524288;
+/// In packed elements of 4 bytes: the depth of a block in k (a panel of A in the first-level cache), a block of B (384
+/// KB of a second-level cache), a block of packed A (streams from the cache beyond).
+inline constexpr int deepest = 1024, block_of_b = 98304, block_of_a = 524288;
 
 constexpr int least(int a, int b) { return a < b ? a : b; }
 constexpr int up_to(int n, int multiple) { return pieces(n, multiple) * multiple; }
@@ -39,25 +39,24 @@ template <class B> constexpr Plan plan(bool columns, int m, int n, int k, int th
   p.kc = even_piece(k, deepest * T::step, 2);
   const int elements = pieces(p.kc, T::step);
   p.nc = even_piece(own_n, block_of_b / elements / T::NR * T::NR, T::NR);
-  p.mc = even_piece(own_m, block_of_a / elements / T::MR * T::MR, T::MR);
+  p.mc = even_piece(own_m, block_of_a / row_of_a(elements) / T::MR * T::MR, T::MR);
   return p;
 }
 template <class B> constexpr Plan plan(int m, int n, int k, int threads) {
   return plan<B>(n >= 2 * m, m, n, k, threads);
 }
 
-/// Elements that one packed block of A, of B, may need: never fewer for more rows, columns or k. A's has slack for the
-/// whole vectors that pack_columns stores.
-template <class B> constexpr std::size_t block_elements(int n, int k, int grain, int most) {
-  const auto depth = static_cast<std::size_t>(least(pieces(k, tile<B>::step), deepest));
-  const std::size_t all = static_cast<std::size_t>(up_to(n, grain)) * depth, cap = static_cast<std::size_t>(most);
-  return aligned(4U * ((all < cap ? all : cap) + 8U)) / 4U;
+/// Elements that one packed block of A, of B, may need: never fewer for more rows, columns or k.
+constexpr std::size_t block_elements(int n, int depth, int most) {
+  const std::size_t all = static_cast<std::size_t>(n) * static_cast<std::size_t>(depth);
+  const auto cap = static_cast<std::size_t>(most);
+  return aligned(4U * (all < cap ? all : cap)) / 4U;
 }
 template <class B> constexpr std::size_t block_a(int m, int k) {
-  return block_elements<B>(m, k, tile<B>::MR, block_of_a);
+  return block_elements(up_to(m, tile<B>::MR), row_of_a(least(pieces(k, tile<B>::step), deepest)), block_of_a);
 }
 template <class B> constexpr std::size_t block_b(int n, int k) {
-  return block_elements<B>(n, k, tile<B>::W, block_of_b);
+  return block_elements(up_to(n, tile<B>::W), least(pieces(k, tile<B>::step), deepest), block_of_b);
 }
 /// Blocks of B: two for a team that packs together, or one a thread.
 constexpr std::size_t blocks_of_b(int threads) { return threads > 2 ? static_cast<std::size_t>(threads) : 2U; }
@@ -134,13 +133,13 @@ template <class B> struct Product {
   /// Rows [i0, i1) of C times one packed block of B. own: those rows of A, packed, if they are not read in place.
   void sweep(int i0, int i1, int jc, int nc, int pc, int kc, const element* packed, const element* own,
              int direct) const {
-    const int elements = pieces(kc, T::step);
+    const int elements = pieces(kc, T::step), row = row_of_a(elements);
     for (int i = i0; i < i1; i += MR) {
       const bool here = i - i0 < direct;
       const std::byte* pa =
           here ? a.at(i, pc)
-               : reinterpret_cast<const std::byte*>(own + static_cast<std::ptrdiff_t>(i - i0 - direct) * elements);
-      const std::ptrdiff_t a_step = here ? a.step_i : 4 * static_cast<std::ptrdiff_t>(across ? MR : elements);
+               : reinterpret_cast<const std::byte*>(own + static_cast<std::ptrdiff_t>(i - i0 - direct) * row);
+      const std::ptrdiff_t a_step = here ? a.step_i : 4 * static_cast<std::ptrdiff_t>(across ? MR : row);
       for (int j = 0; j < nc; j += NR) {
         if (j + NR < nc) prefetch_tile(i, jc + j + NR, pc);
         else if (i + MR < i1) prefetch_tile(i + MR, jc, pc);

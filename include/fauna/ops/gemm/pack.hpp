@@ -93,24 +93,29 @@ template <class Element, class E> Element read_one(const E* p, std::ptrdiff_t ne
   }
 }
 
-/// Rows of A (k runs along a row) -> [rows][elements], padded with zero rows to a multiple of MR.
+/// Elements from one packed row of A to the next: a cache line more than it holds. Without it a depth of 1024 would put
+/// all the rows of a tile, and all the panels that are written together, into the same few sets of the cache.
+constexpr int row_of_a(int elements) { return elements + 16; }
+
+/// Rows of A (k runs along a row) -> rows of row_of_a(elements), padded with zero rows to a multiple of MR.
 template <class B, class E>
 void pack_rows(const std::byte* from, std::ptrdiff_t stride, int rows, int k, typename tile<B>::element* to) {
   using T = tile<B>;
-  const int elements = (k + T::step - 1) / T::step;
+  const int elements = pieces(k, T::step);
   const E* row = reinterpret_cast<const E*>(from);
   int i = 0;
   for (; i < rows; ++i, row += stride) {
     int p = 0;
-    for (; (p + T::W) * T::step <= k; p += T::W, to += T::W) {
+    for (; (p + T::W) * T::step <= k; p += T::W) {
       typename T::vector v;
       read_along<T::W>(v, row + p * T::step);
-      std::memcpy(to, &v, sizeof v);
+      std::memcpy(to + p, &v, sizeof v);
     }
-    for (; p < elements; ++p) *to++ = read_one<typename T::element>(row + p * T::step, 1, k - p * T::step);
+    for (; p < elements; ++p) to[p] = read_one<typename T::element>(row + p * T::step, 1, k - p * T::step);
+    to += row_of_a(elements);
   }
-  for (; i % T::MR; ++i)
-    for (int p = 0; p < elements; ++p) *to++ = 0;
+  for (; i % T::MR; ++i, to += row_of_a(elements))
+    for (int p = 0; p < elements; ++p) to[p] = 0;
 }
 
 /// Asks for the cache lines of `count` values that will be read a little later.
@@ -119,18 +124,18 @@ template <class E> FAUNA_INLINE void prefetch(const E* p, int count) {
 }
 inline constexpr int rows_ahead = 8;  // rows that are strided over are fetched this far ahead
 
-/// Columns of A (k runs down the matrix) -> panels of MR columns, each [elements][MR], padded with zero columns.
-/// Count whole panels advance together, so that the lines of the source are read once.
+/// Columns of A (k runs down the matrix) -> panels of MR columns, each [elements][MR] and a gap, padded with zero
+/// columns. Count whole panels advance together, so that the lines of the source are read once.
 template <class B, int Count, class E>
 FAUNA_INLINE void pack_whole_columns(const E* row, std::ptrdiff_t stride, int k, typename tile<B>::element* to) {
   using T = tile<B>;
   constexpr int MR = T::MR, step = T::step;
-  const std::ptrdiff_t panel = static_cast<std::ptrdiff_t>(pieces(k, step)) * MR;
+  const std::ptrdiff_t panel = static_cast<std::ptrdiff_t>(row_of_a(pieces(k, step))) * MR;
   for (int p = 0; p < k / step; ++p, row += step * stride, to += MR) {
     for (int u = 0; u < step; ++u) prefetch(row + (rows_ahead * step + u) * stride, Count * MR);
     FAUNA_UNROLL
     for (int q = 0; q < Count; ++q) {
-      // Eight at a time: where MR is smaller, what runs over is overwritten next, and the buffer has slack at its end.
+      // Eight at a time: where MR is smaller, what runs over is overwritten next, and the gap takes the last.
       std::conditional_t<T::pairs, simd::vuint<8>, simd::vfloat<8>> v;
       read_across<8>(v, row + q * MR, row + q * MR + (step - 1) * stride);
       std::memcpy(to + q * panel, &v, sizeof v);
@@ -142,15 +147,18 @@ FAUNA_INLINE void pack_whole_columns(const E* row, std::ptrdiff_t stride, int k,
 template <class B, class E>
 void pack_columns(const std::byte* from, std::ptrdiff_t stride, int cols, int k, typename tile<B>::element* to) {
   using T = tile<B>;
-  constexpr int MR = T::MR, group = MR == 8 ? 8 : 1;
+  constexpr int MR = T::MR;
   const int elements = pieces(k, T::step);
-  const std::ptrdiff_t panel = static_cast<std::ptrdiff_t>(elements) * MR;
+  const std::ptrdiff_t panel = static_cast<std::ptrdiff_t>(row_of_a(elements)) * MR;
   const E* row = reinterpret_cast<const E*>(from);
   for (int left = cols; left > 0;) {
-    int done = MR;
-    if (left >= group * MR + 8 - MR) {
-      pack_whole_columns<B, group>(row, stride, k, to);
-      done = group * MR;
+    int panels = 1;
+    if (MR == 8 && left >= 8 * MR) {
+      panels = 8;
+      pack_whole_columns<B, 8>(row, stride, k, to);
+    } else if (MR == 8 && left >= 2 * MR) {
+      panels = 2;
+      pack_whole_columns<B, 2>(row, stride, k, to);
     } else if (left >= 8) {
       pack_whole_columns<B, 1>(row, stride, k, to);
     } else {
@@ -159,9 +167,9 @@ void pack_columns(const std::byte* from, std::ptrdiff_t stride, int cols, int k,
           to[p * MR + i] =
               i < left ? read_one<typename T::element>(row + p * T::step * stride + i, stride, k - p * T::step) : 0;
     }
-    left -= done;
-    row += done;
-    to += done / MR * panel;
+    left -= panels * MR;
+    row += panels * MR;
+    to += panels * panel;
   }
 }
 

@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# tool_flags.sh FAUNA WORK: what tools/fauna's program says about flags. FAUNA is the program; nothing is compiled.
+set -euo pipefail
+fauna=$1 work=$2
+rm -rf "$work"
+mkdir -p "$work"
+cd "$work"
+failed=0
+
+# says WORDS FLAGS...: it fails with a message that has the words
+says() {
+  local words=$1 message
+  shift
+  if message=$("$fauna" "$@" 2>&1); then
+    echo "fauna $*: succeeds" && failed=1
+  elif [[ $message != *"$words"* ]]; then
+    echo "fauna $*: says '$message', not '$words'" && failed=1
+  fi
+}
+# prints WORDS FLAGS...: it succeeds and prints the words
+prints() {
+  local words=$1 output
+  shift
+  output=$("$fauna" "$@") || { echo "fauna $*: fails" && failed=1; }
+  [[ $output == *"$words"* ]] || { echo "fauna $*: prints '$output', not '$words'" && failed=1; }
+}
+
+printf 'to be or not to be\n%.0s' {1..20} >text.txt
+
+says 'unknown flag --max-itres: did you mean --max-iters?' train --max-itres 20
+says 'unknown flag --nlayer: did you mean --n-layer?' train --nlayer=2
+says 'unknown flag --topk: did you mean --top-k?' sample --topk 3
+says '--max-iters abc, expected a whole number' train --max-iters abc
+says '--max-iters 1.5, expected a whole number' train --max-iters 1.5
+says '--seed -1, expected a whole number, not negative' train --seed=-1
+says '--learning-rate fast, expected a number' train --learning-rate fast
+says '--bias maybe, expected true or false' train --bias maybe
+says '--dtype f16, expected one of f32, bf16' train --dtype f16
+says '--schedule step, expected one of cosine, linear, constant, wsd' train --schedule step
+says '--n-layer 0, expected 1 to' train --n-layer 0
+says '--dropout 1, expected 0 to below 1' train --dropout 1
+says 'such as 126 or 129' train --n-head 3
+says 'there is no file nowhere.txt' train --data nowhere.txt
+says 'expected more than the context of 64' train --data text.txt
+says 'a text of length 0' train --data /dev/null
+says 'cannot open none.ckpt' sample none.ckpt
+says 'no checkpoint of fauna' sample "$fauna"
+says "the model 'gpt3', expected a checkpoint, or one of nanogpt-cpu" type gpt3
+says "the word 'more' is one too many" type gpt2 more
+says '--help lists' nothing
+says '--help lists'
+printf 'x' >one.txt
+says 'a text of length 1' train --data one.txt
+
+prints '.layers = 4, .heads = 4, .width = 128, .context = 64, .vocab = 65, .bias = false}>' type
+prints '.layers = 48, .heads = 25, .width = 1600, .context = 1024, .vocab = 50257, .bias = true}>' type gpt2-xl
+prints '.layers = 12, .heads = 6, .width = 768, .context = 1024, .vocab = 100, .bias = true, .dropout = 0.125F}>' \
+  type gpt2 --n-head 6 --vocab-size 100 --dropout 0.125
+for flag in --n-layer --n-head --n-embd --block-size --bias --dropout --data --out-dir --init-from --dtype --threads \
+  --seed --max-iters --batch-size --gradient-accumulation-steps --learning-rate --decay-lr --schedule --warmup-iters \
+  --lr-decay-iters --min-lr --weight-decay --beta1 --beta2 --grad-clip --eval-interval --eval-iters --eval-only \
+  --log-interval --always-save-checkpoint --start --num-samples --max-new-tokens --temperature --top-k --top-p; do
+  prints "$flag " --help
+done
+prints '--learning-rate NUMBER=0.001' train --help
+exit $failed

@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# tool_train.sh FAUNA WORK CHARACTERS DTYPE: a text with so many different characters becomes a model: trained, stopped
+# and resumed, evaluated, sampled from, explained.
+set -euo pipefail
+fauna=$1 work=$2 characters=$3 dtype=$4
+rm -rf "$work"
+mkdir -p "$work"
+cd "$work"
+
+# Every character once, then ten of them more often than the rest. Beyond 94 they take two bytes each.
+python3 - "$characters" >text.txt <<'PYTHON'
+import random, sys
+alphabet = [chr(c) for c in [*range(33, 127), *range(0x100, 0x180)]][: int(sys.argv[1])]
+draw = random.Random(1)
+sys.stdout.reconfigure(encoding="utf-8")
+often = [8 if i < 10 else 1 for i in range(len(alphabet))]
+sys.stdout.write("".join(alphabet + draw.choices(alphabet, often, k=6000)))
+PYTHON
+check() { echo "$2" | grep -qF -- "$1" || { printf 'expected %s in:\n%s\n' "$1" "$2"; exit 1; }; }
+
+model=(--n-layer 1 --n-head 2 --n-embd 16 --block-size 16 --dropout 0.1)
+run=(--data text.txt --dtype "$dtype" --batch-size 4 --learning-rate 1e-2 --warmup-iters 5 --lr-decay-iters 20
+  --eval-interval 10 --eval-iters 2 --log-interval 5 --threads 1)
+said=$("$fauna" train "${model[@]}" "${run[@]}" --max-iters 20 --out-dir whole 2>&1)
+check "$characters different ones: the vocabulary" "$said"
+echo "$said" | grep -qE "compiled in|is there already"
+check "21 updates in" "$said"
+for file in best.ckpt last.ckpt metrics.jsonl loss.svg loss.txt summary.json; do test -s "whole/$file"; done
+keys=$(python3 -c 'import json; print(*json.load(open("whole/summary.json")))')
+check "val_loss seconds iterations parameters dtype threads tokens_per_second corpus_sha256 planned_bytes peak_rss_bytes isa" \
+  "$keys"
+check "$(sha256sum <text.txt | cut -d' ' -f1)" "$(cat whole/summary.json)"
+python3 -c 'import json; [json.loads(l) for l in open("whole/metrics.jsonl")]'
+
+# Half of the run, then the rest: the same weights.
+"$fauna" train "${model[@]}" "${run[@]}" --max-iters 9 --out-dir parts >half.log 2>&1
+said=$("$fauna" train "${run[@]}" --max-iters 20 --init-from resume --out-dir parts 2>&1)
+check "going on from parts/last.ckpt" "$said"
+check "is there already" "$said"
+python3 - <<'PYTHON'
+import json
+a, b = (json.load(open(f"{d}/summary.json")) for d in ("whole", "parts"))
+assert a["val_loss"] == b["val_loss"] and a["iterations"] == b["iterations"] == 21, (a, b)
+PYTHON
+
+said=$("$fauna" train --n-embd 32 "${run[@]}" --init-from resume --out-dir parts 2>&1) && exit 1
+check "leave the structural flags out" "$said"
+said=$("$fauna" train "${run[@]}" --init-from whole/best.ckpt --eval-only --out-dir other 2>&1)
+check "  val " "$said"
+
+first=$("$fauna" sample whole --num-samples 2 --max-new-tokens 30 --dtype "$dtype" --threads 1 2>/dev/null)
+again=$("$fauna" sample whole --num-samples 2 --max-new-tokens 30 --dtype "$dtype" --threads 2 2>/dev/null)
+[[ $first == "$again" ]] || { printf 'two samples of one seed differ:\n%s\n%s\n' "$first" "$again"; exit 1; }
+printf '!!!' >start.txt
+said=$("$fauna" sample whole/last.ckpt --start FILE:start.txt --num-samples 1 --max-new-tokens 5 --dtype "$dtype" 2>/dev/null)
+[[ ${#said} == 8 && $said == '!!!'* ]] || { echo "a sample of 3 + 5 characters is '$said'"; exit 1; }
+said=$("$fauna" sample whole --start ' ' 2>&1) && exit 1
+check "unseen character ' '" "$said"
+
+check ".vocab = $characters, " "$("$fauna" type whole/best.ckpt)"
+said=$("$fauna" explain whole/best.ckpt --batch-size 4 --threads 1 2>/dev/null)
+check "transformer.wte" "$said"
+check "gradients" "$said"
+echo "$characters characters: trained, resumed, sampled"
