@@ -9,4 +9,5 @@
 #include <fauna/text/bin.hpp>
 #include <fauna/text/bytes.hpp>
 #include <fauna/text/chars.hpp>
+#include <fauna/train/capture.hpp>
 #include <fauna/train/train.hpp>

@@ -65,7 +65,9 @@ def check(mark, code):
 
 work.mkdir(parents=True, exist_ok=True)
 shared = pathlib.Path(os.environ.get("FAUNA_SHARED_DIR", "/nowhere")) / "data/tinyshakespeare/input.txt"
-sample = "".join(f"Line {i}: the quick brown fox jumps over {i * i} lazy dogs.\n" for i in range(4000))
+# As many different characters as Tiny Shakespeare has, 65, since a vocabulary is part of a model's type.
+upper = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+sample = "".join(f"ROMEO: {upper} {i * i} quick brown foxes jump over the lazy dog\n" for i in range(4000))
 (work / "input.txt").write_text(shared.read_text(encoding="utf-8") if shared.exists() else sample, encoding="utf-8")
 
 count = failed = 0

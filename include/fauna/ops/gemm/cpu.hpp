@@ -10,7 +10,7 @@ namespace fauna::inline v0::gemm_detail {
 
 /// In packed elements of 4 bytes: the depth of a block in k (a panel of A in the first-level cache), a block of B (384
 /// KB of a second-level cache), a block of packed A (streams from the cache beyond).
-inline constexpr int deepest = 1024, block_of_b = 98304, block_of_a = 524288;
+inline constexpr int deepest = 1024, block_of_b = 98304, block_of_a = 589824;
 
 constexpr int least(int a, int b) { return a < b ? a : b; }
 constexpr int up_to(int n, int multiple) { return pieces(n, multiple) * multiple; }
