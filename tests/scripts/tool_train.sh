@@ -48,6 +48,17 @@ check "leave the structural flags out" "$said"
 said=$("$fauna" train "${run[@]}" --init-from whole/best.ckpt --eval-only --out-dir other 2>&1)
 check "  val " "$said"
 
+# SIGTERM: saves, and ends with 0.
+"$fauna" train "${model[@]}" "${run[@]}" --max-iters 100000000 --eval-interval 0 --out-dir stopped >stopped.log 2>&1 &
+for _ in {1..600}; do
+  if [[ -s stopped/metrics.jsonl ]]; then break; fi
+  sleep 0.1
+done
+kill -TERM $!
+wait $! || { echo "a run that SIGTERM stopped ends with $?"; exit 1; }
+check "stopped by signal 15 after" "$(cat stopped.log)"
+test -s stopped/last.ckpt
+
 first=$("$fauna" sample whole --num-samples 2 --max-new-tokens 30 --dtype "$dtype" --threads 1 2>/dev/null)
 again=$("$fauna" sample whole --num-samples 2 --max-new-tokens 30 --dtype "$dtype" --threads 2 2>/dev/null)
 [[ $first == "$again" ]] || { printf 'two samples of one seed differ:\n%s\n%s\n' "$first" "$again"; exit 1; }

@@ -1,6 +1,6 @@
 // Time as a number. <chrono> costs more to compile than everything that is timed with it here.
 #pragma once
-#include <time.h>
+#include <ctime>
 
 #include <fauna/core/version.hpp>
 

@@ -1,7 +1,7 @@
 // What a long-running program asks of its operating system: to be stopped gently, how much memory it took, whether
 // somebody is watching.
 #pragma once
-#include <signal.h>
+#include <csignal>
 
 #include <cstdlib>
 

@@ -27,7 +27,8 @@ inline GptConfig gpt_config(std::string const& line) {
                   &c.layers, &c.heads, &c.width, &c.context, &c.vocab, &bias, &dropout);
   c.bias = bias != 0;
   c.dropout = static_cast<float>(static_cast<double>(dropout) * 1e-6);
-  if (n != 7 || to_text(c) != line) fail("model", "the description '" + line + '\'', "a line such as " + to_text(GptConfig{}));
+  if (n != 7 || to_text(c) != line)
+    fail("model", "the description '" + line + '\'', "a line such as " + to_text(GptConfig{}));
   return c;
 }
 

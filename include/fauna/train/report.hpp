@@ -2,9 +2,9 @@
 #pragma once
 #include <cstdio>
 
-#include <fauna/models/explain.hpp>
 #include <fauna/io/clock.hpp>
 #include <fauna/io/process.hpp>
+#include <fauna/models/explain.hpp>
 #include <fauna/train/curve.hpp>
 #include <fauna/train/options.hpp>
 

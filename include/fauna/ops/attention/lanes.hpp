@@ -29,7 +29,7 @@ template <int W> FAUNA_INLINE void exp_of_difference(simd::vfloat<W>& y, simd::v
   p = p * r + 0.5F;
   p = p * r + 1.0F;
   p = p * r + 1.0F;
-  p = p * (simd::vfloat<W>)(((simd::vint<W>)t << 23) + (127 << 23));
+  p = p * (simd::vfloat<W>)(((simd::vuint<W>)t << 23) + (127U << 23));
   y = x < -87.33654F ? simd::vfloat<W>{} : p;
 }
 

@@ -127,7 +127,7 @@ template <class B> struct Product {
       p = c + i * c_stride + j;
       stride = c_stride;
     }
-    for (int r = 0; r < least(MR, m - i); ++r) prefetch(p + r * stride, NR);
+    for (int r = 0; r < least(MR, m - i); ++r) prefetch(p, r * stride, NR);
   }
 
   /// Rows [i0, i1) of C times one packed block of B. own: those rows of A, packed, if they are not read in place.
@@ -163,7 +163,7 @@ template <class B> struct Product {
         const int jc = n0 + p.nc * (in_place ? block / blocks_k : block % blocks_n);
         const int pc = p.kc * (in_place ? block % blocks_k : block / blocks_n);
         const int nc = least(p.nc, n1 - jc), kc = least(p.kc, k - pc), elements = pieces(kc, T::step);
-        if (i0 + direct < i1 && (in_place || jc == n0))
+        if (kc > 0 && i0 + direct < i1 && (in_place || jc == n0))
           pack_a(a.at(i0 + direct, pc), a.stride, i1 - i0 - direct, kc, own);
         element* const packed = buffer[turn];
         turn ^= 1;
@@ -270,7 +270,7 @@ template <class P, isa T, unsigned Tag> struct gemm<Cpu<P, T, Tag>> {
   using product = gemm_detail::Product<backend>;
 
   template <class E, int R, int C> static gemm_detail::Operand walk(View<E, R, C> v, bool k_along_rows) {
-    const std::ptrdiff_t size = sizeof(E), down = v.stride() * size;
+    const std::ptrdiff_t size = v.size() > 0 ? sizeof(E) : 0, down = v.stride() * size;  // no elements, no address
     return {reinterpret_cast<const std::byte*>(v.data()), v.stride(), k_along_rows ? down : size,
             k_along_rows ? size : down};
   }

@@ -118,9 +118,11 @@ void pack_rows(const std::byte* from, std::ptrdiff_t stride, int rows, int k, ty
     for (int p = 0; p < elements; ++p) to[p] = 0;
 }
 
-/// Asks for the cache lines of `count` values that will be read a little later.
-template <class E> FAUNA_INLINE void prefetch(const E* p, int count) {
-  for (int i = 0; i < count; i += 64 / static_cast<int>(sizeof(E))) __builtin_prefetch(p + i);
+/// Asks for the cache lines of `count` values that lie `away` from p, perhaps beyond the end of the matrix.
+template <class E> FAUNA_INLINE void prefetch(const E* p, std::ptrdiff_t away, int count) {
+  const auto from = reinterpret_cast<std::uintptr_t>(p) + static_cast<std::uintptr_t>(away) * sizeof(E);
+  const auto to = from + static_cast<std::uintptr_t>(count) * sizeof(E);
+  for (auto line = from; line < to; line += 64) __builtin_prefetch(reinterpret_cast<const void*>(line));
 }
 inline constexpr int rows_ahead = 8;  // rows that are strided over are fetched this far ahead
 
@@ -132,7 +134,7 @@ FAUNA_INLINE void pack_whole_columns(const E* row, std::ptrdiff_t stride, int k,
   constexpr int MR = T::MR, step = T::step;
   const std::ptrdiff_t panel = static_cast<std::ptrdiff_t>(row_of_a(pieces(k, step))) * MR;
   for (int p = 0; p < k / step; ++p, row += step * stride, to += MR) {
-    for (int u = 0; u < step; ++u) prefetch(row + (rows_ahead * step + u) * stride, Count * MR);
+    for (int u = 0; u < step; ++u) prefetch(row, (rows_ahead * step + u) * stride, Count * MR);
     FAUNA_UNROLL
     for (int q = 0; q < Count; ++q) {
       // Eight at a time: where MR is smaller, what runs over is overwritten next, and the gap takes the last.
@@ -192,7 +194,7 @@ void pack_straight(const std::byte* from, std::ptrdiff_t stride, Piece piece, ty
     const int n = piece.cols - j < group * NR ? piece.cols - j : group * NR;
     const E* row = reinterpret_cast<const E*>(from) + j;
     for (int p = 0; p < count; ++p, row += T::step * stride) {
-      for (int u = 0; u < T::step; ++u) prefetch(row + (rows_ahead * T::step + u) * stride, n);
+      for (int u = 0; u < T::step; ++u) prefetch(row, (rows_ahead * T::step + u) * stride, n);
       for (int q = 0; q < n; q += NR) {
         const int m = n - q < NR ? n - q : NR, width = (m + W - 1) / W * W;
         auto* out = to + static_cast<std::ptrdiff_t>(j + q) * piece.elements +
