@@ -41,6 +41,7 @@ class Verb {
       using T = std::remove_reference_t<decltype(value)>;
       std::string& kept = given_[name];
       CLI::Option* o = app_->add_option("--" + std::string(name), kept, meaning);
+      o->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
       if constexpr (std::is_same_v<T, bool>) o->expected(0, 1);
       std::string shown = settings::text(value);
       if (shown == "\n") shown = "\\n";

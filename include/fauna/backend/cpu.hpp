@@ -15,6 +15,15 @@ namespace fauna::inline v0 {
 struct f32_products {};
 struct bf16_products {};
 
+/// As many threads as the machine has processors; one without OpenMP.
+template <unsigned Tag = build_tag> int default_threads() {
+#ifdef _OPENMP
+  return omp_get_num_procs();
+#else
+  return 1;
+#endif
+}
+
 /// Tile picks the kernels' vector width (4, 8 or 16 floats); by default that of the build. A wider tile than the
 /// build's still runs, through narrower instructions: so every tile is tested on every machine. Tag keeps kernels that
 /// were compiled with different flags apart.
@@ -23,18 +32,9 @@ template <class Products = f32_products, isa Tile = build_isa, unsigned Tag = bu
   using products = Products;
   static constexpr isa tile = Tile;
   static constexpr int lanes = Tile == isa::baseline ? 4 : Tile == isa::avx2 ? 8 : 16;
-  int threads = 1;
+  int threads = default_threads<Tag>();
   Arena* scratch = nullptr;
 };
-
-/// As many threads as the machine has processors; one without OpenMP.
-inline int default_threads() {
-#ifdef _OPENMP
-  return omp_get_num_procs();
-#else
-  return 1;
-#endif
-}
 
 /// What each member of a team sees inside `parallel`. Tagged, since a barrier is empty in a build without OpenMP.
 template <unsigned Tag> struct TeamOf {

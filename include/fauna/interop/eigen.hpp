@@ -12,19 +12,20 @@ using EigenMatrix =
     Eigen::Matrix<std::remove_const_t<T>, Rows == dyn ? Eigen::Dynamic : Rows, Cols == dyn ? Eigen::Dynamic : Cols,
                   Cols == 1 && Rows != 1 ? Eigen::ColMajor : Eigen::RowMajor>;
 
-/// The type of as_eigen(view): a row-major map with the view's row stride (column vectors, which Eigen keeps
-/// column-major, have it as their element stride).
+/// The stride of such a map: from row to row; for a column vector, which Eigen keeps column-major, from element to
+/// element.
+template <int Rows, int Cols>
+using EigenStride = std::conditional_t<Cols == 1 && Rows != 1, Eigen::InnerStride<>, Eigen::OuterStride<>>;
+
+/// The type of as_eigen(view).
 template <class T, int Rows, int Cols>
 using EigenMap =
     Eigen::Map<std::conditional_t<std::is_const_v<T>, const EigenMatrix<T, Rows, Cols>, EigenMatrix<T, Rows, Cols>>,
-               Eigen::Unaligned, Eigen::Stride<Eigen::Dynamic, Eigen::Dynamic>>;
+               Eigen::Unaligned, EigenStride<Rows, Cols>>;
 
 /// The same memory as a rows x cols Eigen expression: as_eigen(y) = as_eigen(x) * as_eigen(w).transpose().
 template <class T, int Rows, int Cols> EigenMap<T, Rows, Cols> as_eigen(View<T, Rows, Cols> v) {
-  using Strides = Eigen::Stride<Eigen::Dynamic, Eigen::Dynamic>;
-  constexpr bool column = Cols == 1 && Rows != 1;
-  return EigenMap<T, Rows, Cols>(v.data(), v.rows(), v.cols(),
-                                 column ? Strides(v.rows(), v.stride()) : Strides(v.stride(), 1));
+  return EigenMap<T, Rows, Cols>(v.data(), v.rows(), v.cols(), EigenStride<Rows, Cols>(v.stride()));
 }
 
 /// A view of a dense row-major Eigen object (a matrix, a map or a block of rows). Cols, if given, is checked.

@@ -54,8 +54,8 @@ template <LanguageModel M, Backend B> class Trained {
   using backend = B;
   using scalar = typename B::scalar;
 
-  /// Parameters drawn from the seed, the same for any number of threads.
-  explicit Trained(seed s = {}, int threads = 1) : seed_(s.value), threads_(threads) {
+  /// Parameters drawn from the seed. Results do not depend on the number of threads; by default the backend's own.
+  explicit Trained(seed s = {}, int threads = B{}.threads) : seed_(s.value), threads_(threads) {
     typename M::template Weights<All<scalar>> w;
     std::size_t at = 0;
     M::visit(w, Place{}, [&](Tensor const& t, auto& v) {

@@ -16,7 +16,7 @@ template <class P, isa T, unsigned Tag> struct attention<Cpu<P, T, Tag>> {
   using B = Cpu<P, T, Tag>;
 
   template <int HeadSize>
-  static std::size_t workspace(int /*sequences*/, int longest, AttentionShape const& a, int threads) {
+  static constexpr std::size_t workspace(int /*sequences*/, int longest, AttentionShape const& a, int threads) {
     return static_cast<std::size_t>(threads) * of_one_thread<HeadSize>(longest, a);
   }
 
@@ -65,7 +65,7 @@ template <class P, isa T, unsigned Tag> struct attention<Cpu<P, T, Tag>> {
     return longest;
   }
 
-  template <int HeadSize> static std::size_t of_one_thread(int longest, AttentionShape const& a) {
+  template <int HeadSize> static constexpr std::size_t of_one_thread(int longest, AttentionShape const& a) {
     Arena measure;
     const Batch none;
     const Worker<HeadSize> worker(measure, none, longest, a);

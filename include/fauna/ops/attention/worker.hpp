@@ -21,7 +21,7 @@ template <int W, int Size, unsigned Tag> class Worker {
   /// Keys that backward holds, with their gradients, in the second-level cache (256 KiB) while all queries pass by.
   static constexpr int panel = 16384 / stride < 2 * block ? block : 16384 / stride / block * block;
 
-  Worker(Arena& arena, Batch const& b, int longest, AttentionShape const& shape) : batch(b), a(shape) {
+  constexpr Worker(Arena& arena, Batch const& b, int longest, AttentionShape const& shape) : batch(b), a(shape) {
     const int rows = (longest + block - 1) / block * block;
     const auto take = [&arena](int n) { return arena.template take<float>(static_cast<std::size_t>(n)); };
     for (float** x : {&keys, &values}) *x = take(rows * stride);
@@ -220,13 +220,14 @@ template <int W, int Size, unsigned Tag> class Worker {
   int packed = 0, panel_begin = 0, panel_end = 0;
   int count = 0, lanes = 0, oldest = 0;  ///< queries; rounded up to vectors; their first block of keys
 
-  float *keys, *values, *dkeys, *dvalues;  ///< [rows][stride]
-  float *queries, *dy, *sums;              ///< [query][stride]; sums: of y or of dq
-  float *queries_T, *dy_T;                 ///< [stride][query]
-  float *p, *ds, *keep = nullptr;          ///< [key][query]
-  float *most, *before, *total, *factor;   ///< [query] maximum and the one before, Σ exp, what scales the sums
-  float *row_lse, *delta;                  ///< [query]
-  std::uint64_t* seen;                     ///< [key] bit i: query i sees it
+  float *keys = nullptr, *values = nullptr, *dkeys = nullptr, *dvalues = nullptr;  ///< [rows][stride]
+  float *queries = nullptr, *dy = nullptr, *sums = nullptr;  ///< [query][stride]; sums: of y or of dq
+  float *queries_T = nullptr, *dy_T = nullptr;               ///< [stride][query]
+  float *p = nullptr, *ds = nullptr, *keep = nullptr;        ///< [key][query]
+  float *most = nullptr, *before = nullptr, *total = nullptr,
+        *factor = nullptr;                     ///< [query] maximum and the one before, Σ exp, what scales the sums
+  float *row_lse = nullptr, *delta = nullptr;  ///< [query]
+  std::uint64_t* seen = nullptr;               ///< [key] bit i: query i sees it
 };
 
 }  // namespace fauna::inline v0::attention_detail
