@@ -8,19 +8,22 @@ find_program(FAUNA_NVCC nvcc PATHS /usr/local/cuda/bin)
 set(python ${FAUNA_PYTHON})
 set(source ${PROJECT_SOURCE_DIR})
 set(work ${CMAKE_CURRENT_BINARY_DIR})
+get_target_property(eigen Eigen3::Eigen INTERFACE_INCLUDE_DIRECTORIES)
 
 # Sources.
 fauna_test(sources/format ${python} ${scripts}/format.py ${source} ${FAUNA_CLANG_FORMAT})
 fauna_test(sources/tidy ${python} ${scripts}/tidy.py ${source} ${work}/tidy ${FAUNA_CLANG_TIDY}
-           $<$<BOOL:${FAUNA_EVERYTHING}>:--all>)
+           $<$<BOOL:${FAUNA_EVERYTHING}>:--all> -isystem ${eigen})
 fauna_test(sources/include_edges ${python} ${scripts}/include_edges.py ${source}/include)
 fauna_test(sources/include_edges_rules ${python} ${scripts}/include_edges.py --self-test)
-fauna_test(sources/headers_alone ${python} ${scripts}/headers_alone.py ${source}/include ${CMAKE_CXX_COMPILER})
+fauna_test(sources/headers_alone ${python} ${scripts}/headers_alone.py ${source}/include ${CMAKE_CXX_COMPILER}
+           -isystem ${eigen})
 set(two_cores sources/headers_alone)
 if(FAUNA_EVERYTHING)
-  fauna_test(sources/headers_alone_clang++ ${python} ${scripts}/headers_alone.py ${source}/include ${FAUNA_CLANGXX})
+  fauna_test(sources/headers_alone_clang++ ${python} ${scripts}/headers_alone.py ${source}/include ${FAUNA_CLANGXX}
+             -isystem ${eigen})
   fauna_test(sources/headers_alone_native ${python} ${scripts}/headers_alone.py ${source}/include ${FAUNA_CLANGXX}
-             -march=native -fopenmp)
+             -isystem ${eigen} -march=native -fopenmp)
   list(APPEND two_cores sources/headers_alone_clang++ sources/headers_alone_native)
 endif()
 foreach(test IN LISTS two_cores)

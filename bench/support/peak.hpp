@@ -31,14 +31,25 @@ inline constexpr int peak_lanes = 4;
 #define BENCH_VECTOR __attribute__((vector_size(16)))
 #endif
 
-/// 12 independent chains, enough to hide a latency of 4 cycles on 2 (or 3) pipes. FLOPs of one round, all lanes:
-constexpr double round_flops(limit l) { return 12.0 * 2.0 * peak_lanes * (l == limit::bf16 ? 2 : 1); }
+/// Independent chains, as many as registers allow: two pipes with a latency of 4 to 6 cycles want at least 12.
+#if defined(__AVX512F__)
+inline constexpr int peak_chains = 24;
+#define BENCH_ALL(op)                                                                                           \
+  op(c0) op(c1) op(c2) op(c3) op(c4) op(c5) op(c6) op(c7) op(c8) op(c9) op(c10) op(c11) op(c12) op(c13) op(c14) \
+      op(c15) op(c16) op(c17) op(c18) op(c19) op(c20) op(c21) op(c22) op(c23)
+#else
+inline constexpr int peak_chains = 12;
+#define BENCH_ALL(op) op(c0) op(c1) op(c2) op(c3) op(c4) op(c5) op(c6) op(c7) op(c8) op(c9) op(c10) op(c11)
+#endif
+/// FLOPs of one round, all lanes.
+constexpr double round_flops(limit l) { return peak_chains * 2.0 * peak_lanes * (l == limit::bf16 ? 2 : 1); }
 
 __attribute__((noinline)) inline void rounds(limit l, long n) {
   typedef float vector BENCH_VECTOR;
   const vector a{}, b{};
-  vector c0{}, c1{}, c2{}, c3{}, c4{}, c5{}, c6{}, c7{}, c8{}, c9{}, c10{}, c11{};
-#define BENCH_ALL(op) op(c0) op(c1) op(c2) op(c3) op(c4) op(c5) op(c6) op(c7) op(c8) op(c9) op(c10) op(c11)
+#define BENCH_DECLARE(c) vector c{};
+  BENCH_ALL(BENCH_DECLARE)
+#undef BENCH_DECLARE
 #if defined(__AVX512F__) || defined(__FMA__)
 #define BENCH_F32(c) asm volatile("vfmadd231ps %1, %2, %0" : "+v"(c) : "v"(a), "v"(b));
 #elif defined(__AVX__)

@@ -2,6 +2,8 @@
 #include <cstdio>
 #include <fauna/fauna.hpp>
 
+static_assert(fauna::NanoGptCpu::parameters == 804'096);
+
 int main() {
   float data[6]{1, 2, 3, 4, 5, 6};
   const fauna::View<float, fauna::dyn, 3> x(data, 2);

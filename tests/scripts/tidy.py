@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""tidy.py SOURCE WORK CLANG_TIDY [--all]: clang-tidy on the headers that changed in the last day of history, or on all.
+"""tidy.py SOURCE WORK CLANG_TIDY [--all] [FLAG...]: clang-tidy on the headers that changed in the last day of history,
+or on all.
 
 One translation unit includes every header, so that the standard library is read once; remarks on the headers that did
 not change are left out.
@@ -9,7 +10,7 @@ import pathlib
 import subprocess
 import sys
 
-source, work, clang_tidy = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3]
+source, work, clang_tidy, flags = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3], sys.argv[4:]
 root = source / "include"
 
 
@@ -21,7 +22,7 @@ def git(*arguments):
 headers = sorted(file for file in root.rglob("*.hpp"))
 chosen = headers
 base = git("rev-list", "-1", "--before=1 day ago", "HEAD")
-if base and "--all" not in sys.argv[4:]:
+if base and "--all" not in flags:
     changed = {source / name for name in git("diff", "--name-only", *base)}
     changed |= {source / name for name in git("ls-files", "--others", "--exclude-standard")}
     chosen = [file for file in headers if file in changed]
@@ -34,7 +35,8 @@ unit = work / "every_header.cpp"
 unit.write_text("".join(f"#include <{file.relative_to(root)}>\n" for file in headers), encoding="utf-8")
 lines = json.dumps([{"name": str(file.relative_to(source))} for file in chosen])
 run = subprocess.run([clang_tidy, "--quiet", f"--config-file={source / '.clang-tidy'}",
-                      "--header-filter=/include/fauna/", f"--line-filter={lines}", unit, "--", "-std=c++20", f"-I{root}"],
+                      "--header-filter=/include/fauna/", f"--line-filter={lines}", unit, "--", "-std=c++20", f"-I{root}",
+                      *(flag for flag in flags if flag != "--all")],
                      capture_output=True, text=True, check=False)
 print(run.stdout)
 if run.returncode:

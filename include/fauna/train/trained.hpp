@@ -8,6 +8,7 @@
 #include <fauna/core/concepts.hpp>
 #include <fauna/core/ledger.hpp>
 #include <fauna/ops/adamw/op.hpp>
+#include <fauna/ops/add/op.hpp>
 #include <fauna/ops/clip/op.hpp>
 
 namespace fauna::inline v0 {
