@@ -1,8 +1,8 @@
 // The host umbrella: everything that runs on a CPU. It reaches the standard library, intrinsics, OpenMP and POSIX, and
 // nothing else. Eigen views are in <fauna/interop/eigen.hpp>.
 #pragma once
-#include <fauna/models/explain.hpp>
 #include <fauna/decode/generate.hpp>
+#include <fauna/models/explain.hpp>
 #include <fauna/models/gpt.hpp>
 #include <fauna/ops/cpu.hpp>
 #include <fauna/ops/ref.hpp>

@@ -12,6 +12,15 @@
 #include <fauna/core/dtype.hpp>
 
 #define FAUNA_INLINE inline __attribute__((always_inline))
+
+// Unrolls the loop that follows: wholly, so that an array of accumulators becomes registers; or by four.
+#if defined(__clang__)
+#define FAUNA_UNROLL _Pragma("clang loop unroll(full)")
+#define FAUNA_UNROLL_4 _Pragma("clang loop unroll_count(4)")
+#else
+#define FAUNA_UNROLL _Pragma("GCC unroll 64")
+#define FAUNA_UNROLL_4 _Pragma("GCC unroll 4")
+#endif
 #define FAUNA_LANES __attribute__((always_inline))  // behind the parameters of a lambda
 
 namespace fauna::inline v0::simd {

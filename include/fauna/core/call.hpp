@@ -55,7 +55,10 @@ template <label Name, class Value, class Gradient, class Outer> struct Env {
   Outer const* outer = nullptr;
 };
 template <label Name, class E> struct env_find_ {
-  static_assert(always_false<E>, "fauna: no shared block or carried stream of this name in scope (see Name)");
+  static constexpr E const& in(E const& e) {
+    static_assert(always_false<E>, "fauna: no shared block or carried stream of this name in scope (see Name)");
+    return e;
+  }
 };
 template <label Name, class V, class G, class O> struct env_find_<Name, Env<Name, V, G, O>> {
   static constexpr auto const& in(Env<Name, V, G, O> const& e) { return e; }

@@ -18,6 +18,7 @@ struct GenerateOptions {
   float top_p = 1;
   std::uint64_t seed = 1337;
   std::uint64_t sample = 0;  ///< which of the texts that a seed gives
+  int vocab = 0;             ///< draw among the first so many ids; 0: all of the model's
 };
 
 /// Continues `ids` by options.tokens tokens and calls see(token) with each; all ids are returned. A token is drawn from
@@ -34,7 +35,8 @@ std::vector<int> generate_tokens(T& model, std::vector<int> ids, GenerateOptions
       fail("generate", "token " + std::to_string(id), "one of the model's " + std::to_string(M::vocab));
   if (o.tokens < 0) fail("generate", std::to_string(o.tokens) + " tokens", "0 or more");
   model.prepare_inference({.sequences = 1, .length = context});
-  Sampler sampler(M::vocab, {.temperature = o.temperature, .top_k = o.top_k, .top_p = o.top_p});
+  const int vocab = o.vocab > 0 && o.vocab < M::vocab ? o.vocab : M::vocab;
+  Sampler sampler(vocab, {.temperature = o.temperature, .top_k = o.top_k, .top_p = o.top_p});
   std::vector<float> logits(static_cast<std::size_t>(M::vocab));
   const Key key = Key{o.seed, 0}.child(0x74657874).child(o.sample);
   ids.reserve(ids.size() + static_cast<std::size_t>(o.tokens));
@@ -53,7 +55,9 @@ std::vector<int> generate_tokens(T& model, std::vector<int> ids, GenerateOptions
 template <class T, class Text, class F>
 std::string generate(T& model, Text const& text, std::string_view prompt, GenerateOptions const& o, F&& see) {
   std::string all(prompt);
-  generate_tokens(model, text.encode(prompt), o, [&](int id) {
+  GenerateOptions in_text = o;  // a model may know more ids than the text has characters
+  if (o.vocab == 0) in_text.vocab = text.vocab();
+  generate_tokens(model, text.encode(prompt), in_text, [&](int id) {
     const std::string piece = text.decode(&id, 1);
     see(piece);
     all += piece;

@@ -6,14 +6,6 @@
 
 #include <fauna/backend/simd.hpp>
 
-#ifndef FAUNA_UNROLL
-#if defined(__clang__)
-#define FAUNA_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define FAUNA_UNROLL _Pragma("GCC unroll 64")
-#endif
-#endif
-
 namespace fauna::inline v0::attention_detail {
 
 /// e^x for x <= 88; 0 below -87.3; NaN stays NaN. simd::exp without the clamp and the second half of 2^n that only

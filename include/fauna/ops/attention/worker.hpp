@@ -4,9 +4,9 @@
 #include <cstdint>
 #include <cstring>
 
+#include <fauna/backend/philox.hpp>
 #include <fauna/ops/attention/op.hpp>
 #include <fauna/ops/attention/tile.hpp>
-#include <fauna/ops/dropout/lanes.hpp>
 
 namespace fauna::inline v0::attention_detail {
 

@@ -1,6 +1,6 @@
 #pragma once
 #include <fauna/backend/cpu.hpp>
-#include <fauna/ops/dropout/lanes.hpp>
+#include <fauna/backend/philox.hpp>
 #include <fauna/ops/dropout/op.hpp>
 
 namespace fauna::inline v0 {

@@ -13,14 +13,6 @@
 #include <fauna/backend/cpu.hpp>
 #include <fauna/backend/simd.hpp>
 
-#if defined(__clang__)
-#define FAUNA_UNROLL _Pragma("clang loop unroll(full)")
-#define FAUNA_UNROLL_4 _Pragma("clang loop unroll_count(4)")
-#else
-#define FAUNA_UNROLL _Pragma("GCC unroll 64")
-#define FAUNA_UNROLL_4 _Pragma("GCC unroll 4")
-#endif
-
 namespace fauna::inline v0::gemm_detail {
 
 /// Tile sizes per instruction set, and the element that packed operands consist of: an f32, or two bf16 that follow
