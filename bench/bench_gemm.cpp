@@ -2,6 +2,7 @@
 // beside it in the same run (support/peak.hpp): `share` is the median of interleaved samples, `clean` their number.
 //   gemm_f32_N, gemm_bf16_N, gemm_bf16w_N   square, y = x W^T: f32; bf16 from f32 storage; bf16 from bf16 storage
 //   gemm_small_P                            a layer's three products for 768 rows, the layers of a small GPT
+//   gemm_square_P                           its attention's output projection, 128 x 128
 //   gemm_gpt2_P                             the same for 256 rows and the layers of GPT-2 124M
 // The last two report each product and, under their bare name, the worst: 0 where one could not be measured
 // undisturbed.
@@ -130,7 +131,7 @@ template <class Products, class E> void square(const char* name, int n) {
 struct Layer {
   int in, out;
 };
-const std::vector<Layer> small_layers{{128, 512}, {512, 128}, {128, 384}, {128, 128}};
+const std::vector<Layer> small_layers{{128, 512}, {512, 128}, {128, 384}}, square_layers{{128, 128}};
 const std::vector<Layer> gpt2_layers{{768, 2304}, {768, 768}, {768, 3072}, {3072, 768}, {768, 50257}};
 
 /// Registers the three products of each layer, then a line with the worst of them. Eigen stands beside small f32 ones.
@@ -174,6 +175,7 @@ int main(int argc, char** argv) {
   square<bf16_products, float>("gemm_bf16_2048", 2048);
   square<bf16_products, bf16>("gemm_bf16w_1024", 1024);
   layers<f32_products>("gemm_small_f32", 768, small_layers);
+  layers<f32_products>("gemm_square_f32", 768, square_layers);
   layers<bf16_products>("gemm_small_bf16", 768, small_layers);
   layers<f32_products>("gemm_gpt2_f32", 256, gpt2_layers);
   layers<bf16_products>("gemm_gpt2_bf16", 256, gpt2_layers);

@@ -1,6 +1,7 @@
 // A peer is another program that does the same work in segments, on request: one line in, one line of JSON out
 // (bench/peers/). It runs beside the benchmark and takes turns with it, so that both meet the same machine.
 #pragma once
+#include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,13 +19,13 @@ class Peer {
     const char* python = std::getenv("FAUNA_PEER_PYTHON");
     if (python == nullptr || *python == '\0') return;
     int to[2], from[2];
-    if (::pipe(to) != 0 || ::pipe(from) != 0) return;
+    // Closed in every other child: a peer that held another's input open would keep it from ending.
+    if (::pipe2(to, O_CLOEXEC) != 0 || ::pipe2(from, O_CLOEXEC) != 0) return;
     std::signal(SIGPIPE, SIG_IGN);
     child_ = ::fork();
     if (child_ == 0) {
       ::dup2(to[0], 0);
       ::dup2(from[1], 1);
-      for (int fd : {to[0], to[1], from[0], from[1]}) ::close(fd);
       const std::string command =
           "exec \"" + std::string(python) + "\" \"" FAUNA_SOURCE_DIR "/bench/peers/" + script + "\" " + arguments;
       ::execl("/bin/sh", "sh", "-c", command.c_str(), static_cast<char*>(nullptr));
