@@ -14,14 +14,6 @@ using namespace fauna;
 
 namespace {
 
-int machine_threads() {
-#ifdef _OPENMP
-  return omp_get_max_threads();
-#else
-  return 1;
-#endif
-}
-
 enum class layout { fused, heads_first };
 
 template <int Size> struct Problem {
@@ -45,10 +37,10 @@ template <int Size> struct Problem {
         y(count(1)),
         dy(count(1)),
         lse(count(1) / Size),
-        bytes(attention<B>::workspace<Size>(sequences, length, shape, machine_threads())),
+        bytes(attention<B>::workspace<Size>(sequences, length, shape, default_threads())),
         memory(std::aligned_alloc(alignment, aligned(bytes))),
         arena(memory, bytes),
-        b{.threads = machine_threads(), .scratch = &arena},
+        b{.threads = default_threads(), .scratch = &arena},
         how(l) {
     std::uint64_t at = 0;
     for (float& x : qkv) x = Key{1, 1}.normal(at++);

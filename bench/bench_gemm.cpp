@@ -21,14 +21,6 @@ using namespace fauna;
 
 namespace {
 
-int machine_threads() {
-#ifdef _OPENMP
-  return omp_get_max_threads();
-#else
-  return 1;
-#endif
-}
-
 /// Memory in large pages, where the system grants them.
 template <class T> class Block {
  public:
@@ -71,9 +63,9 @@ template <class Products, class E> class Problem {
         a_(count(s.m, s.k)),
         b_(count(s.n, s.k)),
         c_(count(s.m, s.n)),
-        scratch_(gemm<B>::workspace(s.m, s.n, s.k, machine_threads()) / 4),
+        scratch_(gemm<B>::workspace(s.m, s.n, s.k, default_threads()) / 4),
         arena_(scratch_.data(), scratch_.bytes()) {
-    backend_.threads = machine_threads();
+    backend_.threads = default_threads();
     backend_.scratch = &arena_;
   }
   void run() {
@@ -98,11 +90,11 @@ template <class Products, class E> class Problem {
   }
   bench::Share share(int samples, double patience) {
     return bench::share_of_peak(
-        limit_of<Products>, machine_threads(), s_.flops(), [this] { run(); }, samples, patience);
+        limit_of<Products>, default_threads(), s_.flops(), [this] { run(); }, samples, patience);
   }
   bench::Share share_of_eigen(int samples) {
     return bench::share_of_peak(
-        limit_of<Products>, machine_threads(), s_.flops(), [this] { run_eigen(); }, samples, 5);
+        limit_of<Products>, default_threads(), s_.flops(), [this] { run_eigen(); }, samples, 5);
   }
 
  private:

@@ -18,14 +18,6 @@ using namespace fauna;
 
 namespace {
 
-int machine_threads() {
-#ifdef _OPENMP
-  return omp_get_max_threads();
-#else
-  return 1;
-#endif
-}
-
 /// Uniform in [-1, 1).
 std::vector<float> random(std::size_t n, std::uint64_t stream) {
   std::vector<float> v(n);
@@ -56,7 +48,7 @@ struct Memory {
 using B = Cpu<>;
 B backend(Arena& arena) {
   B b;
-  b.threads = machine_threads();
+  b.threads = default_threads();
   b.scratch = &arena;
   return b;
 }
@@ -67,7 +59,7 @@ void bytes(benchmark::State& state, double floats) {
 
 void layer_norm_forward(benchmark::State& state) {
   const int rows = static_cast<int>(state.range(0)), cols = static_cast<int>(state.range(1));
-  Memory memory(layer_norm<B>::workspace(rows, cols, machine_threads()));
+  Memory memory(layer_norm<B>::workspace(rows, cols, default_threads()));
   const B b = backend(memory.arena);
   auto x = random(rows, cols, 1), w = random(1, cols, 2), y = x, mean = random(1, rows, 3), rstd = mean;
   for (auto _ : state)
@@ -78,7 +70,7 @@ void layer_norm_forward(benchmark::State& state) {
 
 void layer_norm_backward(benchmark::State& state) {
   const int rows = static_cast<int>(state.range(0)), cols = static_cast<int>(state.range(1));
-  Memory memory(layer_norm<B>::workspace(rows, cols, machine_threads()));
+  Memory memory(layer_norm<B>::workspace(rows, cols, default_threads()));
   const B b = backend(memory.arena);
   auto x = random(rows, cols, 1), w = random(1, cols, 2), dy = random(rows, cols, 4), dx = random(rows, cols, 5),
        dw = w, mean = random(1, rows, 3), rstd = mean;
@@ -153,9 +145,9 @@ template <class P> void cross_entropy_step(benchmark::State& state) {
   using C = Cpu<P>;
   const int rows = static_cast<int>(state.range(0)), cols = static_cast<int>(state.range(1)),
             vocab = static_cast<int>(state.range(2));
-  Memory memory(cross_entropy<C>::workspace(rows, cols, vocab, machine_threads()));
+  Memory memory(cross_entropy<C>::workspace(rows, cols, vocab, default_threads()));
   C b;
-  b.threads = machine_threads();
+  b.threads = default_threads();
   b.scratch = &memory.arena;
   auto x = random(rows, cols, 1), w = random(vocab, cols, 2), dx = x, dw = w, losses = random(1, rows, 3);
   const auto targets = ids(rows, vocab);

@@ -264,9 +264,12 @@ TEST_CASE("lines say what a run is about; a bar is for terminals only") {
   train(model, text(), o);
   const std::string said = captured.text();
   CHECK(count(said, "\nstep ") + 1 == 7);
+  CAPTURE(said);
   for (const char* part : {"loss 3.", "  lr 0.0", "  norm ", " tokens/s ", " ms ", " GFLOP/s (0 % of peak)", "  ETA ",
-                           "  train 3.", "  val 3.", "(lowest so far)", "memory: planned "})
+                           "  train 3.", "  val 3.", "(lowest so far)", "memory: planned "}) {
+    CAPTURE(part);
     CHECK(said.find(part) != std::string::npos);
+  }
   CHECK(said.find('\r') == std::string::npos);
 }
 

@@ -141,9 +141,11 @@ template <class T> class Trainer {
       if (first.empty() && !(sum - sum == 0)) first = "; the gradient of " + p.name + " is not finite";
       squares += sum;
     }
+    // Some NaNs carry a sign, which says nothing.
+    const auto number = [](double x) { return x == x ? std::to_string(x) : std::string("nan"); };
     fail("train",
-         "step " + std::to_string(iteration()) + " has loss " + std::to_string(s.loss) + ", learning rate " +
-             std::to_string(s.lr) + ", gradient norm " + std::to_string(std::sqrt(squares)) + first,
+         "step " + std::to_string(iteration()) + " has loss " + number(s.loss) + ", learning rate " +
+             std::to_string(s.lr) + ", gradient norm " + number(std::sqrt(squares)) + first,
          "finite numbers",
          std::string(o_.out.empty() ? "the weights are those before this step"
                                     : "the checkpoints in " + o_.out + " are kept") +
