@@ -39,9 +39,6 @@ inline constexpr unsigned build_tag = static_cast<unsigned>(build_isa)
 #ifdef _OPENMP
                                       + 16U
 #endif
-#ifdef FAUNA_CHECKED
-                                      + 32U
-#endif
     ;
 
 }  // namespace fauna::inline v0
