@@ -4,12 +4,12 @@
 #include <benchmark/benchmark.h>
 
 #include <cstdlib>
+#include <fauna/ops/activation/cpu.hpp>
 #include <fauna/ops/adamw/cpu.hpp>
 #include <fauna/ops/clip/cpu.hpp>
 #include <fauna/ops/cross_entropy/cpu.hpp>
 #include <fauna/ops/dropout/cpu.hpp>
 #include <fauna/ops/embedding/cpu.hpp>
-#include <fauna/ops/gelu/cpu.hpp>
 #include <fauna/ops/layer_norm/cpu.hpp>
 #include <fauna/ops/sgd/cpu.hpp>
 #include <vector>
@@ -81,26 +81,26 @@ void layer_norm_backward(benchmark::State& state) {
   bytes(state, 4.0 * rows * cols);
 }
 
-void gelu_forward(benchmark::State& state) {
+void activation_forward(benchmark::State& state) {
   const int rows = static_cast<int>(state.range(0)), cols = static_cast<int>(state.range(1));
   const auto kind = static_cast<activation>(state.range(2));
   Memory memory(0);
   const B b = backend(memory.arena);
   auto x = random(rows, cols, 1), y = x;
   for (auto _ : state)
-    gelu<B>::forward(b, kind, Matrix<const float>(x.data(), rows, cols), Matrix<float>(y.data(), rows, cols));
+    activate<B>::forward(b, kind, Matrix<const float>(x.data(), rows, cols), Matrix<float>(y.data(), rows, cols));
   bytes(state, 2.0 * rows * cols);
 }
 
-void gelu_backward(benchmark::State& state) {
+void activation_backward(benchmark::State& state) {
   const int rows = static_cast<int>(state.range(0)), cols = static_cast<int>(state.range(1));
   const auto kind = static_cast<activation>(state.range(2));
   Memory memory(0);
   const B b = backend(memory.arena);
   auto x = random(rows, cols, 1), dy = random(rows, cols, 2), dx = dy;
   for (auto _ : state)
-    gelu<B>::backward(b, kind, Matrix<const float>(x.data(), rows, cols), Matrix<const float>(dy.data(), rows, cols),
-                      Matrix<float>(dx.data(), rows, cols));
+    activate<B>::backward(b, kind, Matrix<const float>(x.data(), rows, cols),
+                          Matrix<const float>(dy.data(), rows, cols), Matrix<float>(dx.data(), rows, cols));
   bytes(state, 3.0 * rows * cols);
 }
 
@@ -207,8 +207,18 @@ void clip_norm(benchmark::State& state) {
 
 BENCHMARK(layer_norm_forward)->Args({768, 128})->Args({256, 768})->UseRealTime();
 BENCHMARK(layer_norm_backward)->Args({768, 128})->Args({256, 768})->UseRealTime();
-BENCHMARK(gelu_forward)->Args({768, 512, 1})->Args({768, 512, 2})->Args({256, 3072, 1})->UseRealTime();
-BENCHMARK(gelu_backward)->Args({768, 512, 1})->Args({768, 512, 2})->Args({256, 3072, 1})->UseRealTime();
+BENCHMARK(activation_forward)
+    ->Args({768, 512, 1})
+    ->Args({768, 512, 2})
+    ->Args({768, 512, 3})
+    ->Args({256, 3072, 1})
+    ->UseRealTime();
+BENCHMARK(activation_backward)
+    ->Args({768, 512, 1})
+    ->Args({768, 512, 2})
+    ->Args({768, 512, 3})
+    ->Args({256, 3072, 1})
+    ->UseRealTime();
 BENCHMARK(embedding_forward)->Args({768, 128, 65})->Args({256, 768, 50257})->UseRealTime();
 BENCHMARK(embedding_backward)->Args({768, 128, 65})->Args({256, 768, 50257})->UseRealTime();
 BENCHMARK(dropout_apply)->Args({768, 128})->Args({256, 768})->UseRealTime();

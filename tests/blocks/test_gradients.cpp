@@ -56,7 +56,8 @@ template <class Block> void check() {
 TEST_SUITE("gradients") {
   TEST_CASE_TEMPLATE("leaf blocks", Block, Linear<W, 5>, Linear<5, W, false>, LayerNorm<W>, LayerNorm<W, false>,
                      Gelu<W>, Gelu<W, activation::gelu_tanh>, Dropout<W, Rate{0.4F}>, LearnedPosition<8, W>,
-                     AttentionCore<W, 2>, AttentionCore<W, 1, Rate{0.2F}>) {
+                     MultiHead<W, 2>, MultiHead<W, 1, Rate{0.2F}>, AttentionCore<4, 2, 3>,
+                     AttentionCore<3, 1, 2, Rate{0.2F}>) {
     check<Block>();
   }
   TEST_CASE_TEMPLATE("compositions", Block, CausalAttention<W, 2>, CausalAttention<W, 3, false, Rate{0.1F}>, Mlp<W, 11>,

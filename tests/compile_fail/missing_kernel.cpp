@@ -1,6 +1,6 @@
 // The CPU policy without its kernels: the error names the header to include.
-// expect: gelu ops/gelu/cpu.hpp
+// expect: activate ops/activation/cpu.hpp
 #include <fauna/backend/cpu.hpp>
-#include <fauna/ops/gelu/op.hpp>
+#include <fauna/ops/activation/op.hpp>
 
-fauna::gelu<fauna::Cpu<>> missing;
+fauna::activate<fauna::Cpu<>> missing;

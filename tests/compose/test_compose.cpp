@@ -94,7 +94,8 @@ TEST_SUITE("compose") {
     using Deep = Stack<0, 2, Residual<Seq<LayerNorm<4>, Linear<4, 6>>>>;
     CHECK((std::is_same_v<Deep::fault, residual_changes_width<Seq<LayerNorm<4>, Linear<4, 6>>, 4, 6>>));
     CHECK((std::is_void_v<Gpt2::fault>));
-    CHECK((!std::is_void_v<AttentionCore<10, 3>::fault>));
+    CHECK((!std::is_void_v<MultiHead<10, 3>::fault>));
+    CHECK((!std::is_void_v<AttentionCore<3, 2, 4>::fault>));
   }
 
   TEST_CASE("explain prints names, shapes and counts") {

@@ -234,6 +234,81 @@ TEST_CASE("attention: the same bits for any number of threads") {
   }
 }
 
+namespace {
+
+/// Three sequences, row by row in the cache's layout, each in calls of the given sizes (the last is repeated): y.
+template <class B, int Size>
+Rows<float> in_calls(std::vector<int> const& calls, int capacity, AttentionShape a, std::vector<int> const& lengths) {
+  const int n = static_cast<int>(lengths.size());
+  Tensors<float, Size> whole(layout::fused, Batch::uniform(n, capacity), a);
+  a.capacity = capacity;
+  Rows<float> y = whole.matrix(a.heads);
+  std::vector<int> past(lengths.size(), 0);
+  for (std::size_t call = 0;; ++call) {
+    const int most = calls[std::min(call, calls.size() - 1)];
+    Sequences part{{0}, {}, {}};
+    std::vector<int> rows;  // of the whole
+    for (int s = 0; s < n; ++s) {
+      const auto q = static_cast<std::size_t>(s);
+      const int count = std::min(most, lengths[q] - past[q]);
+      for (int r = 0; r < count; ++r) rows.push_back(s * capacity + past[q] + r);
+      part.offsets.push_back(static_cast<int>(rows.size()));
+    }
+    if (rows.empty()) return y;
+    Batch batch = part.batch();
+    batch.past = past.data();
+    const int queries = a.heads * Size;
+    Rows<float> q(batch.rows, queries, 1), out(batch.rows, queries, 1);
+    for (int r = 0; r < batch.rows; ++r)
+      for (int c = 0; c < queries; ++c) q.view()(r, c) = whole.qkv.view()(rows[static_cast<std::size_t>(r)], c);
+    const std::size_t bytes = attention<B>::template workspace<Size>(n, capacity, a, 2);
+    test::Poisoned memory(bytes);
+    Arena scratch(memory.as<void>(), bytes);
+    B b;
+    b.threads = 2;
+    b.scratch = &scratch;
+    attention<B>::template forward<Size>(b, batch, a, Heads<const float>{q.data(), q.view().stride(), Size},
+                                         whole.part(whole.qkv, a.heads), whole.part(whole.qkv, a.heads + a.kv_heads),
+                                         Heads<float>{out.data(), out.view().stride(), Size}, nullptr);
+    for (int r = 0; r < batch.rows; ++r)
+      for (int c = 0; c < queries; ++c) y.view()(rows[static_cast<std::size_t>(r)], c) = out.view()(r, c);
+    for (int s = 0; s < n; ++s)
+      past[static_cast<std::size_t>(s)] +=
+          part.offsets[static_cast<std::size_t>(s) + 1] - part.offsets[static_cast<std::size_t>(s)];
+  }
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("attention: a cache gives the bits of one call, however the rows are split", B, Tile<isa::baseline>,
+                   Tile<isa::avx2>, Tile<isa::avx512>) {
+  const std::vector<int> lengths{200, 3, 130};
+  for (const int kv : {1, 3}) {
+    const AttentionShape a = shape(3, kv, 24);
+    const Rows<float> whole = in_calls<B, 24>({200}, 200, a, lengths);
+    for (std::vector<int> const& calls : {std::vector<int>{1}, {2}, {16}, {17}, {64}, {65}, {130, 1}, {5, 70, 2}})
+      CHECK(test::same_bits<float>(in_calls<B, 24>(calls, 200, a, lengths), whole));
+    // and the sequences as a plain batch
+    const Sequences plain = ragged({200, 3, 130});
+    AttentionShape without = a;
+    Tensors<float, 24> rows(layout::fused, plain.batch(), a), source(layout::fused, Batch::uniform(3, 200), a);
+    for (int s = 0, r = 0; s < 3; ++s)
+      for (int i = 0; i < lengths[static_cast<std::size_t>(s)]; ++i, ++r)
+        for (int c = 0; c < rows.qkv.cols(); ++c) rows.qkv.view()(r, c) = source.qkv.view()(s * 200 + i, c);
+    test::Poisoned memory(attention<B>::template workspace<24>(3, 200, without, 1));
+    Arena scratch = memory.arena();
+    B b;
+    b.threads = 1;
+    b.scratch = &scratch;
+    rows.run(b, plain.batch(), without);
+    bool same = true;
+    for (int s = 0, r = 0; s < 3; ++s)
+      for (int i = 0; i < lengths[static_cast<std::size_t>(s)]; ++i, ++r)
+        for (int c = 0; c < 3 * 24; ++c) same = same && rows.y.view()(r, c) == whole.view()(s * 200 + i, c);
+    CHECK(same);
+  }
+}
+
 TEST_CASE("attention: a row's bits depend on no other sequence and no later row") {
   const AttentionShape a = shape(2, 2, 32);
   constexpr int length = 100, wide = 6 * 32;

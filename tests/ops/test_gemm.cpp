@@ -2,7 +2,7 @@
 
 #include <Eigen/Core>
 #include <cmath>
-#include <fauna/ops/gelu/cpu.hpp>
+#include <fauna/ops/activation/cpu.hpp>
 #include <fauna/ops/gemm/cpu.hpp>
 #include <fauna/ops/gemm/ref.hpp>
 #include <type_traits>
@@ -20,7 +20,8 @@ namespace {
 
 enum class form { nt, nn, tn };
 constexpr form forms[] = {form::nt, form::nn, form::tn};
-constexpr activation activations[] = {activation::none, activation::gelu, activation::gelu_tanh};
+constexpr activation activations[] = {activation::none, activation::gelu, activation::gelu_tanh,
+                                      activation::silu, activation::relu, activation::relu_squared};
 
 template <class B> constexpr bool rounds_to_bf16 = false;
 template <isa T, unsigned Tag> constexpr bool rounds_to_bf16<Cpu<bf16_products, T, Tag>> = true;
@@ -215,11 +216,11 @@ TEST_CASE_TEMPLATE("gemm: a fused bias, activation and gate give the bits of the
     for (int j = 0; j < n; ++j) biased.view()(i, j) += bias.view()(0, j);
   for (activation act : activations) {
     Rows<float> separate(m, n), fused(m, n), pre(m, n), gated(m, n);
-    gelu<B>::forward({}, act, biased, separate);
+    activate<B>::forward({}, act, biased, separate);
     run<B>(form::nt, 2, k, o.x, o.w, fused, {.bias = bias.data(), .act = act, .pre = pre.data(), .pre_stride = n});
     CHECK(equal(fused, separate));
     CHECK(equal(pre, biased));
-    gelu<B>::backward({}, act, gate, plain, separate);
+    activate<B>::backward({}, act, gate, plain, separate);
     run<B>(form::nt, 2, k, o.x, o.w, gated, {.act = act, .gate = gate.data(), .gate_stride = n});
     CHECK(equal(gated, separate));
   }

@@ -167,7 +167,8 @@ TEST_CASE("a full disk: an error, and the checkpoint before it stays") {
 
 TEST_CASE("configs as text") {
   const GptConfig c = test::SmallGpt::config;
-  CHECK(to_text(c) == "gpt layers=2 heads=2 width=24 context=12 vocab=27 bias=1 dropout_millionths=100000");
+  CHECK(to_text(c) ==
+        "gpt layers=2 heads=2 width=24 context=12 vocab=27 bias=1 dropout_millionths=100000 activation=gelu");
   CHECK(to_text(gpt_config(to_text(c))) == to_text(c));
   CHECK(cpp_type(c) ==
         "fauna::Gpt<fauna::GptConfig{.layers = 2, .heads = 2, .width = 24, .context = 12, .vocab = 27, "
@@ -175,7 +176,9 @@ TEST_CASE("configs as text") {
   CHECK(
       cpp_type(NanoGptCpu::config) ==
       "fauna::Gpt<fauna::GptConfig{.layers = 4, .heads = 4, .width = 128, .context = 64, .vocab = 65, .bias = false}>");
-  for (const char* wrong : {"", "gpt", "llama layers=2", "gpt layers=2 heads=2 width=24 context=12 vocab=27 bias=1",
-                            "gpt layers=2 heads=2 width=24 context=12 vocab=27 bias=1 dropout_millionths=0; evil"})
+  for (const char* wrong :
+       {"", "gpt", "llama layers=2",
+        "gpt layers=2 heads=2 width=24 context=12 vocab=27 bias=1 dropout_millionths=0 activation=tanh",
+        "gpt layers=2 heads=2 width=24 context=12 vocab=27 bias=1 dropout_millionths=0 activation=gelu; evil"})
     CHECK_THROWS_AS(gpt_config(wrong), error);
 }

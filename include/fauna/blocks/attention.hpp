@@ -5,67 +5,115 @@
 #include <fauna/blocks/linear.hpp>
 #include <fauna/compose/at.hpp>
 #include <fauna/compose/seq.hpp>
+#include <fauna/compose/stored_as.hpp>
+#include <fauna/ops/add/op.hpp>
 #include <fauna/ops/attention/op.hpp>
 
 namespace fauna::inline v0 {
 
-/// Attention itself, between the projections: rows of [q | k | v], each Width wide, to rows of Width.
-/// y must stay as it is until backward, which reads it.
-template <int Width, int NHeads, Rate Drop = Rate{}> struct AttentionCore : Leaf<3 * Width, Width> {
+/// Attention itself, between the projections: rows of [q | k | v] with NHeads, KvHeads and KvHeads heads, to rows of
+/// NHeads heads. Query head h reads key head h / (NHeads / KvHeads): one key head is multi-query attention (Shazeer
+/// 2019), some are grouped-query attention (Ainslie et al. 2023). y must stay as it is until backward, which reads it.
+/// Its state is a KV cache: the keys and values of all rows so far.
+template <int NHeads, int KvHeads, int HeadSize, Rate Drop = Rate{}>
+struct AttentionCore : Leaf<(NHeads + 2 * KvHeads) * HeadSize, NHeads * HeadSize> {
   static constexpr const char* kind_name = "AttentionCore";
-  static constexpr int head_size = Width / NHeads;
-  using fault = std::conditional_t<Width % NHeads == 0, void, heads_do_not_divide_width<AttentionCore, Width, NHeads>>;
+  static constexpr int queries = NHeads * HeadSize, keys = KvHeads * HeadSize;
+  using fault = std::conditional_t<KvHeads >= 1 && NHeads % KvHeads == 0, void,
+                                   key_heads_do_not_divide_heads<AttentionCore, NHeads, KvHeads>>;
   template <class S> struct Saved {
-    View<S, dyn, NHeads> lse;     ///< log of each row's softmax denominator
-    View<const S, dyn, Width> y;  ///< the output, kept by whoever owns it
+    View<S, dyn, NHeads> lse;       ///< log of each row's softmax denominator
+    View<const S, dyn, queries> y;  ///< the output, kept by whoever owns it
+  };
+  template <class S> struct State {
+    View<S, dyn, keys> k, v;  ///< [sequences x capacity]: row j of sequence s is row s * capacity + j
+    int capacity = 0;
   };
   template <class S> static constexpr void plan(Saved<S>& s, Shape const& shape, Arena& a) {
     s.lse = a.take_view<S, dyn, NHeads>(shape.rows());
   }
+  template <class S> static constexpr void plan_state(State<S>& s, Shape const& shape, Arena& a) {
+    s.capacity = shape.context;
+    s.k = a.take_view<S, dyn, keys>(shape.sequences * shape.context);
+    s.v = a.take_view<S, dyn, keys>(shape.sequences * shape.context);
+  }
+  template <class F, class... St> static constexpr void visit_state(F&& f, St&... s) {
+    f(s.k...);
+    f(s.v...);
+  }
   template <class B> static constexpr void plan_scratch(Shape const& s, Arena& a) {
-    plan_workspace(attention<B>::template workspace<head_size>(s.sequences, s.length, how(Key{}), s.threads), a);
+    plan_workspace(attention<B>::template workspace<HeadSize>(s.sequences, s.longest(), how(Key{}), s.threads), a);
   }
   /// q·k and the weighted sum of v, 2 multiplications and additions each (the causal half is not subtracted, as is
   /// usual).
-  static constexpr double flops(double context) { return 4.0 * Width * context; }
+  static constexpr double flops(double context) { return 4.0 * queries * context; }
 
-  template <class C> using X = typename Leaf<3 * Width, Width>::template X<C>;
-  template <class C> using Y = typename Leaf<3 * Width, Width>::template Y<C>;
-  template <class C> using DX = typename Leaf<3 * Width, Width>::template DX<C>;
-  template <class C> using DY = typename Leaf<3 * Width, Width>::template DY<C>;
+  using Rows = Leaf<queries + 2 * keys, queries>;
+  template <class C> using X = typename Rows::template X<C>;
+  template <class C> using Y = typename Rows::template Y<C>;
+  template <class C> using DX = typename Rows::template DX<C>;
+  template <class C> using DY = typename Rows::template DY<C>;
 
   template <class C, class W, class St, class Sv>
-  static void forward(C const& c, W const&, St&, X<C> x, Y<C> y, Sv& saved) {
+  static void forward(C const& c, W const&, St& state, X<C> x, Y<C> y, Sv& saved) {
     auto a = how(c.key);
     if (c.mode == mode::eval) a.dropout = 0;
-    attention<typename C::backend_type>::template forward<head_size>(c.backend, *c.batch, a, third<0>(x), third<1>(x),
-                                                                     third<2>(x), heads(y), saved.lse.data());
+    if (state.capacity > 0 && !c.keeps()) {
+      remember(c, state, x);
+      a.capacity = state.capacity;
+      attention<typename C::backend_type>::template forward<HeadSize>(
+          c.backend, *c.batch, a, heads(q(x)), heads(as_const(state.k)), heads(as_const(state.v)), heads(y), nullptr);
+      return;
+    }
+    attention<typename C::backend_type>::template forward<HeadSize>(c.backend, *c.batch, a, heads(q(x)), heads(k(x)),
+                                                                    heads(v(x)), heads(y), saved.lse.data());
     saved.y = y;
   }
   template <class C, class W, class G, class Sv, class St>
   static void backward(C const& c, W const&, G&, X<C> x, Sv& saved, DY<C> dy, DX<C> dx, St&) {
-    attention<typename C::backend_type>::template backward<head_size>(
-        c.backend, *c.batch, how(c.key), third<0>(x), third<1>(x), third<2>(x), heads(saved.y), saved.lse.data(),
-        heads(dy), third<0>(dx), third<1>(dx), third<2>(dx));
+    attention<typename C::backend_type>::template backward<HeadSize>(
+        c.backend, *c.batch, how(c.key), heads(q(x)), heads(k(x)), heads(v(x)), heads(saved.y), saved.lse.data(),
+        heads(dy), heads(q(dx)), heads(k(dx)), heads(v(dx)));
   }
 
  private:
   static constexpr AttentionShape how(Key key) {
     // 1/sqrt(head size): std::sqrt is not constexpr; Newton's iteration is, and exact enough in double
-    double root = head_size;
-    for (int i = 0; i < 60; ++i) root = 0.5 * (root + head_size / root);
-    return {.heads = NHeads, .kv_heads = NHeads, .scale = 1 / root, .dropout = Drop.value, .key = key};
+    double root = HeadSize;
+    for (int i = 0; i < 60; ++i) root = 0.5 * (root + HeadSize / root);
+    return {.heads = NHeads, .kv_heads = KvHeads, .scale = 1 / root, .dropout = Drop.value, .key = key};
   }
-  template <class V> static constexpr auto heads(V v) {
-    return Heads<typename V::element>{v.data(), v.stride(), head_size};
+  template <class V> static constexpr auto q(V x) { return x.template columns<0, queries>(); }
+  template <class V> static constexpr auto k(V x) { return x.template columns<queries, keys>(); }
+  template <class V> static constexpr auto v(V x) { return x.template columns<queries + keys, keys>(); }
+  template <class V> static constexpr auto heads(V x) {
+    return Heads<typename V::element>{x.data(), x.stride(), HeadSize};
   }
-  template <int I, class V> static constexpr auto third(V v) { return heads(v.template columns<I * Width, Width>()); }
+  /// The keys and values of the batch's rows, behind those that the state holds.
+  template <class C, class St> static void remember(C const& c, St& state, X<C> x) {
+    Batch const& b = *c.batch;
+    for (int s = 0; s < b.sequences; ++s) {
+      const int from = b.first(s), rows = b.last(s) - from, to = s * state.capacity + b.before(s);
+      if (b.before(s) + rows > state.capacity)
+        fail(c.path.str(), std::to_string(b.before(s) + rows) + " rows of sequence " + std::to_string(s),
+             "at most the " + std::to_string(state.capacity) + " that the KV cache was planned for");
+      add<typename C::backend_type>::run(c.backend, k(x).middle_rows(from, rows), {}, state.k.middle_rows(to, rows));
+      add<typename C::backend_type>::run(c.backend, v(x).middle_rows(from, rows), {}, state.v.middle_rows(to, rows));
+    }
+  }
+};
+
+/// As many key heads as heads, which share a width.
+template <int Width, int NHeads, Rate Drop = Rate{}>
+struct MultiHead : AttentionCore<NHeads, NHeads, Width / NHeads, Drop> {
+  static constexpr int in = 3 * Width, out = Width;
+  using fault = std::conditional_t<Width % NHeads == 0, void, heads_do_not_divide_width<MultiHead, Width, NHeads>>;
 };
 
 template <int Width, int NHeads, bool Bias = true, Rate Drop = Rate{}>
 struct CausalAttention
-    : with_dropout<Seq<At<"c_attn", Linear<Width, 3 * Width, Bias>>, AttentionCore<Width, NHeads, Drop>,
-                       At<"c_proj", Linear<Width, Width, Bias, residual_normal(0.02F)>>>,
+    : with_dropout<Seq<At<"c_attn", StoredAs<conv1d, Linear<Width, 3 * Width, Bias>>>, MultiHead<Width, NHeads, Drop>,
+                       At<"c_proj", StoredAs<conv1d, Linear<Width, Width, Bias, residual_normal(0.02F)>>>>,
                    Drop> {};
 
 }  // namespace fauna::inline v0

@@ -1,14 +1,22 @@
-// LayerNorm (Ba, Kiros, Hinton 2016): y = (x - mean) / sqrt(variance + ε) · weight + bias, statistics over the width.
+// Normalisation of each row over the width.
+//   LayerNorm (Ba, Kiros, Hinton 2016)   y = (x - mean) / √(variance + ε) · weight + bias
+//   RmsNorm (Zhang and Sennrich 2019)    y = x / √(mean of x² + ε) · (offset + weight)
 #pragma once
 #include <fauna/core/block.hpp>
 #include <fauna/ops/layer_norm/op.hpp>
+#include <fauna/ops/rms_norm/op.hpp>
 
 namespace fauna::inline v0 {
 
-template <int Width, bool Bias = true> struct LayerNorm : Elementwise<Width> {
+/// What is added to a variance, as a template argument: Epsilon{1e-6F}.
+struct Epsilon {
+  float value = 1e-5F;
+  constexpr bool operator==(Epsilon const&) const = default;
+};
+
+template <int Width, bool Bias = true, Epsilon E = Epsilon{}> struct LayerNorm : Elementwise<Width> {
   static constexpr const char* kind_name = "LayerNorm";
   static constexpr bool adds_dx = true;
-  static constexpr float epsilon = 1e-5F;
   template <class D> struct Weights { View<typename D::vector, 1, Width> weight, bias; };
   template <class S> struct Saved {
     View<S, dyn, 1> mean, rstd;  ///< rstd: 1 / sqrt(variance + ε)
@@ -30,13 +38,45 @@ template <int Width, bool Bias = true> struct LayerNorm : Elementwise<Width> {
   template <class C, class W, class St, class Sv>
   static void forward(C const& c, W const& w, St&, X<C> x, Y<C> y, Sv& saved) {
     layer_norm<typename C::backend_type>::forward(c.backend, x, w.weight.data(), w.bias.data(), y, saved.mean.data(),
-                                                  saved.rstd.data(), epsilon);
+                                                  saved.rstd.data(), E.value);
   }
   template <class C, class W, class G, class Sv, class St>
   static void backward(C const& c, W const& w, G& dw, X<C> x, Sv& saved, X<C> dy, Y<C> dx, St&) {
     layer_norm<typename C::backend_type>::backward(c.backend, x, w.weight.data(), saved.mean.data(), saved.rstd.data(),
                                                    dy, dx, c.into.template view<Width>(x.rows()), dw.weight.data(),
                                                    dw.bias.data());
+  }
+};
+
+/// Offset 0, or 1 where weights are kept around zero (Gemma).
+template <int Width, Epsilon E = Epsilon{}, int Offset = 0> struct RmsNorm : Elementwise<Width> {
+  static constexpr const char* kind_name = "RmsNorm";
+  static constexpr bool adds_dx = true;
+  template <class D> struct Weights { View<typename D::vector, 1, Width> weight; };
+  template <class S> struct Saved {
+    View<S, dyn, 1> rstd;  ///< 1 / √(mean of x² + ε)
+  };
+  template <class W, class F> static constexpr void visit(W& w, Place const& at, F&& f) {
+    f(Tensor{.field = "weight", .stored = kind::vector, .init = Offset == 0 ? ones : zeros, .rank = 1, .at = at},
+      w.weight);
+  }
+  template <class S> static constexpr void plan(Saved<S>& s, Shape const& shape, Arena& a) {
+    s.rstd = a.take_view<S, dyn, 1>(shape.rows());
+  }
+  template <class B> static constexpr void plan_scratch(Shape const& s, Arena& a) {
+    plan_workspace(rms_norm<B>::workspace(s.rows(), Width, s.threads), a);
+  }
+  template <class C> using X = typename Elementwise<Width>::template X<C>;
+  template <class C> using Y = typename Elementwise<Width>::template Y<C>;
+
+  template <class C, class W, class St, class Sv>
+  static void forward(C const& c, W const& w, St&, X<C> x, Y<C> y, Sv& saved) {
+    rms_norm<typename C::backend_type>::forward(c.backend, x, w.weight.data(), Offset, y, saved.rstd.data(), E.value);
+  }
+  template <class C, class W, class G, class Sv, class St>
+  static void backward(C const& c, W const& w, G& dw, X<C> x, Sv& saved, X<C> dy, Y<C> dx, St&) {
+    rms_norm<typename C::backend_type>::backward(c.backend, x, w.weight.data(), Offset, saved.rstd.data(), dy, dx,
+                                                 c.into.template view<Width>(x.rows()), dw.weight.data());
   }
 };
 

@@ -1,9 +1,14 @@
-// The pointwise non-linearities by name. What they compute is in ops/gelu/op.hpp.
+// The pointwise non-linearities by name. What they compute is in ops/activation/op.hpp.
 #pragma once
 #include <fauna/core/version.hpp>
 
 namespace fauna::inline v0 {
 
-enum class activation : int { none, gelu, gelu_tanh };
+enum class activation : int { none, gelu, gelu_tanh, silu, relu, relu_squared };
+
+constexpr const char* name_of(activation a) {
+  constexpr const char* names[] = {"none", "gelu", "gelu_tanh", "silu", "relu", "relu_squared"};
+  return names[static_cast<int>(a)];
+}
 
 }  // namespace fauna::inline v0

@@ -7,12 +7,13 @@ namespace fauna::inline v0 {
 
 struct Batch {
   int sequences = 1;
-  int rows = 0;                         ///< rows in all
-  int length = 0;                       ///< rows of every sequence when uniform, else 0
-  const int* offsets = nullptr;         ///< [sequences + 1] first row of each sequence, when ragged
-  const int* tokens = nullptr;          ///< [rows] token ids
-  const int* targets = nullptr;         ///< [rows] next token of each row, or the ignore index; null in inference
-  const int* positions = nullptr;       ///< [rows] position in the sequence; null: the row's index in its sequence
+  int rows = 0;                    ///< rows in all
+  int length = 0;                  ///< rows of every sequence when uniform, else 0
+  const int* offsets = nullptr;    ///< [sequences + 1] first row of each sequence, when ragged
+  const int* tokens = nullptr;     ///< [rows] token ids
+  const int* targets = nullptr;    ///< [rows] next token of each row, or the ignore index; null in inference
+  const int* positions = nullptr;  ///< [rows] position in the sequence; null: past + the row's index in its sequence
+  const int* past = nullptr;       ///< [sequences] rows of each sequence that its state holds already; null: none
   const int* document_start = nullptr;  ///< [rows] row at which the row's packed document starts; null: one document
   const int* parent = nullptr;  ///< [rows] row each row continues, -1 for a root; null: the row before (no tree)
 
@@ -28,8 +29,11 @@ struct Batch {
 
   constexpr int first(int sequence) const { return offsets ? offsets[sequence] : sequence * length; }
   constexpr int last(int sequence) const { return offsets ? offsets[sequence + 1] : (sequence + 1) * length; }
+  constexpr int before(int sequence) const { return past ? past[sequence] : 0; }
   /// Position of a row that belongs to `sequence`.
-  constexpr int position(int sequence, int row) const { return positions ? positions[row] : row - first(sequence); }
+  constexpr int position(int sequence, int row) const {
+    return positions ? positions[row] : before(sequence) + row - first(sequence);
+  }
   /// The first row that `row` may look back to.
   constexpr int start(int sequence, int row) const {
     return document_start && document_start[row] > first(sequence) ? document_start[row] : first(sequence);
@@ -40,6 +44,17 @@ struct Batch {
     if (parent == nullptr) return true;
     while (r > k) r = parent[r];
     return r == k;
+  }
+  /// May row r see what the state held before this call? A document that starts inside the batch may not.
+  constexpr bool sees_past(int sequence, int r) const { return start(sequence, r) == first(sequence); }
+  /// The most rows of a sequence, those in its state included.
+  constexpr int longest() const {
+    int most = 0;
+    for (int s = 0; s < sequences; ++s) {
+      const int n = before(s) + last(s) - first(s);
+      if (n > most) most = n;
+    }
+    return most;
   }
   /// No documents and no tree: row r sees exactly the rows before it in its sequence.
   constexpr bool plainly_causal() const { return document_start == nullptr && parent == nullptr; }

@@ -19,8 +19,11 @@ struct Shape {
   int sequences = 1;
   int length = 1;  ///< rows of the longest sequence
   int threads = 1;
-  int total = 0;  ///< rows in all when sequences are ragged; 0: sequences x length
+  int total = 0;    ///< rows in all when sequences are ragged; 0: sequences x length
+  int context = 0;  ///< rows of a sequence that a state must hold when it grows with them; 0: such a state is not kept
   constexpr int rows() const { return total > 0 ? total : sequences * length; }
+  /// Rows of the longest sequence, with those in its state.
+  constexpr int longest() const { return context > length ? context : length; }
 };
 
 /// Where a result goes: overwrite (no base), or base + result, with the sum started from base. With base == the output

@@ -43,11 +43,12 @@ concept Trainable = Block<B> &&
 
 /// A block that carries something from call to call.
 template <class B>
-concept Stateful = Block<B> &&(state_bytes<B>(Shape{}) > 0);
+concept Stateful = Block<B> &&(state_bytes<B>(Shape{.context = 1}) > 0);
 
 /// A block whose state does not grow with the context: recurrent mixers, and blocks without any state.
 template <class B>
-concept ConstantState = Block<B> &&(state_bytes<B>(Shape{.length = 1}) == state_bytes<B>(Shape{.length = 4096}));
+concept ConstantState = Block<B> &&
+    (state_bytes<B>(Shape{.length = 1, .context = 1}) == state_bytes<B>(Shape{.length = 4096, .context = 4096}));
 
 /// A language model: knows its vocabulary and turns tokens to a loss and to logits.
 template <class M>

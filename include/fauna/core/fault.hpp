@@ -12,6 +12,7 @@ template <class First, class Second, int Gives, int Wants> struct widths_differ;
 template <class Block, int Reads, int Writes> struct residual_changes_width;
 template <class Layer, int Reads, int Writes> struct layer_changes_width;
 template <class Block, int Width, int Heads> struct heads_do_not_divide_width;
+template <class Block, int Heads, int KeyHeads> struct key_heads_do_not_divide_heads;
 template <class Embedding, class Head, int EmbeddingWidth, int HeadWidth> struct tied_widths_differ;
 
 template <label Name, class B> struct At;

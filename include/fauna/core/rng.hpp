@@ -41,7 +41,8 @@ struct Key {
   /// One 32-bit word at a position: word (position mod 4) of block (position / 4).
   constexpr std::uint32_t word(std::uint64_t position) const { return words(position >> 2)[position & 3U]; }
   /// Uniform in [0, 1), 24 bits.
-  constexpr float uniform(std::uint64_t position) const { return static_cast<float>(word(position) >> 8) * 0x1p-24F; }
+  constexpr float uniform(std::uint64_t position) const { return uniform_of(word(position)); }
+  static constexpr float uniform_of(std::uint32_t word) { return static_cast<float>(word >> 8) * 0x1p-24F; }
   /// Standard normal by Box and Muller: positions 2i and 2i + 1 are the cosine and the sine of block i.
   float normal(std::uint64_t position) const {
     const Philox r = words(position >> 1);

@@ -29,6 +29,23 @@ inline constexpr Init zeros{}, ones{.mean = 1};
 constexpr Init normal(float deviation) { return {.deviation = deviation}; }
 constexpr Init residual_normal(float deviation) { return {.deviation = deviation, .by_depth = true}; }
 
+/// How a tensor lies in the reference checkpoint, where that is not how the model has it.
+struct Layout {
+  bool transposed = false;  ///< [cols, rows]: GPT-2's Conv1D; vectors are not affected
+  int heads = 0;            ///< rows [heads][parts][size] there are [parts][heads][size] here (GPT-NeoX's
+  int parts = 1;            ///< query_key_value has 3 parts); 0: rows in order
+  constexpr bool operator==(Layout const&) const = default;
+
+  /// Which row of the checkpoint is row r of the `rows` that the model has.
+  constexpr int source_row(int r, int rows) const {
+    if (heads == 0) return r;
+    const int size = rows / (heads * parts), part = r / (heads * size), head = r / size % heads;
+    return (head * parts + part) * size + r % size;
+  }
+};
+
+inline constexpr Layout conv1d{.transposed = true};
+
 /// Where in the model a visitor stands.
 struct Place {
   const Path* path = nullptr;
@@ -42,6 +59,7 @@ struct Tensor {
   Init init{};
   int rank = 2;  ///< 1 or 2, as in the reference checkpoint
   role is = role::parameter;
+  Layout layout{};
   float lr_scale = 1;
   Place at{};
 

@@ -1,14 +1,20 @@
-// Text from a model, one token after another: nanoGPT's generate. Each step reads the last `context` tokens anew.
+// Text from a model, one token after another. Prompts of any lengths are read in chunks into a cache, then every
+// sequence goes on a token at a time. A sequence's text depends on its own prompt and key alone: not on the chunks, the
+// number of threads, or the sequences beside it.
 #pragma once
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
-#include <fauna/core/batch.hpp>
-#include <fauna/core/call.hpp>
+#include <fauna/decode/cache.hpp>
 #include <fauna/decode/sampling.hpp>
 
 namespace fauna::inline v0 {
+
+/// What happens when a sequence is as long as the context. slide: each further token is drawn from the last `context`
+/// tokens, read anew, as nanoGPT does it; stop: the text ends there; refuse: an error.
+enum class context_end : int { slide, stop, refuse };
 
 /// The defaults are those of nanoGPT's sample.py.
 struct GenerateOptions {
@@ -16,52 +22,188 @@ struct GenerateOptions {
   float temperature = 0.8F;  ///< 0: always the likeliest token
   int top_k = 200;           ///< 0: all
   float top_p = 1;
+  float min_p = 0;               ///< drop tokens less likely than this part of the likeliest; 0: none
+  float repetition_penalty = 1;  ///< of every token in the text so far (Keskar et al. 2019, section 4.1); 1: none
   std::uint64_t seed = 1337;
-  std::uint64_t sample = 0;  ///< which of the texts that a seed gives
-  int vocab = 0;             ///< draw among the first so many ids; 0: all of the model's
+  std::uint64_t sample = 0;         ///< which of the texts that a seed gives; sequence s of several gets sample + s
+  int vocab = 0;                    ///< draw among the first so many ids; 0: all of the model's
+  std::vector<int> stop_ids{};      ///< a sequence ends after one of these
+  std::vector<std::string> stop{};  ///< a text ends before one of these
+  int chunk = 512;                  ///< rows of a sequence that one call reads at most
+  int context = 0;                  ///< rows of a sequence at most; 0: the model's own context
+  context_end at_end = context_end::slide;
 };
 
-/// Continues `ids` by options.tokens tokens and calls see(token) with each; all ids are returned. A token is drawn from
-/// (seed, sample, its position), so the text does not depend on the number of threads. At most `context` tokens are
-/// read at once; the model's own limit where it has one.
-template <class T, class F>
-std::vector<int> generate_tokens(T& model, std::vector<int> ids, GenerateOptions const& o, F&& see, int context = 0) {
-  using M = typename T::model;
-  if constexpr (requires { M::config.context; }) context = M::config.context;
-  if (ids.empty()) fail("generate", "an empty prompt", "at least one token");
-  if (context < 1) fail("generate", "a context of " + std::to_string(context), "at least 1");
-  for (const int id : ids)
-    if (id < 0 || id >= M::vocab)
-      fail("generate", "token " + std::to_string(id), "one of the model's " + std::to_string(M::vocab));
-  if (o.tokens < 0) fail("generate", std::to_string(o.tokens) + " tokens", "0 or more");
-  model.prepare_inference({.sequences = 1, .length = context});
-  const int vocab = o.vocab > 0 && o.vocab < M::vocab ? o.vocab : M::vocab;
-  Sampler sampler(vocab, {.temperature = o.temperature, .top_k = o.top_k, .top_p = o.top_p});
-  std::vector<float> logits(static_cast<std::size_t>(M::vocab));
-  const Key key = Key{o.seed, 0}.child(0x74657874).child(o.sample);
-  ids.reserve(ids.size() + static_cast<std::size_t>(o.tokens));
-  for (int i = 0; i < o.tokens; ++i) {
-    const auto most = static_cast<std::size_t>(context);
-    const std::size_t from = ids.size() > most ? ids.size() - most : 0;
-    model.logits(Batch::uniform(1, static_cast<int>(ids.size() - from), ids.data() + from),
-                 Matrix<float>(logits.data(), 1, M::vocab));
-    ids.push_back(sampler(logits.data(), key, ids.size()));
-    see(ids.back());
-  }
-  return ids;
+namespace generate_detail {
+
+/// A sequence on its way: its ids, how many of them the cache has read, whether it goes on.
+struct Sequence {
+  std::vector<int> ids;
+  std::size_t prompt = 0;
+  int read = 0;  ///< of ids, from `from` on
+  std::size_t from = 0;
+  bool done = false;
+  Key key{};
+  int pending() const { return static_cast<int>(ids.size() - from) - read; }
+};
+
+template <class M> int context_of(GenerateOptions const& o) {
+  int most = o.context;
+  if constexpr (requires { M::config.context; })
+    if (most == 0 || most > M::config.context) most = M::config.context;
+  if (most < 1) fail("generate", "a context of " + std::to_string(most), "at least 1");
+  return most;
 }
 
-/// prompt and what follows it. `see` is called with each piece of text as it comes.
+template <class M> void check(std::vector<std::vector<int>> const& prompts, GenerateOptions const& o, int context) {
+  if (prompts.empty()) fail("generate", "no prompt", "at least one");
+  if (o.tokens < 0) fail("generate", std::to_string(o.tokens) + " tokens", "0 or more");
+  if (o.chunk < 1) fail("generate", "chunks of " + std::to_string(o.chunk) + " rows", "at least 1");
+  for (auto const& ids : prompts) {
+    if (ids.empty()) fail("generate", "an empty prompt", "at least one token");
+    for (const int id : ids)
+      if (id < 0 || id >= M::vocab)
+        fail("generate", "token " + std::to_string(id), "one of the model's " + std::to_string(M::vocab));
+    if (o.at_end == context_end::refuse &&
+        ids.size() + static_cast<std::size_t>(o.tokens) > static_cast<std::size_t>(context) + 1)
+      fail("generate", std::to_string(ids.size()) + " tokens of prompt and " + std::to_string(o.tokens) + " more",
+           "no more than the context of " + std::to_string(context));
+  }
+}
+
+inline bool one_each(std::vector<int> const& offsets) {
+  for (std::size_t s = 0; s < offsets.size(); ++s)
+    if (offsets[s] != static_cast<int>(s)) return false;
+  return true;
+}
+
+/// see(sequence, id) may return false to end that sequence.
+template <class F> bool goes_on(F& see, int sequence, int id) {
+  if constexpr (std::is_void_v<decltype(see(sequence, id))>) return see(sequence, id), true;
+  else return see(sequence, id);
+}
+
+}  // namespace generate_detail
+
+/// Continues each prompt by up to options.tokens tokens and calls see(sequence, id) with each; all ids are returned.
+/// A token is drawn from (seed, sample + sequence, its position).
+template <class T, class F>
+std::vector<std::vector<int>> generate_batch(T& model, std::vector<std::vector<int>> const& prompts,
+                                             GenerateOptions const& o, F&& see) {
+  using M = typename T::model;
+  using generate_detail::Sequence;
+  const int context = generate_detail::context_of<M>(o), n = static_cast<int>(prompts.size());
+  generate_detail::check<M>(prompts, o, context);
+  const int chunk = o.chunk < context ? o.chunk : context;
+  model.prepare_inference({.sequences = n, .length = chunk, .context = context});
+  Cache<M, typename T::backend> cache(n, context);
+  const int vocab = o.vocab > 0 && o.vocab < M::vocab ? o.vocab : M::vocab;
+  Sampler sampler(vocab, {.temperature = o.temperature,
+                          .top_k = o.top_k,
+                          .top_p = o.top_p,
+                          .min_p = o.min_p,
+                          .repetition_penalty = o.repetition_penalty});
+  std::vector<float> logits(static_cast<std::size_t>(n) * static_cast<std::size_t>(M::vocab));
+  std::vector<Sequence> all(prompts.size());
+  for (std::size_t s = 0; s < all.size(); ++s) {
+    all[s].ids = prompts[s];
+    all[s].prompt = prompts[s].size();
+    all[s].ids.reserve(all[s].prompt + static_cast<std::size_t>(o.tokens));
+    all[s].key = Key{o.seed, 0}.child(0x74657874).child(o.sample + s);
+    all[s].done = o.tokens == 0;
+    if (all[s].prompt > static_cast<std::size_t>(context))
+      all[s].from = all[s].prompt - static_cast<std::size_t>(context);
+  }
+  std::vector<int> tokens, offsets;
+  for (;;) {
+    tokens.clear();
+    offsets.assign(1, 0);
+    bool draws = false;
+    for (auto& s : all) {
+      const int pending = s.done ? 0 : s.pending(), rows = pending < chunk ? pending : chunk;
+      const auto* from = s.ids.data() + s.from + s.read;
+      tokens.insert(tokens.end(), from, from + rows);
+      offsets.push_back(static_cast<int>(tokens.size()));
+      draws = draws || (rows > 0 && rows == pending);
+    }
+    if (tokens.empty()) break;
+    Batch batch;
+    batch.sequences = n;
+    batch.rows = offsets.back();
+    batch.offsets = offsets.data();
+    batch.tokens = tokens.data();
+    if (tokens.size() == all.size() && draws && generate_detail::one_each(offsets))
+      batch = Batch::uniform(n, 1, tokens.data());
+    model.logits(cache, batch, Matrix<float>(logits.data(), draws ? n : 0, M::vocab));
+    for (int q = 0; q < n; ++q) {
+      auto& s = all[static_cast<std::size_t>(q)];
+      const int rows = offsets[static_cast<std::size_t>(q) + 1] - offsets[static_cast<std::size_t>(q)];
+      s.read += rows;
+      if (rows == 0 || s.pending() > 0) continue;
+      const float* row = logits.data() + static_cast<std::ptrdiff_t>(q) * M::vocab;
+      const int id = sampler(row, s.key, s.ids.size(), s.ids.data(), s.ids.size());
+      s.ids.push_back(id);
+      s.done = s.ids.size() - s.prompt == static_cast<std::size_t>(o.tokens);
+      for (const int stop : o.stop_ids) s.done = s.done || id == stop;
+      if (!generate_detail::goes_on(see, q, id)) s.done = true;
+      if (cache.room(q) > 0 || s.done) continue;
+      if (o.at_end == context_end::slide) {
+        s.from = s.ids.size() - static_cast<std::size_t>(context);
+        s.read = 0;
+        cache.clear(q);
+      } else {
+        s.done = true;
+      }
+    }
+  }
+  std::vector<std::vector<int>> ids;
+  for (auto& s : all) ids.push_back(static_cast<std::vector<int>&&>(s.ids));
+  return ids;
+}
+/// One sequence: see(id).
+template <class T, class F>
+std::vector<int> generate_tokens(T& model, std::vector<int> const& prompt, GenerateOptions const& o, F&& see) {
+  const std::vector<std::vector<int>> prompts{prompt};
+  return generate_batch(model, prompts, o, [&see](int, int id) { return see(id); })[0];
+}
+
+/// prompt and what follows it, up to a stop sequence if there is one. `see` is called with each piece of text as it
+/// comes; what may be the start of a stop sequence is held back until it is not.
 template <class T, class Text, class F>
 std::string generate(T& model, Text const& text, std::string_view prompt, GenerateOptions const& o, F&& see) {
   std::string all(prompt);
+  std::size_t shown = all.size();
+  const std::size_t begin = all.size();
   GenerateOptions in_text = o;  // a model may know more ids than the text has characters
   if (o.vocab == 0) in_text.vocab = text.vocab();
+  const auto show = [&](std::size_t to) {
+    if (to > shown) see(all.substr(shown, to - shown));
+    if (to > shown) shown = to;
+  };
   generate_tokens(model, text.encode(prompt), in_text, [&](int id) {
-    const std::string piece = text.decode(&id, 1);
-    see(piece);
-    all += piece;
+    for (const int stop : o.stop_ids)
+      if (id == stop) return false;
+    all += text.decode(&id, 1);
+    std::size_t keep = all.size();
+    for (auto const& stop : o.stop) {
+      if (stop.empty()) continue;
+      const std::size_t search = all.size() - begin > stop.size() + 64 ? all.size() - stop.size() - 64 : begin;
+      const std::size_t at = all.find(stop, search);
+      if (at != std::string::npos) {
+        all.resize(at);
+        show(at);
+        return false;
+      }
+      for (std::size_t n = stop.size() - 1; n > 0; --n)
+        if (all.size() - begin >= n && all.compare(all.size() - n, n, stop, 0, n) == 0) {
+          keep = keep < all.size() - n ? keep : all.size() - n;
+          break;
+        }
+    }
+    show(keep);
+    return true;
   });
+  show(all.size());
   return all;
 }
 template <class T, class Text>

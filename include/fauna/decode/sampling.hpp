@@ -1,5 +1,6 @@
-// From logits to a token: temperature, then top-k, then top-p (Holtzman et al. 2020, "The curious case of neural text
-// degeneration", section 3.1), the order in which Hugging Face's generate applies them. The draw is a pure function of
+// From logits to a token: repetition penalty (Keskar et al. 2019, "CTRL", section 4.1), temperature, top-k, top-p
+// (Holtzman et al. 2020, "The curious case of neural text degeneration", section 3.1), min-p (Nguyen et al. 2024), the
+// order in which Hugging Face's generate applies them. The draw is a pure function of
 // the logits, the key and the position, so a text does not depend on threads or on what was sampled before.
 //
 //   V  vocabulary      l[V] logits      w[i] = exp((l[i] - max l) / temperature)
@@ -16,13 +17,15 @@
 namespace fauna::inline v0 {
 
 struct Sampling {
-  float temperature = 1;  ///< 0: always the largest logit
-  int top_k = 0;          ///< keep the k largest; 0: all
-  float top_p = 1;        ///< keep the largest until their probabilities reach p; 1: all
+  float temperature = 1;         ///< 0: always the largest logit
+  int top_k = 0;                 ///< keep the k largest; 0: all
+  float top_p = 1;               ///< keep the largest until their probabilities reach p; 1: all
+  float min_p = 0;               ///< keep those at least this part as probable as the largest; 0: all
+  float repetition_penalty = 1;  ///< of tokens seen: a positive logit is divided by it, a negative one multiplied
 };
 
-/// Draws tokens from rows of V logits. Its memory, 8 V bytes, is allocated here and never again. Equal logits rank by
-/// index, the lower first, so exactly k tokens survive top-k.
+/// Draws tokens from rows of V logits. Its memory, 8 V bytes (12 V with a penalty), is allocated here and never again.
+/// Equal logits rank by index, the lower first, so exactly k tokens survive top-k.
 class Sampler {
  public:
   explicit Sampler(int vocab, Sampling how = {}) : how_(how) {
@@ -31,12 +34,27 @@ class Sampler {
       fail("sampling", "temperature " + std::to_string(how.temperature), "0 (greedy) or a positive number");
     if (how.top_k < 0) fail("sampling", "top-k " + std::to_string(how.top_k), "0 (off) or a positive number");
     if (!(how.top_p > 0 && how.top_p <= 1)) fail("sampling", "top-p " + std::to_string(how.top_p), "in (0, 1]");
+    if (!(how.min_p >= 0 && how.min_p <= 1)) fail("sampling", "min-p " + std::to_string(how.min_p), "0 (off) to 1");
+    if (!(how.repetition_penalty > 0 && std::isfinite(how.repetition_penalty)))
+      fail("sampling", "repetition penalty " + std::to_string(how.repetition_penalty), "1 (off) or a positive number");
+    if (how.repetition_penalty != 1) penalised_.resize(at(vocab));
     weight_.resize(at(vocab));
     order_.resize(at(vocab));
   }
 
-  /// The next token for logits[V]. -inf forbids a token; NaN, +inf or nothing but -inf is an error.
-  int operator()(const float* logits, Key key, std::uint64_t position) {
+  /// The next token for logits[V] after the tokens seen[count]. -inf forbids a token; NaN, +inf or nothing but -inf is
+  /// an error.
+  int operator()(const float* logits, Key key, std::uint64_t position, const int* seen = nullptr,
+                 std::size_t count = 0) {
+    if (!penalised_.empty()) {
+      penalised_.assign(logits, logits + vocab());
+      for (std::size_t i = 0; i < count; ++i)
+        if (seen[i] < vocab()) {
+          const float l = logits[seen[i]];  // not the penalised one: a token seen twice is penalised once
+          penalised_[at(seen[i])] = l > 0 ? l / how_.repetition_penalty : l * how_.repetition_penalty;
+        }
+      logits = penalised_.data();
+    }
     const int best = largest(logits);
     if (how_.temperature == 0) {
       order_[0] = best;
@@ -89,7 +107,7 @@ class Sampler {
       total += weight(token);
     }
     kept_ = found;
-    if (!some_k && !some_p) return total;
+    if (!some_k && !some_p) return how_.min_p > 0 ? without_unlikely() : total;
 
     // A heap sort that stops early: the first by rank come off the heap one by one and gather, last to first, at its
     // end.
@@ -105,6 +123,18 @@ class Sampler {
     }
     kept_ = size - heap;
     for (int i = 0, j = size - 1; i < j; ++i, --j) std::swap(order_[at(i)], order_[at(j)]);
+    return how_.min_p > 0 ? without_unlikely() : sum;
+  }
+  /// min-p: drops what is lighter than min_p times the heaviest, whose weight is 1; the sum of the rest.
+  double without_unlikely() {
+    double sum = 0;
+    int rest = 0;
+    for (int i = 0; i < kept_; ++i)
+      if (const int token = order_[at(i)]; weight(token) >= static_cast<double>(how_.min_p)) {
+        order_[at(rest++)] = token;
+        sum += weight(token);
+      }
+    kept_ = rest;
     return sum;
   }
 
@@ -145,7 +175,7 @@ class Sampler {
   }
 
   Sampling how_;
-  std::vector<float> weight_;
+  std::vector<float> weight_, penalised_;
   std::vector<int> order_;
   int kept_ = 0;
 };

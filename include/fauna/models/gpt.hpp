@@ -20,20 +20,20 @@ struct GptConfig {
   int vocab = 50257;
   bool bias = true;
   float dropout = 0;
+  activation act = activation::gelu;
 };
 
 /// One pre-norm layer (Radford et al. 2019, section 2.3): x + attention(norm(x)), then x + mlp(norm(x)).
-template <int Width, int NHeads, bool Bias, Rate Drop>
+template <int Width, int NHeads, bool Bias, Rate Drop, activation Act = activation::gelu>
 struct GptLayer
     : Seq<Residual<Seq<At<"ln_1", LayerNorm<Width, Bias>>, At<"attn", CausalAttention<Width, NHeads, Bias, Drop>>>>,
-          Residual<
-              Seq<At<"ln_2", LayerNorm<Width, Bias>>, At<"mlp", Mlp<Width, 4 * Width, Gelu<4 * Width>, Bias, Drop>>>>> {
-};
+          Residual<Seq<At<"ln_2", LayerNorm<Width, Bias>>,
+                       At<"mlp", Mlp<Width, 4 * Width, Gelu<4 * Width, Act>, Bias, Drop>>>>> {};
 
 /// From embedded tokens to the last norm.
 template <GptConfig c>
 struct GptTrunk : Seq<with_dropout<At<"wpe", LearnedPosition<c.context, c.width>>, Rate{c.dropout}>,
-                      At<"h", Stack<0, c.layers, GptLayer<c.width, c.heads, c.bias, Rate{c.dropout}>>>,
+                      At<"h", Stack<0, c.layers, GptLayer<c.width, c.heads, c.bias, Rate{c.dropout}, c.act>>>,
                       At<"ln_f", LayerNorm<c.width, c.bias>>> {};
 
 template <GptConfig c>
@@ -46,10 +46,11 @@ struct Gpt : Lm<At<"transformer", At<"wte", Embedding<c.vocab, c.width>>>, At<"t
 using NanoGptCpu = Gpt<GptConfig{.layers = 4, .heads = 4, .width = 128, .context = 64, .vocab = 65, .bias = false}>;
 using NanoGptGpu =
     Gpt<GptConfig{.layers = 6, .heads = 6, .width = 384, .context = 256, .vocab = 65, .bias = false, .dropout = 0.2F}>;
-using Gpt2 = Gpt<GptConfig{}>;
-using Gpt2Medium = Gpt<GptConfig{.layers = 24, .heads = 16, .width = 1024}>;
-using Gpt2Large = Gpt<GptConfig{.layers = 36, .heads = 20, .width = 1280}>;
-using Gpt2Xl = Gpt<GptConfig{.layers = 48, .heads = 25, .width = 1600}>;
+/// GPT-2 as published: GELU in its tanh form.
+using Gpt2 = Gpt<GptConfig{.act = activation::gelu_tanh}>;
+using Gpt2Medium = Gpt<GptConfig{.layers = 24, .heads = 16, .width = 1024, .act = activation::gelu_tanh}>;
+using Gpt2Large = Gpt<GptConfig{.layers = 36, .heads = 20, .width = 1280, .act = activation::gelu_tanh}>;
+using Gpt2Xl = Gpt<GptConfig{.layers = 48, .heads = 25, .width = 1600, .act = activation::gelu_tanh}>;
 
 static_assert(NanoGptCpu::parameters == 804'096);
 static_assert(NanoGptGpu::parameters == 10'745'088);

@@ -99,6 +99,7 @@ template <class Embed, class Trunk, class Head, class... Mtps> struct Lm {
     Scope s(a);
     a.take_view<S, dyn, width>(shape.rows());
     a.take_view<S, dyn, width>(shape.rows());
+    a.take_view<S, dyn, width>(shape.sequences);
     a.take_view<S, dyn, 2 * width>(depths > 0 ? shape.rows() : 0);
     Embed::template plan_scratch<B>(shape, a);
     Trunk::template plan_scratch<B>(shape, a);
@@ -164,16 +165,23 @@ template <class Embed, class Trunk, class Head, class... Mtps> struct Lm {
   static void losses(C const& call, W const& w, St& state, typename C::scalar* losses) {
     infer(call, w, state, [&](auto const& c, auto h) { Head::loss(c.child(2), w.head, h, c.batch->targets, losses); });
   }
-  /// Inference: logits [rows, vocab] of every row, or [sequences, vocab] of the last row of each sequence.
+  /// Inference: logits [sequences, vocab] of the last row of each sequence (any values for one without rows), or else
+  /// [rows, vocab] of every row, or none at all: then only the state moves on.
   template <class C, class W, class St>
   static void logits(C const& call, W const& w, St& state, Matrix<typename C::scalar> y) {
     infer(call, w, state, [&](auto const& c, auto h) {
       Batch const& b = *c.batch;
-      if (y.rows() == b.rows) {
+      const bool one_each = b.offsets == nullptr && b.length == 1;
+      if (y.rows() == 0) return;
+      if (one_each || y.rows() != b.sequences) {
         Head::logits(c.child(2), w.head, h, y);
-      } else {
+      } else {  // the rows side by side, so that the head's weights are read once
+        Scope s(c.scratch());
+        const auto last = c.scratch().template take_view<typename C::scalar, dyn, width>(b.sequences);
         for (int q = 0; q < b.sequences; ++q)
-          Head::logits(c.child(2), w.head, h.middle_rows(b.last(q) - 1, 1), y.middle_rows(q, 1));
+          add<typename C::backend_type>::run(c.backend, h.middle_rows(b.last(q) > b.first(q) ? b.last(q) - 1 : 0, 1),
+                                             {}, last.middle_rows(q, 1));
+        Head::logits(c.child(2), w.head, as_const(last), y);
       }
     });
   }

@@ -1,5 +1,6 @@
 // Every op on the CPU policy.
 #pragma once
+#include <fauna/ops/activation/cpu.hpp>
 #include <fauna/ops/adamw/cpu.hpp>
 #include <fauna/ops/add/cpu.hpp>
 #include <fauna/ops/attention/cpu.hpp>
@@ -7,7 +8,9 @@
 #include <fauna/ops/cross_entropy/cpu.hpp>
 #include <fauna/ops/dropout/cpu.hpp>
 #include <fauna/ops/embedding/cpu.hpp>
-#include <fauna/ops/gelu/cpu.hpp>
+#include <fauna/ops/gated/cpu.hpp>
 #include <fauna/ops/gemm/cpu.hpp>
 #include <fauna/ops/layer_norm/cpu.hpp>
+#include <fauna/ops/rms_norm/cpu.hpp>
+#include <fauna/ops/rope/cpu.hpp>
 #include <fauna/ops/sgd/cpu.hpp>

@@ -1,5 +1,6 @@
 // Every op's reference: what Ref<S> runs.
 #pragma once
+#include <fauna/ops/activation/ref.hpp>
 #include <fauna/ops/adamw/ref.hpp>
 #include <fauna/ops/add/ref.hpp>
 #include <fauna/ops/attention/ref.hpp>
@@ -7,7 +8,9 @@
 #include <fauna/ops/cross_entropy/ref.hpp>
 #include <fauna/ops/dropout/ref.hpp>
 #include <fauna/ops/embedding/ref.hpp>
-#include <fauna/ops/gelu/ref.hpp>
+#include <fauna/ops/gated/ref.hpp>
 #include <fauna/ops/gemm/ref.hpp>
 #include <fauna/ops/layer_norm/ref.hpp>
+#include <fauna/ops/rms_norm/ref.hpp>
+#include <fauna/ops/rope/ref.hpp>
 #include <fauna/ops/sgd/ref.hpp>

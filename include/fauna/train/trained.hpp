@@ -189,6 +189,12 @@ template <LanguageModel M, Backend B> class Trained {
     clear_state(state_);
     M::logits(call(batch, mode::eval, {}, tap), weights_, state_, y);
   }
+  /// The same with a cache, which the rows are added to. prepare_inference must know its context.
+  template <class K> void logits(K& cache, Batch batch, Matrix<scalar> y, Tap<scalar> const* tap = nullptr) {
+    batch.past = cache.lengths();
+    M::logits(call(batch, mode::eval, {}, tap), weights_, cache.state(), y);
+    cache.advance(batch);
+  }
 
  private:
   using scalar_decay = decltype(Segment<scalar>::decay);

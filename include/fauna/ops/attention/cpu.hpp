@@ -23,12 +23,23 @@ template <class P, isa T, unsigned Tag> struct attention<Cpu<P, T, Tag>> {
   template <int HeadSize>
   static void forward(B const& b, Batch const& batch, AttentionShape const& a, Heads<const float> q,
                       Heads<const float> k, Heads<const float> v, Heads<float> y, float* lse) {
-    const int longest = longest_of(batch), blocks = (longest + block - 1) / block, group = a.heads / a.kv_heads;
+    if (a.capacity > 0 && decodes(batch, a)) {
+      share<HeadSize>(b, batch, a, batch.longest(), batch.sequences * a.kv_heads, [&](auto& worker, int item) {
+        const int sequence = item / a.kv_heads;
+        if (batch.first(sequence) == batch.last(sequence)) return;
+        worker.enter(sequence, item % a.kv_heads);
+        worker.pack_keys(k, v, batch.before(sequence) + batch.last(sequence) - batch.first(sequence));
+        worker.forward_group(a.heads / a.kv_heads, q, y, lse);
+      });
+      return;
+    }
+    const int longest = batch.longest(), blocks = (longest + block - 1) / block, group = a.heads / a.kv_heads;
     share<HeadSize>(b, batch, a, longest, batch.sequences * a.heads * blocks, [&](auto& worker, int item) {
       // The blocks of a head follow each other, the longest first: keys are packed once, the short ones even out.
       const int sequence = item / (a.heads * blocks), head = item / blocks % a.heads;
       const int at = (blocks - 1 - item % blocks) * block;
-      if (at >= batch.last(sequence) - batch.first(sequence)) return;
+      const int past = batch.before(sequence);
+      if (at >= past + batch.last(sequence) - batch.first(sequence) || at + block <= past) return;
       worker.enter(sequence, head / group);
       worker.pack_keys(k, v, at + block);
       worker.forward(head, at, q, y, lse);
@@ -40,7 +51,7 @@ template <class P, isa T, unsigned Tag> struct attention<Cpu<P, T, Tag>> {
                        Heads<const float> k, Heads<const float> v, Heads<const float> y, const float* lse,
                        Heads<const float> dy, Heads<float> dq, Heads<float> dk, Heads<float> dv) {
     const int group = a.heads / a.kv_heads;
-    share<HeadSize>(b, batch, a, longest_of(batch), batch.sequences * a.kv_heads, [&](auto& worker, int item) {
+    share<HeadSize>(b, batch, a, batch.longest(), batch.sequences * a.kv_heads, [&](auto& worker, int item) {
       const int sequence = item / a.kv_heads, kv_head = item % a.kv_heads;
       const int length = batch.last(sequence) - batch.first(sequence);
       worker.enter(sequence, kv_head);
@@ -57,12 +68,12 @@ template <class P, isa T, unsigned Tag> struct attention<Cpu<P, T, Tag>> {
   static constexpr int block = attention_detail::block;
   template <int HeadSize> using Worker = attention_detail::Worker<B::lanes, HeadSize, Tag>;
 
-  static int longest_of(Batch const& batch) {
-    int longest = batch.length;
-    if (batch.offsets != nullptr)
-      for (int s = 0; s < batch.sequences; ++s)
-        if (batch.last(s) - batch.first(s) > longest) longest = batch.last(s) - batch.first(s);
-    return longest;
+  /// So few rows that all heads of a group fit into one block.
+  static bool decodes(Batch const& batch, AttentionShape const& a) {
+    const int most = block / (a.heads / a.kv_heads);
+    for (int s = 0; s < batch.sequences; ++s)
+      if (batch.last(s) - batch.first(s) > most) return false;
+    return batch.plainly_causal();
   }
 
   template <int HeadSize> static constexpr std::size_t of_one_thread(int longest, AttentionShape const& a) {

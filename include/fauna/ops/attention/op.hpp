@@ -33,6 +33,7 @@ struct AttentionShape {
   int heads = 1;
   int kv_heads = 1;   ///< divides heads; query head h reads key head h / (heads / kv_heads)
   double scale = 1;   ///< usually 1 / sqrt(head size)
+  int capacity = 0;   ///< rows that a sequence has in k and v: see below; 0: k and v are rows of the batch
   float dropout = 0;  ///< probability that an attention weight is dropped; 0 = off
   Key key{};          ///< the mask of (row i, head h, row j of the same sequence): see attention_drops
 };
@@ -45,10 +46,13 @@ constexpr bool attention_drops(AttentionShape const& a, int row, int head, int k
   return a.key.uniform(at + static_cast<std::uint64_t>(key_index)) < a.dropout;
 }
 
-/// attention<B>::forward<HeadSize>(b, batch, shape, q, k, v, y, lse)
+/// With a capacity, k and v are a KV cache: row j of sequence s, counted from the sequence's start, is row s * capacity
+/// + j of them, and the batch's own rows stand there already, behind the batch.past[s] rows before them. A row's result
+/// is the same bits however the rows were split into calls. attention<B>::forward<HeadSize>(b, batch, shape, q, k, v,
+/// y, lse)
 ///   lse: [rows * heads], index row * heads + head; null in inference
 /// attention<B>::backward<HeadSize>(b, batch, shape, q, k, v, y, lse, dy, dq, dk, dv)
-///   overwrites dq, dk and dv; y and lse are those of forward
+///   overwrites dq, dk and dv; y and lse are those of forward; no capacity
 /// attention<B>::workspace<HeadSize>(batch sequences, longest sequence, shape, threads)
 ///   the bytes that either takes from b.scratch
 /// A row that sees no key cannot occur: every row sees itself.

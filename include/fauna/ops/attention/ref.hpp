@@ -17,20 +17,25 @@ template <class S> struct attention<Ref<S>> {
                       Heads<const S> v, Heads<S> y, S* lse) {
     each_row(batch, a, [&](int sequence, int i, int h) {
       using std::exp, std::log;
-      const int first = batch.first(sequence), kv = h / (a.heads / a.kv_heads);
+      const int kv = h / (a.heads / a.kv_heads), past = batch.before(sequence);
+      const int origin = batch.first(sequence) - past;  // row of the batch at which the sequence starts, were it there
+      const int shift = (a.capacity > 0 ? sequence * a.capacity : origin) - origin;  // from there to a row of k and v
+      const auto sees = [&](int j) {
+        return j < origin + past ? batch.sees_past(sequence, i) : batch.sees(sequence, i, j);
+      };
       const S* q_i = q.at(i, h);
-      S m = dot<HeadSize>(q_i, k.at(i, kv)) * S(a.scale);  // every row sees itself
-      for (int j = first; j < i; ++j) {
-        const S s = dot<HeadSize>(q_i, k.at(j, kv)) * S(a.scale);
-        if (batch.sees(sequence, i, j) && s > m) m = s;
+      S m = dot<HeadSize>(q_i, k.at(i + shift, kv)) * S(a.scale);  // every row sees itself
+      for (int j = origin; j < i; ++j) {
+        const S s = dot<HeadSize>(q_i, k.at(j + shift, kv)) * S(a.scale);
+        if (sees(j) && s > m) m = s;
       }
       S sum = S(0), out[HeadSize];
       for (S& o : out) o = S(0);
-      for (int j = first; j <= i; ++j) {
-        if (!batch.sees(sequence, i, j)) continue;
-        const S e = exp(dot<HeadSize>(q_i, k.at(j, kv)) * S(a.scale) - m), w = keep(a, i, h, j - first);
+      for (int j = origin; j <= i; ++j) {
+        if (!sees(j)) continue;
+        const S e = exp(dot<HeadSize>(q_i, k.at(j + shift, kv)) * S(a.scale) - m), w = keep(a, i, h, j - origin);
         sum += e;
-        for (int d = 0; d < HeadSize; ++d) out[d] += w * e * v.at(j, kv)[d];
+        for (int d = 0; d < HeadSize; ++d) out[d] += w * e * v.at(j + shift, kv)[d];
       }
       for (int d = 0; d < HeadSize; ++d) y.at(i, h)[d] = out[d] / sum;
       if (lse != nullptr) lse[index(a, i, h)] = m + log(sum);

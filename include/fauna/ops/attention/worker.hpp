@@ -38,7 +38,9 @@ template <int W, int Size, unsigned Tag> class Worker {
     if (to_sequence == sequence && to_head == kv_head) return;
     sequence = to_sequence;
     kv_head = to_head;
-    first = batch.first(sequence);
+    past = batch.before(sequence);
+    first = batch.first(sequence) - past;
+    first_key = a.capacity > 0 ? sequence * a.capacity : first;
     length = batch.last(sequence) - first;
     packed = 0;
   }
@@ -48,38 +50,22 @@ template <int W, int Size, unsigned Tag> class Worker {
     if (end > length) end = length;
     if (end <= packed) return;
     const int n = end - packed, rows = round_up(end, R) - packed;
-    K::pack(keys + packed * stride, k.at(first + packed, kv_head), k.row_stride, n, rows, 1);
-    K::pack(values + packed * stride, v.at(first + packed, kv_head), v.row_stride, n, rows, 1);
+    K::pack(keys + packed * stride, k.at(first_key + packed, kv_head), k.row_stride, n, rows, 1);
+    K::pack(values + packed * stride, v.at(first_key + packed, kv_head), v.row_stride, n, rows, 1);
     packed = end;
   }
 
+  /// The block of queries from `at` on, of one head.
   void forward(int head, int at, Heads<const float> q, Heads<float> y, float* lse) {
     load_queries(head, at, q);
-    std::memset(sums, 0, sizeof(float) * block * stride);
-    for (int i = 0; i < lanes; ++i) before[i] = K::nothing, total[i] = 0;
-    for (int j = oldest; j <= at; j += block) {
-      const int n = length - j < block ? length - j : block;
-      const std::uint64_t* mask;
-      if (!visible(at, j, n, mask)) continue;
-      std::memcpy(most, before, sizeof(float) * block);
-      each_score(at, j, n, [&]<int N>(int r, int i) {
-        K::template scores<N>(p + r * block, keys + (j + r) * stride, queries_T, mask ? mask + r : nullptr, i, most);
-      });
-      for (int i = 0; i < lanes; i += W)
-        K::softmax(p + i, keys_before(at, j, n, i + W), most + i, before + i, total + i, factor + i);
-      if (a.dropout > 0) {
-        draw(head, at, j);
-        for (int r = 0; r < n; ++r) K::multiply(p + r * block, keep + r * block, lanes);
-      }
-      for (int i = 0; i < count; i += R)
-        K::template product<true>(sums + i * stride, factor + i, p + i, values + j * stride, 0,
-                                  keys_before(at, j, n, i + R));
-    }
-    for (int i = 0; i < lanes; i += W) K::finish(row_lse + i, factor + i, before + i, total + i);
-    for (int i = 0; i < count; ++i) {
-      K::store(y.at(first + at + i, head), sums + i * stride, factor[i]);
-      if (lse != nullptr) lse[index(at + i, head)] = row_lse[i];
-    }
+    attend(head, at, at, y, lse);
+  }
+  /// Every query of the sequence for every head of the group as one block, in decoding: the keys are read once. There
+  /// is no dropout.
+  void forward_group(int group, Heads<const float> q, Heads<float> y, float* lse) {
+    load_group(group, q);
+    attend(kv_head * group, past, length - 1, y, lse);
+    per_row = 1;
   }
 
   /// Backward goes panel by panel: the keys from `begin` on.
@@ -114,9 +100,9 @@ template <int W, int Size, unsigned Tag> class Worker {
     for (int j = begin; j < end; j += block) {
       const int n = length - j < block ? length - j : block;
       const std::uint64_t* mask;
-      if (!visible(at, j, n, mask)) continue;
+      if (!visible(j, n, mask)) continue;
       if (a.dropout > 0) draw(head, at, j);
-      each_score(at, j, n, [&]<int N>(int r, int i) {
+      each_score(j, n, [&]<int N>(int r, int i) {
         K::template score_gradients<N>(p + r * block, ds + r * block, keys + (j + r) * stride,
                                        values + (j + r) * stride, queries_T, dy_T, row_lse, delta,
                                        keep ? keep + r * block : nullptr, mask ? mask + r : nullptr, i);
@@ -127,54 +113,111 @@ template <int W, int Size, unsigned Tag> class Worker {
         K::template product<false>(dkeys + to, nullptr, ds + r * block, queries, from, count);
       }
       for (int i = 0; i < count; i += R)
-        K::template product<true>(sums + i * stride, nullptr, ds + i, keys + j * stride, 0,
-                                  keys_before(at, j, n, i + R));
+        K::template product<true>(sums + i * stride, nullptr, ds + i, keys + j * stride, 0, keys_before(j, n, i + R));
     }
     for (int i = 0; i < count; ++i)
       K::store(dq.at(first + at + i, head), sums + i * stride, last ? static_cast<float>(a.scale) : 1.0F);
   }
 
  private:
+  /// The loaded queries against the keys up to `last`.
+  void attend(int head, int at, int last, Heads<float> y, float* lse) {
+    std::memset(sums, 0, sizeof(float) * block * stride);
+    for (int i = 0; i < lanes; ++i) before[i] = K::nothing, total[i] = 0;
+    for (int j = oldest; j <= last; j += block) {
+      const int n = length - j < block ? length - j : block;
+      const std::uint64_t* mask;
+      if (!visible(j, n, mask)) continue;
+      std::memcpy(most, before, sizeof(float) * block);
+      each_score(j, n, [&]<int N>(int r, int i) {
+        K::template scores<N>(p + r * block, keys + (j + r) * stride, queries_T, mask ? mask + r : nullptr, i, most);
+      });
+      for (int i = lane; i < lanes; i += W)
+        K::softmax(p + i, keys_before(j, n, i + W), most + i, before + i, total + i, factor + i);
+      if (a.dropout > 0) {
+        draw(head, at, j);
+        for (int r = 0; r < n; ++r) K::multiply(p + r * block, keep + r * block, lanes);
+      }
+      for (int i = lane; i < count; i += R)
+        K::template product<true>(sums + i * stride, factor + i, p + i, values + j * stride, 0,
+                                  keys_before(j, n, i + R));
+    }
+    for (int i = lane; i < lanes; i += W) K::finish(row_lse + i, factor + i, before + i, total + i);
+    for (int i = skip; i < count; ++i) {
+      const int row = at + i / per_row, of = head + i % per_row;
+      K::store(y.at(first + row, of), sums + i * stride, factor[i]);
+      if (lse != nullptr) lse[index(row, of)] = row_lse[i];
+    }
+  }
+
   static constexpr int round_up(int n, int to) { return (n + to - 1) / to * to; }
   /// Of the n keys from j on, how many can come before the query with index i of the block.
-  static constexpr int keys_before(int at, int j, int n, int i) { return j == at && i < n ? i : n; }
+  int keys_before(int j, int n, int i) const { return j == diagonal && i < n ? i : n; }
   std::ptrdiff_t index(int row, int head) const { return static_cast<std::ptrdiff_t>(first + row) * a.heads + head; }
 
-  /// The queries from `at` on: packed, scaled, transposed; and which keys they see.
+  /// The queries from `at` on, but for those of earlier calls: packed, scaled, transposed; and which keys they see.
   void load_queries(int head, int at, Heads<const float> q) {
+    diagonal = at;
     count = length - at < block ? length - at : block;
     lanes = round_up(count, W);
-    K::pack(queries, q.at(first + at, head), q.row_stride, count, lanes, static_cast<float>(a.scale));
+    skip = past > at ? past - at : 0;
+    lane = skip / W * W;
+    std::memset(queries, 0, sizeof(float) * static_cast<std::size_t>(skip * stride));
+    K::pack(queries + skip * stride, q.at(first + at + skip, head), q.row_stride, count - skip, lanes - skip,
+            static_cast<float>(a.scale));
     transpose_rows<W, Tag>(queries_T, block, queries, stride, lanes, stride);
     if (batch.plainly_causal()) {
       oldest = 0;
-      for (int j = 0; j < block; ++j) seen[j] = ~std::uint64_t{0} << j;
+      all_see = at;
+      for (int j = 0; j < block; ++j) seen[at + j] = ~std::uint64_t{0} << j;
       return;
     }
     std::memset(seen, 0, sizeof(std::uint64_t) * static_cast<std::size_t>(round_up(at + count, R)));
     oldest = at;
-    for (int i = 0; i < count; ++i) {
-      const int start = batch.start(sequence, first + at + i) - first;
+    for (int i = skip; i < count; ++i) {
+      const int row = first + at + i, start = batch.start(sequence, row);
       const std::uint64_t bit = std::uint64_t{1} << i;
-      int r = at + i;
+      int earliest = start;
       if (batch.parent == nullptr)
-        for (int k = start; k <= r; ++k) seen[k] |= bit;
+        for (int k = start; k <= row; ++k) seen[k - first] |= bit;
       else
-        for (int k = r; k >= start; k = batch.parent[first + k] - first) seen[r = k] |= bit;
-      if (batch.parent == nullptr) r = start;
-      if (r < oldest) oldest = r / block * block;
+        for (int k = row; k >= start; k = batch.parent[k]) seen[(earliest = k) - first] |= bit;
+      if (batch.sees_past(sequence, row) && past > 0) {
+        earliest = first;
+        for (int k = 0; k < past; ++k) seen[k] |= bit;
+      }
+      if (earliest - first < oldest) oldest = (earliest - first) / block * block;
+    }
+  }
+
+  /// The queries of all rows for the heads of the group: row by row, each head of the row in turn.
+  void load_group(int group, Heads<const float> q) {
+    per_row = group;
+    diagonal = -1;
+    all_see = past;
+    oldest = skip = lane = 0;
+    count = (length - past) * group;
+    lanes = round_up(count, W);
+    std::memset(queries, 0, sizeof(float) * static_cast<std::size_t>(lanes * stride));
+    for (int row = past; row < length; ++row)
+      K::pack(queries + (row - past) * group * stride, q.at(first + row, kv_head * group), q.head_stride, group, group,
+              static_cast<float>(a.scale));
+    transpose_rows<W, Tag>(queries_T, block, queries, stride, lanes, stride);
+    for (int k = past / block * block; k < round_up(length, R); ++k) {
+      const int hidden = k > past ? (k - past) * group : 0;  // queries of the rows before k
+      seen[k] = hidden < block ? ~std::uint64_t{0} << hidden : 0;
     }
   }
 
   /// Does any query of the block see any of the n keys from j on? Bit i of mask[r] says whether query i sees key j + r;
   /// no mask where all see all.
-  bool visible(int at, int j, int n, const std::uint64_t*& mask) const {
+  bool visible(int j, int n, const std::uint64_t*& mask) const {
     mask = nullptr;
     if (batch.plainly_causal()) {
-      if (j == at) mask = seen;
+      if (j + n > all_see) mask = seen + j;
       return true;
     }
-    const std::uint64_t whole = ~std::uint64_t{0} >> (block - count);
+    const std::uint64_t whole = (~std::uint64_t{0} >> (block - count)) >> skip << skip;
     std::uint64_t any = 0, all = whole;
     for (int r = 0; r < n; ++r) any |= seen[j + r], all &= seen[j + r];
     if (all != whole || n < block) mask = seen + j;
@@ -183,10 +226,10 @@ template <int W, int Size, unsigned Tag> class Worker {
 
   /// f<N>(key, query) for the register tiles, of R keys and N vectors of queries, that causality leaves. Two vectors of
   /// queries stay in the first-level cache while the keys pass by.
-  template <class F> void each_score(int at, int j, int n, F&& f) const {
-    for (int i = 0; i < lanes; i += 2 * W) {
+  template <class F> void each_score(int j, int n, F&& f) const {
+    for (int i = lane; i < lanes; i += 2 * W) {
       const bool two = i + W < lanes;
-      const int both = keys_before(at, j, n, i + W), upper = two ? keys_before(at, j, n, i + 2 * W) : both;
+      const int both = keys_before(j, n, i + W), upper = two ? keys_before(j, n, i + 2 * W) : both;
       int r = 0;
       for (; r < both; r += R) two ? f.template operator()<2>(r, i) : f.template operator()<1>(r, i);
       for (; r < upper; r += R) f.template operator()<1>(r, i + W);
@@ -216,9 +259,14 @@ template <int W, int Size, unsigned Tag> class Worker {
 
   Batch const& batch;
   AttentionShape const& a;
-  int sequence = -1, kv_head = -1, first = 0, length = 0;  ///< of the keys; `packed` of their rows are in place
-  int packed = 0, panel_begin = 0, panel_end = 0;
-  int count = 0, lanes = 0, oldest = 0;  ///< queries; rounded up to vectors; their first block of keys
+  int sequence = -1, kv_head = -1;
+  int past = 0, length = 0;      ///< rows of the sequence: those of earlier calls, all
+  int first = 0, first_key = 0;  ///< row of the batch, and of k and v, at which the sequence starts (or would)
+  int packed = 0, panel_begin = 0, panel_end = 0;  ///< rows of keys that are in place
+  int count = 0, lanes = 0, oldest = 0;            ///< queries; rounded up to vectors; their first block of keys
+  int per_row = 1;                                 ///< queries that a row has in the block, one a head
+  int diagonal = -1, all_see = 0;                  ///< keys at which the causal triangle starts; that every query sees
+  int skip = 0, lane = 0;  ///< queries of earlier calls at the start of the block; the first vector after
 
   float *keys = nullptr, *values = nullptr, *dkeys = nullptr, *dvalues = nullptr;  ///< [rows][stride]
   float *queries = nullptr, *dy = nullptr, *sums = nullptr;  ///< [query][stride]; sums: of y or of dq

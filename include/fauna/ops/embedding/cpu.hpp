@@ -2,6 +2,7 @@
 #include <fauna/backend/cpu.hpp>
 #include <fauna/backend/simd.hpp>
 #include <fauna/ops/embedding/op.hpp>
+#include <fauna/ops/gemm/cpu.hpp>
 
 namespace fauna::inline v0 {
 
@@ -13,7 +14,8 @@ template <class P, isa T, unsigned Tag> struct embedding<Cpu<P, T, Tag>> {
   template <class E, int R, int C>
   static void forward(B const& b, const int* ids, View<E, R, C> table, Matrix<const float> base, Matrix<float> y) {
     check_ids("embedding.forward", ids, y.rows(), table.rows());
-    pick(b, ids, Matrix<const std::remove_const_t<E>>(table), base, y);
+    if constexpr (std::is_same_v<std::remove_const_t<E>, packed<B>>) unpack(b, ids, table, base, y);
+    else pick(b, ids, Matrix<const std::remove_const_t<E>>(table), base, y);
   }
 
   /// Each thread owns columns and walks all rows: no two threads add to the same element, and each element's additions
@@ -38,6 +40,14 @@ template <class P, isa T, unsigned Tag> struct embedding<Cpu<P, T, Tag>> {
   }
 
  private:
+  /// A table that is also a head's matrix, packed for products.
+  template <class T2, int R, int C>
+  static void unpack(B const& b, const int* ids, View<T2, R, C> table, Matrix<const float> base, Matrix<float> y) {
+    parallel_for(b.threads, y.rows(), 1 + 4096 / (y.cols() + 1), [&](int from, int to) {
+      for (int r = from; r < to; ++r) gemm<B>::unpack_row(table, ids[r], base ? base.row(r) : nullptr, y.row(r));
+    });
+  }
+
   template <class E>
   static void pick(B const& b, const int* ids, Matrix<const E> table, Matrix<const float> base, Matrix<float> y) {
     const int cols = y.cols();

@@ -1,206 +1,10 @@
-// Matrix product on the CPU: packed panels, register tiles (Goto & van de Geijn 2008, "Anatomy of high-performance
-// matrix multiplication"). Blocking and threads never change a bit of the result: see the one-chain rule in op.hpp.
+// Matrix product on the CPU: packed panels, register tiles. What happens inside is in product.hpp, and in panels.hpp
+// for weights that were packed at load.
 #pragma once
-#include <fauna/ops/gemm/finish.hpp>
+#include <fauna/core/dtype.hpp>
 #include <fauna/ops/gemm/op.hpp>
-#include <fauna/ops/gemm/pack.hpp>
-#include <fauna/ops/gemm/tile.hpp>
-
-namespace fauna::inline v0::gemm_detail {
-
-/// In packed elements of 4 bytes: the depth of a block in k (a panel of A in the first-level cache), a block of B (384
-/// KB of a second-level cache), a block of packed A (streams from the cache beyond).
-inline constexpr int deepest = 1024, block_of_b = 98304, block_of_a = 589824;
-
-constexpr int least(int a, int b) { return a < b ? a : b; }
-constexpr int up_to(int n, int multiple) { return pieces(n, multiple) * multiple; }
-/// The largest size of equal pieces, multiples of `grain`, that n falls into when none may exceed `most`.
-constexpr int even_piece(int n, int most, int grain) {
-  return n < 1 ? grain : up_to(pieces(n, pieces(n, most < grain ? grain : most)), grain);
-}
-
-/// How a product is cut. By rows: threads own rows of C and pack each block of B together. By columns: threads own
-/// columns of C and pack their own B, so nobody waits for anybody.
-struct Plan {
-  int threads;
-  bool columns;
-  int mc, nc, kc;  // at most: rows of packed A, columns of packed B, depth of both
-};
-
-/// A block of B (nc x kc) stays in the second-level cache; panels of A stream past it, each from the first level.
-template <class B> constexpr Plan plan(bool columns, int m, int n, int k, int threads) {
-  using T = tile<B>;
-  Plan p{};
-  const int tiles = columns ? pieces(n, T::NR) : pieces(m, T::MR);
-  p.threads = 2LL * m * n * k < 1'000'000 ? 1 : least(threads, tiles);
-  p.columns = columns && p.threads > 1;
-  const int own_m = p.columns ? m : pieces(tiles, p.threads) * T::MR,
-            own_n = p.columns ? pieces(tiles, p.threads) * T::NR : n;
-  p.kc = even_piece(k, deepest * T::step, 2);
-  const int elements = pieces(p.kc, T::step);
-  p.nc = even_piece(own_n, block_of_b / elements / T::NR * T::NR, T::NR);
-  p.mc = even_piece(own_m, block_of_a / row_of_a(elements) / T::MR * T::MR, T::MR);
-  return p;
-}
-template <class B> constexpr Plan plan(int m, int n, int k, int threads) {
-  return plan<B>(n >= 2 * m, m, n, k, threads);
-}
-
-/// Elements that one packed block of A, of B, may need: never fewer for more rows, columns or k.
-constexpr std::size_t block_elements(int n, int depth, int most) {
-  const std::size_t all = static_cast<std::size_t>(n) * static_cast<std::size_t>(depth);
-  const auto cap = static_cast<std::size_t>(most);
-  return aligned(4U * (all < cap ? all : cap)) / 4U;
-}
-template <class B> constexpr std::size_t block_a(int m, int k) {
-  return block_elements(up_to(m, tile<B>::MR), row_of_a(least(pieces(k, tile<B>::step), deepest)), block_of_a);
-}
-template <class B> constexpr std::size_t block_b(int n, int k) {
-  return block_elements(up_to(n, tile<B>::W), least(pieces(k, tile<B>::step), deepest), block_of_b);
-}
-/// Blocks of B: two for a team that packs together, or one a thread.
-constexpr std::size_t blocks_of_b(int threads) { return threads > 2 ? static_cast<std::size_t>(threads) : 2U; }
-
-/// A matrix: where its element (i, k) lies. i counts rows of op(A) or columns of op(B).
-struct Operand {
-  const std::byte* data;
-  std::ptrdiff_t stride;          // in values, as stored
-  std::ptrdiff_t step_i, step_k;  // in bytes
-  const std::byte* at(int i, int k) const { return data + i * step_i + k * step_k; }
-};
-
-template <class B> struct Product {
-  using T = tile<B>;
-  using element = typename T::element;
-  static constexpr int MR = T::MR, NR = T::NR, W = T::W;
-
-  int m, n, k;
-  Operand a, b;
-  void (*pack_a)(const std::byte*, std::ptrdiff_t stride, int rows, int k, element*);
-  void (*pack_b)(const std::byte*, std::ptrdiff_t stride, Piece, element*);
-  bool across;    // k runs down A
-  bool in_place;  // whole tiles of A are read where they lie
-  float* c;
-  std::ptrdiff_t c_stride;
-  Epilogue<float> const& e;
-
-  /// Row i, column j of what the chain continues from at k = pc; null: zero.
-  const float* start(int i, int j, int pc) const {
-    return pc > 0   ? c + i * c_stride + j
-           : e.base ? e.base + static_cast<std::ptrdiff_t>(i) * e.base_stride + j
-                    : nullptr;
-  }
-  std::ptrdiff_t start_stride(int pc) const { return pc > 0 ? c_stride : e.base_stride; }
-
-  template <bool Across> static constexpr auto* pick(int vectors) {
-    if constexpr (T::NV == 3) {
-      if (vectors == 3) return run_tile<B, 3, Across>;
-    }
-    return vectors == 2 ? run_tile<B, 2, Across> : run_tile<B, 1, Across>;
-  }
-
-  /// C[i, i + rows) x [j, j + cols), at most MR x NR, over k in [pc, pc + kc).
-  void one(int i, int rows, int j, int cols, int pc, int kc, const std::byte* pa, std::ptrdiff_t a_step,
-           const element* pb) const {
-    float* out = c + i * c_stride + j;
-    const float* from = start(i, j, pc);
-    const int vectors = pieces(cols, W), elements = pieces(kc, T::step);
-    auto* const run = across ? pick<true>(vectors) : pick<false>(vectors);
-    if (rows == MR && cols == vectors * W) {
-      run(elements, pa, a_step, pb, from, start_stride(pc), out, c_stride);
-    } else {  // an edge: the tile overhangs C
-      alignas(64) float whole[MR * NR]{};
-      const int width = vectors * W;
-      for (int r = 0; from && r < rows; ++r)
-        std::memcpy(whole + r * width, from + r * start_stride(pc), static_cast<std::size_t>(cols) * 4U);
-      run(elements, pa, a_step, pb, whole, width, whole, width);
-      for (int r = 0; r < rows; ++r)
-        std::memcpy(out + r * c_stride, whole + r * width, static_cast<std::size_t>(cols) * 4U);
-    }
-    if (pc + kc == k && finishes(e)) finish<B>(e, i, j, rows, cols, out, c_stride);
-  }
-
-  void prefetch_tile(int i, int j, int pc) const {
-    const float* p = start(i, j, pc);
-    std::ptrdiff_t stride = start_stride(pc);
-    if (p == nullptr) {
-      p = c + i * c_stride + j;
-      stride = c_stride;
-    }
-    for (int r = 0; r < least(MR, m - i); ++r) prefetch(p, r * stride, NR);
-  }
-
-  /// Rows [i0, i1) of C times one packed block of B. own: those rows of A, packed, if they are not read in place.
-  void sweep(int i0, int i1, int jc, int nc, int pc, int kc, const element* packed, const element* own,
-             int direct) const {
-    const int elements = pieces(kc, T::step), row = row_of_a(elements);
-    for (int i = i0; i < i1; i += MR) {
-      const bool here = i - i0 < direct;
-      const std::byte* pa =
-          here ? a.at(i, pc)
-               : reinterpret_cast<const std::byte*>(own + static_cast<std::ptrdiff_t>(i - i0 - direct) * row);
-      const std::ptrdiff_t a_step = here ? a.step_i : 4 * static_cast<std::ptrdiff_t>(across ? MR : row);
-      for (int j = 0; j < nc; j += NR) {
-        if (j + NR < nc) prefetch_tile(i, jc + j + NR, pc);
-        else if (i + MR < i1) prefetch_tile(i + MR, jc, pc);
-        one(i, least(MR, i1 - i), jc + j, least(NR, nc - j), pc, kc, pa, a_step,
-            packed + static_cast<std::ptrdiff_t>(j) * elements);
-      }
-    }
-  }
-
-  /// Rows [m0, m1) x columns [n0, n1) of C, in `turns` blocks of rows. The team packs each block of B together, into
-  /// one of two buffers by turns: with one barrier a block, nobody overwrites what another still reads.
-  void work(Plan const& p, Team team, int turns, int m0, int m1, int n0, int n1, element* const (&buffer)[2],
-            element* own) const {
-    const int blocks_n = pieces(n1 - n0, p.nc), blocks_k = k < 1 ? 1 : pieces(k, p.kc);
-    int turn = 0;
-    for (int t = 0; t < turns; ++t) {
-      const int i0 = least(m0 + t * p.mc, m1), i1 = in_place ? m1 : least(i0 + p.mc, m1);
-      const int direct = in_place ? (i1 - i0) / MR * MR : 0;
-      for (int block = 0; block < blocks_n * blocks_k; ++block) {
-        // Read in place, A costs nothing: finish a block of C first. Packed, it is kept for all columns.
-        const int jc = n0 + p.nc * (in_place ? block / blocks_k : block % blocks_n);
-        const int pc = p.kc * (in_place ? block % blocks_k : block / blocks_n);
-        const int nc = least(p.nc, n1 - jc), kc = least(p.kc, k - pc), elements = pieces(kc, T::step);
-        if (kc > 0 && i0 + direct < i1 && (in_place || jc == n0))
-          pack_a(a.at(i0 + direct, pc), a.stride, i1 - i0 - direct, kc, own);
-        element* const packed = buffer[turn];
-        turn ^= 1;
-        const int grains = pieces(elements, W), p0 = team.from(grains) * W, p1 = least(team.to(grains) * W, elements);
-        const int k0 = p0 * T::step;
-        if (p0 < p1) pack_b(b.at(jc, pc + k0), b.stride, {nc, least(p1 * T::step, kc) - k0, elements, p0}, packed);
-        team.barrier();
-        sweep(i0, i1, jc, nc, pc, kc, packed, own, direct);
-      }
-    }
-  }
-
-  void run(B const& backend) const {
-    if (m <= 0 || n <= 0) return;
-    const Plan p = plan<B>(m, n, k, backend.threads);
-    const std::size_t size_a = block_a<B>(m, k), size_b = block_b<B>(n, k);
-    Arena& scratch = *backend.scratch;
-    const Scope scope(scratch);
-    element* const as = scratch.take<element>(static_cast<std::size_t>(p.threads) * size_a);
-    element* const bs = scratch.take<element>(blocks_of_b(p.threads) * size_b);
-    parallel(p.threads, [&](Team team) {
-      const auto t = static_cast<std::size_t>(team.thread);
-      const int tiles = p.columns ? pieces(n, NR) : pieces(m, MR);
-      const int from = team.from(tiles), to = team.to(tiles);
-      if (p.columns) {
-        work(p, Team{}, in_place ? 1 : pieces(m, p.mc), 0, m, from * NR, least(to * NR, n),
-             {bs + t * size_b, bs + t * size_b}, as + t * size_a);
-      } else {
-        const int most = pieces(tiles, team.threads) * MR;
-        work(p, team, in_place ? 1 : pieces(most, p.mc), from * MR, least(to * MR, m), 0, n, {bs, bs + size_b},
-             as + t * size_a);
-      }
-    });
-  }
-};
-
-}  // namespace fauna::inline v0::gemm_detail
+#include <fauna/ops/gemm/panels.hpp>
+#include <fauna/ops/gemm/product.hpp>
 
 namespace fauna::inline v0 {
 
@@ -260,14 +64,56 @@ template <class P, isa T, unsigned Tag> struct gemm<Cpu<P, T, Tag>> {
         .run(b);
   }
 
+  /// The same with W packed: same bits as from W unpacked, and W is read once for up to MR rows.
+  template <class A, int M, int K, class T2, int N, int K2, int M2, int N2>
+  requires std::is_same_v<std::remove_const_t<T2>, packed<backend>>
+  static void nt(backend const& b, View<A, M, K> x, View<T2, N, K2> w, View<float, M2, N2> c,
+                 Epilogue<float> const& e = {}) {
+    gemm_detail::run_packed(b,
+                            product{x.rows(),
+                                    w.rows(),
+                                    x.cols(),
+                                    walk(x, true),
+                                    {},
+                                    gemm_detail::pack_rows<backend, std::remove_const_t<A>>,
+                                    nullptr,
+                                    false,
+                                    in_place(x),
+                                    c.data(),
+                                    c.stride(),
+                                    e},
+                            elements(w));
+  }
+  /// Packs W, stored in f32 or bf16; `to` has packed_bytes(n, k) bytes behind it.
+  template <class E, int N, int K, int N2, int K2>
+  static void pack(backend const& b, View<E, N, K> w, View<packed<backend>, N2, K2> to) {
+    panels(w).template pack<std::remove_const_t<E>>(b, w.data(), w.stride(), elements(to));
+  }
+  static constexpr std::size_t packed_bytes(int n, int k) { return 4U * gemm_detail::Panels<backend>{n, k}.size(); }
+  /// to = before + row r of packed W, in f32; before may be null or `to`.
+  template <class T2, int N, int K> static void unpack_row(View<T2, N, K> w, int r, const float* before, float* to) {
+    panels(w).row(elements(w), r, before, to);
+  }
+
   /// Never less for more rows or threads: what is planned for a full batch also serves a shorter one.
   static constexpr std::size_t workspace(int m, int n, int k, int threads) {
-    return 4U * (static_cast<std::size_t>(threads) * gemm_detail::block_a<backend>(m, k) +
-                 gemm_detail::blocks_of_b(threads) * gemm_detail::block_b<backend>(n, k));
+    const std::size_t blocks = static_cast<std::size_t>(threads) * gemm_detail::block_a<backend>(m, k) +
+                               gemm_detail::blocks_of_b(threads) * gemm_detail::block_b<backend>(n, k),
+                      few = gemm_detail::few_rows_elements<backend>(m, k);
+    return 4U * (blocks > few ? blocks : few);
   }
 
  private:
   using product = gemm_detail::Product<backend>;
+  using element = typename gemm_detail::tile<backend>::element;
+
+  template <class E, int N, int K> static gemm_detail::Panels<backend> panels(View<E, N, K> w) {
+    return {w.rows(), w.cols()};
+  }
+  template <class T2, int N, int K> static auto elements(View<T2, N, K> w) {
+    if constexpr (std::is_const_v<T2>) return reinterpret_cast<const element*>(w.data());
+    else return reinterpret_cast<element*>(w.data());
+  }
 
   template <class E, int R, int C> static gemm_detail::Operand walk(View<E, R, C> v, bool k_along_rows) {
     const std::ptrdiff_t size = v.size() > 0 ? sizeof(E) : 0, down = v.stride() * size;  // no elements, no address

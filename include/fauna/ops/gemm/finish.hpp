@@ -2,7 +2,7 @@
 // the first-level cache.
 #pragma once
 #include <fauna/backend/simd.hpp>
-#include <fauna/ops/gelu/lanes.hpp>
+#include <fauna/ops/activation/lanes.hpp>
 #include <fauna/ops/gemm/op.hpp>
 
 namespace fauna::inline v0::gemm_detail {
@@ -17,28 +17,30 @@ void finish(Epilogue<float> const& e, int row, int col, int m, int n, float* c, 
     return p ? p + static_cast<std::ptrdiff_t>(row + i) * p_stride + col : p;
   };
   const float* bias = e.bias ? e.bias + col : nullptr;
-  for (int i = 0; i < m; ++i, c += stride) {
-    float* const pre = at(e.pre, e.pre_stride, i);
-    const float* const gate = at(e.gate, e.gate_stride, i);
-    simd::for_lanes<W>(n, [=, &e](int j, int count) FAUNA_LANES {
-      simd::vfloat<W> v, t, y;
-      simd::get<W>(v, c + j, count);
-      if (bias) {
-        simd::get<W>(t, bias + j, count);
-        v += t;
-      }
-      if (pre) simd::put<W>(pre + j, v, count);
-      if (gate) {
-        simd::get<W>(t, gate + j, count);
-        simd::gelu_gradient_lanes<W>(e.act, y, t);
-        v *= y;
-      } else {
-        simd::gelu_lanes<W>(e.act, y, v);
-        v = y;
-      }
-      simd::put<W>(c + j, v, count);
-    });
-  }
+  simd::with_form(e.act, [&](auto form) {
+    for (int i = 0; i < m; ++i, c += stride) {
+      float* const pre = at(e.pre, e.pre_stride, i);
+      const float* const gate = at(e.gate, e.gate_stride, i);
+      simd::for_lanes<W>(n, [=](int j, int count) FAUNA_LANES {
+        simd::vfloat<W> v, t, y;
+        simd::get<W>(v, c + j, count);
+        if (bias) {
+          simd::get<W>(t, bias + j, count);
+          v += t;
+        }
+        if (pre) simd::put<W>(pre + j, v, count);
+        if (gate) {
+          simd::get<W>(t, gate + j, count);
+          simd::activate_gradient_lanes<form.value, W>(y, t);
+          v *= y;
+        } else {
+          simd::activate_lanes<form.value, W>(y, v);
+          v = y;
+        }
+        simd::put<W>(c + j, v, count);
+      });
+    }
+  });
 }
 
 }  // namespace fauna::inline v0::gemm_detail

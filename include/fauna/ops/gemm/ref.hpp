@@ -3,7 +3,7 @@
 #include <cstddef>
 
 #include <fauna/core/dtype.hpp>
-#include <fauna/ops/gelu/ref.hpp>
+#include <fauna/ops/activation/ref.hpp>
 #include <fauna/ops/gemm/op.hpp>
 
 namespace fauna::inline v0 {
@@ -41,8 +41,8 @@ template <class S> struct gemm<Ref<S>> {
         for (int p = 0; p < k; ++p) sum += a(static_cast<int>(i), p) * b(p, j);
         if (e.bias) sum += e.bias[j];
         if (e.pre) e.pre[i * e.pre_stride + j] = sum;
-        if (e.gate) sum *= gelu_gradient(e.act, e.gate[i * e.gate_stride + j]);
-        else sum = gelu_value(e.act, sum);
+        if (e.gate) sum *= activation_gradient(e.act, e.gate[i * e.gate_stride + j]);
+        else sum = activation_value(e.act, sum);
         c[i * stride + j] = sum;
       }
     }

@@ -1,0 +1,117 @@
+// How kernels are written: against a thread, not against CUDA, so that nvcc compiles them for a GPU and a host compiler
+// runs the same source on a processor (tests/support/simt.hpp).
+//
+// A kernel is a struct: its members are the arguments, `threads` the size of a block (whole warps), `Shared` the block's
+// memory (uninitialised), and operator() what each thread does:
+//
+//   struct Twice {
+//     static constexpr int threads = 256;
+//     using Shared = None;
+//     Matrix<float> y;
+//     template <class T> FAUNA_KERNEL void operator()(T const& t, Shared&) const { ... }
+//   };
+//
+// A thread t knows t.index() in its block, t.block() of t.blocks(), its t.lane() of 32 and its t.warp(). The block
+// meets at t.sync() and t.sync_or(bool); a warp in t.lane_xor(value, mask), t.lane_down(value, n), t.from_lane(value, i),
+// t.any(bool), t.all(bool), t.ballot(bool), to which all its 32 lanes must come; t.add_atomic(int*, int) is for counting.
+#pragma once
+#include <utility>
+
+#include <fauna/core/backend.hpp>
+#include <fauna/core/batch.hpp>
+#include <fauna/core/view.hpp>
+
+#if defined(__CUDACC__)
+#define FAUNA_KERNEL __device__
+#else
+#define FAUNA_KERNEL
+#endif
+
+namespace fauna::inline v0 {
+
+/// A policy whose ops are kernels:
+///   b.launch(kernel, blocks)      runs it behind what was launched before; no blocks: nothing
+///   b.upload(host, n)             a copy of n elements where kernels can read it, for as long as what it returns lives
+///   b.download(host, device, n)   waits for all launches, then copies
+///   b.template temporary<T>(n)    memory for kernels, for as long as what it returns lives
+template <class B>
+concept Device = Backend<B> && requires { typename B::Thread; };
+
+inline constexpr int warp_size = 32;
+
+namespace simt {
+
+constexpr int parts(long long n, int size) { return static_cast<int>((n + size - 1) / size); }
+
+// The sum and the maximum over a warp, the same bits in every lane: lanes 2ᵏ apart exchange what they have.
+template <class T, class V> FAUNA_KERNEL V warp_sum(T const& t, V v) {
+  for (int mask = warp_size / 2; mask > 0; mask /= 2) v += t.lane_xor(v, mask);
+  return v;
+}
+template <class T, class V> FAUNA_KERNEL V warp_max(T const& t, V v) {
+  for (int mask = warp_size / 2; mask > 0; mask /= 2) {
+    const V other = t.lane_xor(v, mask);
+    v = other > v ? other : v;
+  }
+  return v;
+}
+/// The sum over a block of `Warps` warps, in every thread: that of each warp, then the warps in order.
+template <class T, class V, int Warps> FAUNA_KERNEL V block_sum(T const& t, V v, V (&of_warp)[Warps]) {
+  v = warp_sum(t, v);
+  if (t.lane() == 0) of_warp[t.warp()] = v;
+  t.sync();
+  v = of_warp[0];
+  for (int w = 1; w < Warps; ++w) v += of_warp[w];
+  t.sync();  // of_warp may be written again
+  return v;
+}
+template <class T, class V, int Warps> FAUNA_KERNEL V block_max(T const& t, V v, V (&of_warp)[Warps]) {
+  v = warp_max(t, v);
+  if (t.lane() == 0) of_warp[t.warp()] = v;
+  t.sync();
+  v = of_warp[0];
+  for (int w = 1; w < Warps; ++w) v = of_warp[w] > v ? of_warp[w] : v;
+  t.sync();
+  return v;
+}
+
+/// For kernels that do one thing to every element of a matrix: a block has a row, and as many columns as threads.
+template <class M> long long element_blocks(M const& m, int threads) {
+  return static_cast<long long>(m.rows()) * parts(m.cols(), threads);
+}
+template <class T, class M> FAUNA_KERNEL bool find_element(T const& t, int threads, M const& m, int& r, int& c) {
+  const int tiles = parts(m.cols(), threads);
+  r = t.block() / tiles;
+  c = t.block() % tiles * threads + t.index();
+  return c < m.cols();
+}
+/// For kernels with a warp for each row.
+template <class T> FAUNA_KERNEL int row_of_warp(T const& t, int warps) { return t.block() * warps + t.warp(); }
+
+/// A batch whose arrays kernels can read; tokens and targets are left behind.
+template <Device B> class BatchOnDevice {
+ public:
+  BatchOnDevice(B const& b, Batch const& host)
+      : offsets_(b.upload(host.offsets, host.offsets ? host.sequences + 1 : 0)),
+        past_(b.upload(host.past, host.past ? host.sequences : 0)),
+        documents_(b.upload(host.document_start, host.document_start ? host.rows : 0)),
+        parents_(b.upload(host.parent, host.parent ? host.rows : 0)),
+        positions_(b.upload(host.positions, host.positions ? host.rows : 0)),
+        batch_(host) {
+    batch_.tokens = batch_.targets = nullptr;
+    batch_.offsets = offsets_.data();
+    batch_.past = past_.data();
+    batch_.document_start = documents_.data();
+    batch_.parent = parents_.data();
+    batch_.positions = positions_.data();
+  }
+  Batch const& get() const { return batch_; }
+
+ private:
+  using Ints = decltype(std::declval<B const&>().upload(static_cast<const int*>(nullptr), 0));
+  Ints offsets_, past_, documents_, parents_, positions_;
+  Batch batch_;
+};
+
+}  // namespace simt
+}  // namespace fauna::inline v0

@@ -1,0 +1,19 @@
+// StoredAs<layout, B>: B with tensors that the reference checkpoint lays out otherwise. Only readers and writers of
+// such checkpoints look at it.
+#pragma once
+#include <fauna/core/block.hpp>
+#include <fauna/core/fault.hpp>
+
+namespace fauna::inline v0 {
+
+template <Layout L, class B> struct StoredAs : B {
+  template <class W, class F> static constexpr void visit(W& w, Place const& at, F&& f) {
+    B::visit(w, at, [&f](Tensor t, auto& v) {
+      t.layout = L;
+      f(t, v);
+    });
+  }
+};
+template <Layout L, class B> struct bare_<StoredAs<L, B>> : bare_<B> {};
+
+}  // namespace fauna::inline v0

@@ -1,0 +1,93 @@
+// A few rows times packed weights: decoding. The weights stream from memory, so what counts is that enough of them are
+// under way: several panels are read at once, and ahead of their use.
+#pragma once
+#include <fauna/ops/gemm/product.hpp>
+
+namespace fauna::inline v0::gemm_detail {
+
+/// sum[R][P panels of NR] = start + A B over k elements; row r of A at a + r * a_stride elements, panel q of B at b + q
+/// * panel. start may be c, or null for zero.
+template <class B, int R, int P>
+__attribute__((noinline)) void run_skinny(int k, const typename tile<B>::element* a, std::ptrdiff_t a_stride,
+                                          const typename tile<B>::element* b, std::ptrdiff_t panel, const float* start,
+                                          std::ptrdiff_t start_stride, float* c, std::ptrdiff_t c_stride, int rows) {
+  using T = tile<B>;
+  constexpr int W = T::W, NV = T::NV,
+                ahead = (P > 1 ? 32 : 64) * NV * W;  // some pages would be too late, some too many
+  simd::vfloat<W> sum[R][P * NV];
+  FAUNA_UNROLL
+  for (int r = 0; r < R; ++r) {
+    FAUNA_UNROLL
+    for (int j = 0; j < P * NV; ++j) {
+      if (start && r < rows) simd::load<W>(sum[r][j], start + r * start_stride + j * W);
+      else sum[r][j] = simd::vfloat<W>{};
+    }
+  }
+  FAUNA_UNROLL_4
+  for (int p = 0; p < k; ++p) {
+    typename T::vector av[R];
+    FAUNA_UNROLL
+    for (int r = 0; r < R; ++r) av[r] = a[r * a_stride + p] - typename T::vector{};
+    FAUNA_UNROLL
+    for (int q = 0; q < P; ++q) {
+      FAUNA_UNROLL
+      for (int j = 0; j < NV; ++j) {
+        const auto* at = b + q * panel + j * W;
+        __builtin_prefetch(at + ahead);
+        const typename T::vector bv = *reinterpret_cast<const typename T::vector*>(at);
+        FAUNA_UNROLL
+        for (int r = 0; r < R; ++r) multiply_add<W>(sum[r][q * NV + j], av[r], bv);
+      }
+    }
+    b += NV * W;
+  }
+  FAUNA_UNROLL
+  for (int r = 0; r < R; ++r) {
+    if (r < rows) {
+      FAUNA_UNROLL
+      for (int j = 0; j < P * NV; ++j) simd::store<W>(c + r * c_stride + j * W, sum[r][j]);
+    }
+  }
+}
+
+/// m rows of C = A W^T, R at a time, for panels [first, last) of W: A is packed, its rows a_stride apart, and zero from
+/// row m on. A panel is used for all rows while it is in the cache.
+template <class B, int R, int P>
+void skinny_rows(Product<B> const& product, const typename tile<B>::element* a, std::ptrdiff_t a_stride, int m,
+                 const typename tile<B>::element* w, int elements, int first, int last) {
+  using T = tile<B>;
+  constexpr int NR = T::NR;
+  const std::ptrdiff_t panel = static_cast<std::ptrdiff_t>(NR) * elements;
+  for (int i = first; i < last;) {
+    const int j = i * NR;
+    const bool whole = i + P <= last && (i + P) * NR <= product.n;
+    for (int r = 0; r < m; r += R) {
+      const int rows = least(R, m - r);
+      const auto* own = a + r * a_stride;
+      if (whole) {
+        float* const c = product.c + r * product.c_stride + j;
+        run_skinny<B, R, P>(elements, own, a_stride, w + i * panel, panel, product.start(r, j, 0),
+                            product.start_stride(0), c, product.c_stride, rows);
+        if (finishes(product.e)) finish<B>(product.e, r, j, rows, P * NR, c, product.c_stride);
+      } else {
+        product.one(r, rows, j, least(NR, product.n - j), 0, product.k, reinterpret_cast<const std::byte*>(own),
+                    4 * a_stride, w + i * panel);
+      }
+    }
+    i += whole ? P : 1;
+  }
+}
+
+/// As many panels at once as registers allow for m rows.
+template <class B>
+void run_few_rows(Product<B> const& product, const typename tile<B>::element* a, std::ptrdiff_t a_stride, int m,
+                  const typename tile<B>::element* w, int elements, int first, int last) {
+  using T = tile<B>;
+  constexpr bool many = T::W == 16;  // 32 registers, not 16
+  if (m == 1) skinny_rows<B, 1, 4>(product, a, a_stride, m, w, elements, first, last);
+  else if (m == 2) skinny_rows<B, 2, many ? 4 : 2>(product, a, a_stride, m, w, elements, first, last);
+  else if (m <= 4) skinny_rows<B, 4, many ? 2 : 1>(product, a, a_stride, m, w, elements, first, last);
+  else skinny_rows<B, T::MR, 1>(product, a, a_stride, m, w, elements, first, last);
+}
+
+}  // namespace fauna::inline v0::gemm_detail
