@@ -2,6 +2,7 @@
 // nothing else. Eigen views are in <fauna/interop/eigen.hpp>.
 #pragma once
 #include <fauna/decode/generate.hpp>
+#include <fauna/decode/loaded.hpp>
 #include <fauna/models/explain.hpp>
 #include <fauna/models/gpt.hpp>
 #include <fauna/ops/cpu.hpp>

@@ -36,4 +36,11 @@ struct Path {
   }
 };
 
+/// Does a name match a pattern in which * stands for anything?
+constexpr bool matches(std::string_view pattern, std::string_view name) {
+  if (pattern.empty()) return name.empty();
+  if (pattern[0] == '*') return matches(pattern.substr(1), name) || (!name.empty() && matches(pattern, name.substr(1)));
+  return !name.empty() && pattern[0] == name[0] && matches(pattern.substr(1), name.substr(1));
+}
+
 }  // namespace fauna::inline v0

@@ -28,13 +28,6 @@ struct Parameter {
   std::size_t size() const { return static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols); }
 };
 
-/// Does a name match a pattern in which * stands for anything?
-constexpr bool matches(std::string_view pattern, std::string_view name) {
-  if (pattern.empty()) return name.empty();
-  if (pattern[0] == '*') return matches(pattern.substr(1), name) || (!name.empty() && matches(pattern, name.substr(1)));
-  return !name.empty() && pattern[0] == name[0] && matches(pattern.substr(1), name.substr(1));
-}
-
 /// AdamW and clipping as nanoGPT runs them. decay acts on tensors of two dimensions.
 struct AdamWOptions {
   double lr = 1e-3, beta1 = 0.9, beta2 = 0.99, eps = 1e-8, decay = 0.1, clip = 1.0;
