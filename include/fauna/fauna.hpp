@@ -5,6 +5,8 @@
 #include <fauna/decode/loaded.hpp>
 #include <fauna/models/explain.hpp>
 #include <fauna/models/gpt.hpp>
+#include <fauna/models/gpt_neox.hpp>
+#include <fauna/models/llama.hpp>
 #include <fauna/ops/cpu.hpp>
 #include <fauna/ops/ref.hpp>
 #include <fauna/text/bin.hpp>

@@ -21,7 +21,7 @@ double ulps(float got, double want) {
   return std::fabs(static_cast<double>(got) - want) / unit;
 }
 
-enum class function { exp, tanh, erf, sqrt };
+enum class function { exp, tanh, erf, sqrt, sin, cos };
 
 template <int W> float call(function f, float x) {
   alignas(64) float t[W];
@@ -32,6 +32,9 @@ template <int W> float call(function f, float x) {
   if (f == function::tanh) simd::tanh<W>(y, v);
   if (f == function::erf) simd::erf<W>(y, v);
   if (f == function::sqrt) simd::sqrt<W>(y, v);
+  simd::vfloat<W> other;
+  if (f == function::sin) simd::sin_cos<W>(y, other, v);
+  if (f == function::cos) simd::sin_cos<W>(other, y, v);
   simd::store<W>(t, y);
   for (int i = 1; i < W; ++i) CHECK(std::memcmp(&t[0], &t[i], 4) == 0);  // every lane computes the same
   return t[0];
@@ -59,9 +62,23 @@ template <int W> void sweep() {
   CHECK(worst<W>(function::tanh, -12.0F, 12.0F, [](double x) { return std::tanh(x); }) < 4.0);
   CHECK(worst<W>(function::erf, -6.0F, 6.0F, [](double x) { return std::erf(x); }) < 10.0);
   CHECK(worst<W>(function::sqrt, 0.0F, 200.0F, [](double x) { return std::sqrt(x); }) <= 0.5);
+  for (float edge : {4.0F, 1000.0F, 0x1p18F, 0x1p24F}) {
+    CHECK(worst<W>(function::sin, -edge, edge, [](double x) { return std::sin(x); }) < 2.0);
+    CHECK(worst<W>(function::cos, -edge, edge, [](double x) { return std::cos(x); }) < 2.0);
+  }
+
+  // the floats nearest to multiples of π/2, where all bits of the sine or cosine come from the reduction
+  for (int k = 1; k < 20'000; k += 7) {
+    const auto x = static_cast<float>(k * 1.57079632679489661923);
+    CHECK(ulps(call<W>(function::sin, x), std::sin(static_cast<double>(x))) < 2.0);
+    CHECK(ulps(call<W>(function::cos, x), std::cos(static_cast<double>(x))) < 2.0);
+  }
 
   const float nan = std::numeric_limits<float>::quiet_NaN();
-  for (auto f : {function::exp, function::tanh, function::erf}) CHECK(std::isnan(call<W>(f, nan)));
+  CHECK(call<W>(function::sin, 0.0F) == 0.0F);
+  CHECK(call<W>(function::cos, 0.0F) == 1.0F);
+  for (auto f : {function::exp, function::tanh, function::erf, function::sin, function::cos})
+    CHECK(std::isnan(call<W>(f, nan)));
   CHECK(call<W>(function::exp, -inf) == 0.0F);
   CHECK(call<W>(function::exp, -88.0F) == 0.0F);
   CHECK(call<W>(function::exp, 89.0F) == inf);
@@ -93,11 +110,14 @@ template <int W> void memory() {
   CHECK(simd::max<W>(v) == static_cast<float>(W + 1));
   simd::broadcast<W>(v, -0.0F);
   for (int i = 0; i < W; ++i) CHECK(std::signbit(float{v[i]}));
+  simd::load<W>(v, source);
+  simd::swap_neighbours<W>(v, v);
+  for (int i = 0; i < W; ++i) CHECK(float{v[i]} == source[i ^ 1]);
 }
 
 }  // namespace
 
-TEST_CASE("simd: exp, tanh and erf stay within their stated error on every vector width") {
+TEST_CASE("simd: exp, tanh, erf, sin and cos stay within their stated error on every vector width") {
   sweep<4>();
   sweep<8>();
   sweep<16>();

@@ -14,7 +14,9 @@ namespace test {
 /// What a policy's upload and temporary return.
 template <class T> class DeviceArray {
  public:
-  explicit DeviceArray(std::size_t n) : memory_(n * sizeof(T)), null_(n == 0) {}
+  explicit DeviceArray(std::size_t n, const T* from = nullptr) : memory_(n * sizeof(T)), null_(n == 0) {
+    if (from != nullptr && n > 0) std::memcpy(memory_.as<void>(), from, n * sizeof(T));
+  }
   T* data() const { return null_ ? nullptr : const_cast<Poisoned&>(memory_).as<T>(); }
 
  private:
@@ -98,13 +100,11 @@ struct Simt {
     simt::run(kernel, static_cast<int>(blocks), order);
   }
   template <class T> DeviceArray<T> upload(const T* host, int n) const {
-    DeviceArray<T> a(static_cast<std::size_t>(n));
-    if (n > 0) std::memcpy(a.data(), host, static_cast<std::size_t>(n) * sizeof(T));
-    return a;
+    return DeviceArray<T>(static_cast<std::size_t>(n), host);
   }
-  template <class T> void download(T* host, const T* device, std::size_t n) const {
+  template <class T> void download(T* host, const T* device, int n) const {
     const DeviceMemory::Open open;
-    std::memcpy(host, device, n * sizeof(T));
+    std::memcpy(host, device, static_cast<std::size_t>(n) * sizeof(T));
   }
   template <class T> DeviceArray<T> temporary(std::size_t n) const { return DeviceArray<T>(n); }
 };

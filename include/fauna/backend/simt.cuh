@@ -88,6 +88,18 @@ template <class T, class M> FAUNA_KERNEL bool find_element(T const& t, int threa
 /// For kernels with a warp for each row.
 template <class T> FAUNA_KERNEL int row_of_warp(T const& t, int warps) { return t.block() * warps + t.warp(); }
 
+/// The sequence that a row of a batch belongs to.
+FAUNA_KERNEL inline int sequence_of(Batch const& b, int row) {
+  if (b.offsets == nullptr) return row / b.length;
+  int low = 0, high = b.sequences;  // the last sequence that begins at the row or before lies in [low, high)
+  while (high - low > 1) {
+    const int middle = (low + high) / 2;
+    if (b.offsets[middle] <= row) low = middle;
+    else high = middle;
+  }
+  return low;
+}
+
 /// A batch whose arrays kernels can read; tokens and targets are left behind.
 template <Device B> class BatchOnDevice {
  public:

@@ -1,8 +1,13 @@
-// Mlp: two matrices with an activation between them (Vaswani et al. 2017, section 3.3), GPT-2's names.
+// The layers between attentions, in the names of their checkpoints.
+//   Mlp       two matrices with an activation between them (Vaswani et al. 2017, section 3.3), GPT-2's names
+//   GatedMlp  y = (A(x W_gateᵀ) · x W_upᵀ) W_downᵀ (Shazeer 2020), Llama's names
+//   NeoXMlp   Mlp with GPT-NeoX's names
 #pragma once
 #include <fauna/blocks/activation.hpp>
 #include <fauna/blocks/dropout.hpp>
+#include <fauna/blocks/gated.hpp>
 #include <fauna/compose/at.hpp>
+#include <fauna/compose/concat.hpp>
 #include <fauna/compose/stored_as.hpp>
 
 namespace fauna::inline v0 {
@@ -11,5 +16,13 @@ template <int Width, int Hidden, class Activation = Gelu<Hidden>, bool Bias = tr
 struct Mlp : with_dropout<Seq<At<"c_fc", StoredAs<conv1d, Linear<Width, Hidden, Bias>>>, Activation,
                               At<"c_proj", StoredAs<conv1d, Linear<Hidden, Width, Bias, residual_normal(0.02F)>>>>,
                           Drop> {};
+
+template <int Width, int Hidden, activation Form = activation::silu, bool Bias = false>
+struct GatedMlp : Seq<Concat<At<"gate_proj", Linear<Width, Hidden, Bias>>, At<"up_proj", Linear<Width, Hidden, Bias>>>,
+                      Gated<Form, Hidden>, At<"down_proj", Linear<Hidden, Width, Bias>>> {};
+
+template <int Width, int Hidden, class Activation = Gelu<Hidden>>
+struct NeoXMlp
+    : Seq<At<"dense_h_to_4h", Linear<Width, Hidden>>, Activation, At<"dense_4h_to_h", Linear<Hidden, Width>>> {};
 
 }  // namespace fauna::inline v0

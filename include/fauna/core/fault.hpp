@@ -11,6 +11,10 @@ namespace fauna::inline v0 {
 template <class First, class Second, int Gives, int Wants> struct widths_differ;
 template <class Block, int Reads, int Writes> struct residual_changes_width;
 template <class Layer, int Reads, int Writes> struct layer_changes_width;
+template <class First, class Second, int FirstReads, int SecondReads> struct branches_read_other_widths;
+template <class First, class Second, int FirstWrites, int SecondWrites> struct branches_write_other_widths;
+template <class Block, int Rotary> struct rotary_width_is_odd;
+template <class Block, int Rotary, int HeadSize> struct rotary_width_exceeds_head;
 template <class Block, int Width, int Heads> struct heads_do_not_divide_width;
 template <class Block, int Heads, int KeyHeads> struct key_heads_do_not_divide_heads;
 template <class Embedding, class Head, int EmbeddingWidth, int HeadWidth> struct tied_widths_differ;

@@ -2,6 +2,8 @@
 // that each block keeps for backward and takes from scratch. Combinators are the only things it has to know.
 #pragma once
 #include <fauna/compose/checkpoint.hpp>
+#include <fauna/compose/concat.hpp>
+#include <fauna/compose/parallel.hpp>
 #include <fauna/compose/residual.hpp>
 #include <fauna/compose/share.hpp>
 #include <fauna/compose/stack.hpp>
@@ -44,6 +46,12 @@ template <label N, class B> struct Parts<At<N, B>> {
 };
 template <class... Bs> struct Parts<Seq<Bs...>> {
   template <class F> static void each(F&& f) { (f.template operator()<Bs>(std::string()), ...); }
+};
+template <class... Bs> struct Parts<Concat<Bs...>> {
+  template <class F> static void each(F&& f) { (f.template operator()<Bs>(std::string()), ...); }
+};
+template <class... Bs> struct Parts<Parallel<Bs...>> {
+  template <class F> static void each(F&& f) { (f.template operator()<Bs>("+"), ...); }
 };
 template <class B> struct Parts<Residual<B>> {
   template <class F> static void each(F&& f) { f.template operator()<B>("+"); }

@@ -96,10 +96,10 @@ class Pieces {
 class MergeTable {
  public:
   struct Merge {
-    std::uint32_t rank = none;
-    int id = -1;
+    std::uint32_t rank;
+    int id;
   };
-  static constexpr std::uint32_t none = ~0U;
+  static constexpr std::uint32_t none = ~0U;  // the rank of a pair that does not merge; its id is -1
 
   /// Room for `count` merges, none of them added yet.
   explicit MergeTable(std::size_t count = 0) {
@@ -117,7 +117,7 @@ class MergeTable {
  private:
   struct Slot {
     std::uint64_t key = ~0U;  // no pair: its left id would be 0, its right id too large
-    Merge merge;
+    Merge merge{none, -1};
   };
   static std::uint64_t key(int left, int right) {
     return std::uint64_t{static_cast<std::uint32_t>(left)} << 32 | static_cast<std::uint32_t>(right);

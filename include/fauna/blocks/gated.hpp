@@ -1,0 +1,26 @@
+// Gated: one half of a row opens or closes the other (Dauphin et al. 2017; Shazeer 2020, "GLU Variants Improve
+// Transformer"): rows of [g | u] become A(g) u.
+#pragma once
+#include <fauna/core/block.hpp>
+#include <fauna/ops/gated/op.hpp>
+
+namespace fauna::inline v0 {
+
+template <activation Form, int Width> struct Gated : Leaf<2 * Width, Width> {
+  static constexpr const char* kind_name = "Gated";
+  using Rows = Leaf<2 * Width, Width>;
+  template <class C> using X = typename Rows::template X<C>;
+  template <class C> using Y = typename Rows::template Y<C>;
+  template <class C> using DX = typename Rows::template DX<C>;
+  template <class C> using DY = typename Rows::template DY<C>;
+
+  template <class C, class W, class St, class Sv> static void forward(C const& c, W const&, St&, X<C> x, Y<C> y, Sv&) {
+    gated<typename C::backend_type>::forward(c.backend, Form, x, y);
+  }
+  template <class C, class W, class G, class Sv, class St>
+  static void backward(C const& c, W const&, G&, X<C> x, Sv&, DY<C> dy, DX<C> dx, St&) {
+    gated<typename C::backend_type>::backward(c.backend, Form, x, dy, dx);
+  }
+};
+
+}  // namespace fauna::inline v0

@@ -1,0 +1,50 @@
+// Rope: rotary position embedding (Su et al. 2021, "RoFormer", section 3.2.2) between the projections and attention.
+//   rows of [q | k | v]: every head of q and k is turned by its row's position, v stays
+#pragma once
+#include <fauna/core/block.hpp>
+#include <fauna/core/fault.hpp>
+#include <fauna/ops/add/op.hpp>
+#include <fauna/ops/rope/op.hpp>
+
+namespace fauna::inline v0 {
+
+template <int NHeads, int KvHeads, int HeadSize, RopeShape How = RopeShape{}>
+struct Rope : Elementwise<(NHeads + 2 * KvHeads) * HeadSize> {
+  static constexpr const char* kind_name = "Rope";
+  static constexpr bool in_place = true;
+  static constexpr int width = (NHeads + 2 * KvHeads) * HeadSize, turned = (NHeads + KvHeads) * HeadSize,
+                       rotary = How.rotary > 0 ? How.rotary : HeadSize;
+  using fault =
+      first_fault<std::conditional_t<rotary % 2 == 0, void, rotary_width_is_odd<Rope, rotary>>,
+                  std::conditional_t<(rotary <= HeadSize), void, rotary_width_exceeds_head<Rope, rotary, HeadSize>>>;
+  template <class C> using X = typename Elementwise<width>::template X<C>;
+  template <class C> using Y = typename Elementwise<width>::template Y<C>;
+
+  template <class C, class W, class St, class Sv> static void forward(C const& c, W const&, St&, X<C> x, Y<C> y, Sv&) {
+    rope<typename C::backend_type>::forward(c.backend, *c.batch, rotation(), heads(x), heads(y));
+    keep_values(c, x, y);
+  }
+  template <class C, class W, class G, class Sv, class St>
+  static void backward(C const& c, W const&, G&, X<C>, Sv&, X<C> dy, Y<C> dx, St&) {
+    rope<typename C::backend_type>::backward(c.backend, *c.batch, rotation(), heads(dy), heads(dx));
+    keep_values(c, dy, dx);
+  }
+
+ private:
+  static constexpr auto frequencies = rope_frequencies<rotary / 2>(How);
+  static constexpr Rotation rotation() {
+    return {.heads = NHeads + KvHeads,
+            .head_size = HeadSize,
+            .rotary = rotary,
+            .pairs = How.pairs,
+            .frequencies = frequencies.of};
+  }
+  template <class V> static constexpr auto heads(V v) { return v.template columns<0, turned>(); }
+  template <class C> static void keep_values(C const& c, X<C> x, Y<C> y) {
+    if (x.data() == y.data()) return;
+    add<typename C::backend_type>::run(c.backend, x.template columns<turned, width - turned>(), {},
+                                       y.template columns<turned, width - turned>());
+  }
+};
+
+}  // namespace fauna::inline v0

@@ -1,0 +1,28 @@
+// Causal self-attention over rotated queries and keys, with the projections of the two checkpoint families.
+//   q = rope(x W_qᵀ), k = rope(x W_kᵀ), v = x W_vᵀ;  y = attention(q, k, v) W_oᵀ
+#pragma once
+#include <fauna/blocks/attention.hpp>
+#include <fauna/blocks/linear.hpp>
+#include <fauna/blocks/rope.hpp>
+#include <fauna/compose/concat.hpp>
+#include <fauna/compose/seq.hpp>
+#include <fauna/compose/stored_as.hpp>
+
+namespace fauna::inline v0 {
+
+/// Llama's: three projections, grouped key heads (Touvron et al. 2023; Ainslie et al. 2023).
+template <int Width, int NHeads, int KvHeads, int HeadSize, RopeShape R = RopeShape{}, bool Bias = false>
+struct RotaryAttention : Seq<Concat<At<"q_proj", Linear<Width, NHeads * HeadSize, Bias>>,
+                                    At<"k_proj", Linear<Width, KvHeads * HeadSize, Bias>>,
+                                    At<"v_proj", Linear<Width, KvHeads * HeadSize, Bias>>>,
+                             Rope<NHeads, KvHeads, HeadSize, R>, AttentionCore<NHeads, KvHeads, HeadSize>,
+                             At<"o_proj", Linear<NHeads * HeadSize, Width, Bias>>> {};
+
+/// GPT-NeoX's: one projection, whose checkpoint rows are [head][q, k, v][column] (Black et al. 2022).
+template <int Width, int NHeads, RopeShape R = RopeShape{}, bool Bias = true>
+struct NeoXAttention
+    : Seq<At<"query_key_value", StoredAs<Layout{.heads = NHeads, .parts = 3}, Linear<Width, 3 * Width, Bias>>>,
+          Rope<NHeads, NHeads, Width / NHeads, R>, MultiHead<Width, NHeads>, At<"dense", Linear<Width, Width, Bias>>> {
+};
+
+}  // namespace fauna::inline v0

@@ -1,0 +1,86 @@
+// Llama (Touvron et al. 2023, "LLaMA"; Dubey et al. 2024, "The Llama 3 herd of models") and what is built like it:
+// pre-norm layers with RMSNorm, rotary positions, grouped key heads and a gated MLP. Names are those of the checkpoints
+// on the Hugging Face hub.
+#pragma once
+#include <fauna/blocks/embedding.hpp>
+#include <fauna/blocks/mlp.hpp>
+#include <fauna/blocks/norm.hpp>
+#include <fauna/blocks/rotary_attention.hpp>
+#include <fauna/compose/residual.hpp>
+#include <fauna/compose/stack.hpp>
+#include <fauna/models/lm.hpp>
+
+namespace fauna::inline v0 {
+
+struct LlamaConfig {
+  int layers = 32;
+  int heads = 32;
+  int kv_heads = 32;
+  int head_size = 128;
+  int width = 4096;
+  int hidden = 11008;
+  int context = 4096;
+  int vocab = 32000;
+  double base = 10000;
+  RopeScaling scaling{};
+  bool tied = false;
+  float epsilon = 1e-5F;
+  bool attention_bias = false;  ///< of all four projections
+  bool mlp_bias = false;
+  activation act = activation::silu;
+};
+
+/// x + attention(norm(x)), then x + mlp(norm(x)).
+template <int Width, class Attention, class Mlp, Epsilon E>
+struct LlamaLayer : Seq<Residual<Seq<At<"input_layernorm", RmsNorm<Width, E>>, At<"self_attn", Attention>>>,
+                        Residual<Seq<At<"post_attention_layernorm", RmsNorm<Width, E>>, At<"mlp", Mlp>>>> {};
+
+/// From embedded tokens to the last norm.
+template <LlamaConfig c>
+struct LlamaTrunk
+    : Seq<At<"layers",
+             Stack<0, c.layers,
+                   LlamaLayer<c.width,
+                              RotaryAttention<c.width, c.heads, c.kv_heads, c.head_size,
+                                              RopeShape{.base = c.base, .scaling = c.scaling}, c.attention_bias>,
+                              GatedMlp<c.width, c.hidden, c.act, c.mlp_bias>, Epsilon{c.epsilon}>>>,
+          At<"norm", RmsNorm<c.width, Epsilon{c.epsilon}>>> {};
+
+template <LlamaConfig c>
+struct Llama : Lm<At<"model", At<"embed_tokens", Embedding<c.vocab, c.width>>>, At<"model", LlamaTrunk<c>>,
+                  std::conditional_t<c.tied, TiedHead<c.width, c.vocab>, At<"lm_head", LmHead<c.width, c.vocab>>>> {
+  static constexpr LlamaConfig config = c;
+};
+
+using Llama2_7B = Llama<LlamaConfig{}>;
+using Llama3_8B = Llama<LlamaConfig{.kv_heads = 8, .hidden = 14336, .context = 8192, .vocab = 128256, .base = 500000}>;
+using Llama32_1B = Llama<LlamaConfig{.layers = 16,
+                                     .kv_heads = 8,
+                                     .head_size = 64,
+                                     .width = 2048,
+                                     .hidden = 8192,
+                                     .context = 131072,
+                                     .vocab = 128256,
+                                     .base = 500000,
+                                     .scaling = {.kind = rope_scaling::llama3, .factor = 32},
+                                     .tied = true}>;
+using TinyLlama =
+    Llama<LlamaConfig{.layers = 22, .kv_heads = 4, .head_size = 64, .width = 2048, .hidden = 5632, .context = 2048}>;
+using SmolLm2_135M = Llama<LlamaConfig{.layers = 30,
+                                       .heads = 9,
+                                       .kv_heads = 3,
+                                       .head_size = 64,
+                                       .width = 576,
+                                       .hidden = 1536,
+                                       .context = 8192,
+                                       .vocab = 49152,
+                                       .base = 100000,
+                                       .tied = true}>;
+
+static_assert(Llama2_7B::parameters == 6'738'415'616);
+static_assert(Llama3_8B::parameters == 8'030'261'248);
+static_assert(Llama32_1B::parameters == 1'235'814'400);
+static_assert(TinyLlama::parameters == 1'100'048'384);
+static_assert(SmolLm2_135M::parameters == 134'515'008);
+
+}  // namespace fauna::inline v0

@@ -1,0 +1,77 @@
+#pragma once
+#include <cmath>
+
+#include <fauna/backend/simt.cuh>
+#include <fauna/ops/activation/op.hpp>
+
+namespace fauna::inline v0 {
+namespace kernels {
+
+FAUNA_KERNEL inline float activation_of(activation a, float x) {
+  switch (a) {
+    case activation::none: return x;
+    case activation::gelu: return 0.5F * x * (1 + std::erf(x * 0.707106781F));
+    case activation::gelu_tanh: return 0.5F * x * (1 + std::tanh(0.797884561F * (x + 0.044715F * x * x * x)));
+    case activation::silu: return x / (1 + std::exp(-x));
+    case activation::relu: return x > 0 ? x : 0;
+    case activation::relu_squared: return x > 0 ? x * x : 0;
+  }
+  return x;
+}
+FAUNA_KERNEL inline float activation_slope(activation a, float x) {
+  switch (a) {
+    case activation::none: return 1;
+    case activation::gelu:
+      return 0.5F * (1 + std::erf(x * 0.707106781F)) + x * 0.398942280F * std::exp(-0.5F * x * x);
+    case activation::gelu_tanh: {
+      const float t = std::tanh(0.797884561F * (x + 0.044715F * x * x * x));
+      const float du = 0.797884561F * (1 + 0.134145F * x * x);
+      return 0.5F * (1 + t) + 0.5F * x * (1 - t * t) * du;
+    }
+    case activation::silu: {
+      const float s = 1 / (1 + std::exp(-x));
+      return s * (1 + x * (1 - s));
+    }
+    case activation::relu: return x > 0 ? 1 : 0;
+    case activation::relu_squared: return x > 0 ? 2 * x : 0;
+  }
+  return 1;
+}
+
+struct Activate {
+  static constexpr int threads = 256;
+  using Shared = None;
+  activation form;
+  Matrix<const float> x;
+  Matrix<float> y;
+  template <class T> FAUNA_KERNEL void operator()(T const& t, Shared&) const {
+    int r, c;
+    if (simt::find_element(t, threads, y, r, c)) y(r, c) = activation_of(form, x(r, c));
+  }
+};
+
+struct ActivateBackward {
+  static constexpr int threads = 256;
+  using Shared = None;
+  activation form;
+  Matrix<const float> x, dy;
+  Matrix<float> dx;
+  template <class T> FAUNA_KERNEL void operator()(T const& t, Shared&) const {
+    int r, c;
+    if (simt::find_element(t, threads, dx, r, c)) dx(r, c) = dy(r, c) * activation_slope(form, x(r, c));
+  }
+};
+
+}  // namespace kernels
+
+template <Device B> struct activate<B> {
+  static void forward(B const& b, activation a, Matrix<const float> x, Matrix<float> y) {
+    b.launch(kernels::Activate{a, x, y}, simt::element_blocks(y, kernels::Activate::threads));
+  }
+  static void backward(B const& b, activation a, Matrix<const float> x, Matrix<const float> dy, Matrix<float> dx) {
+    b.launch(kernels::ActivateBackward{a, x, dy, dx},
+             simt::element_blocks(dx, kernels::ActivateBackward::threads));
+  }
+};
+
+}  // namespace fauna::inline v0

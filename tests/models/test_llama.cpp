@@ -1,0 +1,76 @@
+// Llama: grouped key heads, tied and untied, with every option of its configuration.
+#include <doctest/doctest.h>
+
+#include <fauna/models/llama.hpp>
+
+#include "support/model_check.hpp"
+
+namespace {
+
+using namespace fauna;
+
+using Tied = Llama<LlamaConfig{.layers = 2,
+                               .heads = 4,
+                               .kv_heads = 2,
+                               .head_size = 6,
+                               .width = 16,
+                               .hidden = 20,
+                               .context = 64,
+                               .vocab = 11,
+                               .scaling = {.kind = rope_scaling::llama3, .factor = 8, .original = 16},
+                               .tied = true}>;
+using Untied = Llama<LlamaConfig{.layers = 2,
+                                 .heads = 3,
+                                 .kv_heads = 1,
+                                 .head_size = 8,
+                                 .width = 16,
+                                 .hidden = 24,
+                                 .context = 64,
+                                 .vocab = 13,
+                                 .base = 500,
+                                 .epsilon = 1e-3F,
+                                 .attention_bias = true,
+                                 .mlp_bias = true,
+                                 .act = activation::gelu_tanh}>;
+
+}  // namespace
+
+TEST_SUITE("llama") {
+  TEST_CASE_TEMPLATE("the loss's gradient equals the derivative of dual numbers", M, Tied, Untied) {
+    test::check_loss_gradient<M>(test::plain(2, 5));
+    test::check_loss_gradient<M>(test::ragged());
+  }
+
+  TEST_CASE_TEMPLATE("the CPU policy gives the reference policy's gradients", M, Tied, Untied) {
+    // f32: sums of at most a few hundred terms, reordered. bf16: operands of every product lose 16 bits, 2^-9 each.
+    test::check_gradients_on_cpu<M, f32_products>(2e-5);
+    test::check_gradients_on_cpu<M, bf16_products>(3e-2);
+  }
+
+  TEST_CASE_TEMPLATE("the same bits for any number of threads", P, f32_products, bf16_products) {
+    test::check_same_bits<Untied, P>();
+  }
+
+  TEST_CASE_TEMPLATE("a batch is learnt by heart", M, Tied, Untied) { test::check_learns<M>(); }
+
+  TEST_CASE("names are the checkpoints'") {
+    const std::vector<std::string> tied = {
+        "model.embed_tokens.weight",
+        "model.layers.0.input_layernorm.weight",
+        "model.layers.0.self_attn.q_proj.weight",
+        "model.layers.0.self_attn.k_proj.weight",
+        "model.layers.0.self_attn.v_proj.weight",
+        "model.layers.0.self_attn.o_proj.weight",
+        "model.layers.0.post_attention_layernorm.weight",
+        "model.layers.0.mlp.gate_proj.weight",
+        "model.layers.0.mlp.up_proj.weight",
+        "model.layers.0.mlp.down_proj.weight",
+    };
+    const auto all = test::names<Tied>();
+    CHECK(std::vector<std::string>(all.begin(), all.begin() + 10) == tied);
+    CHECK(all.size() == 1 + 2 * 9 + 1);
+    CHECK(all.back() == "model.norm.weight");
+    CHECK(test::names<Untied>().back() == "lm_head.weight");
+    CHECK(test::names<Untied>()[3] == "model.layers.0.self_attn.q_proj.bias");
+  }
+}
