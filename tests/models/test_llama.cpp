@@ -51,6 +51,11 @@ TEST_SUITE("llama") {
     test::check_same_bits<Untied, P>();
   }
 
+  TEST_CASE_TEMPLATE("decoding with a cache gives the bits of all rows at once", P, f32_products, bf16_products) {
+    test::check_cache<Tied, P>();
+    test::check_cache<Untied, P>();
+  }
+
   TEST_CASE_TEMPLATE("a batch is learnt by heart", M, Tied, Untied) { test::check_learns<M>(); }
 
   TEST_CASE("names are the checkpoints'") {

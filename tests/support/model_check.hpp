@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include <fauna/decode/cache.hpp>
 #include <fauna/ops/cpu.hpp>
 #include <fauna/ops/ref.hpp>
 #include <fauna/train/trained.hpp>
@@ -54,7 +55,7 @@ template <class M> void check_loss_gradient(fauna::Batch const& shape) {
 }
 
 /// Loss and all gradients of the CPU policy against the reference policy in double, each tensor relative to its largest
-/// gradient. A key's bias moves all scores of a row alike: its gradient is zero but for rounding, and has no size.
+/// gradient (or to 1e-6, where that is nothing but rounding).
 template <class M, class P> void check_gradients_on_cpu(double bound) {
   using namespace fauna;
   const Text text(plain(2, 24), M::vocab);
@@ -63,9 +64,10 @@ template <class M, class P> void check_gradients_on_cpu(double bound) {
   m.prepare_training({.sequences = 2, .length = 24});
   r.prepare_training({.sequences = 2, .length = 24});
   CHECK(m.accumulate(text.batch) == doctest::Approx(r.accumulate(text.batch)).epsilon(bound));
-  for (Parameter const& p : m.parameters()) {
+  for (std::size_t k = 0; k < m.parameters().size(); ++k) {
+    Parameter const& p = m.parameters()[k];
     CAPTURE(p.name);
-    const double* want = r.gradient(p).data();
+    const double* want = r.gradient(r.parameters()[k]).data();  // its own offsets: alignment counts in bytes
     const float* got = m.gradient(p).data();
     double worst = 0, largest = 1e-6;
     for (std::size_t i = 0; i < p.size(); ++i) {
@@ -100,6 +102,30 @@ template <class M, class P> void check_same_bits() {
     const auto other = run(threads);
     REQUIRE(one.size() == other.size());
     CHECK(std::memcmp(one.data(), other.data(), one.size() * sizeof(float)) == 0);
+  }
+}
+
+/// With a cache, however the rows are split: the bits of all rows at once.
+template <class M, class P> void check_cache() {
+  using namespace fauna;
+  using B = Cpu<P>;
+  const int rows = 40;
+  Trained<M, B> m(seed{3}, 2);
+  const Text text(plain(1, rows), M::vocab);
+  std::vector<float> whole(static_cast<std::size_t>(rows) * M::vocab);
+  m.prepare_inference({.sequences = 1, .length = rows});
+  m.logits(text.batch, Matrix<float>(whole.data(), rows, M::vocab));
+  for (int chunk : {1, 3, 17, rows}) {
+    CAPTURE(chunk);
+    Cache<M, B> cache(1, rows);
+    m.prepare_inference({.sequences = 1, .length = chunk, .context = rows});
+    std::vector<float> part(whole.size());
+    for (int from = 0; from < rows; from += chunk) {
+      const int n = from + chunk < rows ? chunk : rows - from;
+      m.logits(cache, Batch::uniform(1, n, text.tokens.data() + from),
+               Matrix<float>(part.data() + static_cast<std::ptrdiff_t>(from) * M::vocab, n, M::vocab));
+    }
+    CHECK(std::memcmp(part.data(), whole.data(), whole.size() * sizeof(float)) == 0);
   }
 }
 

@@ -82,21 +82,25 @@ inline std::string shortened(std::string const& log) {
 }
 
 /// The header of a model.
-inline std::string header_of(fauna::GptConfig const& c, std::string const& dtype) {
+inline std::string header_of(std::string const& type, std::string const& include, std::string const& dtype) {
   return "// Written by tools/fauna: the model that the programs in this folder were compiled for.\n"
          "#pragma once\n"
          "#include <fauna/backend/cpu.hpp>\n"
-         "#include <fauna/models/gpt.hpp>\n\n"
+         "#include <" +
+         include +
+         ">\n\n"
          "using Model = " +
-         fauna::cpp_type(c) +
+         type +
          ";\n"
          "using Backend = fauna::Cpu<fauna::" +
          dtype + "_products>;\n";
 }
 
-/// The path of the program `name` (runner or explain) for a model: compiled now, unless it is there already.
-inline std::string program_for(fauna::GptConfig const& c, std::string const& dtype, std::string const& name) {
-  const std::string cxx = compiler(), header = header_of(c, dtype);
+/// The path of the program `name` (runner, inference or explain) for a model, given as a type and the header that has
+/// it: compiled now, unless it is there already.
+inline std::string program_for(std::string const& type, std::string const& include, std::string const& dtype,
+                               std::string const& name) {
+  const std::string cxx = compiler(), header = header_of(type, include, dtype);
   const std::vector<std::string> flags = {"-std=c++20", "-O3", "-march=native", "-fopenmp"};
   std::string line;
   for (std::string const& f : flags) line += ' ' + f;
@@ -116,7 +120,7 @@ inline std::string program_for(fauna::GptConfig const& c, std::string const& dty
   }
   fs::create_directories(folder);
   fauna::write_file(folder / "model.hpp", header);
-  say("wrote " + shown + "/model.hpp: " + fauna::cpp_type(c));
+  say("wrote " + shown + "/model.hpp: " + type);
   const fs::path fresh = program.string() + '.' + std::to_string(::getpid()), log = folder / (name + ".log");
   std::vector<std::string> command = {cxx};
   command.insert(command.end(), flags.begin(), flags.end());
@@ -136,6 +140,10 @@ inline std::string program_for(fauna::GptConfig const& c, std::string const& dty
   std::snprintf(seconds, sizeof seconds, "%.1f s", fauna::seconds_now() - start);
   say("compiled in " + std::string(seconds) + ": " + shown + '/' + name);
   return program;
+}
+
+inline std::string program_for(fauna::GptConfig const& c, std::string const& dtype, std::string const& name) {
+  return program_for(fauna::cpp_type(c), "fauna/models/gpt.hpp", dtype, name);
 }
 
 /// Replaces this process by a program.

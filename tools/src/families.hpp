@@ -121,12 +121,17 @@ class Initialiser {
   Initialiser& operator()(const char* name, long value) { return (*this)(name, std::to_string(value)); }
   Initialiser& flag(const char* name, bool value) { return (*this)(name, std::string(value ? "true" : "false")); }
   Initialiser& real(const char* name, double value) { return (*this)(name, literal(value)); }
-  static std::string literal(double value) {
-    char digits[40];
-    std::snprintf(digits, sizeof digits, "%.9g", value);
-    std::string s = digits;
-    if (s.find_first_of(".e") == std::string::npos) s += ".0";
-    return s + "F";
+  Initialiser& single(const char* name, double value) { return (*this)(name, literal(value, 9) + "F"); }
+  static std::string literal(double value, int digits = 17) {
+    for (int n = 1;; ++n) {  // the shortest that reads back as the same number
+      char text[40];
+      std::snprintf(text, sizeof text, "%.*g", n, value);
+      const bool same =
+          digits == 9 ? std::strtof(text, nullptr) == static_cast<float>(value) : std::strtod(text, nullptr) == value;
+      if (!same && n < digits) continue;
+      std::string s = text;
+      return s.find_first_of(".e") == std::string::npos ? s + ".0" : s;
+    }
   }
   std::string const& text() const { return text_; }
 
@@ -249,12 +254,13 @@ inline Described llama(Config& c) {
       "context", c.whole("max_position_embeddings", 2048))("vocab", c.whole("vocab_size"));
   const Rope r = rope_of(c, 10000, "rope_theta", "partial_rotary_factor");
   if (r.fraction != 1) c.wrong("partial_rotary_factor", "1, the only value that is implemented");
-  i.real("base", r.base).real("epsilon", c.number("rms_norm_eps", 1e-6));
+  i.real("base", r.base);
   if (!r.scaling.empty()) i("scaling", r.scaling);
-  i.flag("tied", c.flag("tie_word_embeddings", false));
+  i.flag("tied", c.flag("tie_word_embeddings", false)).single("epsilon", c.number("rms_norm_eps", 1e-6));
   if (c.flag("attention_bias", false)) i.flag("attention_bias", true);
   if (c.flag("mlp_bias", false)) i.flag("mlp_bias", true);
-  c.only("hidden_act", "silu");
+  const std::string act = c.one_of("hidden_act", activations(), "silu");
+  if (act != activations().at("silu")) i("act", act);
   c.only("pretraining_tp", 1);
   c.only("rope_interleaved", false);
   c.without_effect({"is_llama_config", "max_window_layers"});
@@ -263,15 +269,16 @@ inline Described llama(Config& c) {
 
 inline Described gpt_neox(Config& c) {
   Initialiser i;
-  i("layers", c.whole("num_hidden_layers"))("heads", c.whole("num_attention_heads"))("width", c.whole("hidden_size"))(
-      "hidden", c.whole("intermediate_size"))("context", c.whole("max_position_embeddings", 2048))(
-      "vocab", c.whole("vocab_size"));
+  const long width = c.whole("hidden_size"), heads = c.whole("num_attention_heads");
+  i("layers", c.whole("num_hidden_layers"))("heads", heads)("width", width)("hidden", c.whole("intermediate_size"))(
+      "context", c.whole("max_position_embeddings", 2048))("vocab", c.whole("vocab_size"));
   Rope r = rope_of(c, c.number("rotary_emb_base", 10000), "rope_theta", "rotary_pct");
   if (!c.has("rotary_pct") && !c.has("partial_rotary_factor") && !c.has("rope_parameters")) r.fraction = 0.25;
   if (!r.scaling.empty()) c.wrong("rope_scaling", "none, the only one that is implemented for gpt_neox");
-  i.real("rotary_fraction", r.fraction).real("base", r.base).real("epsilon", c.number("layer_norm_eps", 1e-5));
-  i("act", c.one_of("hidden_act", activations(), "gelu"));
+  i("rotary", static_cast<long>(r.fraction * static_cast<double>(width / heads))).real("base", r.base);
+  i.single("epsilon", c.number("layer_norm_eps", 1e-5));
   i.flag("parallel", c.flag("use_parallel_residual", true)).flag("tied", c.flag("tie_word_embeddings", false));
+  i("act", c.one_of("hidden_act", activations(), "gelu"));
   c.only("attention_bias", true);
   return {"fauna::GptNeoX<fauna::GptNeoXConfig{" + i.text() + "}>", "fauna/models/gpt_neox.hpp"};
 }

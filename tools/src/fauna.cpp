@@ -1,8 +1,10 @@
 // tools/fauna: turns flags, a text or a checkpoint into a model's type, compiles a program for it, and becomes that
 // program.
 #include <tools/src/compile.hpp>
+#include <tools/src/families.hpp>
 #include <tools/src/flags.hpp>
 
+#include <fauna/io/safetensors.hpp>
 #include <fauna/text/chars.hpp>
 #include <fauna/train/checkpoint.hpp>
 
@@ -116,9 +118,10 @@ void check_run(std::string const& dtype, long threads) {
   tool::become(program, all);
 }
 
-[[noreturn]] void sample(tool::Verb const& verb, std::string checkpoint) {
+[[noreturn]] void sample(tool::Verb const& verb, std::string checkpoint, std::string const& start) {
   settings::Sample s;
   verb.apply(s);
+  if (!start.empty()) s.start = start;
   check_run(s.dtype, s.threads);
   whole("max-new-tokens", s.max_new_tokens, 0, 1000000000);
   whole("top-k", s.top_k, 0, 1000000000);
@@ -131,6 +134,56 @@ void check_run(std::string const& dtype, long threads) {
   auto all = arguments(s);
   all.insert(all.begin(), {"sample", checkpoint});
   tool::become(program, all);
+}
+
+/// Becomes the inference program of a model directory.
+[[noreturn]] void infer(std::string const& verb, std::string const& directory, std::string const& dtype,
+                        std::vector<std::string> const& words, std::vector<std::string> flags) {
+  const tool::Described d = tool::read_config(directory);
+  (void)fauna::SafeTensors(directory);  // says what is wrong with the weights before anything is compiled
+  const std::string program = tool::program_for(d.type, d.include, dtype, "inference");
+  flags.insert(flags.begin(), words.begin(), words.end());
+  flags.insert(flags.begin(), {verb, directory});
+  tool::become(program, flags);
+}
+
+[[noreturn]] void logits(tool::Verb const& verb, std::string const& directory) {
+  settings::Logits s;
+  verb.apply(s);
+  check_run(s.dtype, s.threads);
+  whole("chunk", s.chunk, 1);
+  if (s.tokens.empty()) fauna::fail("fauna logits", "no --tokens", "ids with commas between them, such as 1,2,3");
+  if (s.out.empty()) fauna::fail("fauna logits", "no --out", "a FILE.npy to write");
+  infer("logits", directory, s.dtype, {}, arguments(s));
+}
+
+[[noreturn]] void generate(tool::Verb const& verb, std::string const& from) {
+  settings::Generate s;
+  verb.apply(s);
+  check_run(s.dtype, s.threads);
+  whole("max-new-tokens", s.max_new_tokens, 0, 1000000000);
+  whole("top-k", s.top_k, 0, 1000000000);
+  whole("chunk", s.chunk, 1);
+  whole("context", s.context, 0, 1000000000);
+  one_of("at-context-end", s.at_context_end, {"stop", "slide", "refuse"});
+  if (!tool::fs::exists(from + "/config.json") &&
+      (tool::fs::is_regular_file(from) || tool::fs::exists(from + "/best.ckpt") ||
+       tool::fs::exists(from + "/last.ckpt")))
+    sample(verb, from, verb.has("prompt") ? s.prompt : "\n");
+  if (s.prompt.empty()) fauna::fail("fauna generate", "no --prompt", "a text to continue");
+  const tool::Described d = tool::read_config(from);
+  std::string stops;
+  for (const long long id : d.stop_ids) stops += (stops.empty() ? "" : ",") + std::to_string(id);
+  infer("generate", from, s.dtype, {stops}, arguments(s));
+}
+
+[[noreturn]] void perplexity(tool::Verb const& verb, std::string const& directory, std::string const& file) {
+  settings::Perplexity s;
+  verb.apply(s);
+  check_run(s.dtype, s.threads);
+  whole("context", s.context, 0, 1000000000);
+  if (!tool::fs::exists(file)) fauna::fail("fauna perplexity", "there is no file " + file, "a text");
+  infer("perplexity", directory, s.dtype, {file}, arguments(s));
 }
 
 /// The model that a preset's or a checkpoint's name and the structural flags stand for.
@@ -157,7 +210,7 @@ int run(int n, char** words) {
   app.name("tools/fauna")->require_subcommand(1)->set_help_flag("");
   app.set_help_all_flag("-h,--help", "print every verb with every flag");
   const std::string structure = "Model", training = "Run";
-  std::string checkpoint = "out", name, vocab;
+  std::string checkpoint = "out", name, vocab, directory, file;
 
   tool::Verb train_verb(app, "train", "train a model on a text, evaluate it, keep checkpoints");
   train_verb.add(settings::Structure{}, structure);
@@ -166,6 +219,19 @@ int run(int n, char** words) {
   sample_verb->add_option("checkpoint", checkpoint, "a checkpoint, or a folder with best.ckpt or last.ckpt")
       ->type_name("FILE=out");
   sample_verb.add(settings::Sample{}, training);
+  tool::Verb generate_verb(app, "generate",
+                           "write texts with a model directory (config.json, weights, tokenizer.json) or a checkpoint");
+  generate_verb->add_option("model", directory, "a model directory, a checkpoint, or a folder with one")
+      ->type_name("DIR")
+      ->required();
+  generate_verb.add(settings::Generate{}, training);
+  tool::Verb logits_verb(app, "logits", "write the logits of some tokens as a .npy file");
+  logits_verb->add_option("model", directory, "a model directory")->type_name("DIR")->required();
+  logits_verb.add(settings::Logits{}, training);
+  tool::Verb perplexity_verb(app, "perplexity", "print the perplexity of a text");
+  perplexity_verb->add_option("model", directory, "a model directory")->type_name("DIR")->required();
+  perplexity_verb->add_option("text", file, "a text, UTF-8")->type_name("FILE")->required();
+  perplexity_verb.add(settings::Perplexity{}, training);
   tool::Verb explain_verb(app, "explain", "print a model's tree, what it costs, and its memory plan");
   tool::Verb type_verb(app, "type", "print a model's C++ type");
   for (tool::Verb* v : {&explain_verb, &type_verb}) {
@@ -181,16 +247,25 @@ int run(int n, char** words) {
     app.parse(n, words);
   } catch (CLI::ParseError const& e) {
     if (e.get_exit_code() == 0) return app.exit(e);
-    for (tool::Verb* v : {&train_verb, &sample_verb, &explain_verb, &type_verb})
+    for (tool::Verb* v :
+         {&train_verb, &sample_verb, &generate_verb, &logits_verb, &perplexity_verb, &explain_verb, &type_verb})
       if (v->chosen()) v->require_known();
     fauna::fail("fauna", e.what(), {}, "tools/fauna --help lists verbs and flags");
   }
-  for (tool::Verb* v : {&train_verb, &sample_verb, &explain_verb, &type_verb})
+  for (tool::Verb* v :
+       {&train_verb, &sample_verb, &generate_verb, &logits_verb, &perplexity_verb, &explain_verb, &type_verb})
     if (v->chosen()) v->require_known();
 
   if (train_verb.chosen()) train(train_verb);
-  if (sample_verb.chosen()) sample(sample_verb, checkpoint);
+  if (sample_verb.chosen()) sample(sample_verb, checkpoint, {});
+  if (generate_verb.chosen()) generate(generate_verb, directory);
+  if (logits_verb.chosen()) logits(logits_verb, directory);
+  if (perplexity_verb.chosen()) perplexity(perplexity_verb, directory, file);
   if (type_verb.chosen()) {
+    if (tool::fs::is_directory(name)) {
+      std::printf("%s\n", tool::read_config(name).type.c_str());
+      return 0;
+    }
     std::printf("%s\n", fauna::cpp_type(named_model(type_verb, name, vocab)).c_str());
     return 0;
   }

@@ -123,6 +123,61 @@ struct Sample {
   }
 };
 
+/// Flags of the verbs that read a model directory.
+struct Logits {
+  std::string tokens, out, dtype = "f32";
+  bool decode = false;
+  long threads = 0, chunk = 512;
+
+  template <class F> void each(F&& f) {
+    f("tokens", tokens, "token ids with commas between them, such as 1,2,3");
+    f("out", out, "FILE.npy to write: f32, [tokens, vocabulary]");
+    f("decode", decode, "one token after another through the state, not all at once");
+    f("chunk", chunk, "tokens read at once");
+    f("dtype", dtype, "f32 or bf16: storage of the matrices and precision of their products");
+    f("threads", threads, "0: one for every processor");
+  }
+};
+
+struct Generate {
+  std::string prompt, stop, dtype = "f32", at_context_end = "stop";
+  bool chat = false, special = true;
+  long num_samples = 1, max_new_tokens = 200, top_k = 0, threads = 0, chunk = 512, context = 0;
+  double temperature = 0, top_p = 1, min_p = 0, repetition_penalty = 1;
+  std::uint64_t seed = 1337;
+
+  template <class F> void each(F&& f) {
+    f("prompt", prompt, "what to continue: a text, or FILE:PATH for the text in a file");
+    f("chat", chat, "put the prompt into the model's chat template, as what a user says");
+    f("special", special, "read special tokens in the prompt as tokens, not as text");
+    f("num-samples", num_samples, "how many texts");
+    f("max-new-tokens", max_new_tokens, "tokens of each at most");
+    f("temperature", temperature, "below 1 safer, above 1 bolder; 0: always the likeliest");
+    f("top-k", top_k, "choose among the k likeliest; 0: among all");
+    f("top-p", top_p, "choose among the likeliest that together have probability p");
+    f("min-p", min_p, "drop tokens less likely than this part of the likeliest");
+    f("repetition-penalty", repetition_penalty, "above 1: tokens that the text has already become less likely");
+    f("stop", stop, "end before this text");
+    f("seed", seed, "the same seed gives the same texts");
+    f("context", context, "tokens of prompt and text at most; 0: the model's own context");
+    f("at-context-end", at_context_end, "stop, slide (go on from the last tokens) or refuse");
+    f("chunk", chunk, "tokens of the prompt read at once");
+    f("dtype", dtype, "f32 or bf16: storage of the matrices and precision of their products");
+    f("threads", threads, "0: one for every processor");
+  }
+};
+
+struct Perplexity {
+  std::string dtype = "f32";
+  long context = 0, threads = 0;
+
+  template <class F> void each(F&& f) {
+    f("context", context, "tokens of a window; 0: the model's context, 1024 at most");
+    f("dtype", dtype, "f32 or bf16: storage of the matrices and precision of their products");
+    f("threads", threads, "0: one for every processor");
+  }
+};
+
 struct Explain {
   std::string dtype = "f32";
   long batch_size = 12, threads = 0;

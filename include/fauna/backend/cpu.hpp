@@ -10,11 +10,6 @@
 
 namespace fauna::inline v0 {
 
-/// Precision of matrix products. f32: as it says. bf16: operands rounded to bf16 while packing, sums in f32; weights,
-/// gradients, moments, norms, softmax, loss and the residual stream stay f32.
-struct f32_products {};
-struct bf16_products {};
-
 /// As many threads as the machine has processors; one without OpenMP.
 template <unsigned Tag = build_tag> int default_threads() {
 #ifdef _OPENMP

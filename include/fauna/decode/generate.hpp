@@ -167,27 +167,27 @@ std::vector<int> generate_tokens(T& model, std::vector<int> const& prompt, Gener
   return generate_batch(model, prompts, o, [&see](int, int id) { return see(id); })[0];
 }
 
-/// prompt and what follows it, up to a stop sequence if there is one. `see` is called with each piece of text as it
+/// The text that follows some tokens, up to a stop sequence if there is one. `see` is called with each piece as it
 /// comes; what may be the start of a stop sequence is held back until it is not.
 template <class T, class Text, class F>
-std::string generate(T& model, Text const& text, std::string_view prompt, GenerateOptions const& o, F&& see) {
-  std::string all(prompt);
-  std::size_t shown = all.size();
-  const std::size_t begin = all.size();
+std::string generate_text(T& model, Text const& text, std::vector<int> const& prompt, GenerateOptions const& o,
+                          F&& see) {
+  std::string all;
+  std::size_t shown = 0;
   GenerateOptions in_text = o;  // a model may know more ids than the text has characters
   if (o.vocab == 0) in_text.vocab = text.vocab();
   const auto show = [&](std::size_t to) {
     if (to > shown) see(all.substr(shown, to - shown));
     if (to > shown) shown = to;
   };
-  generate_tokens(model, text.encode(prompt), in_text, [&](int id) {
+  generate_tokens(model, prompt, in_text, [&](int id) {
     for (const int stop : o.stop_ids)
       if (id == stop) return false;
     all += text.decode(&id, 1);
     std::size_t keep = all.size();
     for (auto const& stop : o.stop) {
       if (stop.empty()) continue;
-      const std::size_t search = all.size() - begin > stop.size() + 64 ? all.size() - stop.size() - 64 : begin;
+      const std::size_t search = all.size() > stop.size() + 64 ? all.size() - stop.size() - 64 : 0;
       const std::size_t at = all.find(stop, search);
       if (at != std::string::npos) {
         all.resize(at);
@@ -195,7 +195,7 @@ std::string generate(T& model, Text const& text, std::string_view prompt, Genera
         return false;
       }
       for (std::size_t n = stop.size() - 1; n > 0; --n)
-        if (all.size() - begin >= n && all.compare(all.size() - n, n, stop, 0, n) == 0) {
+        if (all.size() >= n && all.compare(all.size() - n, n, stop, 0, n) == 0) {
           keep = keep < all.size() - n ? keep : all.size() - n;
           break;
         }
@@ -205,6 +205,11 @@ std::string generate(T& model, Text const& text, std::string_view prompt, Genera
   });
   show(all.size());
   return all;
+}
+/// prompt and what follows it.
+template <class T, class Text, class F>
+std::string generate(T& model, Text const& text, std::string_view prompt, GenerateOptions const& o, F&& see) {
+  return std::string(prompt) + generate_text(model, text, text.encode(prompt), o, see);
 }
 template <class T, class Text>
 std::string generate(T& model, Text const& text, std::string_view prompt, GenerateOptions const& o = {}) {

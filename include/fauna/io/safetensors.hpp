@@ -156,7 +156,7 @@ inline void parse(const std::byte* file, std::size_t size, std::string const& so
   const std::string_view text(reinterpret_cast<const char*>(file) + 8, static_cast<std::size_t>(header));
   expect(!text.empty() && text[0] == '{', "has a header that does not start with '{'", "a JSON object");
 
-  const std::size_t first = tensors.size();
+  const std::size_t first = tensors.size(), first_entry = metadata.size();
   std::vector<Range> ranges;
   JsonReader in(text, source);
   bool had_metadata = false;
@@ -167,7 +167,6 @@ inline void parse(const std::byte* file, std::size_t size, std::string const& so
       had_metadata = true;
       in.enter_object();
       for (std::string name; in.next_key(name);) {
-        for (auto const& m : metadata) expect(m.first != name, "has the metadata " + name + " twice", "it once");
         metadata.emplace_back(name, in.string());
       }
       continue;
@@ -181,6 +180,11 @@ inline void parse(const std::byte* file, std::size_t size, std::string const& so
     ranges.push_back(range);
   }
   in.end();
+  std::vector<std::string_view> keys;
+  for (std::size_t i = first_entry; i < metadata.size(); ++i) keys.push_back(metadata[i].first);
+  sort(keys, [](std::string_view a, std::string_view b) { return a < b; });
+  for (std::size_t i = 1; i < keys.size(); ++i)
+    expect(keys[i] != keys[i - 1], "has the metadata " + std::string(keys[i]) + " twice", "it once");
 
   sort(ranges, [](Range const& a, Range const& b) {
     return a.begin != b.begin ? a.begin < b.begin : a.end != b.end ? a.end < b.end : a.index < b.index;

@@ -1,7 +1,7 @@
 // Byte-pair encoding of one word: a vocabulary of byte strings, and which neighbours become one, in which order.
 //   Gage 1994; Sennrich et al. 2016, "Neural Machine Translation of Rare Words with Subword Units", algorithm 1
-// A word starts as its bytes (or characters). Again and again the pair of neighbours with the lowest rank, the leftmost of
-// equals, becomes one symbol, until no pair has a rank.
+// A word starts as its bytes (or characters). Again and again the pair of neighbours with the lowest rank, the leftmost
+// of equals, becomes one symbol, until no pair has a rank.
 #pragma once
 #include <atomic>
 #include <cstring>
@@ -158,8 +158,8 @@ inline std::size_t merge_short(MergeTable const& table, int* ids, std::size_t n,
   }
 }
 
-/// The same for a word of any length: a linked list of symbols and a heap of pairs, O(n log n). The heap keeps pairs that
-/// have changed since; they are told by their rank, as every pair has its own.
+/// The same for a word of any length: a linked list of symbols and a heap of pairs, O(n log n). The heap keeps pairs
+/// that have changed since; they are told by their rank, as every pair has its own.
 inline std::size_t merge_long(MergeTable const& table, int* ids, std::size_t n) {
   constexpr std::uint32_t end = ~0U;
   if (n >= end) fail("text", "a word of " + std::to_string(n) + " symbols", "less than 2^32");
@@ -167,7 +167,8 @@ inline std::size_t merge_long(MergeTable const& table, int* ids, std::size_t n) 
     std::uint32_t before, after;
   };
   std::vector<Link> links(n);
-  std::priority_queue<std::uint64_t> pairs;  // ~(rank, position): the largest is the lowest rank, the leftmost of equals
+  std::priority_queue<std::uint64_t>
+      pairs;  // ~(rank, position): the largest is the lowest rank, the leftmost of equals
   const auto offer = [&](std::uint32_t left, std::uint32_t right) {
     const MergeTable::Merge m = table.find(ids[left], ids[right]);
     if (m.id >= 0) pairs.push(~(std::uint64_t{m.rank} << 32 | left));
@@ -207,8 +208,8 @@ inline void merge_word(MergeTable const& table, int* symbols, std::size_t n, std
   ids.insert(ids.end(), symbols, symbols + n);
 }
 
-/// What threads note down about each piece of the vocabulary as they come to know it. Two may find out the same thing at the
-/// same time and write the same answer.
+/// What threads note down about each piece of the vocabulary as they come to know it. Two may find out the same thing
+/// at the same time and write the same answer.
 class Notes {
  public:
   enum note : std::uint8_t { unknown, whole, parts };

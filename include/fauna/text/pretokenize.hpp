@@ -1,5 +1,6 @@
-// Cuts text into the words that a byte-level tokenizer merges bytes within. The reference does it with regular expressions
-// that need look-ahead; each of the known ones is a hand-written matcher here, tried in the order of its alternatives.
+// Cuts text into the words that a byte-level tokenizer merges bytes within. The reference does it with regular
+// expressions that need look-ahead; each of the known ones is a hand-written matcher here, tried in the order of its
+// alternatives.
 //   Radford et al. 2019, section 2.2, and encoder.py of the GPT-2 release
 #pragma once
 #include <string>
@@ -28,8 +29,8 @@ inline constexpr SplitPattern split_patterns[] = {
      R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"},
 };
 
-/// One step of a pre-tokenizer; each cuts the pieces of the one before it. `prefix_space` first puts a space before every
-/// piece that does not start with one.
+/// One step of a pre-tokenizer; each cuts the pieces of the one before it. `prefix_space` first puts a space before
+/// every piece that does not start with one.
 struct SplitStep {
   split_rule rule = split_rule::whole;
   bool prefix_space = false;
@@ -162,8 +163,7 @@ inline std::size_t word_end(split_rule rule, std::string_view text, std::size_t 
 
 /// Calls word(std::string_view) for each word of a text, in order, by the steps [step, last). Joined, the words are the
 /// text (with the spaces that `prefix_space` put in). The text must be valid UTF-8.
-template <class F>
-void split_words(std::string_view text, const SplitStep* step, const SplitStep* last, F&& word) {
+template <class F> void split_words(std::string_view text, const SplitStep* step, const SplitStep* last, F&& word) {
   if (text.empty()) return;
   if (step == last) {
     word(text);

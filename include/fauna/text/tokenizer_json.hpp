@@ -1,5 +1,5 @@
-// Reads the tokenizer files of the Hugging Face hub: what a tokenizer.json says about a BPE tokenizer, in plain data. All
-// that this library does not do is an error that names the field, what it holds, and what is known.
+// Reads the tokenizer files of the Hugging Face hub: what a tokenizer.json says about a BPE tokenizer, in plain data.
+// All that this library does not do is an error that names the field, what it holds, and what is known.
 #pragma once
 #include <string>
 #include <string_view>
@@ -47,16 +47,18 @@ struct BpeSettings {
   std::string unk;                  // empty: none
   std::vector<int> prefix, suffix;  // ids before and after every text
   // How tokens become text, where they are not spelt in bytes:
-  TextEdit decode_edit;                           // in every token
-  int strip = 0;                                  // spaces taken from the start of the text, at most
-  bool decode_byte_level = false;                 // or they are
-  std::string_view text(std::size_t at, std::size_t end) const { return std::string_view(strings).substr(at, end - at); }
+  TextEdit decode_edit;            // in every token
+  int strip = 0;                   // spaces taken from the start of the text, at most
+  bool decode_byte_level = false;  // or they are
+  std::string_view text(std::size_t at, std::size_t end) const {
+    return std::string_view(strings).substr(at, end - at);
+  }
 };
 
 namespace tokenizer_json {
 
-/// The small settings of a file, flat: "pre_tokenizer/pretokenizers/0/type" and its value. Whoever reads one marks it; one
-/// that nobody has read is refused at the end.
+/// The small settings of a file, flat: "pre_tokenizer/pretokenizers/0/type" and its value. Whoever reads one marks it;
+/// one that nobody has read is refused at the end.
 class Settings {
  public:
   explicit Settings(std::string source) : source_(std::move(source)) {}
@@ -80,7 +82,7 @@ class Settings {
       case json::number: {
         const double n = in.number();
         value = n == static_cast<double>(static_cast<long long>(n)) ? std::to_string(static_cast<long long>(n))
-                                                                   : std::to_string(n);
+                                                                    : std::to_string(n);
         break;
       }
     }
@@ -99,7 +101,8 @@ class Settings {
   int integer(std::string const& path) {
     const std::string digits = get(path, json::number);
     const long long n = std::strtoll(digits.c_str(), nullptr, 10);
-    if (std::to_string(n) != digits || n < 0 || n > 0x7fffffff) wrong(path, digits, "a whole number of at most 31 bits");
+    if (std::to_string(n) != digits || n < 0 || n > 0x7fffffff)
+      wrong(path, digits, "a whole number of at most 31 bits");
     return static_cast<int>(n);
   }
   /// Nothing below `path` matters here.
@@ -125,11 +128,14 @@ class Settings {
     bool used;
   };
   Value* find(std::string const& path) {
-    for (Value& v : values_)
-      if (v.path == path && v.kind != json::null) {
-        v.used = true;
-        return &v;
-      }
+    // From where the last one was: what is asked for next usually stands behind it.
+    for (std::size_t i = 0; i < values_.size(); ++i, ++last_) {
+      if (last_ >= values_.size()) last_ = 0;
+      Value& v = values_[last_];
+      if (v.path != path || v.kind == json::null) continue;
+      v.used = true;
+      return &v;
+    }
     return nullptr;
   }
   std::string get(std::string const& path, json kind) {
@@ -141,6 +147,7 @@ class Settings {
 
   std::string source_;
   std::vector<Value> values_;
+  std::size_t last_ = 0;
 };
 
 /// Reads the parts of `path` with `read`: the members of a Sequence, each in turn, or the one part that stands there.
@@ -252,8 +259,7 @@ inline void read_added(Settings& s, BpeSettings& out) {
     t.normalized = s.boolean(at + "/normalized", !t.special);
     if (s.boolean(at + "/single_word", false)) s.wrong(at + "/single_word", "true", "false");
     if (t.content.empty()) s.wrong(at + "/content", "", "some text");
-    if (t.normalized && !out.edits.empty())
-      s.wrong(at + "/normalized", "true", "false where there is a normalizer");
+    if (t.normalized && !out.edits.empty()) s.wrong(at + "/normalized", "true", "false where there is a normalizer");
     out.added.push_back(std::move(t));
   }
 }
@@ -365,7 +371,8 @@ inline BpeSettings read_gpt2_files(std::string const& vocab_json, std::string co
   read_vocab(in, out);
   in.end();
   for (BpeSettings::Piece const& p : out.vocab)
-    if (out.text(p.at, p.end) == "<|endoftext|>") out.added.push_back({"<|endoftext|>", p.id, false, false, true, true});
+    if (out.text(p.at, p.end) == "<|endoftext|>")
+      out.added.push_back({"<|endoftext|>", p.id, false, false, true, true});
   for (std::size_t at = 0, line = 1; at < merges.size(); ++line) {
     std::size_t end = merges.find('\n', at);
     if (end == std::string::npos) end = merges.size();

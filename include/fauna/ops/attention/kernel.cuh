@@ -18,7 +18,7 @@ namespace kernels {
 template <int D> struct AttentionTile {
   static_assert(D <= 256, "fauna: attention kernels hold heads of at most 256 columns");
   static constexpr int warps = 4, threads = warps * warp_size, keys = warp_size;
-  static constexpr int rows_of_warp = D <= 64 ? 4 : 2, rows = warps * rows_of_warp;
+  static constexpr int rows_of_warp = D <= 64 ? 4 : D <= 192 ? 2 : 1, rows = warps * rows_of_warp;
   static constexpr int of_lane = (D + warp_size - 1) / warp_size;  ///< columns of a lane: lane, lane + 32, ...
   static constexpr int stride = D | 1;                             ///< odd, so that lanes read different banks
 };
@@ -256,8 +256,8 @@ template <int D, bool ByKey> struct AttentionBackward : AttentionTile<D> {
 template <Device B> struct attention<B> {
   template <int HeadSize>
   static constexpr std::size_t workspace(int sequences, int longest, AttentionShape const& a, int /*threads*/) {
-    return static_cast<std::size_t>(sequences) * static_cast<std::size_t>(longest) *
-           static_cast<std::size_t>(a.heads) * sizeof(float);
+    return aligned(static_cast<std::size_t>(sequences) * static_cast<std::size_t>(longest) *
+                   static_cast<std::size_t>(a.heads) * sizeof(float));
   }
 
   template <int HeadSize>

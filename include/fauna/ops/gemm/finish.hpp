@@ -21,24 +21,30 @@ void finish(Epilogue<float> const& e, int row, int col, int m, int n, float* c, 
     for (int i = 0; i < m; ++i, c += stride) {
       float* const pre = at(e.pre, e.pre_stride, i);
       const float* const gate = at(e.gate, e.gate_stride, i);
-      simd::for_lanes<W>(n, [=](int j, int count) FAUNA_LANES {
-        simd::vfloat<W> v, t, y;
+      const auto sum = [=](simd::vfloat<W>& v, int j, int count) FAUNA_LANES {
         simd::get<W>(v, c + j, count);
+        simd::vfloat<W> t;
         if (bias) {
           simd::get<W>(t, bias + j, count);
           v += t;
         }
         if (pre) simd::put<W>(pre + j, v, count);
-        if (gate) {
+      };
+      if (gate)
+        simd::for_lanes<W>(n, [=](int j, int count) FAUNA_LANES {
+          simd::vfloat<W> v, t, slope;
+          sum(v, j, count);
           simd::get<W>(t, gate + j, count);
-          simd::activate_gradient_lanes<form.value, W>(y, t);
-          v *= y;
-        } else {
+          simd::activate_gradient_lanes<form.value, W>(slope, t);
+          simd::put<W>(c + j, v * slope, count);
+        });
+      else
+        simd::for_lanes<W>(n, [=](int j, int count) FAUNA_LANES {
+          simd::vfloat<W> v, y;
+          sum(v, j, count);
           simd::activate_lanes<form.value, W>(y, v);
-          v = y;
-        }
-        simd::put<W>(c + j, v, count);
-      });
+          simd::put<W>(c + j, y, count);
+        });
     }
   });
 }

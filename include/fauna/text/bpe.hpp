@@ -1,0 +1,439 @@
+// Byte-level byte-pair encoding as GPT-2, Llama 3, SmolLM2 and Qwen2 use it, equal to the reference tokenizer's (the
+// `tokenizers` package) token by token; and the same over characters with byte fallback, as Llama 2 uses it.
+//   Radford et al. 2019, "Language Models are Unsupervised Multitask Learners", section 2.2
+// From text to ids: added tokens are matched and cut out, the pieces between them are cut into words
+// (text/pretokenize.hpp), each word becomes tokens (text/merges.hpp), and what stands before and after every text is
+// put around them.
+#pragma once
+#include <fauna/text/merges.hpp>
+#include <fauna/text/tokenizer_json.hpp>
+
+namespace fauna::inline v0 {
+
+/// The defaults are the reference's: `encode(text)` gives what its `encode(text)` gives.
+struct EncodeOptions {
+  /// Does text that spells a special token, such as <|im_end|>, become that token? Say false for text that somebody
+  /// else wrote: it could end its turn and begin another. (The reference's encode_special_tokens, negated.)
+  bool match_special = true;
+  /// Put what the tokenizer puts around every text, such as Llama 3's <|begin_of_text|>.
+  bool add_special = true;
+};
+
+namespace bpe {
+
+/// GPT-2's alphabet: printable bytes stand for themselves, the other 68, in order, are the characters from U+0100.
+inline constexpr auto byte_of_character = [] {
+  std::array<std::int16_t, 256 + 68> bytes{};
+  for (std::int16_t& b : bytes) b = -1;
+  std::size_t next = 256;
+  for (std::int16_t b = 0; b < 256; ++b) {
+    const bool itself = (b >= 33 && b <= 126) || (b >= 161 && b <= 172) || b >= 174;
+    bytes[itself ? static_cast<std::size_t>(b) : next++] = b;
+  }
+  return bytes;
+}();
+
+/// The bytes that a token spells in that alphabet. False where a character is not in it.
+inline bool spelt_bytes(std::string_view token, std::string& bytes) {
+  bytes.clear();
+  for (std::size_t at = 0; at < token.size();) {
+    const auto c = static_cast<std::size_t>(next_code_point(token, at));
+    if (c >= byte_of_character.size() || byte_of_character[c] < 0) return false;
+    bytes += static_cast<char>(byte_of_character[c]);
+  }
+  return true;
+}
+
+/// The byte that a token <0x41> stands for, or -1.
+inline int fallback_byte(std::string_view token) {
+  const auto digit = [](char c) {
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                                  : -1;
+  };
+  if (token.size() != 6 || token.substr(0, 3) != "<0x" || token[5] != '>') return -1;
+  const int high = digit(token[3]), low = digit(token[4]);
+  return high < 0 || low < 0 ? -1 : 16 * high + low;
+}
+
+inline constexpr std::string_view replacement = "\xef\xbf\xbd";  // U+FFFD
+
+/// Moves valid UTF-8 from the front of `bytes` to `text`, U+FFFD for each longest start of a character that goes wrong,
+/// and leaves the start of a character that may yet be completed; nothing, once it is `over`.
+inline void take_valid(std::string& bytes, std::string& text, bool over) {
+  std::size_t at = 0;
+  while (at < bytes.size()) {
+    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(bytes[i]); };
+    const unsigned lead = byte(at);
+    const std::size_t length = lead < 0x80   ? 1
+                               : lead < 0xc2 ? 0
+                               : lead < 0xe0 ? 2
+                               : lead < 0xf0 ? 3
+                               : lead < 0xf5 ? 4
+                                             : 0;
+    // What the second byte may be: no longer forms than needed, no surrogates, nothing above U+10FFFF.
+    const unsigned low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
+    const unsigned high = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
+    std::size_t n = 1;
+    while (n < length && at + n < bytes.size() && byte(at + n) >= (n == 1 ? low : 0x80) &&
+           byte(at + n) <= (n == 1 ? high : 0xbf))
+      ++n;
+    if (n < length && at + n == bytes.size() && !over) break;
+    if (n == length) text.append(bytes, at, n);
+    else text += replacement;
+    at += n;
+  }
+  bytes.erase(0, at);
+}
+
+/// Finds added tokens in text: at each place the longest, the leftmost first.
+class AddedTokens {
+ public:
+  void add(AddedToken t) {
+    first_[static_cast<unsigned char>(t.content[0])] = true;
+    std::size_t i = tokens_.size();
+    tokens_.push_back(std::move(t));
+    for (; i > 0 && tokens_[i - 1].content.size() < tokens_[i].content.size(); --i)
+      std::swap(tokens_[i - 1], tokens_[i]);
+  }
+  bool empty() const { return tokens_.empty(); }
+
+  /// Calls plain(text) for what lies between the tokens and token(id) for each of them, in order.
+  template <class Plain, class Token>
+  void cut(std::string_view text, bool match_special, Plain&& plain, Token&& token) const {
+    std::size_t done = 0;
+    for (std::size_t at = 0; at < text.size();) {
+      const AddedToken* t = first_[static_cast<unsigned char>(text[at])] ? match(text.substr(at)) : nullptr;
+      if (t == nullptr) {
+        ++at;
+        continue;
+      }
+      std::size_t begin = at, end = at + t->content.size();
+      at = end;
+      if (t->special && !match_special) continue;  // passed over as a whole, with any token inside it
+      if (t->lstrip) begin = left_of_spaces(text, done, begin);
+      if (t->rstrip) end = pretokenize::run(text, end, char_class::space);
+      if (done < begin) plain(text.substr(done, begin - done));
+      token(t->id);
+      done = end;
+    }
+    if (done < text.size()) plain(text.substr(done));
+  }
+
+ private:
+  const AddedToken* match(std::string_view text) const {
+    for (AddedToken const& t : tokens_)
+      if (text.substr(0, t.content.size()) == t.content) return &t;
+    return nullptr;
+  }
+  static std::size_t left_of_spaces(std::string_view text, std::size_t from, std::size_t at) {
+    while (at > from) {
+      std::size_t before = at - 1;
+      while ((static_cast<unsigned char>(text[before]) & 0xc0U) == 0x80U) --before;
+      if (pretokenize::character(text, before).is != char_class::space) break;
+      at = before;
+    }
+    return at;
+  }
+
+  std::vector<AddedToken> tokens_;  // longest first
+  bool first_[256] = {};            // may a token start with this byte?
+};
+
+}  // namespace bpe
+
+/// A tokenizer. Its functions are const and may be called by several threads at once.
+class Bpe {
+ public:
+  /// A tokenizer.json. Throws on what it says and this library does not do.
+  static Bpe from_file(std::string const& path) { return Bpe(read_tokenizer_json(read_file(path), path)); }
+  static Bpe from_json(std::string_view text, std::string const& source) {
+    return Bpe(read_tokenizer_json(text, source));
+  }
+  /// GPT-2's vocab.json and merges.txt.
+  static Bpe from_gpt2_files(std::string const& vocab_json, std::string const& merges_txt) {
+    return Bpe(read_gpt2_files(vocab_json, merges_txt));
+  }
+
+  explicit Bpe(BpeSettings const& s)
+      : source_(s.source),
+        merges_(s.merges.size()),
+        added_(s.added),
+        edits_(s.edits),
+        steps_(s.steps),
+        prefix_(s.prefix),
+        suffix_(s.suffix),
+        decode_edit_(s.decode_edit),
+        strip_(s.strip),
+        byte_level_(s.byte_level),
+        ignore_merges_(s.ignore_merges),
+        byte_fallback_(s.byte_fallback),
+        fuse_unk_(s.fuse_unk) {
+    std::string left, right;
+    for (BpeSettings::Piece const& p : s.vocab) add_piece(p.id, s.text(p.at, p.end));
+    for (AddedToken const& t : s.added) add_token(t);
+    notes_ = Notes(static_cast<std::size_t>(vocab()));
+    special_.resize(static_cast<std::size_t>(vocab()));
+    for (AddedToken const& t : s.added) special_[static_cast<std::size_t>(t.id)] = t.special;
+    for (BpeSettings::Merge const& m : s.merges) {
+      const std::string_view texts[] = {s.text(m.left, m.right), s.text(m.right, m.end)};
+      // A merge of what spells no bytes can never happen.
+      if (!spelt(texts[0], left) || !spelt(texts[1], right)) continue;
+      const int a = pieces_.find(left), b = pieces_.find(right), both = pieces_.find(left + right);
+      if (a < 0 || b < 0 || both < 0)
+        fail("text", source_ + ": the merge of '" + std::string(texts[0]) + "' and '" + std::string(texts[1]) + '\'',
+             "both and what they make to be in the vocabulary");
+      merges_.add(a, b, both);
+    }
+    if (!s.unk.empty() && (unk_ = id(s.unk)) < 0)
+      fail("text", source_ + ": unk_token '" + s.unk + "' is not in the vocabulary");
+    for (int b = 0; b < 256; ++b) bytes_[b] = byte_id(b);
+    for (std::vector<int> const* around : {&prefix_, &suffix_})
+      for (const int i : *around)
+        if (!pieces_.has(i))
+          fail("text", source_ + ": the post_processor adds the id " + std::to_string(i), "a token's");
+  }
+
+  /// Ids are below this; it is also the number of tokens where none is left out.
+  int vocab() const { return pieces_.size(); }
+  /// The id of an added token, or of a piece of the vocabulary as its bytes; -1 where there is none.
+  int id(std::string_view token) const {
+    for (AddedToken const& t : added_)
+      if (t.content == token) return t.id;
+    return pieces_.find(token);
+  }
+  /// Is this the id of a special token?
+  bool special(int id) const { return pieces_.has(id) && special_[static_cast<std::size_t>(id)]; }
+  /// The bytes of a token: for a byte-level tokenizer, what it stands for in a text.
+  std::string_view bytes(int id) const {
+    if (!pieces_.has(id)) fail("text", "token " + std::to_string(id), "one of the vocabulary of " + source_);
+    return pieces_[id];
+  }
+
+  /// Throws on invalid UTF-8, naming the byte, and on a byte that the vocabulary has no token for (the reference would
+  /// leave it out).
+  std::vector<int> encode(std::string_view text, EncodeOptions options = {}) const {
+    std::vector<int> ids;
+    ids.reserve(text.size() / 3 + 8);
+    require_utf8(text);
+    if (options.add_special) ids = prefix_;
+    const auto token = [&](int id) { ids.push_back(id); };
+    const auto words = [&](std::string_view piece) {
+      split_words(piece, steps_.data(), steps_.data() + steps_.size(),
+                  [&](std::string_view w) { encode_word(w, ids); });
+    };
+    raw_.cut(
+        text, options.match_special,
+        [&](std::string_view piece) {
+          if (edits_.empty() && normalized_.empty()) return words(piece);
+          normalized_.cut(normal(piece), options.match_special, words, token);
+        },
+        token);
+    if (options.add_special) ids.insert(ids.end(), suffix_.begin(), suffix_.end());
+    return ids;
+  }
+
+  /// The text of tokens, U+FFFD for what is not UTF-8, without the special ones unless asked for. Throws on unknown
+  /// ids.
+  std::string decode(const int* ids, std::size_t count, bool skip_special = true) const;
+  std::string decode(std::vector<int> const& ids, bool skip_special = true) const {
+    return decode(ids.data(), ids.size(), skip_special);
+  }
+
+  /// decode, a token at a time. What it gives out is whole characters: it holds back the start of one until the rest
+  /// has come. All it gave, with what `finish` gives, is what decode gives. The tokenizer must outlive it.
+  class Stream {
+   public:
+    explicit Stream(Bpe const& bpe, bool skip_special = true)
+        : bpe_(&bpe), skip_special_(skip_special), strip_(bpe.strip_) {}
+    std::string push(int id) {
+      const std::string_view token = bpe_->bytes(id);
+      std::string text;
+      if (skip_special_ && bpe_->special(id)) return text;
+      if (bpe_->byte_level_) {
+        held_ += token;
+        bpe::take_valid(held_, text, false);
+        return text;
+      }
+      if (const int byte = bpe::fallback_byte(token); byte >= 0) {
+        held_ += static_cast<char>(byte);
+        return text;
+      }
+      release(text);
+      replace(token, bpe_->decode_edit_, text);
+      return stripped(std::move(text));
+    }
+    /// What was held back: U+FFFD for a character that never became whole.
+    std::string finish() {
+      std::string text;
+      if (bpe_->byte_level_) bpe::take_valid(held_, text, true);
+      else release(text);
+      return stripped(std::move(text));
+    }
+
+   private:
+    /// A row of fallback bytes is a text, or wrong in every byte.
+    void release(std::string& text) {
+      std::string rest = held_, read;
+      bpe::take_valid(rest, read, true);
+      if (read == held_) text += held_;
+      else
+        for (std::size_t i = 0; i < held_.size(); ++i) text += bpe::replacement;
+      held_.clear();
+    }
+    std::string stripped(std::string text) {
+      std::size_t n = 0;
+      while (n < text.size() && strip_ > 0 && text[n] == ' ') ++n, --strip_;
+      if (n < text.size()) strip_ = 0;
+      return text.substr(n);
+    }
+
+    Bpe const* bpe_;
+    bool skip_special_;
+    int strip_;
+    std::string held_;
+  };
+
+ private:
+  /// The bytes of a piece of the vocabulary, as `pieces_` keeps them. False where it can stand for no text: a
+  /// byte-level tokenizer may have such, which are kept as they are spelt.
+  bool spelt(std::string_view piece, std::string& bytes) const {
+    if (byte_level_ && bpe::spelt_bytes(piece, bytes)) return true;
+    bytes = piece;
+    return !byte_level_;
+  }
+  void add_piece(int id, std::string_view piece) {
+    if (id >= Pieces::most) fail("text", source_ + ": the id " + std::to_string(id), "less than 2^24");
+    std::string bytes;
+    const bool text = spelt(piece, bytes);
+    if (pieces_.has(id) || (text && pieces_.find(bytes) >= 0))
+      fail("text", source_ + ": '" + std::string(piece) + "' with the id " + std::to_string(id),
+           "each token and each id once");
+    pieces_.add(id, bytes, text);
+  }
+  void add_token(AddedToken const& t) {
+    std::string bytes;
+    const bool text = spelt(t.content, bytes);
+    const int known = text ? pieces_.find(bytes) : -1;
+    if (pieces_.has(t.id) ? pieces_[t.id] != bytes : known >= 0)
+      fail("text", source_ + ": the added token '" + t.content + "' has the id " + std::to_string(t.id),
+           "the one it has in the vocabulary");
+    if (!pieces_.has(t.id)) {
+      if (t.id >= Pieces::most) fail("text", source_ + ": the id " + std::to_string(t.id), "less than 2^24");
+      pieces_.add(t.id, bytes, false);  // its words are matched in the text, never made by merges
+    }
+    (t.normalized ? normalized_ : raw_).add(t);
+  }
+  int byte_id(int b) const {
+    if (byte_level_) return pieces_.find(std::string(1, static_cast<char>(b)));
+    if (!byte_fallback_) return -1;
+    constexpr char hex[] = "0123456789ABCDEF";
+    const std::string token = std::string("<0x") + hex[b >> 4] + hex[b & 15] + '>';
+    const int id = pieces_.find(token);
+    if (id < 0) fail("text", source_ + ": byte_fallback without the token " + token, "one for each of 256 bytes");
+    return id;
+  }
+
+  static void require_utf8(std::string_view text) {
+    for (std::size_t at = 0; at < text.size();) {
+      std::uint64_t eight = 0;
+      if (at + 8 <= text.size()) {
+        std::memcpy(&eight, text.data() + at, 8);
+        if ((eight & 0x8080808080808080U) == 0) {
+          at += 8;
+          continue;
+        }
+      }
+      next_code_point(text, at);
+    }
+  }
+  static void replace(std::string_view text, TextEdit const& edit, std::string& out) {
+    std::size_t at = 0;
+    if (!edit.from.empty())
+      for (std::size_t next; (next = text.find(edit.from, at)) != std::string_view::npos; at = next + edit.from.size())
+        out.append(text.substr(at, next - at)).append(edit.to);
+    out.append(text.substr(at));
+  }
+  /// A piece of text after the normalizer.
+  std::string normal(std::string_view piece) const {
+    std::string text(piece);
+    for (TextEdit const& e : edits_) {
+      std::string edited = e.from.empty() ? e.to : std::string();
+      replace(text, e, edited);
+      text = std::move(edited);
+    }
+    return text;
+  }
+
+  void encode_word(std::string_view word, std::vector<int>& ids) const {
+    // Most words of a text are in the vocabulary. Whether merging ends at that token is found out once.
+    const int known = pieces_.find(word);
+    const auto note = known < 0 ? Notes::parts : ignore_merges_ ? Notes::whole : notes_[known];
+    if (note == Notes::whole) {
+      ids.push_back(known);
+      return;
+    }
+    const std::size_t before = ids.size();
+    constexpr std::size_t is_short = 48;
+    if (word.size() <= is_short) {
+      int symbols[is_short];
+      merge_word(merges_, symbols, split_symbols(word, symbols), ids);
+    } else {
+      std::vector<int> symbols(word.size());
+      merge_word(merges_, symbols.data(), split_symbols(word, symbols.data()), ids);
+    }
+    if (note == Notes::unknown)
+      notes_.set(known, ids.size() == before + 1 && ids[before] == known ? Notes::whole : Notes::parts);
+  }
+  /// The symbols that merging starts from: room for one a byte. Returns how many there are.
+  std::size_t split_symbols(std::string_view word, int* symbols) const {
+    std::size_t n = 0;
+    bool after_unk = false;
+    for (std::size_t at = 0; at < word.size();) {
+      const std::size_t begin = at;
+      int id = -1;
+      if (byte_level_) {
+        id = bytes_[static_cast<unsigned char>(word[at++])];
+      } else {
+        next_code_point(word, at);
+        id = pieces_.find(word.substr(begin, at - begin));
+        if (id < 0 && byte_fallback_) {
+          for (std::size_t i = begin; i < at; ++i) symbols[n++] = bytes_[static_cast<unsigned char>(word[i])];
+          continue;
+        }
+      }
+      const bool is_unk = id < 0;
+      if (is_unk && unk_ < 0)
+        fail("text", "no token of " + source_ + " stands for '" + std::string(word.substr(begin, at - begin)) + "' in '" +
+                         std::string(word) + ''');
+      if (!(is_unk && after_unk && fuse_unk_)) symbols[n++] = is_unk ? unk_ : id;
+      after_unk = is_unk;
+    }
+    return n;
+  }
+
+  std::string source_;
+  Pieces pieces_;
+  MergeTable merges_;
+  mutable Notes notes_;
+  std::vector<AddedToken> added_;
+  std::vector<bool> special_;
+  bpe::AddedTokens raw_, normalized_;
+  std::vector<TextEdit> edits_;
+  std::vector<SplitStep> steps_;
+  std::vector<int> prefix_, suffix_;
+  TextEdit decode_edit_;
+  int strip_ = 0, unk_ = -1;
+  bool byte_level_, ignore_merges_, byte_fallback_, fuse_unk_;
+  int bytes_[256] = {};  // the tokens of single bytes
+};
+
+inline std::string Bpe::decode(const int* ids, std::size_t count, bool skip_special) const {
+  Stream stream(*this, skip_special);
+  std::string text;
+  for (std::size_t i = 0; i < count; ++i) text += stream.push(ids[i]);
+  return text += stream.finish();
+}
+
+}  // namespace fauna::inline v0

@@ -1,0 +1,5 @@
+// Columns are rotated in pairs: five of a head cannot be.
+// expect: rotary_width_is_odd Rope 5
+#include <fauna/fauna.hpp>
+
+fauna::Trained<fauna::GptNeoX<fauna::GptNeoXConfig{.rotary = 5}>, fauna::Cpu<>> model;

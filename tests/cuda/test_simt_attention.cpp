@@ -1,0 +1,167 @@
+// Attention's kernels against the reference in double, on every kind of batch, in three orders of threads.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <vector>
+
+#include <fauna/ops/attention/kernel.cuh>
+#include <fauna/ops/attention/ref.hpp>
+
+#include "support/batches.hpp"
+#include "support/compare.hpp"
+#include "support/random.hpp"
+#include "support/simt_policy.hpp"
+
+using namespace fauna;
+using test::Rows;
+using test::Simt;
+
+namespace {
+
+AttentionShape shape(int heads, int kv_heads, int size, float dropout = 0) {
+  return {.heads = heads, .kv_heads = kv_heads, .scale = 1 / std::sqrt(size), .dropout = dropout, .key = {3, 7}};
+}
+
+/// Rows of [q | k | v], and of their gradients.
+template <class S, int Size> struct Tensors {
+  AttentionShape a;
+  Rows<S> qkv, dy, y, lse, dqkv;
+  Tensors(Batch const& b, AttentionShape const& shape)
+      : a(shape),
+        qkv(0, 0),
+        dy(0, 0),
+        y(b.rows, a.heads * Size, 3),
+        lse(b.rows, a.heads),
+        dqkv(b.rows, (a.heads + 2 * a.kv_heads) * Size, 1) {
+    test::Random random(1);
+    qkv = Rows<S>(random, b.rows, (a.heads + 2 * a.kv_heads) * Size, 2);
+    dy = Rows<S>(random, b.rows, a.heads * Size, 1);
+  }
+  template <class T> static Heads<T> part(Rows<T>& m, int first) { return {m.data() + first * Size, m.view().stride(), Size}; }
+  template <class B> void run(B const& b, Batch const& batch) {
+    const Heads<S> q = part(qkv, 0), k = part(qkv, a.heads), v = part(qkv, a.heads + a.kv_heads);
+    attention<B>::template forward<Size>(b, batch, a, q, k, v, part(y, 0), lse.data());
+    attention<B>::template backward<Size>(b, batch, a, q, k, v, part(y, 0), lse.data(), part(dy, 0), part(dqkv, 0),
+                                          part(dqkv, a.heads), part(dqkv, a.heads + a.kv_heads));
+  }
+};
+
+template <int Size> void compare(Batch const& batch, AttentionShape const& a) {
+  CAPTURE(Size);
+  CAPTURE(batch.rows);
+  Tensors<double, Size> want(batch, a);
+  want.run(Ref<double>{}, batch);
+  Tensors<float, Size> first(batch, a);
+  bool have = false;
+  for (const auto o : {test::simt::order::ascending, test::simt::order::descending, test::simt::order::random}) {
+    Simt::order = o;
+    Tensors<float, Size> got(batch, a);
+    const std::size_t bytes = attention<Simt>::workspace<Size>(batch.sequences, batch.longest(), a, 1);
+    test::Poisoned memory(bytes);
+    Arena scratch(memory.as<void>(), bytes);
+    Simt b;
+    b.scratch = &scratch;
+    got.run(b, batch);
+    // As for the CPU's attention: sums of up to 100 f32 products whose weights carry the error of exp of an f32 score.
+    constexpr double bound = 32 * 0x1p-24;
+    const auto largest = [](Rows<double> const& m) {
+      double most = 1;
+      for (int r = 0; r < m.rows(); ++r)
+        for (int c = 0; c < m.cols(); ++c) most = std::fmax(most, std::fabs(m.view()(r, c)));
+      return most;
+    };
+    CHECK(test::distance<float>(got.y, want.y) <= bound * largest(want.y));
+    CHECK(test::distance<float>(got.lse, want.lse) <= bound * largest(want.lse));
+    CHECK(test::distance<float>(got.dqkv, want.dqkv) <= bound * largest(want.dqkv));
+    CHECK(got.y.gaps_untouched());
+    CHECK(got.dqkv.gaps_untouched());
+    if (have) {
+      CHECK(test::same_bits<float>(got.y, first.y));
+      CHECK(test::same_bits<float>(got.lse, first.lse));
+      CHECK(test::same_bits<float>(got.dqkv, first.dqkv));
+    }
+    first = std::move(got);
+    have = true;
+  }
+  Simt::order = test::simt::order::ascending;
+}
+
+}  // namespace
+
+TEST_CASE("simt: attention on plain and ragged batches") {
+  for (const int length : {1, 2, 15, 33, 70}) compare<32>(test::plain(2, length), shape(2, 2, 32));
+  for (const float dropout : {0.0F, 0.3F})
+    for (const int kv : {1, 2, 4}) compare<16>(test::ragged(), shape(4, kv, 16, dropout));
+  const int offsets[] = {0, 1, 41, 41, 58};
+  Batch b;
+  b.sequences = 4;
+  b.rows = 58;
+  b.offsets = offsets;
+  compare<8>(b, shape(4, 2, 8, 0.2F));
+}
+
+TEST_CASE("simt: attention with heads of many sizes") {
+  const Batch b = test::plain(1, 37);
+  compare<1>(b, shape(2, 1, 1));
+  compare<5>(b, shape(2, 1, 5));
+  compare<48>(b, shape(2, 1, 48));
+  compare<64>(b, shape(2, 2, 64));
+  compare<80>(b, shape(1, 1, 80));
+  compare<128>(b, shape(2, 1, 128));
+  compare<256>(b, shape(1, 1, 256));
+}
+
+TEST_CASE("simt: attention of an empty batch") {
+  compare<16>(test::plain(0, 8), shape(2, 2, 16));
+  compare<16>(test::plain(3, 0), shape(2, 2, 16));
+}
+
+TEST_CASE("simt: a cache gives the bits of one call, however the rows are split") {
+  constexpr int size = 16, capacity = 75;
+  AttentionShape a = shape(3, 1, size);
+  a.capacity = capacity;
+  const std::vector<int> lengths{75, 3, 40};
+  test::Random random(5);
+  Rows<float> q(random, 3 * capacity, 3 * size), k(random, 3 * capacity, size), v(random, 3 * capacity, size);
+  const auto in_calls = [&](int most, auto const& b) {
+    using B = std::remove_cvref_t<decltype(b)>;
+    using S = typename B::scalar;
+    auto q_ = q.as<S>(), k_ = k.as<S>(), v_ = v.as<S>();
+    Rows<S> y(3 * capacity, 3 * size);
+    for (int s = 0; s < 3; ++s)  // the rows behind the sequence are nobody's
+      for (int j = lengths[static_cast<std::size_t>(s)]; j < capacity; ++j)
+        for (int d = 0; d < size; ++d) k_.view()(s * capacity + j, d) = v_.view()(s * capacity + j, d) = S(NAN);
+    std::vector<int> past{0, 0, 0};
+    for (;;) {
+      std::vector<int> offsets{0}, rows;
+      for (int s = 0; s < 3; ++s) {
+        const auto i = static_cast<std::size_t>(s);
+        for (int r = 0; r < most && past[i] + r < lengths[i]; ++r) rows.push_back(s * capacity + past[i] + r);
+        offsets.push_back(static_cast<int>(rows.size()));
+      }
+      if (rows.empty()) return y;
+      Batch batch;
+      batch.sequences = 3;
+      batch.rows = offsets.back();
+      batch.offsets = offsets.data();
+      batch.past = past.data();
+      Rows<S> part(batch.rows, 3 * size), out(batch.rows, 3 * size);
+      for (int r = 0; r < batch.rows; ++r)
+        for (int c = 0; c < 3 * size; ++c) part.view()(r, c) = q_.view()(rows[static_cast<std::size_t>(r)], c);
+      attention<B>::template forward<size>(b, batch, a, Heads<const S>{part.data(), 3 * size, size},
+                                           Heads<const S>{k_.data(), size, size}, Heads<const S>{v_.data(), size, size},
+                                           Heads<S>{out.data(), 3 * size, size}, nullptr);
+      for (int r = 0; r < batch.rows; ++r)
+        for (int c = 0; c < 3 * size; ++c) y.view()(rows[static_cast<std::size_t>(r)], c) = out.view()(r, c);
+      for (std::size_t s = 0; s < 3; ++s) past[s] += offsets[s + 1] - offsets[s];
+    }
+  };
+  const Rows<double> exact = in_calls(200, Ref<double>{});
+  const Rows<float> whole = in_calls(200, Simt{});
+  for (const int most : {1, 16, 17, 64}) CHECK(test::same_bits<float>(in_calls(most, Simt{}), whole));
+  for (int s = 0; s < 3; ++s) {
+    const int n = lengths[static_cast<std::size_t>(s)];
+    CHECK(test::distance<float>(whole.view().middle_rows(s * capacity, n), exact.view().middle_rows(s * capacity, n)) <=
+          32 * 0x1p-24);
+  }
+}

@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+"""Tiny random models of the families that fauna reads, as PyPI's transformers has and saves them, with what it makes of
+some tokens. Run it with torch, transformers and safetensors at hand, and commit what it writes:
+
+    python tools/oracles/families.py tests/golden/models
+
+Each folder is a model directory (config.json, model.safetensors or shards) with golden.safetensors: tokens [2, T],
+targets [2, T] (-1: not counted), logits [2, T, V], loss, and under each tensor's name, with "grad." before it, the
+gradient of the loss. Where two names share a tensor, the gradient stands under the first.
+"""
+import json
+import pathlib
+import sys
+
+import torch
+from safetensors.torch import save_file
+from torch.nn import functional as F
+from transformers import GPT2Config, GPT2LMHeadModel, GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig, LlamaForCausalLM
+
+LENGTH = 11
+LLAMA = {"vocab_size": 29, "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 2, "max_position_embeddings": 32,
+         "rms_norm_eps": 1e-5, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": None}
+GPT2 = {"vocab_size": 29, "n_embd": 24, "n_layer": 2, "n_head": 3, "n_positions": 32, "resid_pdrop": 0.0, "embd_pdrop": 0.0,
+        "attn_pdrop": 0.0, "bos_token_id": 1, "eos_token_id": 2}
+NEOX = {"vocab_size": 29, "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 2, "num_attention_heads": 2,
+        "max_position_embeddings": 32, "bos_token_id": 1, "eos_token_id": 2}
+
+
+def models():
+    """Folder, model, dtype of the file, and the most bytes of a shard."""
+    yield "llama_untied", LlamaForCausalLM(LlamaConfig(**LLAMA, num_attention_heads=4, num_key_value_heads=2, tie_word_embeddings=False)), torch.float32, None
+    yield "llama_tied", LlamaForCausalLM(LlamaConfig(**LLAMA, num_attention_heads=3, num_key_value_heads=1, tie_word_embeddings=True, attention_bias=True, mlp_bias=True, rope_parameters={
+        "rope_type": "llama3", "rope_theta": 500.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 16})), torch.float32, None
+    yield "llama_bf16", LlamaForCausalLM(LlamaConfig(**LLAMA, num_attention_heads=4, num_key_value_heads=4, head_dim=8, tie_word_embeddings=False)), torch.bfloat16, None
+    yield "gpt_neox", GPTNeoXForCausalLM(GPTNeoXConfig(**NEOX, rotary_pct=0.34)), torch.float32, None
+    yield "gpt_neox_sequential", GPTNeoXForCausalLM(GPTNeoXConfig(**NEOX, rotary_pct=1.0, use_parallel_residual=False, hidden_act="gelu_fast")), torch.float32, None
+    yield "gpt2", GPT2LMHeadModel(GPT2Config(**GPT2)), torch.float32, None
+    yield "llama_sharded", LlamaForCausalLM(LlamaConfig(**LLAMA, num_attention_heads=4, num_key_value_heads=2, tie_word_embeddings=False)), torch.float32, "20KB"
+
+
+def main():
+    out = pathlib.Path(sys.argv[1])
+    for number, (name, model, dtype, shard) in enumerate(models()):
+        torch.manual_seed(number)
+        model.eval()
+        with torch.no_grad():
+            for key, p in model.named_parameters():
+                norm = "norm" in key or ".ln_" in key
+                value = torch.randn_like(p) * (0.1 if norm else 0.3) + (1.0 if norm and key.endswith("weight") else 0.0)
+                p.copy_(value.to(dtype).float())
+        folder = out / name
+        folder.mkdir(parents=True, exist_ok=True)
+        model.to(dtype).save_pretrained(folder, **({"max_shard_size": shard} if shard else {}))
+        (folder / "generation_config.json").unlink(missing_ok=True)
+        model = type(model).from_pretrained(folder, dtype=torch.float32).eval()  # .float() would keep rounded frequencies
+        vocab = model.config.vocab_size
+        tokens = torch.randint(0, vocab, (2, LENGTH))
+        targets = torch.randint(0, vocab, (2, LENGTH))
+        targets[0, 3] = targets[1, -1] = -1
+        logits = model(tokens).logits
+        loss = F.cross_entropy(logits.reshape(-1, vocab), targets.reshape(-1), ignore_index=-1)
+        loss.backward()
+        golden = {"tokens": tokens.int(), "targets": targets.int(), "logits": logits.detach().contiguous(), "loss": loss.detach()}
+        golden |= {"grad." + (key.replace("lm_head", "embed_out") if "neox" in name else key): p.grad.contiguous() for key, p in model.named_parameters()}
+        save_file(golden, folder / "golden.safetensors")
+        print(name, float(loss.detach()), json.dumps(model.config.to_dict().get("rope_parameters")))
+
+
+if __name__ == "__main__":
+    main()

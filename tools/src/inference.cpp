@@ -1,0 +1,179 @@
+// The program that tools/fauna compiles for a model directory: "model.hpp" in the model's folder names the types Model
+// and Backend. It is started as  inference VERB DIR NAME=VALUE...
+#include "model.hpp"
+
+#include <cstdio>
+#include <fauna/backend/cpuid.hpp>
+#include <fauna/fauna.hpp>
+#include <fauna/text/bpe.hpp>
+#include <tools/src/settings.hpp>
+
+namespace {
+
+using Loaded = fauna::Loaded<Model, Backend>;
+constexpr int vocab = Model::vocab;
+
+int threads_of(long asked) { return asked > 0 ? static_cast<int>(asked) : fauna::default_threads(); }
+
+std::vector<int> token_list(std::string const& text) {
+  std::vector<int> ids;
+  for (std::size_t at = 0; at <= text.size();) {
+    const std::size_t comma = std::min(text.find(',', at), text.size());
+    long id = 0;
+    if (!settings::parse(text.substr(at, comma - at), id) || id < 0 || id >= vocab)
+      fauna::fail("logits", "--tokens " + text, "ids from 0 to " + std::to_string(vocab - 1) + " with commas between");
+    ids.push_back(static_cast<int>(id));
+    at = comma + 1;
+  }
+  return ids;
+}
+
+/// NumPy's format 1.0: f32, C order.
+void write_npy(std::string const& path, std::vector<float> const& values, std::size_t rows, std::size_t cols) {
+  std::string header = "{'descr': '<f4', 'fortran_order': False, 'shape': (" + std::to_string(rows) + ", " +
+                       std::to_string(cols) + "), }";
+  while ((10 + header.size() + 1) % 64 != 0) header += ' ';
+  header += '\n';
+  std::string start = "\x93NUMPY";
+  start += '\x01';
+  start += '\0';
+  start += static_cast<char>(header.size() & 0xff);
+  start += static_cast<char>(header.size() >> 8);
+  fauna::NewFile file(path);
+  file.write(start.data(), start.size());
+  file.write(header.data(), header.size());
+  file.write(values.data(), values.size() * sizeof(float));
+  file.commit();
+}
+
+int logits(settings::Logits const& s, std::string const& directory) {
+  const std::vector<int> ids = token_list(s.tokens);
+  const int n = static_cast<int>(ids.size()), chunk = s.decode ? 1 : static_cast<int>(s.chunk);
+  if (n > Model::config.context)
+    fauna::fail("logits", std::to_string(n) + " tokens",
+                "at most the context of " + std::to_string(Model::config.context));
+  Loaded model(fauna::SafeTensors(directory), threads_of(s.threads));
+  model.prepare_inference({.sequences = 1, .length = chunk < n ? chunk : n, .context = n});
+  fauna::Cache<Model, Backend> cache(1, n);
+  std::vector<float> y(ids.size() * vocab);
+  for (int from = 0; from < n; from += chunk) {
+    const int rows = std::min(chunk, n - from);
+    model.logits(cache, fauna::Batch::uniform(1, rows, ids.data() + from),
+                 fauna::Matrix<float>(y.data() + static_cast<std::ptrdiff_t>(from) * vocab, rows, vocab));
+  }
+  write_npy(s.out, y, ids.size(), vocab);
+  std::printf("wrote %s: [%d, %d]\n", s.out.c_str(), n, vocab);
+  return 0;
+}
+
+/// The prompt in ChatML, the one template that is known, or an error.
+std::string in_template(std::string const& directory, std::string const& prompt) {
+  const std::string path = directory + "/chat_template.jinja";
+  if (!fauna::safetensors_detail::exists(path))
+    fauna::fail("chat", directory + " has no chat_template.jinja", "a model for chat");
+  std::string text = fauna::read_file(path);
+  for (std::size_t at = text.find("\\n"); at != std::string::npos; at = text.find("\\n", at)) text.replace(at, 2, "\n");
+  if (text.find("'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>'") == std::string::npos)
+    fauna::fail("chat", path + " is a template that is not known", "ChatML, as SmolLM2 has it",
+                "give the whole prompt without --chat");
+  std::string all;
+  const std::string system = "<|im_start|>system\n";
+  if (const std::size_t at = text.find(system); at != std::string::npos)  // what the model is told when nobody says it
+    all = text.substr(at, text.find("<|im_end|>", at) - at) + "<|im_end|>\n";
+  return all + "<|im_start|>user\n" + prompt + "<|im_end|>\n<|im_start|>assistant\n";
+}
+
+int generate(settings::Generate const& s, std::string const& directory, std::vector<int> const& stop_ids) {
+  const auto tokenizer = fauna::Bpe::from_file(directory + "/tokenizer.json");
+  Loaded model(fauna::SafeTensors(directory), threads_of(s.threads));
+  std::string prompt = s.prompt.rfind("FILE:", 0) == 0 ? fauna::read_file(s.prompt.substr(5)) : s.prompt;
+  if (s.chat) prompt = in_template(directory, prompt);
+  const std::vector<int> ids = tokenizer.encode(prompt, s.special || s.chat);
+  fauna::GenerateOptions o{.tokens = static_cast<int>(s.max_new_tokens),
+                           .temperature = static_cast<float>(s.temperature),
+                           .top_k = static_cast<int>(s.top_k),
+                           .top_p = static_cast<float>(s.top_p),
+                           .min_p = static_cast<float>(s.min_p),
+                           .repetition_penalty = static_cast<float>(s.repetition_penalty),
+                           .seed = s.seed,
+                           .vocab = tokenizer.vocab(),
+                           .stop_ids = stop_ids,
+                           .chunk = static_cast<int>(s.chunk),
+                           .at_end = s.at_context_end == "slide"    ? fauna::context_end::slide
+                                     : s.at_context_end == "refuse" ? fauna::context_end::refuse
+                                                                    : fauna::context_end::stop};
+  const int own = Model::config.context, wanted = static_cast<int>(ids.size()) + o.tokens;
+  o.context = s.context > 0 ? static_cast<int>(s.context) : wanted < own ? wanted : own;
+  if (!s.stop.empty()) o.stop = {s.stop};
+  if (!s.chat) std::fputs(prompt.c_str(), stdout);
+  for (long i = 0; i < s.num_samples; ++i) {
+    o.sample = static_cast<std::uint64_t>(i);
+    fauna::generate_text(model, tokenizer, ids, o, [](std::string const& piece) {
+      std::fputs(piece.c_str(), stdout);
+      std::fflush(stdout);
+    });
+    std::puts(i + 1 < s.num_samples ? "\n---------------" : "");
+  }
+  return 0;
+}
+
+int perplexity(settings::Perplexity const& s, std::string const& directory, std::string const& file) {
+  const auto tokenizer = fauna::Bpe::from_file(directory + "/tokenizer.json");
+  const std::vector<int> ids = tokenizer.encode(fauna::read_file(file), false);
+  const int most = Model::config.context < 1024 ? Model::config.context : 1024;
+  const int window = s.context > 0 ? static_cast<int>(s.context) : most;
+  if (window > Model::config.context)
+    fauna::fail("perplexity", "--context " + std::to_string(window),
+                "at most " + std::to_string(Model::config.context));
+  if (ids.size() < 2) fauna::fail("perplexity", file + " has " + std::to_string(ids.size()) + " tokens", "at least 2");
+  Loaded model(fauna::SafeTensors(directory), threads_of(s.threads));
+  model.prepare_inference({.sequences = 1, .length = window});
+  std::vector<float> losses(static_cast<std::size_t>(window));
+  double sum = 0;
+  std::size_t counted = 0;
+  for (std::size_t from = 0; from + 1 < ids.size(); from += static_cast<std::size_t>(window)) {
+    const int n = static_cast<int>(std::min(static_cast<std::size_t>(window), ids.size() - 1 - from));
+    model.losses(fauna::Batch::uniform(1, n, ids.data() + from, ids.data() + from + 1), losses.data());
+    for (int i = 0; i < n; ++i) sum += static_cast<double>(losses[static_cast<std::size_t>(i)]);
+    counted += static_cast<std::size_t>(n);
+  }
+  const double loss = sum / static_cast<double>(counted);
+  std::printf("%s: %zu tokens in windows of %d: loss %.4f, perplexity %.4f\n", file.c_str(), counted, window, loss,
+              std::exp(loss));
+  return 0;
+}
+
+int run(int n, char** arguments) {
+  const std::string verb = n > 1 ? arguments[1] : "", directory = n > 2 ? arguments[2] : "";
+  if (verb == "logits" && n > 3) {
+    settings::Logits s;
+    settings::read(s, n - 3, arguments + 3);
+    return logits(s, directory);
+  }
+  if (verb == "generate" && n > 4) {
+    settings::Generate s;
+    settings::read(s, n - 4, arguments + 4);
+    const std::string stops = arguments[3];
+    return generate(s, directory, stops.empty() ? std::vector<int>{} : token_list(stops));
+  }
+  if (verb == "perplexity" && n > 4) {
+    settings::Perplexity s;
+    settings::read(s, n - 4, arguments + 4);
+    return perplexity(s, directory, arguments[3]);
+  }
+  fauna::fail("fauna", "the verb '" + verb + '\'',
+              "logits, generate or perplexity; this program is started by tools/fauna");
+}
+
+}  // namespace
+
+int main(int n, char** arguments) {
+  fauna::require_isa("run tools/fauna again: it compiles for the processor that it finds");
+  try {
+    return run(n, arguments);
+  } catch (std::exception const& e) {
+    std::fflush(stdout);
+    std::fprintf(stderr, "%s\n", e.what());
+    return 1;
+  }
+}
