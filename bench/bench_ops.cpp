@@ -1,5 +1,6 @@
 // Every op besides gemm and attention at the shapes of the nanoGPT CPU model (768 rows of 128, vocabulary 65, 804,096
-// parameters) and of GPT-2 124M (256 rows of 768, vocabulary 50257). bytes_per_second counts what an op must read and
+// parameters), of GPT-2 124M (256 rows of 768, vocabulary 50257) and of SmolLM2-135M (512 rows of 576, 1536 hidden, 9
+// and 3 heads of 64; one row when decoding). bytes_per_second counts what an op must read and
 // write at least once; cross-entropy counts the FLOPs of its three products.
 #include <benchmark/benchmark.h>
 
@@ -10,7 +11,10 @@
 #include <fauna/ops/cross_entropy/cpu.hpp>
 #include <fauna/ops/dropout/cpu.hpp>
 #include <fauna/ops/embedding/cpu.hpp>
+#include <fauna/ops/gated/cpu.hpp>
 #include <fauna/ops/layer_norm/cpu.hpp>
+#include <fauna/ops/rms_norm/cpu.hpp>
+#include <fauna/ops/rope/cpu.hpp>
 #include <fauna/ops/sgd/cpu.hpp>
 #include <vector>
 
@@ -81,6 +85,30 @@ void layer_norm_backward(benchmark::State& state) {
   bytes(state, 4.0 * rows * cols);
 }
 
+void rms_norm_forward(benchmark::State& state) {
+  const int rows = static_cast<int>(state.range(0)), cols = static_cast<int>(state.range(1));
+  Memory memory(rms_norm<B>::workspace(rows, cols, default_threads()));
+  const B b = backend(memory.arena);
+  auto x = random(rows, cols, 1), w = random(1, cols, 2), y = x, rstd = random(1, rows, 3);
+  for (auto _ : state)
+    rms_norm<B>::forward(b, Matrix<const float>(x.data(), rows, cols), w.data(), 0, Matrix<float>(y.data(), rows, cols),
+                         rstd.data(), 1e-5);
+  bytes(state, 2.0 * rows * cols);
+}
+
+void rms_norm_backward(benchmark::State& state) {
+  const int rows = static_cast<int>(state.range(0)), cols = static_cast<int>(state.range(1));
+  Memory memory(rms_norm<B>::workspace(rows, cols, default_threads()));
+  const B b = backend(memory.arena);
+  auto x = random(rows, cols, 1), w = random(1, cols, 2), dy = random(rows, cols, 4), dx = random(rows, cols, 5),
+       dw = w, rstd = random(1, rows, 3);
+  for (auto _ : state)
+    rms_norm<B>::backward(b, Matrix<const float>(x.data(), rows, cols), w.data(), 0, rstd.data(),
+                          Matrix<const float>(dy.data(), rows, cols), Matrix<float>(dy.data(), rows, cols),
+                          Matrix<const float>(dx.data(), rows, cols), dw.data());
+  bytes(state, 4.0 * rows * cols);
+}
+
 void activation_forward(benchmark::State& state) {
   const int rows = static_cast<int>(state.range(0)), cols = static_cast<int>(state.range(1));
   const auto kind = static_cast<activation>(state.range(2));
@@ -102,6 +130,43 @@ void activation_backward(benchmark::State& state) {
     activate<B>::backward(b, kind, Matrix<const float>(x.data(), rows, cols),
                           Matrix<const float>(dy.data(), rows, cols), Matrix<float>(dx.data(), rows, cols));
   bytes(state, 3.0 * rows * cols);
+}
+
+void gated_forward(benchmark::State& state) {
+  const int rows = static_cast<int>(state.range(0)), cols = static_cast<int>(state.range(1));
+  Memory memory(0);
+  const B b = backend(memory.arena);
+  auto x = random(rows, 2 * cols, 1), y = random(rows, cols, 2);
+  for (auto _ : state)
+    gated<B>::forward(b, activation::silu, Matrix<const float>(x.data(), rows, 2 * cols),
+                      Matrix<float>(y.data(), rows, cols));
+  bytes(state, 3.0 * rows * cols);
+}
+
+void gated_backward(benchmark::State& state) {
+  const int rows = static_cast<int>(state.range(0)), cols = static_cast<int>(state.range(1));
+  Memory memory(0);
+  const B b = backend(memory.arena);
+  auto x = random(rows, 2 * cols, 1), dy = random(rows, cols, 2), dx = x;
+  for (auto _ : state)
+    gated<B>::backward(b, activation::silu, Matrix<const float>(x.data(), rows, 2 * cols),
+                       Matrix<const float>(dy.data(), rows, cols), Matrix<float>(dx.data(), rows, 2 * cols));
+  bytes(state, 5.0 * rows * cols);
+}
+
+/// In place, as between the projections and attention.
+void rope_rotate(benchmark::State& state) {
+  const int rows = static_cast<int>(state.range(0)), heads = static_cast<int>(state.range(1)), size = 64;
+  static constexpr auto frequencies = rope_frequencies<size / 2>({});
+  const Rotation how{heads, size, size, static_cast<rope_pairs>(state.range(2)), frequencies.of};
+  Memory memory(0);
+  const B b = backend(memory.arena);
+  auto x = random(rows, heads * size, 1);
+  const Batch batch = Batch::uniform(1, rows);
+  for (auto _ : state)
+    rope<B>::forward(b, batch, how, Matrix<const float>(x.data(), rows, heads * size),
+                     Matrix<float>(x.data(), rows, heads * size));
+  bytes(state, 2.0 * rows * heads * size);
 }
 
 void embedding_forward(benchmark::State& state) {
@@ -207,6 +272,8 @@ void clip_norm(benchmark::State& state) {
 
 BENCHMARK(layer_norm_forward)->Args({768, 128})->Args({256, 768})->UseRealTime();
 BENCHMARK(layer_norm_backward)->Args({768, 128})->Args({256, 768})->UseRealTime();
+BENCHMARK(rms_norm_forward)->Args({256, 768})->Args({512, 576})->Args({1, 576})->UseRealTime();
+BENCHMARK(rms_norm_backward)->Args({256, 768})->Args({512, 576})->UseRealTime();
 BENCHMARK(activation_forward)
     ->Args({768, 512, 1})
     ->Args({768, 512, 2})
@@ -219,6 +286,9 @@ BENCHMARK(activation_backward)
     ->Args({768, 512, 3})
     ->Args({256, 3072, 1})
     ->UseRealTime();
+BENCHMARK(gated_forward)->Args({512, 1536})->Args({1, 1536})->UseRealTime();
+BENCHMARK(gated_backward)->Args({512, 1536})->UseRealTime();
+BENCHMARK(rope_rotate)->Args({512, 12, 0})->Args({512, 12, 1})->Args({1, 12, 0})->UseRealTime();
 BENCHMARK(embedding_forward)->Args({768, 128, 65})->Args({256, 768, 50257})->UseRealTime();
 BENCHMARK(embedding_backward)->Args({768, 128, 65})->Args({256, 768, 50257})->UseRealTime();
 BENCHMARK(dropout_apply)->Args({768, 128})->Args({256, 768})->UseRealTime();

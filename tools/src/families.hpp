@@ -1,241 +1,87 @@
-// What a config.json describes, as a C++ type. One function a family; every field of the file is used, known to change
-// nothing in inference, or an error: none is passed over in silence.
+// What a config.json describes, as a C++ type: one function a family, and one entry in the list of read_config.
 #pragma once
-#include <cmath>
-#include <cstdio>
-#include <limits>
-#include <map>
-#include <nlohmann/json.hpp>
-#include <set>
-#include <string>
-#include <vector>
-
-#include <fauna/core/error.hpp>
-#include <fauna/io/file.hpp>
+#include <tools/src/config.hpp>
 
 namespace tool {
 
 /// A model as source text, and what its driver needs beside it.
 struct Described {
   std::string type{}, include{};
-  std::vector<long long> stop_ids{};  ///< ends of a text, from the config
+  std::vector<long long> stop_ids{};  ///< tokens that end a text
 };
 
-/// The fields of a config.json, ticked off as they are used.
-class Config {
- public:
-  using Json = nlohmann::json;
-  explicit Config(std::string path) : path_(std::move(path)) {
-    try {
-      fields_ = Json::parse(fauna::read_file(path_));
-    } catch (Json::exception const& e) {
-      fauna::fail("config", path_ + " is no JSON", "a model's config.json", e.what());
-    }
-    if (!fields_.is_object()) fauna::fail("config", path_ + " is no object", "a model's config.json");
-  }
-  [[noreturn]] void wrong(std::string const& field, std::string const& expected) const {
-    fauna::fail("config", path_ + ": " + field + " = " + (has(field) ? fields_[field].dump() : "nothing"), expected);
-  }
-  bool has(std::string const& field) const { return fields_.contains(field) && !fields_[field].is_null(); }
-  Json const* find(std::string const& field) {
-    used_.insert(field);
-    return has(field) ? &fields_[field] : nullptr;
-  }
-  long whole(std::string const& field, long otherwise = -1) {
-    Json const* j = find(field);
-    if (j == nullptr && otherwise >= 0) return otherwise;
-    if (j == nullptr || !j->is_number_integer() || j->get<long long>() < 1 || j->get<long long>() > 1'000'000'000)
-      wrong(field, "a whole number above 0");
-    return j->get<long>();
-  }
-  double number(std::string const& field, double otherwise = std::numeric_limits<double>::quiet_NaN()) {
-    Json const* j = find(field);
-    if (j == nullptr && !std::isnan(otherwise)) return otherwise;
-    if (j == nullptr || !j->is_number()) wrong(field, "a number");
-    return j->get<double>();
-  }
-  bool flag(std::string const& field, bool otherwise) {
-    Json const* j = find(field);
-    if (j == nullptr) return otherwise;
-    if (!j->is_boolean()) wrong(field, "true or false");
-    return j->get<bool>();
-  }
-  std::string word(std::string const& field, std::string const& otherwise) {
-    Json const* j = find(field);
-    if (j == nullptr) return otherwise;
-    if (!j->is_string()) wrong(field, "a text");
-    return j->get<std::string>();
-  }
-  /// One of the words that are known, mapped to what it stands for.
-  std::string one_of(std::string const& field, std::map<std::string, std::string> const& known,
-                     std::string const& otherwise) {
-    const auto found = known.find(word(field, otherwise));
-    if (found != known.end()) return found->second;
-    std::string all;
-    for (auto const& k : known) all += (all.empty() ? "" : ", ") + k.first;
-    wrong(field, "one of " + all);
-  }
-  /// Fields that must have this value, or be absent.
-  void only(std::string const& field, Json const& value) {
-    Json const* j = find(field);
-    if (j != nullptr && *j != value) wrong(field, value.dump() + ", the only value that is implemented");
-  }
-  /// Fields that matter in training, or nowhere.
-  void without_effect(std::initializer_list<const char*> fields) {
-    for (const char* f : fields) used_.insert(f);
-  }
-  void all_used() const {
-    for (auto const& field : fields_.items())
-      if (used_.count(field.key()) == 0 && !field.value().is_null())
-        wrong(field.key(), "no field of this name in a config of model_type " + fields_["model_type"].dump() +
-                               ": what it would change is not implemented");
-  }
-  std::vector<long long> ids(std::string const& field) {
-    std::vector<long long> all;
-    Json const* j = find(field);
-    if (j == nullptr) return all;
-    if (j->is_number_integer()) all.push_back(j->get<long long>());
-    else if (j->is_array())
-      for (auto const& id : *j) {
-        if (!id.is_number_integer()) wrong(field, "a token id or a list of them");
-        all.push_back(id.get<long long>());
-      }
-    else wrong(field, "a token id or a list of them");
-    return all;
-  }
-  std::string const& path() const { return path_; }
+using Names = std::map<std::string, std::string>;
 
- private:
-  std::string path_;
-  Json fields_;
-  std::set<std::string> used_;
-};
-
-/// A designated initialiser, member by member.
-class Initialiser {
- public:
-  Initialiser& operator()(const char* name, std::string const& value) {
-    text_ += (text_.empty() ? "." : ", .") + std::string(name) + " = " + value;
-    return *this;
-  }
-  Initialiser& operator()(const char* name, long value) { return (*this)(name, std::to_string(value)); }
-  Initialiser& flag(const char* name, bool value) { return (*this)(name, std::string(value ? "true" : "false")); }
-  Initialiser& real(const char* name, double value) { return (*this)(name, literal(value)); }
-  Initialiser& single(const char* name, double value) { return (*this)(name, literal(value, 9) + "F"); }
-  static std::string literal(double value, int digits = 17) {
-    for (int n = 1;; ++n) {  // the shortest that reads back as the same number
-      char text[40];
-      std::snprintf(text, sizeof text, "%.*g", n, value);
-      const bool same =
-          digits == 9 ? std::strtof(text, nullptr) == static_cast<float>(value) : std::strtod(text, nullptr) == value;
-      if (!same && n < digits) continue;
-      std::string s = text;
-      return s.find_first_of(".e") == std::string::npos ? s + ".0" : s;
-    }
-  }
-  std::string const& text() const { return text_; }
-
- private:
-  std::string text_;
-};
-
-/// Fields of every config that say nothing about the numbers of inference.
-inline void common_fields(Config& c) {
-  c.without_effect({"model_type",
-                    "architectures",
-                    "torch_dtype",
-                    "dtype",
-                    "transformers_version",
-                    "use_cache",
-                    "initializer_range",
-                    "attention_dropout",
-                    "_name_or_path",
-                    "_model_name_or_path",
-                    "pad_token_id",
-                    "bos_token_id",
-                    "unk_token_id",
-                    "eos_token_id",
-                    "task_specific_params",
-                    "return_dict",
-                    "output_attentions",
-                    "output_hidden_states",
-                    "is_encoder_decoder",
-                    "chunk_size_feed_forward",
-                    "id2label",
-                    "label2id",
-                    "problem_type",
-                    "name",
-                    "is_decoder",
-                    "transformers.js_config",
-                    "classifier_dropout",
-                    "hidden_dropout",
-                    "classifier_dropout_prob"});
-  c.only("quantization_config", nullptr);
-  c.only("add_cross_attention", false);
-  c.only("cross_attention_hidden_size", nullptr);
-}
-
-inline const std::map<std::string, std::string>& activations() {
-  static const std::map<std::string, std::string> all{
-      {"gelu", "fauna::activation::gelu"},           {"gelu_new", "fauna::activation::gelu_tanh"},
-      {"gelu_fast", "fauna::activation::gelu_tanh"}, {"gelu_pytorch_tanh", "fauna::activation::gelu_tanh"},
-      {"relu", "fauna::activation::relu"},           {"silu", "fauna::activation::silu"},
-      {"relu2", "fauna::activation::relu_squared"}};
+inline Names const& activations() {
+  static const Names all{
+      {"gelu", "fauna::activation::gelu"},          {"gelu_fast", "fauna::activation::gelu_tanh"},
+      {"gelu_new", "fauna::activation::gelu_tanh"}, {"gelu_pytorch_tanh", "fauna::activation::gelu_tanh"},
+      {"relu", "fauna::activation::relu"},          {"relu2", "fauna::activation::relu_squared"},
+      {"silu", "fauna::activation::silu"},          {"swish", "fauna::activation::silu"}};
   return all;
 }
 
-/// Rotary positions, as transformers 4 (rope_theta, rope_scaling) and 5 (rope_parameters) write them.
+/// Rotary positions, as transformers 5 (rope_parameters) and 4 (rope_scaling and fields beside it) write them.
 struct Rope {
-  double base, fraction = 1;
-  std::string scaling{};  ///< an initialiser; empty: none
+  double base = 10000, fraction = 1;  ///< fraction: the part of each head that is turned
+  std::string scaling{};              ///< an initialiser; empty: none
+  std::string inside{};               ///< the object that has all this, if there is one
 };
-inline Rope rope_of(Config& c, double base, const char* base_field, const char* fraction_field) {
-  Rope r{c.number(base_field, base)};
-  r.fraction = c.number(fraction_field, c.number("partial_rotary_factor", 1));
+
+/// The scaling of a rope_parameters or rope_scaling; empty: none.
+inline std::string rope_scaling(Config& in, long context) {
+  const Names known{
+      {"default", ""}, {"linear", "fauna::rope_scaling::linear"}, {"llama3", "fauna::rope_scaling::llama3"}};
+  const bool new_name = in.has("rope_type");
+  const std::string kind = in.one_of(new_name ? "rope_type" : "type", known, "default");
+  if (new_name && in.one_of("type", known, in.word("rope_type", "")) != kind) in.wrong("type", "the same as rope_type");
+  Initialiser i;
+  if (kind.empty()) return "";
+  i.word("kind", kind).real("factor", in.positive("factor"));
+  if (kind == known.at("llama3"))
+    i.real("low", in.positive("low_freq_factor"))
+        .real("high", in.positive("high_freq_factor"))
+        .whole("original", in.whole("original_max_position_embeddings", context));
+  return i.of("fauna::RopeScaling");
+}
+
+/// `fraction`: the family's own, where the file does not say.
+inline Rope rope_of(Config& c, double fraction, long context) {
+  Agreed base, part;
+  for (const char* field : {"rope_theta", "rotary_emb_base"}) base.add(c, field);
+  for (const char* field : {"partial_rotary_factor", "rotary_pct"}) part.add(c, field);
+  if (c.has("rope_parameters") && c.has("rope_scaling")) c.wrong("rope_scaling", "nothing, beside rope_parameters");
+  Rope r;
   for (const char* field : {"rope_parameters", "rope_scaling"}) {
-    auto const* j = c.find(field);
-    if (j == nullptr) continue;
-    if (!j->is_object()) c.wrong(field, "an object");
-    std::string type = "default";
-    std::set<std::string> known{"rope_type", "type", "rope_theta", "partial_rotary_factor"};
-    if (j->contains("rope_type")) type = j->at("rope_type").get<std::string>();
-    else if (j->contains("type")) type = j->at("type").get<std::string>();
-    if (j->contains("rope_theta")) r.base = j->at("rope_theta").get<double>();
-    if (j->contains("partial_rotary_factor")) r.fraction = j->at("partial_rotary_factor").get<double>();
-    const auto number = [&](const char* name) {
-      known.insert(name);
-      if (!j->contains(name) || !j->at(name).is_number()) c.wrong(field, std::string("a number ") + name);
-      return Initialiser::literal(j->at(name).get<double>());
-    };
-    const auto whole = [&](const char* name) {
-      known.insert(name);
-      if (!j->contains(name) || !j->at(name).is_number_integer()) c.wrong(field, std::string("a whole number ") + name);
-      return std::to_string(j->at(name).get<long>());
-    };
-    if (type == "linear") {
-      r.scaling = "fauna::RopeScaling{.kind = fauna::rope_scaling::linear, .factor = " + number("factor") + "}";
-    } else if (type == "llama3") {
-      r.scaling = "fauna::RopeScaling{.kind = fauna::rope_scaling::llama3, .factor = " + number("factor") +
-                  ", .low = " + number("low_freq_factor") + ", .high = " + number("high_freq_factor") +
-                  ", .original = " + whole("original_max_position_embeddings") + "}";
-    } else if (type != "default") {
-      c.wrong(field, "rope_type default, linear or llama3");
-    }
-    for (auto const& entry : j->items())
-      if (known.count(entry.key()) == 0)
-        c.wrong(field, "no member " + entry.key() + ": what it would change is not implemented");
+    auto in = c.inner(field);
+    if (!in) continue;
+    base.add(*in, "rope_theta");
+    part.add(*in, "partial_rotary_factor");
+    r.scaling = rope_scaling(*in, context);
+    r.inside = field;
+    in->all_used("its rope_type");
   }
+  r.base = base.or_else(r.base);
+  r.fraction = part.or_else(fraction);
   return r;
 }
 
+/// A head's columns, where heads share the width.
+inline long head_size(Config const& c, const char* heads_field, long heads, long width) {
+  if (width % heads != 0) c.wrong(heads_field, "a number that divides the width of " + std::to_string(width));
+  return width / heads;
+}
+
 inline Described gpt2(Config& c) {
+  const long width = c.whole("n_embd"), heads = c.whole("n_head");
+  head_size(c, "n_head", heads, width);
   Initialiser i;
-  const long width = c.whole("n_embd");
-  i("layers", c.whole("n_layer"))("heads", c.whole("n_head"))("width", width)("context", c.whole("n_positions"))(
-      "vocab", c.whole("vocab_size"));
-  i("act", c.one_of("activation_function",
-                    {{"gelu", activations().at("gelu")}, {"gelu_new", activations().at("gelu_new")}}, "gelu_new"));
-  if (c.whole("n_inner", 4 * width) != 4 * width) c.wrong("n_inner", std::to_string(4 * width) + ", 4 n_embd");
+  i.whole("layers", c.whole("n_layer")).whole("heads", heads).whole("width", width);
+  i.whole("context", c.whole("n_positions")).whole("vocab", c.whole("vocab_size"));
+  Names known = activations();
+  for (const char* none : {"relu", "relu2", "silu", "swish"}) known.erase(none);
+  i.word("act", c.one_of("activation_function", known, "gelu_new"));
+  c.only("n_inner", 4 * width);
   c.only("layer_norm_epsilon", 1e-5);
   c.only("scale_attn_weights", true);
   c.only("scale_attn_by_inverse_layer_idx", false);
@@ -243,63 +89,120 @@ inline Described gpt2(Config& c) {
   c.only("tie_word_embeddings", true);
   c.without_effect({"n_ctx", "resid_pdrop", "embd_pdrop", "attn_pdrop", "summary_type", "summary_use_proj",
                     "summary_activation", "summary_proj_to_labels", "summary_first_dropout"});
-  return {"fauna::Gpt<fauna::GptConfig{" + i.text() + "}>", "fauna/models/gpt.hpp"};
+  return {"fauna::Gpt<" + i.of("fauna::GptConfig") + '>', "fauna/models/gpt.hpp"};
 }
 
 inline Described llama(Config& c) {
-  Initialiser i;
   const long width = c.whole("hidden_size"), heads = c.whole("num_attention_heads");
-  i("layers", c.whole("num_hidden_layers"))("heads", heads)("kv_heads", c.whole("num_key_value_heads", heads))(
-      "head_size", c.whole("head_dim", width / heads))("width", width)("hidden", c.whole("intermediate_size"))(
-      "context", c.whole("max_position_embeddings", 2048))("vocab", c.whole("vocab_size"));
-  const Rope r = rope_of(c, 10000, "rope_theta", "partial_rotary_factor");
-  if (r.fraction != 1) c.wrong("partial_rotary_factor", "1, the only value that is implemented");
-  i.real("base", r.base);
-  if (!r.scaling.empty()) i("scaling", r.scaling);
-  i.flag("tied", c.flag("tie_word_embeddings", false)).single("epsilon", c.number("rms_norm_eps", 1e-6));
+  const long key_heads = c.whole("num_key_value_heads", heads), context = c.whole("max_position_embeddings", 2048);
+  if (heads % key_heads != 0)
+    c.wrong("num_key_value_heads", "a number that divides the " + std::to_string(heads) + " heads");
+  const long size = c.has("head_dim") ? c.whole("head_dim") : head_size(c, "num_attention_heads", heads, width);
+  if (size % 2 != 0) c.wrong("head_dim", "an even number: columns turn in pairs");
+  const Rope rope = rope_of(c, 1, context);
+  if (rope.fraction != 1)
+    c.wrong(c.has("partial_rotary_factor") ? "partial_rotary_factor" : rope.inside,
+            "a partial_rotary_factor of 1, the only one that is implemented for llama");
+  Initialiser i;
+  i.whole("layers", c.whole("num_hidden_layers")).whole("heads", heads).whole("kv_heads", key_heads);
+  i.whole("head_size", size).whole("width", width).whole("hidden", c.whole("intermediate_size"));
+  i.whole("context", context).whole("vocab", c.whole("vocab_size")).real("base", rope.base);
+  if (!rope.scaling.empty()) i.word("scaling", rope.scaling);
+  i.flag("tied", c.flag("tie_word_embeddings", false)).single("epsilon", c.positive("rms_norm_eps", 1e-6));
   if (c.flag("attention_bias", false)) i.flag("attention_bias", true);
   if (c.flag("mlp_bias", false)) i.flag("mlp_bias", true);
   const std::string act = c.one_of("hidden_act", activations(), "silu");
-  if (act != activations().at("silu")) i("act", act);
+  if (act != activations().at("silu")) i.word("act", act);
   c.only("pretraining_tp", 1);
   c.only("rope_interleaved", false);
   c.without_effect({"is_llama_config", "max_window_layers"});
-  return {"fauna::Llama<fauna::LlamaConfig{" + i.text() + "}>", "fauna/models/llama.hpp"};
+  return {"fauna::Llama<" + i.of("fauna::LlamaConfig") + '>', "fauna/models/llama.hpp"};
 }
 
 inline Described gpt_neox(Config& c) {
-  Initialiser i;
   const long width = c.whole("hidden_size"), heads = c.whole("num_attention_heads");
-  i("layers", c.whole("num_hidden_layers"))("heads", heads)("width", width)("hidden", c.whole("intermediate_size"))(
-      "context", c.whole("max_position_embeddings", 2048))("vocab", c.whole("vocab_size"));
-  Rope r = rope_of(c, c.number("rotary_emb_base", 10000), "rope_theta", "rotary_pct");
-  if (!c.has("rotary_pct") && !c.has("partial_rotary_factor") && !c.has("rope_parameters")) r.fraction = 0.25;
-  if (!r.scaling.empty()) c.wrong("rope_scaling", "none, the only one that is implemented for gpt_neox");
-  i("rotary", static_cast<long>(r.fraction * static_cast<double>(width / heads))).real("base", r.base);
-  i.single("epsilon", c.number("layer_norm_eps", 1e-5));
+  const long size = head_size(c, "num_attention_heads", heads, width);
+  const long context = c.whole("max_position_embeddings", 2048);
+  const Rope rope = rope_of(c, 0.25, context);
+  if (!rope.scaling.empty()) c.wrong(rope.inside, "rope_type default, the only one that is implemented for gpt_neox");
+  const long rotary = static_cast<long>(rope.fraction * static_cast<double>(size));
+  if (rotary < 2 || rotary > size || rotary % 2 != 0)
+    c.wrong(rope.inside.empty() ? "rotary_pct" : rope.inside,
+            "a part of the " + std::to_string(size) +
+                " columns of a head that is even, for they turn in pairs; it is " + std::to_string(rotary));
+  Initialiser i;
+  i.whole("layers", c.whole("num_hidden_layers")).whole("heads", heads).whole("width", width);
+  i.whole("hidden", c.whole("intermediate_size")).whole("context", context).whole("vocab", c.whole("vocab_size"));
+  i.whole("rotary", rotary).real("base", rope.base).single("epsilon", c.positive("layer_norm_eps", 1e-5));
   i.flag("parallel", c.flag("use_parallel_residual", true)).flag("tied", c.flag("tie_word_embeddings", false));
-  i("act", c.one_of("hidden_act", activations(), "gelu"));
+  i.word("act", c.one_of("hidden_act", activations(), "gelu"));
   c.only("attention_bias", true);
-  return {"fauna::GptNeoX<fauna::GptNeoXConfig{" + i.text() + "}>", "fauna/models/gpt_neox.hpp"};
+  return {"fauna::GptNeoX<" + i.of("fauna::GptNeoXConfig") + '>', "fauna/models/gpt_neox.hpp"};
+}
+
+/// Fields of any config that say nothing about the numbers of inference, or that have one value here.
+inline void common_fields(Config& c) {
+  c.without_effect({"model_type",
+                    "torch_dtype",
+                    "dtype",
+                    "transformers_version",
+                    "use_cache",
+                    "initializer_range",
+                    "attention_dropout",
+                    "hidden_dropout",
+                    "classifier_dropout",
+                    "classifier_dropout_prob",
+                    "_name_or_path",
+                    "_model_name_or_path",
+                    "name",
+                    "pad_token_id",
+                    "bos_token_id",
+                    "unk_token_id",
+                    "task_specific_params",
+                    "return_dict",
+                    "output_attentions",
+                    "output_hidden_states",
+                    "chunk_size_feed_forward",
+                    "id2label",
+                    "label2id",
+                    "_num_labels",
+                    "problem_type",
+                    "is_decoder",
+                    "transformers.js_config"});
+  c.only("quantization_config", nullptr);
+  c.only("is_encoder_decoder", false);
+  c.only("add_cross_attention", false);
+  c.only("cross_attention_hidden_size", nullptr);
 }
 
 /// The model of a directory with a config.json.
 inline Described read_config(std::string const& directory) {
-  const std::map<std::string, Described (*)(Config&)> families{
-      {"gpt2", gpt2}, {"llama", llama}, {"gpt_neox", gpt_neox}};
+  struct Family {
+    Described (*read)(Config&);
+    const char *causal, *headless;  ///< its architectures: with a language model's head, and a checkpoint without one
+  };
+  static const std::map<std::string, Family> families{{"gpt2", {gpt2, "GPT2LMHeadModel", "GPT2Model"}},
+                                                      {"gpt_neox", {gpt_neox, "GPTNeoXForCausalLM", "GPTNeoXModel"}},
+                                                      {"llama", {llama, "LlamaForCausalLM", "LlamaModel"}}};
   const std::string path = directory + "/config.json";
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0)
     fauna::fail("config", directory + " has no config.json", "a model directory: config.json, weights, tokenizer.json");
   Config c(path);
-  std::string known;
-  for (auto const& f : families) known += (known.empty() ? "" : ", ") + f.first;
-  const auto family = families.find(c.word("model_type", ""));
-  if (family == families.end()) c.wrong("model_type", "one of " + known);
+  Names known;
+  for (auto const& f : families) known[f.first] = f.first;
+  const std::string type = c.one_of("model_type", known, "");
+  Family const& family = families.at(type);
+  if (Config::Json const* a = c.find("architectures"))
+    if (*a != Config::Json::array({family.causal}) && *a != Config::Json::array({family.headless}))
+      c.wrong("architectures", "[\"" + std::string(family.causal) + "\"]");
   common_fields(c);
-  Described d = family->second(c);
+  Described d = family.read(c);
   d.stop_ids = c.ids("eos_token_id");
-  c.all_used();
+  const std::string generation = directory + "/generation_config.json";
+  if (::stat(generation.c_str(), &status) == 0)
+    if (const auto ids = Config(generation).ids("eos_token_id"); !ids.empty()) d.stop_ids = ids;
+  c.all_used("model_type " + type);
   return d;
 }
 

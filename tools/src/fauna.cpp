@@ -177,6 +177,14 @@ void check_run(std::string const& dtype, long threads) {
   infer("generate", from, s.dtype, {stops}, arguments(s));
 }
 
+[[noreturn]] void compare(tool::Verb const& verb, std::string const& directory, std::string const& file) {
+  settings::Compare s;
+  verb.apply(s);
+  check_run(s.dtype, s.threads);
+  if (!tool::fs::exists(file)) fauna::fail("fauna compare", "there is no file " + file, "a reference's tokens");
+  infer("compare", directory, s.dtype, {file}, arguments(s));
+}
+
 [[noreturn]] void perplexity(tool::Verb const& verb, std::string const& directory, std::string const& file) {
   settings::Perplexity s;
   verb.apply(s);
@@ -232,6 +240,10 @@ int run(int n, char** words) {
   perplexity_verb->add_option("model", directory, "a model directory")->type_name("DIR")->required();
   perplexity_verb->add_option("text", file, "a text, UTF-8")->type_name("FILE")->required();
   perplexity_verb.add(settings::Perplexity{}, training);
+  tool::Verb compare_verb(app, "compare", "decode greedily and compare with a reference's tokens");
+  compare_verb->add_option("model", directory, "a model directory")->type_name("DIR")->required();
+  compare_verb->add_option("golden", file, "what tools/oracles/smollm2.py writes")->type_name("FILE")->required();
+  compare_verb.add(settings::Compare{}, training);
   tool::Verb explain_verb(app, "explain", "print a model's tree, what it costs, and its memory plan");
   tool::Verb type_verb(app, "type", "print a model's C++ type");
   for (tool::Verb* v : {&explain_verb, &type_verb}) {
@@ -247,19 +259,20 @@ int run(int n, char** words) {
     app.parse(n, words);
   } catch (CLI::ParseError const& e) {
     if (e.get_exit_code() == 0) return app.exit(e);
-    for (tool::Verb* v :
-         {&train_verb, &sample_verb, &generate_verb, &logits_verb, &perplexity_verb, &explain_verb, &type_verb})
+    for (tool::Verb* v : {&train_verb, &sample_verb, &generate_verb, &logits_verb, &perplexity_verb, &compare_verb,
+                          &explain_verb, &type_verb})
       if (v->chosen()) v->require_known();
     fauna::fail("fauna", e.what(), {}, "tools/fauna --help lists verbs and flags");
   }
-  for (tool::Verb* v :
-       {&train_verb, &sample_verb, &generate_verb, &logits_verb, &perplexity_verb, &explain_verb, &type_verb})
+  for (tool::Verb* v : {&train_verb, &sample_verb, &generate_verb, &logits_verb, &perplexity_verb, &compare_verb,
+                        &explain_verb, &type_verb})
     if (v->chosen()) v->require_known();
 
   if (train_verb.chosen()) train(train_verb);
   if (sample_verb.chosen()) sample(sample_verb, checkpoint, {});
   if (generate_verb.chosen()) generate(generate_verb, directory);
   if (logits_verb.chosen()) logits(logits_verb, directory);
+  if (compare_verb.chosen()) compare(compare_verb, directory, file);
   if (perplexity_verb.chosen()) perplexity(perplexity_verb, directory, file);
   if (type_verb.chosen()) {
     if (tool::fs::is_directory(name)) {

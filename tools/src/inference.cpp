@@ -88,7 +88,7 @@ int generate(settings::Generate const& s, std::string const& directory, std::vec
   Loaded model(fauna::SafeTensors(directory), threads_of(s.threads));
   std::string prompt = s.prompt.rfind("FILE:", 0) == 0 ? fauna::read_file(s.prompt.substr(5)) : s.prompt;
   if (s.chat) prompt = in_template(directory, prompt);
-  const std::vector<int> ids = tokenizer.encode(prompt, s.special || s.chat);
+  const std::vector<int> ids = tokenizer.encode(prompt, {.match_special = s.special || s.chat, .add_special = !s.chat});
   fauna::GenerateOptions o{.tokens = static_cast<int>(s.max_new_tokens),
                            .temperature = static_cast<float>(s.temperature),
                            .top_k = static_cast<int>(s.top_k),
@@ -119,7 +119,7 @@ int generate(settings::Generate const& s, std::string const& directory, std::vec
 
 int perplexity(settings::Perplexity const& s, std::string const& directory, std::string const& file) {
   const auto tokenizer = fauna::Bpe::from_file(directory + "/tokenizer.json");
-  const std::vector<int> ids = tokenizer.encode(fauna::read_file(file), false);
+  const std::vector<int> ids = tokenizer.encode(fauna::read_file(file), {.match_special = false});
   const int most = Model::config.context < 1024 ? Model::config.context : 1024;
   const int window = s.context > 0 ? static_cast<int>(s.context) : most;
   if (window > Model::config.context)
@@ -143,6 +143,59 @@ int perplexity(settings::Perplexity const& s, std::string const& directory, std:
   return 0;
 }
 
+/// Greedy texts beside those of a reference: a JSON list of {"prompt", "ids", "greedy", "gaps"}. Where they part, the
+/// reference's two best logits must have been closer than what two orders of summation can differ by.
+int compare(settings::Compare const& s, std::string const& directory, std::string const& file) {
+  constexpr double tie = 1e-4;
+  struct Case {
+    std::string prompt{};
+    std::vector<int> ids{}, greedy{};
+    std::vector<double> gaps{};
+  };
+  const std::string text = fauna::read_file(file);
+  fauna::JsonReader in(text, file);
+  std::vector<Case> cases;
+  in.enter_array();
+  while (in.next_item()) {
+    Case c;
+    const auto list = [&](auto& to, auto&& next) {
+      in.enter_array();
+      while (in.next_item()) to.push_back(next());
+    };
+    in.enter_object();
+    for (std::string key; in.next_key(key);) {
+      if (key == "ids") list(c.ids, [&] { return static_cast<int>(in.integer()); });
+      else if (key == "greedy") list(c.greedy, [&] { return static_cast<int>(in.integer()); });
+      else if (key == "gaps") list(c.gaps, [&] { return in.number(); });
+      else if (key == "prompt") c.prompt = in.string();
+      else in.skip();
+    }
+    if (c.ids.empty() || c.greedy.empty() || c.gaps.size() != c.greedy.size())
+      fauna::fail("compare", file + " has a case without ids, greedy tokens or gaps", "all three");
+    cases.push_back(c);
+  }
+  in.end();
+  Loaded model(fauna::SafeTensors(directory), threads_of(s.threads));
+  std::size_t equal = 0, wrong = 0;
+  for (Case const& c : cases) {
+    const auto got = fauna::generate_tokens(
+        model, c.ids, {.tokens = static_cast<int>(c.greedy.size()), .temperature = 0, .top_k = 0}, [](int) {});
+    std::size_t n = 0;
+    while (n < c.greedy.size() && got[c.ids.size() + n] == c.greedy[n]) ++n;
+    equal += n == c.greedy.size();
+    if (n == c.greedy.size()) {
+      std::printf("%zu of %zu tokens equal: %s\n", n, n, c.prompt.c_str());
+      continue;
+    }
+    const bool allowed = c.gaps[n] < tie;
+    wrong += !allowed;
+    std::printf("%zu of %zu tokens equal, then a split at a gap of %.2g, %s: %s\n", n, c.greedy.size(), c.gaps[n],
+                allowed ? "a tie" : "NOT a tie", c.prompt.c_str());
+  }
+  std::printf("%zu of %zu texts equal the reference's, %zu wrong\n", equal, cases.size(), wrong);
+  return wrong == 0 ? 0 : 1;
+}
+
 int run(int n, char** arguments) {
   const std::string verb = n > 1 ? arguments[1] : "", directory = n > 2 ? arguments[2] : "";
   if (verb == "logits" && n > 3) {
@@ -160,6 +213,11 @@ int run(int n, char** arguments) {
     settings::Perplexity s;
     settings::read(s, n - 4, arguments + 4);
     return perplexity(s, directory, arguments[3]);
+  }
+  if (verb == "compare" && n > 4) {
+    settings::Compare s;
+    settings::read(s, n - 4, arguments + 4);
+    return compare(s, directory, arguments[3]);
   }
   fauna::fail("fauna", "the verb '" + verb + '\'',
               "logits, generate or perplexity; this program is started by tools/fauna");

@@ -178,6 +178,16 @@ struct Perplexity {
   }
 };
 
+struct Compare {
+  std::string dtype = "f32";
+  long threads = 0;
+
+  template <class F> void each(F&& f) {
+    f("dtype", dtype, "f32 or bf16: storage of the matrices and precision of their products");
+    f("threads", threads, "0: one for every processor");
+  }
+};
+
 struct Explain {
   std::string dtype = "f32";
   long batch_size = 12, threads = 0;

@@ -37,22 +37,22 @@ template <int Width, int Vocab, bool Bias = false> struct LmHead : Leaf<Width, V
   template <class C, class W>
   static void loss(C const& c, W const& w, Matrix<const typename C::scalar> x, const int* targets,
                    typename C::scalar* losses) {
-    cross_entropy<typename C::backend_type>::loss(c.backend, x, reading(w.weight), bias(w), targets, ignore_target,
-                                                  losses);
+    cross_entropy<typename C::backend_type>::loss(c.backend, x, reading(w.weight), bias<typename C::scalar>(w), targets,
+                                                  ignore_target, losses);
   }
   /// Also dx = scale · dloss/dx, and the same added to dw.
   template <class C, class W, class G>
   static void loss_and_gradient(C const& c, W const& w, G& dw, Matrix<const typename C::scalar> x, const int* targets,
                                 typename C::scalar scale, typename C::scalar* losses, Matrix<typename C::scalar> dx) {
-    cross_entropy<typename C::backend_type>::loss_and_gradient(c.backend, x, reading(w.weight), bias(w), targets,
-                                                               ignore_target, scale, losses, dx, matrix(dw.weight),
-                                                               bias(dw));
+    cross_entropy<typename C::backend_type>::loss_and_gradient(
+        c.backend, x, reading(w.weight), bias<typename C::scalar>(w), targets, ignore_target, scale, losses, dx,
+        matrix(dw.weight), bias<typename C::scalar>(dw));
   }
 
  private:
-  template <class W> static auto bias(W& w) {
+  template <class S, class W> static auto bias(W& w) {
     if constexpr (Bias) return w.bias.data();
-    else return static_cast<decltype(w.weight.data())>(nullptr);
+    else return static_cast<S*>(nullptr);
   }
 };
 

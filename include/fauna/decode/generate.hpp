@@ -168,7 +168,7 @@ std::vector<int> generate_tokens(T& model, std::vector<int> const& prompt, Gener
 }
 
 /// The text that follows some tokens, up to a stop sequence if there is one. `see` is called with each piece as it
-/// comes; what may be the start of a stop sequence is held back until it is not.
+/// comes; what may be the start of a stop sequence, or of a character, is held back until it is known.
 template <class T, class Text, class F>
 std::string generate_text(T& model, Text const& text, std::vector<int> const& prompt, GenerateOptions const& o,
                           F&& see) {
@@ -177,22 +177,21 @@ std::string generate_text(T& model, Text const& text, std::vector<int> const& pr
   GenerateOptions in_text = o;  // a model may know more ids than the text has characters
   if (o.vocab == 0) in_text.vocab = text.vocab();
   const auto show = [&](std::size_t to) {
-    if (to > shown) see(all.substr(shown, to - shown));
-    if (to > shown) shown = to;
+    if (to <= shown) return;
+    see(all.substr(shown, to - shown));
+    shown = to;
   };
-  generate_tokens(model, prompt, in_text, [&](int id) {
-    for (const int stop : o.stop_ids)
-      if (id == stop) return false;
-    all += text.decode(&id, 1);
+  bool stopped = false;
+  const auto hear = [&](std::string const& piece) {
+    all += piece;
     std::size_t keep = all.size();
     for (auto const& stop : o.stop) {
       if (stop.empty()) continue;
-      const std::size_t search = all.size() > stop.size() + 64 ? all.size() - stop.size() - 64 : 0;
-      const std::size_t at = all.find(stop, search);
-      if (at != std::string::npos) {
+      const std::size_t from = all.size() > stop.size() + piece.size() ? all.size() - stop.size() - piece.size() : 0;
+      if (const std::size_t at = all.find(stop, from); at != std::string::npos) {
         all.resize(at);
-        show(at);
-        return false;
+        stopped = true;
+        return show(at);
       }
       for (std::size_t n = stop.size() - 1; n > 0; --n)
         if (all.size() >= n && all.compare(all.size() - n, n, stop, 0, n) == 0) {
@@ -201,8 +200,22 @@ std::string generate_text(T& model, Text const& text, std::vector<int> const& pr
         }
     }
     show(keep);
-    return true;
-  });
+  };
+  const auto run = [&](auto&& piece_of) {
+    generate_tokens(model, prompt, in_text, [&](int id) {
+      for (const int stop : o.stop_ids)
+        if (id == stop) return false;
+      hear(piece_of(id));
+      return !stopped;
+    });
+  };
+  if constexpr (requires { typename Text::Stream; }) {
+    typename Text::Stream stream(text);
+    run([&stream](int id) { return stream.push(id); });
+    if (!stopped) hear(stream.finish());
+  } else {
+    run([&text](int id) { return text.decode(&id, 1); });
+  }
   show(all.size());
   return all;
 }

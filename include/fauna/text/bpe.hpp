@@ -405,8 +405,8 @@ class Bpe {
       }
       const bool is_unk = id < 0;
       if (is_unk && unk_ < 0)
-        fail("text", "no token of " + source_ + " stands for '" + std::string(word.substr(begin, at - begin)) + "' in '" +
-                         std::string(word) + ''');
+        fail("text", "no token of " + source_ + " stands for '" + std::string(word.substr(begin, at - begin)) +
+                         "' in '" + std::string(word) + '\'');
       if (!(is_unk && after_unk && fuse_unk_)) symbols[n++] = is_unk ? unk_ : id;
       after_unk = is_unk;
     }

@@ -1,0 +1,183 @@
+// A model's config.json, read so that nothing in it is passed over: each field is used, known to change nothing in
+// inference, or an error that names the field, its value, and what is known.
+#pragma once
+#include <sys/stat.h>
+
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <initializer_list>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <fauna/core/error.hpp>
+#include <fauna/io/file.hpp>
+
+namespace tool {
+
+/// The fields of a JSON object, ticked off as they are read. A field that is null counts as absent.
+class Config {
+ public:
+  using Json = nlohmann::json;
+
+  explicit Config(std::string const& path) : where_(path + ": ") {
+    try {
+      fields_ = Json::parse(fauna::read_file(path), refuse_twice(path));
+    } catch (Json::exception const& e) {
+      fauna::fail("config", path + " is no JSON", "a model's config.json", e.what());
+    }
+    if (!fields_.is_object()) fauna::fail("config", path + " is no object", "a model's config.json");
+  }
+  [[noreturn]] void wrong(std::string const& field, std::string const& expected) const {
+    fauna::fail("config", where_ + field + " = " + (has(field) ? fields_[field].dump() : "nothing"), expected);
+  }
+  bool has(std::string const& field) const { return fields_.contains(field) && !fields_[field].is_null(); }
+  Json const* find(std::string const& field) {
+    used_.insert(field);
+    return has(field) ? &fields_[field] : nullptr;
+  }
+
+  /// A number of things; `otherwise`, where it is given and the field is absent.
+  long whole(std::string const& field, long otherwise = 0) {
+    constexpr long most = 1'000'000'000;
+    Json const* j = find(field);
+    if (j == nullptr && otherwise > 0) return otherwise;
+    if (j == nullptr || !j->is_number_integer() || *j < 1 || *j > most) wrong(field, "a whole number, 1 to 1000000000");
+    return j->get<long>();
+  }
+  /// A number above 0; `otherwise`, where it is given and the field is absent.
+  double positive(std::string const& field, double otherwise = 0) {
+    Json const* j = find(field);
+    if (j == nullptr && otherwise > 0) return otherwise;
+    if (j == nullptr || !j->is_number() || !(j->get<double>() > 0)) wrong(field, "a number above 0");
+    return j->get<double>();
+  }
+  bool flag(std::string const& field, bool otherwise) {
+    Json const* j = find(field);
+    if (j == nullptr) return otherwise;
+    if (!j->is_boolean()) wrong(field, "true or false");
+    return j->get<bool>();
+  }
+  std::string word(std::string const& field, std::string const& otherwise) {
+    Json const* j = find(field);
+    if (j == nullptr) return otherwise;
+    if (!j->is_string()) wrong(field, "a text");
+    return j->get<std::string>();
+  }
+  /// One of the words that are known, mapped to what it stands for.
+  std::string one_of(std::string const& field, std::map<std::string, std::string> const& known,
+                     std::string const& otherwise) {
+    const auto found = known.find(word(field, otherwise));
+    if (found != known.end()) return found->second;
+    std::string all;
+    for (auto const& k : known) all += (all.empty() ? "" : ", ") + k.first;
+    wrong(field, "one of " + all);
+  }
+  /// A token id or a list of them; none where the field is absent.
+  std::vector<long long> ids(std::string const& field) {
+    Json const* j = find(field);
+    if (j == nullptr) return {};
+    std::vector<long long> all;
+    for (Json const& id : j->is_array() ? *j : Json::array({*j})) {
+      if (!id.is_number_integer() || id < 0) wrong(field, "a token id or a list of them");
+      all.push_back(id.get<long long>());
+    }
+    return all;
+  }
+  /// The fields of an object inside this one.
+  std::optional<Config> inner(std::string const& field) {
+    Json const* j = find(field);
+    if (j == nullptr) return {};
+    if (!j->is_object()) wrong(field, "an object");
+    return Config(where_ + field + '.', *j);
+  }
+
+  /// A field that has this value, or is absent.
+  void only(std::string const& field, Json const& value) {
+    Json const* j = find(field);
+    if (j != nullptr && *j != value) wrong(field, value.dump() + ", the only value that is implemented");
+  }
+  /// Fields that matter in training, in other tasks, or nowhere.
+  void without_effect(std::initializer_list<const char*> fields) {
+    for (const char* f : fields) used_.insert(f);
+  }
+  /// Throws if there is a field that nothing has read.
+  void all_used(std::string const& of) const {
+    for (auto const& field : fields_.items())
+      if (used_.count(field.key()) == 0 && !field.value().is_null())
+        wrong(field.key(), "no such field for " + of + ": what it would change is not implemented");
+  }
+
+ private:
+  Config(std::string where, Json fields) : where_(std::move(where)), fields_(std::move(fields)) {}
+
+  static Json::parser_callback_t refuse_twice(std::string const& path) {
+    return [path, open = std::vector<std::set<std::string>>()](int, Json::parse_event_t event, Json& at) mutable {
+      if (event == Json::parse_event_t::object_start) open.emplace_back();
+      if (event == Json::parse_event_t::object_end) open.pop_back();
+      if (event == Json::parse_event_t::key && !open.back().insert(at.get<std::string>()).second)
+        fauna::fail("config", path + " has " + at.dump() + " twice", "it once");
+      return true;
+    };
+  }
+
+  std::string where_;
+  Json fields_;
+  std::set<std::string> used_;
+};
+
+/// What may stand in several fields of a file, as versions of a format come and go: all of them say the same.
+class Agreed {
+ public:
+  void add(Config& c, std::string const& field) {
+    if (!c.has(field)) return;
+    const double v = c.positive(field);
+    if (!from_.empty() && v != value_) c.wrong(field, "the " + std::to_string(value_) + " of " + from_);
+    value_ = v;
+    from_ = field;
+  }
+  double or_else(double otherwise) const { return from_.empty() ? otherwise : value_; }
+
+ private:
+  double value_ = 0;
+  std::string from_;
+};
+
+/// The text of a designated initialiser, member by member.
+class Initialiser {
+ public:
+  Initialiser& word(const char* name, std::string const& value) {
+    text_ += (text_.empty() ? "." : ", .") + std::string(name) + " = " + value;
+    return *this;
+  }
+  Initialiser& whole(const char* name, long value) { return word(name, std::to_string(value)); }
+  Initialiser& flag(const char* name, bool value) { return word(name, value ? "true" : "false"); }
+  Initialiser& real(const char* name, double value) {
+    return word(name, shortest(value, [](const char* s) { return std::strtod(s, nullptr); }));
+  }
+  Initialiser& single(const char* name, double value) {
+    return word(name, shortest(static_cast<float>(value), [](const char* s) { return std::strtof(s, nullptr); }) + 'F');
+  }
+  /// "Type{...}"
+  std::string of(std::string const& type) const { return type + '{' + text_ + '}'; }
+
+ private:
+  /// The fewest digits that read back as the same number.
+  template <class T, class F> static std::string shortest(T value, F read) {
+    char text[40];
+    int digits = 1;
+    do std::snprintf(text, sizeof text, "%.*g", digits, static_cast<double>(value));
+    while (read(text) != value && ++digits <= 17);
+    std::string s = text;
+    if (s.find('e') != std::string::npos && value >= 1 && value < 1e9)  // 500000.0, not 5e+05
+      std::snprintf(text, sizeof text, "%.1f", static_cast<double>(value)), s = text;
+    return s.find_first_of(".e") == std::string::npos ? s + ".0" : s;
+  }
+  std::string text_;
+};
+
+}  // namespace tool
