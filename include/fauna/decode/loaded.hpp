@@ -15,15 +15,25 @@ template <LanguageModel M, Backend B, class D = Packed<B>> class Loaded {
   using scalar = typename B::scalar;
 
   explicit Loaded(SafeTensors const& from, int threads = B{}.threads, LoadOptions const& o = {}) : threads_(threads) {
-    std::size_t bytes = 0;
-    M::visit(weights_, Place{}, [&](Tensor const&, auto& v) { bytes += aligned(bytes_of(v)); });
-    memory_ = Region(bytes);
-    Arena a = memory_.arena();
-    M::visit(weights_, Place{}, [&](Tensor const&, auto& v) {
-      using V = std::remove_reference_t<decltype(v)>;
-      v = V(reinterpret_cast<typename V::element*>(a.take<std::byte>(bytes_of(v))), v.rows(), v.cols());
-    });
+    allocate();
     report_ = load_weights<M>(on_backend(), weights_, from, o);
+  }
+  /// The weights of a model that was trained here, stored for inference.
+  template <class W>
+  requires std::same_as<W, typename M::template Weights<All<scalar>>>
+  explicit Loaded(W const& trained, int threads = B{}.threads) : threads_(threads) {
+    allocate();
+    std::vector<Matrix<const scalar>> from;
+    M::visit(trained, Place{}, [&](Tensor const&, auto& v) { from.push_back(reading(v)); });
+    std::size_t i = 0;
+    M::visit(weights_, Place{}, [&](Tensor const&, auto& v) {
+      const auto f = from[i++];
+      if constexpr (std::is_same_v<typename std::remove_reference_t<decltype(v)>::element, packed<B>>)
+        gemm<B>::pack(on_backend(), f, v);
+      else
+        for (int r = 0; r < v.rows(); ++r)
+          for (int c = 0; c < v.cols(); ++c) v(r, c) = f(r, c);
+    });
   }
 
   auto& weights() { return weights_; }
@@ -55,6 +65,16 @@ template <LanguageModel M, Backend B, class D = Packed<B>> class Loaded {
   void losses(Batch const& batch, scalar* losses) { M::losses(call(batch), weights_, state_, losses); }
 
  private:
+  void allocate() {
+    std::size_t bytes = 0;
+    M::visit(weights_, Place{}, [&](Tensor const&, auto& v) { bytes += aligned(bytes_of(v)); });
+    memory_ = Region(bytes);
+    Arena a = memory_.arena();
+    M::visit(weights_, Place{}, [&](Tensor const&, auto& v) {
+      using V = std::remove_reference_t<decltype(v)>;
+      v = V(reinterpret_cast<typename V::element*>(a.take<std::byte>(bytes_of(v))), v.rows(), v.cols());
+    });
+  }
   template <class V> static std::size_t bytes_of(V const& v) {
     if constexpr (std::is_same_v<typename V::element, packed<B>>) return gemm<B>::packed_bytes(v.rows(), v.cols());
     else return v.size() * sizeof(typename V::element);
