@@ -51,9 +51,12 @@ foreach(kind IN ITEMS find_package add_subdirectory pkg_config include_path sing
              ${CMAKE_CXX_COMPILER})
 endforeach()
 
-# tools/fauna: flags, and texts of other vocabularies. Each compiles its models first.
+# tools/fauna: flags, model directories, and texts of other vocabularies. Where a model runs, it is compiled first.
 if(TARGET fauna_tool)
+  set(models ${CMAKE_CURRENT_SOURCE_DIR}/golden/models)
   fauna_test(tools/flags ${scripts}/tool_flags.sh $<TARGET_FILE:fauna_tool> ${work}/tool_flags)
+  fauna_test(tools/configs ${python} ${scripts}/tool_configs.py $<TARGET_FILE:fauna_tool> ${work}/tool_configs ${models})
+  fauna_test(tools/logits ${python} ${scripts}/tool_logits.py $<TARGET_FILE:fauna_tool> ${work}/tool_logits ${models})
   fauna_test(tools/characters_30 ${scripts}/tool_train.sh $<TARGET_FILE:fauna_tool> ${work}/tool_30 30 f32)
   fauna_test(tools/characters_100 ${scripts}/tool_train.sh $<TARGET_FILE:fauna_tool> ${work}/tool_100 100 bf16)
 endif()
@@ -70,6 +73,15 @@ add_executable(flags flags/main.cpp $<TARGET_OBJECTS:flags_narrow> $<TARGET_OBJE
 target_link_libraries(flags PRIVATE fauna::cpu fauna_checks)
 fauna_test(flags $<TARGET_FILE:flags>)
 fauna_test(flags_nvcc ${scripts}/nvcc_link.sh ${source} ${work}/flags_nvcc ${FAUNA_NVCC} ${CMAKE_CXX_COMPILER})
+
+# The CUDA policy: its ops and two whole programs, for the oldest and the newest architecture, without spilled registers;
+# and the tests of its kernels compiled for a device (they run on the SIMT executor in tests_cuda).
+fauna_test(nvcc/every_op ${scripts}/nvcc_device.sh ${source} ${work}/nvcc/every_op ${FAUNA_NVCC}
+           ${CMAKE_CURRENT_SOURCE_DIR}/cuda/every_op.cu --no-run)
+foreach(program IN ITEMS shakespeare llama)
+  fauna_test(nvcc/${program} ${scripts}/nvcc_device.sh ${source} ${work}/nvcc/${program} ${FAUNA_NVCC}
+             ${source}/examples/cuda/${program}.cu ${source}/README.md)
+endforeach()
 
 # nvcc's host pass.
 foreach(file IN ITEMS core/test_interface.cpp models/test_gpt_host.cpp)

@@ -39,6 +39,7 @@ using Carrying = Carry<"stream", W, Stack<0, 3, Seq<test::CarryMix<"stream", W>,
 using Uneven = Concat<Linear<W, 4>, Residual<Linear<W, W>>, LayerNorm<W>>;
 using Adds = Parallel<Linear<W, W>, Seq<RmsNorm<W>, Linear<W, W>>>;
 using Mixed = Parallel<Gelu<W>, Linear<W, W>, test::Scan<W>>;
+using Keeping = Parallel<MultiHead<W, 2>, Linear<3 * W, W>>;  // backward of attention reads what it wrote
 using Nested = Residual<Parallel<Seq<Concat<Adds, Mixed>, Linear<2 * W, W>>, Mixed>>;
 
 constexpr RopeShape interleaved{.base = 100, .rotary = 4, .pairs = rope_pairs::interleaved};
@@ -79,7 +80,7 @@ TEST_SUITE("gradients") {
                      AttentionCore<3, 1, 2, Rate{0.2F}>) {
     check<Block>();
   }
-  TEST_CASE_TEMPLATE("compositions", Block, Uneven, Adds, Mixed, Nested, Concat<Linear<W, 3>>, GatedMlp<W, 11>,
+  TEST_CASE_TEMPLATE("compositions", Block, Uneven, Adds, Mixed, Keeping, Nested, Concat<Linear<W, 3>>, GatedMlp<W, 11>,
                      GatedMlp<W, 5, activation::gelu, true>, RotaryAttention<W, 3, 1, 4, interleaved>,
                      NeoXAttention<W, 1>, SmallLlama, SmallNeoX<true>, SmallNeoX<false>,
                      Seq<Linear<W, 9>, Silu<9>, Linear<9, W>>, Checkpoint<SmallLlama>, Stack<0, 2, SmallNeoX<true>>,

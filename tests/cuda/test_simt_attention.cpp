@@ -9,12 +9,12 @@
 
 #include "support/batches.hpp"
 #include "support/compare.hpp"
+#include "support/kernels.hpp"
 #include "support/random.hpp"
-#include "support/simt_policy.hpp"
 
 using namespace fauna;
+using test::Kernels;
 using test::Rows;
-using test::Simt;
 
 namespace {
 
@@ -37,7 +37,9 @@ template <class S, int Size> struct Tensors {
     qkv = Rows<S>(random, b.rows, (a.heads + 2 * a.kv_heads) * Size, 2);
     dy = Rows<S>(random, b.rows, a.heads * Size, 1);
   }
-  template <class T> static Heads<T> part(Rows<T>& m, int first) { return {m.data() + first * Size, m.view().stride(), Size}; }
+  template <class T> static Heads<T> part(Rows<T>& m, int first) {
+    return {m.data() + first * Size, m.view().stride(), Size};
+  }
   template <class B> void run(B const& b, Batch const& batch) {
     const Heads<S> q = part(qkv, 0), k = part(qkv, a.heads), v = part(qkv, a.heads + a.kv_heads);
     attention<B>::template forward<Size>(b, batch, a, q, k, v, part(y, 0), lse.data());
@@ -54,12 +56,12 @@ template <int Size> void compare(Batch const& batch, AttentionShape const& a) {
   Tensors<float, Size> first(batch, a);
   bool have = false;
   for (const auto o : {test::simt::order::ascending, test::simt::order::descending, test::simt::order::random}) {
-    Simt::order = o;
+    Kernels::order = o;
     Tensors<float, Size> got(batch, a);
-    const std::size_t bytes = attention<Simt>::workspace<Size>(batch.sequences, batch.longest(), a, 1);
-    test::Poisoned memory(bytes);
-    Arena scratch(memory.as<void>(), bytes);
-    Simt b;
+    const std::size_t bytes = attention<Kernels>::workspace<Size>(batch.sequences, batch.longest(), a, 1);
+    const test::DeviceArray<std::byte> memory(bytes);
+    Arena scratch(memory.data(), bytes);
+    Kernels b;
     b.scratch = &scratch;
     got.run(b, batch);
     // As for the CPU's attention: sums of up to 100 f32 products whose weights carry the error of exp of an f32 score.
@@ -83,7 +85,7 @@ template <int Size> void compare(Batch const& batch, AttentionShape const& a) {
     first = std::move(got);
     have = true;
   }
-  Simt::order = test::simt::order::ascending;
+  Kernels::order = test::simt::order::ascending;
 }
 
 }  // namespace
@@ -157,8 +159,8 @@ TEST_CASE("simt: a cache gives the bits of one call, however the rows are split"
     }
   };
   const Rows<double> exact = in_calls(200, Ref<double>{});
-  const Rows<float> whole = in_calls(200, Simt{});
-  for (const int most : {1, 16, 17, 64}) CHECK(test::same_bits<float>(in_calls(most, Simt{}), whole));
+  const Rows<float> whole = in_calls(200, Kernels{});
+  for (const int most : {1, 16, 17, 64}) CHECK(test::same_bits<float>(in_calls(most, Kernels{}), whole));
   for (int s = 0; s < 3; ++s) {
     const int n = lengths[static_cast<std::size_t>(s)];
     CHECK(test::distance<float>(whole.view().middle_rows(s * capacity, n), exact.view().middle_rows(s * capacity, n)) <=

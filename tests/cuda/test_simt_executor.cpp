@@ -15,7 +15,9 @@ constexpr order orders[] = {order::ascending, order::descending, order::random};
 /// Every thread's sum over its block, by shuffles and shared memory.
 struct Sums {
   static constexpr int threads = 96;
-  struct Shared { float of_warp[3]; };
+  struct Shared {
+    float of_warp[3];
+  };
   const float* x;
   float* y;
   template <class T> FAUNA_KERNEL void operator()(T const& t, Shared& s) const {
@@ -68,7 +70,9 @@ struct Divergent {
 /// Reads what its neighbour writes, without a barrier between.
 struct Race {
   static constexpr int threads = 32;
-  struct Shared { int v[threads]; };
+  struct Shared {
+    int v[threads];
+  };
   int* y;
   bool barrier;
   template <class T> FAUNA_KERNEL void operator()(T const& t, Shared& s) const {
@@ -118,8 +122,8 @@ TEST_CASE("simt: a barrier that not all reach is an error that says who waits wh
   for (const order o : orders) {
     CHECK_THROWS_WITH_AS(test::simt::run(Divergent{wrong::missing}, 1, o),
                          doctest::Contains("divergent barrier in block 0: thread 0 waits at a barrier (line"), error);
-    CHECK_THROWS_WITH_AS(test::simt::run(Divergent{wrong::missing}, 1, o),
-                         doctest::Contains("thread 33 has ended"), error);
+    CHECK_THROWS_WITH_AS(test::simt::run(Divergent{wrong::missing}, 1, o), doctest::Contains("thread 33 has ended"),
+                         error);
     CHECK_THROWS_AS(test::simt::run(Divergent{wrong::other_line}, 1, o), error);
     CHECK_THROWS_WITH_AS(test::simt::run(Divergent{wrong::part_of_a_warp}, 1, o),
                          doctest::Contains("thread 0 waits in lane_xor"), error);

@@ -30,12 +30,12 @@
 
 #include "support/batches.hpp"
 #include "support/compare.hpp"
+#include "support/kernels.hpp"
 #include "support/random.hpp"
-#include "support/simt_policy.hpp"
 
 using namespace fauna;
+using test::Kernels;
 using test::Rows;
-using test::Simt;
 
 namespace {
 
@@ -49,20 +49,19 @@ double size_of(Rows<double> const& m) {
   return most;
 }
 
-/// f(matrices to write) on Simt in every order, from the same contents each time, against g(the same in double): within
-/// `ulps` of the largest element.
-template <class F, class G>
-void compare(double ulps, std::vector<Rows<float>> const& before, F const& f, G const& g) {
+/// f(matrices to write) on Kernels in every order, from the same contents each time, against g(the same in double):
+/// within `ulps` of the largest element.
+template <class F, class G> void compare(double ulps, std::vector<Rows<float>> const& before, F const& f, G const& g) {
   std::vector<Rows<double>> want;
   for (auto const& m : before) want.push_back(m.as<double>());
   g(want);
   std::vector<Rows<float>> first;
   for (const auto o : {test::simt::order::ascending, test::simt::order::descending, test::simt::order::random}) {
-    Simt::order = o;
+    Kernels::order = o;
     auto got = before;
-    test::Poisoned memory(1 << 20);
-    Arena scratch = memory.arena();
-    Simt b;
+    const test::DeviceArray<std::byte> memory(1 << 20);
+    Arena scratch(memory.data(), 1 << 20);
+    Kernels b;
     b.scratch = &scratch;
     f(b, got);
     CHECK(scratch.used() == 0);
@@ -74,7 +73,7 @@ void compare(double ulps, std::vector<Rows<float>> const& before, F const& f, G 
     }
     if (first.empty()) first = got;
   }
-  Simt::order = test::simt::order::ascending;
+  Kernels::order = test::simt::order::ascending;
 }
 
 using R64 = Ref<double>;
@@ -112,7 +111,7 @@ TEST_CASE("simt: layer_norm") {
           64,
           {Rows<float>(R, C, 1), Rows<float>(R, 1), Rows<float>(R, 1), Rows<float>(R, C, 2), Rows<float>(random, 1, C),
            Rows<float>(random, 1, C), dy, x},
-          [&](Simt const& k, Many<float>& m) { run(k, m, x, w, b, dy, base); },
+          [&](Kernels const& k, Many<float>& m) { run(k, m, x, w, b, dy, base); },
           [&](Many<double>& m) { run(R64{}, m, x64, w64, b64, dy64, base64); });
     }
 }
@@ -135,9 +134,8 @@ TEST_CASE("simt: rms_norm") {
         rms_norm<B>::forward(bk, m[5], w_.data(), offset, m[5], nullptr, 0.1);
       };
       compare(
-          64,
-          {Rows<float>(R, C, 1), Rows<float>(R, 1), Rows<float>(R, C, 2), Rows<float>(random, 1, C), dy, x},
-          [&](Simt const& k, Many<float>& m) { run(k, m, x, w, dy, base); },
+          64, {Rows<float>(R, C, 1), Rows<float>(R, 1), Rows<float>(R, C, 2), Rows<float>(random, 1, C), dy, x},
+          [&](Kernels const& k, Many<float>& m) { run(k, m, x, w, dy, base); },
           [&](Many<double>& m) { run(R64{}, m, x64, w64, dy64, base64); });
     }
 }
@@ -166,7 +164,7 @@ TEST_CASE("simt: activations, plain and gated") {
       compare(
           8,  // a few elementary functions, each right to 2 units or so
           {Rows<float>(R, C, 1), Rows<float>(R, C, 2), dy, Rows<float>(R, C), Rows<float>(R, 2 * C, 1), x},
-          [&](Simt const& k, Many<float>& m) { run(k, m, x, dy); },
+          [&](Kernels const& k, Many<float>& m) { run(k, m, x, dy); },
           [&](Many<double>& m) { run(R64{}, m, x64, dy64); });
     }
 }
@@ -189,7 +187,7 @@ TEST_CASE("simt: rope") {
       };
       compare(
           8, {Rows<float>(batch.rows, 48, 1), Rows<float>(batch.rows, 48, 2)},
-          [&](Simt const& k, Many<float>& m) { run(k, m, x); }, [&](Many<double>& m) { run(R64{}, m, x64); });
+          [&](Kernels const& k, Many<float>& m) { run(k, m, x); }, [&](Many<double>& m) { run(R64{}, m, x64); });
     }
 }
 
@@ -210,7 +208,7 @@ TEST_CASE("simt: add, clear, column_sums") {
     // The only sums are those of up to 600 rows.
     compare(
         32, {Rows<float>(R, C, 1), Rows<float>(R, C, 2), a, Rows<float>(R, C, 1), Rows<float>(random, 1, C)},
-        [&](Simt const& k, Many<float>& m) { run(k, m, a, b); }, [&](Many<double>& m) { run(R64{}, m, a64, b64); });
+        [&](Kernels const& k, Many<float>& m) { run(k, m, a, b); }, [&](Many<double>& m) { run(R64{}, m, a64, b64); });
   }
 }
 
@@ -229,7 +227,7 @@ TEST_CASE("simt: dropout") {
       };
       compare(
           4, {Rows<float>(R, C, 1), Rows<float>(R, C, 2), x},
-          [&](Simt const& k, Many<float>& m) { run(k, m, x, base); },
+          [&](Kernels const& k, Many<float>& m) { run(k, m, x, base); },
           [&](Many<double>& m) { run(R64{}, m, x64, base64); });
     }
 }
@@ -254,11 +252,11 @@ TEST_CASE("simt: embedding") {
     // Up to 800 rows of the same id, one after another.
     compare(
         400, {Rows<float>(R, C, 1), Rows<float>(R, C, 2), gradient, Rows<float>(R, C)},
-        [&](Simt const& k, Many<float>& m) { run(k, m, table, base, dy); },
+        [&](Kernels const& k, Many<float>& m) { run(k, m, table, base, dy); },
         [&](Many<double>& m) { run(R64{}, m, table64, base64, dy64); });
     // The order of the additions is the reference's: the same bits.
     embedding<Ref<float>>::backward({}, ids.data(), dy, want);
-    embedding<Simt>::backward(Simt{}, ids.data(), dy, gradient);
+    embedding<Kernels>::backward(Kernels{}, ids.data(), dy, gradient);
     CHECK(test::same_bits<float>(gradient, want));
   }
 }
@@ -271,8 +269,8 @@ template <class S> std::vector<Segment<S>> segments_of(Many<S>& m, std::vector<i
   std::size_t at = 0;
   for (std::size_t i = 0; i < sizes.size(); ++i) {
     const auto n = static_cast<std::size_t>(sizes[i]);
-    v.push_back({m[0].data() + at, m[1].data() + at, m[2].data() + at, m[3].data() + at, n,
-                 i % 2 == 0 ? 0.1F : 0.0F, i == 1 ? 0.5F : 1.0F, i % 4 != 2});
+    v.push_back({m[0].data() + at, m[1].data() + at, m[2].data() + at, m[3].data() + at, n, i % 2 == 0 ? 0.1F : 0.0F,
+                 i == 1 ? 0.5F : 1.0F, i % 4 != 2});
     at += n;
   }
   return v;
@@ -289,27 +287,27 @@ TEST_CASE("simt: adamw, sgd, clip") {
       v(random, 1, total, 0, 0.1F, 0.2F);
   const int n = static_cast<int>(sizes.size());
   SUBCASE("adamw") {
-    const AdamWStep a{.lr = 1e-2, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .step = 3, .gradient_scale = 0.7,
-                      .clear_gradient = true};
+    const AdamWStep a{
+        .lr = 1e-2, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .step = 3, .gradient_scale = 0.7, .clear_gradient = true};
     const auto run = [&](auto const& bk, auto& x) {
       using B = std::remove_cvref_t<decltype(bk)>;
       adamw<B>::step(bk, segments_of(x, sizes).data(), n, a);
     };
     compare(
-        8, {value, gradient, m, v}, [&](Simt const& k, Many<float>& x) { run(k, x); },
+        8, {value, gradient, m, v}, [&](Kernels const& k, Many<float>& x) { run(k, x); },
         [&](Many<double>& x) { run(R64{}, x); });
   }
   SUBCASE("sgd") {
     for (const double momentum : {0.0, 0.9})
       for (const bool nesterov : {false, true}) {
-        const SgdStep a{.lr = 1e-2, .momentum = momentum, .nesterov = nesterov, .gradient_scale = 0.5,
-                        .clear_gradient = nesterov};
+        const SgdStep a{
+            .lr = 1e-2, .momentum = momentum, .nesterov = nesterov, .gradient_scale = 0.5, .clear_gradient = nesterov};
         const auto run = [&](auto const& bk, auto& x) {
           using B = std::remove_cvref_t<decltype(bk)>;
           sgd<B>::step(bk, segments_of(x, sizes).data(), n, a);
         };
         compare(
-            8, {value, gradient, m, v}, [&](Simt const& k, Many<float>& x) { run(k, x); },
+            8, {value, gradient, m, v}, [&](Kernels const& k, Many<float>& x) { run(k, x); },
             [&](Many<double>& x) { run(R64{}, x); });
       }
   }
@@ -328,27 +326,27 @@ TEST_CASE("simt: adamw, sgd, clip") {
       exact[5].gradient[4096] = static_cast<double>(last);
       std::vector<gradient_state> want(sizes.size()), got(sizes.size());
       const double norm = clip<R64>::global_norm({}, exact.data(), n, want.data());
-      test::Poisoned memory(clip<Simt>::workspace(segments.data(), n));
-      Arena scratch(memory.as<void>(), clip<Simt>::workspace(segments.data(), n));
+      const test::DeviceArray<std::byte> memory(clip<Kernels>::workspace(segments.data(), n));
+      Arena scratch(memory.data(), clip<Kernels>::workspace(segments.data(), n));
       for (const auto o : {test::simt::order::ascending, test::simt::order::descending, test::simt::order::random}) {
-        Simt::order = o;
-        Simt b;
+        Kernels::order = o;
+        Kernels b;
         b.scratch = &scratch;
-        const double found = clip<Simt>::global_norm(b, segments.data(), n, got.data());
+        const double found = clip<Kernels>::global_norm(b, segments.data(), n, got.data());
         if (std::isfinite(norm)) CHECK(found == doctest::Approx(norm).epsilon(1e-12));
         else CHECK_FALSE(std::isfinite(found));
         CHECK(got == want);
       }
     }
-    Simt::order = test::simt::order::ascending;
+    Kernels::order = test::simt::order::ascending;
   }
 }
 
 TEST_CASE("simt: ids and targets are checked before anything runs") {
   Rows<float> table(4, 3), y(3, 3);
   const int ids[] = {0, 4, 1};
-  const long before = Simt::launches;
-  CHECK_THROWS_WITH_AS(embedding<Simt>::forward(Simt{}, ids, table.view(), {}, y),
+  const long before = Kernels::launches;
+  CHECK_THROWS_WITH_AS(embedding<Kernels>::forward(Kernels{}, ids, table.view(), {}, y),
                        doctest::Contains("[embedding.forward] id 4 in row 1, expected 0 to 3"), error);
-  CHECK(Simt::launches == before);
+  CHECK(Kernels::launches == before);
 }

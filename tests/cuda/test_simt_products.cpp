@@ -5,19 +5,21 @@
 
 #include <fauna/ops/cross_entropy/kernel.cuh>
 #include <fauna/ops/cross_entropy/ref.hpp>
+#include <fauna/ops/gemm/ref.hpp>
 
 #include "support/compare.hpp"
+#include "support/kernels.hpp"
 #include "support/random.hpp"
-#include "support/simt_gemm.hpp"
 
 using namespace fauna;
+using test::Kernels;
 using test::Rows;
-using test::Simt;
 
 TEST_CASE("simt: bias, activation and gate after a product") {
   test::Random random(1);
   const int M = 19, N = 300, K = 5;
-  const Rows<float> a(random, M, K, 1), b(random, N, K), base(random, M, N, 2), bias(random, 1, N), gate(random, M, N, 3);
+  const Rows<float> a(random, M, K, 1), b(random, N, K), base(random, M, N, 2), bias(random, 1, N),
+      gate(random, M, N, 3);
   using enum activation;
   for (const activation act : {none, gelu, gelu_tanh, silu, relu, relu_squared})
     for (int parts = 0; parts < 16; ++parts) {
@@ -38,16 +40,16 @@ TEST_CASE("simt: bias, activation and gate after a product") {
       run(Ref<double>{}, a.as<double>(), b.as<double>(), base.as<double>(), bias.as<double>(), gate.as<double>(), pre64,
           c64);
       for (const auto o : {test::simt::order::ascending, test::simt::order::descending, test::simt::order::random}) {
-        Simt::order = o;
+        Kernels::order = o;
         Rows<float> pre(M, N, 1), c(M, N, 2);
-        run(Simt{}, a, b, base, bias, gate, pre, c);
+        run(Kernels{}, a, b, base, bias, gate, pre, c);
         // Values of up to 7, their squares of up to 49, a few roundings each.
         CHECK(test::distance<float>(c, c64) <= 4 * 49 * 0x1p-24);
         CHECK(c.gaps_untouched());
         if (parts & 4) CHECK(test::distance<float>(pre, pre64) <= 8 * 7 * 0x1p-24);
       }
     }
-  Simt::order = test::simt::order::ascending;
+  Kernels::order = test::simt::order::ascending;
 }
 
 TEST_CASE("simt: cross_entropy") {
@@ -68,17 +70,17 @@ TEST_CASE("simt: cross_entropy") {
                                                     biased ? dbias64.data() : nullptr);
       Rows<float> first(R, C);
       for (const auto o : {test::simt::order::ascending, test::simt::order::descending, test::simt::order::random}) {
-        Simt::order = o;
-        const std::size_t bytes = cross_entropy<Simt>::workspace(R, C, V, 1);
-        test::Poisoned memory(bytes);
-        Arena scratch(memory.as<void>(), bytes);
-        Simt b;
+        Kernels::order = o;
+        const std::size_t bytes = cross_entropy<Kernels>::workspace(R, C, V, 1);
+        const test::DeviceArray<std::byte> memory(bytes);
+        Arena scratch(memory.data(), bytes);
+        Kernels b;
         b.scratch = &scratch;
         Rows<float> losses(R, 1), eval(R, 1), dx = x, dw32 = dw, dbias32 = dbias;  // in place
-        cross_entropy<Simt>::loss(b, x, w.view(), biased ? bias.data() : nullptr, targets.data(), -1, eval.data());
-        cross_entropy<Simt>::loss_and_gradient(b, dx, w.view(), biased ? bias.data() : nullptr, targets.data(), -1,
-                                               static_cast<float>(scale), losses.data(), dx, dw32,
-                                               biased ? dbias32.data() : nullptr);
+        cross_entropy<Kernels>::loss(b, x, w.view(), biased ? bias.data() : nullptr, targets.data(), -1, eval.data());
+        cross_entropy<Kernels>::loss_and_gradient(b, dx, w.view(), biased ? bias.data() : nullptr, targets.data(), -1,
+                                                  static_cast<float>(scale), losses.data(), dx, dw32,
+                                                  biased ? dbias32.data() : nullptr);
         CHECK(scratch.used() == 0);
         // Logits of up to 27, sums of up to 700 exponentials and of up to 70 gradients below 1.
         CHECK(test::distance<float>(losses, losses64) <= 8 * 27 * 0x1p-24);
@@ -89,10 +91,10 @@ TEST_CASE("simt: cross_entropy") {
         if (o != test::simt::order::ascending) CHECK(test::same_bits<float>(dx, first));
         first = dx;
       }
-      Simt::order = test::simt::order::ascending;
+      Kernels::order = test::simt::order::ascending;
     }
   Rows<float> x(2, 2), w(3, 2), losses(2, 1);
   const int bad[] = {0, 3};
-  CHECK_THROWS_WITH_AS(cross_entropy<Simt>::loss(Simt{}, x, w.view(), nullptr, bad, -1, losses.data()),
+  CHECK_THROWS_WITH_AS(cross_entropy<Kernels>::loss(Kernels{}, x, w.view(), nullptr, bad, -1, losses.data()),
                        doctest::Contains("[cross_entropy.loss] target 3 in row 1, expected 0 to 2"), error);
 }

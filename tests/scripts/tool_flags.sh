@@ -53,8 +53,8 @@ printf 'x' >one.txt
 says 'a text of length 1' train --data one.txt
 
 prints '.layers = 4, .heads = 4, .width = 128, .context = 64, .vocab = 65, .bias = false}>' type
-prints '.layers = 48, .heads = 25, .width = 1600, .context = 1024, .vocab = 50257, .bias = true}>' type gpt2-xl
-prints '.layers = 12, .heads = 6, .width = 768, .context = 1024, .vocab = 100, .bias = true, .dropout = 0.125F}>' \
+prints '.layers = 48, .heads = 25, .width = 1600, .context = 1024, .vocab = 50257, .bias = true, .act = ' type gpt2-xl
+prints '.layers = 12, .heads = 6, .width = 768, .context = 1024, .vocab = 100, .bias = true, .dropout = 0.125F, .act = ' \
   type gpt2 --n-head 6 --vocab-size 100 --dropout 0.125
 prints '.layers = 3,' type --n-layer 2 --n-layer 3
 prints '.bias = true' type --bias
@@ -63,7 +63,8 @@ prints '.bias = false' type gpt2 --bias False
 for flag in --n-layer --n-head --n-embd --block-size --bias --dropout --data --out-dir --init-from --dtype --threads \
   --seed --max-iters --batch-size --gradient-accumulation-steps --learning-rate --decay-lr --schedule --warmup-iters \
   --lr-decay-iters --min-lr --weight-decay --beta1 --beta2 --grad-clip --eval-interval --eval-iters --eval-only \
-  --log-interval --always-save-checkpoint --start --num-samples --max-new-tokens --temperature --top-k --top-p; do
+  --log-interval --always-save-checkpoint --start --num-samples --max-new-tokens --temperature --top-k --top-p \
+  --prompt --min-p --repetition-penalty --stop --chat --at-context-end --tokens --out --decode; do
   prints "$flag " --help
 done
 prints '--learning-rate NUMBER=0.001' train --help

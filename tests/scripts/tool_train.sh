@@ -65,6 +65,20 @@ again=$("$fauna" sample whole --num-samples 2 --max-new-tokens 30 --dtype "$dtyp
 printf '!!!' >start.txt
 said=$("$fauna" sample whole/last.ckpt --start FILE:start.txt --num-samples 1 --max-new-tokens 5 --dtype "$dtype" 2>/dev/null)
 [[ ${#said} == 8 && $said == '!!!'* ]] || { echo "a sample of 3 + 5 characters is '$said'"; exit 1; }
+# generate is the same with other defaults, and says where the context ends.
+sampled=(--num-samples 1 --max-new-tokens 30 --dtype "$dtype")
+first=$("$fauna" sample whole --start '!' "${sampled[@]}" 2>/dev/null)
+again=$("$fauna" generate whole --prompt '!' "${sampled[@]}" --temperature 0.8 --top-k 200 --at-context-end slide 2>/dev/null)
+[[ $first == "$again" ]] || { printf 'sample and generate differ:\n%s\n%s\n' "$first" "$again"; exit 1; }
+said=$("$fauna" generate whole --prompt '!!!' "${sampled[@]}" 2>err.txt)
+[[ ${#said} == 17 ]] || { echo "a context of 16 and the token after it is '$said'"; exit 1; }
+check "a text ends with the context of 16, after 14 tokens" "$(cat err.txt)"
+said=$("$fauna" generate whole --prompt '!' "${sampled[@]}" --at-context-end refuse 2>&1) && exit 1
+check "no more than the context of 16" "$said"
+said=$("$fauna" generate whole --prompt '!!!!!!!!!!!!!!!!!' "${sampled[@]}" 2>&1) && exit 1
+check "a prompt of 17 tokens, expected at most the context of 16" "$said"
+said=$("$fauna" generate whole --chat "${sampled[@]}" 2>&1) && exit 1
+check "--chat for a checkpoint of characters" "$said"
 said=$("$fauna" sample whole --start ' ' 2>&1) && exit 1
 check "unseen character ' '" "$said"
 

@@ -1,7 +1,7 @@
-// Runs kernels (backend/simt.cuh) on the CPU, one block after another. The threads of a block are fibers: each runs until
-// it meets the others at a barrier or its warp in an exchange. Between two meetings they run in an order that the test
-// chooses; a kernel that is right gives the same bits in all of them. A meeting to which not all come, or not all from
-// the same line, is an error.
+// Runs kernels (backend/simt.cuh) on the CPU, one block after another. The threads of a block are fibers: each runs
+// until it meets the others at a barrier or its warp in an exchange. Between two meetings they run in an order that the
+// test chooses; a kernel that is right gives the same bits in all of them. A meeting to which not all come, or not all
+// from the same line, is an error.
 #pragma once
 #include <sys/mman.h>
 #include <ucontext.h>
@@ -34,8 +34,9 @@ enum class order { ascending, descending, random };
 /// A stack with a page before it that nothing may touch.
 class Stack {
  public:
-  Stack() : base_(static_cast<char*>(::mmap(nullptr, page + size, PROT_READ | PROT_WRITE,
-                                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0))) {
+  Stack()
+      : base_(static_cast<char*>(
+            ::mmap(nullptr, page + size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0))) {
     if (base_ == MAP_FAILED || ::mprotect(base_, page, PROT_NONE) != 0) throw std::bad_alloc();
   }
   Stack(Stack&& o) noexcept : base_(o.base_) { o.base_ = nullptr; }
@@ -105,8 +106,8 @@ class Block {
     meeting at = meeting::none;
     int line = 0;
     bool vote = false;
-    unsigned turn = 0;              ///< exchanges so far: odd and even ones use different slots, so that nobody overwrites
-    std::uint64_t slot[2]{};        ///< what the other lanes have not read yet
+    unsigned turn = 0;        ///< exchanges so far: odd and even ones use different slots, so that nobody overwrites
+    std::uint64_t slot[2]{};  ///< what the other lanes have not read yet
     void* fake_stack = nullptr;
   };
 

@@ -11,13 +11,16 @@ template <> struct gemm<test::Simt> {
   using B = test::Simt;
   using R = gemm<Ref<float>>;
   static constexpr std::size_t workspace(int, int, int, int) { return 0; }
-  template <class W> static void nt(B const& b, Matrix<const float> x, Matrix<W> w, Matrix<float> c, Epilogue<float> const& e = {}) {
+  template <class W>
+  static void nt(B const& b, Matrix<const float> x, Matrix<W> w, Matrix<float> c, Epilogue<float> const& e = {}) {
     run(b, c, e, [&](Epilogue<float> const& base) { R::nt({}, x, w, c, base); });
   }
-  template <class W> static void nn(B const& b, Matrix<const float> x, Matrix<W> w, Matrix<float> c, Epilogue<float> const& e = {}) {
+  template <class W>
+  static void nn(B const& b, Matrix<const float> x, Matrix<W> w, Matrix<float> c, Epilogue<float> const& e = {}) {
     run(b, c, e, [&](Epilogue<float> const& base) { R::nn({}, x, w, c, base); });
   }
-  template <class W> static void tn(B const& b, Matrix<const float> x, Matrix<W> w, Matrix<float> c, Epilogue<float> const& e = {}) {
+  template <class W>
+  static void tn(B const& b, Matrix<const float> x, Matrix<W> w, Matrix<float> c, Epilogue<float> const& e = {}) {
     run(b, c, e, [&](Epilogue<float> const& base) { R::tn({}, x, w, c, base); });
   }
 

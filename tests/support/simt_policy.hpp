@@ -1,6 +1,6 @@
 // Simt: a policy that runs the GPU's kernels on the CPU. Products come from the reference; what surrounds them (bias,
-// activation, gate) is the kernel that follows cuBLASLt. Memory of a model on this policy can only be touched by kernels
-// and copies: a stray access by the host dies as it would beside a real device.
+// activation, gate) is the kernel that follows cuBLASLt. Memory of a model on this policy can only be touched by
+// kernels and copies: a stray access by the host dies as it would beside a real device.
 #pragma once
 #include <sys/mman.h>
 
@@ -90,6 +90,7 @@ struct Simt {
   static constexpr long long logits_bytes = 8192;  ///< of cross_entropy at once: few, so that there are several chunks
   int threads = 1;
   fauna::Arena* scratch = nullptr;
+  fauna::Arena* host_scratch = nullptr;
 
   static inline simt::order order = simt::order::ascending;
   static inline long launches = 0;
@@ -109,4 +110,23 @@ struct Simt {
   template <class T> DeviceArray<T> temporary(std::size_t n) const { return DeviceArray<T>(n); }
 };
 
+using Kernels = Simt;
+
 }  // namespace test
+
+namespace fauna::inline v0 {
+
+template <> struct memory<test::Simt> {
+  using region = test::DeviceMemory;
+  static constexpr bool remote = true;
+  template <class T> static void write(T* tensor, const T* host, std::size_t n) {
+    const test::DeviceMemory::Open open;
+    std::memcpy(static_cast<void*>(tensor), host, n * sizeof(T));
+  }
+  template <class T> static void read(T* host, const T* tensor, std::size_t n) {
+    const test::DeviceMemory::Open open;
+    std::memcpy(static_cast<void*>(host), tensor, n * sizeof(T));
+  }
+};
+
+}  // namespace fauna::inline v0

@@ -118,13 +118,18 @@ void check_run(std::string const& dtype, long threads) {
   tool::become(program, all);
 }
 
-[[noreturn]] void sample(tool::Verb const& verb, std::string checkpoint, std::string const& start) {
-  settings::Sample s;
-  verb.apply(s);
-  if (!start.empty()) s.start = start;
+void check_texts(settings::Generate const& s) {
   check_run(s.dtype, s.threads);
+  whole("num-samples", s.num_samples, 1);
   whole("max-new-tokens", s.max_new_tokens, 0, 1000000000);
   whole("top-k", s.top_k, 0, 1000000000);
+  whole("chunk", s.chunk, 1);
+  whole("context", s.context, 0, 1000000000);
+  one_of("at-context-end", s.at_context_end, {"stop", "slide", "refuse"});
+}
+
+[[noreturn]] void sample(tool::Verb const& verb, std::string checkpoint, settings::Sample const& s) {
+  check_texts(s);
   if (tool::fs::is_directory(checkpoint)) {
     const std::string best = checkpoint + "/best.ckpt";
     checkpoint = tool::fs::exists(best) ? best : checkpoint + "/last.ckpt";
@@ -134,6 +139,11 @@ void check_run(std::string const& dtype, long threads) {
   auto all = arguments(s);
   all.insert(all.begin(), {"sample", checkpoint});
   tool::become(program, all);
+}
+[[noreturn]] void sample(tool::Verb const& verb, std::string const& checkpoint) {
+  settings::Sample s;
+  verb.apply(s);
+  sample(verb, checkpoint, s);
 }
 
 /// Becomes the inference program of a model directory.
@@ -145,6 +155,11 @@ void check_run(std::string const& dtype, long threads) {
   flags.insert(flags.begin(), words.begin(), words.end());
   flags.insert(flags.begin(), {verb, directory});
   tool::become(program, flags);
+}
+
+void require_tokenizer(std::string const& directory) {
+  if (!tool::fs::exists(directory + "/tokenizer.json"))
+    fauna::fail("fauna", directory + " has no tokenizer.json", "the tokenizer that the model was trained with");
 }
 
 [[noreturn]] void logits(tool::Verb const& verb, std::string const& directory) {
@@ -160,20 +175,23 @@ void check_run(std::string const& dtype, long threads) {
 [[noreturn]] void generate(tool::Verb const& verb, std::string const& from) {
   settings::Generate s;
   verb.apply(s);
-  check_run(s.dtype, s.threads);
-  whole("max-new-tokens", s.max_new_tokens, 0, 1000000000);
-  whole("top-k", s.top_k, 0, 1000000000);
-  whole("chunk", s.chunk, 1);
-  whole("context", s.context, 0, 1000000000);
-  one_of("at-context-end", s.at_context_end, {"stop", "slide", "refuse"});
+  check_texts(s);
   if (!tool::fs::exists(from + "/config.json") &&
       (tool::fs::is_regular_file(from) || tool::fs::exists(from + "/best.ckpt") ||
-       tool::fs::exists(from + "/last.ckpt")))
-    sample(verb, from, verb.has("prompt") ? s.prompt : "\n");
+       tool::fs::exists(from + "/last.ckpt"))) {
+    for (const char* flag : {"chat", "special"})
+      if (verb.has(flag))
+        fauna::fail("fauna generate", std::string("--") + flag + " for a checkpoint of characters",
+                    "a model directory");
+    settings::Sample like;
+    static_cast<settings::Generate&>(like) = s;
+    if (!verb.has("prompt")) like.prompt = "\n";
+    sample(verb, from, like);
+  }
   if (s.prompt.empty()) fauna::fail("fauna generate", "no --prompt", "a text to continue");
-  const tool::Described d = tool::read_config(from);
   std::string stops;
-  for (const long long id : d.stop_ids) stops += (stops.empty() ? "" : ",") + std::to_string(id);
+  for (const long long id : tool::read_config(from).stop_ids) stops += (stops.empty() ? "" : ",") + std::to_string(id);
+  require_tokenizer(from);
   infer("generate", from, s.dtype, {stops}, arguments(s));
 }
 
@@ -191,6 +209,8 @@ void check_run(std::string const& dtype, long threads) {
   check_run(s.dtype, s.threads);
   whole("context", s.context, 0, 1000000000);
   if (!tool::fs::exists(file)) fauna::fail("fauna perplexity", "there is no file " + file, "a text");
+  (void)tool::read_config(directory);
+  require_tokenizer(directory);
   infer("perplexity", directory, s.dtype, {file}, arguments(s));
 }
 
@@ -269,7 +289,7 @@ int run(int n, char** words) {
     if (v->chosen()) v->require_known();
 
   if (train_verb.chosen()) train(train_verb);
-  if (sample_verb.chosen()) sample(sample_verb, checkpoint, {});
+  if (sample_verb.chosen()) sample(sample_verb, checkpoint);
   if (generate_verb.chosen()) generate(generate_verb, directory);
   if (logits_verb.chosen()) logits(logits_verb, directory);
   if (compare_verb.chosen()) compare(compare_verb, directory, file);

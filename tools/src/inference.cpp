@@ -6,7 +6,7 @@
 #include <fauna/backend/cpuid.hpp>
 #include <fauna/fauna.hpp>
 #include <fauna/text/bpe.hpp>
-#include <tools/src/settings.hpp>
+#include <tools/src/texts.hpp>
 
 namespace {
 
@@ -15,13 +15,13 @@ constexpr int vocab = Model::vocab;
 
 int threads_of(long asked) { return asked > 0 ? static_cast<int>(asked) : fauna::default_threads(); }
 
-std::vector<int> token_list(std::string const& text) {
+std::vector<int> token_list(std::string const& flag, std::string const& text) {
   std::vector<int> ids;
   for (std::size_t at = 0; at <= text.size();) {
     const std::size_t comma = std::min(text.find(',', at), text.size());
     long id = 0;
     if (!settings::parse(text.substr(at, comma - at), id) || id < 0 || id >= vocab)
-      fauna::fail("logits", "--tokens " + text, "ids from 0 to " + std::to_string(vocab - 1) + " with commas between");
+      fauna::fail("logits", flag + ' ' + text, "ids from 0 to " + std::to_string(vocab - 1) + " with commas between");
     ids.push_back(static_cast<int>(id));
     at = comma + 1;
   }
@@ -47,7 +47,7 @@ void write_npy(std::string const& path, std::vector<float> const& values, std::s
 }
 
 int logits(settings::Logits const& s, std::string const& directory) {
-  const std::vector<int> ids = token_list(s.tokens);
+  const std::vector<int> ids = token_list("--tokens", s.tokens);
   const int n = static_cast<int>(ids.size()), chunk = s.decode ? 1 : static_cast<int>(s.chunk);
   if (n > Model::config.context)
     fauna::fail("logits", std::to_string(n) + " tokens",
@@ -86,34 +86,10 @@ std::string in_template(std::string const& directory, std::string const& prompt)
 int generate(settings::Generate const& s, std::string const& directory, std::vector<int> const& stop_ids) {
   const auto tokenizer = fauna::Bpe::from_file(directory + "/tokenizer.json");
   Loaded model(fauna::SafeTensors(directory), threads_of(s.threads));
-  std::string prompt = s.prompt.rfind("FILE:", 0) == 0 ? fauna::read_file(s.prompt.substr(5)) : s.prompt;
+  std::string prompt = tool::prompt_of(s);
   if (s.chat) prompt = in_template(directory, prompt);
-  const std::vector<int> ids = tokenizer.encode(prompt, {.match_special = s.special || s.chat, .add_special = !s.chat});
-  fauna::GenerateOptions o{.tokens = static_cast<int>(s.max_new_tokens),
-                           .temperature = static_cast<float>(s.temperature),
-                           .top_k = static_cast<int>(s.top_k),
-                           .top_p = static_cast<float>(s.top_p),
-                           .min_p = static_cast<float>(s.min_p),
-                           .repetition_penalty = static_cast<float>(s.repetition_penalty),
-                           .seed = s.seed,
-                           .vocab = tokenizer.vocab(),
-                           .stop_ids = stop_ids,
-                           .chunk = static_cast<int>(s.chunk),
-                           .at_end = s.at_context_end == "slide"    ? fauna::context_end::slide
-                                     : s.at_context_end == "refuse" ? fauna::context_end::refuse
-                                                                    : fauna::context_end::stop};
-  const int own = Model::config.context, wanted = static_cast<int>(ids.size()) + o.tokens;
-  o.context = s.context > 0 ? static_cast<int>(s.context) : wanted < own ? wanted : own;
-  if (!s.stop.empty()) o.stop = {s.stop};
-  if (!s.chat) std::fputs(prompt.c_str(), stdout);
-  for (long i = 0; i < s.num_samples; ++i) {
-    o.sample = static_cast<std::uint64_t>(i);
-    fauna::generate_text(model, tokenizer, ids, o, [](std::string const& piece) {
-      std::fputs(piece.c_str(), stdout);
-      std::fflush(stdout);
-    });
-    std::puts(i + 1 < s.num_samples ? "\n---------------" : "");
-  }
+  const auto ids = tokenizer.encode(prompt, {.match_special = s.special || s.chat, .add_special = !s.chat});
+  tool::write_texts(model, tokenizer, ids, stop_ids, s, s.chat ? "" : prompt);
   return 0;
 }
 
@@ -207,7 +183,7 @@ int run(int n, char** arguments) {
     settings::Generate s;
     settings::read(s, n - 4, arguments + 4);
     const std::string stops = arguments[3];
-    return generate(s, directory, stops.empty() ? std::vector<int>{} : token_list(stops));
+    return generate(s, directory, stops.empty() ? std::vector<int>{} : token_list("eos_token_id", stops));
   }
   if (verb == "perplexity" && n > 4) {
     settings::Perplexity s;
@@ -220,7 +196,7 @@ int run(int n, char** arguments) {
     return compare(s, directory, arguments[3]);
   }
   fauna::fail("fauna", "the verb '" + verb + '\'',
-              "logits, generate or perplexity; this program is started by tools/fauna");
+              "logits, generate, perplexity or compare; this program is started by tools/fauna");
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <fauna/fauna.hpp>
 #include <tools/src/settings.hpp>
 #include <tools/src/sha256.hpp>
+#include <tools/src/texts.hpp>
 
 namespace {
 
@@ -116,27 +117,13 @@ int sample(settings::Sample const& s, std::string const& checkpoint) {
   const auto head = fauna::load_checkpoint(checkpoint, model, fauna::load::weights);
   if (head.alphabet.empty()) fauna::fail("sample", checkpoint + " has no vocabulary", "one trained on characters");
   const fauna::CharTokenizer tokenizer(head.alphabet);
-  std::string start = s.start.rfind("FILE:", 0) == 0 ? fauna::read_file(s.start.substr(5)) : s.start;
+  std::string start = tool::prompt_of(s);
   // The usual start is a line break; a vocabulary without it starts with its first character.
   if (start == "\n" && tokenizer.id(U'\n') < 0) {
     const int first = 0;
     start = tokenizer.decode(&first, 1);
   }
-  for (long i = 0; i < s.num_samples; ++i) {
-    std::fputs(start.c_str(), stdout);
-    fauna::generate(model, tokenizer, start,
-                    {.tokens = static_cast<int>(s.max_new_tokens),
-                     .temperature = static_cast<float>(s.temperature),
-                     .top_k = static_cast<int>(s.top_k),
-                     .top_p = static_cast<float>(s.top_p),
-                     .seed = s.seed,
-                     .sample = static_cast<std::uint64_t>(i)},
-                    [](std::string const& piece) {
-                      std::fputs(piece.c_str(), stdout);
-                      std::fflush(stdout);
-                    });
-    std::puts(i + 1 < s.num_samples ? "\n---------------" : "");
-  }
+  tool::write_texts(model, tokenizer, tokenizer.encode(start), {}, s, start);
   return 0;
 }
 

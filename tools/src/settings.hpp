@@ -104,25 +104,6 @@ struct Train {
   }
 };
 
-struct Sample {
-  std::string start = "\n", dtype = "f32";
-  long num_samples = 10, max_new_tokens = 500, top_k = 200, threads = 0;
-  double temperature = 0.8, top_p = 1;
-  std::uint64_t seed = 1337;
-
-  template <class F> void each(F&& f) {
-    f("start", start, "what to continue: a text, or FILE:PATH for the text in a file");
-    f("num-samples", num_samples, "how many texts");
-    f("max-new-tokens", max_new_tokens, "tokens of each");
-    f("temperature", temperature, "below 1 safer, above 1 bolder; 0: always the likeliest");
-    f("top-k", top_k, "choose among the k likeliest; 0: among all");
-    f("top-p", top_p, "choose among the likeliest that together have probability p");
-    f("seed", seed, "the same seed gives the same texts");
-    f("dtype", dtype, "f32 or bf16: precision of matrix products");
-    f("threads", threads, "0: one for every processor");
-  }
-};
-
 /// Flags of the verbs that read a model directory.
 struct Logits {
   std::string tokens, out, dtype = "f32";
@@ -150,6 +131,10 @@ struct Generate {
     f("prompt", prompt, "what to continue: a text, or FILE:PATH for the text in a file");
     f("chat", chat, "put the prompt into the model's chat template, as what a user says");
     f("special", special, "read special tokens in the prompt as tokens, not as text");
+    each_shared(f);
+  }
+  /// What any model and text has.
+  template <class F> void each_shared(F&& f) {
     f("num-samples", num_samples, "how many texts");
     f("max-new-tokens", max_new_tokens, "tokens of each at most");
     f("temperature", temperature, "below 1 safer, above 1 bolder; 0: always the likeliest");
@@ -162,8 +147,24 @@ struct Generate {
     f("context", context, "tokens of prompt and text at most; 0: the model's own context");
     f("at-context-end", at_context_end, "stop, slide (go on from the last tokens) or refuse");
     f("chunk", chunk, "tokens of the prompt read at once");
-    f("dtype", dtype, "f32 or bf16: storage of the matrices and precision of their products");
+    f("dtype", dtype, "f32 or bf16: precision of matrix products, and storage of a model directory's matrices");
     f("threads", threads, "0: one for every processor");
+  }
+};
+
+/// The same for a checkpoint of characters, with nanoGPT's defaults and its name for the prompt.
+struct Sample : Generate {
+  Sample() {
+    prompt = "\n";
+    at_context_end = "slide";
+    num_samples = 10;
+    max_new_tokens = 500;
+    top_k = 200;
+    temperature = 0.8;
+  }
+  template <class F> void each(F&& f) {
+    f("start", prompt, "what to continue: a text, or FILE:PATH for the text in a file");
+    each_shared(f);
   }
 };
 

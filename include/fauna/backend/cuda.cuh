@@ -27,14 +27,23 @@ inline void check(cublasStatus_t status, const char* what) {
   if (status != CUBLAS_STATUS_SUCCESS) fail(what, std::string("cuBLASLt says ") + cublasLtGetStatusString(status));
 }
 
+/// Throws where there is no device.
+inline void require_device() {
+  int devices = 0;
+  if (cudaGetDeviceCount(&devices) != cudaSuccess || devices == 0)
+    fail("cuda", "no device", "a GPU and its driver", "nvidia-smi shows what the driver sees");
+}
+
 /// Memory of the device, zero at first.
 class Memory {
  public:
   Memory() = default;
   explicit Memory(std::size_t bytes) : bytes_(bytes) {
     if (bytes == 0) return;
+    require_device();
     check(cudaMalloc(&data_, bytes), "cuda.memory");
     check(cudaMemset(data_, 0, bytes), "cuda.memory");
+    check(cudaDeviceSynchronize(), "cuda.memory");  // the zeros are not written by the stream of the ops
   }
   Memory(Memory&& o) noexcept : data_(std::exchange(o.data_, nullptr)), bytes_(std::exchange(o.bytes_, 0)) {}
   Memory& operator=(Memory&& o) noexcept {
@@ -67,9 +76,7 @@ struct Context {
 
  private:
   Context() {
-    int devices = 0;
-    if (cudaGetDeviceCount(&devices) != cudaSuccess || devices == 0)
-      fail("cuda", "no device", "a GPU and its driver", "nvidia-smi shows what the driver sees");
+    require_device();
     check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cuda.stream");
     check(cublasLtCreate(&blas), "cuda.blas");
     workspace = Memory(std::size_t{32} << 20);
@@ -80,13 +87,19 @@ struct Context {
     check(cudaGetDevice(&device), "cuda");
     check(cudaDeviceGetDefaultMemPool(&pool, device), "cuda.pool");
     check(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &all), "cuda.pool");
-    check(cudaDeviceSynchronize(), "cuda");  // zeros are written by another stream
   }
   ~Context() {
     cublasLtDestroy(blas);
     cudaStreamDestroy(stream);
   }
 };
+
+/// Copies between the host and the device, behind what was launched before; waits.
+inline void copy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) {
+  const auto stream = Context::get().stream;
+  check(cudaMemcpyAsync(to, from, bytes, kind, stream), "cuda.copy");
+  check(cudaStreamSynchronize(stream), "cuda.copy");
+}
 
 /// Memory for as long as this lives, in the order of the stream: kernels launched before its end may still use it.
 template <class T> class Temporary {
@@ -150,6 +163,7 @@ template <class Products = f32_products> struct Cuda {
   static constexpr long long logits_bytes = 128LL << 20;  ///< of cross_entropy at once
   int threads = 1;                                        ///< of the host
   Arena* scratch = nullptr;                               ///< device memory
+  Arena* host_scratch = nullptr;                          ///< the host's
 
   template <class K> void launch(K const& kernel, long long blocks) const {
     if (blocks == 0) return;
@@ -159,12 +173,20 @@ template <class Products = f32_products> struct Cuda {
   }
   template <class T> cuda::Uploaded<T> upload(const T* host, int n) const { return {host, n}; }
   template <class T> void download(T* host, const T* device, int n) const {
-    const auto stream = cuda::Context::get().stream;
-    cuda::check(cudaMemcpyAsync(host, device, static_cast<std::size_t>(n) * sizeof(T), cudaMemcpyDeviceToHost, stream),
-                "cuda.download");
-    cuda::check(cudaStreamSynchronize(stream), "cuda.download");
+    cuda::copy(host, device, static_cast<std::size_t>(n) * sizeof(T), cudaMemcpyDeviceToHost);
   }
   template <class T> cuda::Temporary<T> temporary(std::size_t n) const { return cuda::Temporary<T>(n); }
+};
+
+template <class P> struct memory<Cuda<P>> {
+  using region = cuda::Memory;
+  static constexpr bool remote = true;
+  template <class T> static void write(T* tensor, const T* host, std::size_t n) {
+    cuda::copy(tensor, host, n * sizeof(T), cudaMemcpyHostToDevice);
+  }
+  template <class T> static void read(T* host, const T* tensor, std::size_t n) {
+    cuda::copy(host, tensor, n * sizeof(T), cudaMemcpyDeviceToHost);
+  }
 };
 
 }  // namespace fauna::inline v0

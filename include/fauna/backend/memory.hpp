@@ -3,6 +3,9 @@
 #pragma once
 #include <sys/mman.h>
 
+#include <cstring>
+#include <vector>
+
 #include <fauna/core/arena.hpp>
 
 namespace fauna::inline v0 {
@@ -51,6 +54,36 @@ class Region {
   void* mapped_ = nullptr;
   std::byte* base_ = nullptr;
   std::size_t bytes_ = 0;
+};
+
+/// Where a backend's tensors lie, and how the host reaches them: in its own memory, unless the backend says otherwise.
+template <class B> struct memory {
+  using region = Region;
+  static constexpr bool remote = false;
+  template <class T> static void write(T* tensor, const T* host, std::size_t n) {
+    std::memcpy(static_cast<void*>(tensor), host, n * sizeof(T));
+  }
+  template <class T> static void read(T* host, const T* tensor, std::size_t n) {
+    std::memcpy(static_cast<void*>(host), tensor, n * sizeof(T));
+  }
+};
+
+/// n elements of a tensor for the host to read: themselves, or a copy.
+template <class B, class T> class OnHost {
+ public:
+  OnHost(const T* tensor, std::size_t n) : data_(tensor), copy_(memory<B>::remote ? n : 0) {
+    if constexpr (memory<B>::remote) {
+      memory<B>::read(copy_.data(), tensor, n);
+      data_ = copy_.data();
+    }
+  }
+  OnHost(OnHost const&) = delete;
+  OnHost& operator=(OnHost const&) = delete;
+  const T* data() const { return data_; }
+
+ private:
+  const T* data_;
+  std::vector<T> copy_;
 };
 
 }  // namespace fauna::inline v0

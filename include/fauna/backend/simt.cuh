@@ -1,8 +1,8 @@
 // How kernels are written: against a thread, not against CUDA, so that nvcc compiles them for a GPU and a host compiler
 // runs the same source on a processor (tests/support/simt.hpp).
 //
-// A kernel is a struct: its members are the arguments, `threads` the size of a block (whole warps), `Shared` the block's
-// memory (uninitialised), and operator() what each thread does:
+// A kernel is a struct: its members are the arguments, `threads` the size of a block (whole warps), `Shared` the
+// block's memory (uninitialised), and operator() what each thread does:
 //
 //   struct Twice {
 //     static constexpr int threads = 256;
@@ -12,8 +12,9 @@
 //   };
 //
 // A thread t knows t.index() in its block, t.block() of t.blocks(), its t.lane() of 32 and its t.warp(). The block
-// meets at t.sync() and t.sync_or(bool); a warp in t.lane_xor(value, mask), t.lane_down(value, n), t.from_lane(value, i),
-// t.any(bool), t.all(bool), t.ballot(bool), to which all its 32 lanes must come; t.add_atomic(int*, int) is for counting.
+// meets at t.sync() and t.sync_or(bool); a warp in t.lane_xor(value, mask), t.lane_down(value, n), t.from_lane(value,
+// i), t.any(bool), t.all(bool), t.ballot(bool), to which all its 32 lanes must come; t.add_atomic(int*, int) is for
+// counting.
 #pragma once
 #include <utility>
 
@@ -35,7 +36,9 @@ namespace fauna::inline v0 {
 ///   b.download(host, device, n)   waits for all launches, then copies
 ///   b.template temporary<T>(n)    memory for kernels, for as long as what it returns lives
 template <class B>
-concept Device = Backend<B> && requires { typename B::Thread; };
+concept Device = Backend<B> && requires {
+  typename B::Thread;
+};
 
 inline constexpr int warp_size = 32;
 

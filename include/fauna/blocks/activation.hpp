@@ -9,7 +9,11 @@
 namespace fauna::inline v0 {
 
 template <int Width, activation Form> struct Activation : Elementwise<Width> {
-  static constexpr const char* kind_name = "Activation";
+  static constexpr const char* kind_name = Form == activation::silu           ? "Silu"
+                                           : Form == activation::relu         ? "Relu"
+                                           : Form == activation::relu_squared ? "ReluSquared"
+                                           : Form == activation::none         ? "Identity"
+                                                                              : "Gelu";
   static constexpr activation form = Form;
   using plain = Activation;
   template <class C> using X = typename Elementwise<Width>::template X<C>;
@@ -25,18 +29,9 @@ template <int Width, activation Form> struct Activation : Elementwise<Width> {
 };
 
 /// Exact, or with the tanh approximation.
-template <int Width, activation Form = activation::gelu> struct Gelu : Activation<Width, Form> {
-  static constexpr const char* kind_name = "Gelu";
-  using plain = Gelu;
-};
-template <int Width> struct Silu : Activation<Width, activation::silu> {
-  static constexpr const char* kind_name = "Silu";
-  using plain = Silu;
-};
-template <int Width> struct ReluSquared : Activation<Width, activation::relu_squared> {
-  static constexpr const char* kind_name = "ReluSquared";
-  using plain = ReluSquared;
-};
+template <int Width, activation Form = activation::gelu> struct Gelu : Activation<Width, Form> { using plain = Gelu; };
+template <int Width> struct Silu : Activation<Width, activation::silu> { using plain = Silu; };
+template <int Width> struct ReluSquared : Activation<Width, activation::relu_squared> { using plain = ReluSquared; };
 
 /// An activation as it stands above: a block derived from one may compute something else, and is not fused.
 template <class A>

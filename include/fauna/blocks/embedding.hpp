@@ -45,12 +45,12 @@ template <int Context, int Width> struct LearnedPosition : Elementwise<Width> {
 
   template <class C, class W, class St, class Sv>
   static void forward(C const& c, W const& w, St&, X<C> x, Y<C> y, Sv&) {
-    Scope s(c.scratch());
+    Scope s(c.host_scratch());
     embedding<typename C::backend_type>::forward(c.backend, positions(c), reading(w.weight), x, y);
   }
   template <class C, class W, class G, class Sv, class St>
   static void backward(C const& c, W const&, G& dw, X<C>, Sv&, X<C> dy, Y<C> dx, St&) {
-    Scope s(c.scratch());
+    Scope s(c.host_scratch());
     embedding<typename C::backend_type>::backward(c.backend, positions(c), dy, dw.weight);
     if (dx.data() != dy.data()) add<typename C::backend_type>::run(c.backend, dy, {}, dx);
   }
@@ -58,7 +58,7 @@ template <int Context, int Width> struct LearnedPosition : Elementwise<Width> {
  private:
   template <class C> static const int* positions(C const& c) {
     Batch const& b = *c.batch;
-    int* p = c.scratch().template take<int>(static_cast<std::size_t>(b.rows));
+    int* p = c.host_scratch().template take<int>(static_cast<std::size_t>(b.rows));
     for (int s = 0; s < b.sequences; ++s)
       for (int r = b.first(s); r < b.last(s); ++r) {
         p[r] = b.position(s, r);

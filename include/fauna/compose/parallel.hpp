@@ -15,19 +15,19 @@ template <class... Bs> struct Parallel : Branches<Bs...> {
   using fault = first_fault<
       typename Base::branch_fault,
       std::conditional_t<Bs::out == out, void, branches_write_other_widths<bare<Child<0>>, bare<Bs>, out, Bs::out>>...>;
-  static constexpr bool adds_y = Child<0>::adds_y;
+  static constexpr bool adds_y = true;
   template <class C> using X = typename Base::template X<C>;
   template <class C> using DX = typename Base::template DX<C>;
   template <class C> using Y = View<typename C::scalar, dyn, out>;
   template <class C> using DY = View<const typename C::scalar, dyn, out>;
   template <class S> struct Saved {
     Pack<typename Bs::template Saved<S>...> child;
-    Pack<View<S, dyn, Bs::out>...> apart;  ///< outputs of those, past the first, that cannot add
+    View<S, dyn, out> apart[count];  ///< outputs of those that cannot add: they may read them in backward
   };
 
   template <class S> static constexpr void plan(Saved<S>& s, Shape const& shape, Arena& a) {
     each_index<count>([&](auto i) {
-      if constexpr (i > 0 && !Child<i>::adds_y) at<i>(s.apart) = a.take_view<S, dyn, out>(shape.rows());
+      if constexpr (!Child<i>::adds_y) s.apart[i] = a.take_view<S, dyn, out>(shape.rows());
       Child<i>::plan(at<i>(s.child), shape, a);
     });
   }
@@ -35,26 +35,26 @@ template <class... Bs> struct Parallel : Branches<Bs...> {
     Base::template plan_gradients<B>(shape, a);
     each_index<count>([&](auto i) {
       Scope s(a);
-      if constexpr (i > 0 && !Child<i>::adds_y) a.take_view<typename B::scalar, dyn, out>(shape.rows());
+      if constexpr (!Child<i>::adds_y) a.take_view<typename B::scalar, dyn, out>(shape.rows());
       Child<i>::template plan_scratch<B>(shape, a);
     });
   }
 
   template <class C, class W, class St, class Sv>
   static void forward(C const& c, W const& w, St& state, X<C> x, Y<C> y, Sv& saved) {
+    auto before = c.into.template view<out>(x.rows());
     each_index<count>([&](auto i) {
       const C own = c.child(i);
-      if constexpr (i == 0) {
-        Child<i>::forward(own, at<i>(w), at<i>(state), x, y, at<i>(saved.child));
-      } else if constexpr (Child<i>::adds_y) {
-        Child<i>::forward(own.onto(y), at<i>(w), at<i>(state), x, y, at<i>(saved.child));
+      if constexpr (Child<i>::adds_y) {
+        Child<i>::forward(own.onto(before), at<i>(w), at<i>(state), x, y, at<i>(saved.child));
       } else {
         Scope s(c.scratch());
         const auto part =
-            c.keeps() ? at<i>(saved.apart) : c.scratch().template take_view<typename C::scalar, dyn, out>(x.rows());
+            c.keeps() ? saved.apart[i] : c.scratch().template take_view<typename C::scalar, dyn, out>(x.rows());
         Child<i>::forward(own.overwriting(), at<i>(w), at<i>(state), x, part, at<i>(saved.child));
-        add<typename C::backend_type>::run(c.backend, y, part, y);
+        add<typename C::backend_type>::run(c.backend, part, before, y);
       }
+      before = as_const(y);
     });
   }
   template <class C, class W, class G, class Sv, class St>

@@ -14,8 +14,8 @@ concept Backend = requires(B const& b) {
   { b.scratch } -> std::convertible_to<Arena*>;
 };
 
-/// Precision of a policy's matrix products. f32: as it says. bf16: operands rounded to bf16 on the way into the product,
-/// sums in f32; weights, gradients, moments, norms, softmax, loss and the residual stream stay f32.
+/// Precision of a policy's matrix products. f32: as it says. bf16: operands rounded to bf16 on the way into the
+/// product, sums in f32; weights, gradients, moments, norms, softmax, loss and the residual stream stay f32.
 struct f32_products {};
 struct bf16_products {};
 

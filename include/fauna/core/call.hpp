@@ -87,6 +87,11 @@ template <class B> struct CallState {
   double loss_scale = 1;
 
   constexpr Arena& scratch() const { return *backend.scratch; }
+  /// Scratch that the host itself writes, where the backend's tensors lie elsewhere.
+  constexpr Arena& host_scratch() const {
+    if constexpr (requires { backend.host_scratch; }) return *backend.host_scratch;
+    else return scratch();
+  }
   constexpr int rows() const { return batch->rows; }
   /// Are activations kept for a backward pass?
   constexpr bool keeps() const { return mode != fauna::mode::eval; }

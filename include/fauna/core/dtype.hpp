@@ -56,9 +56,7 @@ struct f16 {
 
 /// The element of a matrix in the order in which backend B multiplies by it: a view of it has a shape, and no element
 /// (r, c). Only ops look inside.
-template <class B> struct packed {
-  std::uint32_t bits{};
-};
+template <class B> struct packed { std::uint32_t bits{}; };
 
 enum class dtype : int { f64, f32, bf16, f16 };
 

@@ -15,6 +15,7 @@ namespace fauna::inline v0 {
 template <LanguageModel M, Backend B> class Cache {
  public:
   using scalar = typename B::scalar;
+  using Region = typename memory<B>::region;
   /// Where each sequence stood.
   using Mark = std::vector<int>;
 
@@ -29,7 +30,9 @@ template <LanguageModel M, Backend B> class Cache {
   }
   Cache(Cache const& o) : shape_(o.shape_), lengths_(o.lengths_), memory_(state_bytes<M, scalar>(o.shape_)) {
     place();
-    if (memory_.bytes() > 0) std::memcpy(memory_.data(), o.memory_.data(), state_bytes<M, scalar>(shape_));
+    if (memory_.bytes() == 0) return;
+    const OnHost<B, std::byte> from(o.bytes(), state_bytes<M, scalar>(shape_));
+    memory<B>::write(bytes(), from.data(), state_bytes<M, scalar>(shape_));
   }
   Cache(Cache&& o) noexcept = default;
   Cache& operator=(Cache o) noexcept {
@@ -81,7 +84,7 @@ template <LanguageModel M, Backend B> class Cache {
                                   static_cast<std::uint64_t>(shape_.context), state_bytes<M, scalar>(shape_)};
     put(head, sizeof head);
     put(lengths_.data(), lengths_.size() * sizeof(int));
-    if (head[3] > 0) put(memory_.data(), head[3]);
+    if (head[3] > 0) put(OnHost<B, std::byte>(bytes(), head[3]).data(), head[3]);
     return out;
   }
   /// Throws for bytes that serialise() of this type did not write.
@@ -101,12 +104,14 @@ template <LanguageModel M, Backend B> class Cache {
     for (const int n : c.lengths_)
       if (n < 0 || n > shape.context)
         fail("cache", "a sequence of " + std::to_string(n) + " rows", "0 to " + std::to_string(shape.context));
-    if (states > 0) std::memcpy(c.memory_.data(), in.data() + sizeof head + lengths, states);
+    if (states > 0)
+      memory<B>::write(c.bytes(), reinterpret_cast<const std::byte*>(in.data() + sizeof head + lengths), states);
     return c;
   }
 
  private:
   static constexpr std::uint64_t magic = 0x3145484341434146;  // "FACACHE1"
+  std::byte* bytes() const { return static_cast<std::byte*>(memory_.data()); }
   void place() {
     Arena a = memory_.arena();
     M::plan_state(state_, shape_, a);

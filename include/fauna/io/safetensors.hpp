@@ -76,6 +76,12 @@ template <class T, class Before> void sort(std::vector<T>& v, Before before) {  
   }
 }
 
+inline void no_name_twice(std::vector<std::string_view>& names, std::string const& what) {
+  sort(names, [](std::string_view a, std::string_view b) { return a < b; });
+  for (std::size_t i = 1; i < names.size(); ++i)
+    if (names[i] == names[i - 1]) fail("safetensors", what + std::string(names[i]) + " twice", "it once");
+}
+
 /// a * b, or an error about `what`.
 inline std::size_t product(std::size_t a, std::size_t b, std::string const& what) {
   if (a != 0 && b > ~std::size_t{0} / a)
@@ -182,9 +188,7 @@ inline void parse(const std::byte* file, std::size_t size, std::string const& so
   in.end();
   std::vector<std::string_view> keys;
   for (std::size_t i = first_entry; i < metadata.size(); ++i) keys.push_back(metadata[i].first);
-  sort(keys, [](std::string_view a, std::string_view b) { return a < b; });
-  for (std::size_t i = 1; i < keys.size(); ++i)
-    expect(keys[i] != keys[i - 1], "has the metadata " + std::string(keys[i]) + " twice", "it once");
+  no_name_twice(keys, source + " has the metadata ");
 
   sort(ranges, [](Range const& a, Range const& b) {
     return a.begin != b.begin ? a.begin < b.begin : a.end != b.end ? a.end < b.end : a.index < b.index;
@@ -304,19 +308,23 @@ class SafeTensors {
     }
     first_.push_back(tensors_.size());
   }
+  /// The index and its shards agree: each tensor is where the index says, and in the index once.
   void check_index() const {
+    if (first_.empty()) return;  // a file without an index
+    std::vector<bool> named(tensors_.size());
     for (auto const& m : mapped_) {
       const SafeTensor* t = find(m.first);
       const auto at = t != nullptr ? static_cast<std::size_t>(t - tensors_.data()) : 0U;
       if (t == nullptr || at < first_[m.second] || at >= first_[m.second + 1])
         fail("safetensors", path_ + ": the tensor " + m.first + " is not in the shard that the index names",
              "it there");
+      if (named[at]) fail("safetensors", path_ + ": the index names the tensor " + m.first + " twice", "it once");
+      named[at] = true;
     }
-    if (!mapped_.empty() && mapped_.size() != tensors_.size())
-      fail("safetensors",
-           path_ + ": the index names " + std::to_string(mapped_.size()) + " tensors, the shards have " +
-               std::to_string(tensors_.size()),
-           "an index of all of them");
+    for (std::size_t i = 0; i < tensors_.size(); ++i)
+      if (!named[i])
+        fail("safetensors", path_ + ": a shard has the tensor " + tensors_[i].name + ", which the index does not name",
+             "an index of all tensors");
   }
 
   std::string path_;
@@ -337,6 +345,7 @@ inline void read_floats(SafeTensor const& t, std::size_t from, std::size_t n, fl
       to[i] = static_cast<float>(x);
     }
   };
+  if (n == 0) return;  // memcpy wants addresses even for nothing
   if (t.dtype == "F32") std::memcpy(to, t.data + from * 4, n * 4);
   else if (t.dtype == "BF16") each(bf16{});
   else if (t.dtype == "F16") each(f16{});
@@ -383,6 +392,13 @@ inline void write_safetensors(std::string const& path, std::vector<SafeTensor> t
     at += t.bytes;
   }
   header += '}';
+  std::vector<std::string_view> names{"__metadata__"};
+  for (auto const& t : tensors) names.emplace_back(t.name);
+  d::no_name_twice(names, path + " would have the tensor ");
+  names.clear();
+  for (auto const& m : metadata) names.emplace_back(m.first);
+  d::no_name_twice(names, path + " would have the metadata ");
+  JsonReader(header, path + "'s names").skip();  // they may be anything but bad UTF-8
   while (header.size() % 8 != 0) header += ' ';
   const std::uint64_t size = header.size();
   if (size > d::longest_header)

@@ -123,7 +123,7 @@ template <class M, class B = void> std::string explain(Shape const& shape = {}) 
   if (bytes) out += padded("saved", 12, true) + padded("scratch", 12, true);
   out += '\n';
   walk<M>("", 0, [&]<class Block>(std::string const& name, int depth, bool leaf) {
-    std::string line = padded(std::string(static_cast<std::size_t>(2 * depth), ' ') + name, 34);
+    std::string line = padded(std::string(static_cast<std::size_t>(2 * depth), ' ') + name + ' ', 34);
     std::string what;
     if constexpr (requires { Block::kind_name; }) what = explained::shape<Block>();
     line += padded(what, 26);

@@ -213,9 +213,7 @@ template <class Embed, class Trunk, class Head, class... Mtps> struct Lm {
     const double per_row = counted > 0 ? 1.0 / counted : 0.0;
     Head::loss_and_gradient(c, w.head, dw.head, h, targets, static_cast<S>(c.loss_scale * weight * per_row),
                             losses.data(), dh);
-    std::conditional_t<std::is_same_v<S, float>, double, S> sum{};
-    for (int r = 0; r < c.rows(); ++r) sum += losses(r, 0);
-    return sum * per_row;
+    return add<typename C::backend_type>::total(c.backend, losses.data(), c.rows()) * per_row;
   }
 
   /// ids_r = t_{r+k} and targets_r = t_{r+k+1}, within the row's sequence and document; ignored past its end.

@@ -1,5 +1,6 @@
-// Byte-level byte-pair encoding as GPT-2, Llama 3, SmolLM2 and Qwen2 use it, equal to the reference tokenizer's (the
-// `tokenizers` package) token by token; and the same over characters with byte fallback, as Llama 2 uses it.
+// Byte-level byte-pair encoding as GPT-2, Llama 3 and SmolLM2 use it, and Qwen2 but for its NFC normalizer; equal to
+// the reference tokenizer (the `tokenizers` package) token by token. The same over characters with byte fallback, as in
+// Llama 2.
 //   Radford et al. 2019, "Language Models are Unsupervised Multitask Learners", section 2.2
 // From text to ids: added tokens are matched and cut out, the pieces between them are cut into words
 // (text/pretokenize.hpp), each word becomes tokens (text/merges.hpp), and what stands before and after every text is
@@ -17,6 +18,9 @@ struct EncodeOptions {
   bool match_special = true;
   /// Put what the tokenizer puts around every text, such as Llama 3's <|begin_of_text|>.
   bool add_special = true;
+  /// Leave out bytes that the vocabulary has no token for, or throw. (SmolLM2 lacks 21: some control characters, and
+  /// those that UTF-8 needs for the planes 4 to 11.)
+  bool drop_unknown = true;
 };
 
 namespace bpe {
@@ -197,6 +201,7 @@ class Bpe {
 
   /// Ids are below this; it is also the number of tokens where none is left out.
   int vocab() const { return pieces_.size(); }
+  bool has(int id) const { return pieces_.has(id); }
   /// The id of an added token, or of a piece of the vocabulary as its bytes; -1 where there is none.
   int id(std::string_view token) const {
     for (AddedToken const& t : added_)
@@ -211,8 +216,7 @@ class Bpe {
     return pieces_[id];
   }
 
-  /// Throws on invalid UTF-8, naming the byte, and on a byte that the vocabulary has no token for (the reference would
-  /// leave it out).
+  /// Throws on invalid UTF-8, naming the byte.
   std::vector<int> encode(std::string_view text, EncodeOptions options = {}) const {
     std::vector<int> ids;
     ids.reserve(text.size() / 3 + 8);
@@ -221,7 +225,7 @@ class Bpe {
     const auto token = [&](int id) { ids.push_back(id); };
     const auto words = [&](std::string_view piece) {
       split_words(piece, steps_.data(), steps_.data() + steps_.size(),
-                  [&](std::string_view w) { encode_word(w, ids); });
+                  [&](std::string_view w) { encode_word(w, ids, options.drop_unknown); });
     };
     raw_.cut(
         text, options.match_special,
@@ -325,13 +329,14 @@ class Bpe {
     }
     (t.normalized ? normalized_ : raw_).add(t);
   }
+  /// The token that a byte alone becomes; -1 where there is none, which byte_fallback does not allow.
   int byte_id(int b) const {
-    if (byte_level_) return pieces_.find(std::string(1, static_cast<char>(b)));
-    if (!byte_fallback_) return -1;
     constexpr char hex[] = "0123456789ABCDEF";
-    const std::string token = std::string("<0x") + hex[b >> 4] + hex[b & 15] + '>';
-    const int id = pieces_.find(token);
-    if (id < 0) fail("text", source_ + ": byte_fallback without the token " + token, "one for each of 256 bytes");
+    const std::string digits = {'0', 'x', hex[b >> 4], hex[b & 15]};
+    const int id = byte_level_      ? pieces_.find(std::string(1, static_cast<char>(b)))
+                   : byte_fallback_ ? pieces_.find('<' + digits + '>')
+                                    : -1;
+    if (id < 0 && byte_fallback_) fail("text", source_ + " has byte_fallback and no token for the byte " + digits);
     return id;
   }
 
@@ -366,7 +371,7 @@ class Bpe {
     return text;
   }
 
-  void encode_word(std::string_view word, std::vector<int>& ids) const {
+  void encode_word(std::string_view word, std::vector<int>& ids, bool drop) const {
     // Most words of a text are in the vocabulary. Whether merging ends at that token is found out once.
     const int known = pieces_.find(word);
     const auto note = known < 0 ? Notes::parts : ignore_merges_ ? Notes::whole : notes_[known];
@@ -375,23 +380,22 @@ class Bpe {
       return;
     }
     const std::size_t before = ids.size();
-    constexpr std::size_t is_short = 48;
-    if (word.size() <= is_short) {
-      int symbols[is_short];
-      merge_word(merges_, symbols, split_symbols(word, symbols), ids);
+    if (word.size() <= short_word) {
+      int symbols[short_word];
+      merge_word(merges_, symbols, split_symbols(word, symbols, drop), ids);
     } else {
       std::vector<int> symbols(word.size());
-      merge_word(merges_, symbols.data(), split_symbols(word, symbols.data()), ids);
+      merge_word(merges_, symbols.data(), split_symbols(word, symbols.data(), drop), ids);
     }
     if (note == Notes::unknown)
       notes_.set(known, ids.size() == before + 1 && ids[before] == known ? Notes::whole : Notes::parts);
   }
   /// The symbols that merging starts from: room for one a byte. Returns how many there are.
-  std::size_t split_symbols(std::string_view word, int* symbols) const {
+  std::size_t split_symbols(std::string_view word, int* symbols, bool drop) const {
     std::size_t n = 0;
     bool after_unk = false;
     for (std::size_t at = 0; at < word.size();) {
-      const std::size_t begin = at;
+      std::size_t begin = at;
       int id = -1;
       if (byte_level_) {
         id = bytes_[static_cast<unsigned char>(word[at++])];
@@ -404,9 +408,14 @@ class Bpe {
         }
       }
       const bool is_unk = id < 0;
-      if (is_unk && unk_ < 0)
-        fail("text", "no token of " + source_ + " stands for '" + std::string(word.substr(begin, at - begin)) +
-                         "' in '" + std::string(word) + '\'');
+      if (is_unk && unk_ < 0) {
+        if (drop) continue;
+        constexpr char hex[] = "0123456789ABCDEF";
+        std::string bytes;
+        for (; begin < at; ++begin)
+          bytes.append(" 0x") += {hex[static_cast<unsigned char>(word[begin]) >> 4], hex[word[begin] & 15]};
+        fail("text", source_ + " has no token for" + bytes, "one for every byte", "or let encode leave it out");
+      }
       if (!(is_unk && after_unk && fuse_unk_)) symbols[n++] = is_unk ? unk_ : id;
       after_unk = is_unk;
     }

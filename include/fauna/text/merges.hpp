@@ -200,11 +200,13 @@ inline std::size_t merge_long(MergeTable const& table, int* ids, std::size_t n) 
   return left;
 }
 
+/// Up to so many symbols the first is the quicker one, and needs no memory but the stack's.
+inline constexpr std::size_t short_word = 48;
+
 /// Merges the symbols of a word by whichever of the two suits its length; appends what is left to `ids`.
 inline void merge_word(MergeTable const& table, int* symbols, std::size_t n, std::vector<int>& ids) {
-  constexpr std::size_t is_short = 48;
-  MergeTable::Merge pairs[is_short];
-  n = n <= is_short ? merge_short(table, symbols, n, pairs) : merge_long(table, symbols, n);
+  MergeTable::Merge pairs[short_word];
+  n = n <= short_word ? merge_short(table, symbols, n, pairs) : merge_long(table, symbols, n);
   ids.insert(ids.end(), symbols, symbols + n);
 }
 

@@ -81,8 +81,8 @@ class Settings {
       case json::null: in.null(); break;
       case json::number: {
         const double n = in.number();
-        value = n == static_cast<double>(static_cast<long long>(n)) ? std::to_string(static_cast<long long>(n))
-                                                                    : std::to_string(n);
+        const bool exact = n > -0x1p53 && n < 0x1p53 && n == static_cast<double>(static_cast<long long>(n));
+        value = exact ? std::to_string(static_cast<long long>(n)) : std::to_string(n);
         break;
       }
     }

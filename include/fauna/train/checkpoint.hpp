@@ -257,7 +257,10 @@ template <class T> void save_checkpoint(std::string const& path, T const& model,
     w.number(checkpoint::version);
     w.number(size);
     checkpoint::write_head(w, head);
-    const auto tensor = [&](auto const& v) { w.bytes(v.data(), v.size() * sizeof(typename T::scalar)); };
+    const auto tensor = [&](auto const& v) {
+      const OnHost<typename T::backend, typename T::scalar> values(v.data(), v.size());
+      w.bytes(values.data(), v.size() * sizeof(typename T::scalar));
+    };
     for (auto const& p : parameters) tensor(model.value(p));
     for (int which = 0; which < 2 && head.has_moments; ++which)
       for (auto const& p : parameters) tensor(model.moment(p, which));
@@ -309,7 +312,9 @@ template <class T> CheckpointHead load_checkpoint(std::string const& path, T& mo
       const std::byte* bytes = reader.bytes(n);
       if (n != p.size() * sizeof(S)) fail("checkpoint", path + " has tensors of other sizes than it says");
       const auto to = set == 0 ? model.value(p) : model.moment(p, set - 1);
-      std::memcpy(static_cast<void*>(to.data()), bytes, n);
+      std::vector<S> values(to.size());  // the file promises no alignment
+      std::memcpy(static_cast<void*>(values.data()), bytes, n);
+      memory<typename T::backend>::write(to.data(), values.data(), values.size());
     }
   if (all) {
     model.set_steps(head.optimizer_steps);

@@ -134,9 +134,9 @@ template <class T> class Trainer {
     double squares = 0;
     std::string first;
     for (auto const& p : model_.parameters()) {
-      const auto g = model_.gradient(p);
+      const OnHost<typename T::backend, typename T::scalar> g(model_.gradient(p).data(), p.size());
       double sum = 0;
-      for (std::size_t i = 0; i < g.size(); ++i)
+      for (std::size_t i = 0; i < p.size(); ++i)
         sum += static_cast<double>(g.data()[i]) * static_cast<double>(g.data()[i]);
       if (first.empty() && !(sum - sum == 0)) first = "; the gradient of " + p.name + " is not finite";
       squares += sum;
@@ -209,6 +209,7 @@ template <class T> TrainReport train(T& model, Split text, TrainOptions const& o
       run.record(LossPoint{static_cast<double>(at), s.loss});
       const double each = step_seconds / static_cast<double>(timed), left = static_cast<double>(o.steps - at);
       report.step(
+          StepLine  // named, since nvcc loses the designators of a bare list here
           {.step = at,
            .loss = s.loss,
            .lr = s.lr,

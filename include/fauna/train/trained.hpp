@@ -47,6 +47,7 @@ template <LanguageModel M, Backend B> class Trained {
   using model = M;
   using backend = B;
   using scalar = typename B::scalar;
+  using Region = typename memory<B>::region;
 
   /// Parameters drawn from the seed. Results do not depend on the number of threads; by default the backend's own.
   explicit Trained(seed s = {}, int threads = B{}.threads) : seed_(s.value), threads_(threads) {
@@ -122,6 +123,10 @@ template <LanguageModel M, Backend B> class Trained {
     if (norm > need) need = norm;
     grow(scratch_region_, need);
     scratch_ = scratch_region_.arena();
+    if constexpr (memory<B>::remote) {  // pages that nobody writes cost nothing
+      if (need > host_scratch_region_.bytes()) host_scratch_region_ = fauna::Region(need);
+      host_scratch_ = host_scratch_region_.arena();
+    }
     grow(state_region_, state_bytes<M, scalar>(shape));
     Arena a = state_region_.arena();
     M::plan_state(state_, shape, a);
@@ -175,17 +180,18 @@ template <LanguageModel M, Backend B> class Trained {
   /// Evaluation: losses [rows] in nats; 0 for rows without a target.
   void losses(Batch const& batch, scalar* losses) {
     clear_state(state_);
-    M::losses(call(batch, mode::eval, {}, nullptr), weights_, state_, losses);
+    to_host(Matrix<scalar>(losses, batch.rows, 1),
+            [&](Matrix<scalar> y) { M::losses(call(batch, mode::eval, {}, nullptr), weights_, state_, y.data()); });
   }
   /// logits [rows, vocab] of every row, or [sequences, vocab] of the last row of each sequence.
   void logits(Batch const& batch, Matrix<scalar> y, Tap<scalar> const* tap = nullptr) {
     clear_state(state_);
-    M::logits(call(batch, mode::eval, {}, tap), weights_, state_, y);
+    to_host(y, [&](Matrix<scalar> z) { M::logits(call(batch, mode::eval, {}, tap), weights_, state_, z); });
   }
   /// The same with a cache, which the rows are added to. prepare_inference must know its context.
   template <class K> void logits(K& cache, Batch batch, Matrix<scalar> y, Tap<scalar> const* tap = nullptr) {
     batch.past = cache.lengths();
-    M::logits(call(batch, mode::eval, {}, tap), weights_, cache.state(), y);
+    to_host(y, [&](Matrix<scalar> z) { M::logits(call(batch, mode::eval, {}, tap), weights_, cache.state(), z); });
     cache.advance(batch);
   }
 
@@ -199,6 +205,7 @@ template <LanguageModel M, Backend B> class Trained {
     B b{};
     b.threads = threads_;
     b.scratch = &scratch_;
+    if constexpr (memory<B>::remote) b.host_scratch = &host_scratch_;
     return b;
   }
   Call<B> call(Batch const& batch, mode m, Key key, Tap<scalar> const* tap) {
@@ -209,6 +216,17 @@ template <LanguageModel M, Backend B> class Trained {
     c.key = key;
     c.tap = tap;
     return c;
+  }
+  /// f writes y, or, where the backend's tensors are out of the host's sight, a tensor that is then copied to y.
+  template <class F> void to_host(Matrix<scalar> y, F&& f) {
+    if constexpr (memory<B>::remote) {
+      grow(output_region_, y.size() * sizeof(scalar));
+      const Matrix<scalar> z(static_cast<scalar*>(output_region_.data()), y.rows(), y.cols());
+      f(z);
+      for (int r = 0; r < y.rows(); ++r) memory<B>::read(y.row(r), z.row(r), static_cast<std::size_t>(y.cols()));
+    } else {
+      f(y);
+    }
   }
   template <class W> void bind(W& w, Region const& r) {
     std::size_t i = 0;
@@ -233,8 +251,17 @@ template <LanguageModel M, Backend B> class Trained {
     M::visit(weights_, Place{}, [&](Tensor const& t, auto& v) {
       const Key key = Key{seed_, 0}.child(i++);
       const float deviation = t.init.deviation_at(t.at.layers);
-      for (std::size_t e = 0; e < v.size(); ++e)
-        v.data()[e] = static_cast<scalar>(deviation > 0 ? t.init.mean + deviation * key.normal(e) : t.init.mean);
+      const auto draw = [&](scalar* to) {
+        for (std::size_t e = 0; e < v.size(); ++e)
+          to[e] = static_cast<scalar>(deviation > 0 ? t.init.mean + deviation * key.normal(e) : t.init.mean);
+      };
+      if constexpr (memory<B>::remote) {
+        std::vector<scalar> drawn(v.size());
+        draw(drawn.data());
+        memory<B>::write(v.data(), drawn.data(), v.size());
+      } else {
+        draw(v.data());
+      }
     });
   }
   template <class St> void clear_state(St& s) {
@@ -252,6 +279,9 @@ template <LanguageModel M, Backend B> class Trained {
   typename M::template Saved<scalar> saved_;
   typename M::template State<scalar> state_, dstate_;
   Arena scratch_;
+  Region output_region_;  // only where tensors are remote, as host_scratch_
+  fauna::Region host_scratch_region_;
+  Arena host_scratch_;
   std::vector<Segment<scalar>> segments_;
   std::vector<gradient_state> states_;
   MemoryPlan planned_;

@@ -21,8 +21,7 @@ FAUNA_KERNEL inline float activation_of(activation a, float x) {
 FAUNA_KERNEL inline float activation_slope(activation a, float x) {
   switch (a) {
     case activation::none: return 1;
-    case activation::gelu:
-      return 0.5F * (1 + std::erf(x * 0.707106781F)) + x * 0.398942280F * std::exp(-0.5F * x * x);
+    case activation::gelu: return 0.5F * (1 + std::erf(x * 0.707106781F)) + x * 0.398942280F * std::exp(-0.5F * x * x);
     case activation::gelu_tanh: {
       const float t = std::tanh(0.797884561F * (x + 0.044715F * x * x * x));
       const float du = 0.797884561F * (1 + 0.134145F * x * x);
@@ -69,8 +68,7 @@ template <Device B> struct activate<B> {
     b.launch(kernels::Activate{a, x, y}, simt::element_blocks(y, kernels::Activate::threads));
   }
   static void backward(B const& b, activation a, Matrix<const float> x, Matrix<const float> dy, Matrix<float> dx) {
-    b.launch(kernels::ActivateBackward{a, x, dy, dx},
-             simt::element_blocks(dx, kernels::ActivateBackward::threads));
+    b.launch(kernels::ActivateBackward{a, x, dy, dx}, simt::element_blocks(dx, kernels::ActivateBackward::threads));
   }
 };
 

@@ -1,10 +1,10 @@
 // The activations and their derivatives on vectors, for the loops of this op and of ops/gated and for the epilogues of
 // ops/gemm: one source, so that fused and unfused give the same bits.
 //
-// Both forms of GELU are x (1/2 + t(x)), and their derivatives are 1/2 + t(x), with an odd t that reaches ±1/2: so
-// all four are one formula, t(x) = x P(x²) / Q(x²), with coefficients of their own (minimax on |x| <= edge, by Lawson's
-// reweighted least squares). No exponential, no branch, one division. Beyond the edge t stays what it is there; edges
-// of the two values are floats at which it comes to exactly 1/2.
+// GELU, its tanh form and SiLU are x (1/2 + t(x)), and their derivatives are 1/2 + t(x), with an odd t that ends near
+// ±1/2: so all six are one formula, t(x) = x P(x²) / Q(x²), with coefficients of their own (minimax on |x| <= edge, by
+// Lawson's reweighted least squares). No exponential, no branch, one division. Beyond the edge t stays what it is
+// there; edges of the three values are floats at which it comes to exactly 1/2.
 #pragma once
 #include <fauna/backend/simd.hpp>
 #include <fauna/core/activation.hpp>
@@ -16,7 +16,7 @@ template <int N> struct OddQuotient {
   float p[N];
   float q[6];
 };
-// Largest errors of the fit, in t: 6e-9, 6e-9, 9e-8, 6e-8. Rounding adds about 1e-7.
+// Largest errors of the fit, in t: 6e-9, 6e-9, 8e-12, 9e-8, 6e-8, 4e-8. Rounding adds up to 2e-7.
 inline constexpr OddQuotient<6> gelu_fit{
     5.4199991F,
     {0.398942262F, 0.0332892053F, 0.00464552641F, 0.000163431003F, 6.3498087e-06F, 2.34290773e-08F},
@@ -25,6 +25,10 @@ inline constexpr OddQuotient<6> gelu_tanh_fit{
     5.0699997F,
     {0.398942292F, 0.0306123961F, 0.00362931727F, 0.000134133283F, 6.90831394e-06F, 2.28018493e-08F},
     {1.0F, 0.244225994F, 0.0244303979F, 0.00130000419F, 7.52860869e-05F, 1.26982047e-06F}};
+inline constexpr OddQuotient<6> silu_fit{
+    16.95005F,
+    {0.25F, 0.008822041F, 6.949077e-05F, 1.6731391e-07F, 1.1176791e-10F, 9.4863065e-15F},
+    {1.0F, 0.1186215F, 0.0018297544F, 7.890288e-06F, 1.0375846e-08F, 3.0023182e-12F}};
 inline constexpr OddQuotient<7> gelu_slope_fit{
     5.75F,
     {0.797884822F, -0.0320034102F, 0.0141911795F, 7.0784763e-06F, 3.45184744e-05F, 1.52485242e-07F, 1.52924992e-10F},
@@ -33,6 +37,10 @@ inline constexpr OddQuotient<7> gelu_tanh_slope_fit{
     5.25F,
     {0.797884762F, -0.0494293272F, 0.0133376168F, -0.000292415963F, 2.82530837e-05F, -9.67088667e-08F, 1.29505795e-09F},
     {1.0F, 0.273035944F, 0.0314552858F, 0.00169851549F, 0.000110878689F, 4.09964514e-06F}};
+inline constexpr OddQuotient<7> silu_slope_fit{
+    19.0F,
+    {0.49999982F, 0.034642894F, 0.0015119681F, 2.2332535e-05F, 9.980705e-08F, 5.4847724e-11F, -8.757237e-15F},
+    {1.0F, 0.23595153F, 0.017349912F, 0.00041027676F, 3.6237138e-06F, 6.714805e-09F}};
 
 template <int W, int N> FAUNA_INLINE void odd_quotient(vfloat<W>& t, vfloat<W> const& x, OddQuotient<N> const& k) {
   vfloat<W> c, u, p, q;
@@ -47,15 +55,6 @@ template <int W, int N> FAUNA_INLINE void odd_quotient(vfloat<W>& t, vfloat<W> c
   t = c * (p / q);
 }
 
-/// σ(x) and 1 - σ(x), each to 3 ulp: of the two e^±|x| never overflows, and neither is found by subtraction.
-template <int W> FAUNA_INLINE void sigmoid(vfloat<W>& s, vfloat<W>& rest, vfloat<W> const& x) {
-  vfloat<W> e;
-  exp<W>(e, x < 0.0F ? x : -x);
-  const vfloat<W> large = 1.0F / (e + 1.0F), small = e * large;
-  s = x < 0.0F ? small : large;
-  rest = x < 0.0F ? large : small;
-}
-
 /// y = A(x), to 3e-7 |x| (relu_squared: correctly rounded). NaN stays NaN.
 template <activation A, int W> FAUNA_INLINE void activate_lanes(vfloat<W>& y, vfloat<W> const& x) {
   vfloat<W> t;
@@ -66,9 +65,8 @@ template <activation A, int W> FAUNA_INLINE void activate_lanes(vfloat<W>& y, vf
     odd_quotient<W>(t, x, gelu_tanh_fit);
     y = x * (t + 0.5F);
   } else if constexpr (A == activation::silu) {
-    vfloat<W> rest;
-    sigmoid<W>(t, rest, x);
-    y = x * t;
+    odd_quotient<W>(t, x, silu_fit);
+    y = x * (t + 0.5F);
   } else {
     y = x;
     if constexpr (A != activation::none) y = x < 0.0F ? vfloat<W>{} : x;
@@ -86,9 +84,8 @@ template <activation A, int W> FAUNA_INLINE void activate_gradient_lanes(vfloat<
     odd_quotient<W>(t, x, gelu_tanh_slope_fit);
     g = t + 0.5F;
   } else if constexpr (A == activation::silu) {
-    vfloat<W> rest;
-    sigmoid<W>(t, rest, x);
-    g = t * (1.0F + x * rest);
+    odd_quotient<W>(t, x, silu_slope_fit);
+    g = t + 0.5F;
   } else if constexpr (A == activation::relu_squared) {
     g = x < 0.0F ? vfloat<W>{} : x + x;
   } else {

@@ -7,7 +7,9 @@
 namespace fauna::inline v0 {
 namespace kernels {
 
-struct AdamWFloats { float keep, step_size, root_scale; };
+struct AdamWFloats {
+  float keep, step_size, root_scale;
+};
 
 struct AdamW {
   static constexpr int threads = 256;

@@ -37,6 +37,11 @@ template <class P, isa T, unsigned Tag> struct add<Cpu<P, T, Tag>> {
       }
     });
   }
+  static double total(Cpu<P, T, Tag> const&, const float* x, int n) {
+    double sum = 0;
+    for (int i = 0; i < n; ++i) sum += static_cast<double>(x[i]);
+    return sum;
+  }
 };
 
 }  // namespace fauna::inline v0

@@ -38,7 +38,9 @@ struct Elements {
 /// Sums of `term` over 256 rows and 32 columns a block: each warp has every eighth row, then the warps are added up.
 template <class Term> struct ColumnParts {
   static constexpr int warps = 8, threads = warps * warp_size, rows_of_part = 256;
-  struct Shared { float sum[warps][warp_size]; };
+  struct Shared {
+    float sum[warps][warp_size];
+  };
   Term term;
   Matrix<float> parts;  ///< [row parts, columns]
   int rows;
@@ -97,6 +99,13 @@ template <Device B> struct add<B> {
   }
   static void column_sums(B const& b, Matrix<const float> x, float* sums) {
     simt::column_sums(b, kernels::Elements{x}, x.rows(), x.cols(), sums);
+  }
+  static double total(B const& b, const float* x, int n) {
+    std::vector<float> copy(static_cast<std::size_t>(n));
+    b.download(copy.data(), x, n);
+    double sum = 0;
+    for (const float v : copy) sum += static_cast<double>(v);
+    return sum;
   }
 };
 

@@ -1,4 +1,6 @@
 #pragma once
+#include <type_traits>
+
 #include <fauna/ops/add/op.hpp>
 
 namespace fauna::inline v0 {
@@ -15,6 +17,11 @@ template <class S> struct add<Ref<S>> {
   static void column_sums(Ref<S> const&, Matrix<const S> x, S* sums) {
     for (int r = 0; r < x.rows(); ++r)
       for (int c = 0; c < x.cols(); ++c) sums[c] += x(r, c);
+  }
+  static auto total(Ref<S> const&, const S* x, int n) {
+    std::conditional_t<std::is_same_v<S, float>, double, S> sum{};
+    for (int i = 0; i < n; ++i) sum += x[i];
+    return sum;
   }
 };
 

@@ -23,7 +23,8 @@ template <int D> struct AttentionTile {
   static constexpr int stride = D | 1;                             ///< odd, so that lanes read different banks
 };
 
-/// Where the rows of one sequence lie; rows are counted from the start of the sequence, those before the batch included.
+/// Where the rows of one sequence lie; rows are counted from the start of the sequence, those before the batch
+/// included.
 struct AttentionSequence {
   Batch batch;
   AttentionShape shape;
@@ -226,8 +227,8 @@ template <int D, bool ByKey> struct AttentionBackward : AttentionTile<D> {
   }
   /// y[r] = own row r · the lane's row of the tile
   template <class T, class Row>
-  static FAUNA_KERNEL void dot(T const& t, Shared& s, const float* rows, int at, int to, Heads<const float> in, int head,
-                               Row row, float (&y)[Tile::rows_of_warp]) {
+  static FAUNA_KERNEL void dot(T const& t, Shared& s, const float* rows, int at, int to, Heads<const float> in,
+                               int head, Row row, float (&y)[Tile::rows_of_warp]) {
     load(t, s, at, to, in, head, row);
     const int own = t.warp() * Tile::rows_of_warp;
     for (int r = 0; r < Tile::rows_of_warp; ++r) y[r] = 0;

@@ -11,7 +11,9 @@ namespace kernels {
 /// Σ g² of each piece, in double, where the square of no float but zero is zero and none overflows.
 struct PieceSquares {
   static constexpr int warps = 8, threads = warps * warp_size;
-  struct Shared { double of_warp[warps]; };
+  struct Shared {
+    double of_warp[warps];
+  };
   const SegmentPieces* segments;
   int n;
   double* sums;  ///< [pieces]
@@ -28,7 +30,9 @@ struct PieceSquares {
 /// The pieces of each segment, a block for each: every thread adds every 256th, then the block its threads.
 struct SegmentSquares {
   static constexpr int warps = 8, threads = warps * warp_size;
-  struct Shared { double of_warp[warps]; };
+  struct Shared {
+    double of_warp[warps];
+  };
   const SegmentPieces* segments;
   int n, pieces;
   const double* sums;

@@ -14,7 +14,9 @@ namespace kernels {
 /// A block for each row of logits z: the loss and, with Gradient, z ← scale (softmax(z) - [v = target]).
 template <bool Gradient> struct CrossEntropy {
   static constexpr int warps = 8, threads = warps * warp_size;
-  struct Shared { float of_warp[warps]; };
+  struct Shared {
+    float of_warp[warps];
+  };
   Matrix<float> z;
   const int* targets;
   int ignore;

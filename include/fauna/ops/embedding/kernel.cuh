@@ -25,7 +25,9 @@ template <class E> struct Pick {
 /// blocks end as soon as they find an earlier row with theirs.
 struct Scatter {
   static constexpr int warps = 8, threads = warps * warp_size;
-  struct Shared { unsigned hits[warps]; };
+  struct Shared {
+    unsigned hits[warps];
+  };
   const int* ids;
   Matrix<const float> dy;
   Matrix<float> dtable;

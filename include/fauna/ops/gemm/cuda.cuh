@@ -1,5 +1,5 @@
-// Matrix products by cuBLASLt. It takes base and bias into the product; activation, gate and what they keep are a kernel
-// after it (kernel.cuh).
+// Matrix products by cuBLASLt. It takes base and bias into the product; activation, gate and what they keep are a
+// kernel after it (kernel.cuh).
 //
 // cuBLASLt thinks in columns: a row-major matrix is its transpose there, so C = A B is asked for as Cᵀ = Bᵀ Aᵀ.
 #pragma once
@@ -89,8 +89,8 @@ class Plan {
 
  private:
   static void layout(cublasLtMatrixLayout_t& l, int rows, int cols, int stride) {
-    check(cublasLtMatrixLayoutCreate(&l, CUDA_R_32F, static_cast<std::uint64_t>(rows),
-                                     static_cast<std::uint64_t>(cols), stride),
+    check(cublasLtMatrixLayoutCreate(&l, CUDA_R_32F, static_cast<std::uint64_t>(rows), static_cast<std::uint64_t>(cols),
+                                     stride),
           "gemm");
   }
 };

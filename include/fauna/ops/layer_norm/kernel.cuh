@@ -1,5 +1,5 @@
-// Layer norm as kernels: a warp for each row, in lanes of columns; sums over the rows as in ops/add/kernel.cuh. The maths
-// is in op.hpp.
+// Layer norm as kernels: a warp for each row, in lanes of columns; sums over the rows as in ops/add/kernel.cuh. The
+// maths is in op.hpp.
 #pragma once
 #include <cmath>
 
@@ -86,8 +86,7 @@ template <Device B> struct layer_norm<B> {
                        Matrix<const float> dy, Matrix<float> dx, Matrix<const float> base, float* dweight,
                        float* dbias) {
     // The sums first: dx may be dy.
-    if (dweight)
-      simt::column_sums(b, kernels::LayerNormWeightTerm{x, dy, mean, rstd}, x.rows(), x.cols(), dweight);
+    if (dweight) simt::column_sums(b, kernels::LayerNormWeightTerm{x, dy, mean, rstd}, x.rows(), x.cols(), dweight);
     if (dbias) simt::column_sums(b, kernels::Elements{dy}, x.rows(), x.cols(), dbias);
     b.launch(kernels::LayerNormBackward{x, weight, mean, rstd, dy, dx, base},
              simt::parts(x.rows(), kernels::LayerNormBackward::warps));

@@ -1,0 +1,58 @@
+// Every op of the CUDA policy, and attention for every size of head that a model of the library has: compiled to see
+// that nvcc takes them and what registers they need. There is nothing to run.
+#include <fauna/ops/cuda.cuh>
+
+using namespace fauna;
+
+namespace {
+
+template <class B, int HeadSize> void attend(B const& b) {
+  attention<B>::template forward<HeadSize>(b, {}, {}, {}, {}, {}, {}, nullptr);
+  attention<B>::template backward<HeadSize>(b, {}, {}, {}, {}, {}, {}, nullptr, {}, {}, {}, {});
+}
+
+template <class B> void every_op(B const& b) {
+  const Matrix<float> m;
+  const Matrix<const float> w;
+  const Matrix<const bf16> half;
+  float* const f = nullptr;
+  activate<B>::forward(b, activation::gelu, m, m);
+  activate<B>::backward(b, activation::gelu, m, m, m);
+  adamw<B>::step(b, nullptr, 0, {});
+  add<B>::run(b, m, m, m);
+  add<B>::clear(b, m);
+  add<B>::column_sums(b, m, f);
+  add<B>::total(b, f, 0);
+  clip<B>::global_norm(b, nullptr, 0);
+  cross_entropy<B>::loss(b, m, w, f, nullptr, -1, f);
+  cross_entropy<B>::loss_and_gradient(b, m, w, f, nullptr, -1, 1, f, m, m, f);
+  dropout<B>::apply(b, {}, 0.1F, m, m, m);
+  embedding<B>::forward(b, nullptr, w, m, m);
+  embedding<B>::forward(b, nullptr, half, m, m);
+  embedding<B>::backward(b, nullptr, m, m);
+  gated<B>::forward(b, activation::silu, m, m);
+  gated<B>::backward(b, activation::silu, m, m, m);
+  gemm<B>::nt(b, m, w, m);
+  gemm<B>::nn(b, m, w, m);
+  gemm<B>::tn(b, m, w, m);
+  layer_norm<B>::forward(b, m, f, f, m, f, f, 1e-5);
+  layer_norm<B>::backward(b, m, f, f, f, m, m, m, f, f);
+  rms_norm<B>::forward(b, m, f, 0, m, f, 1e-5);
+  rms_norm<B>::backward(b, m, f, 0, f, m, m, m, f);
+  rope<B>::forward(b, {}, {}, m, m);
+  rope<B>::backward(b, {}, {}, m, m);
+  sgd<B>::step(b, nullptr, 0, {});
+  attend<B, 16>(b);
+  attend<B, 32>(b);
+  attend<B, 64>(b);
+  attend<B, 80>(b);
+  attend<B, 96>(b);
+  attend<B, 128>(b);
+  attend<B, 256>(b);
+}
+
+}  // namespace
+
+void compiled_not_run(Cuda<> const& b) { every_op(b); }
+
+int main() {}

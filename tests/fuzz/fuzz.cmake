@@ -1,0 +1,6 @@
+# 100,000 inputs at every landing; 1,000,000 with FAUNA_EVERYTHING.
+set(fuzz_inputs 100000)
+if(FAUNA_EVERYTHING)
+  set(fuzz_inputs 1000000)
+endif()
+fauna_test(fuzz/safetensors ${CMAKE_CURRENT_LIST_DIR}/run ${fuzz_inputs} ${work}/fuzz ${FAUNA_CLANGXX})

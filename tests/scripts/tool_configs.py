@@ -1,0 +1,180 @@
+#!/usr/bin/env python3
+"""tool_configs.py FAUNA WORK MODELS: what tools/fauna's program FAUNA makes of a config.json, field by field, and of
+directories that are no models. MODELS has directories of every family. Nothing is compiled.
+"""
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+
+fauna, work, models = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
+failed = 0
+
+
+def run(*words):
+    done = subprocess.run([fauna, *map(str, words)], capture_output=True, text=True, check=False)
+    return done.returncode, (done.stdout + done.stderr).strip()
+
+
+def expect(what, words, status, *arguments):
+    global failed
+    got, said = run(*arguments)
+    missing = [w for w in words if w not in said]
+    if missing or (got == 0) != (status == 0):
+        print(f"{what}: ends with {got} and says '{said}', not {missing or 'a failure'}")
+        failed += 1
+
+
+def config(family, change):
+    fields = json.loads((models / family / "config.json").read_text())
+    fields.update({k: v for k, v in change.items() if v is not ...})
+    return {k: v for k, v in fields.items() if change.get(k) is not ...}
+
+
+def write(text):
+    (work / "one").mkdir(exist_ok=True)
+    (work / "one/config.json").write_text(text)
+
+
+def refused(family, change, words):
+    """The error names the field and its value, and says `words`. `...` removes a field."""
+    write(json.dumps(config(family, change)))
+    expect(f"{family} with {change}", words if isinstance(words, tuple) else (words,), 1, "type", work / "one")
+
+
+def taken(family, change, *words):
+    write(json.dumps(config(family, change)))
+    expect(f"{family} with {change}", words, 0, "type", work / "one")
+
+
+def rope(**fields):
+    return {"rope_parameters": {"rope_type": "default", "rope_theta": 10000.0} | fields}
+
+
+OLD = {"rope_parameters": ..., "rope_theta": 500000.0}
+LLAMA3 = {"factor": 32.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192}
+
+
+def any_family():
+    refused("llama_untied", {"model_type": "mamba"}, 'model_type = "mamba", expected one of gpt2, gpt_neox, llama')
+    refused("llama_untied", {"model_type": ...}, "model_type = nothing, expected one of gpt2, gpt_neox, llama")
+    refused("llama_untied", {"architectures": ["LlamaForSequenceClassification"]},
+            ("architectures = ", 'expected ["LlamaForCausalLM"]'))
+    for family, width in (("llama_untied", "hidden_size"), ("gpt_neox", "hidden_size"), ("gpt2", "n_embd")):
+        for value in ("24", -24, 0, 1.5, 10**10, True):
+            refused(family, {width: value}, f"{width} = {json.dumps(value)}, expected a whole number")
+        refused(family, {width: ...}, f"{width} = nothing, expected a whole number")
+        refused(family, {"num_experts": 8}, ("num_experts = 8, expected no such field", "not implemented"))
+        refused(family, {"sliding_window": 4096}, "sliding_window = 4096, expected no such field")
+        refused(family, {"quantization_config": {"bits": 4}}, 'quantization_config = {"bits":4}, expected null')
+        refused(family, {"is_encoder_decoder": True}, "is_encoder_decoder = true, expected false")
+        refused(family, {"eos_token_id": "x"}, 'eos_token_id = "x", expected a token id or a list')
+        refused(family, {"tie_word_embeddings": 1}, "tie_word_embeddings = 1, expected true")
+        taken(family, {"sliding_window": None, "torch_dtype": "bfloat16", "eos_token_id": [1, 2]}, "fauna::")
+    write('{"model_type": "llama", "model_type": "gpt2"}')
+    expect("a field twice", ['has "model_type" twice'], 1, "type", work / "one")
+    write("[1]")
+    expect("a list", ["config.json is no object"], 1, "type", work / "one")
+    write('{"model_type": ')
+    expect("half a file", ["config.json is no JSON"], 1, "type", work / "one")
+
+
+def llama():
+    f = "llama_untied"
+    taken(f, {}, "fauna::Llama<fauna::LlamaConfig{.layers = 2, .heads = 4, .kv_heads = 2, .head_size = 6, .width = 24, "
+          ".hidden = 40, .context = 32, .vocab = 29, .base = 10000.0, .tied = false, .epsilon = 1e-05F}>")
+    taken(f, {"num_key_value_heads": None, "head_dim": ...}, ".kv_heads = 4, .head_size = 6,")
+    taken(f, {"mlp_bias": True, "attention_bias": True}, ".attention_bias = true, .mlp_bias = true")
+    taken(f, {"hidden_act": "gelu_new", "tie_word_embeddings": True}, ".tied = true", "activation::gelu_tanh")
+    taken(f, OLD | {"rope_scaling": None}, ".base = 500000.0, .tied")
+    taken(f, OLD | {"rope_scaling": {"type": "linear", "factor": 2}}, ".base = 500000.0, .scaling", "::linear, .factor = 2.0}")
+    wanted = "::llama3, .factor = 32.0, .low = 1.0, .high = 4.0, .original = 8192}"
+    taken(f, OLD | {"rope_scaling": {"rope_type": "llama3"} | LLAMA3}, ".base = 500000.0, .scaling", wanted)
+    taken(f, rope(rope_type="llama3", **LLAMA3), ".base = 10000.0, .scaling", wanted)
+    for kind in ("yarn", "dynamic", "longrope"):
+        refused(f, rope(rope_type=kind, factor=4.0), f'rope_parameters.rope_type = "{kind}", expected one of default, linear, llama3')
+        refused(f, OLD | {"rope_scaling": {"type": kind, "factor": 4.0}}, f'rope_scaling.type = "{kind}", expected one of')
+    refused(f, rope(rope_type="linear"), "rope_parameters.factor = nothing, expected a number above 0")
+    refused(f, rope(rope_type="linear", factor=2, beta_fast=32), "rope_parameters.beta_fast = 32, expected no such field")
+    refused(f, rope(rope_type=5), "rope_parameters.rope_type = 5, expected a text")
+    refused(f, rope(rope_theta="x"), 'rope_parameters.rope_theta = "x", expected a number')
+    refused(f, rope(rope_theta=0), "rope_parameters.rope_theta = 0, expected a number above 0")
+    refused(f, rope(rope_type="llama3", type="linear", **LLAMA3), 'rope_parameters.type = "linear", expected the same')
+    refused(f, rope(rope_type="llama3", **LLAMA3 | {"original_max_position_embeddings": 81.5}),
+            "original_max_position_embeddings = 81.5, expected a whole number")
+    refused(f, rope(partial_rotary_factor=0.5), "a partial_rotary_factor of 1, the only one")
+    refused(f, {"partial_rotary_factor": 0.5}, "partial_rotary_factor = 0.5, expected a partial_rotary_factor of 1")
+    refused(f, {"rope_theta": 500000.0}, ("rope_theta = 10000.0, expected the 500000", "of rope_theta"))
+    refused(f, {"rope_parameters": 7}, "rope_parameters = 7, expected an object")
+    refused(f, {"rope_scaling": {"type": "linear", "factor": 2}}, ("rope_scaling = {", "expected nothing, beside rope_parameters"))
+    refused(f, {"rope_interleaved": True}, "rope_interleaved = true, expected false")
+    refused(f, {"hidden_act": "tanh"}, ('hidden_act = "tanh", expected one of gelu', "silu"))
+    refused(f, {"attention_bias": "yes"}, 'attention_bias = "yes", expected true or false')
+    refused(f, {"mlp_bias": 1}, "mlp_bias = 1, expected true or false")
+    refused(f, {"num_key_value_heads": 3}, "num_key_value_heads = 3, expected a number that divides the 4 heads")
+    refused(f, {"head_dim": 7}, "head_dim = 7, expected an even number")
+    refused(f, {"num_attention_heads": 10, "head_dim": ...}, "num_attention_heads = 10, expected a number that divides the width of 24")
+    refused(f, {"pretraining_tp": 2}, "pretraining_tp = 2, expected 1")
+    refused(f, {"rms_norm_eps": 0}, "rms_norm_eps = 0, expected a number above 0")
+    refused(f, {"layer_types": ["sliding_attention"]}, 'layer_types = ["sliding_attention"], expected no such field')
+
+
+def gpt_neox():
+    f = "gpt_neox"
+    taken(f, {}, "fauna::GptNeoX<fauna::GptNeoXConfig{.layers = 2, .heads = 2, .width = 24, .hidden = 40, .context = 32, "
+          ".vocab = 29, .rotary = 4, .base = 10000.0, .epsilon = 1e-05F, .parallel = true, .tied = false, .act = fauna::activation::gelu}>")
+    wide = {"hidden_size": 64}
+    taken(f, wide | {"rope_parameters": ..., "rotary_pct": 0.5, "rotary_emb_base": 77}, ".rotary = 16, .base = 77.0,")
+    taken(f, wide | {"rope_parameters": ...}, ".rotary = 8, .base = 10000.0,")
+    taken(f, wide | rope(), ".rotary = 8, .base = 10000.0,")  # the family's own quarter
+    taken(f, {"use_parallel_residual": False, "hidden_act": "gelu_fast"}, ".parallel = false", "gelu_tanh")
+    for part in (0.01, 0.25, 2):
+        refused(f, {"rope_parameters": ..., "rotary_pct": part}, (f"rotary_pct = {part}, expected a part of the 12 columns", "turn in pairs"))
+    refused(f, rope(rope_type="linear", factor=2), ("rope_parameters = {", "rope_type default, the only one that is implemented for gpt_neox"))
+    refused(f, {"attention_bias": False}, "attention_bias = false, expected true, the only value that is implemented")
+    refused(f, {"num_attention_heads": 5}, "num_attention_heads = 5, expected a number that divides the width of 24")
+    refused(f, {"layer_norm_eps": "1e-5"}, 'layer_norm_eps = "1e-5", expected a number')
+
+
+def gpt2():
+    f = "gpt2"
+    taken(f, {"n_inner": 96}, "fauna::Gpt<fauna::GptConfig{.layers = 2, .heads = 3, .width = 24, .context = 32, .vocab = 29, "
+          ".act = fauna::activation::gelu_tanh}>")
+    taken(f, {"activation_function": "gelu"}, ".act = fauna::activation::gelu}>")
+    for field, value, known in [("scale_attn_by_inverse_layer_idx", True, "false"), ("scale_attn_weights", False, "true"),
+                                ("reorder_and_upcast_attn", True, "false"), ("tie_word_embeddings", False, "true"),
+                                ("add_cross_attention", True, "false"), ("n_inner", 64, "96"), ("layer_norm_epsilon", 1e-6, "1e-05")]:
+        refused(f, {field: value}, f"{field} = {json.dumps(value)}, expected {known}, the only value that is implemented")
+    refused(f, {"activation_function": "relu"}, 'activation_function = "relu", expected one of gelu, gelu_fast')
+    refused(f, {"n_head": 5}, "n_head = 5, expected a number that divides the width of 24")
+
+
+def directories():
+    """No config, no weights, half the shards: said before anything is compiled."""
+    logits = ("--tokens", "1,2", "--out", work / "y.npy")
+    (work / "empty").mkdir()
+    expect("no config.json", ["empty has no config.json"], 1, "logits", work / "empty", *logits)
+    expect("no directory", ["nowhere has no config.json"], 1, "logits", work / "nowhere", *logits)
+    expect("type of an empty folder", ["empty has no config.json"], 1, "type", work / "empty")
+    shutil.copy(models / "llama_untied/config.json", work / "empty")
+    expect("no weights", ["empty has no weights", "model.safetensors.index.json"], 1, "logits", work / "empty", *logits)
+    shutil.copytree(models / "llama_sharded", work / "shards")
+    (work / "shards/model-00002-of-00003.safetensors").unlink()
+    expect("a shard missing", ["the shard", "model-00002-of-00003.safetensors is missing"], 1, "logits", work / "shards", *logits)
+    whole = (models / "llama_untied/model.safetensors").read_bytes()
+    (work / "empty/model.safetensors").write_bytes(whole[: len(whole) // 2])
+    expect("half a file", ["was it copied or downloaded in full?"], 1, "logits", work / "empty", *logits)
+    expect("no tokens", ["no --tokens"], 1, "logits", models / "llama_untied", "--out", work / "y.npy")
+    expect("no file to write", ["no --out"], 1, "logits", models / "llama_untied", "--tokens", "1")
+    expect("no such dtype", ["--dtype f16, expected one of f32, bf16"], 1, "logits", models / "llama_untied", *logits, "--dtype", "f16")
+    expect("no such flag", ["unknown flag --token: did you mean --tokens?"], 1, "logits", models / "llama_untied", "--token", "1")
+    expect("no prompt", ["no --prompt"], 1, "generate", models / "llama_untied")
+    expect("no such text", ["there is no file none.txt"], 1, "perplexity", models / "llama_untied", "none.txt")
+
+
+shutil.rmtree(work, ignore_errors=True)
+work.mkdir(parents=True)
+for part in (any_family, llama, gpt_neox, gpt2, directories):
+    part()
+sys.exit(failed > 0)

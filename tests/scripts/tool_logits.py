@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+"""tool_logits.py FAUNA WORK MODELS: `fauna logits` on a directory that the reference library saved: its logits, at once,
+token by token, and from shards; and what is said of weights and tokens that do not fit. One small model is compiled.
+"""
+import array
+import json
+import math
+import pathlib
+import shutil
+import struct
+import subprocess
+import sys
+
+fauna, work, models = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
+
+
+def run(*words):
+    done = subprocess.run([fauna, *map(str, words)], capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def npy(path):
+    """Shape and bytes of a .npy file of little-endian f32 in C order, read by the format's own description."""
+    data = path.read_bytes()
+    assert data[:8] == b"\x93NUMPY\x01\x00", data[:8]
+    (length,) = struct.unpack("<H", data[8:10])
+    assert (10 + length) % 64 == 0 and data[9 + length : 10 + length] == b"\n", length
+    header = eval(data[10 : 10 + length], {})  # a Python literal, by the format
+    assert header["descr"] == "<f4" and header["fortran_order"] is False, header
+    body = data[10 + length :]
+    assert len(body) == 4 * math.prod(header["shape"]), (len(body), header)
+    return header["shape"], body
+
+
+def safetensors(path):
+    data = path.read_bytes()
+    (length,) = struct.unpack("<Q", data[:8])
+    head = json.loads(data[8 : 8 + length])
+    return {n: (t["shape"], data[8 + length + t["data_offsets"][0] : 8 + length + t["data_offsets"][1]])
+            for n, t in head.items() if n != "__metadata__"}
+
+
+def logits(directory, *flags):
+    out = work / "logits.npy"
+    out.unlink(missing_ok=True)
+    status, said = run("logits", directory, "--tokens", tokens, "--out", out, *flags)
+    assert status == 0, said
+    return npy(out)
+
+
+def refused(words, *arguments):
+    status, said = run(*arguments)
+    assert status != 0 and all(w in said for w in words), f"{arguments}: {status}, {said}, not {words}"
+
+
+shutil.rmtree(work, ignore_errors=True)
+work.mkdir(parents=True)
+model = models / "llama_untied"
+golden = safetensors(model / "golden.safetensors")
+(_, length), ids = golden["tokens"]
+(_, _, vocab), reference = golden["logits"]
+tokens = ",".join(map(str, array.array("i", ids)[:length]))
+want = array.array("f", reference)[: length * vocab]
+largest = max(map(abs, want))
+
+shape, once = logits(model)
+assert shape == (length, vocab), shape
+worst = max(abs(a - b) for a, b in zip(array.array("f", once), want))
+print(f"largest difference from the reference: {worst:.2e} of {largest:.2e}")
+assert worst <= 1e-4 * largest  # two libraries that add f32 numbers in different orders
+for flags in (["--decode"], ["--chunk", 3], ["--threads", 1]):
+    assert logits(model, *flags)[1] == once, f"{flags} gives other bits"
+
+# Shards: the same type, so the program is there already; other weights, other numbers, and its own reference.
+sharded = models / "llama_sharded"
+golden = safetensors(sharded / "golden.safetensors")
+tokens = ",".join(map(str, array.array("i", golden["tokens"][1])[:length]))
+want = array.array("f", golden["logits"][1])[: length * vocab]
+worst = max(abs(a - b) for a, b in zip(array.array("f", logits(sharded)[1]), want))
+assert worst <= 1e-4 * max(map(abs, want)), worst
+
+logits_of = ("--out", work / "none.npy", "--tokens")
+mixed = work / "mixed"
+mixed.mkdir()
+shutil.copy(model / "config.json", mixed)
+shutil.copy(models / "gpt2/model.safetensors", mixed)
+refused(["mixed does not fit the model", "21 missing", "model.embed_tokens.weight", "26 unexpected",
+         "transformer.h.0.attn.c_attn.weight"],
+        "logits", mixed, *logits_of, "1,2")
+refused(["--tokens 1,29", "ids from 0 to 28"], "logits", model, *logits_of, "1,29")
+refused(["--tokens 1,,2"], "logits", model, *logits_of, "1,,2")
+refused(["--tokens 1,-2"], "logits", model, *logits_of, "1,-2")
+refused(["33 tokens", "at most the context of 32"], "logits", model, *logits_of, ",".join(["1"] * 33))
+refused(["tokenizer.json"], "generate", model, "--prompt", "a")
+assert not (work / "none.npy").exists()
+
+# Texts: with 29 letters for a vocabulary, each letter is a token, and the logits say what greedy text and perplexity are.
+letters = "abcdefghijklmnopqrstuvwxyzABC"
+spoken = work / "spoken"
+shutil.copytree(model, spoken)
+(spoken / "tokenizer.json").write_text(json.dumps({
+    "version": "1.0", "truncation": None, "padding": None, "added_tokens": [], "normalizer": None,
+    "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True},
+    "post_processor": None, "decoder": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True},
+    "model": {"type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": None, "end_of_word_suffix": None,
+              "fuse_unk": False, "byte_fallback": False, "ignore_merges": False, "vocab": {c: i for i, c in enumerate(letters)},
+              "merges": []}}))
+
+
+def rows_of(text):
+    global tokens
+    tokens = ",".join(str(letters.index(c)) for c in text)
+    values = array.array("f", logits(spoken)[1])
+    return [values[i * 29 : (i + 1) * 29] for i in range(len(text))]
+
+
+def said_by(*words):
+    done = subprocess.run([fauna, *map(str, words)], capture_output=True, text=True, check=True)
+    return done.stdout.rstrip("\n")
+
+
+ends = json.loads((spoken / "config.json").read_text())["eos_token_id"]
+text = "zebra"
+for _ in range(12):
+    best = max(range(29), key=rows_of(text)[-1].__getitem__)
+    if best == ends:
+        break
+    text += letters[best]
+assert len(text) > 8, text
+generate = ("generate", spoken, "--prompt", "zebra", "--max-new-tokens", 12)
+assert said_by(*generate) == text, (said_by(*generate), text)
+assert said_by(*generate, "--chunk", 2, "--threads", 1) == text
+assert said_by(*generate, "--stop", text[7:9]) == text[: text.index(text[7:9], 5)]
+drawn = [said_by(*generate, "--temperature", 1, "--num-samples", 3, "--seed", s) for s in (1, 1, 2)]
+assert drawn[0] == drawn[1] != drawn[2] and drawn[0].count("---------------") == 2, drawn
+
+corpus = "thequickbrownfoxjumps"
+losses = []
+for row, target in zip(rows_of(corpus), corpus[1:]):
+    losses.append(math.log(sum(map(math.exp, row))) - row[letters.index(target)])
+(work / "corpus.txt").write_text(corpus)
+wanted = f"20 tokens in windows of 32: loss {sum(losses) / 20:.4f}, perplexity {math.exp(sum(losses) / 20):.4f}"
+assert wanted in said_by("perplexity", spoken, work / "corpus.txt"), (wanted, said_by("perplexity", spoken, work / "corpus.txt"))
+refused(["--context 33", "at most 32"], "perplexity", spoken, work / "corpus.txt", "--context", 33)

@@ -1,0 +1,8 @@
+// test::Kernels: the policy that tests of kernels run on. Compiled by a host compiler it is the SIMT executor, by nvcc
+// a real device: the same tests are the parity suite of both.
+#pragma once
+#if defined(__CUDACC__)
+#include "gpu_policy.cuh"
+#else
+#include "simt_gemm.hpp"
+#endif

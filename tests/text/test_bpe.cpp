@@ -1,0 +1,387 @@
+// Byte-pair encoding beside the reference tokenizer (tools/oracles/bpe.py), and what it refuses.
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+#include <fauna/core/concepts.hpp>
+#include <fauna/text/bpe.hpp>
+
+#include "../support/temporary.hpp"
+
+using namespace fauna;
+using doctest::Contains;
+
+namespace {
+
+static_assert(Tokenizer<Bpe>);
+
+using Ids = std::vector<int>;
+
+std::string golden(std::string const& name) { return FAUNA_SOURCE_DIR "/tests/golden/" + name; }
+
+/// A linear congruential generator, the oracle's.
+struct Draw {
+  std::uint64_t x;
+  std::uint32_t operator()(std::size_t n) {
+    x = x * 6364136223846793005U + 1442695040888963407U;
+    return static_cast<std::uint32_t>((x >> 33) % n);
+  }
+};
+
+/// FNV-1a, the oracle's.
+struct Hash {
+  std::uint64_t h = 0xcbf29ce484222325U;
+  void byte(std::uint32_t b) { h = (h ^ b) * 0x100000001b3U; }
+  void text(std::string_view s) {
+    for (const char c : s) byte(static_cast<unsigned char>(c));
+  }
+  void number(std::size_t n) {
+    for (int i = 0; i < 4; ++i) byte(static_cast<std::uint32_t>(n >> 8 * i) & 255U);
+  }
+  void ids(Ids const& ids) {
+    number(ids.size());
+    for (const int i : ids) number(static_cast<std::size_t>(i));
+  }
+  std::string hex() const {
+    std::string s;
+    for (int i = 60; i >= 0; i -= 4) s += "0123456789abcdef"[h >> i & 15U];
+    return s;
+  }
+};
+
+/// tests/golden/bpe_expected.json: for one tokenizer, or what all have in common.
+struct Expected {
+  std::size_t count = 0, group = 0, random_ids = 0, ids = 0;
+  std::vector<std::string> fragments, hashes;
+  std::vector<Ids> full;
+
+  explicit Expected(std::string const& tokenizer) {
+    const std::string path = golden("bpe_expected.json"), text = read_file(path);
+    JsonReader in(text, path);
+    in.enter_object();
+    for (std::string key; in.next_key(key);) {
+      if (key == "count") count = static_cast<std::size_t>(in.integer());
+      else if (key == "group") group = static_cast<std::size_t>(in.integer());
+      else if (key == "random_ids") random_ids = static_cast<std::size_t>(in.integer());
+      else if (key == "fragments") fragments = strings(in);
+      else if (key == tokenizer) read(in);
+      else in.skip();
+    }
+    in.end();
+  }
+
+  /// The oracle's string i.
+  std::string string(std::size_t i) const {
+    Draw draw{i};
+    std::string s;
+    if (i % 50 == 49) {
+      for (std::uint32_t n = 40 + draw(400); n > 0; --n)
+        s += static_cast<char>('a' + static_cast<int>(draw(26) % (3 + i % 23)));
+      return s;
+    }
+    const auto scalar = [&](std::uint32_t below) {
+      const std::uint32_t c = draw(below);
+      append_code_point(s, static_cast<char32_t>(c < 0xd800U || c >= 0xe000U ? c : c - 0x800U));
+    };
+    for (std::uint32_t parts = draw(14); parts > 0; --parts) {
+      const std::uint32_t kind = draw(8);
+      if (kind == 5) scalar(0x110000);
+      else if (kind == 6) scalar(0x3000);
+      else {
+        std::string const& f = fragments[draw(fragments.size())];
+        for (std::uint32_t n = kind < 5 ? 1 : 1 + draw(6); n > 0; --n) s += f;
+      }
+    }
+    return s;
+  }
+
+ private:
+  static std::vector<std::string> strings(JsonReader& in) {
+    std::vector<std::string> all;
+    in.enter_array();
+    while (in.next_item()) all.push_back(in.string());
+    return all;
+  }
+  void read(JsonReader& in) {
+    in.enter_object();
+    for (std::string key; in.next_key(key);) {
+      if (key == "ids") ids = static_cast<std::size_t>(in.integer());
+      else if (key == "hashes") hashes = strings(in);
+      else if (key == "full") {
+        in.enter_array();
+        while (in.next_item()) {
+          full.emplace_back();
+          in.enter_array();
+          while (in.next_item()) full.back().push_back(static_cast<int>(in.integer()));
+        }
+      } else {
+        in.skip();
+      }
+    }
+  }
+};
+
+void equals_reference(Bpe const& bpe, std::string const& name) {
+  const Expected e(name);
+  Ids known;
+  for (int i = 0; i < bpe.vocab(); ++i)
+    if (bpe.has(i)) known.push_back(i);
+  REQUIRE(known.size() == e.ids);
+  REQUIRE(e.count >= 10'000);
+  REQUIRE(e.hashes.size() * e.group == e.count);
+  for (std::size_t i = 0; i < e.full.size(); ++i) {
+    INFO(name, ", string ", i, ": ", e.string(i));
+    CHECK(bpe.encode(e.string(i)) == e.full[i]);
+  }
+  for (std::size_t g = 0; g < e.hashes.size(); ++g) {
+    Hash h;
+    for (std::size_t i = g * e.group; i < (g + 1) * e.group; ++i) {
+      const std::string text = e.string(i);
+      const Ids ids = bpe.encode(text);
+      h.ids(ids);
+      h.text(bpe.decode(ids));
+      h.ids(bpe.encode(text, {.match_special = false, .add_special = false}));
+      Draw draw{i};
+      Ids random(e.random_ids);
+      for (int& id : random) id = known[draw(known.size())];
+      h.text(bpe.decode(random, false));
+    }
+    INFO(name, ", strings from ", g * e.group);
+    CHECK(h.hex() == e.hashes[g]);
+  }
+}
+
+Bpe llama3() { return Bpe::from_file(golden("bpe_llama3.json")); }
+
+/// A tokenizer.json of the bytes a and b, the token ab, and these other members.
+std::string small_json(std::string const& members, std::string const& model = {}) {
+  return R"({"version":"1.0","decoder":{"type":"ByteLevel"},)" + members + R"("model":{"type":"BPE",)" + model +
+         R"("vocab":{"a":0,"b":1,"ab":2},"merges":["a b"]}})";
+}
+const std::string byte_level = R"("pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false},)";
+
+Bpe small(std::string const& members, std::string const& model = {}) {
+  return Bpe::from_json(small_json(members, model), "t.json");
+}
+
+}  // namespace
+
+TEST_CASE("ten thousand strings become the reference's tokens, and its text again") {
+  for (const char* name : {"gpt2", "smollm2", "llama3", "qwen2", "llama2"})
+    equals_reference(Bpe::from_file(golden(std::string("bpe_") + name + ".json")), name);
+}
+
+TEST_CASE("so they do with GPT-2's own vocabulary") {
+  const char* shared = std::getenv("FAUNA_SHARED_DIR");
+  const std::string folder = std::string(shared == nullptr ? "" : shared) + "/data/tokenizers/";
+  if (shared == nullptr || ::access((folder + "gpt2-merges.txt").c_str(), R_OK) != 0) {
+    MESSAGE("left out: FAUNA_SHARED_DIR has no data/tokenizers/gpt2-merges.txt");
+    return;
+  }
+  // Its last merge makes a token that is not in the vocabulary, which is refused here as it is by the reference.
+  const std::string vocab = folder + "gpt2-vocab.json", merges = folder + "gpt2-merges.txt";
+  CHECK_THROWS_WITH_AS(Bpe::from_gpt2_files(vocab, merges), Contains("the merge of '\u0120g' and 'azed'"), error);
+  std::string lines = read_file(merges);
+  lines.resize(lines.rfind('\n', lines.size() - 2) + 1);
+  const TemporaryFolder temporary;
+  write_file(temporary / "merges.txt", lines);
+  equals_reference(Bpe::from_gpt2_files(vocab, temporary / "merges.txt"), "shared_gpt2");
+  // A vocabulary that is not spelt in the alphabet of bytes has no token for a space.
+  const Bpe tiny = Bpe::from_file(folder + "tiny-bpe-tokenizer.json");
+  CHECK(tiny.encode("a b") == Ids{97, 98});
+  CHECK_THROWS_WITH_AS(tiny.encode("a b", {.drop_unknown = false}), Contains("has no token for 0x20"), error);
+}
+
+TEST_CASE("short words and long ones merge alike") {
+  // Tables in which every symbol may merge with every other into one of the same few, so that merges go on and on.
+  for (std::uint64_t round = 0; round < 400; ++round) {
+    Draw draw{round};
+    const std::size_t symbols = 2 + draw(5), merges = draw(40);
+    MergeTable table(merges);
+    for (std::size_t i = 0; i < merges; ++i)
+      table.add(static_cast<int>(draw(symbols)), static_cast<int>(draw(symbols)), static_cast<int>(draw(symbols)));
+    Ids word(1 + draw(48));
+    for (int& id : word) id = static_cast<int>(draw(symbols));
+    Ids other = word;
+    std::vector<MergeTable::Merge> pairs(word.size());
+    word.resize(merge_short(table, word.data(), word.size(), pairs.data()));
+    other.resize(merge_long(table, other.data(), other.size()));
+    CHECK(word == other);
+  }
+  const MergeTable none;
+  CHECK(merge_long(none, nullptr, 0) == 0);
+  CHECK(merge_short(none, nullptr, 0, nullptr) == 0);
+}
+
+TEST_CASE("a word of a million letters is no trouble") {
+  const Bpe bpe = small(byte_level);
+  std::string text(1'000'000, 'a');
+  text += 'b';
+  const Ids ids = bpe.encode(text);
+  CHECK(ids.size() == 1'000'000);
+  CHECK(ids.back() == 2);
+  CHECK(bpe.decode(ids) == text);
+}
+
+TEST_CASE("every split gives the text back") {
+  const Expected e("none");
+  const split_rule rules[] = {split_rule::whole, split_rule::gpt2,  split_rule::llama3,
+                              split_rule::qwen2, split_rule::digit, split_rule::digits};
+  for (std::size_t i = 0; i < 2000; ++i)
+    for (const split_rule first : rules)
+      for (const split_rule second : rules) {
+        const SplitStep steps[] = {{first}, {second}};
+        const std::string text = e.string(i);
+        std::string joined;
+        bool empty = false;
+        split_words(text, steps, steps + 2, [&](std::string_view w) {
+          joined += w;
+          empty = empty || w.empty();
+        });
+        REQUIRE(joined == text);
+        REQUIRE(!empty);
+      }
+}
+
+TEST_CASE("special tokens in a text count only where they may") {
+  const Bpe bpe = llama3();
+  const int start = bpe.id("<|start|>"), end = bpe.id("<|end|>");
+  REQUIRE(start >= 0);
+  REQUIRE(end >= 0);
+  CHECK(bpe.special(end));
+  CHECK(!bpe.special(bpe.id("a")));
+  CHECK(bpe.id("no such token") == -1);
+  CHECK(bpe.encode("") == Ids{start});
+  CHECK(bpe.encode("", {.add_special = false}).empty());
+  CHECK(bpe.encode("<|end|>") == Ids{start, end});
+  const Ids text = bpe.encode("<|end|>", {.match_special = false, .add_special = false});
+  CHECK(text.size() > 1);
+  for (const int id : text) CHECK(!bpe.special(id));
+  CHECK(bpe.decode(text) == "<|end|>");
+  CHECK(bpe.decode(Ids{start, bpe.id("a"), end}) == "a");
+  CHECK(bpe.decode(Ids{start, bpe.id("a"), end}, false) == "<|start|>a<|end|>");
+}
+
+TEST_CASE("invalid UTF-8 is refused at its byte") {
+  const Bpe bpe = llama3();
+  CHECK_THROWS_WITH_AS(bpe.encode("plain text \xc3("), Contains("invalid UTF-8 at byte 11"), error);
+  CHECK_THROWS_WITH_AS(bpe.encode("12345678\xed\xa0\x80"), Contains("invalid UTF-8 at byte 8"), error);
+  CHECK_THROWS_WITH_AS(bpe.encode("cut short \xf0\x9f\x98"), Contains("invalid UTF-8 at byte 10"), error);
+}
+
+TEST_CASE("a stream gives whole characters, and in all what decode gives") {
+  for (const char* name : {"bpe_llama3.json", "bpe_llama2.json"}) {
+    const Bpe bpe = Bpe::from_file(golden(name));
+    const Expected e("none");
+    for (std::size_t i = 0; i < 500; ++i) {
+      const Ids ids = bpe.encode(e.string(i));
+      Bpe::Stream stream(bpe);
+      std::string streamed;
+      for (const int id : ids) {
+        const std::string some = stream.push(id);
+        for (std::size_t at = 0; at < some.size();) CHECK_NOTHROW(next_code_point(some, at));
+        streamed += some;
+      }
+      streamed += stream.finish();
+      CHECK(streamed == bpe.decode(ids));
+    }
+  }
+  const Bpe bpe = llama3();
+  const auto byte = [&](const char* b) { return bpe.id(b); };
+  Bpe::Stream stream(bpe);
+  CHECK(stream.push(byte("\xf0")).empty());
+  CHECK(stream.push(byte("\x9f")).empty());
+  CHECK(stream.push(byte("\x98")).empty());
+  CHECK(stream.push(byte("\x80")) == "\U0001f600");
+  CHECK(stream.push(byte("\xe2")).empty());
+  CHECK(stream.push(byte("\x82")).empty());
+  CHECK(stream.push(byte("a")) == "\ufffda");  // one for the start of a character
+  CHECK(stream.push(byte("\xe0")).empty());
+  CHECK(stream.push(byte("\x80")) == "\ufffd\ufffd");  // no character starts so
+  CHECK(stream.push(byte("\xc3")).empty());
+  CHECK(stream.finish() == "\ufffd");
+  CHECK(stream.finish().empty());
+}
+
+TEST_CASE("tokens that do not exist are refused") {
+  const Bpe bpe = small(byte_level);
+  CHECK(bpe.vocab() == 3);
+  CHECK(bpe.encode("abba") == Ids{2, 1, 0});
+  CHECK_THROWS_WITH_AS(bpe.decode(Ids{0, 3}), "[text] token 3, expected one of the vocabulary of t.json", error);
+  CHECK_THROWS_WITH_AS(bpe.decode(Ids{-1}), Contains("token -1"), error);
+  CHECK(bpe.encode("axb") == Ids{2});  // as in the reference: x is left out, and its neighbours meet
+  CHECK_THROWS_WITH_AS(bpe.encode("axb", {.drop_unknown = false}),
+                       "[text] t.json has no token for 0x78, expected one for every byte: or let encode leave it out",
+                       error);
+}
+
+TEST_CASE("what the vocabulary lacks is one unknown token, or one for each, or nothing") {
+  const auto with = [](const char* type, const char* model) {
+    return Bpe::from_json(std::string(R"({"pre_tokenizer":)") +
+                              (*type ? R"({"type":"ByteLevel","add_prefix_space":false})" : "null") +
+                              R"(,"decoder":{"type":")" + (*type ? type : "Fuse") + R"("},"model":{)" + model +
+                              R"("vocab":{"a":0,"b":1,"ab":2,"u":3,"axb":4},"merges":["a b"]}})",
+                          "t.json");
+  };
+  const std::string text = "axxba\u00e9b";
+  CHECK(with("", R"("unk_token":"u","fuse_unk":true,)").encode(text) == Ids{0, 3, 1, 0, 3, 1});
+  CHECK(with("", R"("unk_token":"u",)").encode(text) == Ids{0, 3, 3, 1, 0, 3, 1});
+  CHECK(with("ByteLevel", R"("unk_token":"u","fuse_unk":true,)").encode(text) == Ids{0, 3, 1, 0, 3, 1});
+  CHECK(with("ByteLevel", R"("unk_token":"u",)").encode(text) == Ids{0, 3, 3, 1, 0, 3, 3, 1});  // two bytes
+  const Bpe drops = with("ByteLevel", "");
+  for (int again = 0; again < 2; ++again) CHECK(drops.encode("axb") == Ids{2});
+}
+
+TEST_CASE("what a tokenizer.json says and nobody here does is refused by name") {
+  struct Case {
+    std::string members, model, says;
+  };
+  const std::string split = R"("pre_tokenizer":{"type":"Split","behavior":"Isolated","invert":false,"pattern":)";
+  const Case cases[] = {
+      {R"("pre_tokenizer":{"type":"Metaspace"},)", "",
+       "t.json: pre_tokenizer/type is 'Metaspace', expected one of ByteLevel, Digits, Split, Sequence"},
+      {R"("pre_tokenizer":{"type":"Sequence","pretokenizers":[{"type":"Digits"},{"type":"BertPreTokenizer"}]},)", "",
+       "pre_tokenizer/pretokenizers/1/type is 'BertPreTokenizer'"},
+      {R"("pre_tokenizer":{"type":"Sequence","pretokenizers":[{"type":"ByteLevel"},{"type":"Digits"}]},)", "",
+       "pre_tokenizer/pretokenizers/1/type is 'Digits', expected ByteLevel to be the last step"},
+      {split + R"({"Regex":"\\w+"}},)", "", "'\\w+', expected the regular expression of one of GPT-2, Llama 3, Qwen2"},
+      {split + R"({"String":" "}},)", "", "there is no pre_tokenizer/pattern/Regex"},
+      {byte_level + R"("normalizer":{"type":"NFC"},)", "",
+       "normalizer/type is 'NFC', expected one of Prepend, Replace"},
+      {byte_level + R"("post_processor":{"type":"BertProcessing"},)", "", "post_processor/type is 'BertProcessing'"},
+      {byte_level + R"("post_processor":{"type":"TemplateProcessing","single":[]},)", "", "post_processor/single"},
+      {byte_level + R"("truncation":{"max_length":8},)", "", "truncation is 'set', expected null"},
+      {byte_level + R"("padding":{"pad_id":0},)", "", "padding is 'set', expected null"},
+      {byte_level + R"("added_tokens":[{"id":7,"content":"x","single_word":true}],)", "", "single_word is 'true'"},
+      {byte_level + R"("added_tokens":[{"id":7,"content":"a"}],)", "", "the added token 'a' has the id 7"},
+      {byte_level + R"("added_tokens":[{"id":1,"content":"c"}],)", "", "the added token 'c' has the id 1"},
+      {byte_level + R"("added_tokens":[{"id":99999999,"content":"c"}],)", "",
+       "the id 99999999, expected less than 2^24"},
+      {byte_level, R"("dropout":0.1,)", "model/dropout is '0.1"},
+      {byte_level, R"("end_of_word_suffix":"</w>",)", "model/end_of_word_suffix is '</w>'"},
+      {byte_level, R"("unk_token":"<unk>",)", "unk_token '<unk>' is not in the vocabulary"},
+      {byte_level, R"("byte_fallback":true,)", "t.json has byte_fallback and no token for the byte 0x00"},
+      {byte_level, R"("cache":"x",)", "model/cache is 'x', expected none: fauna does not know this setting"},
+      {byte_level + R"("version2":2,)", "", "version2 is '2'"},
+      {"", "", "decoder/type is 'ByteLevel', expected what the pre_tokenizer is"},
+  };
+  for (Case const& c : cases) {
+    INFO(c.says);
+    CHECK_THROWS_WITH_AS(small(c.members, c.model), Contains(c.says.c_str()), error);
+  }
+  const auto with = [](const char* model, const char* type = "BPE") {
+    return std::string(R"({"decoder":{"type":"ByteLevel"},"pre_tokenizer":{"type":"ByteLevel"},"model":{"type":")") +
+           type + "\"," + model + "}}";
+  };
+  const auto from = [](std::string const& text) { return Bpe::from_json(text, "t.json"); };
+  CHECK_THROWS_WITH_AS(from(with(R"("vocab":{"a":0})", "Unigram")), Contains("model/type is 'Unigram', expected BPE"),
+                       error);
+  CHECK_THROWS_WITH_AS(from(with(R"("vocab":{"a":0,"b":0})")), Contains("'b' with the id 0"), error);
+  CHECK_THROWS_WITH_AS(from(with(R"("vocab":{"a":0,"a":1})")), Contains("'a' with the id 1"), error);
+  CHECK_THROWS_WITH_AS(from(with(R"("vocab":{"a":-1})")), Contains("an id"), error);
+  CHECK_THROWS_WITH_AS(from(with(R"("vocab":{"a":0},"merges":["ab"])")), Contains("a merge"), error);
+  CHECK_THROWS_WITH_AS(from(with(R"("vocab":{"a":0},"merges":[["a"]])")), Contains("two strings in a merge"), error);
+  CHECK_THROWS_WITH_AS(from(with(R"("vocab":{"a":0},"merges":[["a","a"]])")), Contains("the merge of 'a' and 'a'"),
+                       error);
+  CHECK_THROWS_WITH_AS(from(with(R"("vocab":{"a":0},"merges":[)")), Contains("expected a value"), error);
+  CHECK_THROWS_WITH_AS(Bpe::from_file("/no/such/tokenizer.json"), Contains("/no/such/tokenizer.json"), error);
+}

@@ -1,0 +1,61 @@
+// How the programs behind generate and sample write texts.
+#pragma once
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include <fauna/decode/generate.hpp>
+#include <fauna/io/file.hpp>
+#include <tools/src/settings.hpp>
+
+namespace tool {
+
+/// The prompt's text, from a file where it says so.
+inline std::string prompt_of(settings::Generate const& s) {
+  return s.prompt.rfind("FILE:", 0) == 0 ? fauna::read_file(s.prompt.substr(5)) : s.prompt;
+}
+
+/// Writes s.num_samples texts to stdout as they come. `ids`: the prompt's tokens; `shown`: what each text starts with.
+template <class T, class Text>
+void write_texts(T& model, Text const& text, std::vector<int> const& ids, std::vector<int> const& stop_ids,
+                 settings::Generate const& s, std::string const& shown) {
+  const int own = T::model::config.context, prompt = static_cast<int>(ids.size());
+  if (s.context > own)
+    fauna::fail("generate", "--context " + std::to_string(s.context), "at most the model's " + std::to_string(own));
+  const int most = s.context > 0 ? static_cast<int>(s.context) : own, tokens = static_cast<int>(s.max_new_tokens);
+  const int room = most - prompt + 1;  // the last token is drawn, and never read
+  const bool slide = s.at_context_end == "slide";
+  if (!slide && prompt > most)
+    fauna::fail("generate", "a prompt of " + std::to_string(prompt) + " tokens",
+                "at most the context of " + std::to_string(most),
+                "--at-context-end slide goes on from the last " + std::to_string(most));
+  if (s.at_context_end == "stop" && tokens > room)
+    std::fprintf(stderr, "fauna: a text ends with the context of %d, after %d tokens; --at-context-end slide goes on\n",
+                 most, room);
+  fauna::GenerateOptions o{.tokens = tokens,
+                           .temperature = static_cast<float>(s.temperature),
+                           .top_k = static_cast<int>(s.top_k),
+                           .top_p = static_cast<float>(s.top_p),
+                           .min_p = static_cast<float>(s.min_p),
+                           .repetition_penalty = static_cast<float>(s.repetition_penalty),
+                           .seed = s.seed,
+                           .vocab = text.vocab(),
+                           .stop_ids = stop_ids,
+                           .chunk = static_cast<int>(s.chunk),
+                           .context = tokens < room ? prompt + tokens : most,
+                           .at_end = slide                          ? fauna::context_end::slide
+                                     : s.at_context_end == "refuse" ? fauna::context_end::refuse
+                                                                    : fauna::context_end::stop};
+  if (!s.stop.empty()) o.stop = {s.stop};
+  for (long i = 0; i < s.num_samples; ++i) {
+    o.sample = static_cast<std::uint64_t>(i);
+    std::fputs(shown.c_str(), stdout);
+    fauna::generate_text(model, text, ids, o, [](std::string const& piece) {
+      std::fputs(piece.c_str(), stdout);
+      std::fflush(stdout);
+    });
+    std::puts(i + 1 < s.num_samples ? "\n---------------" : "");
+  }
+}
+
+}  // namespace tool
