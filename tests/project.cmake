@@ -78,9 +78,13 @@ fauna_test(flags_nvcc ${scripts}/nvcc_link.sh ${source} ${work}/flags_nvcc ${FAU
 # and the tests of its kernels compiled for a device (they run on the SIMT executor in tests_cuda).
 fauna_test(nvcc/every_op ${scripts}/nvcc_device.sh ${source} ${work}/nvcc/every_op ${FAUNA_NVCC}
            ${CMAKE_CURRENT_SOURCE_DIR}/cuda/every_op.cu --no-run)
-foreach(program IN ITEMS shakespeare llama)
-  fauna_test(nvcc/${program} ${scripts}/nvcc_device.sh ${source} ${work}/nvcc/${program} ${FAUNA_NVCC}
-             ${source}/examples/cuda/${program}.cu ${source}/README.md)
+fauna_test(nvcc/shakespeare ${scripts}/nvcc_device.sh ${source} ${work}/nvcc/shakespeare ${FAUNA_NVCC}
+           ${source}/examples/cuda/shakespeare.cu --no-run)
+fauna_test(nvcc/llama ${scripts}/nvcc_device.sh ${source} ${work}/nvcc/llama ${FAUNA_NVCC}
+           ${source}/examples/cuda/llama.cu)
+foreach(test IN ITEMS ops attention products models)
+  fauna_test(nvcc/parity_${test} ${scripts}/nvcc_parity.sh ${source} ${work}/nvcc/parity_${test} ${FAUNA_NVCC}
+             cuda/test_simt_${test}.cpp $<TARGET_OBJECTS:tests_main>)
 endforeach()
 
 # nvcc's host pass.

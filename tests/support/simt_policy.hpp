@@ -29,11 +29,11 @@ class DeviceMemory {
  public:
   DeviceMemory() = default;
   explicit DeviceMemory(std::size_t bytes) : region_(bytes) {
+    DeviceMemory** free_slot = nullptr;
     for (auto*& slot : all())
-      if (slot == nullptr) {
-        slot = this;
-        break;
-      }
+      if (slot == nullptr) free_slot = &slot;
+    if (free_slot == nullptr) throw std::bad_alloc();
+    *free_slot = this;
     protect(opened() > 0);
   }
   DeviceMemory(DeviceMemory&& o) noexcept : region_(std::move(o.region_)) { replace(&o, this); }

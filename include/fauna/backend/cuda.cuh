@@ -66,6 +66,7 @@ struct Context {
   cudaStream_t stream = nullptr;
   cublasLtHandle_t blas = nullptr;
   Memory workspace;
+  int reads_host_tables = 0;  ///< the device reads the host's memory where it lies, without a driver in between
 
   static Context& get() {
     static Context one;
@@ -85,6 +86,8 @@ struct Context {
     cudaMemPool_t pool = nullptr;
     std::uint64_t all = ~std::uint64_t{0};
     check(cudaGetDevice(&device), "cuda");
+    check(cudaDeviceGetAttribute(&reads_host_tables, cudaDevAttrPageableMemoryAccessUsesHostPageTables, device),
+          "cuda");
     check(cudaDeviceGetDefaultMemPool(&pool, device), "cuda.pool");
     check(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &all), "cuda.pool");
   }
@@ -120,12 +123,14 @@ template <class T> class Temporary {
   T* data_;
 };
 template <class T> struct Uploaded : Temporary<T> {
+  /// `host` has been read when this returns: memory that is not pinned is staged by the driver, or else waited for.
   Uploaded(const T* host, int n) : Temporary<T>(static_cast<std::size_t>(n)) {
-    // From memory that is not pinned: `host` has been read when this returns.
-    if (n > 0)
-      check(cudaMemcpyAsync(this->data_, host, static_cast<std::size_t>(n) * sizeof(T), cudaMemcpyHostToDevice,
-                            Context::get().stream),
-            "cuda.upload");
+    if (n == 0) return;
+    auto const& context = Context::get();
+    check(cudaMemcpyAsync(this->data_, host, static_cast<std::size_t>(n) * sizeof(T), cudaMemcpyHostToDevice,
+                          context.stream),
+          "cuda.upload");
+    if (context.reads_host_tables) check(cudaStreamSynchronize(context.stream), "cuda.upload");
   }
 };
 

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# nvcc_parity.sh SOURCE WORK NVCC FILE MAIN: the test FILE of the kernels as a program for a device, linked with the
+# object MAIN. Without a device the program says so, and this is skipped only where nvcc is missing.
+set -euo pipefail
+source=$1 work=$2 nvcc=$3 file=$4 main=$5
+if [[ ! -x $nvcc ]]; then
+  echo "no nvcc here: skipped"
+  exit 77
+fi
+mkdir -p "$work"
+"$nvcc" -x cu -std=c++20 --expt-relaxed-constexpr -O1 -arch=native "-I$source/include" "-I$source/tests" \
+  -c "$source/tests/$file" -o "$work/test.o" 2>/dev/null ||
+  "$nvcc" -x cu -std=c++20 --expt-relaxed-constexpr -O1 "-I$source/include" "-I$source/tests" \
+    -c "$source/tests/$file" -o "$work/test.o"
+"$nvcc" "$main" "$work/test.o" -o "$work/test" -lcublasLt
+status=0
+"$work/test" --no-intro || status=$?
+[[ $status == 77 ]] && echo "compiled and linked; not run" && exit 0
+exit $status
