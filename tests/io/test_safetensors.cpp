@@ -131,6 +131,8 @@ TEST_CASE("numbers at odd addresses, and runs from the middle") {
   std::vector<float> run(2);
   read_floats(*read.find("f"), 2, 2, run.data());
   CHECK(run == std::vector<float>{1e-40F, 3.5F});
+  read_floats(*read.find("d"), 1, 1, run.data());
+  CHECK(run[0] == -2.0F);
 }
 
 TEST_CASE("every breach of the format is refused, and the error says which") {
@@ -174,6 +176,7 @@ TEST_CASE("every breach of the format is refused, and the error says which") {
       {file_of("{" + entry("a", "F32", "1", "4,0") + "}", four), "a lies at [4, 0)"},
       {file_of("{" + entry("a", "F32", "2", "0,4") + "}", four), "a of F32 [2] has 4 bytes, expected 8"},
       {file_of("{" + entry("a", "F32", "1", "0,3") + "}", noise(3)), "a of F32 [1] has 3 bytes, expected 4"},
+      {file_of("{" + entry("a", "F32", "1", "0,8") + "}", noise(8)), "a of F32 [1] has 8 bytes, expected 4"},
       {file_of("{" + entry("a", "F32", "", "0,0") + "}"), "a of F32 [] has 0 bytes, expected 4"},
       {file_of("{" + entry("a", "U8", huge + "," + huge, "0,4") + "}", four), "more elements than can be counted"},
       {file_of("{" + entry("a", "U8", huge, "0,4") + "}", four), "more elements than can be counted"},

@@ -11,6 +11,7 @@
 #include <new>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include <fauna/backend/simt.cuh>
@@ -30,6 +31,20 @@
 namespace test::simt {
 
 enum class order { ascending, descending, random };
+
+inline std::uint64_t next(std::uint64_t& random) {
+  random = random * 6364136223846793005U + 1442695040888963407U;
+  return random >> 33;
+}
+inline void shuffle(std::vector<int>& v, std::uint64_t& random) {
+  for (std::size_t i = v.size(); i > 1; --i) std::swap(v[i - 1], v[next(random) % i]);
+}
+/// 0 to n - 1, or from n - 1 down.
+inline std::vector<int> turns(int n, order o) {
+  std::vector<int> v;
+  for (int i = 0; i < n; ++i) v.push_back(o == order::descending ? n - 1 - i : i);
+  return v;
+}
 
 /// A stack with a page before it that nothing may touch.
 class Stack {
@@ -119,23 +134,26 @@ class Block {
     call_ = [](void const* g, int i) { (*static_cast<F const*>(g))(i); };
     function_ = &f;
     for (int i = 0; i < threads; ++i) start_at(fiber(i).saved, stacks_[static_cast<std::size_t>(i)], &Block::enter);
-    std::vector<int> turns;
-    for (int i = 0; i < threads; ++i) turns.push_back(o == order::descending ? threads - 1 - i : i);
+    std::vector<int> warps = turns(threads / fauna::warp_size, o), lanes = turns(fauna::warp_size, o);
     for (int left = threads; left > 0;) {
-      if (o == order::random)
-        for (int i = threads - 1; i > 0; --i) {
-          random = random * 6364136223846793005U + 1442695040888963407U;
-          std::swap(turns[static_cast<std::size_t>(i)],
-                    turns[static_cast<std::size_t>(random >> 33) % static_cast<std::size_t>(i + 1)]);
-        }
+      if (o == order::random) shuffle(warps, random);
       bool moved = false;
-      for (const int i : turns) {
-        if (fiber(i).at != meeting::none) continue;
-        resume(i);
-        moved = true;
-        left -= fiber(i).at == meeting::ended;
-        release_warp(i);
-      }
+      // A warp goes on alone as far as it can, so that it is ahead of the others wherever no barrier holds it; in
+      // random order it may stop at any exchange.
+      for (const int w : warps)
+        for (bool again = true; again;) {
+          again = false;
+          if (o == order::random) shuffle(lanes, random);
+          for (const int lane : lanes) {
+            const int i = w * fauna::warp_size + lane;
+            if (fiber(i).at != meeting::none) continue;
+            resume(i);
+            again = moved = true;
+            left -= fiber(i).at == meeting::ended;
+            release_warp(i);
+          }
+          again = again && (o != order::random || next(random) % 4 != 0);
+        }
       if (!moved) release_block();
     }
   }
@@ -292,15 +310,9 @@ template <class K> void run(K const& kernel, int blocks, order o) {
   static thread_local Block block;
   static thread_local std::uint64_t random = 7;
   alignas(64) static thread_local unsigned char memory[sizeof(typename K::Shared)];
-  std::vector<int> turns;
-  for (int i = 0; i < blocks; ++i) turns.push_back(o == order::descending ? blocks - 1 - i : i);
-  if (o == order::random)
-    for (int i = blocks - 1; i > 0; --i) {
-      random = random * 6364136223846793005U + 1442695040888963407U;
-      std::swap(turns[static_cast<std::size_t>(i)],
-                turns[static_cast<std::size_t>(random >> 33) % static_cast<std::size_t>(i + 1)]);
-    }
-  for (const int b : turns) {
+  std::vector<int> order_of_blocks = turns(blocks, o);
+  if (o == order::random) shuffle(order_of_blocks, random);
+  for (const int b : order_of_blocks) {
     std::memset(memory, 0xff, sizeof memory);  // NaN, and no valid index
     auto& shared = *reinterpret_cast<typename K::Shared*>(memory);
     block.run(b, K::threads, o, random, [&](int i) { kernel(Thread(block, i, b, blocks), shared); });

@@ -154,8 +154,10 @@ int compare(settings::Compare const& s, std::string const& directory, std::strin
   Loaded model(fauna::SafeTensors(directory), threads_of(s.threads));
   std::size_t equal = 0, wrong = 0;
   for (Case const& c : cases) {
+    const int all = static_cast<int>(c.ids.size() + c.greedy.size());
     const auto got = fauna::generate_tokens(
-        model, c.ids, {.tokens = static_cast<int>(c.greedy.size()), .temperature = 0, .top_k = 0}, [](int) {});
+        model, c.ids, {.tokens = static_cast<int>(c.greedy.size()), .temperature = 0, .top_k = 0, .context = all},
+        [](int) {});
     std::size_t n = 0;
     while (n < c.greedy.size() && got[c.ids.size() + n] == c.greedy[n]) ++n;
     equal += n == c.greedy.size();
