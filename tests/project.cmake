@@ -10,6 +10,8 @@ set(source ${PROJECT_SOURCE_DIR})
 set(work ${CMAKE_CURRENT_BINARY_DIR})
 get_target_property(eigen Eigen3::Eigen INTERFACE_INCLUDE_DIRECTORIES)
 
+include(fuzz/fuzz.cmake)
+
 # Sources.
 fauna_test(sources/format ${python} ${scripts}/format.py ${source} ${FAUNA_CLANG_FORMAT})
 fauna_test(sources/tidy ${python} ${scripts}/tidy.py ${source} ${work}/tidy ${FAUNA_CLANG_TIDY}
