@@ -38,6 +38,7 @@ template <class S, int Size> struct Tensors {
     dy = Rows<S>(random, b.rows, a.heads * Size, 1);
   }
   template <class T> static Heads<T> part(Rows<T>& m, int first) {
+    if (m.rows() == 0) return {};
     return {m.data() + first * Size, m.view().stride(), Size};
   }
   template <class B> void run(B const& b, Batch const& batch) {

@@ -157,6 +157,7 @@ std::vector<std::vector<int>> generate_batch(T& model, std::vector<std::vector<i
     }
   }
   std::vector<std::vector<int>> ids;
+  ids.reserve(all.size());
   for (auto& s : all) ids.push_back(static_cast<std::vector<int>&&>(s.ids));
   return ids;
 }

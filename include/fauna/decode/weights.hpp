@@ -182,7 +182,7 @@ void save_weights(std::string const& path, W& w, SafeTensors::Metadata const& me
     s.bytes = v.size() * sizeof(float);
     const float* values = v.data();
     if (!d::in_order(t)) {
-      moved.push_back(Region(s.bytes));
+      moved.emplace_back(s.bytes);
       d::rearrange(t, v.rows(), v.cols(), v.data(), static_cast<float*>(moved.back().data()), true);
       values = static_cast<const float*>(moved.back().data());
     }

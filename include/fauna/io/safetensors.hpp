@@ -235,12 +235,11 @@ class SafeTensors {
     const bool directory = d::is_directory(path);
     const std::string base = directory ? path + "/model.safetensors" : path, index = base + ".index.json";
     constexpr std::string_view json = ".index.json";
-    if (!directory && path.size() > json.size() && path.substr(path.size() - json.size()) == json) open_index(path);
-    else if (d::exists(base)) open_file(base);
-    else if (directory && d::exists(index)) open_index(index);
-    else if (directory)
+    const bool names_index = !directory && path.size() > json.size() && path.substr(path.size() - json.size()) == json;
+    if (names_index || (directory && !d::exists(base) && d::exists(index))) open_index(names_index ? path : index);
+    else if (directory && !d::exists(base))
       fail("safetensors", path + " has no weights", "model.safetensors or model.safetensors.index.json");
-    else open_file(base);  // says that it is not there
+    else open_file(base);
     by_name_.resize(tensors_.size());
     for (std::size_t i = 0; i < by_name_.size(); ++i) by_name_[i] = i;
     d::sort(by_name_, [this](std::size_t a, std::size_t b) { return tensors_[a].name < tensors_[b].name; });
@@ -295,7 +294,7 @@ class SafeTensors {
         std::size_t i = 0;
         while (i < shards.size() && shards[i] != shard) ++i;
         if (i == shards.size()) shards.push_back(shard);
-        mapped_.push_back({name, i});
+        mapped_.emplace_back(name, i);
       }
     }
     in.end();
