@@ -1,39 +1,11 @@
 // Llama: grouped key heads, tied and untied, with every option of its configuration.
 #include <doctest/doctest.h>
 
-#include <fauna/models/llama.hpp>
-
 #include "support/model_check.hpp"
-
-namespace {
+#include "support/small_llamas.hpp"
 
 using namespace fauna;
-
-using Tied = Llama<LlamaConfig{.layers = 2,
-                               .heads = 4,
-                               .kv_heads = 2,
-                               .head_size = 6,
-                               .width = 16,
-                               .hidden = 20,
-                               .context = 64,
-                               .vocab = 11,
-                               .scaling = {.kind = rope_scaling::llama3, .factor = 8, .original = 16},
-                               .tied = true}>;
-using Untied = Llama<LlamaConfig{.layers = 2,
-                                 .heads = 3,
-                                 .kv_heads = 1,
-                                 .head_size = 8,
-                                 .width = 16,
-                                 .hidden = 24,
-                                 .context = 64,
-                                 .vocab = 13,
-                                 .base = 500,
-                                 .epsilon = 1e-3F,
-                                 .attention_bias = true,
-                                 .mlp_bias = true,
-                                 .act = activation::gelu_tanh}>;
-
-}  // namespace
+using test::Tied, test::Untied;
 
 TEST_SUITE("llama") {
   TEST_CASE_TEMPLATE("the loss's gradient equals the derivative of dual numbers", M, Tied, Untied) {
@@ -45,15 +17,6 @@ TEST_SUITE("llama") {
     // f32: sums of at most a few hundred terms, reordered. bf16: operands of every product lose 16 bits, 2^-9 each.
     test::check_gradients_on_cpu<M, f32_products>(2e-5);
     test::check_gradients_on_cpu<M, bf16_products>(3e-2);
-  }
-
-  TEST_CASE_TEMPLATE("the same bits for any number of threads", P, f32_products, bf16_products) {
-    test::check_same_bits<Untied, P>();
-  }
-
-  TEST_CASE_TEMPLATE("decoding with a cache gives the bits of all rows at once", P, f32_products, bf16_products) {
-    test::check_cache<Tied, P>();
-    test::check_cache<Untied, P>();
   }
 
   TEST_CASE_TEMPLATE("a batch is learnt by heart", M, Tied, Untied) { test::check_learns<M>(); }

@@ -2,6 +2,8 @@
 #pragma once
 #include <doctest/doctest.h>
 
+#include <fauna/models/lm.hpp>
+
 #include <cmath>
 #include <cstring>
 #include <string>

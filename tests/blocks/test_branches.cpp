@@ -1,0 +1,39 @@
+// Blocks side by side, and the layers that are made of them: backward against dual numbers.
+#include <doctest/doctest.h>
+
+#include <fauna/compose/checkpoint.hpp>
+#include <fauna/models/gpt_neox.hpp>
+#include <fauna/models/llama.hpp>
+#include <fauna/ops/ref.hpp>
+
+#include "../support/gradients.hpp"
+#include "../support/toys.hpp"
+
+namespace {
+
+using namespace fauna;
+using test::check, test::W;
+
+// Branches that can add their outputs and gradients beside branches that cannot.
+using Uneven = Concat<Linear<W, 4>, Residual<Linear<W, W>>, LayerNorm<W>>;
+using Adds = Parallel<Linear<W, W>, Seq<RmsNorm<W>, Linear<W, W>>>;
+using Mixed = Parallel<Gelu<W>, Linear<W, W>, test::Scan<W>>;
+using Keeping = Parallel<MultiHead<W, 2>, Linear<3 * W, W>>;  // backward of attention reads what it wrote
+using Nested = Residual<Parallel<Seq<Concat<Adds, Mixed>, Linear<2 * W, W>>, Mixed>>;
+
+constexpr RopeShape interleaved{.base = 100, .rotary = 4, .pairs = rope_pairs::interleaved};
+using SmallLlama = LlamaLayer<W, RotaryAttention<W, 4, 2, 4, RopeShape{.base = 100}, true>, GatedMlp<W, 10>, Epsilon{}>;
+template <bool Parallel>
+using SmallNeoX =
+    GptNeoXLayer<Parallel, 12, NeoXAttention<12, 2, RopeShape{.rotary = 2}>, NeoXMlp<12, 7>, Epsilon{1e-3F}>;
+
+}  // namespace
+
+TEST_SUITE("branches") {
+  TEST_CASE_TEMPLATE("side by side, added or not", Block, Uneven, Adds, Mixed, Keeping, Nested, Concat<Linear<W, 3>>,
+                     GatedMlp<W, 11>, GatedMlp<W, 5, activation::gelu, true>, RotaryAttention<W, 3, 1, 4, interleaved>,
+                     NeoXAttention<W, 1>, SmallLlama, SmallNeoX<true>, SmallNeoX<false>, Checkpoint<SmallLlama>,
+                     Stack<0, 2, SmallNeoX<true>>) {
+    check<Block>();
+  }
+}

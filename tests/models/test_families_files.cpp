@@ -1,0 +1,85 @@
+// Checkpoints of the families: packed for inference, written again, and refused where they do not fit.
+#include <doctest/doctest.h>
+
+#include "../support/families.hpp"
+
+using namespace test;
+using doctest::Contains;
+
+TEST_CASE_TEMPLATE("packed for inference: the reference's logits, and those of one token after another", M, LlamaUntied,
+                   LlamaTied, NeoX, SmallGpt2) {
+  CAPTURE(M::folder);
+  const std::string folder = folder_of(M::folder);
+  const Golden golden(folder);
+  Loaded<M, Cpu<>> model((SafeTensors(folder)));
+  const auto want = floats(golden.file.find("logits"));
+  model.prepare_inference({.sequences = 2, .length = golden.length, .context = golden.length});
+  std::vector<float> all(want.size()), stepped(want.size());
+  model.logits(golden.batch(), Matrix<float>(all.data(), golden.batch().rows, M::vocab));
+  Gap gap;
+  for (std::size_t i = 0; i < want.size(); ++i) gap.see(all[i], want[i]);
+  CHECK(gap.close());
+  Cache<M, Cpu<>> cache(2, golden.length);
+  for (int r = 0; r < golden.length; ++r) {
+    const int pair[2] = {golden.tokens[static_cast<std::size_t>(r)],
+                         golden.tokens[static_cast<std::size_t>(golden.length + r)]};
+    std::vector<float> row(2 * M::vocab);
+    model.logits(cache, Batch::uniform(2, 1, pair), Matrix<float>(row.data(), 2, M::vocab));
+    for (int s = 0; s < 2; ++s)
+      std::memcpy(stepped.data() + static_cast<std::ptrdiff_t>(s * golden.length + r) * M::vocab,
+                  row.data() + static_cast<std::ptrdiff_t>(s) * M::vocab, M::vocab * sizeof(float));
+  }
+  CHECK(stepped == all);
+}
+
+TEST_CASE_TEMPLATE("what is written is what was read, bit for bit", M, LlamaUntied, LlamaTied, NeoX, NeoXSequential,
+                   SmallGpt2) {
+  CAPTURE(M::folder);
+  const SafeTensors from(folder_of(M::folder));
+  Trained<M, Cpu<>> model;
+  load_weights<M>(Cpu<>{}, model.weights(), from);
+  const TemporaryFolder place;
+  save_weights<M>(place / "model.safetensors", model.weights());
+  const SafeTensors to(place / "model.safetensors");
+  CHECK(to.tensors().size() == from.tensors().size());
+  for (auto const& t : to.tensors()) {
+    CAPTURE(t.name);
+    const SafeTensor* f = from.find(t.name);
+    REQUIRE(f != nullptr);
+    CHECK(t.text() == f->text());
+    CHECK(std::memcmp(t.data, f->data, t.bytes) == 0);
+  }
+}
+
+TEST_CASE("another model's weights, a part of them, and names without their first part") {
+  const SafeTensors llama(folder_of("llama_untied")), gpt(folder_of("gpt2"));
+  Trained<SmallGpt2, Cpu<>> model(seed{3});
+  const float before = model.weights().embed.weight(0, 0);
+  CHECK_THROWS_WITH_AS(load_weights<SmallGpt2>(Cpu<>{}, model.weights(), llama), Contains("missing"), error);
+  CHECK_THROWS_WITH_AS(load_weights<SmallGpt2>(Cpu<>{}, model.weights(), llama, {.partial = true}), Contains("missing"),
+                       error);
+  CHECK(model.weights().embed.weight(0, 0) == before);
+  using Wider = Gpt<GptConfig{.layers = 2, .heads = 3, .width = 24, .context = 33, .vocab = 29}>;
+  Trained<Wider, Cpu<>> wider;
+  CHECK_THROWS_WITH_AS(load_weights<Wider>(Cpu<>{}, wider.weights(), gpt),
+                       Contains("transformer.wpe.weight F32 [32, 24], the model has F32 [33, 24]"), error);
+  using Deeper = Gpt<GptConfig{.layers = 3, .heads = 3, .width = 24, .context = 32, .vocab = 29}>;
+  Trained<Deeper, Cpu<>> deeper;
+  CHECK_THROWS_WITH_AS(load_weights<Deeper>(Cpu<>{}, deeper.weights(), gpt),
+                       Contains("transformer.h.2.ln_1.weight (nearest: transformer.h."), error);
+  const LoadReport report = load_weights<Deeper>(Cpu<>{}, deeper.weights(), gpt, {.partial = true});
+  CHECK(report.missing.size() == 12);
+  CHECK(report.unexpected.empty());
+
+  std::vector<SafeTensor> bare = gpt.tensors();
+  for (auto& t : bare) t.name.erase(0, std::strlen("transformer."));
+  bare.push_back(bare[0]);
+  bare.back().name = "h.0.attn.bias";  // the mask that old files carry
+  const TemporaryFolder place;
+  write_safetensors(place / "bare.safetensors", bare);
+  Trained<SmallGpt2, Cpu<>> again(seed{4}), plain(seed{5});
+  load_weights<SmallGpt2>(Cpu<>{}, again.weights(), SafeTensors(place / "bare.safetensors"));
+  load_weights<SmallGpt2>(Cpu<>{}, plain.weights(), gpt);
+  for (auto const& p : plain.parameters())
+    CHECK(std::memcmp(again.value(p).data(), plain.value(p).data(), p.size() * sizeof(float)) == 0);
+}
