@@ -19,8 +19,6 @@ TEST_SUITE("llama") {
     test::check_gradients_on_cpu<M, bf16_products>(3e-2);
   }
 
-  TEST_CASE_TEMPLATE("a batch is learnt by heart", M, Tied, Untied) { test::check_learns<M>(); }
-
   TEST_CASE("names are the checkpoints'") {
     const std::vector<std::string> tied = {
         "model.embed_tokens.weight",

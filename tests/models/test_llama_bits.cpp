@@ -1,4 +1,4 @@
-// Llama: its bits depend neither on threads nor on how rows were split.
+// Llama: its bits depend neither on threads nor on how rows were split; and it learns.
 #include <doctest/doctest.h>
 
 #include "support/model_check.hpp"
@@ -16,4 +16,6 @@ TEST_SUITE("llama bits") {
     test::check_cache<Tied, P>();
     test::check_cache<Untied, P>();
   }
+
+  TEST_CASE_TEMPLATE("a batch is learnt by heart", M, Tied, Untied) { test::check_learns<M>(); }
 }
