@@ -131,6 +131,8 @@ TEST_CASE("the end of the context is the caller's choice") {
   const auto stopped = generate_tokens(model, prompt, o, [](int) {});
   CHECK(stopped.size() == context + 1);  // the last token was drawn from a full context
   CHECK(std::equal(stopped.begin(), stopped.end(), slid.begin()));
+  CHECK_THROWS_WITH_AS(generate_tokens(model, tokens(context + 1, 1), o, [](int) {}), Contains("a prompt of 13"),
+                       error);
   o.at_end = context_end::refuse;
   CHECK_THROWS_WITH_AS(generate_tokens(model, prompt, o, [](int) {}), Contains("the context of 12"), error);
   o.tokens = context + 1 - 5;

@@ -1,5 +1,5 @@
-// Cache<M, B>: what sequences carry from call to call, as a value: KV caches now, recurrent states alike. It can be
-// copied, marked, taken back to a mark, written out and read back.
+// Cache<M, B>: what sequences carry from call to call, as a value: their keys and values. It can be copied, marked,
+// taken back to a mark, written out and read back.
 #pragma once
 #include <cstring>
 #include <string>
@@ -13,6 +13,9 @@ namespace fauna::inline v0 {
 
 /// The states of `sequences` sequences of up to `context` rows each; sequence s of a batch uses slot s.
 template <LanguageModel M, Backend B> class Cache {
+  static_assert(state_bytes<M>(Shape{.context = 0}) == 0,
+                "fauna: a state that does not grow with the context cannot be taken back by forgetting rows");
+
  public:
   using scalar = typename B::scalar;
   using Region = typename memory<B>::region;

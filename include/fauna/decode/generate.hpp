@@ -13,7 +13,8 @@
 namespace fauna::inline v0 {
 
 /// What happens when a sequence is as long as the context. slide: each further token is drawn from the last `context`
-/// tokens, read anew, as nanoGPT does it; stop: the text ends there; refuse: an error.
+/// tokens, read anew, as nanoGPT does it; stop: the text ends there; refuse: an error before anything is read. A prompt
+/// that is longer than the context is cut by slide alone, and an error otherwise.
 enum class context_end : int { slide, stop, refuse };
 
 /// The defaults are those of nanoGPT's sample.py.
@@ -64,6 +65,9 @@ template <class M> void check(std::vector<std::vector<int>> const& prompts, Gene
     for (const int id : ids)
       if (id < 0 || id >= M::vocab)
         fail("generate", "token " + std::to_string(id), "one of the model's " + std::to_string(M::vocab));
+    if (o.at_end != context_end::slide && ids.size() > static_cast<std::size_t>(context))
+      fail("generate", "a prompt of " + std::to_string(ids.size()) + " tokens",
+           "no more than the context of " + std::to_string(context));
     if (o.at_end == context_end::refuse &&
         ids.size() + static_cast<std::size_t>(o.tokens) > static_cast<std::size_t>(context) + 1)
       fail("generate", std::to_string(ids.size()) + " tokens of prompt and " + std::to_string(o.tokens) + " more",
