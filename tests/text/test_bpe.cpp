@@ -6,6 +6,7 @@
 #include <fauna/text/bpe.hpp>
 
 #include "../support/temporary.hpp"
+#include "draw.hpp"
 
 using namespace fauna;
 using doctest::Contains;
@@ -17,15 +18,6 @@ static_assert(Tokenizer<Bpe>);
 using Ids = std::vector<int>;
 
 std::string golden(std::string const& name) { return FAUNA_SOURCE_DIR "/tests/golden/" + name; }
-
-/// A linear congruential generator, the oracle's.
-struct Draw {
-  std::uint64_t x;
-  std::uint32_t operator()(std::size_t n) {
-    x = x * 6364136223846793005U + 1442695040888963407U;
-    return static_cast<std::uint32_t>((x >> 33) % n);
-  }
-};
 
 /// FNV-1a, the oracle's.
 struct Hash {
@@ -78,14 +70,10 @@ struct Expected {
         s += static_cast<char>('a' + static_cast<int>(draw(26) % (3 + i % 23)));
       return s;
     }
-    const auto scalar = [&](std::uint32_t below) {
-      const std::uint32_t c = draw(below);
-      append_code_point(s, static_cast<char32_t>(c < 0xd800U || c >= 0xe000U ? c : c - 0x800U));
-    };
     for (std::uint32_t parts = draw(14); parts > 0; --parts) {
       const std::uint32_t kind = draw(8);
-      if (kind == 5) scalar(0x110000);
-      else if (kind == 6) scalar(0x3000);
+      if (kind == 5) draw.scalar(0x110000, s);
+      else if (kind == 6) draw.scalar(0x3000, s);
       else {
         std::string const& f = fragments[draw(fragments.size())];
         for (std::uint32_t n = kind < 5 ? 1 : 1 + draw(6); n > 0; --n) s += f;
@@ -166,7 +154,7 @@ Bpe small(std::string const& members, std::string const& model = {}) {
 }  // namespace
 
 TEST_CASE("ten thousand strings become the reference's tokens, and its text again") {
-  for (const char* name : {"gpt2", "smollm2", "llama3", "qwen2", "llama2"})
+  for (const char* name : {"gpt2", "neox", "smollm2", "llama3", "qwen2", "llama2"})
     equals_reference(Bpe::from_file(golden(std::string("bpe_") + name + ".json")), name);
 }
 
@@ -259,9 +247,41 @@ TEST_CASE("special tokens in a text count only where they may") {
   CHECK(bpe.decode(text) == "<|end|>");
   CHECK(bpe.decode(Ids{start, bpe.id("a"), end}) == "a");
   CHECK(bpe.decode(Ids{start, bpe.id("a"), end}, false) == "<|start|>a<|end|>");
+  // Of one byte, of two that begin alike, and at the end of a text.
+  const Bpe one = small(byte_level + R"("added_tokens":[{"id":7,"content":"x"},{"id":8,"content":"xyx"}],)");
+  CHECK(one.encode("axbxyaxyxx") == Ids{0, 7, 1, 7, 0, 8, 7});
+}
+
+TEST_CASE("a text is normalized between the added tokens, step by step") {
+  // Characters as they stand: a word is the whole text.
+  const auto with = [](std::string const& steps) {
+    return Bpe::from_json(R"({"decoder":{"type":"Fuse"},"normalizer":{"type":"Sequence","normalizers":[)" + steps +
+                              R"(]},"added_tokens":[{"id":6,"content":"<\u0338>"},)"
+                              R"({"id":7,"content":"<o\u0302>","normalized":false}],)"
+                              R"("model":{"vocab":{"x":0,"e":1,"\u0301":2,"\u00e9":3,"\u0338":4,"\u226f":5,"<":8,)"
+                              R"("\u00f4":9,">":10},"merges":[]}})",
+                          "t.json");
+  };
+  const std::string nfc_step = R"({"type":"NFC"})", prepend = R"({"type":"Prepend","prepend":"e"})",
+                    replace = R"({"type":"Replace","pattern":{"String":"x"},"content":"e"})";
+  CHECK(with(nfc_step).encode("xe\u0301x\u0301") == Ids{0, 3, 0, 2});
+  CHECK(with(replace + ',' + nfc_step).encode("x\u0301") == Ids{3});
+  CHECK(with(nfc_step + ',' + replace).encode("x\u0301") == Ids{1, 2});
+  CHECK(with(prepend + ',' + nfc_step).encode("\u0301") == Ids{3});
+  CHECK(with(nfc_step + ',' + prepend).encode("\u0301") == Ids{1, 2});
+  // A token that is not normalized is cut out before the mark behind it could join its last character.
+  CHECK(with(nfc_step).encode("<o\u0302>\u0338") == Ids{7, 4});
+  CHECK(with(nfc_step).encode("<\u00f4>\u0338") == Ids{8, 9, 5});
+  // One that is normalized is looked for as what it becomes, in what the text became.
+  CHECK(with(nfc_step).encode("<\u0338>") == Ids{6});
+  CHECK(with(nfc_step).encode("\u226e>") == Ids{6});
+  CHECK(with(nfc_step).encode("\u226e>\u0338").size() == 1);  // the vocabulary lacks U+226E, which is left out
 }
 
 TEST_CASE("invalid UTF-8 is refused at its byte") {
+  for (const char* name : {"bpe_neox.json", "bpe_llama2.json"})  // before anything is normalized
+    CHECK_THROWS_WITH_AS(Bpe::from_file(golden(name)).encode("cafe\u0301 \xcc\xcc\x81"),
+                         Contains("invalid UTF-8 at byte 7"), error);
   const Bpe bpe = llama3();
   CHECK_THROWS_WITH_AS(bpe.encode("plain text \xc3("), Contains("invalid UTF-8 at byte 11"), error);
   CHECK_THROWS_WITH_AS(bpe.encode("12345678\xed\xa0\x80"), Contains("invalid UTF-8 at byte 8"), error);
@@ -345,8 +365,16 @@ TEST_CASE("what a tokenizer.json says and nobody here does is refused by name") 
        "pre_tokenizer/pretokenizers/1/type is 'Digits', expected ByteLevel to be the last step"},
       {split + R"({"Regex":"\\w+"}},)", "", "'\\w+', expected the regular expression of one of GPT-2, Llama 3, Qwen2"},
       {split + R"({"String":" "}},)", "", "there is no pre_tokenizer/pattern/Regex"},
-      {byte_level + R"("normalizer":{"type":"NFC"},)", "",
-       "normalizer/type is 'NFC', expected one of Prepend, Replace"},
+      {byte_level + R"("normalizer":{"type":"NFKC"},)", "",
+       "normalizer/type is 'NFKC', expected one of NFC, Prepend, Replace, Sequence"},
+      {byte_level + R"("normalizer":{"type":"Sequence","normalizers":[{"type":"NFC"},{"type":"Lowercase"}]},)", "",
+       "normalizer/normalizers/1/type is 'Lowercase'"},
+      {byte_level + R"("normalizer":{"type":"NFC","form":"C"},)", "", "normalizer/form is 'C', expected none"},
+      {byte_level + R"("normalizer":{"type":"Replace","pattern":{"String":"c"},"content":""},)" +
+           R"("added_tokens":[{"id":7,"content":"cc"}],)",
+       "", "the normalizer makes '' of the added token 'cc', expected some text"},
+      {byte_level + R"("normalizer":{"type":"Prepend","prepend":"c"},"added_tokens":[{"id":0,"content":"a"}],)", "",
+       "the normalizer makes 'ca' of the added token 'a', expected what the vocabulary has"},
       {byte_level + R"("post_processor":{"type":"BertProcessing"},)", "", "post_processor/type is 'BertProcessing'"},
       {byte_level + R"("post_processor":{"type":"TemplateProcessing","single":[]},)", "", "post_processor/single"},
       {byte_level + R"("truncation":{"max_length":8},)", "", "truncation is 'set', expected null"},

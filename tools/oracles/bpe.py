@@ -3,8 +3,8 @@
 
     python tools/oracles/bpe.py tests/golden
 
-writes bpe_gpt2.json, bpe_smollm2.json, bpe_llama3.json, bpe_qwen2.json and bpe_llama2.json, tokenizers of a few hundred merges
-in the manner of those models, trained on generated text, and bpe_expected.json: the fragments that the test builds its strings
+writes bpe_gpt2.json, bpe_neox.json, bpe_smollm2.json, bpe_llama3.json, bpe_qwen2.json and bpe_llama2.json, tokenizers of a few
+hundred merges in the manner of those models, trained on generated text, and bpe_expected.json: the fragments that the test builds its strings
 of, the ids of the first strings in full, and a hash of every hundred. With FAUNA_SHARED_DIR set it adds GPT-2's own
 vocabulary, which is read from there by the test too.
 """
@@ -26,7 +26,8 @@ LLAMA3 = (
 QWEN2 = LLAMA3.replace("{1,3}", "")
 
 # What trips tokenizers: white space of every kind, contractions and what looks like one, digits of several scripts,
-# combining marks, joiners, control characters, the last characters of planes, special tokens and pieces of them.
+# combining marks, joiners, control characters, the last characters of planes, special tokens and pieces of them; what
+# normalization form C composes, reorders, takes apart or lets be, "<" and ">" among it.
 FRAGMENTS = (
     [" ", " ", "  ", "   ", "\n", "\n\n", "\r\n", "\r", "\t", "\v", "\f", "\x85", "\u00a0", "\u1680", "\u2003", "\u2028", "\u3000"]
     + ["'", "'s", "'S", "'\u017f", "'t", "'re", "'Re", "'ve", "'m", "'LL", "'ll", "'l", "'d", "'sad", "\u2019s", "''"]
@@ -37,6 +38,8 @@ FRAGMENTS = (
     + [".", ",", "!", "?", "...", "--", ";", ":", "(", ")", "#", "_", "$", "+=", "</", "{\n", "\u20ac", "\u00ab", "\u2581", "\u2581\u2581"]
     + ["\x00", "\x01", "\x1b", "\x7f", "\u200b", "\ufeff", "\ufffd", "\ufffe", "\uffff", "\U0010ffff", "\U0003fffe", "\ue000"]
     + ["<|end|>", "<|start|>", "<|end", "|>", "<|", "<both>", "<left>", "<right>", "<right> ", "<0x41>", "<s>", "</s>", "\u0120", "\u0100"]
+    + ["cafe\u0301", "caf\u00e9", "e", "o", "o\u0302", "\u00f4", "\u0338", "\u0301", "\u0302\u0323", "\u0323\u0302", "\u0344", "\u0958", "\u212b", "\u2126"]
+    + ["\u1112\u1161\u11ab", "\u1161", "\u11ab", "\ud558", "\uf900"]
 )
 
 
@@ -105,6 +108,16 @@ def gpt2():
     return t
 
 
+def neox():
+    """Pythia's has rows of spaces, and here words with accents, as tokens that are looked for in normalized text."""
+    words = ["cafe\u0301", AddedToken("<left>", lstrip=True, normalized=True), AddedToken("o\u0302", normalized=False), "\u2126"]
+    t = byte_level(pre_tokenizers.ByteLevel(add_prefix_space=False), added=[" " * n for n in range(24, 1, -1)] + words)
+    t.normalizer = normalizers.NFC()
+    t.add_special_tokens([AddedToken("<both>", normalized=True)])
+    t.post_processor = processors.ByteLevel(trim_offsets=True)
+    return t
+
+
 def smollm2():
     steps = [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
     added = [AddedToken("<both>", lstrip=True, rstrip=True), AddedToken("<left>", lstrip=True), AddedToken("<right>", rstrip=True, normalized=False)]
@@ -138,7 +151,9 @@ def llama3():
 
 def qwen2():
     steps = [pre_tokenizers.Split(Regex(QWEN2), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
-    return byte_level(pre_tokenizers.Sequence(steps))
+    t = byte_level(pre_tokenizers.Sequence(steps))
+    t.normalizer = normalizers.NFC()
+    return t
 
 
 def llama2():
@@ -154,6 +169,7 @@ def llama2():
     t = Tokenizer.from_str(json.dumps(settings))
     t.normalizer = normalizers.Sequence([normalizers.Prepend("\u2581"), normalizers.Replace(" ", "\u2581")])
     t.decoder = decoders.Sequence([decoders.Replace("\u2581", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)])
+    t.add_tokens([AddedToken("<left><left>")])  # looked for as "\u2581<left><left>"
     t.post_processor = processors.TemplateProcessing(single="<s> $A", pair="<s> $A <s> $B", special_tokens=[("<s>", 1)])
     return t
 
@@ -214,7 +230,7 @@ def write(path, value):
 
 def main():
     folder = pathlib.Path(sys.argv[1])
-    made = {"gpt2": gpt2(), "smollm2": smollm2(), "qwen2": qwen2(), "llama2": llama2()}
+    made = {"gpt2": gpt2(), "neox": neox(), "smollm2": smollm2(), "qwen2": qwen2(), "llama2": llama2()}
     files = {name: json.loads(t.to_str()) for name, t in made.items()}
     made["llama3"], files["llama3"] = llama3()
     result = {"count": COUNT, "group": GROUP, "random_ids": RANDOM_IDS, "fragments": FRAGMENTS}

@@ -1,12 +1,13 @@
-// Byte-level byte-pair encoding as GPT-2, Llama 3 and SmolLM2 use it, and Qwen2 but for its NFC normalizer; equal to
-// the reference tokenizer (the `tokenizers` package) token by token. The same over characters with byte fallback, as in
-// Llama 2.
+// Byte-level byte-pair encoding as GPT-2, GPT-NeoX (Pythia), Llama 3, Qwen2 and SmolLM2 use it; equal to the reference
+// tokenizer (the `tokenizers` package) token by token, but for the versions of Unicode that text/nfc.hpp speaks of. The
+// same over characters with byte fallback, as in Llama 2.
 //   Radford et al. 2019, "Language Models are Unsupervised Multitask Learners", section 2.2
-// From text to ids: added tokens are matched and cut out, the pieces between them are cut into words
-// (text/pretokenize.hpp), each word becomes tokens (text/merges.hpp), and what stands before and after every text is
-// put around them.
+// From text to ids: added tokens are matched and cut out, the pieces between them are normalized (text/nfc.hpp) and the
+// added tokens that are looked for only then cut out, the rest is cut into words (text/pretokenize.hpp), each word
+// becomes tokens (text/merges.hpp), and what stands before and after every text is put around them.
 #pragma once
 #include <fauna/text/merges.hpp>
+#include <fauna/text/nfc.hpp>
 #include <fauna/text/tokenizer_json.hpp>
 
 namespace fauna::inline v0 {
@@ -95,7 +96,9 @@ inline void take_valid(std::string& bytes, std::string& text, bool over) {
 class AddedTokens {
  public:
   void add(AddedToken t) {
-    first_[static_cast<unsigned char>(t.content[0])] = true;
+    first_[byte(t.content, 0)] = true;
+    for (std::size_t b = 0; b < 256; ++b)
+      if (t.content.size() == 1 || b == byte(t.content, 1)) second_[b] = true;
     std::size_t i = tokens_.size();
     tokens_.push_back(std::move(t));
     for (; i > 0 && tokens_[i - 1].content.size() < tokens_[i].content.size(); --i)
@@ -108,7 +111,7 @@ class AddedTokens {
   void cut(std::string_view text, bool match_special, Plain&& plain, Token&& token) const {
     std::size_t done = 0;
     for (std::size_t at = 0; at < text.size();) {
-      const AddedToken* t = first_[static_cast<unsigned char>(text[at])] ? match(text.substr(at)) : nullptr;
+      const AddedToken* t = may_start(text, at) ? match(text.substr(at)) : nullptr;
       if (t == nullptr) {
         ++at;
         continue;
@@ -126,6 +129,11 @@ class AddedTokens {
   }
 
  private:
+  static std::size_t byte(std::string_view text, std::size_t at) { return static_cast<unsigned char>(text[at]); }
+  /// Two bytes are looked at because GPT-NeoX has tokens for two and more spaces, and texts have single ones.
+  bool may_start(std::string_view text, std::size_t at) const {
+    return first_[byte(text, at)] && (at + 1 == text.size() || second_[byte(text, at + 1)]);
+  }
   const AddedToken* match(std::string_view text) const {
     for (AddedToken const& t : tokens_)
       if (text.substr(0, t.content.size()) == t.content) return &t;
@@ -133,16 +141,15 @@ class AddedTokens {
   }
   static std::size_t left_of_spaces(std::string_view text, std::size_t from, std::size_t at) {
     while (at > from) {
-      std::size_t before = at - 1;
-      while ((static_cast<unsigned char>(text[before]) & 0xc0U) == 0x80U) --before;
+      const std::size_t before = previous_code_point(text, at);
       if (pretokenize::character(text, before).is != char_class::space) break;
       at = before;
     }
     return at;
   }
 
-  std::vector<AddedToken> tokens_;  // longest first
-  bool first_[256] = {};            // may a token start with this byte?
+  std::vector<AddedToken> tokens_;           // longest first
+  bool first_[256] = {}, second_[256] = {};  // is this the first byte of a token, the second of one?
 };
 
 }  // namespace bpe
@@ -230,8 +237,10 @@ class Bpe {
     raw_.cut(
         text, options.match_special,
         [&](std::string_view piece) {
-          if (edits_.empty() && normalized_.empty()) return words(piece);
-          normalized_.cut(normal(piece), options.match_special, words, token);
+          std::string room;
+          piece = normal(piece, room);
+          if (normalized_.empty()) words(piece);
+          else normalized_.cut(piece, options.match_special, words, token);
         },
         token);
     if (options.add_special) ids.insert(ids.end(), suffix_.begin(), suffix_.end());
@@ -316,18 +325,28 @@ class Bpe {
            "each token and each id once");
     pieces_.add(id, bytes, text);
   }
-  void add_token(AddedToken const& t) {
-    std::string bytes;
+  void add_token(AddedToken t) {
+    std::string bytes, room;
     const bool text = spelt(t.content, bytes);
     const int known = text ? pieces_.find(bytes) : -1;
     if (pieces_.has(t.id) ? pieces_[t.id] != bytes : known >= 0)
       fail("text", source_ + ": the added token '" + t.content + "' has the id " + std::to_string(t.id),
            "the one it has in the vocabulary");
+    if (t.normalized) {
+      const std::string_view normal_content = normal(t.content, room);
+      if (normal_content.empty() || (pieces_.has(t.id) && normal_content != t.content))
+        fail("text",
+             source_ + ": the normalizer makes '" + std::string(normal_content) + "' of the added token '" + t.content +
+                 '\'',
+             normal_content.empty() ? "some text" : "what the vocabulary has");
+      t.content = std::string(normal_content);  // decode gives it so, too, as the reference's does
+    }
     if (!pieces_.has(t.id)) {
       if (t.id >= Pieces::most) fail("text", source_ + ": the id " + std::to_string(t.id), "less than 2^24");
+      spelt(t.content, bytes);
       pieces_.add(t.id, bytes, false);  // its words are matched in the text, never made by merges
     }
-    (t.normalized ? normalized_ : raw_).add(t);
+    (t.normalized ? normalized_ : raw_).add(std::move(t));
   }
   /// The token that a byte alone becomes; -1 where there is none, which byte_fallback does not allow.
   int byte_id(int b) const {
@@ -341,17 +360,7 @@ class Bpe {
   }
 
   static void require_utf8(std::string_view text) {
-    for (std::size_t at = 0; at < text.size();) {
-      std::uint64_t eight = 0;
-      if (at + 8 <= text.size()) {
-        std::memcpy(&eight, text.data() + at, 8);
-        if ((eight & 0x8080808080808080U) == 0) {
-          at += 8;
-          continue;
-        }
-      }
-      next_code_point(text, at);
-    }
+    for (std::size_t at = 0; (at = skip_ascii(text, at)) < text.size();) next_code_point(text, at);
   }
   static void replace(std::string_view text, TextEdit const& edit, std::string& out) {
     std::size_t at = 0;
@@ -360,15 +369,17 @@ class Bpe {
         out.append(text.substr(at, next - at)).append(edit.to);
     out.append(text.substr(at));
   }
-  /// A piece of text after the normalizer.
-  std::string normal(std::string_view piece) const {
-    std::string text(piece);
+  /// A piece of text after the normalizer: itself, or what `room` then holds.
+  std::string_view normal(std::string_view piece, std::string& room) const {
     for (TextEdit const& e : edits_) {
-      std::string edited = e.from.empty() ? e.to : std::string();
-      replace(text, e, edited);
-      text = std::move(edited);
+      if (e.nfc && nfc_prefix(piece) == piece.size()) continue;
+      std::string edited;
+      if (e.nfc) edited = nfc(piece);
+      else if (e.from.empty()) edited.append(e.to).append(piece);
+      else replace(piece, e, edited);
+      piece = room = std::move(edited);
     }
-    return text;
+    return piece;
   }
 
   void encode_word(std::string_view word, std::vector<int>& ids, bool drop) const {

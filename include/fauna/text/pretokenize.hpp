@@ -79,8 +79,7 @@ inline bool newline(char c) { return c == '\n' || c == '\r'; }
 /// something is left.
 inline std::size_t spaces(std::string_view text, std::size_t at, std::size_t end) {
   if (end == text.size()) return end;
-  std::size_t last = end - 1;
-  while ((static_cast<unsigned char>(text[last]) & 0xc0U) == 0x80U) --last;
+  const std::size_t last = previous_code_point(text, end);
   return last > at ? last : end;
 }
 

@@ -16,13 +16,15 @@ struct AddedToken {
   std::string content;
   int id = -1;
   bool lstrip = false, rstrip = false;  // it takes the white space on its left, on its right
-  bool normalized = true;               // it is looked for after the normalizer, where the others left text
+  bool normalized = true;               // it is normalized too, and looked for in what the others left, after that
   bool special = false;                 // it steers the model: not text, left out by decode
 };
 
-/// A change of the text before it is cut: `to` in front of it where `from` is empty, else `to` for each `from`.
+/// A change of the text before it is cut: its normalization form C, or `to` in front of it where `from` is empty, else
+/// `to` for each `from`.
 struct TextEdit {
   std::string from, to;
+  bool nfc = false;
 };
 
 /// What the files say. Strings of the vocabulary and merges stand behind each other in `strings`.
@@ -166,7 +168,8 @@ inline void read_normalizer(Settings& s, BpeSettings& out) {
   each_part(s, "normalizer", "normalizers", [&](std::string const& at, std::string const& type) {
     if (type == "Prepend") out.edits.push_back({"", s.string(at + "/prepend")});
     else if (type == "Replace") out.edits.push_back({s.string(at + "/pattern/String"), s.string(at + "/content")});
-    else s.wrong(at + "/type", type, "one of Prepend, Replace, Sequence");
+    else if (type == "NFC") out.edits.push_back({"", "", true});
+    else s.wrong(at + "/type", type, "one of NFC, Prepend, Replace, Sequence");
     if (type == "Replace" && out.edits.back().from.empty()) s.wrong(at + "/pattern/String", "", "text to replace");
   });
 }
@@ -259,7 +262,6 @@ inline void read_added(Settings& s, BpeSettings& out) {
     t.normalized = s.boolean(at + "/normalized", !t.special);
     if (s.boolean(at + "/single_word", false)) s.wrong(at + "/single_word", "true", "false");
     if (t.content.empty()) s.wrong(at + "/content", "", "some text");
-    if (t.normalized && !out.edits.empty()) s.wrong(at + "/normalized", "true", "false where there is a normalizer");
     out.added.push_back(std::move(t));
   }
 }

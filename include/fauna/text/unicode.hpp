@@ -1,10 +1,7 @@
 // What the regular expressions of byte-level tokenizers ask of a character. Written by tools/oracles/unicode.py from
 // the answers of the Python package tokenizers 0.23.3: edit that, not this.
 #pragma once
-#include <array>
-#include <cstdint>
-
-#include <fauna/core/version.hpp>
+#include <fauna/text/code_points.hpp>
 
 namespace fauna::inline v0 {
 
@@ -12,7 +9,6 @@ namespace fauna::inline v0 {
 /// regular expressions do not: the two follow different versions of Unicode.
 enum class char_class : std::uint8_t { other, letter, number, space, digit_only };
 
-/// Where the class changes: code point * 8 + the class from there on.
 // clang-format off
 inline constexpr std::uint32_t char_class_changes[] = {
     0, 75, 112, 259, 264, 386, 464, 521, 728, 777, 984, 1067, 1072, 1283, 1288, 1361, 1368, 1426, 1440, 1449, 1456,
@@ -126,29 +122,9 @@ inline constexpr std::uint32_t char_class_changes[] = {
     1425648, 1425665, 1471760, 1471873, 1531656, 1531777, 1536752, 1556481, 1560816, 1572865, 1612376, 1612417, 1645952,
 };
 // clang-format on
-
-/// For each 256 code points, the change in force at the first of them.
-inline constexpr auto char_class_blocks = [] {
-  std::array<std::uint16_t, 0x1100> blocks{};
-  std::uint16_t at = 0;
-  for (std::uint32_t block = 0; block < blocks.size(); ++block) {
-    while (at + 1U < std::size(char_class_changes) && char_class_changes[at + 1U] >> 3 <= block * 256) ++at;
-    blocks[block] = at;
-  }
-  return blocks;
-}();
+inline constexpr auto char_classes = code_point_table<3>(char_class_changes);
 
 /// The class of a code point, which must be below 0x110000.
-constexpr char_class class_of(char32_t c) {
-  const auto code = static_cast<std::uint32_t>(c);
-  std::size_t low = char_class_blocks[code >> 8];
-  std::size_t high = code >> 8 < 0x10ffU ? char_class_blocks[(code >> 8) + 1] : std::size(char_class_changes) - 1;
-  while (low < high) {  // the last change at or before c
-    const std::size_t middle = (low + high + 1) / 2;
-    if (char_class_changes[middle] >> 3 <= code) low = middle;
-    else high = middle - 1;
-  }
-  return static_cast<char_class>(char_class_changes[low] & 7U);
-}
+constexpr char_class class_of(char32_t c) { return static_cast<char_class>(char_classes[c]); }
 
 }  // namespace fauna::inline v0

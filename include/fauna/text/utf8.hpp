@@ -1,6 +1,7 @@
 // UTF-8, read strictly and written.
 #pragma once
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -31,6 +32,23 @@ inline char32_t next_code_point(std::string_view text, std::size_t& at) {
     fail("text", "invalid UTF-8 at byte " + std::to_string(at), {}, "convert the text to UTF-8, or use byte tokens");
   at += length;
   return static_cast<char32_t>(code);
+}
+
+/// The first byte, from `at` on, that is not ASCII; the size of the text where there is none.
+inline std::size_t skip_ascii(std::string_view text, std::size_t at) {
+  for (std::uint64_t eight = 0; at + 8 <= text.size(); at += 8) {
+    std::memcpy(&eight, text.data() + at, 8);
+    if ((eight & 0x8080808080808080U) != 0) break;
+  }
+  while (at < text.size() && static_cast<unsigned char>(text[at]) < 0x80) ++at;
+  return at;
+}
+
+/// Where the code point before byte `at` starts. The text must be valid UTF-8, and `at` not 0.
+inline std::size_t previous_code_point(std::string_view text, std::size_t at) {
+  do --at;
+  while ((static_cast<unsigned char>(text[at]) & 0xc0U) == 0x80U);
+  return at;
 }
 
 /// Appends a code point as UTF-8.
