@@ -9,16 +9,23 @@
 
 namespace fauna::inline v0 {
 
-/// The most memory that this process ever had resident, in bytes: Linux's VmHWM. 0 where /proc does not tell.
-/// (getrusage would count the program that this one replaced by exec.)
-inline std::size_t peak_resident_bytes() {
+namespace process_detail {
+/// A line of Linux's /proc/self/status, in bytes. 0 where /proc does not tell.
+inline std::size_t status_bytes(const char* key) {
   const Descriptor status(::open("/proc/self/status", O_RDONLY | O_CLOEXEC));
   if (status.get() < 0) return 0;
   char text[4096] = {};
   if (::read(status.get(), text, sizeof text - 1) <= 0) return 0;
-  const char* at = std::strstr(text, "VmHWM:");
-  return at != nullptr ? static_cast<std::size_t>(std::strtoull(at + 6, nullptr, 10)) * 1024 : 0;
+  const char* at = std::strstr(text, key);
+  return at != nullptr ? static_cast<std::size_t>(std::strtoull(at + std::strlen(key), nullptr, 10)) * 1024 : 0;
 }
+}  // namespace process_detail
+
+/// The most memory that this process ever had resident, in bytes; 0 if unknown. (getrusage would count the program that
+/// this one replaced by exec.)
+inline std::size_t peak_resident_bytes() { return process_detail::status_bytes("VmHWM:"); }
+/// The memory that this process has resident now, in bytes; 0 if unknown.
+inline std::size_t resident_bytes() { return process_detail::status_bytes("VmRSS:"); }
 
 /// Is the stream shown on a terminal?
 inline bool is_terminal(std::FILE* stream) { return ::isatty(::fileno(stream)) == 1; }
