@@ -280,22 +280,23 @@ Rows<float> in_calls(std::vector<int> const& calls, int capacity, AttentionShape
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("attention: a cache gives the bits of one call, however the rows are split", B, Tile<isa::baseline>,
-                   Tile<isa::avx2>, Tile<isa::avx512>) {
+namespace {
+
+template <class B, int Size> void check_calls() {
   const std::vector<int> lengths{200, 3, 130};
   for (const int kv : {1, 3}) {
-    const AttentionShape a = shape(3, kv, 24);
-    const Rows<float> whole = in_calls<B, 24>({200}, 200, a, lengths);
+    const AttentionShape a = shape(3, kv, Size);
+    const Rows<float> whole = in_calls<B, Size>({200}, 200, a, lengths);
     for (std::vector<int> const& calls : {std::vector<int>{1}, {2}, {16}, {17}, {64}, {65}, {130, 1}, {5, 70, 2}})
-      CHECK(test::same_bits<float>(in_calls<B, 24>(calls, 200, a, lengths), whole));
+      CHECK(test::same_bits<float>(in_calls<B, Size>(calls, 200, a, lengths), whole));
     // and the sequences as a plain batch
     const Sequences plain = ragged({200, 3, 130});
     AttentionShape without = a;
-    Tensors<float, 24> rows(layout::fused, plain.batch(), a), source(layout::fused, Batch::uniform(3, 200), a);
+    Tensors<float, Size> rows(layout::fused, plain.batch(), a), source(layout::fused, Batch::uniform(3, 200), a);
     for (int s = 0, r = 0; s < 3; ++s)
       for (int i = 0; i < lengths[static_cast<std::size_t>(s)]; ++i, ++r)
         for (int c = 0; c < rows.qkv.cols(); ++c) rows.qkv.view()(r, c) = source.qkv.view()(s * 200 + i, c);
-    test::Poisoned memory(attention<B>::template workspace<24>(3, 200, without, 1));
+    test::Poisoned memory(attention<B>::template workspace<Size>(3, 200, without, 1));
     Arena scratch = memory.arena();
     B b;
     b.threads = 1;
@@ -304,9 +305,17 @@ TEST_CASE_TEMPLATE("attention: a cache gives the bits of one call, however the r
     bool same = true;
     for (int s = 0, r = 0; s < 3; ++s)
       for (int i = 0; i < lengths[static_cast<std::size_t>(s)]; ++i, ++r)
-        for (int c = 0; c < 3 * 24; ++c) same = same && rows.y.view()(r, c) == whole.view()(s * 200 + i, c);
+        for (int c = 0; c < 3 * Size; ++c) same = same && rows.y.view()(r, c) == whole.view()(s * 200 + i, c);
     CHECK(same);
   }
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("attention: a cache gives the bits of one call, however the rows are split", B, Tile<isa::baseline>,
+                   Tile<isa::avx2>, Tile<isa::avx512>) {
+  check_calls<B, 24>();
+  check_calls<B, 64>();
 }
 
 TEST_CASE("attention: a row's bits depend on no other sequence and no later row") {

@@ -26,7 +26,7 @@ struct AttentionCore : Leaf<(NHeads + 2 * KvHeads) * HeadSize, NHeads * HeadSize
     View<const S, dyn, queries> y;  ///< the output, kept by whoever owns it
   };
   template <class S> struct State {
-    View<S, dyn, keys> k, v;  ///< [sequences x capacity]: row j of sequence s is row s * capacity + j
+    View<S, dyn, HeadSize> k, v;  ///< [sequence][key head][capacity]: decoding reads the rows of a head one by one
     int capacity = 0;
   };
   template <class S> static constexpr void plan(Saved<S>& s, Shape const& shape, Arena& a) {
@@ -34,8 +34,8 @@ struct AttentionCore : Leaf<(NHeads + 2 * KvHeads) * HeadSize, NHeads * HeadSize
   }
   template <class S> static constexpr void plan_state(State<S>& s, Shape const& shape, Arena& a) {
     s.capacity = shape.context;
-    s.k = a.take_view<S, dyn, keys>(shape.sequences * shape.context);
-    s.v = a.take_view<S, dyn, keys>(shape.sequences * shape.context);
+    s.k = a.take_view<S, dyn, HeadSize>(shape.sequences * KvHeads * shape.context);
+    s.v = a.take_view<S, dyn, HeadSize>(shape.sequences * KvHeads * shape.context);
   }
   template <class F, class... St> static constexpr void visit_state(F&& f, St&... s) {
     f(s.k...);
@@ -60,9 +60,12 @@ struct AttentionCore : Leaf<(NHeads + 2 * KvHeads) * HeadSize, NHeads * HeadSize
     if (c.mode == mode::eval) a.dropout = 0;
     if (state.capacity > 0 && !c.keeps()) {
       remember(c, state, x);
-      a.capacity = state.capacity;
+      a.capacity = KvHeads * state.capacity;
+      const auto cached = [&](auto view) {
+        return Heads<const typename C::scalar>{view.data(), HeadSize, state.capacity * HeadSize};
+      };
       attention<typename C::backend_type>::template forward<HeadSize>(
-          c.backend, *c.batch, a, heads(q(x)), heads(as_const(state.k)), heads(as_const(state.v)), heads(y), nullptr);
+          c.backend, *c.batch, a, heads(q(x)), cached(state.k), cached(state.v), heads(y), nullptr);
       return;
     }
     attention<typename C::backend_type>::template forward<HeadSize>(c.backend, *c.batch, a, heads(q(x)), heads(k(x)),
@@ -89,16 +92,31 @@ struct AttentionCore : Leaf<(NHeads + 2 * KvHeads) * HeadSize, NHeads * HeadSize
   template <class V> static constexpr auto heads(V x) {
     return Heads<typename V::element>{x.data(), x.stride(), HeadSize};
   }
-  /// The keys and values of the batch's rows, behind those that the state holds.
+  /// The keys and values of the batch's rows, behind those that the state holds: a copy for each head, or for each row
+  /// where there are fewer.
   template <class C, class St> static void remember(C const& c, St& state, X<C> x) {
+    using S = typename C::scalar;
+    using HeadRows = View<const S, dyn, HeadSize>;
     Batch const& b = *c.batch;
     for (int s = 0; s < b.sequences; ++s) {
-      const int from = b.first(s), rows = b.last(s) - from, to = s * state.capacity + b.before(s);
+      const int rows = b.last(s) - b.first(s), at = s * KvHeads * state.capacity + b.before(s);
       if (b.before(s) + rows > state.capacity)
         fail(c.path.str(), std::to_string(b.before(s) + rows) + " rows of sequence " + std::to_string(s),
              "at most the " + std::to_string(state.capacity) + " that the KV cache was planned for");
-      add<typename C::backend_type>::run(c.backend, k(x).middle_rows(from, rows), {}, state.k.middle_rows(to, rows));
-      add<typename C::backend_type>::run(c.backend, v(x).middle_rows(from, rows), {}, state.v.middle_rows(to, rows));
+      const auto copy = [&](auto from, View<S, dyn, HeadSize> to) {
+        if (rows < KvHeads)
+          for (int r = 0; r < rows; ++r)
+            add<typename C::backend_type>::run(
+                c.backend, HeadRows(from.row(r), KvHeads, HeadSize, HeadSize), {},
+                View<S, dyn, HeadSize>(to.row(at + r), KvHeads, HeadSize, state.capacity * HeadSize));
+        else
+          for (int h = 0; h < KvHeads; ++h)
+            add<typename C::backend_type>::run(c.backend,
+                                               HeadRows(from.data() + h * HeadSize, rows, HeadSize, from.stride()), {},
+                                               to.middle_rows(at + h * state.capacity, rows));
+      };
+      copy(k(x).middle_rows(b.first(s), rows), state.k);
+      copy(v(x).middle_rows(b.first(s), rows), state.v);
     }
   }
 };

@@ -7,6 +7,7 @@
 #include <cstddef>
 
 #include <fauna/backend/cpu.hpp>
+#include <fauna/ops/attention/decode.hpp>
 #include <fauna/ops/attention/op.hpp>
 #include <fauna/ops/attention/worker.hpp>
 
@@ -17,12 +18,17 @@ template <class P, isa T, unsigned Tag> struct attention<Cpu<P, T, Tag>> {
 
   template <int HeadSize>
   static constexpr std::size_t workspace(int /*sequences*/, int longest, AttentionShape const& a, int threads) {
-    return static_cast<std::size_t>(threads) * of_one_thread<HeadSize>(longest, a);
+    const std::size_t many = of_one_thread<HeadSize>(longest, a), one = of_one_row<HeadSize>(a);
+    return static_cast<std::size_t>(threads) * (many > one ? many : one);
   }
 
   template <int HeadSize>
   static void forward(B const& b, Batch const& batch, AttentionShape const& a, Heads<const float> q,
                       Heads<const float> k, Heads<const float> v, Heads<float> y, float* lse) {
+    if constexpr (Row<HeadSize>::fits) {
+      if (a.capacity > 0 && lse == nullptr && one_row_each(batch))
+        return forward_rows<HeadSize>(b, batch, a, q, k, v, y);
+    }
     if (a.capacity > 0 && decodes(batch, a)) {
       share<HeadSize>(b, batch, a, batch.longest(), batch.sequences * a.kv_heads, [&](auto& worker, int item) {
         const int sequence = item / a.kv_heads;
@@ -67,6 +73,42 @@ template <class P, isa T, unsigned Tag> struct attention<Cpu<P, T, Tag>> {
  private:
   static constexpr int block = attention_detail::block;
   template <int HeadSize> using Worker = attention_detail::Worker<B::lanes, HeadSize, Tag>;
+
+  template <int HeadSize> using Row = attention_detail::RowWorker<B::lanes, HeadSize, Tag>;
+
+  static bool one_row_each(Batch const& batch) {
+    for (int s = 0; s < batch.sequences; ++s)
+      if (batch.last(s) - batch.first(s) > 1) return false;
+    return batch.plainly_causal();
+  }
+  /// Threads own key heads of sequences, side by side.
+  template <int HeadSize>
+  static void forward_rows(B const& b, Batch const& batch, AttentionShape const& a, Heads<const float> q,
+                           Heads<const float> k, Heads<const float> v, Heads<float> y) {
+    const Scope scope(*b.scratch);
+    const int items = batch.sequences * a.kv_heads, threads = b.threads < items ? b.threads : items,
+              group = a.heads / a.kv_heads;
+    const std::size_t each = of_one_row<HeadSize>(a);
+    std::byte* const scratch = b.scratch->template take<std::byte>(each * static_cast<std::size_t>(threads));
+    parallel(threads, [&](Team team) {
+      Arena own(scratch + each * static_cast<std::size_t>(team.thread), each);
+      Row<HeadSize> worker(own, group);
+      for (int item = team.from(items); item < team.to(items); ++item) {
+        const int sequence = item / a.kv_heads, head = item % a.kv_heads, row = batch.first(sequence);
+        if (row == batch.last(sequence)) continue;
+        const int key = sequence * a.capacity;
+        worker.forward(group, a.scale, q.at(row, head * group), q.head_stride, k.at(key, head), v.at(key, head),
+                       k.row_stride, batch.before(sequence) + 1, y.at(row, head * group), y.head_stride);
+      }
+    });
+  }
+  template <int HeadSize> static constexpr std::size_t of_one_row(AttentionShape const& a) {
+    Arena measure;
+    if constexpr (Row<HeadSize>::fits) {
+      const Row<HeadSize> worker(measure, a.heads / a.kv_heads);
+    }
+    return measure.used();
+  }
 
   /// So few rows that all heads of a group fit into one block.
   static bool decodes(Batch const& batch, AttentionShape const& a) {

@@ -12,8 +12,8 @@ __attribute__((noinline)) void run_skinny(int k, const typename tile<B>::element
                                           const typename tile<B>::element* b, std::ptrdiff_t panel, const float* start,
                                           std::ptrdiff_t start_stride, float* c, std::ptrdiff_t c_stride, int rows) {
   using T = tile<B>;
-  constexpr int W = T::W, NV = T::NV,
-                ahead = (P > 1 ? 32 : 64) * NV * W;  // some pages would be too late, some too many
+  constexpr int W = T::W, NV = T::NV;
+  constexpr int ahead = P > 1 ? 1536 : 3072;  // elements: 6 or 12 KB. Nearer is too late, farther was not quicker.
   simd::vfloat<W> sum[R][P * NV];
   FAUNA_UNROLL
   for (int r = 0; r < R; ++r) {
