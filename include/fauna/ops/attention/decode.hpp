@@ -16,9 +16,12 @@ template <int W, int Size, unsigned Tag> class RowWorker {
   using K = kernels<W, Size, Tag>;
   using vector = simd::vfloat<W>;
   static constexpr int lines = Size * 4 / 64;  ///< cache lines of a head's row
+  /// Vectors of a row's columns that are summed at once. Never one alone: for some processors GCC does not fuse the
+  /// multiply-adds of a lone chain, as it does those of tile.hpp, and the bits would differ.
+  static constexpr int NV = Size / W % 8 == 0 ? 8 : Size / W % 6 == 0 ? 6 : Size / W % 4 == 0 ? 4 : 2;
 
  public:
-  static constexpr bool fits = Size % W == 0;
+  static constexpr bool fits = Size % (2 * W) == 0;
 
   constexpr explicit RowWorker(Arena& arena, int group) {
     const auto take = [&arena](int n) { return arena.template take<float>(static_cast<std::size_t>(n)); };
@@ -116,21 +119,17 @@ template <int W, int Size, unsigned Tag> class RowWorker {
 
   /// sums = sums times factor + Σ p_j v_j.
   void add_values(int i, const float* v, const float* next, std::ptrdiff_t stride, int n) {
-    constexpr int N = Size / W < 8 ? Size / W : 8;
     float* const c = sums_ + i * Size;
     const float* p = scores_ + i * block;
     vector f;
     simd::broadcast<W>(f, factor_[i]);
-    int d = 0;
-    for (; d + N * W <= Size; d += N * W) add_columns<N>(c + d, f, p, v + d, i + d == 0 ? next : nullptr, stride, n);
-    for (; d < Size; d += W) add_columns<1>(c + d, f, p, v + d, nullptr, stride, n);
+    for (int d = 0; d < Size; d += NV * W) add_columns(c + d, f, p, v + d, i + d == 0 ? next : nullptr, stride, n);
   }
-  template <int N>
   static void add_columns(float* c, vector const& f, const float* p, const float* v, const float* next,
                           std::ptrdiff_t stride, int n) {
-    vector sum[N];
+    vector sum[NV];
     FAUNA_UNROLL
-    for (int l = 0; l < N; ++l) {
+    for (int l = 0; l < NV; ++l) {
       simd::load<W>(sum[l], c + l * W);
       sum[l] *= f;
     }
@@ -139,14 +138,14 @@ template <int W, int Size, unsigned Tag> class RowWorker {
       vector x;
       simd::broadcast<W>(x, p[j]);
       FAUNA_UNROLL
-      for (int l = 0; l < N; ++l) {
+      for (int l = 0; l < NV; ++l) {
         vector y;
         simd::load<W>(y, v + j * stride + l * W);
         sum[l] += x * y;
       }
     }
     FAUNA_UNROLL
-    for (int l = 0; l < N; ++l) simd::store<W>(c + l * W, sum[l]);
+    for (int l = 0; l < NV; ++l) simd::store<W>(c + l * W, sum[l]);
   }
 
   float *keys_T_ = nullptr, *rest_ = nullptr;  ///< [Size][block]; [W][Size]
