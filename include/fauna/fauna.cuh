@@ -2,6 +2,7 @@
 // no cpu.hpp: what runs on the CPU policy is a .cpp file of its own.
 #pragma once
 #include <fauna/decode/generate.hpp>
+#include <fauna/decode/loaded.hpp>
 #include <fauna/models/explain.hpp>
 #include <fauna/models/gpt.hpp>
 #include <fauna/models/gpt_neox.hpp>

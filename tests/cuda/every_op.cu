@@ -33,6 +33,7 @@ template <class B> void every_op(B const& b) {
   gated<B>::forward(b, activation::silu, m, m);
   gated<B>::backward(b, activation::silu, m, m, m);
   gemm<B>::nt(b, m, w, m);
+  gemm<B>::nt(b, m, half, m);
   gemm<B>::nn(b, m, w, m);
   gemm<B>::tn(b, m, w, m);
   layer_norm<B>::forward(b, m, f, f, m, f, f, 1e-5);

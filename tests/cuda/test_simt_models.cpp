@@ -22,9 +22,11 @@
 #include <fauna/ops/ref.hpp>
 #include <fauna/ops/rms_norm/kernel.cuh>
 #include <fauna/ops/rope/kernel.cuh>
+#include <fauna/train/capture.hpp>
 #include <fauna/train/checkpoint.hpp>
 #include <fauna/train/trained.hpp>
 
+#include "support/compare.hpp"
 #include "support/kernels.hpp"
 #include "support/temporary.hpp"
 
@@ -114,6 +116,11 @@ template <class M> void check_training(int vocab) {
   Kernels::order = order::ascending;
 }
 
+/// Two more tokens predicted, from blocks of their own.
+template <int Width> struct Next : Seq<At<"norm", RmsNorm<2 * Width>>, At<"fc", Linear<2 * Width, Width>>> {};
+struct Foreseeing : Lm<At<"wte", Embedding<31, 24>>, Residual<At<"mlp", Mlp<24, 40>>>, TiedHead<24, 31>,
+                       Mtp<At<"mtp.0", Next<24>>, Rate{0.3F}>, Mtp<At<"mtp.1", Next<24>>, Rate{0.1F}>> {};
+
 constexpr LlamaConfig small{
     .layers = 2, .heads = 4, .kv_heads = 2, .head_size = 8, .width = 32, .hidden = 48, .context = 64, .vocab = 37};
 
@@ -123,6 +130,31 @@ TEST_CASE("simt: a GPT trains as on the reference, whatever the order of threads
 
 TEST_CASE("simt: a Llama trains as on the reference, whatever the order of threads") {
   check_training<Llama<small>>(37);
+}
+
+TEST_CASE("simt: a model that predicts several tokens trains as on the reference") { check_training<Foreseeing>(31); }
+
+TEST_CASE("simt: a capture copies activations and gradients from the kernels' memory") {
+  const Text text(20, 31);
+  const auto batch = Batch::uniform(1, 20, text.tokens.data(), text.targets.data());
+  const auto run = [&]<class B>(B, auto& seen) {
+    Trained<SmallGpt, B> m(seed{5}, 1);
+    m.prepare_training({.sequences = 1, .length = 20});
+    m.accumulate(batch, 1, Key{11, 0}, seen.tap());
+  };
+  Capture<double> want("transformer.h.1.*", "transformer.ln_f");
+  Capture<float, Kernels> got("transformer.h.1.*", "transformer.ln_f");
+  run(Ref<double>{}, want);
+  run(Kernels{}, got);
+  REQUIRE(got.all().size() == want.all().size());
+  CHECK(want.all().size() > 10);
+  for (auto const& w : want.all()) {
+    CAPTURE(w.name);
+    auto const& g = w.gradient ? got.gradient(w.name) : got.activation(w.name);
+    REQUIRE(g.rows == w.rows);
+    REQUIRE(g.cols == w.cols);
+    CHECK(test::distance(g.view(), w.view()) < 2e-6);  // as the gradients above; activations of up to about 3
+  }
 }
 
 TEST_CASE("simt: a Llama decodes as on the reference, with a cache") {
@@ -156,7 +188,7 @@ TEST_CASE("simt: a Llama decodes as on the reference, with a cache") {
 
 TEST_CASE("simt: a run's checkpoint goes from the kernels' memory to the host's and back") {
   const TemporaryFolder folder;
-  const std::string path = folder / "model.ckpt";
+  const std::string path = folder / "model.safetensors";
   Trained<SmallGpt, Kernels> model(seed{2}, 1);
   model.prepare_training({.sequences = 1, .length = 8});
   const Text text(8, 31);
@@ -177,4 +209,15 @@ TEST_CASE("simt: a run's checkpoint goes from the kernels' memory to the host's 
   host.losses(b, c.data());
   CHECK(a == d);
   CHECK(distance(a, c) < 1e-5);  // losses of about 3.4
+
+  // Moments as well: the next update makes the same weights.
+  Trained<SmallGpt, Kernels> resumed(seed{4}, 1);
+  resumed.prepare_training({.sequences = 1, .length = 8});
+  load_checkpoint(path, resumed);
+  for (auto* m : {&model, &resumed}) {
+    m->accumulate(b);
+    m->update({});
+  }
+  const auto weights = [](auto const& m) { return values(m, [&](Parameter const& p) { return m.value(p); }); };
+  CHECK(weights(resumed) == weights(model));
 }

@@ -12,6 +12,7 @@
 #include "support/random.hpp"
 
 using namespace fauna;
+using test::Bf16Kernels;
 using test::Kernels;
 using test::Rows;
 
@@ -48,6 +49,43 @@ TEST_CASE("simt: bias, activation and gate after a product") {
         CHECK(c.gaps_untouched());
         if (parts & 4) CHECK(test::distance<float>(pre, pre64) <= 8 * 7 * 0x1p-24);
       }
+    }
+  Kernels::order = test::simt::order::ascending;
+}
+
+TEST_CASE("simt: products with weights in bf16, and bf16 products, round their operands to nearest") {
+  const int sizes[][3] = {{1, 1, 1}, {3, 7, 300}, {33, 40, 17}};
+  for (auto const& s : sizes)
+    for (const auto o : {test::simt::order::ascending, test::simt::order::descending, test::simt::order::random}) {
+      Kernels::order = o;
+      test::Random random(4);
+      const int M = s[0], N = s[1], K = s[2];
+      Rows<float> x(random, M, K, 3), w(random, N, K), w_t(K, N);
+      for (int p = 0; p < K; ++p)
+        for (int j = 0; j < N; ++j) w_t.view()(p, j) = w.view()(j, p);
+      x.view()(0, 0) = 1 + 0x1p-8F;                 // halfway between neighbours: to the even one below
+      if (K > 1) x.view()(0, 1) = 1 + 3 * 0x1p-8F;  // and to the even one above
+      const auto bias = Rows<float>(random, 1, N);
+      const Rows<bf16> x16 = x.as<bf16>(), w16 = w.as<bf16>();
+      Rows<double> want(M, N);
+      Epilogue<double> e64;
+      const auto bias64 = bias.as<double>();
+      e64.bias = bias64.data();
+      gemm<Ref<double>>::nt({}, x16.view(), w16.view(), want.view(), e64);
+      Epilogue<float> e;
+      e.bias = bias.data();
+      const auto close = [&](Rows<float> const& c) {
+        // Up to 300 terms below 1: each addition rounds a sum that stays below 32.
+        CHECK(test::distance<float>(c, want) <= 300 * 16 * 0x1p-24);
+        CHECK(c.gaps_untouched());
+      };
+      Rows<float> stored(M, N, 1), rounded(M, N, 1), straight(M, N, 1);
+      gemm<Bf16Kernels>::nt({}, x, w16, stored, e);
+      gemm<Bf16Kernels>::nt({}, x, w, rounded, e);
+      gemm<Bf16Kernels>::nn({}, x, w_t, straight, e);
+      close(stored);
+      close(rounded);
+      close(straight);
     }
   Kernels::order = test::simt::order::ascending;
 }

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <limits>
 
+#include <fauna/core/dual.hpp>
 #include <fauna/core/view.hpp>
 
 namespace test {
@@ -23,6 +24,14 @@ template <class T> bool same_bits(fauna::Matrix<const T> a, fauna::Matrix<const 
   for (int r = 0; r < a.rows(); ++r)
     if (std::memcmp(a.row(r), b.row(r), static_cast<std::size_t>(a.cols()) * sizeof(T)) != 0) return false;
   return true;
+}
+
+/// The derivative of Σ probe · y.
+inline double derivative(fauna::Matrix<const double> probe, fauna::Matrix<const fauna::Dual> y) {
+  double sum = 0;
+  for (int r = 0; r < y.rows(); ++r)
+    for (int c = 0; c < y.cols(); ++c) sum += probe(r, c) * y(r, c).d;
+  return sum;
 }
 
 /// Σ gradient · direction, to compare with the derivative along that direction that dual numbers give.

@@ -1,5 +1,5 @@
-// test::Kernels on a real device: Cuda<>, but every launch is waited for, and all memory of the program is managed, so
-// that tests can hand their own matrices to kernels. For programs of one .cu file.
+// test::Kernels and Bf16Kernels on a real device: Cuda<...>, but every launch is waited for, and all memory of the
+// program is managed, so that tests can hand their own matrices to kernels. For programs of one .cu file.
 #pragma once
 #include <cstdio>
 #include <cstdlib>
@@ -37,16 +37,22 @@ template <class T> class DeviceArray {
   T* data_;
 };
 
-struct Kernels {
+/// Of every policy.
+struct Runs {
+  static inline simt::order order = simt::order::ascending;  ///< the device's own: equal bits in three runs
+  static inline long launches = 0;
+  static constexpr bool same_sums = false;  ///< cuBLASLt may add in another order where others round the operands
+};
+
+template <class Products> struct Waiting : Runs {
   using scalar = float;
+  using products = Products;
   using Thread = fauna::cuda::Thread;
+  using weight = fauna::simt::weight_for<Products>;
   static constexpr long long logits_bytes = 8192;
   int threads = 1;
   fauna::Arena* scratch = nullptr;
   fauna::Arena* host_scratch = nullptr;
-
-  static inline simt::order order = simt::order::ascending;  ///< the device's own: equal bits in three runs
-  static inline long launches = 0;
 
   template <class K> void launch(K const& kernel, long long blocks) const {
     ++launches;
@@ -60,19 +66,25 @@ struct Kernels {
   template <class T> DeviceArray<T> temporary(std::size_t n) const { return DeviceArray<T>(n); }
 };
 
+using Kernels = Waiting<fauna::f32_products>;
+using Bf16Kernels = Waiting<fauna::bf16_products>;
+
 }  // namespace test
 
 namespace fauna::inline v0 {
 
-template <> struct memory<test::Kernels> : memory<Cuda<>> {};
+template <class P> struct memory<test::Waiting<P>> : memory<Cuda<P>> {};
 
-template <> struct gemm<test::Kernels> {
-  using B = test::Kernels;
-  using G = gemm<Cuda<>>;
+template <class P> struct gemm<test::Waiting<P>> {
+  using B = test::Waiting<P>;
+  using G = gemm<Cuda<P>>;
   using In = Matrix<const float>;
   using Around = Epilogue<float>;
   static constexpr std::size_t workspace(int, int, int, int) { return 0; }
   static void nt(B const&, In x, In w, Matrix<float> c, Around const& e = {}) { G::nt({}, x, w, c, e), wait(); }
+  static void nt(B const&, In x, Matrix<const bf16> w, Matrix<float> c, Around const& e = {}) {
+    G::nt({}, x, w, c, e), wait();
+  }
   static void nn(B const&, In x, In w, Matrix<float> c, Around const& e = {}) { G::nn({}, x, w, c, e), wait(); }
   static void tn(B const&, In x, In w, Matrix<float> c, Around const& e = {}) { G::tn({}, x, w, c, e), wait(); }
 

@@ -9,7 +9,6 @@
 #include <string>
 #include <vector>
 
-#include <fauna/decode/cache.hpp>
 #include <fauna/ops/cpu.hpp>
 #include <fauna/ops/ref.hpp>
 #include <fauna/train/trained.hpp>
@@ -104,30 +103,6 @@ template <class M, class P> void check_same_bits() {
     const auto other = run(threads);
     REQUIRE(one.size() == other.size());
     CHECK(std::memcmp(one.data(), other.data(), one.size() * sizeof(float)) == 0);
-  }
-}
-
-/// With a cache, however the rows are split: the bits of all rows at once.
-template <class M, class P> void check_cache() {
-  using namespace fauna;
-  using B = Cpu<P>;
-  const int rows = 40;
-  Trained<M, B> m(seed{3}, 2);
-  const Text text(plain(1, rows), M::vocab);
-  std::vector<float> whole(static_cast<std::size_t>(rows) * M::vocab);
-  m.prepare_inference({.sequences = 1, .length = rows});
-  m.logits(text.batch, Matrix<float>(whole.data(), rows, M::vocab));
-  for (int chunk : {1, 3, 17, rows}) {
-    CAPTURE(chunk);
-    Cache<M, B> cache(1, rows);
-    m.prepare_inference({.sequences = 1, .length = chunk, .context = rows});
-    std::vector<float> part(whole.size());
-    for (int from = 0; from < rows; from += chunk) {
-      const int n = from + chunk < rows ? chunk : rows - from;
-      m.logits(cache, Batch::uniform(1, n, text.tokens.data() + from),
-               Matrix<float>(part.data() + static_cast<std::ptrdiff_t>(from) * M::vocab, n, M::vocab));
-    }
-    CHECK(std::memcmp(part.data(), whole.data(), whole.size() * sizeof(float)) == 0);
   }
 }
 

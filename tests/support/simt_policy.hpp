@@ -1,6 +1,6 @@
-// Simt: a policy that runs the GPU's kernels on the CPU. Products come from the reference; what surrounds them (bias,
-// activation, gate) is the kernel that follows cuBLASLt. Memory of a model on this policy can only be touched by
-// kernels and copies: a stray access by the host dies as it would beside a real device.
+// Simt: a policy that runs the GPU's kernels on the CPU. Products come from the reference; what surrounds them
+// (rounding, bias, activation, gate) are the kernels around cuBLASLt. Memory of a model on this policy can only be
+// touched by kernels and copies: a stray access by the host dies as it would beside a real device.
 #pragma once
 #include <sys/mman.h>
 
@@ -84,16 +84,22 @@ class DeviceMemory {
   fauna::Region region_;
 };
 
-struct Simt {
+/// Of every Simt policy.
+struct SimtRuns {
+  static inline simt::order order = simt::order::ascending;
+  static inline long launches = 0;
+  static constexpr bool same_sums = true;  ///< in bf16 products, however their operands were rounded
+};
+
+template <class Products> struct Simt : SimtRuns {
   using scalar = float;
+  using products = Products;
   using Thread = simt::Thread;
+  using weight = fauna::simt::weight_for<Products>;
   static constexpr long long logits_bytes = 8192;  ///< of cross_entropy at once: few, so that there are several chunks
   int threads = 1;
   fauna::Arena* scratch = nullptr;
   fauna::Arena* host_scratch = nullptr;
-
-  static inline simt::order order = simt::order::ascending;
-  static inline long launches = 0;
 
   template <class K> void launch(K const& kernel, long long blocks) const {
     const DeviceMemory::Open open;
@@ -110,13 +116,14 @@ struct Simt {
   template <class T> DeviceArray<T> temporary(std::size_t n) const { return DeviceArray<T>(n); }
 };
 
-using Kernels = Simt;
+using Kernels = Simt<fauna::f32_products>;
+using Bf16Kernels = Simt<fauna::bf16_products>;
 
 }  // namespace test
 
 namespace fauna::inline v0 {
 
-template <> struct memory<test::Simt> {
+template <class P> struct memory<test::Simt<P>> {
   using region = test::DeviceMemory;
   static constexpr bool remote = true;
   template <class T> static void write(T* tensor, const T* host, std::size_t n) {

@@ -4,7 +4,9 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "../support/runs.hpp"
 #include "../support/temporary.hpp"
@@ -30,7 +32,7 @@ struct Saved {
   TemporaryFolder folder;
   CharText text = CharText::from_string(test::letters(600));
   Small model{seed{5}};
-  std::string path = folder / "a.ckpt";
+  std::string path = folder / "a.safetensors";
   Saved() {
     Trainer<Small> run(model, Split{text.train(), text.val()}, test::short_run(), text.alphabet());
     for (int i = 0; i < 3; ++i) run.step();
@@ -55,7 +57,7 @@ TEST_CASE("everything comes back: weights, moments, progress, names") {
   CHECK(head.note == "--n 1");
   CHECK(head.seed == 5);
   CHECK(head.progress.iteration == 7);
-  CHECK(head.tensors.size() == other.parameters().size());
+  CHECK(head.frozen == "transformer.h.0.ln_1.bias\ntransformer.h.1.ln_1.bias\n");
   for (Parameter const& p : other.parameters()) CHECK(p.trainable == (p.name.find("ln_1.bias") == std::string::npos));
   CHECK(s.folder.names().size() == 1);  // no temporary is left
 }
@@ -68,7 +70,6 @@ TEST_CASE("the head alone says which model and which characters") {
   CHECK(CharTokenizer(head.alphabet).vocab() == 27);
   CHECK(head.progress.iteration == 3);
   CHECK(head.progress.best_val == 3.5);
-  CHECK(head.tensors[0].name == "transformer.wte.weight");
 }
 
 TEST_CASE("weights alone need no memory for training, and the whole does") {
@@ -83,26 +84,121 @@ TEST_CASE("weights alone need no memory for training, and the whole does") {
   CHECK_THROWS_WITH_AS(load_checkpoint(s.path, other), Contains("no optimizer state"), error);
 }
 
+TEST_CASE("texts and numbers come back as they were") {
+  Saved s;
+  constexpr double least = std::numeric_limits<double>::denorm_min();
+  for (const double best : {0.1, -1.0 / 3, least, 1e308, std::numeric_limits<double>::infinity()}) {
+    CheckpointHead head{.alphabet = std::string("\0\n\"\\\x1f\x7f ", 7) + "\u00e9\u4e2d\U0001f98a", .note = "a\tb"};
+    head.progress.best_val = best;
+    head.progress.iteration = std::numeric_limits<long long>::max();
+    head.progress.dropout = {~std::uint64_t{0}, 1};
+    head.progress.train = {{0, best}, {std::nextafter(1.0, 2.0), std::nan("")}};
+    save_checkpoint(s.path, s.model, head);
+    const CheckpointHead read = read_checkpoint_head(s.path);
+    CHECK(read.alphabet == head.alphabet);
+    CHECK(read.note == head.note);
+    CHECK(read.progress.best_val == best);
+    CHECK(read.progress.iteration == head.progress.iteration);
+    CHECK(read.progress.dropout.seed == ~std::uint64_t{0});
+    CHECK(read.progress.dropout.stream == 1);
+    REQUIRE(read.progress.train.size() == 2);
+    CHECK(std::memcmp(read.progress.train.data(), head.progress.train.data(), 2 * sizeof(LossPoint)) == 0);
+    CHECK(read.progress.val.empty());
+  }
+}
+
+TEST_CASE("the file is a model.safetensors: weights and moments lie as in the reference checkpoint") {
+  Saved s;
+  const SafeTensors file(s.path);
+  CHECK(file.tensors().size() == 3 * s.model.parameters().size() + 2);
+  const std::string name = "transformer.h.1.attn.c_attn.weight";  // [72, 24]; a Conv1D there: [24, 72]
+  Parameter const& p = s.model.parameter(name);
+  const std::pair<std::string, Matrix<float>> stored[] = {{name, s.model.value(p)},
+                                                          {"optimizer.exp_avg." + name, s.model.moment(p, 0)},
+                                                          {"optimizer.exp_avg_sq." + name, s.model.moment(p, 1)}};
+  for (auto const& kept : stored) {
+    CAPTURE(kept.first);
+    const SafeTensor* t = file.find(kept.first);
+    REQUIRE(t != nullptr);
+    CHECK(t->text() == "F32 [24, 72]");
+    std::vector<float> x(t->elements());
+    read_floats(*t, 0, x.size(), x.data());
+    bool same = true;
+    for (int r = 0; r < 72; ++r)
+      for (int c = 0; c < 24; ++c) same = same && x[static_cast<std::size_t>(c * 72 + r)] == kept.second(r, c);
+    CHECK(same);
+  }
+  CHECK(file.find("loss.val")->text() == "F64 [1, 2]");
+
+  Small other{seed{6}};
+  const LoadReport report = load_weights<test::SmallGpt>(Cpu<>{}, other.weights(), file);
+  CHECK(report.unexpected.empty());
+  for (Parameter const& q : s.model.parameters())
+    CHECK(std::memcmp(other.value(q).data(), s.model.value(q).data(), q.size() * sizeof(float)) == 0);
+}
+
+TEST_CASE("weights of the model's that are no checkpoint: enough to start from, not to go on") {
+  Saved s;
+  const std::string plain = s.folder / "plain.safetensors";
+  save_weights<test::SmallGpt>(plain, s.model.weights());
+  CHECK(!is_checkpoint(plain));
+  CHECK(is_checkpoint(s.path));
+  Small other{seed{6}};
+  CHECK(load_checkpoint(plain, other, load::weights).config.empty());
+  for (Parameter const& p : s.model.parameters())
+    CHECK(std::memcmp(other.value(p).data(), s.model.value(p).data(), p.size() * sizeof(float)) == 0);
+  CHECK_THROWS_WITH_AS(load_checkpoint(plain, other), Contains("no checkpoint of fauna"), error);
+  CHECK_THROWS_WITH_AS(read_checkpoint_head(plain), Contains("no checkpoint of fauna"), error);
+}
+
+TEST_CASE("f64 comes back bit for bit, and f32 does not go on from it") {
+  using Exact = Trained<test::SmallGpt, Ref<double>>;
+  TemporaryFolder folder;
+  const std::string path = folder / "exact.safetensors";
+  Exact model{seed{5}}, other{seed{6}};
+  for (Exact* m : {&model, &other}) m->prepare_training({.sequences = 1, .length = 4});
+  for (Parameter const& p : model.parameters())  // more digits than a float has
+    for (auto const& v : {model.value(p), model.moment(p, 0), model.moment(p, 1)})
+      for (std::size_t i = 0; i < v.size(); ++i) v.data()[i] = std::sqrt(static_cast<double>(i + 2));
+  save_checkpoint(path, model, {});
+  load_checkpoint(path, other);
+  for (Parameter const& p : model.parameters())
+    for (int which = -1; which < 2; ++which) {
+      const auto want = which < 0 ? model.value(p) : model.moment(p, which);
+      const auto got = which < 0 ? other.value(p) : other.moment(p, which);
+      CHECK(std::memcmp(got.data(), want.data(), p.size() * sizeof(double)) == 0);
+    }
+  Small single{seed{6}};
+  single.prepare_training({.sequences = 1, .length = 4});
+  CHECK_THROWS_WITH_AS(load_checkpoint(path, single),
+                       Contains("has transformer.wte.weight F64 [27, 24], expected transformer.wte.weight F32"), error);
+  load_checkpoint(path, single, load::weights);
+  CHECK(single.weights().embed.weight(0, 1) == std::sqrt(3.0F));
+}
+
 TEST_CASE("a file cut at any place is refused") {
   Saved s;
-  const std::string whole = read_file(s.path), cut = s.folder / "cut.ckpt";
-  for (std::size_t keep : {std::size_t{0}, std::size_t{5}, std::size_t{24}, std::size_t{31}, std::size_t{32},
+  const std::string whole = read_file(s.path), cut = s.folder / "cut.safetensors";
+  for (std::size_t keep : {std::size_t{0}, std::size_t{5}, std::size_t{8}, std::size_t{24}, std::size_t{57},
                            std::size_t{100}, whole.size() / 2, whole.size() - 8, whole.size() - 1}) {
     CAPTURE(keep);
     write_file(cut, whole.substr(0, keep));
-    CHECK_THROWS_WITH_AS(read_checkpoint_head(cut), Contains("cut.ckpt has"), error);
+    CHECK_THROWS_WITH_AS(read_checkpoint_head(cut), Contains("cut.safetensors "), error);
+    CHECK_THROWS_WITH_AS(read_checkpoint_head(cut), Contains("was it copied"), error);
   }
   write_file(cut, whole + "x");
-  CHECK_THROWS_WITH_AS(read_checkpoint_head(cut), Contains("expected "), error);
+  CHECK_THROWS_WITH_AS(read_checkpoint_head(cut), Contains("expected no byte that belongs to no tensor"), error);
 }
 
 TEST_CASE("a flipped bit anywhere is found, and the model stays as it was") {
   Saved s;
-  const std::string whole = read_file(s.path), bad = s.folder / "bad.ckpt";
+  save_checkpoint(s.path, s.model, {.config = "c", .alphabet = "\n !", .progress = {.iteration = 3}});
+  const std::string whole = read_file(s.path), bad = s.folder / "bad.safetensors";
   const std::vector<float> before = everything(s.model);
-  // Every byte of the first 256, then one in 997: magic, version, size, names, numbers, tensors, checksum.
+  // Every byte of the metadata and more, then one in 97: names, shapes, numbers, the checksum itself.
   std::vector<std::size_t> places{whole.size() - 1, whole.size() - 8};
-  for (std::size_t i = 0; i < whole.size(); i += i < 256 ? 1 : 997) places.push_back(i);
+  const std::size_t metadata = whole.find("\"format\":\"pt\"") + 600;
+  for (std::size_t i = 0; i < whole.size(); i += i < metadata ? 1 : 97) places.push_back(i);
   for (std::size_t at : places) {
     CAPTURE(at);
     std::string flipped = whole;
@@ -111,34 +207,67 @@ TEST_CASE("a flipped bit anywhere is found, and the model stays as it was") {
     CHECK_THROWS_AS(load_checkpoint(bad, s.model), error);
   }
   CHECK(everything(s.model) == before);
-  std::string swapped = whole;  // two words that change places, in one lane of the checksum and in two
-  std::swap_ranges(swapped.begin() + 4096, swapped.begin() + 4104, swapped.begin() + 4128);
-  write_file(bad, swapped);
-  CHECK_THROWS_WITH_AS(read_checkpoint_head(bad), Contains("is damaged"), error);
-  swapped = whole;
-  std::swap_ranges(swapped.begin() + 4096, swapped.begin() + 4104, swapped.begin() + 4104);
-  write_file(bad, swapped);
-  CHECK_THROWS_WITH_AS(read_checkpoint_head(bad), Contains("is damaged"), error);
+  const auto damaged = [&](std::string const& changed) {
+    REQUIRE(changed != whole);
+    write_file(bad, changed);
+    CHECK_THROWS_WITH_AS(read_checkpoint_head(bad), Contains("is damaged"), error);
+    CHECK_THROWS_WITH_AS(load_checkpoint(bad, s.model, load::weights), Contains("is damaged"), error);
+  };
+  std::string changed = whole;  // two words that change places, in one lane of the checksum and in two
+  const auto word = whole.end() - 4096 - static_cast<std::ptrdiff_t>(whole.size() % 8);
+  const auto at = changed.begin() + (word - whole.begin());
+  std::swap_ranges(at, at + 8, at + 32);
+  damaged(changed);
+  changed = whole;
+  std::swap_ranges(changed.begin() + (word - whole.begin()), changed.begin() + (word - whole.begin()) + 8,
+                   changed.begin() + (word - whole.begin()) + 8);
+  damaged(changed);
+  const auto replaced = [&](std::string const& from, std::string const& to) {
+    const std::size_t place = whole.find(from);
+    REQUIRE(place != std::string::npos);
+    return std::string(whole).replace(place, from.size(), to);
+  };
+  damaged(replaced("\"fauna.iteration\":\"3\"", "\"fauna.iteration\":\"4\""));
+  damaged(replaced("optimizer.exp_avg.transformer.h.0.ln_1", "optimizer.exp_avg.transformer.h.0.ln_9"));
+  damaged(replaced("\\u000a", "\\u000A"));  // the same alphabet, in other bytes
+  write_file(bad, replaced("\"fauna.version\":\"1\"", "\"fauna.version\":\"2\""));
+  CHECK_THROWS_WITH_AS(read_checkpoint_head(bad), Contains("has version 2, expected version 1"), error);
 }
 
-TEST_CASE("another model's checkpoint: the first tensor that differs, with both shapes") {
+TEST_CASE("another model's checkpoint: what differs, with both shapes") {
   Saved s;
   Trained<Gpt<GptConfig{.layers = 2, .heads = 2, .width = 24, .context = 16, .vocab = 27}>, Cpu<>> longer;
   CHECK_THROWS_WITH_AS(load_checkpoint(s.path, longer, load::weights),
-                       Contains("has transformer.wpe.weight [12, 24], expected transformer.wpe.weight [16, 24]"),
+                       Contains("transformer.wpe.weight F32 [12, 24], the model has F32 [16, 24]"), error);
+  longer.prepare_training({.sequences = 1, .length = 12});
+  CHECK_THROWS_WITH_AS(load_checkpoint(s.path, longer),
+                       Contains("has transformer.wpe.weight F32 [12, 24], expected transformer.wpe.weight F32 [16"),
                        error);
   Trained<Gpt<GptConfig{.layers = 2, .heads = 2, .width = 24, .context = 12, .vocab = 27, .bias = false}>, Cpu<>> bare;
-  CHECK_THROWS_WITH_AS(load_checkpoint(s.path, bare, load::weights),
-                       Contains("ln_1.bias [1, 24], expected transformer.h.0"), error);
+  bare.prepare_training({.sequences = 1, .length = 12});
+  const float before = bare.weights().embed.weight(0, 0);
+  for (const load what : {load::weights, load::everything}) {
+    CHECK_THROWS_WITH_AS(load_checkpoint(s.path, bare, what), Contains("13 unexpected"), error);
+    CHECK_THROWS_WITH_AS(load_checkpoint(s.path, bare, what), Contains("transformer.h.0.attn.c_attn.bias"), error);
+  }
+  CHECK(bare.weights().embed.weight(0, 0) == before);
   Trained<Gpt<GptConfig{.layers = 1, .heads = 2, .width = 24, .context = 12, .vocab = 27}>, Cpu<>> shallow;
   CHECK_THROWS_WITH_AS(load_checkpoint(s.path, shallow, load::weights), Contains("h.1.ln_1.weight"), error);
+  Trained<Gpt<GptConfig{.layers = 3, .heads = 2, .width = 24, .context = 12, .vocab = 27}>, Cpu<>> deep;
+  deep.prepare_training({.sequences = 1, .length = 12});
+  CHECK_THROWS_WITH_AS(load_checkpoint(s.path, deep),
+                       Contains("has no transformer.h.2.ln_1.weight, expected transformer.h.2.ln_1.weight F32 [24]"),
+                       error);
 }
 
 TEST_CASE("files that are no checkpoints") {
   TemporaryFolder folder;
-  CHECK_THROWS_WITH_AS(read_checkpoint_head(folder / "none.ckpt"), Contains("cannot open"), error);
+  CHECK_THROWS_WITH_AS(read_checkpoint_head(folder / "none.safetensors"), Contains("cannot open"), error);
   write_file(folder / "text", std::string(1000, 'x'));
   CHECK_THROWS_WITH_AS(read_checkpoint_head(folder / "text"), Contains("no checkpoint of fauna"), error);
+  Small model{seed{6}};
+  CHECK_THROWS_WITH_AS(load_checkpoint(folder / "text", model, load::weights), Contains("text says that its header"),
+                       error);
 }
 
 TEST_CASE("a full disk: an error, and the checkpoint before it stays") {

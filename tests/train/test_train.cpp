@@ -21,7 +21,7 @@ CharText const& text() {
 }
 fauna::Split both() { return {text().train(), text().val()}; }
 
-std::string last_of(std::string const& folder) { return read_file(folder + "/last.ckpt"); }
+std::string last_of(std::string const& folder) { return read_file(folder + "/last.safetensors"); }
 
 /// The checkpoint that a short run ends with.
 template <class M> std::string run_bytes(int threads, std::string const& out) {
@@ -46,7 +46,7 @@ TEST_CASE("max_iters is the number of the last update; evaluations come before t
   CHECK(model.steps() == 11);
   CHECK(!r.interrupted);
   CHECK(r.best_val == doctest::Approx(r.estimate.val));
-  const CheckpointHead head = read_checkpoint_head(folder / "last.ckpt");
+  const CheckpointHead head = read_checkpoint_head(folder / "last.safetensors");
   CHECK(head.progress.iteration == 11);
   CHECK(head.alphabet == text().alphabet());
   std::vector<double> evaluated, logged;
@@ -56,7 +56,7 @@ TEST_CASE("max_iters is the number of the last update; evaluations come before t
   CHECK(logged == std::vector<double>{0, 3, 6, 9});
   CHECK(head.progress.val[0].loss == doctest::Approx(std::log(27)).epsilon(0.05));  // nothing is known at the start
   CHECK(head.progress.val[2].loss < head.progress.val[0].loss);
-  CHECK(read_checkpoint_head(folder / "best.ckpt").progress.iteration == 8);
+  CHECK(read_checkpoint_head(folder / "best.safetensors").progress.iteration == 8);
   const std::string metrics = read_file(folder / "metrics.jsonl");
   CHECK(count(metrics, "\n") == 7);
   CHECK(count(metrics, "\"val_loss\": ") == 3);
@@ -108,8 +108,8 @@ TEST_CASE("a run that was stopped and resumed, twice, ends in the same file as o
       const auto s = run.step();
       if ((run.iteration() - 1) % 3 == 0) run.record(LossPoint{at, s.loss});
     }
-    run.save(out + "/last.ckpt");
-    o.resume = out + "/last.ckpt";
+    run.save(out + "/last.safetensors");
+    o.resume = out + "/last.safetensors";
   }
   Small model(seed{3});
   const TrainReport r = train(model, text(), o);
@@ -123,7 +123,7 @@ TEST_CASE("a resume keeps the metrics of the steps it does not make again") {
   Small first(seed{3});
   train(first, text(), o);
   const std::string whole = read_file(folder / "metrics.jsonl");
-  o.resume = folder / "best.ckpt";  // of step 8
+  o.resume = folder / "best.safetensors";  // of step 8
   Small second(seed{3});
   train(second, text(), o);
   const std::string again = read_file(folder / "metrics.jsonl");
@@ -136,7 +136,7 @@ TEST_CASE("a resume is refused for another seed or another text") {
   TrainOptions o = short_run(folder.path());
   Small model(seed{3});
   train(model, text(), o);
-  o.resume = folder / "last.ckpt";
+  o.resume = folder / "last.safetensors";
   Small other(seed{4});
   CHECK_THROWS_WITH_AS(train(other, text(), o), Contains("seed 3, expected seed 4"), error);
   std::string upper = test::letters(900);
@@ -186,7 +186,7 @@ TEST_CASE("eval only evaluates, and changes nothing") {
   const TrainReport r = train(model, text(), o);
   CHECK(r.iterations == 0);
   CHECK(r.estimate.val == doctest::Approx(std::log(27)).epsilon(0.05));
-  CHECK(::access((folder / "last.ckpt").c_str(), F_OK) != 0);
+  CHECK(::access((folder / "last.safetensors").c_str(), F_OK) != 0);
 }
 
 TEST_CASE("frozen tensors keep their bits, and a resume keeps them frozen") {
@@ -208,7 +208,7 @@ TEST_CASE("frozen tensors keep their bits, and a resume keeps them frozen") {
   CHECK(model.value(moved)(0, 0) != other);
   TrainOptions o = short_run();
   o.steps = 20;
-  o.resume = folder / "last.ckpt";
+  o.resume = folder / "last.safetensors";
   Small again(seed{3});
   train(again, text(), o);
   CHECK(bits(again) == before);
@@ -220,12 +220,12 @@ TEST_CASE("a loss that is no number stops the run: step, rate, norm; the checkpo
   train(model, text(), short_run(folder.path()));
   const std::string kept = last_of(folder.path());
   TrainOptions o = short_run(folder.path());
-  o.resume = folder / "last.ckpt";
+  o.resume = folder / "last.safetensors";
   o.steps = 100;
   o.schedule = Constant{1e30};
   Small again(seed{3});
   CHECK_THROWS_WITH_AS(train(again, text(), o), Contains("[train] step 1"), error);
-  CHECK(read_checkpoint_head(folder / "last.ckpt").progress.iteration >= 11);
+  CHECK(read_checkpoint_head(folder / "last.safetensors").progress.iteration >= 11);
 
   Small poisoned(seed{3});
   poisoned.value(poisoned.parameter("transformer.h.1.mlp.c_fc.weight"))(0, 0) = std::nanf("");
@@ -325,11 +325,11 @@ TEST_CASE("SIGTERM saves and ends with 0; the resumed run ends as an uninterrupt
   ::waitpid(child, &status, 0);
   REQUIRE(WIFEXITED(status));
   CHECK(WEXITSTATUS(status) == 0);
-  const long long stopped = read_checkpoint_head(folder / "run/last.ckpt").progress.iteration;
+  const long long stopped = read_checkpoint_head(folder / "run/last.safetensors").progress.iteration;
   CHECK(stopped > 6);
 
   o.steps = static_cast<long>(stopped) + 3;
-  o.resume = folder / "run/last.ckpt";
+  o.resume = folder / "run/last.safetensors";
   Small resumed(seed{3});
   train(resumed, text(), o);
   TrainOptions whole = o;

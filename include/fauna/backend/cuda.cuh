@@ -165,6 +165,7 @@ template <class Products = f32_products> struct Cuda {
   using scalar = float;
   using products = Products;
   using Thread = cuda::Thread;
+  using weight = simt::weight_for<Products>;
   static constexpr long long logits_bytes = 128LL << 20;  ///< of cross_entropy at once
   int threads = 1;                                        ///< of the host
   Arena* scratch = nullptr;                               ///< device memory

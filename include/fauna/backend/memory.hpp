@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include <cstring>
+#include <type_traits>
 #include <vector>
 
 #include <fauna/core/arena.hpp>
@@ -84,6 +85,56 @@ template <class B, class T> class OnHost {
  private:
   const T* data_;
   std::vector<T> copy_;
+};
+
+/// A copy of a matrix for the host: its rows one by one, or all at once where they lie together.
+template <class B, class T> void read_rows(Matrix<T> host, Matrix<const std::type_identity_t<T>> tensor) {
+  const int cols = tensor.cols(), together = host.stride() == cols && tensor.stride() == cols ? tensor.rows() : 1;
+  for (int r = 0; r < tensor.rows(); r += together)
+    memory<B>::read(host.row(r), tensor.row(r), static_cast<std::size_t>(together) * static_cast<std::size_t>(cols));
+}
+
+/// Memory of at least so many bytes: what is there, or new.
+template <class R> void grow(R& region, std::size_t bytes) {
+  if (bytes > region.bytes()) region = R(bytes);
+}
+
+/// Where the calls of a model work: the backend's scratch, the host's beside it where the two are apart, and memory for
+/// results on their way to the host.
+template <class B> class Scratch {
+ public:
+  void grow(std::size_t bytes) {
+    fauna::grow(region_, bytes);
+    arena_ = region_.arena();
+    if constexpr (memory<B>::remote) {  // the host's pages cost nothing until they are written
+      fauna::grow(host_region_, bytes);
+      host_ = host_region_.arena();
+    }
+  }
+  /// The policy, to work here for as long as this stays where it is.
+  B backend(int threads) {
+    B b{};
+    b.threads = threads;
+    b.scratch = &arena_;
+    if constexpr (memory<B>::remote) b.host_scratch = &host_;
+    return b;
+  }
+  /// f(z) writes what the host wants in y: z is y itself, or a tensor that is then copied there.
+  template <class T, class F> void to_host(Matrix<T> y, F&& f) {
+    if constexpr (memory<B>::remote) {
+      fauna::grow(results_, y.size() * sizeof(T));
+      const Matrix<T> z(static_cast<T*>(results_.data()), y.rows(), y.cols());
+      f(z);
+      read_rows<B>(y, z);
+    } else {
+      f(y);
+    }
+  }
+
+ private:
+  typename memory<B>::region region_, results_;
+  Region host_region_;
+  Arena arena_, host_;
 };
 
 }  // namespace fauna::inline v0

@@ -16,10 +16,12 @@
 // i), t.any(bool), t.all(bool), t.ballot(bool), to which all its 32 lanes must come; t.add_atomic(int*, int) is for
 // counting.
 #pragma once
+#include <type_traits>
 #include <utility>
 
 #include <fauna/core/backend.hpp>
 #include <fauna/core/batch.hpp>
+#include <fauna/core/dtype.hpp>
 #include <fauna/core/view.hpp>
 
 #if defined(__CUDACC__)
@@ -43,6 +45,9 @@ concept Device = Backend<B> && requires {
 inline constexpr int warp_size = 32;
 
 namespace simt {
+
+/// What matrices are stored as for inference (a policy's `weight`): as the products read them.
+template <class Products> using weight_for = std::conditional_t<std::is_same_v<Products, bf16_products>, bf16, float>;
 
 constexpr int parts(long long n, int size) { return static_cast<int>((n + size - 1) / size); }
 
@@ -78,18 +83,35 @@ template <class T, class V, int Warps> FAUNA_KERNEL V block_max(T const& t, V v,
   return v;
 }
 
-/// For kernels that do one thing to every element of a matrix: a block has a row, and as many columns as threads.
-template <class M> long long element_blocks(M const& m, int threads) {
-  return static_cast<long long>(m.rows()) * parts(m.cols(), threads);
+/// f(r, c) for every element of a matrix: a block has a row, and as many columns as threads.
+template <class F> struct EachElement {
+  static constexpr int threads = 256;
+  using Shared = None;
+  F f;
+  int cols;
+  template <class T> FAUNA_KERNEL void operator()(T const& t, Shared&) const {
+    const int tiles = parts(cols, threads), c = t.block() % tiles * threads + t.index();
+    if (c < cols) f(t.block() / tiles, c);
+  }
+};
+template <Device B, class M, class F> void each_element(B const& b, M const& of, F const& f) {
+  b.launch(EachElement<F>{f, of.cols()}, static_cast<long long>(of.rows()) * parts(of.cols(), EachElement<F>::threads));
 }
-template <class T, class M> FAUNA_KERNEL bool find_element(T const& t, int threads, M const& m, int& r, int& c) {
-  const int tiles = parts(m.cols(), threads);
-  r = t.block() / tiles;
-  c = t.block() % tiles * threads + t.index();
-  return c < m.cols();
+
+/// f(t, r) for every row, each by a warp.
+template <class F> struct EachRow {
+  static constexpr int warps = 4, threads = warps * warp_size;
+  using Shared = None;
+  F f;
+  int rows;
+  template <class T> FAUNA_KERNEL void operator()(T const& t, Shared&) const {
+    const int r = t.block() * warps + t.warp();
+    if (r < rows) f(t, r);
+  }
+};
+template <Device B, class F> void each_row(B const& b, int rows, F const& f) {
+  b.launch(EachRow<F>{f, rows}, parts(rows, EachRow<F>::warps));
 }
-/// For kernels with a warp for each row.
-template <class T> FAUNA_KERNEL int row_of_warp(T const& t, int warps) { return t.block() * warps + t.warp(); }
 
 /// The sequence that a row of a batch belongs to.
 FAUNA_KERNEL inline int sequence_of(Batch const& b, int row) {

@@ -60,6 +60,8 @@ template <class M> void check(std::vector<std::vector<int>> const& prompts, Gene
   if (prompts.empty()) fail("generate", "no prompt", "at least one");
   if (o.tokens < 0) fail("generate", std::to_string(o.tokens) + " tokens", "0 or more");
   if (o.chunk < 1) fail("generate", "chunks of " + std::to_string(o.chunk) + " rows", "at least 1");
+  for (auto const& stop : o.stop)
+    if (stop.empty()) fail("generate", "an empty stop text", "at least a character");
   for (auto const& ids : prompts) {
     if (ids.empty()) fail("generate", "an empty prompt", "at least one token");
     for (const int id : ids)

@@ -5,7 +5,7 @@
 
 namespace fauna::inline v0 {
 
-/// D says how weights are stored: packed for the backend's products, or All<float>.
+/// D says how weights are stored: as the backend's products want them, or All<float>.
 template <LanguageModel M, Backend B, class D = Packed<B>> class Loaded {
   using checked = std::bool_constant<legal<typename M::fault>()>;
 
@@ -13,12 +13,13 @@ template <LanguageModel M, Backend B, class D = Packed<B>> class Loaded {
   using model = M;
   using backend = B;
   using scalar = typename B::scalar;
+  using Region = typename memory<B>::region;
 
   explicit Loaded(SafeTensors const& from, int threads = B{}.threads, LoadOptions const& o = {}) : threads_(threads) {
     allocate();
     report_ = load_weights<M>(on_backend(), weights_, from, o);
   }
-  /// The weights of a model that was trained here, stored for inference.
+  /// The weights of a model that was trained on this backend, stored for inference.
   template <class W>
   requires std::same_as<W, typename M::template Weights<All<scalar>>>
   explicit Loaded(W const& trained, int threads = B{}.threads) : threads_(threads) {
@@ -27,12 +28,9 @@ template <LanguageModel M, Backend B, class D = Packed<B>> class Loaded {
     M::visit(trained, Place{}, [&](Tensor const&, auto& v) { from.push_back(reading(v)); });
     std::size_t i = 0;
     M::visit(weights_, Place{}, [&](Tensor const&, auto& v) {
-      const auto f = from[i++];
-      if constexpr (std::is_same_v<typename std::remove_reference_t<decltype(v)>::element, packed<B>>)
-        gemm<B>::pack(on_backend(), f, v);
-      else
-        for (int r = 0; r < v.rows(); ++r)
-          for (int c = 0; c < v.cols(); ++c) v(r, c) = f(r, c);
+      const OnHost<B, scalar> rows(from[i].data(), from[i].size());
+      weights_detail::store(on_backend(), rows.data(), v);
+      ++i;
     });
   }
 
@@ -44,25 +42,27 @@ template <LanguageModel M, Backend B, class D = Packed<B>> class Loaded {
   /// Plans and allocates for batches of this shape. Called again, only a larger shape allocates.
   void prepare_inference(Shape shape) {
     shape.threads = threads_;
-    const std::size_t need = scratch_bytes<M, B>(shape);
-    if (need > scratch_region_.bytes()) scratch_region_ = Region(need);
-    scratch_ = scratch_region_.arena();
+    scratch_.grow(scratch_bytes<M, B>(shape));
     shape.context = 0;
-    const std::size_t states = state_bytes<M, scalar>(shape);  // of mixers whose state does not grow
-    if (states > state_region_.bytes()) state_region_ = Region(states);
+    grow(state_region_, state_bytes<M, scalar>(shape));  // of mixers whose state does not grow
     Arena a = state_region_.arena();
     M::plan_state(state_, shape, a);
   }
 
   /// logits of every row or of the last of each sequence (see Lm::logits), without and with a cache.
-  void logits(Batch const& batch, Matrix<scalar> y) { M::logits(call(batch), weights_, state_, y); }
+  void logits(Batch const& batch, Matrix<scalar> y) {
+    scratch_.to_host(y, [&](Matrix<scalar> z) { M::logits(call(batch), weights_, state_, z); });
+  }
   template <class K> void logits(K& cache, Batch batch, Matrix<scalar> y) {
     batch.past = cache.lengths();
-    M::logits(call(batch), weights_, cache.state(), y);
+    scratch_.to_host(y, [&](Matrix<scalar> z) { M::logits(call(batch), weights_, cache.state(), z); });
     cache.advance(batch);
   }
   /// losses [rows] in nats; 0 for rows without a target.
-  void losses(Batch const& batch, scalar* losses) { M::losses(call(batch), weights_, state_, losses); }
+  void losses(Batch const& batch, scalar* losses) {
+    scratch_.to_host(Matrix<scalar>(losses, batch.rows, 1),
+                     [&](Matrix<scalar> y) { M::losses(call(batch), weights_, state_, y.data()); });
+  }
 
  private:
   void allocate() {
@@ -79,12 +79,7 @@ template <LanguageModel M, Backend B, class D = Packed<B>> class Loaded {
     if constexpr (std::is_same_v<typename V::element, packed<B>>) return gemm<B>::packed_bytes(v.rows(), v.cols());
     else return v.size() * sizeof(typename V::element);
   }
-  B on_backend() {
-    B b{};
-    b.threads = threads_;
-    b.scratch = &scratch_;
-    return b;
-  }
+  B on_backend() { return scratch_.backend(threads_); }
   Call<B> call(Batch const& batch) {
     Call<B> c;
     c.backend = on_backend();
@@ -93,10 +88,10 @@ template <LanguageModel M, Backend B, class D = Packed<B>> class Loaded {
   }
 
   int threads_;
-  Region memory_, scratch_region_, state_region_;
+  Region memory_, state_region_;
   typename M::template Weights<D> weights_{};
   typename M::template State<scalar> state_{};
-  Arena scratch_;
+  Scratch<B> scratch_;
   LoadReport report_;
 };
 

@@ -7,23 +7,37 @@
 
 #include <fauna/backend/memory.hpp>
 #include <fauna/core/concepts.hpp>
-#include <fauna/io/safetensors.hpp>
+#include <fauna/decode/stored.hpp>
 #include <fauna/ops/gemm/op.hpp>
 
 namespace fauna::inline v0 {
 
+/// What backend B multiplies by in inference: matrices in an order of its own, or rows of what it calls `weight`.
+template <class B> struct weight_of_ { using type = packed<B>; };
+template <class B>
+requires requires { typename B::weight; }
+struct weight_of_<B> {
+  using type = typename B::weight;
+};
+
 /// Weights for inference: matrices as backend B multiplies by them, all else in f32.
 template <class B> struct Packed {
-  using matrix = packed<B>;
+  using matrix = typename weight_of_<B>::type;
   using vector = float;
   using control = float;
 };
 
 struct LoadOptions {
   bool partial = false;  ///< tensors that the file lacks keep their values, and those that it has too many are ignored
-  /// Tensors that reference checkpoints carry and no model needs: masks and tables that follow from the config.
-  std::vector<std::string> ignored{"*attn.bias", "*attn.masked_bias", "*attention.bias", "*attention.masked_bias",
-                                   "*rotary_emb.inv_freq"};
+  /// Tensors that checkpoints carry and no model needs: masks and tables that follow from the config; and beside the
+  /// weights of a run (train/checkpoint.hpp) its moments and losses.
+  std::vector<std::string> ignored{"*.attn.bias",
+                                   "*.attn.masked_bias",
+                                   "*.attention.bias",
+                                   "*.attention.masked_bias",
+                                   "*rotary_emb.inv_freq",
+                                   "optimizer.*",
+                                   "loss.*"};
 };
 
 /// What was not found where, when loading was partial.
@@ -68,54 +82,37 @@ inline std::string list(std::string const& what, std::vector<std::string> const&
   return names.size() > 8 ? s + "\n    ..." : s;
 }
 
-/// Shape of a tensor in the checkpoint.
-inline std::vector<std::size_t> stored_shape(Tensor const& t, int rows, int cols) {
-  const auto r = static_cast<std::size_t>(rows), c = static_cast<std::size_t>(cols);
-  if (t.rank == 1) return {r * c};
-  if (t.layout.transposed) return {c, r};
-  return {r, c};
-}
-
-/// Calls f(element of the model, element of the checkpoint) for runs of a row: f(row, source row) or, transposed, a
-/// column each.
-inline void rearrange(Tensor const& t, int rows, int cols, const float* from, float* to, bool into_checkpoint) {
-  const auto place = [&](std::ptrdiff_t model, std::ptrdiff_t file) {
-    if (into_checkpoint) to[file] = from[model];
-    else to[model] = from[file];
-  };
-  const bool vector = t.rank == 1;  // its elements are the rows of the matrix beside it
-  const int n = vector ? cols : rows, width = vector ? 1 : cols;
-  for (int r = 0; r < n; ++r) {
-    const std::ptrdiff_t s = t.layout.source_row(r, n);
-    for (int c = 0; c < width; ++c) {
-      const std::ptrdiff_t model = static_cast<std::ptrdiff_t>(r) * width + c;
-      place(model, t.layout.transposed && !vector ? static_cast<std::ptrdiff_t>(c) * n + s : s * width + c);
-    }
+/// Rows [v.rows, v.cols] in the host's memory become the tensor v, wherever and however that is stored. f32 is rounded
+/// to bf16 to nearest, ties to even.
+template <class B, class S, class V> void store(B const& b, const S* rows, V& v) {
+  using E = typename V::element;
+  if constexpr (std::is_same_v<E, packed<B>>) {
+    gemm<B>::pack(b, Matrix<const S>(rows, v.rows(), v.cols()), v);
+  } else if constexpr (std::is_same_v<E, S>) {
+    memory<B>::write(v.data(), rows, v.size());
+  } else {
+    const std::vector<E> converted(rows, rows + v.size());
+    memory<B>::write(v.data(), converted.data(), v.size());
   }
 }
-inline bool in_order(Tensor const& t) { return t.layout.heads == 0 && (t.rank == 1 || !t.layout.transposed); }
 
 template <class B, class V> void fill(B const& b, Tensor const& t, SafeTensor const& from, V& v) {
   using E = typename V::element;
+  using S = std::conditional_t<std::is_same_v<E, double>, double, float>;  // what it is read as
   const std::size_t n = v.size();
   const auto address = reinterpret_cast<std::uintptr_t>(from.data);
-  if constexpr (std::is_same_v<E, packed<B>>) {
-    if (in_order(t) && from.dtype == "BF16" && address % 2 == 0)
-      return gemm<B>::pack(b, Matrix<const bf16>(reinterpret_cast<const bf16*>(from.data), v.rows(), v.cols()), v);
-    if (in_order(t) && from.dtype == "F32" && address % 4 == 0)
-      return gemm<B>::pack(b, Matrix<const float>(reinterpret_cast<const float*>(from.data), v.rows(), v.cols()), v);
-  } else if constexpr (std::is_same_v<E, float>) {
-    if (in_order(t)) return read_floats(from, 0, n, v.data());
+  if (in_order(t)) {
+    if constexpr (std::is_same_v<E, S> && !memory<B>::remote) return read_floats(from, 0, n, v.data());
+    if (from.dtype == "BF16" && address % 2 == 0) return store(b, reinterpret_cast<const bf16*>(from.data), v);
+    if (from.dtype == "F32" && address % 4 == 0) return store(b, reinterpret_cast<const float*>(from.data), v);
   }
-  const Region memory(2 * aligned(n * sizeof(float)));
+  const Region memory(2 * aligned(n * sizeof(S)));
   Arena a = memory.arena();
-  float* const stored = a.take<float>(n);
-  float* const rows = a.take<float>(n);
+  S* const stored = a.take<S>(n);
+  S* const rows = a.take<S>(n);
   read_floats(from, 0, n, stored);
   rearrange(t, v.rows(), v.cols(), stored, rows, false);
-  if constexpr (std::is_same_v<E, packed<B>>) gemm<B>::pack(b, Matrix<const float>(rows, v.rows(), v.cols()), v);
-  else
-    for (std::size_t i = 0; i < n; ++i) v.data()[i] = static_cast<E>(rows[i]);
+  store(b, rows, v);
 }
 
 }  // namespace weights_detail
@@ -169,27 +166,15 @@ LoadReport load_weights(B const& b, W& w, SafeTensors const& from, LoadOptions c
 /// Writes weights in f32 as the reference checkpoint has them: its names, layouts and shapes.
 template <LanguageModel M, class W>
 void save_weights(std::string const& path, W& w, SafeTensors::Metadata const& metadata = {{"format", "pt"}}) {
-  namespace d = weights_detail;
-  std::vector<SafeTensor> tensors;
-  std::vector<Region> moved;
+  std::vector<weights_detail::Stored> tensors;
   M::visit(w, Place{}, [&](Tensor const& t, auto& v) {
     static_assert(std::is_same_v<typename std::remove_reference_t<decltype(v)>::element, float>,
                   "fauna: only weights in f32 are written");
-    SafeTensor s;
-    s.name = t.name();
-    s.dtype = "F32";
-    s.shape = d::stored_shape(t, v.rows(), v.cols());
-    s.bytes = v.size() * sizeof(float);
-    const float* values = v.data();
-    if (!d::in_order(t)) {
-      moved.emplace_back(s.bytes);
-      d::rearrange(t, v.rows(), v.cols(), v.data(), static_cast<float*>(moved.back().data()), true);
-      values = static_cast<const float*>(moved.back().data());
-    }
-    s.data = reinterpret_cast<const std::byte*>(values);
-    tensors.push_back(static_cast<SafeTensor&&>(s));
+    tensors.push_back(weights_detail::stored(t.name(), t, v));
   });
-  write_safetensors(path, static_cast<std::vector<SafeTensor>&&>(tensors), metadata);
+  std::vector<float> room;
+  write_safetensors(path, static_cast<std::vector<weights_detail::Stored>&&>(tensors), metadata,
+                    [&room](auto const& t) { return t.in_file_order(reinterpret_cast<const float*>(t.data), room); });
 }
 
 }  // namespace fauna::inline v0

@@ -334,28 +334,40 @@ class SafeTensors {
   Metadata metadata_;
 };
 
-/// n numbers of a tensor, from element `from` on, as f32; F64, F32, F16 and BF16, at any address.
-inline void read_floats(SafeTensor const& t, std::size_t from, std::size_t n, float* to) {
-  const auto each = [&]<class T>(T) {
-    const std::byte* at = t.data + from * sizeof(T);
-    for (std::size_t i = 0; i < n; ++i, at += sizeof(T)) {
-      T x;
-      std::memcpy(&x, at, sizeof x);
-      to[i] = static_cast<float>(x);
-    }
-  };
+/// What the format calls numbers of a type.
+template <class T> inline constexpr const char* float_dtype = nullptr;
+template <> inline constexpr const char* float_dtype<double> = "F64";
+template <> inline constexpr const char* float_dtype<float> = "F32";
+template <> inline constexpr const char* float_dtype<f16> = "F16";
+template <> inline constexpr const char* float_dtype<bf16> = "BF16";
+
+/// n numbers of a tensor, from element `from` on, as f32 or f64; F64, F32, F16 and BF16, at any address.
+template <class T> void read_floats(SafeTensor const& t, std::size_t from, std::size_t n, T* to) {
   if (n == 0) return;  // memcpy wants addresses even for nothing
-  if (t.dtype == "F32") std::memcpy(to, t.data + from * 4, n * 4);
-  else if (t.dtype == "BF16") each(bf16{});
-  else if (t.dtype == "F16") each(f16{});
-  else if (t.dtype == "F64") each(0.0);
-  else fail("safetensors", t.name + " is of dtype " + t.dtype, "F64, F32, F16 or BF16");
+  if (t.dtype == float_dtype<T>) {
+    std::memcpy(to, t.data + from * sizeof(T), n * sizeof(T));
+    return;
+  }
+  const auto each = [&]<class F>(F) {
+    if (t.dtype != float_dtype<F>) return false;
+    const std::byte* at = t.data + from * sizeof(F);
+    for (std::size_t i = 0; i < n; ++i, at += sizeof(F)) {
+      F x;
+      std::memcpy(&x, at, sizeof x);
+      to[i] = static_cast<T>(x);
+    }
+    return true;
+  };
+  if (!each(bf16{}) && !each(f16{}) && !each(0.0F) && !each(0.0))
+    fail("safetensors", t.name + " is of dtype " + t.dtype, "F64, F32, F16 or BF16");
 }
 
-/// Writes a file under a temporary name and renames it. Tensors are laid out by the size of their elements, largest
-/// first, then by name; the data start at a multiple of 8 bytes.
-inline void write_safetensors(std::string const& path, std::vector<SafeTensor> tensors,
-                              safetensors_detail::Metadata const& metadata = {}) {
+/// The first bytes of a file, up to the data: the header with its length. Sorts the tensors into the order of their
+/// data: by the size of their elements, largest first, then by name. The data start at a multiple of 8 bytes. T is a
+/// SafeTensor; `path` names the file in errors.
+template <class T>
+std::string safetensors_header(std::string const& path, std::vector<T>& tensors,
+                               safetensors_detail::Metadata const& metadata) {
   namespace d = safetensors_detail;
   d::sort(tensors, [](SafeTensor const& a, SafeTensor const& b) {
     const std::size_t x = d::bits_of(a.dtype), y = d::bits_of(b.dtype);
@@ -374,8 +386,10 @@ inline void write_safetensors(std::string const& path, std::vector<SafeTensor> t
   std::string header = "{";
   if (!metadata.empty()) {
     header += "\"__metadata__\":{";
-    for (std::size_t i = 0; i < metadata.size(); ++i)
-      header += (i ? "," : "") + quoted(metadata[i].first) + ':' + quoted(metadata[i].second);
+    for (std::size_t i = 0; i < metadata.size(); ++i) {
+      if (i > 0) header += ',';
+      header += quoted(metadata[i].first) + ':' + quoted(metadata[i].second);
+    }
     header += '}';
   }
   std::size_t at = 0;
@@ -386,7 +400,10 @@ inline void write_safetensors(std::string const& path, std::vector<SafeTensor> t
            "a dtype of the format, and the bytes of its shape");
     if (header.size() > 1) header += ',';
     header += quoted(t.name) + ":{\"dtype\":\"" + t.dtype + "\",\"shape\":[";
-    for (std::size_t i = 0; i < t.shape.size(); ++i) header += (i ? "," : "") + std::to_string(t.shape[i]);
+    for (std::size_t i = 0; i < t.shape.size(); ++i) {
+      if (i > 0) header += ',';  // not "," + ...: g++ 12 warns of it
+      header += std::to_string(t.shape[i]);
+    }
     header += "],\"data_offsets\":[" + std::to_string(at) + ',' + std::to_string(at + t.bytes) + "]}";
     at += t.bytes;
   }
@@ -403,11 +420,24 @@ inline void write_safetensors(std::string const& path, std::vector<SafeTensor> t
   if (size > d::longest_header)
     fail("safetensors", "a header of " + std::to_string(size) + " bytes",
          "at most " + std::to_string(d::longest_header));
+  return std::string(reinterpret_cast<const char*>(&size), 8) + header;
+}
+
+/// Writes a file under a temporary name and renames it. `bytes(t)` gives a tensor's bytes when their turn has come, for
+/// tensors that are made while they are written.
+template <class T, class Bytes>
+void write_safetensors(std::string const& path, std::vector<T> tensors, safetensors_detail::Metadata const& metadata,
+                       Bytes&& bytes) {
+  const std::string header = safetensors_header(path, tensors, metadata);
   NewFile out(path);
-  out.write(&size, 8);
   out.write(header.data(), header.size());
-  for (auto const& t : tensors) out.write(t.data, t.bytes);
+  for (auto const& t : tensors) out.write(bytes(t), t.bytes);
   out.commit();
+}
+inline void write_safetensors(std::string const& path, std::vector<SafeTensor> tensors,
+                              safetensors_detail::Metadata const& metadata = {}) {
+  write_safetensors(path, static_cast<std::vector<SafeTensor>&&>(tensors), metadata,
+                    [](SafeTensor const& t) { return t.data; });
 }
 
 }  // namespace fauna::inline v0

@@ -51,7 +51,6 @@ template <class Embed, class Trunk, class Head, class... Mtps> struct Lm {
     typename M::template Saved<S> block;
     View<S, dyn, 2 * width> x;  ///< [h ; embedding of the next token]
     View<S, dyn, width> y, dy;
-    View<int, dyn, 1> ids, targets;
   };
   template <class S> struct Saved {
     typename Embed::template Saved<S> embed;
@@ -81,8 +80,6 @@ template <class Embed, class Trunk, class Head, class... Mtps> struct Lm {
       d.x = a.take_view<S, dyn, 2 * width>(n);
       d.y = a.take_view<S, dyn, width>(n);
       d.dy = a.take_view<S, dyn, width>(n);
-      d.ids = a.take_view<int, dyn, 1>(n);
-      d.targets = a.take_view<int, dyn, 1>(n);
     });
   }
   template <class S> static constexpr void plan_state(State<S>& s, Shape const& shape, Arena& a) {
@@ -101,6 +98,7 @@ template <class Embed, class Trunk, class Head, class... Mtps> struct Lm {
     a.take_view<S, dyn, width>(shape.rows());
     a.take_view<S, dyn, width>(shape.sequences);
     a.take_view<S, dyn, 2 * width>(depths > 0 ? shape.rows() : 0);
+    for (int i = 0; i < 2; ++i) a.take_view<int, dyn, 1>(depths > 0 ? shape.rows() : 0);  // Shifted
     Embed::template plan_scratch<B>(shape, a);
     Trunk::template plan_scratch<B>(shape, a);
     Head::template plan_scratch<B>(shape, a);
@@ -121,13 +119,14 @@ template <class Embed, class Trunk, class Head, class... Mtps> struct Lm {
     auto previous = as_const(saved.h);
     each_index<depths>([&](auto k) {
       auto& d = at<k>(saved.mtp);
-      shift_targets(b, static_cast<int>(k) + 1, d.ids, d.targets);
+      Scope s(c.host_scratch());
+      const Shifted next(b, static_cast<int>(k) + 1, c.host_scratch());
       add<typename C::backend_type>::run(c.backend, previous, {}, d.x.template columns<0, width>());
       None none;
-      Embed::forward(c.child(0), w.embed, none, as_const(d.ids), d.x.template columns<width, width>(), saved.embed);
+      Embed::forward(c.child(0), w.embed, none, as_const(next.ids), d.x.template columns<width, width>(), saved.embed);
       Depth<k>::forward(c.child(3 + k), at<k>(w.mtp), at<k>(state.mtp), as_const(d.x), d.y, d.block);
       loss += Depth<k>::weight *
-              head_loss(c.child(2), w, dw, as_const(d.y), d.targets.data(), Depth<k>::weight, d.dy, saved.losses);
+              head_loss(c.child(2), w, dw, as_const(d.y), next.targets.data(), Depth<k>::weight, d.dy, saved.losses);
       previous = as_const(d.y);
     });
     return loss;
@@ -151,7 +150,9 @@ template <class Embed, class Trunk, class Head, class... Mtps> struct Lm {
       View<S, dyn, width> before = saved.dh;
       if constexpr (k > 0) before = at<k - 1>(saved.mtp).dy;
       add<typename C::backend_type>::run(c.backend, before, dx.template columns<0, width>(), before);
-      Embed::backward(c.child(0), w.embed, dw.embed, as_const(d.ids), saved.embed,
+      Scope host(c.host_scratch());
+      const Shifted next(b, static_cast<int>(k) + 1, c.host_scratch());
+      Embed::backward(c.child(0), w.embed, dw.embed, as_const(next.ids), saved.embed,
                       as_const(dx.template columns<width, width>()), None{}, none);
     });
     const auto dx = c.scratch().template take_view<S, dyn, width>(b.rows);
@@ -217,15 +218,19 @@ template <class Embed, class Trunk, class Head, class... Mtps> struct Lm {
   }
 
   /// ids_r = t_{r+k} and targets_r = t_{r+k+1}, within the row's sequence and document; ignored past its end.
-  static void shift_targets(Batch const& b, int k, View<int, dyn, 1> ids, View<int, dyn, 1> targets) {
-    for (int q = 0; q < b.sequences; ++q)
-      for (int r = b.first(q); r < b.last(q); ++r) {
-        const bool inside =
-            r + k < b.last(q) && b.start(q, r + k) == b.start(q, r) && b.targets[r + k - 1] != ignore_target;
-        ids(r, 0) = inside ? b.targets[r + k - 1] : 0;
-        targets(r, 0) = inside ? b.targets[r + k] : ignore_target;
-      }
-  }
+  struct Shifted {
+    View<int, dyn, 1> ids, targets;
+    Shifted(Batch const& b, int k, Arena& host)
+        : ids(host.take_view<int, dyn, 1>(b.rows)), targets(host.take_view<int, dyn, 1>(b.rows)) {
+      for (int q = 0; q < b.sequences; ++q)
+        for (int r = b.first(q); r < b.last(q); ++r) {
+          const bool inside =
+              r + k < b.last(q) && b.start(q, r + k) == b.start(q, r) && b.targets[r + k - 1] != ignore_target;
+          ids(r, 0) = inside ? b.targets[r + k - 1] : 0;
+          targets(r, 0) = inside ? b.targets[r + k] : ignore_target;
+        }
+    }
+  };
 };
 
 }  // namespace fauna::inline v0

@@ -13,7 +13,8 @@
 
 namespace fauna::inline v0 {
 
-template <class S> class Capture {
+/// B: the policy of the model, where its tensors are out of the host's reach (Capture<float, Cuda<>>).
+template <class S, Backend B = Ref<S>> class Capture {
  public:
   struct Values {
     std::string name;
@@ -46,8 +47,8 @@ template <class S> class Capture {
     for (auto& s : c.seen_)
       if (s.name == name && s.gradient == gradient) slot = &s;
     if (slot == nullptr) slot = &c.seen_.emplace_back();
-    *slot = {name, gradient, v.rows(), v.cols(), {}};
-    for (int r = 0; r < v.rows(); ++r) slot->data.insert(slot->data.end(), v.row(r), v.row(r) + v.cols());
+    *slot = {name, gradient, v.rows(), v.cols(), std::vector<S>(v.size())};
+    read_rows<B>(Matrix<S>(slot->data.data(), v.rows(), v.cols()), v);
   }
   Values const& find(std::string const& name, bool gradient) const {
     std::string known;

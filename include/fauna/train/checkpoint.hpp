@@ -1,43 +1,57 @@
-// Checkpoints: everything that a run needs to go on as if it had never stopped, in one file.
+// Checkpoints: everything that a run needs to go on as if it had never stopped, in one safetensors file.
 //
-//   bytes   8 magic | 8 version | 8 size of the file | items ... | 8 checksum of all before it
-//   item    a number of 8 bytes, or a string or an array: its size in bytes (8), its bytes, zeros up to a multiple of 8
+//   NAME                        the weights: names, shapes and layouts are the reference checkpoint's, so that the file
+//                               is a model.safetensors for load_weights as for others
+//   optimizer.exp_avg.NAME      AdamW's moments: running means of the gradient,
+//   optimizer.exp_avg_sq.NAME   and of its square
+//   loss.train, loss.val        F64 [points, 2]: the curves so far, a step and its loss in each row
+//   __metadata__                "format": "pt", and the rest of CheckpointHead under names that begin with "fauna."
 //
-// Numbers are little-endian. A file grows under another name and takes its own by rename (io/file.hpp), so a crash
-// while saving leaves the checkpoint before it.
+// The first of the metadata is the checksum: of the whole file, as it is while the checksum's own digits are zeros. A
+// file grows under another name and takes its own by rename (io/file.hpp), so a crash while saving leaves the
+// checkpoint before it.
 #pragma once
 #include <bit>
+#include <charconv>
 #include <cstring>
 #include <limits>
+#include <string>
+#include <string_view>
+#include <vector>
 
-#include <fauna/io/mapped.hpp>
+#include <fauna/decode/weights.hpp>
 #include <fauna/train/curve.hpp>
 #include <fauna/train/trained.hpp>
 
 namespace fauna::inline v0 {
 
-static_assert(std::endian::native == std::endian::little, "fauna: checkpoints are written little-endian");
-
 /// Four interleaved chains of multiply and rotate over 8-byte words. Each step maps words to states one to one, so a
 /// change within a single word is always seen, and any other with probability 1 - 2^-64.
 class Checksum {
  public:
-  void add(const void* data, std::size_t words) {
+  /// The last bytes, where they fill no word, are followed by zeros.
+  void add(const void* data, std::size_t bytes) {
     const auto* at = static_cast<const unsigned char*>(data);
-    for (std::size_t i = 0; i < words; ++i, at += 8) {
-      std::uint64_t word = 0;
-      std::memcpy(&word, at, 8);
-      std::uint64_t& lane = lanes_[count_++ & 3U];
-      lane = std::rotl((lane ^ word) * 0x9E3779B97F4A7C15ULL, 29);
-    }
+    for (; bytes >= 8; bytes -= 8, at += 8) add_word(at, 8);
+    if (bytes > 0) add_word(at, bytes);
   }
-  std::uint64_t value() const {
+  /// 16 hexadecimal digits.
+  std::string text() const {
     std::uint64_t sum = count_;
     for (const std::uint64_t lane : lanes_) sum = std::rotl((sum ^ lane) * 0xD1B54A32D192ED03ULL, 31);
-    return sum ^ (sum >> 32);
+    sum ^= sum >> 32;
+    std::string digits;
+    for (int shift = 60; shift >= 0; shift -= 4) digits += "0123456789abcdef"[sum >> shift & 15U];
+    return digits;
   }
 
  private:
+  void add_word(const unsigned char* at, std::size_t bytes) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, at, bytes);
+    std::uint64_t& lane = lanes_[count_++ & 3U];
+    lane = std::rotl((lane ^ word) * 0x9E3779B97F4A7C15ULL, 29);
+  }
   std::uint64_t lanes_[4] = {1, 2, 3, 4}, count_ = 0;
 };
 
@@ -49,196 +63,142 @@ struct Progress {
   std::vector<LossPoint> train{}, val{};  ///< the curves so far
 };
 
-/// All of a checkpoint but its tensors' contents.
+/// All of a checkpoint but its weights and moments.
 struct CheckpointHead {
   std::string config{};    ///< the model, as a line of text; may be empty
   std::string alphabet{};  ///< the characters of the vocabulary, in the order of their ids; may be empty
   std::string note{};
+  std::string frozen{};  ///< the names of the tensors that are not trained, a line each
   std::uint64_t seed = 0;
   long long optimizer_steps = 0;
   Progress progress{};
-  struct Entry {
-    std::string name{};
-    std::uint64_t rows = 0, cols = 0, trainable = 1;
-  };
-  std::vector<Entry> tensors{};
-  std::uint64_t scalar_bytes = 4, has_moments = 0;
 };
 
 namespace checkpoint {
 
-inline constexpr char magic[] = "fauna\r\n\x1a";  // as in PNG: a transfer that touches line ends shows at once
-inline constexpr std::uint64_t version = 1;
+inline constexpr char version[] = "1";
+inline constexpr std::string_view start = R"({"__metadata__":{"fauna.checksum":")";  // from byte 8 on; then the digits
+inline constexpr std::size_t digits = 16;
 
-/// Counts the bytes, or writes them.
-class Writer {
- public:
-  explicit Writer(NewFile* file = nullptr) : file_(file) {}
-  void words(const void* data, std::size_t n) {
-    size_ += 8 * n;
-    if (file_ == nullptr) return;
-    sum_.add(data, n);
-    file_->write(data, 8 * n);
-  }
-  template <class N> void number(N n) {
-    static_assert(sizeof(N) == 8);
-    words(&n, 1);
-  }
-  void bytes(const void* data, std::size_t n) {
-    number(std::uint64_t{n});
-    words(data, n / 8);
-    if (n % 8 == 0) return;
-    char last[8] = {};
-    std::memcpy(last, static_cast<const char*>(data) + n / 8 * 8, n % 8);
-    words(last, 1);
-  }
-  std::uint64_t size() const { return size_; }
-  std::uint64_t sum() const { return sum_.value(); }
-
- private:
-  NewFile* file_;
-  Checksum sum_;
-  std::uint64_t size_ = 0;
-};
-
-/// Reads from a mapped file whose checksum was right; what is missing all the same is an error.
-class Reader {
- public:
-  Reader(const std::byte* at, std::size_t size, std::string const& path) : at_(at), end_(at + size), path_(path) {}
-  template <class N> void number(N& n) {
-    static_assert(sizeof(N) == 8);
-    std::memcpy(&n, take(8), 8);
-  }
-  /// The address of an array of `size` bytes; `size` is read.
-  const std::byte* bytes(std::uint64_t& size) {
-    number(size);
-    if (size > static_cast<std::uint64_t>(end_ - at_)) missing();
-    return take((size + 7) / 8 * 8);
-  }
-  void string(std::string& s) {
-    std::uint64_t n = 0;
-    const std::byte* p = bytes(n);
-    s.assign(reinterpret_cast<const char*>(p), n);
-  }
-  std::size_t left() const { return static_cast<std::size_t>(end_ - at_); }
-
- private:
-  [[noreturn]] void missing() const { fail("checkpoint", path_ + " ends in the middle of an item", "a whole file"); }
-  const std::byte* take(std::uint64_t n) {
-    if (n > static_cast<std::uint64_t>(end_ - at_)) missing();
-    const std::byte* p = at_;
-    at_ += n;
-    return p;
-  }
-  const std::byte *at_, *end_;
-  std::string const& path_;
-};
-
-inline void write_head(Writer& w, CheckpointHead const& h) {
-  const auto string = [&](std::string const& s) { w.bytes(s.data(), s.size()); };
-  const auto curve = [&](std::vector<LossPoint> const& c) { w.bytes(c.data(), c.size() * sizeof(LossPoint)); };
-  string(h.config);
-  string(h.alphabet);
-  string(h.note);
-  w.number(h.seed);
-  w.number(h.optimizer_steps);
-  Progress const& p = h.progress;
-  w.number(p.iteration);
-  w.number(p.best_val);
-  for (const Key key : {p.batches, p.estimates, p.dropout}) {
-    w.number(key.seed);
-    w.number(key.stream);
-  }
-  curve(p.train);
-  curve(p.val);
-  w.number(h.scalar_bytes);
-  w.number(h.has_moments);
-  w.number(std::uint64_t{h.tensors.size()});
-  for (auto const& t : h.tensors) {
-    string(t.name);
-    w.number(t.rows);
-    w.number(t.cols);
-    w.number(t.trainable);
-  }
+/// Calls f(key, value) for all that is kept as text.
+template <class Head, class F> void each_text(Head& h, F&& f) {
+  const auto key = [&f](std::string const& name, auto& k) {
+    f(name + "_seed", k.seed);
+    f(name + "_stream", k.stream);
+  };
+  f("fauna.config", h.config);
+  f("fauna.alphabet", h.alphabet);
+  f("fauna.note", h.note);
+  f("fauna.frozen", h.frozen);
+  f("fauna.seed", h.seed);
+  f("fauna.optimizer_steps", h.optimizer_steps);
+  f("fauna.iteration", h.progress.iteration);
+  f("fauna.best_val", h.progress.best_val);
+  key("fauna.batches", h.progress.batches);
+  key("fauna.estimates", h.progress.estimates);
+  key("fauna.dropout", h.progress.dropout);
 }
 
-inline CheckpointHead read_head(Reader& r) {
+/// Numbers as text that reads back as the same number, whatever the locale.
+inline std::string to_text(std::string const& s) { return s; }
+template <class N> std::string to_text(N n) {
+  char s[32];
+  return std::string(s, std::to_chars(s, s + sizeof s, n).ptr);
+}
+inline bool parse(std::string const& s, std::string& to) {
+  to = s;
+  return true;
+}
+template <class N> bool parse(std::string const& s, N& to) {
+  const char* end = s.data() + s.size();
+  const auto r = std::from_chars(s.data(), end, to);
+  return r.ec == std::errc() && r.ptr == end;
+}
+
+inline std::string moment_name(int which, std::string const& name) {
+  return (which == 0 ? "optimizer.exp_avg." : "optimizer.exp_avg_sq.") + name;
+}
+
+/// Weights and, where the model has them, moments.
+template <class T> std::vector<weights_detail::Stored> tensors_of(T const& model) {
+  std::vector<weights_detail::Stored> all;
+  std::size_t i = 0;
+  T::model::visit(model.weights(), Place{}, [&](Tensor const& t, auto& v) {
+    Parameter const& p = model.parameters()[i++];
+    all.push_back(weights_detail::stored(p.name, t, v));
+    for (int which = 0; which < 2; ++which)
+      if (const auto m = model.moment(p, which); m.data() != nullptr)
+        all.push_back(weights_detail::stored(moment_name(which, p.name), t, m));
+  });
+  return all;
+}
+
+inline weights_detail::Stored curve(std::string name, std::vector<LossPoint> const& points) {
+  weights_detail::Stored s;  // as it lies in memory: LossPoint is a step and a loss
+  s.name = static_cast<std::string&&>(name);
+  s.dtype = "F64";
+  s.shape = {points.size(), 2};
+  s.data = reinterpret_cast<const std::byte*>(points.data());
+  s.bytes = points.size() * sizeof(LossPoint);
+  return s;
+}
+inline void read_curve(SafeTensors const& file, std::string const& name, std::vector<LossPoint>& points) {
+  const SafeTensor* t = file.find(name);
+  if (t == nullptr || t->dtype != "F64" || t->shape.size() != 2 || t->shape[1] != 2)
+    fail("checkpoint", file.path() + " has no " + name, "F64 [points, 2]");
+  points.resize(t->shape[0]);
+  if (t->bytes > 0) std::memcpy(static_cast<void*>(points.data()), t->data, t->bytes);
+}
+
+/// Checks everything that can be wrong with a file, whatever the model.
+inline SafeTensors open(std::string const& path) {
+  const std::string damaged = "was it copied whole? a run keeps another in best.safetensors or last.safetensors";
+  const Mapped bytes(path);
+  if (bytes.size() < 8 + start.size() + digits)
+    fail("checkpoint", path + " has " + std::to_string(bytes.size()) + " bytes", "a checkpoint", damaged);
+  if (bytes.text().substr(8, start.size()) != start) fail("checkpoint", path + " is no checkpoint of fauna");
+  SafeTensors file(path);
+  for (auto const& [key, value] : file.metadata())
+    if (key == "fauna.version" && value != version)
+      fail("checkpoint", path + " has version " + value, std::string("version ") + version);
+  std::uint64_t size = 0;
+  std::memcpy(&size, bytes.data(), 8);
+  std::string header(bytes.text().substr(0, 8 + static_cast<std::size_t>(size)));
+  header.replace(8 + start.size(), digits, digits, '0');
+  Checksum sum;
+  sum.add(header.data(), header.size());
+  for (auto const& t : file.tensors()) sum.add(t.data, t.bytes);
+  if (bytes.text().substr(8 + start.size(), digits) != sum.text())
+    fail("checkpoint", path + " is damaged: its checksum does not match its contents", {}, damaged);
+  return file;
+}
+
+inline CheckpointHead read_head(SafeTensors const& file) {
   CheckpointHead h;
-  const auto curve = [&](std::vector<LossPoint>& c) {
-    std::uint64_t n = 0;
-    const std::byte* at = r.bytes(n);
-    c.resize(n / sizeof(LossPoint));
-    if (n > 0) std::memcpy(static_cast<void*>(c.data()), at, c.size() * sizeof(LossPoint));
-  };
-  r.string(h.config);
-  r.string(h.alphabet);
-  r.string(h.note);
-  r.number(h.seed);
-  r.number(h.optimizer_steps);
-  Progress& p = h.progress;
-  r.number(p.iteration);
-  r.number(p.best_val);
-  for (Key* key : {&p.batches, &p.estimates, &p.dropout}) {
-    r.number(key->seed);
-    r.number(key->stream);
-  }
-  curve(p.train);
-  curve(p.val);
-  r.number(h.scalar_bytes);
-  r.number(h.has_moments);
-  std::uint64_t n = 0;
-  r.number(n);
-  for (std::uint64_t i = 0; i < n; ++i) {
-    CheckpointHead::Entry t;
-    r.string(t.name);
-    r.number(t.rows);
-    r.number(t.cols);
-    r.number(t.trainable);
-    h.tensors.push_back(std::move(t));
-  }
+  each_text(h, [&file](std::string const& key, auto& to) {
+    for (auto const& [name, value] : file.metadata())
+      if (name == key && parse(value, to)) return;
+    fail("checkpoint", file.path() + " has no " + key + ", or one that cannot be read");
+  });
+  read_curve(file, "loss.train", h.progress.train);
+  read_curve(file, "loss.val", h.progress.val);
   return h;
 }
 
-/// Checks everything that can be wrong with a file, whatever the model, and gives a reader at its first item.
-inline Reader open(Mapped const& file, std::string const& path) {
-  const std::string damaged = "was it copied whole? a run keeps another in best.ckpt or last.ckpt";
-  std::uint64_t head[3] = {};
-  if (file.size() < 32) {
-    fail("checkpoint", path + " has " + std::to_string(file.size()) + " bytes", "a checkpoint", damaged);
+/// Throws unless the file has weights and moments as the model has them: the first difference, with both shapes.
+template <class T> void require_same(SafeTensors const& file, T const& model) {
+  bool moments = false;
+  for (auto const& t : file.tensors()) moments = moments || matches("optimizer.*", t.name);
+  if (!moments)
+    fail("checkpoint", file.path() + " has no optimizer state", "a run's checkpoint", "start from its weights instead");
+  if (model.moment(model.parameters()[0], 0).data() == nullptr)
+    fail("checkpoint", "no memory for moments", "prepare_training before a whole checkpoint");
+  for (auto const& want : tensors_of(model)) {
+    const SafeTensor* t = file.find(want.name);
+    if (t == nullptr || t->text() != want.text())
+      fail("checkpoint", file.path() + " has " + (t ? want.name + ' ' + t->text() : "no " + want.name),
+           want.name + ' ' + want.text(), "it is the checkpoint of another model");
   }
-  std::memcpy(head, file.data(), sizeof head);
-  if (std::memcmp(file.data(), magic, 8) != 0) fail("checkpoint", path + " is no checkpoint of fauna");
-  if (head[1] != version)
-    fail("checkpoint", path + " has version " + std::to_string(head[1]), "version " + std::to_string(version));
-  if (head[2] != file.size())
-    fail("checkpoint", path + " has " + std::to_string(file.size()) + " bytes", std::to_string(head[2]), damaged);
-  Checksum sum;
-  sum.add(file.data(), file.size() / 8 - 1);
-  std::uint64_t want = 0;
-  std::memcpy(&want, file.data() + file.size() - 8, 8);
-  if (file.size() % 8 != 0 || sum.value() != want)
-    fail("checkpoint", path + " is damaged: its checksum does not match its contents", {}, damaged);
-  return Reader(file.data() + 24, file.size() - 32, path);
-}
-
-template <class T> std::vector<CheckpointHead::Entry> entries(T const& model) {
-  std::vector<CheckpointHead::Entry> list;
-  for (auto const& p : model.parameters())
-    list.push_back({p.name, static_cast<std::uint64_t>(p.rows), static_cast<std::uint64_t>(p.cols), p.trainable});
-  return list;
-}
-
-/// Throws unless the file's tensors are the model's: the first difference, with both shapes.
-inline void require_same(std::vector<CheckpointHead::Entry> const& file,
-                         std::vector<CheckpointHead::Entry> const& model, std::string const& path) {
-  const auto text = [](std::vector<CheckpointHead::Entry> const& l, std::size_t i) {
-    if (i >= l.size()) return std::string("no tensor ") + std::to_string(i);
-    return l[i].name + " [" + std::to_string(l[i].rows) + ", " + std::to_string(l[i].cols) + "]";
-  };
-  const std::size_t most = file.size() > model.size() ? file.size() : model.size();
-  for (std::size_t i = 0; i < most; ++i)
-    if (text(file, i) != text(model, i))
-      fail("checkpoint", path + " has " + text(file, i), text(model, i), "it is the checkpoint of another model");
 }
 
 }  // namespace checkpoint
@@ -246,80 +206,81 @@ inline void require_same(std::vector<CheckpointHead::Entry> const& file,
 /// Writes model, optimizer and progress to `path`, whole or not at all. Config, alphabet, note and progress come from
 /// `head`; the rest from the model.
 template <class T> void save_checkpoint(std::string const& path, T const& model, CheckpointHead head) {
-  auto const& parameters = model.parameters();
+  using B = typename T::backend;
+  using S = typename T::scalar;
   head.seed = model.seed_value();
   head.optimizer_steps = model.steps();
-  head.tensors = checkpoint::entries(model);
-  head.scalar_bytes = sizeof(typename T::scalar);
-  head.has_moments = !parameters.empty() && model.moment(parameters[0], 0).data() != nullptr;
-  const auto write = [&](checkpoint::Writer& w, std::uint64_t size) {
-    w.words(checkpoint::magic, 1);
-    w.number(checkpoint::version);
-    w.number(size);
-    checkpoint::write_head(w, head);
-    const auto tensor = [&](auto const& v) {
-      const OnHost<typename T::backend, typename T::scalar> values(v.data(), v.size());
-      w.bytes(values.data(), v.size() * sizeof(typename T::scalar));
-    };
-    for (auto const& p : parameters) tensor(model.value(p));
-    for (int which = 0; which < 2 && head.has_moments; ++which)
-      for (auto const& p : parameters) tensor(model.moment(p, which));
+  head.frozen.clear();
+  for (auto const& p : model.parameters())
+    if (!p.trainable) head.frozen += p.name + '\n';
+  auto tensors = checkpoint::tensors_of(model);
+  tensors.push_back(checkpoint::curve("loss.train", head.progress.train));
+  tensors.push_back(checkpoint::curve("loss.val", head.progress.val));
+  SafeTensors::Metadata metadata{{"fauna.checksum", std::string(checkpoint::digits, '0')},
+                                 {"fauna.version", checkpoint::version},
+                                 {"format", "pt"}};
+  checkpoint::each_text(
+      head, [&](std::string const& key, auto& value) { metadata.emplace_back(key, checkpoint::to_text(value)); });
+
+  std::vector<S> host, room;
+  const auto bytes = [&](weights_detail::Stored const& t) -> const void* {
+    if (t.rows == 0) return t.data;  // a curve
+    const S* values = reinterpret_cast<const S*>(t.data);
+    if constexpr (memory<B>::remote) {
+      host.resize(t.elements());
+      memory<B>::read(host.data(), values, host.size());
+      values = host.data();
+    }
+    return t.in_file_order(values, room);
   };
-  checkpoint::Writer count;
-  write(count, 0);
-  NewFile file(path);
-  checkpoint::Writer w(&file);
-  write(w, count.size() + 8);
-  const std::uint64_t sum = w.sum();
-  file.write(&sum, sizeof sum);
-  file.commit();
+  Checksum sum;
+  const std::string header = safetensors_header(path, tensors, metadata);
+  sum.add(header.data(), header.size());
+  for (auto const& t : tensors) sum.add(bytes(t), t.bytes);
+  metadata[0].second = sum.text();
+  write_safetensors(path, static_cast<std::vector<weights_detail::Stored>&&>(tensors), metadata, bytes);
+}
+
+/// Does the file begin as a checkpoint does? Not every file of weights is one.
+inline bool is_checkpoint(std::string const& path) {
+  const Mapped file(path);
+  return file.size() > 8 && file.text().substr(8, checkpoint::start.size()) == checkpoint::start;
 }
 
 /// What a checkpoint holds, without a model.
 inline CheckpointHead read_checkpoint_head(std::string const& path) {
-  const Mapped file(path);
-  auto reader = checkpoint::open(file, path);
-  return checkpoint::read_head(reader);
+  return checkpoint::read_head(checkpoint::open(path));
 }
 
 enum class load { weights, everything };
 
 /// Fills the model from a file of the same model; with `everything` also moments, step count and what is frozen, which
-/// need prepare_training first. Throws, and leaves the model as it was, on any file that is not whole or not its own.
+/// need prepare_training first. For `weights` any safetensors of the model's will do; one that is no checkpoint has an
+/// empty head. Throws, and leaves the model as it was, on any file that is not whole or not its own.
 template <class T> CheckpointHead load_checkpoint(std::string const& path, T& model, load what = load::everything) {
-  using S = typename T::scalar;
-  const Mapped file(path);
-  auto reader = checkpoint::open(file, path);
-  CheckpointHead head = checkpoint::read_head(reader);
-  checkpoint::require_same(head.tensors, checkpoint::entries(model), path);
-  if (head.scalar_bytes != sizeof(S))
-    fail("checkpoint", path + " holds numbers of " + std::to_string(head.scalar_bytes) + " bytes",
-         std::to_string(sizeof(S)));
-  auto const& parameters = model.parameters();
+  using M = typename T::model;
+  const typename T::backend b{};
   const bool all = what == load::everything;
-  if (all && head.has_moments == 0)
-    fail("checkpoint", path + " has no optimizer state", "a run's checkpoint", "start from its weights instead");
-  if (all && model.moment(parameters[0], 0).data() == nullptr)
-    fail("checkpoint", "no memory for moments", "prepare_training before a whole checkpoint");
-  const int sets = all ? 3 : 1;
-  std::size_t need = 0;
-  for (auto const& p : parameters) need += 8 + (p.size() * sizeof(S) + 7) / 8 * 8;
-  if (reader.left() != need * (head.has_moments != 0 ? 3 : 1))
-    fail("checkpoint", path + " has tensors of other sizes than it says");
-  for (int set = 0; set < sets; ++set)
-    for (auto const& p : parameters) {
-      std::uint64_t n = 0;
-      const std::byte* bytes = reader.bytes(n);
-      if (n != p.size() * sizeof(S)) fail("checkpoint", path + " has tensors of other sizes than it says");
-      const auto to = set == 0 ? model.value(p) : model.moment(p, set - 1);
-      std::vector<S> values(to.size());  // the file promises no alignment
-      std::memcpy(static_cast<void*>(values.data()), bytes, n);
-      memory<typename T::backend>::write(to.data(), values.data(), values.size());
-    }
-  if (all) {
-    model.set_steps(head.optimizer_steps);
-    for (auto const& t : head.tensors) model.freeze(t.name, t.trainable == 0);
+  if (!all && !is_checkpoint(path)) {
+    load_weights<M>(b, model.weights(), SafeTensors(path));
+    return {};
   }
+  const SafeTensors file = checkpoint::open(path);
+  CheckpointHead head = checkpoint::read_head(file);
+  if (all) checkpoint::require_same(file, model);
+  load_weights<M>(b, model.weights(), file);
+  if (!all) return head;
+  std::size_t i = 0;
+  M::visit(model.weights(), Place{}, [&](Tensor const& t, auto&) {
+    Parameter const& p = model.parameters()[i++];
+    for (int which = 0; which < 2; ++which) {
+      auto m = model.moment(p, which);
+      weights_detail::fill(b, t, *file.find(checkpoint::moment_name(which, p.name)), m);
+    }
+  });
+  model.set_steps(head.optimizer_steps);
+  for (auto const& p : model.parameters())
+    model.freeze(p.name, ('\n' + head.frozen).find('\n' + p.name + '\n') != std::string::npos);
   return head;
 }
 

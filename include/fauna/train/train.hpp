@@ -161,14 +161,14 @@ template <class T> class Trainer {
   CheckpointHead head_;
 };
 
-/// Trains to the end, or until SIGINT or SIGTERM. With options.out, that folder receives last.ckpt and best.ckpt,
-/// metrics.jsonl, loss.svg and loss.txt.
+/// Trains to the end, or until SIGINT or SIGTERM. With options.out, that folder receives last.safetensors and
+/// best.safetensors, metrics.jsonl, loss.svg and loss.txt.
 template <class T> TrainReport train(T& model, Split text, TrainOptions const& o, std::string const& alphabet = {}) {
   using M = typename T::model;
   Trainer<T> run(model, text, o, alphabet);
   Report report(o, run.iteration());
   StopSignals signals;
-  const std::string last = o.out + "/last.ckpt", best = o.out + "/best.ckpt";
+  const std::string last = o.out + "/last.safetensors", best = o.out + "/best.safetensors";
   const double tokens = static_cast<double>(run.tokens_per_step());
   // Each token looks back half the context on average.
   const double step_flops = tokens * training_flops_per_token<M>(0.5 * (run.context() + 1));

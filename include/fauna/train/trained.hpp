@@ -65,6 +65,7 @@ template <LanguageModel M, Backend B> class Trained {
 
   std::vector<Parameter> const& parameters() const { return parameters_; }
   auto& weights() { return weights_; }
+  auto const& weights() const { return weights_; }
   auto& gradients() { return gradients_; }
   int threads() const { return threads_; }
   long long steps() const { return steps_; }
@@ -121,12 +122,7 @@ template <LanguageModel M, Backend B> class Trained {
     const std::size_t norm =
         segments_.empty() ? 0 : clip<B>::workspace(segments_.data(), static_cast<int>(segments_.size()));
     if (norm > need) need = norm;
-    grow(scratch_region_, need);
-    scratch_ = scratch_region_.arena();
-    if constexpr (memory<B>::remote) {  // pages that nobody writes cost nothing
-      if (need > host_scratch_region_.bytes()) host_scratch_region_ = fauna::Region(need);
-      host_scratch_ = host_scratch_region_.arena();
-    }
+    scratch_.grow(need);
     grow(state_region_, state_bytes<M, scalar>(shape));
     Arena a = state_region_.arena();
     M::plan_state(state_, shape, a);
@@ -180,34 +176,27 @@ template <LanguageModel M, Backend B> class Trained {
   /// Evaluation: losses [rows] in nats; 0 for rows without a target.
   void losses(Batch const& batch, scalar* losses) {
     clear_state(state_);
-    to_host(Matrix<scalar>(losses, batch.rows, 1),
-            [&](Matrix<scalar> y) { M::losses(call(batch, mode::eval, {}, nullptr), weights_, state_, y.data()); });
+    scratch_.to_host(Matrix<scalar>(losses, batch.rows, 1), [&](Matrix<scalar> y) {
+      M::losses(call(batch, mode::eval, {}, nullptr), weights_, state_, y.data());
+    });
   }
   /// logits [rows, vocab] of every row, or [sequences, vocab] of the last row of each sequence.
   void logits(Batch const& batch, Matrix<scalar> y, Tap<scalar> const* tap = nullptr) {
     clear_state(state_);
-    to_host(y, [&](Matrix<scalar> z) { M::logits(call(batch, mode::eval, {}, tap), weights_, state_, z); });
+    scratch_.to_host(y, [&](Matrix<scalar> z) { M::logits(call(batch, mode::eval, {}, tap), weights_, state_, z); });
   }
   /// The same with a cache, which the rows are added to. prepare_inference must know its context.
   template <class K> void logits(K& cache, Batch batch, Matrix<scalar> y, Tap<scalar> const* tap = nullptr) {
     batch.past = cache.lengths();
-    to_host(y, [&](Matrix<scalar> z) { M::logits(call(batch, mode::eval, {}, tap), weights_, cache.state(), z); });
+    scratch_.to_host(
+        y, [&](Matrix<scalar> z) { M::logits(call(batch, mode::eval, {}, tap), weights_, cache.state(), z); });
     cache.advance(batch);
   }
 
  private:
   using scalar_decay = decltype(Segment<scalar>::decay);
 
-  static void grow(Region& r, std::size_t need) {
-    if (need > r.bytes()) r = Region(need);
-  }
-  B on_backend() {
-    B b{};
-    b.threads = threads_;
-    b.scratch = &scratch_;
-    if constexpr (memory<B>::remote) b.host_scratch = &host_scratch_;
-    return b;
-  }
+  B on_backend() { return scratch_.backend(threads_); }
   Call<B> call(Batch const& batch, mode m, Key key, Tap<scalar> const* tap) {
     Call<B> c;
     c.backend = on_backend();
@@ -216,17 +205,6 @@ template <LanguageModel M, Backend B> class Trained {
     c.key = key;
     c.tap = tap;
     return c;
-  }
-  /// f writes y, or, where the backend's tensors are out of the host's sight, a tensor that is then copied to y.
-  template <class F> void to_host(Matrix<scalar> y, F&& f) {
-    if constexpr (memory<B>::remote) {
-      grow(output_region_, y.size() * sizeof(scalar));
-      const Matrix<scalar> z(static_cast<scalar*>(output_region_.data()), y.rows(), y.cols());
-      f(z);
-      for (int r = 0; r < y.rows(); ++r) memory<B>::read(y.row(r), z.row(r), static_cast<std::size_t>(y.cols()));
-    } else {
-      f(y);
-    }
   }
   template <class W> void bind(W& w, Region const& r) {
     std::size_t i = 0;
@@ -274,14 +252,11 @@ template <LanguageModel M, Backend B> class Trained {
   long long steps_ = 0;
   std::vector<Parameter> parameters_;
   std::size_t elements_ = 0;
-  Region values_, gradients_region_, moments_[2], saved_region_, scratch_region_, state_region_, dstate_region_;
+  Region values_, gradients_region_, moments_[2], saved_region_, state_region_, dstate_region_;
   typename M::template Weights<All<scalar>> weights_, gradients_;
   typename M::template Saved<scalar> saved_;
   typename M::template State<scalar> state_, dstate_;
-  Arena scratch_;
-  Region output_region_;  // only where tensors are remote, as host_scratch_
-  fauna::Region host_scratch_region_;
-  Arena host_scratch_;
+  Scratch<B> scratch_;
   std::vector<Segment<scalar>> segments_;
   std::vector<gradient_state> states_;
   MemoryPlan planned_;

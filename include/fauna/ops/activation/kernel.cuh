@@ -38,37 +38,27 @@ FAUNA_KERNEL inline float activation_slope(activation a, float x) {
 }
 
 struct Activate {
-  static constexpr int threads = 256;
-  using Shared = None;
   activation form;
   Matrix<const float> x;
   Matrix<float> y;
-  template <class T> FAUNA_KERNEL void operator()(T const& t, Shared&) const {
-    int r, c;
-    if (simt::find_element(t, threads, y, r, c)) y(r, c) = activation_of(form, x(r, c));
-  }
+  FAUNA_KERNEL void operator()(int r, int c) const { y(r, c) = activation_of(form, x(r, c)); }
 };
 
 struct ActivateBackward {
-  static constexpr int threads = 256;
-  using Shared = None;
   activation form;
   Matrix<const float> x, dy;
   Matrix<float> dx;
-  template <class T> FAUNA_KERNEL void operator()(T const& t, Shared&) const {
-    int r, c;
-    if (simt::find_element(t, threads, dx, r, c)) dx(r, c) = dy(r, c) * activation_slope(form, x(r, c));
-  }
+  FAUNA_KERNEL void operator()(int r, int c) const { dx(r, c) = dy(r, c) * activation_slope(form, x(r, c)); }
 };
 
 }  // namespace kernels
 
 template <Device B> struct activate<B> {
   static void forward(B const& b, activation a, Matrix<const float> x, Matrix<float> y) {
-    b.launch(kernels::Activate{a, x, y}, simt::element_blocks(y, kernels::Activate::threads));
+    simt::each_element(b, y, kernels::Activate{a, x, y});
   }
   static void backward(B const& b, activation a, Matrix<const float> x, Matrix<const float> dy, Matrix<float> dx) {
-    b.launch(kernels::ActivateBackward{a, x, dy, dx}, simt::element_blocks(dx, kernels::ActivateBackward::threads));
+    simt::each_element(b, dx, kernels::ActivateBackward{a, x, dy, dx});
   }
 };
 

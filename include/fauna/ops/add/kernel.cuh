@@ -10,24 +10,14 @@ namespace fauna::inline v0 {
 namespace kernels {
 
 struct Add {
-  static constexpr int threads = 256;
-  using Shared = None;
   Matrix<const float> a, b;
   Matrix<float> y;
-  template <class T> FAUNA_KERNEL void operator()(T const& t, Shared&) const {
-    int r, c;
-    if (simt::find_element(t, threads, y, r, c)) y(r, c) = b ? a(r, c) + b(r, c) : a(r, c);
-  }
+  FAUNA_KERNEL void operator()(int r, int c) const { y(r, c) = b ? a(r, c) + b(r, c) : a(r, c); }
 };
 
 struct Clear {
-  static constexpr int threads = 256;
-  using Shared = None;
   Matrix<float> y;
-  template <class T> FAUNA_KERNEL void operator()(T const& t, Shared&) const {
-    int r, c;
-    if (simt::find_element(t, threads, y, r, c)) y(r, c) = 0;
-  }
+  FAUNA_KERNEL void operator()(int r, int c) const { y(r, c) = 0; }
 };
 
 struct Elements {
@@ -92,11 +82,9 @@ template <Device B, class Term> void column_sums(B const& b, Term term, int rows
 
 template <Device B> struct add<B> {
   static void run(B const& b, Matrix<const float> x, Matrix<const float> z, Matrix<float> y) {
-    b.launch(kernels::Add{x, z, y}, simt::element_blocks(y, kernels::Add::threads));
+    simt::each_element(b, y, kernels::Add{x, z, y});
   }
-  static void clear(B const& b, Matrix<float> y) {
-    b.launch(kernels::Clear{y}, simt::element_blocks(y, kernels::Clear::threads));
-  }
+  static void clear(B const& b, Matrix<float> y) { simt::each_element(b, y, kernels::Clear{y}); }
   static void column_sums(B const& b, Matrix<const float> x, float* sums) {
     simt::column_sums(b, kernels::Elements{x}, x.rows(), x.cols(), sums);
   }

@@ -133,16 +133,13 @@ template <int D> struct AttentionForward : AttentionTile<D> {
   }
 };
 
-/// delta_i = dy_i · y_i: a warp for each row and head.
+/// delta_i = dy_i · y_i, for each row and head.
 template <int D> struct AttentionDelta {
-  static constexpr int warps = 4, threads = warps * warp_size;
-  using Shared = None;
-  int rows, heads;
+  int heads;
   Heads<const float> y, dy;
   float* delta;  ///< [rows, heads]
-  template <class T> FAUNA_KERNEL void operator()(T const& t, Shared&) const {
-    const int item = simt::row_of_warp(t, warps), row = item / heads, head = item % heads;
-    if (row >= rows) return;
+  template <class T> FAUNA_KERNEL void operator()(T const& t, int item) const {
+    const int row = item / heads, head = item % heads;
     float sum = 0;
     for (int d = t.lane(); d < D; d += warp_size) sum += dy.at(row, head)[d] * y.at(row, head)[d];
     sum = simt::warp_sum(t, sum);
@@ -277,12 +274,11 @@ template <Device B> struct attention<B> {
                        Heads<const float> dy, Heads<float> dq, Heads<float> dk, Heads<float> dv) {
     using Queries = kernels::AttentionBackward<HeadSize, false>;
     using Keys = kernels::AttentionBackward<HeadSize, true>;
-    using Delta = kernels::AttentionDelta<HeadSize>;
     const simt::BatchOnDevice<B> on_device(b, batch);
     const Scope scope(*b.scratch);
     const int items = batch.rows * a.heads, tiles = simt::parts(longest(batch), Queries::rows);
     float* const delta = b.scratch->template take<float>(static_cast<std::size_t>(items));
-    b.launch(Delta{batch.rows, a.heads, y, dy, delta}, simt::parts(items, Delta::warps));
+    simt::each_row(b, items, kernels::AttentionDelta<HeadSize>{a.heads, y, dy, delta});
     b.launch(Queries{{}, on_device.get(), a, tiles, q, k, v, dy, lse, delta, dq, dk, dv},
              static_cast<long long>(batch.sequences) * a.heads * tiles);
     b.launch(Keys{{}, on_device.get(), a, tiles, q, k, v, dy, lse, delta, dq, dk, dv},

@@ -7,15 +7,11 @@ namespace fauna::inline v0 {
 namespace kernels {
 
 template <class E> struct Pick {
-  static constexpr int threads = 256;
-  using Shared = None;
   const int* ids;
   Matrix<const E> table;
   Matrix<const float> base;
   Matrix<float> y;
-  template <class T> FAUNA_KERNEL void operator()(T const& t, Shared&) const {
-    int r, c;
-    if (!simt::find_element(t, threads, y, r, c)) return;
+  FAUNA_KERNEL void operator()(int r, int c) const {
     const float v = static_cast<float>(table(ids[r], c));
     y(r, c) = base ? base(r, c) + v : v;
   }
@@ -61,8 +57,7 @@ template <Device B> struct embedding<B> {
   static void forward(B const& b, const int* ids, View<E, R, C> table, Matrix<const float> base, Matrix<float> y) {
     check_ids("embedding.forward", ids, y.rows(), table.rows());
     const auto copy = b.upload(ids, y.rows());
-    b.launch(kernels::Pick<std::remove_const_t<E>>{copy.data(), table, base, y},
-             simt::element_blocks(y, kernels::Pick<E>::threads));
+    simt::each_element(b, y, kernels::Pick<std::remove_const_t<E>>{copy.data(), table, base, y});
   }
   static void backward(B const& b, const int* ids, Matrix<const float> dy, Matrix<float> dtable) {
     check_ids("embedding.backward", ids, dy.rows(), dtable.rows());

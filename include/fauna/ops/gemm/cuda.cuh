@@ -1,8 +1,11 @@
 // Matrix products by cuBLASLt. It takes base and bias into the product; activation, gate and what they keep are a
-// kernel after it (kernel.cuh).
+// kernel after it (kernel.cuh). Both operands are of one type: with weights in bf16, a kernel before it rounds the
+// rows.
 //
 // cuBLASLt thinks in columns: a row-major matrix is its transpose there, so C = A B is asked for as Cᵀ = Bᵀ Aᵀ.
 #pragma once
+#include <initializer_list>
+
 #include <fauna/backend/cuda.cuh>
 #include <fauna/ops/gemm/kernel.cuh>
 #include <fauna/ops/gemm/op.hpp>
@@ -16,7 +19,10 @@ struct Product {
   bool a_flipped, b_flipped;  ///< stored as [K,M]; stored as [N,K]
   int m = 0, n = 0, k = 0;    ///< rows and columns of C; summed
   int lda = 0, ldb = 0, ldc = 0, base_stride = 0;
-  bool based = false, biased = false, bf16 = false;
+  bool based = false, biased = false;
+  cudaDataType_t operands = CUDA_R_32F;  ///< of A and B; C is f32
+  cublasComputeType_t sums = CUBLAS_COMPUTE_32F;
+  std::uint32_t alignment = 16;  ///< of the addresses, in bytes
   bool operator==(Product const&) const = default;
 };
 
@@ -24,16 +30,18 @@ struct Product {
 class Plan {
  public:
   explicit Plan(Product const& p) : product(p) {
-    check(cublasLtMatmulDescCreate(&how, p.bf16 ? CUBLAS_COMPUTE_32F_FAST_16BF : CUBLAS_COMPUTE_32F, CUDA_R_32F),
-          "gemm");
+    check(cublasLtMatmulDescCreate(&how, p.sums, CUDA_R_32F), "gemm");
     // first operand: B, second: A
     set(CUBLASLT_MATMUL_DESC_TRANSA, p.b_flipped ? CUBLAS_OP_T : CUBLAS_OP_N);
     set(CUBLASLT_MATMUL_DESC_TRANSB, p.a_flipped ? CUBLAS_OP_T : CUBLAS_OP_N);
-    if (p.biased) set(CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS);
-    layout(b, p.b_flipped ? p.k : p.n, p.b_flipped ? p.n : p.k, p.ldb);
-    layout(a, p.a_flipped ? p.m : p.k, p.a_flipped ? p.k : p.m, p.lda);
-    layout(base, p.n, p.m, p.based ? p.base_stride : p.ldc);
-    layout(c, p.n, p.m, p.ldc);
+    if (p.biased) {
+      set(CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS);
+      set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, std::uintptr_t{p.alignment});  // for what it says of its alignment
+    }
+    layout(b, p.operands, p.b_flipped ? p.k : p.n, p.b_flipped ? p.n : p.k, p.ldb);
+    layout(a, p.operands, p.a_flipped ? p.m : p.k, p.a_flipped ? p.k : p.m, p.lda);
+    layout(base, CUDA_R_32F, p.n, p.m, p.based ? p.base_stride : p.ldc);
+    layout(c, CUDA_R_32F, p.n, p.m, p.ldc);
 
     cublasLtMatmulPreference_t preference = nullptr;
     check(cublasLtMatmulPreferenceCreate(&preference), "gemm");
@@ -41,11 +49,9 @@ class Plan {
     check(cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &bytes,
                                                sizeof bytes),
           "gemm");
-    // Rows begin where they begin: 16 bytes are promised only where every stride is a multiple of four floats.
-    const std::uint32_t each = (p.lda | p.ldb | p.ldc | p.base_stride) % 4 == 0 ? 16 : 4;
     for (const auto which : {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
                              CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES})
-      check(cublasLtMatmulPreferenceSetAttribute(preference, which, &each, sizeof each), "gemm");
+      check(cublasLtMatmulPreferenceSetAttribute(preference, which, &p.alignment, sizeof p.alignment), "gemm");
     int found = 0;
     cublasLtMatmulHeuristicResult_t best{};
     const auto status =
@@ -88,8 +94,8 @@ class Plan {
   }
 
  private:
-  static void layout(cublasLtMatrixLayout_t& l, int rows, int cols, int stride) {
-    check(cublasLtMatrixLayoutCreate(&l, CUDA_R_32F, static_cast<std::uint64_t>(rows), static_cast<std::uint64_t>(cols),
+  static void layout(cublasLtMatrixLayout_t& l, cudaDataType_t type, int rows, int cols, int stride) {
+    check(cublasLtMatrixLayoutCreate(&l, type, static_cast<std::uint64_t>(rows), static_cast<std::uint64_t>(cols),
                                      stride),
           "gemm");
   }
@@ -106,6 +112,11 @@ template <class P> struct gemm<Cuda<P>> {
                  Epilogue<float> const& e = {}) {
     run(b, {.a_flipped = false, .b_flipped = true, .k = x.cols()}, x, w, c, e);
   }
+  static void nt(B const& b, Matrix<const float> x, Matrix<const bf16> w, Matrix<float> c,
+                 Epilogue<float> const& e = {}) {
+    const kernels::InBf16<B> rounded(b, x);
+    run(b, {.a_flipped = false, .b_flipped = true, .k = x.cols()}, rounded.view(), w, c, e);
+  }
   static void nn(B const& b, Matrix<const float> x, Matrix<const float> w, Matrix<float> c,
                  Epilogue<float> const& e = {}) {
     run(b, {.a_flipped = false, .b_flipped = false, .k = x.cols()}, x, w, c, e);
@@ -116,7 +127,8 @@ template <class P> struct gemm<Cuda<P>> {
   }
 
  private:
-  static void run(B const& backend, cuda::Product p, Matrix<const float> a, Matrix<const float> b, Matrix<float> c,
+  template <class E>
+  static void run(B const& backend, cuda::Product p, Matrix<const E> a, Matrix<const E> b, Matrix<float> c,
                   Epilogue<float> e) {
     if (c.rows() == 0 || c.cols() == 0) return;
     p.m = c.rows();
@@ -127,7 +139,12 @@ template <class P> struct gemm<Cuda<P>> {
     p.based = e.base != nullptr;
     p.base_stride = p.based ? e.base_stride : 0;
     p.biased = e.bias != nullptr;
-    p.bf16 = std::is_same_v<P, bf16_products>;
+    if (std::is_same_v<E, bf16>) p.operands = CUDA_R_16BF;
+    else if (std::is_same_v<P, bf16_products>) p.sums = CUBLAS_COMPUTE_32F_FAST_16BF;
+    auto addresses = std::uintptr_t{p.alignment};
+    for (const void* at : std::initializer_list<const void*>{a.data(), b.data(), c.data(), e.base, e.bias})
+      addresses |= reinterpret_cast<std::uintptr_t>(at);
+    p.alignment = static_cast<std::uint32_t>(addresses & (~addresses + 1));  // the largest power of two in all of them
     cuda::Plan& plan = cuda::Plan::of(p);
     if (p.biased) plan.set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, e.bias);
     auto& context = cuda::Context::get();
@@ -137,7 +154,7 @@ template <class P> struct gemm<Cuda<P>> {
                                context.workspace.data(), context.workspace.bytes(), context.stream),
                 "gemm");
     e.base = e.bias = nullptr;  // done
-    if (kernels::finishes(e)) backend.launch(kernels::Finish{e, c}, simt::element_blocks(c, kernels::Finish::threads));
+    kernels::finish(backend, e, c);
   }
 };
 

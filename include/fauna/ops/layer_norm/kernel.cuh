@@ -11,16 +11,13 @@ namespace fauna::inline v0 {
 namespace kernels {
 
 struct LayerNorm {
-  static constexpr int warps = 4, threads = warps * warp_size;
-  using Shared = None;
   Matrix<const float> x;
   const float *weight, *bias;
   Matrix<float> y;
   float *mean, *rstd, eps;
 
-  template <class T> FAUNA_KERNEL void operator()(T const& t, Shared&) const {
-    const int r = simt::row_of_warp(t, warps), C = x.cols();
-    if (r >= x.rows()) return;
+  template <class T> FAUNA_KERNEL void operator()(T const& t, int r) const {
+    const int C = x.cols();
     const float* x_r = x.row(r);
     float sum = 0, squares = 0;
     for (int c = t.lane(); c < C; c += warp_size) sum += x_r[c];
@@ -36,17 +33,14 @@ struct LayerNorm {
 
 /// dx, row by row. dy and base may be dx: each lane reads its elements before it writes them.
 struct LayerNormBackward {
-  static constexpr int warps = 4, threads = warps * warp_size;
-  using Shared = None;
   Matrix<const float> x;
   const float *weight, *mean, *rstd;
   Matrix<const float> dy;
   Matrix<float> dx;
   Matrix<const float> base;
 
-  template <class T> FAUNA_KERNEL void operator()(T const& t, Shared&) const {
-    const int r = simt::row_of_warp(t, warps), C = x.cols();
-    if (r >= x.rows()) return;
+  template <class T> FAUNA_KERNEL void operator()(T const& t, int r) const {
+    const int C = x.cols();
     const float mu = mean[r], rs = rstd[r];
     float g_sum = 0, gx_sum = 0;
     for (int c = t.lane(); c < C; c += warp_size) {
@@ -78,8 +72,7 @@ template <Device B> struct layer_norm<B> {
 
   static void forward(B const& b, Matrix<const float> x, const float* weight, const float* bias, Matrix<float> y,
                       float* mean, float* rstd, double eps) {
-    b.launch(kernels::LayerNorm{x, weight, bias, y, mean, rstd, static_cast<float>(eps)},
-             simt::parts(x.rows(), kernels::LayerNorm::warps));
+    simt::each_row(b, x.rows(), kernels::LayerNorm{x, weight, bias, y, mean, rstd, static_cast<float>(eps)});
   }
 
   static void backward(B const& b, Matrix<const float> x, const float* weight, const float* mean, const float* rstd,
@@ -88,8 +81,7 @@ template <Device B> struct layer_norm<B> {
     // The sums first: dx may be dy.
     if (dweight) simt::column_sums(b, kernels::LayerNormWeightTerm{x, dy, mean, rstd}, x.rows(), x.cols(), dweight);
     if (dbias) simt::column_sums(b, kernels::Elements{dy}, x.rows(), x.cols(), dbias);
-    b.launch(kernels::LayerNormBackward{x, weight, mean, rstd, dy, dx, base},
-             simt::parts(x.rows(), kernels::LayerNormBackward::warps));
+    simt::each_row(b, x.rows(), kernels::LayerNormBackward{x, weight, mean, rstd, dy, dx, base});
   }
 };
 

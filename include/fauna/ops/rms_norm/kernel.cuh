@@ -10,17 +10,14 @@ namespace fauna::inline v0 {
 namespace kernels {
 
 struct RmsNorm {
-  static constexpr int warps = 4, threads = warps * warp_size;
-  using Shared = None;
   Matrix<const float> x;
   const float* weight;
   float offset;
   Matrix<float> y;
   float *rstd, eps;
 
-  template <class T> FAUNA_KERNEL void operator()(T const& t, Shared&) const {
-    const int r = simt::row_of_warp(t, warps), C = x.cols();
-    if (r >= x.rows()) return;
+  template <class T> FAUNA_KERNEL void operator()(T const& t, int r) const {
+    const int C = x.cols();
     float squares = 0;
     for (int c = t.lane(); c < C; c += warp_size) squares += x(r, c) * x(r, c);
     const float rs = 1 / std::sqrt(simt::warp_sum(t, squares) / static_cast<float>(C) + eps);
@@ -31,8 +28,6 @@ struct RmsNorm {
 
 /// dx, row by row. dy and base may be dx: each lane reads its elements before it writes them.
 struct RmsNormBackward {
-  static constexpr int warps = 4, threads = warps * warp_size;
-  using Shared = None;
   Matrix<const float> x;
   const float* weight;
   float offset;
@@ -41,9 +36,8 @@ struct RmsNormBackward {
   Matrix<float> dx;
   Matrix<const float> base;
 
-  template <class T> FAUNA_KERNEL void operator()(T const& t, Shared&) const {
-    const int r = simt::row_of_warp(t, warps), C = x.cols();
-    if (r >= x.rows()) return;
+  template <class T> FAUNA_KERNEL void operator()(T const& t, int r) const {
+    const int C = x.cols();
     const float rs = rstd[r];
     float gx = 0;
     for (int c = t.lane(); c < C; c += warp_size) gx += (offset + weight[c]) * dy(r, c) * x(r, c);
@@ -69,15 +63,14 @@ template <Device B> struct rms_norm<B> {
 
   static void forward(B const& b, Matrix<const float> x, const float* weight, int offset, Matrix<float> y, float* rstd,
                       double eps) {
-    b.launch(kernels::RmsNorm{x, weight, static_cast<float>(offset), y, rstd, static_cast<float>(eps)},
-             simt::parts(x.rows(), kernels::RmsNorm::warps));
+    simt::each_row(b, x.rows(),
+                   kernels::RmsNorm{x, weight, static_cast<float>(offset), y, rstd, static_cast<float>(eps)});
   }
   static void backward(B const& b, Matrix<const float> x, const float* weight, int offset, const float* rstd,
                        Matrix<const float> dy, Matrix<float> dx, Matrix<const float> base, float* dweight) {
     // The sum first: dx may be dy.
     if (dweight) simt::column_sums(b, kernels::RmsNormWeightTerm{x, dy, rstd}, x.rows(), x.cols(), dweight);
-    b.launch(kernels::RmsNormBackward{x, weight, static_cast<float>(offset), rstd, dy, dx, base},
-             simt::parts(x.rows(), kernels::RmsNormBackward::warps));
+    simt::each_row(b, x.rows(), kernels::RmsNormBackward{x, weight, static_cast<float>(offset), rstd, dy, dx, base});
   }
 };
 
