@@ -59,6 +59,7 @@ if(TARGET fauna_tool)
   fauna_test(tools/flags ${scripts}/tool_flags.sh $<TARGET_FILE:fauna_tool> ${work}/tool_flags)
   fauna_test(tools/configs ${python} ${scripts}/tool_configs.py $<TARGET_FILE:fauna_tool> ${work}/tool_configs ${models})
   fauna_test(tools/logits ${python} ${scripts}/tool_logits.py $<TARGET_FILE:fauna_tool> ${work}/tool_logits ${models})
+  fauna_test(tools/export ${python} ${scripts}/tool_export.py $<TARGET_FILE:fauna_tool> ${work}/tool_export ${models})
   fauna_test(tools/characters_30 ${scripts}/tool_train.sh $<TARGET_FILE:fauna_tool> ${work}/tool_30 30 f32)
   fauna_test(tools/characters_100 ${scripts}/tool_train.sh $<TARGET_FILE:fauna_tool> ${work}/tool_100 100 bf16)
 endif()
@@ -84,7 +85,7 @@ fauna_test(nvcc/shakespeare ${scripts}/nvcc_device.sh ${source} ${work}/nvcc/sha
            ${source}/examples/cuda/shakespeare.cu --no-run)
 fauna_test(nvcc/llama ${scripts}/nvcc_device.sh ${source} ${work}/nvcc/llama ${FAUNA_NVCC}
            ${source}/examples/cuda/llama.cu)
-foreach(test IN ITEMS ops attention products models)
+foreach(test IN ITEMS ops attention products models loaded loaded_bf16)
   fauna_test(nvcc/parity_${test} ${scripts}/nvcc_parity.sh ${source} ${work}/nvcc/parity_${test} ${FAUNA_NVCC}
              cuda/test_simt_${test}.cpp $<TARGET_OBJECTS:tests_main>)
 endforeach()

@@ -77,6 +77,8 @@ TEST_CASE("what cannot be continued") {
   CHECK_THROWS_WITH_AS(generate(model, tokenizer(), "A", {.tokens = 1}), Contains("unseen character 'A'"), error);
   CHECK_THROWS_WITH_AS(generate(model, tokenizer(), "a", {.tokens = -1}), Contains("-1 tokens"), error);
   CHECK_THROWS_WITH_AS(generate(model, tokenizer(), "a", {.tokens = 1, .top_p = 0}), Contains("top-p"), error);
+  CHECK_THROWS_WITH_AS(generate(model, tokenizer(), "a", {.tokens = 1, .stop = {"b", ""}}), Contains("empty stop text"),
+                       error);
   CHECK_THROWS_WITH_AS(generate_tokens(model, {27}, {}, [](int) {}), Contains("token 27"), error);
   CHECK(generate(model, tokenizer(), "a", {.tokens = 0}) == "a");
 }

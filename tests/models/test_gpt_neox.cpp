@@ -38,11 +38,6 @@ TEST_SUITE("gpt_neox") {
     test::check_same_bits<Beside, P>();
   }
 
-  TEST_CASE_TEMPLATE("decoding with a cache gives the bits of all rows at once", P, f32_products, bf16_products) {
-    test::check_cache<Beside, P>();
-    test::check_cache<After, P>();
-  }
-
   TEST_CASE_TEMPLATE("a batch is learnt by heart", M, Beside, After) { test::check_learns<M>(); }
 
   TEST_CASE("names are the checkpoints', and the rows of query_key_value are in their order") {

@@ -8,18 +8,13 @@
 #include <initializer_list>
 
 #include "support/compare.hpp"
+#include "support/op_check.hpp"
 #include "support/random.hpp"
 
 using namespace fauna;
-using test::Rows;
+using test::Rows, test::with_threads;
 
 namespace {
-
-template <class B> B with_threads(int threads) {
-  B b;
-  b.threads = threads;
-  return b;
-}
 
 template <int W> bool words_agree(Key key, std::uint64_t block) {
   std::uint32_t out[4 * W];

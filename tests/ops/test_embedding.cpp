@@ -8,20 +8,11 @@
 #include <vector>
 
 #include "support/compare.hpp"
+#include "support/op_check.hpp"
 #include "support/random.hpp"
 
 using namespace fauna;
-using test::Rows;
-
-namespace {
-
-template <class B> B with_threads(int threads) {
-  B b;
-  b.threads = threads;
-  return b;
-}
-
-}  // namespace
+using test::Rows, test::with_threads;
 
 TEST_CASE_TEMPLATE("embedding: equals the reference on every tile and for any number of threads", B,
                    Cpu<f32_products, isa::baseline>, Cpu<f32_products, isa::avx2>, Cpu<f32_products, isa::avx512>) {

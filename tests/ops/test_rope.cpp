@@ -8,18 +8,13 @@
 
 #include "support/batches.hpp"
 #include "support/compare.hpp"
+#include "support/op_check.hpp"
 #include "support/random.hpp"
 
 using namespace fauna;
-using test::Rows;
+using test::Rows, test::with_threads;
 
 namespace {
-
-template <class B> B with_threads(int threads) {
-  B b;
-  b.threads = threads;
-  return b;
-}
 
 /// Frequencies of any number of pairs.
 std::vector<float> frequencies(int pairs) {

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""headers_alone.py INCLUDE_DIR COMPILER [FLAG...]: every .hpp compiles alone, twice over, without a warning."""
+"""headers_alone.py INCLUDE_DIR COMPILER [FLAG...]: every header compiles alone, twice over, without a warning: each .hpp,
+and each .cuh that needs no CUDA toolkit.
+"""
 import concurrent.futures
 import os
 import pathlib
@@ -16,7 +18,9 @@ def compile_alone(header):
     return header, run.returncode, run.stderr
 
 
-headers = sorted(str(file.relative_to(root)) for file in root.rglob("*.hpp"))
+NVCC_ONLY = ("cuda.cuh", "fauna.cuh")
+headers = sorted(str(file.relative_to(root)) for file in root.rglob("*")
+                 if file.suffix in (".hpp", ".cuh") and file.name not in NVCC_ONLY)
 failed = 0
 with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
     for header, status, said in pool.map(compile_alone, headers):

@@ -140,8 +140,8 @@ def gpt_neox():
 def gpt2():
     f = "gpt2"
     taken(f, {"n_inner": 96}, "fauna::Gpt<fauna::GptConfig{.layers = 2, .heads = 3, .width = 24, .context = 32, .vocab = 29, "
-          ".act = fauna::activation::gelu_tanh}>")
-    taken(f, {"activation_function": "gelu"}, ".act = fauna::activation::gelu}>")
+          ".bias = true, .act = fauna::activation::gelu_tanh}>")
+    taken(f, {"activation_function": "gelu"}, ".bias = true}>")
     for field, value, known in [("scale_attn_by_inverse_layer_idx", True, "false"), ("scale_attn_weights", False, "true"),
                                 ("reorder_and_upcast_attn", True, "false"), ("tie_word_embeddings", False, "true"),
                                 ("add_cross_attention", True, "false"), ("n_inner", 64, "96"), ("layer_norm_epsilon", 1e-6, "1e-05")]:

@@ -43,10 +43,11 @@ says 'such as 126 or 129' train --n-head 3
 says 'there is no file nowhere.txt' train --data nowhere.txt
 says 'expected more than the context of 64' train --data text.txt
 says 'a text of length 0' train --data /dev/null
-says 'cannot open none.ckpt' sample none.ckpt
+says 'cannot open none.safetensors' sample none.safetensors
 says 'no checkpoint of fauna' sample "$fauna"
-says "the model 'gpt3', expected a checkpoint, or one of nanogpt-cpu" type gpt3
+says "the model 'gpt3', expected a model directory, a checkpoint, or one of nanogpt-cpu" type gpt3
 says "the word 'more' is one too many" type gpt2 more
+says "the word '2' is one too many" type gpt2 --n-layer 1 2
 says '--help lists' nothing
 says '--help lists'
 printf 'x' >one.txt
@@ -56,6 +57,14 @@ prints '.layers = 4, .heads = 4, .width = 128, .context = 64, .vocab = 65, .bias
 prints '.layers = 48, .heads = 25, .width = 1600, .context = 1024, .vocab = 50257, .bias = true, .act = ' type gpt2-xl
 prints '.layers = 12, .heads = 6, .width = 768, .context = 1024, .vocab = 100, .bias = true, .dropout = 0.125F, .act = ' \
   type gpt2 --n-head 6 --vocab-size 100 --dropout 0.125
+prints 'fauna::Llama<fauna::LlamaConfig{.layers = 16, .heads = 32, .kv_heads = 8, .head_size = 64, .width = 2048, .hidden = 8192, '\
+'.context = 131072, .vocab = 128256, .base = 500000.0, .scaling = fauna::RopeScaling{.kind = fauna::rope_scaling::llama3, '\
+'.factor = 32.0, .low = 1.0, .high = 4.0, .original = 8192}, .tied = true, .epsilon = 1e-05F}>' type llama-3.2-1b
+prints 'fauna::GptNeoX<fauna::GptNeoXConfig{.layers = 36, .heads = 40, .width = 5120, .hidden = 20480, ' type pythia-12b
+for model in llama-2-7b llama-3-8b tinyllama-1.1b smollm2-135m; do prints 'fauna::Llama<' type $model; done
+for size in 70m 160m 410m 1b 1.4b 2.8b 6.9b; do prints 'fauna::GptNeoX<' type pythia-$size; done
+says '--n-layer for llama-2-7b, expected structural flags with' type llama-2-7b --n-layer 3
+says '--vocab-size for pythia-70m, expected structural flags with' explain pythia-70m --vocab-size 3
 prints '.layers = 3,' type --n-layer 2 --n-layer 3
 prints '.bias = true' type --bias
 prints '.bias = true' type --bias=True

@@ -71,6 +71,10 @@ assert worst <= 1e-4 * largest  # two libraries that add f32 numbers in differen
 for flags in (["--decode"], ["--chunk", 3], ["--threads", 1]):
     assert logits(model, *flags)[1] == once, f"{flags} gives other bits"
 
+total = sum(math.prod(shape) for shape, _ in safetensors(model / "model.safetensors").values())
+status, said = run("explain", model, "--batch-size", 2, "--context", 8)
+assert status == 0 and f"{total:,} parameters" in said and "2 x 8 tokens" in said, said
+
 # Shards: the same type, so the program is there already; other weights, other numbers, and its own reference.
 sharded = models / "llama_sharded"
 golden = safetensors(sharded / "golden.safetensors")
@@ -84,7 +88,8 @@ mixed = work / "mixed"
 mixed.mkdir()
 shutil.copy(model / "config.json", mixed)
 shutil.copy(models / "gpt2/model.safetensors", mixed)
-refused(["mixed does not fit the model", "21 missing", "model.embed_tokens.weight", "26 unexpected",
+unexpected = len(safetensors(mixed / "model.safetensors"))
+refused(["mixed does not fit the model", "21 missing", "model.embed_tokens.weight", f"{unexpected} unexpected",
          "transformer.h.0.attn.c_attn.weight"],
         "logits", mixed, *logits_of, "1,2")
 refused(["--tokens 1,29", "ids from 0 to 28"], "logits", model, *logits_of, "1,29")
@@ -131,6 +136,10 @@ generate = ("generate", spoken, "--prompt", "zebra", "--max-new-tokens", 12)
 assert said_by(*generate) == text, (said_by(*generate), text)
 assert said_by(*generate, "--chunk", 2, "--threads", 1) == text
 assert said_by(*generate, "--stop", text[7:9]) == text[: text.index(text[7:9], 5)]
+stops = [text[9:11], "=\n[not, this]", text[7:9]]
+first = min(text.index(s, 5) for s in stops if s in text[5:])
+assert said_by(*generate, *(word for s in stops for word in ("--stop", s))) == text[:first], (text, stops)
+refused(["an empty stop text"], *generate, "--stop", "")
 drawn = [said_by(*generate, "--temperature", 1, "--num-samples", 3, "--seed", s) for s in (1, 1, 2)]
 assert drawn[0] == drawn[1] != drawn[2] and drawn[0].count("---------------") == 2, drawn
 

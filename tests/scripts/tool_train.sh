@@ -25,7 +25,7 @@ said=$("$fauna" train "${model[@]}" "${run[@]}" --max-iters 20 --out-dir whole 2
 check "$characters different ones: the vocabulary" "$said"
 echo "$said" | grep -qE "compiled in|is there already"
 check "21 updates in" "$said"
-for file in best.ckpt last.ckpt metrics.jsonl loss.svg loss.txt summary.json; do test -s "whole/$file"; done
+for file in best.safetensors last.safetensors metrics.jsonl loss.svg loss.txt summary.json; do test -s "whole/$file"; done
 keys=$(python3 -c 'import json; print(*json.load(open("whole/summary.json")))')
 check "val_loss seconds iterations parameters dtype threads tokens_per_second corpus_sha256 planned_bytes peak_rss_bytes isa" \
   "$keys"
@@ -35,7 +35,7 @@ python3 -c 'import json; [json.loads(l) for l in open("whole/metrics.jsonl")]'
 # Half of the run, then the rest: the same weights.
 "$fauna" train "${model[@]}" "${run[@]}" --max-iters 9 --out-dir parts >half.log 2>&1
 said=$("$fauna" train "${run[@]}" --max-iters 20 --init-from resume --out-dir parts 2>&1)
-check "going on from parts/last.ckpt" "$said"
+check "going on from parts/last.safetensors" "$said"
 check "is there already" "$said"
 python3 - <<'PYTHON'
 import json
@@ -45,8 +45,25 @@ PYTHON
 
 said=$("$fauna" train --n-embd 32 "${run[@]}" --init-from resume --out-dir parts 2>&1) && exit 1
 check "leave the structural flags out" "$said"
-said=$("$fauna" train "${run[@]}" --init-from whole/best.ckpt --eval-only --out-dir other 2>&1)
+said=$("$fauna" train "${run[@]}" --init-from whole/best.safetensors --eval-only --out-dir other 2>&1)
 check "  val " "$said"
+
+# Weights that are no checkpoint: the flags and the text say what model they are of.
+python3 - whole/best.safetensors plain.safetensors <<'PYTHON'
+import json, struct, sys
+data = open(sys.argv[1], "rb").read()
+(length,) = struct.unpack("<Q", data[:8])
+head = json.loads(data[8 : 8 + length])
+del head["__metadata__"]
+text = json.dumps(head).encode()
+open(sys.argv[2], "wb").write(struct.pack("<Q", len(text)) + text + data[8 + length :])
+PYTHON
+again=$("$fauna" train "${model[@]}" "${run[@]}" --init-from plain.safetensors --eval-only --out-dir other 2>&1)
+check "$(echo "$said" | grep "  val ")" "$again"
+said=$("$fauna" train "${model[@]}" "${run[@]}" --init-from text.txt --out-dir other 2>&1) && exit 1
+check "text.txt says that its header has" "$said"
+said=$("$fauna" sample plain.safetensors 2>&1) && exit 1
+check "plain.safetensors is no checkpoint of fauna" "$said"
 
 # SIGTERM: saves, and ends with 0.
 "$fauna" train "${model[@]}" "${run[@]}" --max-iters 100000000 --eval-interval 0 --out-dir stopped >stopped.log 2>&1 &
@@ -57,13 +74,13 @@ done
 kill -TERM $!
 wait $! || { echo "a run that SIGTERM stopped ends with $?"; exit 1; }
 check "stopped by signal 15 after" "$(cat stopped.log)"
-test -s stopped/last.ckpt
+test -s stopped/last.safetensors
 
 first=$("$fauna" sample whole --num-samples 2 --max-new-tokens 30 --dtype "$dtype" --threads 1 2>/dev/null)
 again=$("$fauna" sample whole --num-samples 2 --max-new-tokens 30 --dtype "$dtype" --threads 2 2>/dev/null)
 [[ $first == "$again" ]] || { printf 'two samples of one seed differ:\n%s\n%s\n' "$first" "$again"; exit 1; }
 printf '!!!' >start.txt
-said=$("$fauna" sample whole/last.ckpt --start FILE:start.txt --num-samples 1 --max-new-tokens 5 --dtype "$dtype" 2>/dev/null)
+said=$("$fauna" sample whole/last.safetensors --start FILE:start.txt --num-samples 1 --max-new-tokens 5 --dtype "$dtype" 2>/dev/null)
 [[ ${#said} == 8 && $said == '!!!'* ]] || { echo "a sample of 3 + 5 characters is '$said'"; exit 1; }
 # generate is the same with other defaults, and says where the context ends.
 sampled=(--num-samples 1 --max-new-tokens 30 --dtype "$dtype")
@@ -82,8 +99,8 @@ check "--chat for a checkpoint of characters" "$said"
 said=$("$fauna" sample whole --start ' ' 2>&1) && exit 1
 check "unseen character ' '" "$said"
 
-check ".vocab = $characters, " "$("$fauna" type whole/best.ckpt)"
-said=$("$fauna" explain whole/best.ckpt --batch-size 4 --threads 1 2>/dev/null)
+check ".vocab = $characters, " "$("$fauna" type whole/best.safetensors)"
+said=$("$fauna" explain whole/best.safetensors --batch-size 4 --threads 1 2>/dev/null)
 check "transformer.wte" "$said"
 check "gradients" "$said"
 echo "$characters characters: trained, resumed, sampled"

@@ -12,13 +12,18 @@
 
 #include <fauna/io/clock.hpp>
 #include <fauna/io/file.hpp>
-#include <fauna/models/gpt_text.hpp>
 #include <tools/src/sha256.hpp>
 
 namespace tool {
 
 namespace fs = std::filesystem;
 inline const fs::path root = FAUNA_ROOT;
+
+/// A model as source text, and what its driver needs beside it.
+struct Described {
+  std::string type{}, include{};      ///< the header that has the type
+  std::vector<long long> stop_ids{};  ///< tokens that end a text
+};
 
 /// Says on stderr what is being done, so that stdout holds the result alone.
 inline void say(std::string const& text) { std::fprintf(stderr, "fauna: %s\n", text.c_str()); }
@@ -82,25 +87,23 @@ inline std::string shortened(std::string const& log) {
 }
 
 /// The header of a model.
-inline std::string header_of(std::string const& type, std::string const& include, std::string const& dtype) {
+inline std::string header_of(Described const& model, std::string const& dtype) {
   return "// Written by tools/fauna: the model that the programs in this folder were compiled for.\n"
          "#pragma once\n"
          "#include <fauna/backend/cpu.hpp>\n"
          "#include <" +
-         include +
+         model.include +
          ">\n\n"
          "using Model = " +
-         type +
+         model.type +
          ";\n"
          "using Backend = fauna::Cpu<fauna::" +
          dtype + "_products>;\n";
 }
 
-/// The path of the program `name` (runner, inference or explain) for a model, given as a type and the header that has
-/// it: compiled now, unless it is there already.
-inline std::string program_for(std::string const& type, std::string const& include, std::string const& dtype,
-                               std::string const& name) {
-  const std::string cxx = compiler(), header = header_of(type, include, dtype);
+/// The path of the program `name` (runner, inference or explain) for a model: compiled now, unless it is there already.
+inline std::string program_for(Described const& model, std::string const& dtype, std::string const& name) {
+  const std::string cxx = compiler(), header = header_of(model, dtype);
   const std::vector<std::string> flags = {"-std=c++20", "-O3", "-march=native", "-fopenmp"};
   std::string line;
   for (std::string const& f : flags) line += ' ' + f;
@@ -120,7 +123,7 @@ inline std::string program_for(std::string const& type, std::string const& inclu
   }
   fs::create_directories(folder);
   fauna::write_file(folder / "model.hpp", header);
-  say("wrote " + shown + "/model.hpp: " + type);
+  say("wrote " + shown + "/model.hpp: " + model.type);
   const fs::path fresh = program.string() + '.' + std::to_string(::getpid()), log = folder / (name + ".log");
   std::vector<std::string> command = {cxx};
   command.insert(command.end(), flags.begin(), flags.end());
@@ -140,10 +143,6 @@ inline std::string program_for(std::string const& type, std::string const& inclu
   std::snprintf(seconds, sizeof seconds, "%.1f s", fauna::seconds_now() - start);
   say("compiled in " + std::string(seconds) + ": " + shown + '/' + name);
   return program;
-}
-
-inline std::string program_for(fauna::GptConfig const& c, std::string const& dtype, std::string const& name) {
-  return program_for(fauna::cpp_type(c), "fauna/models/gpt.hpp", dtype, name);
 }
 
 /// Replaces this process by a program.

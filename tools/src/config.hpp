@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include <fauna/core/activation.hpp>
 #include <fauna/core/error.hpp>
 #include <fauna/io/file.hpp>
 
@@ -42,12 +43,12 @@ class Config {
   }
 
   /// A number of things; `otherwise`, where it is given and the field is absent.
-  long whole(std::string const& field, long otherwise = 0) {
-    constexpr long most = 1'000'000'000;
+  int whole(std::string const& field, int otherwise = 0) {
+    constexpr int most = 1'000'000'000;
     Json const* j = find(field);
     if (j == nullptr && otherwise > 0) return otherwise;
     if (j == nullptr || !j->is_number_integer() || *j < 1 || *j > most) wrong(field, "a whole number, 1 to 1000000000");
-    return j->get<long>();
+    return j->get<int>();
   }
   /// A number above 0; `otherwise`, where it is given and the field is absent.
   double positive(std::string const& field, double otherwise = 0) {
@@ -69,8 +70,8 @@ class Config {
     return j->get<std::string>();
   }
   /// One of the words that are known, mapped to what it stands for.
-  std::string one_of(std::string const& field, std::map<std::string, std::string> const& known,
-                     std::string const& otherwise) {
+  template <class T>
+  T one_of(std::string const& field, std::map<std::string, T> const& known, std::string const& otherwise) {
     const auto found = known.find(word(field, otherwise));
     if (found != known.end()) return found->second;
     std::string all;
@@ -154,13 +155,16 @@ class Initialiser {
     text_ += (text_.empty() ? "." : ", .") + std::string(name) + " = " + value;
     return *this;
   }
-  Initialiser& whole(const char* name, long value) { return word(name, std::to_string(value)); }
+  Initialiser& activation(const char* name, fauna::activation a) {
+    return word(name, std::string("fauna::activation::") + fauna::name_of(a));
+  }
+  Initialiser& whole(const char* name, int value) { return word(name, std::to_string(value)); }
   Initialiser& flag(const char* name, bool value) { return word(name, value ? "true" : "false"); }
   Initialiser& real(const char* name, double value) {
     return word(name, shortest(value, [](const char* s) { return std::strtod(s, nullptr); }));
   }
-  Initialiser& single(const char* name, double value) {
-    return word(name, shortest(static_cast<float>(value), [](const char* s) { return std::strtof(s, nullptr); }) + 'F');
+  Initialiser& single(const char* name, float value) {
+    return word(name, shortest(value, [](const char* s) { return std::strtof(s, nullptr); }) + 'F');
   }
   /// "Type{...}"
   std::string of(std::string const& type) const { return type + '{' + text_ + '}'; }

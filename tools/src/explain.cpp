@@ -9,11 +9,10 @@
 int main(int n, char** arguments) {
   settings::Explain s;
   settings::read(s, n - 1, arguments + 1);
-  constexpr int context = Model::config.context;
+  const int context = s.context > 0 ? static_cast<int>(s.context) : Model::config.context;
   const int threads = s.threads > 0 ? static_cast<int>(s.threads) : fauna::default_threads();
   const fauna::Shape shape{.sequences = static_cast<int>(s.batch_size), .length = context, .threads = threads};
 
-  std::printf("%s\n\n", fauna::cpp_type(Model::config).c_str());
   std::printf("%s\n", fauna::explain<Model, Backend>(shape).c_str());
   std::printf("%s parameters\n", fauna::grouped(fauna::parameters<Model>).c_str());
   std::printf("%.4g GFLOP a token forward, %.4g GFLOP a training step, with a context of %d\n\n",

@@ -1,52 +1,81 @@
-// What a config.json describes, as a C++ type: one function a family, and one entry in the list of read_config.
+// What a config.json describes, as a C++ type: a function a family that fills its config, one that writes a config as
+// source, and one entry in the list of read_config.
 #pragma once
+#include <fauna/models/gpt_neox.hpp>
+#include <fauna/models/gpt_text.hpp>
+#include <fauna/models/llama.hpp>
+#include <tools/src/compile.hpp>
 #include <tools/src/config.hpp>
 
 namespace tool {
 
-/// A model as source text, and what its driver needs beside it.
-struct Described {
-  std::string type{}, include{};
-  std::vector<long long> stop_ids{};  ///< tokens that end a text
-};
+inline Described describe(fauna::GptConfig const& c) { return {fauna::cpp_type(c), "fauna/models/gpt.hpp"}; }
 
-using Names = std::map<std::string, std::string>;
+inline Described describe(fauna::LlamaConfig const& c) {
+  Initialiser i;
+  i.whole("layers", c.layers).whole("heads", c.heads).whole("kv_heads", c.kv_heads).whole("head_size", c.head_size);
+  i.whole("width", c.width).whole("hidden", c.hidden).whole("context", c.context).whole("vocab", c.vocab);
+  i.real("base", c.base);
+  if (fauna::RopeScaling const& r = c.scaling; r.kind != fauna::rope_scaling::none) {
+    const bool linear = r.kind == fauna::rope_scaling::linear;
+    Initialiser scaling;
+    scaling.word("kind", linear ? "fauna::rope_scaling::linear" : "fauna::rope_scaling::llama3");
+    scaling.real("factor", r.factor);
+    if (!linear) scaling.real("low", r.low).real("high", r.high).whole("original", r.original);
+    i.word("scaling", scaling.of("fauna::RopeScaling"));
+  }
+  i.flag("tied", c.tied).single("epsilon", c.epsilon);
+  if (c.attention_bias) i.flag("attention_bias", true);
+  if (c.mlp_bias) i.flag("mlp_bias", true);
+  if (c.act != fauna::LlamaConfig{}.act) i.activation("act", c.act);
+  return {"fauna::Llama<" + i.of("fauna::LlamaConfig") + '>', "fauna/models/llama.hpp"};
+}
 
-inline Names const& activations() {
-  static const Names all{
-      {"gelu", "fauna::activation::gelu"},          {"gelu_fast", "fauna::activation::gelu_tanh"},
-      {"gelu_new", "fauna::activation::gelu_tanh"}, {"gelu_pytorch_tanh", "fauna::activation::gelu_tanh"},
-      {"relu", "fauna::activation::relu"},          {"relu2", "fauna::activation::relu_squared"},
-      {"silu", "fauna::activation::silu"},          {"swish", "fauna::activation::silu"}};
+inline Described describe(fauna::GptNeoXConfig const& c) {
+  Initialiser i;
+  i.whole("layers", c.layers).whole("heads", c.heads).whole("width", c.width).whole("hidden", c.hidden);
+  i.whole("context", c.context).whole("vocab", c.vocab).whole("rotary", c.rotary).real("base", c.base);
+  i.single("epsilon", c.epsilon).flag("parallel", c.parallel).flag("tied", c.tied).activation("act", c.act);
+  return {"fauna::GptNeoX<" + i.of("fauna::GptNeoXConfig") + '>', "fauna/models/gpt_neox.hpp"};
+}
+
+inline std::map<std::string, fauna::activation> const& activations() {
+  using fauna::activation;
+  static const std::map<std::string, activation> all{
+      {"gelu", activation::gelu},          {"gelu_fast", activation::gelu_tanh},
+      {"gelu_new", activation::gelu_tanh}, {"gelu_pytorch_tanh", activation::gelu_tanh},
+      {"relu", activation::relu},          {"relu2", activation::relu_squared},
+      {"silu", activation::silu},          {"swish", activation::silu}};
   return all;
 }
 
 /// Rotary positions, as transformers 5 (rope_parameters) and 4 (rope_scaling and fields beside it) write them.
 struct Rope {
   double base = 10000, fraction = 1;  ///< fraction: the part of each head that is turned
-  std::string scaling{};              ///< an initialiser; empty: none
-  std::string inside{};               ///< the object that has all this, if there is one
+  fauna::RopeScaling scaling{};
+  std::string inside{};  ///< the object that has all this, if there is one
 };
 
-/// The scaling of a rope_parameters or rope_scaling; empty: none.
-inline std::string rope_scaling(Config& in, long context) {
-  const Names known{
-      {"default", ""}, {"linear", "fauna::rope_scaling::linear"}, {"llama3", "fauna::rope_scaling::llama3"}};
+/// The scaling of a rope_parameters or rope_scaling.
+inline fauna::RopeScaling scaling_of(Config& in, int context) {
+  using kinds = fauna::rope_scaling;
+  const std::map<std::string, kinds> known{
+      {"default", kinds::none}, {"linear", kinds::linear}, {"llama3", kinds::llama3}};
   const bool new_name = in.has("rope_type");
-  const std::string kind = in.one_of(new_name ? "rope_type" : "type", known, "default");
-  if (new_name && in.one_of("type", known, in.word("rope_type", "")) != kind) in.wrong("type", "the same as rope_type");
-  Initialiser i;
-  if (kind.empty()) return "";
-  i.word("kind", kind).real("factor", in.positive("factor"));
-  if (kind == known.at("llama3"))
-    i.real("low", in.positive("low_freq_factor"))
-        .real("high", in.positive("high_freq_factor"))
-        .whole("original", in.whole("original_max_position_embeddings", context));
-  return i.of("fauna::RopeScaling");
+  fauna::RopeScaling r{.kind = in.one_of(new_name ? "rope_type" : "type", known, "default")};
+  if (new_name && in.one_of("type", known, in.word("rope_type", "")) != r.kind)
+    in.wrong("type", "the same as rope_type");
+  if (r.kind != kinds::none) r.factor = in.positive("factor");
+  if (r.kind == kinds::llama3) {
+    r.low = in.positive("low_freq_factor");
+    r.high = in.positive("high_freq_factor");
+    r.original = in.whole("original_max_position_embeddings", context);
+  }
+  return r;
 }
 
 /// `fraction`: the family's own, where the file does not say.
-inline Rope rope_of(Config& c, double fraction, long context) {
+inline Rope rope_of(Config& c, double fraction, int context) {
   Agreed base, part;
   for (const char* field : {"rope_theta", "rotary_emb_base"}) base.add(c, field);
   for (const char* field : {"partial_rotary_factor", "rotary_pct"}) part.add(c, field);
@@ -57,7 +86,7 @@ inline Rope rope_of(Config& c, double fraction, long context) {
     if (!in) continue;
     base.add(*in, "rope_theta");
     part.add(*in, "partial_rotary_factor");
-    r.scaling = rope_scaling(*in, context);
+    r.scaling = scaling_of(*in, context);
     r.inside = field;
     in->all_used("its rope_type");
   }
@@ -67,21 +96,20 @@ inline Rope rope_of(Config& c, double fraction, long context) {
 }
 
 /// A head's columns, where heads share the width.
-inline long head_size(Config const& c, const char* heads_field, long heads, long width) {
+inline int head_size(Config const& c, const char* heads_field, int heads, int width) {
   if (width % heads != 0) c.wrong(heads_field, "a number that divides the width of " + std::to_string(width));
   return width / heads;
 }
 
 inline Described gpt2(Config& c) {
-  const long width = c.whole("n_embd"), heads = c.whole("n_head");
-  head_size(c, "n_head", heads, width);
-  Initialiser i;
-  i.whole("layers", c.whole("n_layer")).whole("heads", heads).whole("width", width);
-  i.whole("context", c.whole("n_positions")).whole("vocab", c.whole("vocab_size"));
-  Names known = activations();
+  fauna::GptConfig g{.layers = c.whole("n_layer"), .heads = c.whole("n_head"), .width = c.whole("n_embd")};
+  head_size(c, "n_head", g.heads, g.width);
+  g.context = c.whole("n_positions");
+  g.vocab = c.whole("vocab_size");
+  auto known = activations();
   for (const char* none : {"relu", "relu2", "silu", "swish"}) known.erase(none);
-  i.word("act", c.one_of("activation_function", known, "gelu_new"));
-  c.only("n_inner", 4 * width);
+  g.act = c.one_of("activation_function", known, "gelu_new");
+  c.only("n_inner", 4L * g.width);
   c.only("layer_norm_epsilon", 1e-5);
   c.only("scale_attn_weights", true);
   c.only("scale_attn_by_inverse_layer_idx", false);
@@ -89,55 +117,87 @@ inline Described gpt2(Config& c) {
   c.only("tie_word_embeddings", true);
   c.without_effect({"n_ctx", "resid_pdrop", "embd_pdrop", "attn_pdrop", "summary_type", "summary_use_proj",
                     "summary_activation", "summary_proj_to_labels", "summary_first_dropout"});
-  return {"fauna::Gpt<" + i.of("fauna::GptConfig") + '>', "fauna/models/gpt.hpp"};
+  return describe(g);
+}
+
+/// The model of a checkpoint that says in a line of text which one it holds.
+inline fauna::GptConfig checkpoint_config(std::string const& path, std::string const& line) {
+  if (line.empty()) fauna::fail("fauna", path + " does not say which model it holds", "one made by fauna train");
+  return fauna::gpt_config(line);
+}
+
+/// The config.json of a model that was trained here.
+inline Config::Json gpt2_config(fauna::GptConfig const& c) {
+  const double dropout = std::round(static_cast<double>(c.dropout) * 1e6) / 1e6;  // as text, 0.1 and not 0.10000000149
+  return {{"model_type", "gpt2"},
+          {"architectures", Config::Json::array({"GPT2LMHeadModel"})},
+          {"dtype", "float32"},
+          {"n_layer", c.layers},
+          {"n_head", c.heads},
+          {"n_embd", c.width},
+          {"n_positions", c.context},
+          {"vocab_size", c.vocab},
+          {"activation_function", c.act == fauna::activation::gelu ? "gelu" : "gelu_new"},
+          {"layer_norm_epsilon", 1e-5},
+          {"tie_word_embeddings", true},
+          {"resid_pdrop", dropout},
+          {"embd_pdrop", dropout},
+          {"attn_pdrop", dropout},
+          {"bos_token_id", nullptr},
+          {"eos_token_id", nullptr}};
 }
 
 inline Described llama(Config& c) {
-  const long width = c.whole("hidden_size"), heads = c.whole("num_attention_heads");
-  const long key_heads = c.whole("num_key_value_heads", heads), context = c.whole("max_position_embeddings", 2048);
-  if (heads % key_heads != 0)
-    c.wrong("num_key_value_heads", "a number that divides the " + std::to_string(heads) + " heads");
-  const long size = c.has("head_dim") ? c.whole("head_dim") : head_size(c, "num_attention_heads", heads, width);
-  if (size % 2 != 0) c.wrong("head_dim", "an even number: columns turn in pairs");
-  const Rope rope = rope_of(c, 1, context);
+  fauna::LlamaConfig l{.layers = c.whole("num_hidden_layers"), .heads = c.whole("num_attention_heads")};
+  l.kv_heads = c.whole("num_key_value_heads", l.heads);
+  l.width = c.whole("hidden_size");
+  l.hidden = c.whole("intermediate_size");
+  l.context = c.whole("max_position_embeddings", 2048);
+  l.vocab = c.whole("vocab_size");
+  if (l.heads % l.kv_heads != 0)
+    c.wrong("num_key_value_heads", "a number that divides the " + std::to_string(l.heads) + " heads");
+  l.head_size = c.has("head_dim") ? c.whole("head_dim") : head_size(c, "num_attention_heads", l.heads, l.width);
+  if (l.head_size % 2 != 0) c.wrong("head_dim", "an even number: columns turn in pairs");
+  const Rope rope = rope_of(c, 1, l.context);
   if (rope.fraction != 1)
     c.wrong(c.has("partial_rotary_factor") ? "partial_rotary_factor" : rope.inside,
             "a partial_rotary_factor of 1, the only one that is implemented for llama");
-  Initialiser i;
-  i.whole("layers", c.whole("num_hidden_layers")).whole("heads", heads).whole("kv_heads", key_heads);
-  i.whole("head_size", size).whole("width", width).whole("hidden", c.whole("intermediate_size"));
-  i.whole("context", context).whole("vocab", c.whole("vocab_size")).real("base", rope.base);
-  if (!rope.scaling.empty()) i.word("scaling", rope.scaling);
-  i.flag("tied", c.flag("tie_word_embeddings", false)).single("epsilon", c.positive("rms_norm_eps", 1e-6));
-  if (c.flag("attention_bias", false)) i.flag("attention_bias", true);
-  if (c.flag("mlp_bias", false)) i.flag("mlp_bias", true);
-  const std::string act = c.one_of("hidden_act", activations(), "silu");
-  if (act != activations().at("silu")) i.word("act", act);
+  l.base = rope.base;
+  l.scaling = rope.scaling;
+  l.tied = c.flag("tie_word_embeddings", false);
+  l.epsilon = static_cast<float>(c.positive("rms_norm_eps", 1e-6));
+  l.attention_bias = c.flag("attention_bias", false);
+  l.mlp_bias = c.flag("mlp_bias", false);
+  l.act = c.one_of("hidden_act", activations(), "silu");
   c.only("pretraining_tp", 1);
   c.only("rope_interleaved", false);
   c.without_effect({"is_llama_config", "max_window_layers"});
-  return {"fauna::Llama<" + i.of("fauna::LlamaConfig") + '>', "fauna/models/llama.hpp"};
+  return describe(l);
 }
 
 inline Described gpt_neox(Config& c) {
-  const long width = c.whole("hidden_size"), heads = c.whole("num_attention_heads");
-  const long size = head_size(c, "num_attention_heads", heads, width);
-  const long context = c.whole("max_position_embeddings", 2048);
-  const Rope rope = rope_of(c, 0.25, context);
-  if (!rope.scaling.empty()) c.wrong(rope.inside, "rope_type default, the only one that is implemented for gpt_neox");
-  const long rotary = static_cast<long>(rope.fraction * static_cast<double>(size));
-  if (rotary < 2 || rotary > size || rotary % 2 != 0)
+  fauna::GptNeoXConfig g{.layers = c.whole("num_hidden_layers"), .heads = c.whole("num_attention_heads")};
+  g.width = c.whole("hidden_size");
+  g.hidden = c.whole("intermediate_size");
+  g.context = c.whole("max_position_embeddings", 2048);
+  g.vocab = c.whole("vocab_size");
+  const int size = head_size(c, "num_attention_heads", g.heads, g.width);
+  const Rope rope = rope_of(c, 0.25, g.context);
+  if (rope.scaling.kind != fauna::rope_scaling::none)
+    c.wrong(rope.inside, "rope_type default, the only one that is implemented for gpt_neox");
+  const double turned = rope.fraction * size;
+  g.rotary = turned <= size ? static_cast<int>(turned) : size + 1;
+  if (g.rotary < 2 || g.rotary > size || g.rotary % 2 != 0)
     c.wrong(rope.inside.empty() ? "rotary_pct" : rope.inside,
             "a part of the " + std::to_string(size) +
-                " columns of a head that is even, for they turn in pairs; it is " + std::to_string(rotary));
-  Initialiser i;
-  i.whole("layers", c.whole("num_hidden_layers")).whole("heads", heads).whole("width", width);
-  i.whole("hidden", c.whole("intermediate_size")).whole("context", context).whole("vocab", c.whole("vocab_size"));
-  i.whole("rotary", rotary).real("base", rope.base).single("epsilon", c.positive("layer_norm_eps", 1e-5));
-  i.flag("parallel", c.flag("use_parallel_residual", true)).flag("tied", c.flag("tie_word_embeddings", false));
-  i.word("act", c.one_of("hidden_act", activations(), "gelu"));
+                " columns of a head that is even, for they turn in pairs; it is " + std::to_string(g.rotary));
+  g.base = rope.base;
+  g.epsilon = static_cast<float>(c.positive("layer_norm_eps", 1e-5));
+  g.parallel = c.flag("use_parallel_residual", true);
+  g.tied = c.flag("tie_word_embeddings", false);
+  g.act = c.one_of("hidden_act", activations(), "gelu");
   c.only("attention_bias", true);
-  return {"fauna::GptNeoX<" + i.of("fauna::GptNeoXConfig") + '>', "fauna/models/gpt_neox.hpp"};
+  return describe(g);
 }
 
 /// Fields of any config that say nothing about the numbers of inference, or that have one value here.
@@ -189,7 +249,7 @@ inline Described read_config(std::string const& directory) {
   if (::stat(path.c_str(), &status) != 0)
     fauna::fail("config", directory + " has no config.json", "a model directory: config.json, weights, tokenizer.json");
   Config c(path);
-  Names known;
+  std::map<std::string, std::string> known;
   for (auto const& f : families) known[f.first] = f.first;
   const std::string type = c.one_of("model_type", known, "");
   Family const& family = families.at(type);

@@ -1,8 +1,12 @@
 // tools/fauna: turns flags, a text or a checkpoint into a model's type, compiles a program for it, and becomes that
 // program.
 #include <tools/src/compile.hpp>
+#include <tools/src/export.hpp>
 #include <tools/src/families.hpp>
 #include <tools/src/flags.hpp>
+
+#include <algorithm>
+#include <variant>
 
 #include <fauna/io/safetensors.hpp>
 #include <fauna/text/chars.hpp>
@@ -10,12 +14,26 @@
 
 namespace {
 
-const std::pair<const char*, fauna::GptConfig> presets[] = {{"nanogpt-cpu", fauna::NanoGptCpu::config},
-                                                            {"nanogpt-gpu", fauna::NanoGptGpu::config},
-                                                            {"gpt2", fauna::Gpt2::config},
-                                                            {"gpt2-medium", fauna::Gpt2Medium::config},
-                                                            {"gpt2-large", fauna::Gpt2Large::config},
-                                                            {"gpt2-xl", fauna::Gpt2Xl::config}};
+using AnyConfig = std::variant<fauna::GptConfig, fauna::LlamaConfig, fauna::GptNeoXConfig>;
+const std::pair<const char*, AnyConfig> presets[] = {{"nanogpt-cpu", fauna::NanoGptCpu::config},
+                                                     {"nanogpt-gpu", fauna::NanoGptGpu::config},
+                                                     {"gpt2", fauna::Gpt2::config},
+                                                     {"gpt2-medium", fauna::Gpt2Medium::config},
+                                                     {"gpt2-large", fauna::Gpt2Large::config},
+                                                     {"gpt2-xl", fauna::Gpt2Xl::config},
+                                                     {"llama-2-7b", fauna::Llama2_7B::config},
+                                                     {"llama-3-8b", fauna::Llama3_8B::config},
+                                                     {"llama-3.2-1b", fauna::Llama32_1B::config},
+                                                     {"tinyllama-1.1b", fauna::TinyLlama::config},
+                                                     {"smollm2-135m", fauna::SmolLm2_135M::config},
+                                                     {"pythia-70m", fauna::Pythia70M::config},
+                                                     {"pythia-160m", fauna::Pythia160M::config},
+                                                     {"pythia-410m", fauna::Pythia410M::config},
+                                                     {"pythia-1b", fauna::Pythia1B::config},
+                                                     {"pythia-1.4b", fauna::Pythia1_4B::config},
+                                                     {"pythia-2.8b", fauna::Pythia2_8B::config},
+                                                     {"pythia-6.9b", fauna::Pythia6_9B::config},
+                                                     {"pythia-12b", fauna::Pythia12B::config}};
 
 std::string preset_names() {
   std::string all;
@@ -63,8 +81,7 @@ fauna::GptConfig with_flags(tool::Verb const& verb, fauna::GptConfig c) {
 
 /// A checkpoint's model. Flags may repeat its structure, and change only dropout, which has no tensors.
 fauna::GptConfig from_checkpoint(tool::Verb const& verb, std::string const& path, std::string const& config) {
-  if (config.empty()) fauna::fail("fauna", path + " does not say which model it holds", "one made by fauna train");
-  const fauna::GptConfig kept = fauna::gpt_config(config);
+  const fauna::GptConfig kept = tool::checkpoint_config(path, config);
   fauna::GptConfig asked = with_flags(verb, kept);
   const float dropout = asked.dropout;
   asked.dropout = kept.dropout;
@@ -75,12 +92,15 @@ fauna::GptConfig from_checkpoint(tool::Verb const& verb, std::string const& path
   return asked;
 }
 
-template <class S> std::vector<std::string> arguments(S list) {
-  std::vector<std::string> all;
-  list.each([&](const char* name, auto& value, const char*) {
-    all.push_back(std::string(name) + '=' + settings::text(value));
-  });
-  return all;
+/// The checkpoint in a run's folder; another name stands for itself.
+std::string checkpoint_of(std::string const& from) {
+  for (const char* name : {"/best.safetensors", "/last.safetensors"})
+    if (tool::fs::exists(from + name)) return from + name;
+  return from;
+}
+/// What has the model that is meant: a model directory, or a checkpoint.
+std::string model_of(std::string const& from) {
+  return tool::fs::exists(from + "/config.json") ? from : checkpoint_of(from);
 }
 
 void check_run(std::string const& dtype, long threads) {
@@ -100,9 +120,10 @@ void check_run(std::string const& dtype, long threads) {
   if (!tool::fs::exists(s.data))
     fauna::fail("fauna train", "there is no file " + s.data, "a text",
                 "give --data FILE, or let tools/shakespeare fetch one");
-  const bool scratch = s.init_from == "scratch";
-  const std::string from = s.init_from == "resume" ? s.out_dir + "/last.ckpt" : s.init_from;
-  if (scratch) {
+  const bool scratch = s.init_from == "scratch", resume = s.init_from == "resume";
+  const std::string from = resume ? s.out_dir + "/last.safetensors" : s.init_from;
+  if (scratch || (!resume && !fauna::is_checkpoint(from))) {
+    if (!scratch) (void)fauna::SafeTensors(from);  // weights alone: what model they are of, the flags say
     const auto text = fauna::CharText::from_file(s.data);
     c.vocab = text.vocab();
     fauna::require_context(text.train(), c.context);
@@ -112,8 +133,8 @@ void check_run(std::string const& dtype, long threads) {
   } else {
     c = from_checkpoint(verb, from, fauna::read_checkpoint_head(from).config);
   }
-  const std::string program = tool::program_for(c, s.dtype, "runner");
-  auto all = arguments(s);
+  const std::string program = tool::program_for(tool::describe(c), s.dtype, "runner");
+  auto all = settings::arguments(s);
   all.insert(all.begin(), "train");
   tool::become(program, all);
 }
@@ -128,15 +149,15 @@ void check_texts(settings::Generate const& s) {
   one_of("at-context-end", s.at_context_end, {"stop", "slide", "refuse"});
 }
 
-[[noreturn]] void sample(tool::Verb const& verb, std::string checkpoint, settings::Sample const& s) {
+[[noreturn]] void sample(tool::Verb const& verb, std::string const& from, settings::Sample const& s) {
   check_texts(s);
-  if (tool::fs::is_directory(checkpoint)) {
-    const std::string best = checkpoint + "/best.ckpt";
-    checkpoint = tool::fs::exists(best) ? best : checkpoint + "/last.ckpt";
-  }
+  const std::string checkpoint = checkpoint_of(from);
+  if (tool::fs::is_directory(checkpoint))
+    fauna::fail("fauna sample", from + " has no best.safetensors and no last.safetensors", "the folder of a run");
   const auto head = fauna::read_checkpoint_head(checkpoint);
-  const std::string program = tool::program_for(from_checkpoint(verb, checkpoint, head.config), s.dtype, "runner");
-  auto all = arguments(s);
+  const tool::Described d = tool::describe(from_checkpoint(verb, checkpoint, head.config));
+  const std::string program = tool::program_for(d, s.dtype, "runner");
+  auto all = settings::arguments(s);
   all.insert(all.begin(), {"sample", checkpoint});
   tool::become(program, all);
 }
@@ -146,12 +167,20 @@ void check_texts(settings::Generate const& s) {
   sample(verb, checkpoint, s);
 }
 
-/// Becomes the inference program of a model directory.
+/// The model of a directory, or of a checkpoint's file. Without dropout, which is for training.
+tool::Described described(std::string const& from) {
+  if (!tool::fs::is_regular_file(from)) return tool::read_config(from);
+  fauna::GptConfig c = tool::checkpoint_config(from, fauna::read_checkpoint_head(from).config);
+  c.dropout = 0;
+  return tool::describe(c);
+}
+
+/// Becomes the inference program of a model directory, or of a checkpoint's file.
 [[noreturn]] void infer(std::string const& verb, std::string const& directory, std::string const& dtype,
                         std::vector<std::string> const& words, std::vector<std::string> flags) {
-  const tool::Described d = tool::read_config(directory);
+  const tool::Described d = described(directory);
   (void)fauna::SafeTensors(directory);  // says what is wrong with the weights before anything is compiled
-  const std::string program = tool::program_for(d.type, d.include, dtype, "inference");
+  const std::string program = tool::program_for(d, dtype, "inference");
   flags.insert(flags.begin(), words.begin(), words.end());
   flags.insert(flags.begin(), {verb, directory});
   tool::become(program, flags);
@@ -162,23 +191,21 @@ void require_tokenizer(std::string const& directory) {
     fauna::fail("fauna", directory + " has no tokenizer.json", "the tokenizer that the model was trained with");
 }
 
-[[noreturn]] void logits(tool::Verb const& verb, std::string const& directory) {
+[[noreturn]] void logits(tool::Verb const& verb, std::string const& from) {
   settings::Logits s;
   verb.apply(s);
   check_run(s.dtype, s.threads);
   whole("chunk", s.chunk, 1);
   if (s.tokens.empty()) fauna::fail("fauna logits", "no --tokens", "ids with commas between them, such as 1,2,3");
   if (s.out.empty()) fauna::fail("fauna logits", "no --out", "a FILE.npy to write");
-  infer("logits", directory, s.dtype, {}, arguments(s));
+  infer("logits", model_of(from), s.dtype, {}, settings::arguments(s));
 }
 
 [[noreturn]] void generate(tool::Verb const& verb, std::string const& from) {
   settings::Generate s;
   verb.apply(s);
   check_texts(s);
-  if (!tool::fs::exists(from + "/config.json") &&
-      (tool::fs::is_regular_file(from) || tool::fs::exists(from + "/best.ckpt") ||
-       tool::fs::exists(from + "/last.ckpt"))) {
+  if (tool::fs::is_regular_file(model_of(from))) {
     for (const char* flag : {"chat", "special"})
       if (verb.has(flag))
         fauna::fail("fauna generate", std::string("--") + flag + " for a checkpoint of characters",
@@ -192,7 +219,7 @@ void require_tokenizer(std::string const& directory) {
   std::string stops;
   for (const long long id : tool::read_config(from).stop_ids) stops += (stops.empty() ? "" : ",") + std::to_string(id);
   require_tokenizer(from);
-  infer("generate", from, s.dtype, {stops}, arguments(s));
+  infer("generate", from, s.dtype, {stops}, settings::arguments(s));
 }
 
 [[noreturn]] void compare(tool::Verb const& verb, std::string const& directory, std::string const& file) {
@@ -200,7 +227,7 @@ void require_tokenizer(std::string const& directory) {
   verb.apply(s);
   check_run(s.dtype, s.threads);
   if (!tool::fs::exists(file)) fauna::fail("fauna compare", "there is no file " + file, "a reference's tokens");
-  infer("compare", directory, s.dtype, {file}, arguments(s));
+  infer("compare", directory, s.dtype, {file}, settings::arguments(s));
 }
 
 [[noreturn]] void perplexity(tool::Verb const& verb, std::string const& directory, std::string const& file) {
@@ -211,26 +238,43 @@ void require_tokenizer(std::string const& directory) {
   if (!tool::fs::exists(file)) fauna::fail("fauna perplexity", "there is no file " + file, "a text");
   (void)tool::read_config(directory);
   require_tokenizer(directory);
-  infer("perplexity", directory, s.dtype, {file}, arguments(s));
+  infer("perplexity", directory, s.dtype, {file}, settings::arguments(s));
 }
 
-/// The model that a preset's or a checkpoint's name and the structural flags stand for.
-fauna::GptConfig named_model(tool::Verb const& verb, std::string const& name, std::string const& vocab) {
-  fauna::GptConfig c = fauna::NanoGptCpu::config;
-  bool found = name.empty();
-  for (auto const& p : presets)
-    if (p.first == name) {
-      c = p.second;
-      found = true;
-    }
-  if (!found && tool::fs::exists(name)) return from_checkpoint(verb, name, fauna::read_checkpoint_head(name).config);
-  if (!found) fauna::fail("fauna", "the model '" + name + '\'', "a checkpoint, or one of " + preset_names());
+/// Throws if a structural flag was given.
+void refuse_structure(tool::Verb const& verb, std::string const& name, std::string const& vocab) {
+  std::string given = vocab.empty() ? "" : "vocab-size";
+  settings::Structure{}.each([&](const char* flag, auto&, const char*) {
+    if (verb.has(flag)) given = flag;
+  });
+  if (!given.empty())
+    fauna::fail("fauna", "--" + given + " for " + name, "structural flags with nanogpt's and gpt2's presets alone");
+}
+
+/// The model that a preset with the structural flags, a checkpoint or a model directory stands for.
+tool::Described named_model(tool::Verb const& verb, std::string const& name, std::string const& vocab) {
+  const auto* preset = std::find_if(std::begin(presets), std::end(presets), [&](auto& p) { return p.first == name; });
+  if (preset == std::end(presets)) {
+    if (!tool::fs::exists(name))
+      fauna::fail("fauna", "the model '" + name + '\'', "a model directory, a checkpoint, or one of " + preset_names());
+    const std::string from = model_of(name);
+    if (tool::fs::is_regular_file(from))
+      return tool::describe(from_checkpoint(verb, from, fauna::read_checkpoint_head(from).config));
+    refuse_structure(verb, name, vocab);
+    return tool::read_config(from);
+  }
+  const auto* gpt = std::get_if<fauna::GptConfig>(&preset->second);
+  if (gpt == nullptr) {
+    refuse_structure(verb, name, vocab);
+    return std::visit([](auto const& c) { return tool::describe(c); }, preset->second);
+  }
+  fauna::GptConfig c = *gpt;
   if (!vocab.empty()) {
     long n = 0;
     if (!settings::parse(vocab, n)) fauna::fail("fauna", "--vocab-size " + vocab, "a whole number");
     c.vocab = whole("vocab-size", n, 1, 100000000);
   }
-  return with_flags(verb, c);
+  return tool::describe(with_flags(verb, c));
 }
 
 int run(int n, char** words) {
@@ -238,13 +282,14 @@ int run(int n, char** words) {
   app.name("tools/fauna")->require_subcommand(1)->set_help_flag("");
   app.set_help_all_flag("-h,--help", "print every verb with every flag");
   const std::string structure = "Model", training = "Run";
-  std::string checkpoint = "out", name, vocab, directory, file;
+  std::string checkpoint = "out", name = "nanogpt-cpu", vocab, directory, file, to;
 
   tool::Verb train_verb(app, "train", "train a model on a text, evaluate it, keep checkpoints");
   train_verb.add(settings::Structure{}, structure);
   train_verb.add(settings::Train{}, training);
   tool::Verb sample_verb(app, "sample", "write texts with a trained model");
-  sample_verb->add_option("checkpoint", checkpoint, "a checkpoint, or a folder with best.ckpt or last.ckpt")
+  sample_verb
+      ->add_option("checkpoint", checkpoint, "a checkpoint, or a folder with best.safetensors or last.safetensors")
       ->type_name("FILE=out");
   sample_verb.add(settings::Sample{}, training);
   tool::Verb generate_verb(app, "generate",
@@ -254,7 +299,9 @@ int run(int n, char** words) {
       ->required();
   generate_verb.add(settings::Generate{}, training);
   tool::Verb logits_verb(app, "logits", "write the logits of some tokens as a .npy file");
-  logits_verb->add_option("model", directory, "a model directory")->type_name("DIR")->required();
+  logits_verb->add_option("model", directory, "a model directory, a checkpoint, or a folder with one")
+      ->type_name("DIR")
+      ->required();
   logits_verb.add(settings::Logits{}, training);
   tool::Verb perplexity_verb(app, "perplexity", "print the perplexity of a text");
   perplexity_verb->add_option("model", directory, "a model directory")->type_name("DIR")->required();
@@ -264,10 +311,16 @@ int run(int n, char** words) {
   compare_verb->add_option("model", directory, "a model directory")->type_name("DIR")->required();
   compare_verb->add_option("golden", file, "what tools/oracles/smollm2.py writes")->type_name("FILE")->required();
   compare_verb.add(settings::Compare{}, training);
+  tool::Verb export_verb(app, "export", "write config.json and model.safetensors, as transformers loads them");
+  export_verb->add_option("model", directory, "a model directory, a checkpoint, or a folder with one")
+      ->type_name("FROM")
+      ->required();
+  export_verb->add_option("out", to, "a folder to write")->type_name("DIR")->required();
   tool::Verb explain_verb(app, "explain", "print a model's tree, what it costs, and its memory plan");
   tool::Verb type_verb(app, "type", "print a model's C++ type");
   for (tool::Verb* v : {&explain_verb, &type_verb}) {
-    (*v)->add_option("model", name, preset_names() + "; or a checkpoint")->type_name("NAME=nanogpt-cpu");
+    (*v)->add_option("model", name, preset_names() + "; a checkpoint, or a model directory")
+        ->type_name("NAME=nanogpt-cpu");
     (*v)->add_option("--vocab-size", vocab, "tokens of the vocabulary")
         ->type_name("INT=the preset's")
         ->group(structure);
@@ -280,12 +333,12 @@ int run(int n, char** words) {
   } catch (CLI::ParseError const& e) {
     if (e.get_exit_code() == 0) return app.exit(e);
     for (tool::Verb* v : {&train_verb, &sample_verb, &generate_verb, &logits_verb, &perplexity_verb, &compare_verb,
-                          &explain_verb, &type_verb})
+                          &export_verb, &explain_verb, &type_verb})
       if (v->chosen()) v->require_known();
     fauna::fail("fauna", e.what(), {}, "tools/fauna --help lists verbs and flags");
   }
   for (tool::Verb* v : {&train_verb, &sample_verb, &generate_verb, &logits_verb, &perplexity_verb, &compare_verb,
-                        &explain_verb, &type_verb})
+                        &export_verb, &explain_verb, &type_verb})
     if (v->chosen()) v->require_known();
 
   if (train_verb.chosen()) train(train_verb);
@@ -294,20 +347,23 @@ int run(int n, char** words) {
   if (logits_verb.chosen()) logits(logits_verb, directory);
   if (compare_verb.chosen()) compare(compare_verb, directory, file);
   if (perplexity_verb.chosen()) perplexity(perplexity_verb, directory, file);
+  if (export_verb.chosen()) {
+    tool::export_model(model_of(directory), to);
+    return 0;
+  }
   if (type_verb.chosen()) {
-    if (tool::fs::is_directory(name)) {
-      std::printf("%s\n", tool::read_config(name).type.c_str());
-      return 0;
-    }
-    std::printf("%s\n", fauna::cpp_type(named_model(type_verb, name, vocab)).c_str());
+    std::printf("%s\n", named_model(type_verb, name, vocab).type.c_str());
     return 0;
   }
   settings::Explain s;
   explain_verb.apply(s);
   check_run(s.dtype, s.threads);
   whole("batch-size", s.batch_size, 1);
-  const std::string program = tool::program_for(named_model(explain_verb, name, vocab), s.dtype, "explain");
-  tool::become(program, arguments(s));
+  whole("context", s.context, 0);
+  const tool::Described d = named_model(explain_verb, name, vocab);
+  const std::string program = tool::program_for(d, s.dtype, "explain");
+  std::printf("%s\n\n", d.type.c_str());
+  tool::become(program, settings::arguments(s));
 }
 
 }  // namespace

@@ -39,14 +39,16 @@ class Verb {
   template <class S> void add(S list, std::string const& group) {
     list.each([&](const char* name, auto& value, const char* meaning) {
       using T = std::remove_reference_t<decltype(value)>;
-      std::string& kept = given_[name];
+      std::vector<std::string>& kept = given_[name];
       CLI::Option* o = app_->add_option("--" + std::string(name), kept, meaning);
-      o->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-      if constexpr (std::is_same_v<T, bool>) o->expected(0, 1);
-      std::string shown = settings::text(value);
-      if (shown == "\n") shown = "\\n";
-      o->type_name(short_name(value) + "=" + shown)->group(group);
-      options_[name] = o;
+      if constexpr (std::is_same_v<T, std::vector<std::string>>) {
+        o->type_name("TEXT");
+      } else {
+        o->expected(std::is_same_v<T, bool> ? 0 : 1, 1)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+        const std::string shown = settings::text(value);
+        o->type_name(short_name(value) + "=" + (shown == "\n" ? "\\n" : shown));
+      }
+      options_[name] = o->allow_extra_args(false)->group(group);  // one value for each time
     });
   }
   bool has(std::string const& name) const { return options_.count(name) > 0 && options_.at(name)->count() > 0; }
@@ -56,10 +58,11 @@ class Verb {
     list.each([&](const char* name, auto& value, const char*) {
       if (!has(name)) return;
       using T = std::remove_reference_t<decltype(value)>;
-      std::string s = given_.at(name);
-      if (std::is_same_v<T, bool> && s.empty()) s = "true";
-      if (!settings::parse(s, value))
-        fauna::fail("fauna " + app_->get_name(), std::string("--") + name + " " + s, settings::type_name(value));
+      for (std::string s : given_.at(name)) {
+        if (std::is_same_v<T, bool> && s.empty()) s = "true";
+        if (!settings::parse(s, value))
+          fauna::fail("fauna " + app_->get_name(), std::string("--") + name + " " + s, settings::type_name(value));
+      }
     });
   }
   /// Throws on a flag that the verb does not have, naming the nearest one, and on words that are left over.
@@ -82,7 +85,7 @@ class Verb {
   static std::string short_name(std::string const&) { return "TEXT"; }
 
   CLI::App* app_;
-  std::map<std::string, std::string> given_;
+  std::map<std::string, std::vector<std::string>> given_;
   std::map<std::string, CLI::Option*> options_;
 };
 

@@ -64,10 +64,11 @@ void write_summary(settings::Train const& s, Trained& model, fauna::TrainReport 
 
 int train(settings::Train const& s) {
   const bool resume = s.init_from == "resume", scratch = s.init_from == "scratch";
-  const std::string from = resume ? s.out_dir + "/last.ckpt" : scratch ? "" : s.init_from;
-  const auto text = from.empty() ? fauna::CharText::from_file(s.data)
-                                 : fauna::CharText::from_file(
-                                       s.data, fauna::CharTokenizer(fauna::read_checkpoint_head(from).alphabet));
+  const std::string from = resume ? s.out_dir + "/last.safetensors" : scratch ? "" : s.init_from;
+  const auto text =
+      scratch || !fauna::is_checkpoint(from)
+          ? fauna::CharText::from_file(s.data)
+          : fauna::CharText::from_file(s.data, fauna::CharTokenizer(fauna::read_checkpoint_head(from).alphabet));
   std::string digest;
   {
     const fauna::Mapped file(s.data);
@@ -106,9 +107,10 @@ int train(settings::Train const& s) {
   std::printf("%lld updates in %s, %s tokens/s; loss on the whole validation part: %.4f\n", r.iterations,
               fauna::duration_text(r.seconds).c_str(),
               fauna::grouped(static_cast<std::size_t>(r.tokens_per_second)).c_str(), val_loss);
-  const bool best = ::access((s.out_dir + "/best.ckpt").c_str(), F_OK) == 0;  // none if step 0 had the lowest loss
-  std::printf("in %s: %slast.ckpt, metrics.jsonl, loss.svg, loss.txt, summary.json\n", s.out_dir.c_str(),
-              best ? "best.ckpt, " : "");
+  const bool best =
+      ::access((s.out_dir + "/best.safetensors").c_str(), F_OK) == 0;  // none if step 0 had the lowest loss
+  std::printf("in %s: %slast.safetensors, metrics.jsonl, loss.svg, loss.txt, summary.json\n", s.out_dir.c_str(),
+              best ? "best.safetensors, " : "");
   return 0;
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <string>
+#include <vector>
 
 #include <fauna/core/error.hpp>
 #include <fauna/models/gpt_text.hpp>
@@ -45,11 +46,17 @@ inline std::string text(double v) {
 }
 inline std::string text(bool v) { return v ? "true" : "false"; }
 inline std::string text(std::string const& v) { return v; }
+/// A list is a flag given several times: each value is added.
+inline bool parse(std::string const& s, std::vector<std::string>& v) {
+  v.push_back(s);
+  return true;
+}
 inline const char* type_name(long) { return "a whole number"; }
 inline const char* type_name(std::uint64_t) { return "a whole number, not negative"; }
 inline const char* type_name(double) { return "a number"; }
 inline const char* type_name(bool) { return "true or false"; }
 inline const char* type_name(std::string const&) { return "text"; }
+inline const char* type_name(std::vector<std::string> const&) { return "text"; }
 
 /// What becomes the model's type. nanoGPT's names; its Shakespeare model for a CPU.
 struct Structure {
@@ -79,7 +86,8 @@ struct Train {
   template <class F> void each(F&& f) {
     f("data", data, "text to train on, UTF-8; its characters are the vocabulary, its last tenth validates");
     f("out-dir", out_dir, "folder for checkpoints, metrics, loss curve and summary");
-    f("init-from", init_from, "scratch, resume (OUT-DIR/last.ckpt), or a checkpoint whose weights to start from");
+    f("init-from", init_from,
+      "scratch, resume (OUT-DIR/last.safetensors), or a safetensors file whose weights to start from");
     f("dtype", dtype, "f32 or bf16: precision of matrix products");
     f("threads", threads, "0: one for every processor");
     f("seed", seed, "of initial weights, batches and dropout");
@@ -100,7 +108,7 @@ struct Train {
     f("eval-iters", eval_iters, "batches of an evaluation, of each part; 0: each part as a whole");
     f("eval-only", eval_only, "evaluate once and stop");
     f("log-interval", log_interval, "updates from one line to the next; 0: none");
-    f("always-save-checkpoint", always_save_checkpoint, "best.ckpt at every evaluation, not only at a new best");
+    f("always-save-checkpoint", always_save_checkpoint, "best.safetensors at every evaluation, not only at a new best");
   }
 };
 
@@ -121,7 +129,8 @@ struct Logits {
 };
 
 struct Generate {
-  std::string prompt, stop, dtype = "f32", at_context_end = "stop";
+  std::string prompt, dtype = "f32", at_context_end = "stop";
+  std::vector<std::string> stop;
   bool chat = false, special = true;
   long num_samples = 1, max_new_tokens = 200, top_k = 0, threads = 0, chunk = 512, context = 0;
   double temperature = 0, top_p = 1, min_p = 0, repetition_penalty = 1;
@@ -129,7 +138,8 @@ struct Generate {
 
   template <class F> void each(F&& f) {
     f("prompt", prompt, "what to continue: a text, or FILE:PATH for the text in a file");
-    f("chat", chat, "put the prompt into the model's chat template, as what a user says");
+    f("chat", chat,
+      "put the prompt into the model's chat template, as what a user says; special tokens in it are read as tokens");
     f("special", special, "read special tokens in the prompt as tokens, not as text");
     each_shared(f);
   }
@@ -142,7 +152,7 @@ struct Generate {
     f("top-p", top_p, "choose among the likeliest that together have probability p");
     f("min-p", min_p, "drop tokens less likely than this part of the likeliest");
     f("repetition-penalty", repetition_penalty, "above 1: tokens that the text has already become less likely");
-    f("stop", stop, "end before this text");
+    f("stop", stop, "end before this text; several: before the first of them");
     f("seed", seed, "the same seed gives the same texts");
     f("context", context, "tokens of prompt and text at most; 0: the model's own context");
     f("at-context-end", at_context_end, "stop, slide (go on from the last tokens) or refuse");
@@ -191,10 +201,11 @@ struct Compare {
 
 struct Explain {
   std::string dtype = "f32";
-  long batch_size = 12, threads = 0;
+  long batch_size = 12, context = 0, threads = 0;
 
   template <class F> void each(F&& f) {
     f("batch-size", batch_size, "sequences of a batch, for the memory plan");
+    f("context", context, "tokens of a sequence, for the memory plan; 0: the model's own context");
     f("dtype", dtype, "f32 or bf16: precision of matrix products");
     f("threads", threads, "0: one for every processor");
   }
@@ -209,6 +220,17 @@ template <class S> bool assign(S& list, std::string const& name, std::string con
     if (!parse(value, v)) fauna::fail("flags", "--" + name + " " + value, type_name(v));
   });
   return found;
+}
+/// A list as the arguments NAME=VALUE of a program that another program starts; a value may have any characters.
+template <class S> std::vector<std::string> arguments(S list) {
+  std::vector<std::string> all;
+  list.each([&](const char* name, auto& value, const char*) {
+    const auto add = [&](auto const& v) { all.push_back(std::string(name) + '=' + text(v)); };
+    if constexpr (std::is_same_v<decltype(value), std::vector<std::string>&>)
+      for (std::string const& v : value) add(v);
+    else add(value);
+  });
+  return all;
 }
 /// Fills a list from the arguments NAME=VALUE of a program that another program starts.
 template <class S> void read(S& list, int n, char** arguments) {

@@ -41,12 +41,12 @@ void write_texts(T& model, Text const& text, std::vector<int> const& ids, std::v
                            .seed = s.seed,
                            .vocab = text.vocab(),
                            .stop_ids = stop_ids,
+                           .stop = s.stop,
                            .chunk = static_cast<int>(s.chunk),
                            .context = tokens < room ? prompt + tokens : most,
                            .at_end = slide                          ? fauna::context_end::slide
                                      : s.at_context_end == "refuse" ? fauna::context_end::refuse
                                                                     : fauna::context_end::stop};
-  if (!s.stop.empty()) o.stop = {s.stop};
   for (long i = 0; i < s.num_samples; ++i) {
     o.sample = static_cast<std::uint64_t>(i);
     std::fputs(shown.c_str(), stdout);

@@ -1,0 +1,42 @@
+// Llama, tied and untied, with grouped key heads: prompts longer than a prefill chunk, batches, marks, windows.
+#include <doctest/doctest.h>
+
+#include "../support/decode_check.hpp"
+#include "../support/small_llamas.hpp"
+
+using namespace fauna;
+using test::Tied, test::Untied;
+
+namespace {
+
+/// With products deeper than a block of k, and an odd depth.
+using DeepTied = Llama<[] {
+  auto c = test::Tied::config;
+  c.hidden = 1100;
+  return c;
+}()>;
+using DeepUntied = Llama<[] {
+  auto c = test::Untied::config;
+  c.hidden = 1101;
+  return c;
+}()>;
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("llama: a long prompt has the same bits at once, in chunks and by tokens", P, f32_products,
+                   bf16_products) {
+  test::check_chunks<DeepTied, P>(530, {1, 16, 17, 64, 512});
+  test::check_chunks<DeepUntied, P>(530, {1, 16, 17, 64, 512});
+}
+TEST_CASE_TEMPLATE("llama: back to a mark", P, f32_products, bf16_products) {
+  test::check_rewind<Tied, P>();
+  test::check_rewind<Untied, P>();
+}
+TEST_CASE_TEMPLATE("llama: batches of 1 to 16", P, f32_products, bf16_products) {
+  test::check_batches<DeepTied, P>();
+  test::check_batches<DeepUntied, P>();
+}
+TEST_CASE_TEMPLATE("llama: texts of several windows", P, f32_products, bf16_products) {
+  test::check_windows<Tied, P>(20);
+  test::check_windows<Untied, P>(40);
+}

@@ -1,0 +1,125 @@
+#!/usr/bin/env python3
+"""tool_export.py FAUNA WORK MODELS: what `fauna export` writes has the logits of what it was made from, bit for bit: model
+directories, in shards and in bf16, and a checkpoint, whose missing biases become zeros. Small models are compiled.
+"""
+import json
+import pathlib
+import shutil
+import struct
+import subprocess
+import sys
+
+fauna, work, models = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
+
+
+def run(*words):
+    done = subprocess.run([fauna, *map(str, words)], capture_output=True, text=True, check=False, cwd=work)
+    return done.returncode, done.stdout + done.stderr
+
+
+def succeeds(*words):
+    status, said = run(*words)
+    assert status == 0, said
+    return said
+
+
+def refused(text, *words):
+    status, said = run(*words)
+    assert status != 0 and text in said, f"{words}: {status}, {said}, not {text}"
+
+
+def logits(model):
+    """A whole .npy file: shape and bits."""
+    out = work / "logits.npy"
+    out.unlink(missing_ok=True)
+    succeeds("logits", model, "--tokens", "3,1,4,1,5,9,2,6", "--out", out)
+    return out.read_bytes()
+
+
+def read(path):
+    """Metadata, and of each tensor its dtype, shape and bytes."""
+    data = path.read_bytes()
+    (length,) = struct.unpack("<Q", data[:8])
+    head = json.loads(data[8 : 8 + length])
+    metadata = head.pop("__metadata__", {})
+    at = 8 + length
+    return metadata, {n: (t["dtype"], t["shape"], data[at + t["data_offsets"][0] : at + t["data_offsets"][1]]) for n, t in head.items()}
+
+
+def write(path, tensors):
+    head, data = {}, b""
+    for name, (dtype, shape, values) in tensors.items():
+        head[name] = {"dtype": dtype, "shape": shape, "data_offsets": [len(data), len(data) + len(values)]}
+        data += values
+    text = json.dumps(head).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
+
+
+def exports(model):
+    """The folder that a model is exported to, and what tensors it has: f32 throughout."""
+    out = work / (model.name + "_exported")
+    said = succeeds("export", model, out)
+    assert f"wrote {out}: config.json, model.safetensors" in said, said
+    metadata, tensors = read(out / "model.safetensors")
+    assert metadata["format"] == "pt" and {t[0] for t in tensors.values()} == {"F32"}, (metadata, tensors.keys())
+    return out, tensors
+
+
+def same_logits(model):
+    assert logits(work / (model.name + "_exported")) == logits(model), f"{model}: exported, it has other logits"
+
+
+shutil.rmtree(work, ignore_errors=True)
+work.mkdir(parents=True)
+shutil.copytree(models / "gpt_neox", work / "neox")
+for name in ("tokenizer.json", "generation_config.json"):
+    (work / "neox" / name).write_text("{}")
+out, tensors = exports(work / "neox")
+assert tensors == read(models / "gpt_neox/model.safetensors")[1]
+assert sorted(p.name for p in out.iterdir()) == ["config.json", "generation_config.json", "model.safetensors", "tokenizer.json"]
+refused("to itself, expected a new folder", "export", out, out)
+
+shutil.copytree(models / "llama_sharded", work / "shards")
+exports(work / "shards")
+same_logits(work / "shards")
+
+# A model rounded to bf16 (towards zero), with two tensors that old files carry and no model needs.
+half = work / "half"
+shutil.copytree(models / "llama_untied", half)
+(half / "config.json").write_text((half / "config.json").read_text().replace('"dtype": "float32"', '"torch_dtype": "bfloat16"'))
+_, whole = read(half / "model.safetensors")
+rounded = {n: ("BF16", shape, b"".join(v[i + 2 : i + 4] for i in range(0, len(v), 4))) for n, (_, shape, v) in whole.items()}
+write(half / "model.safetensors", rounded | {"model.layers.0.self_attn.rotary_emb.inv_freq": ("F32", [1], bytes(4)),
+                                             "optimizer.exp_avg.model.norm.weight": ("F32", [1], bytes(4))})
+out, tensors = exports(half)
+same_logits(half)
+assert tensors.keys() == whole.keys()
+config = json.loads((out / "config.json").read_text())
+assert config["dtype"] == "float32" and "torch_dtype" not in config, config
+
+# A checkpoint: 30 characters, no biases.
+text = "".join(chr(33 + i * i * 7 % 30) + chr(33 + i % 30) for i in range(2000))
+(work / "text.txt").write_text(text)
+succeeds("train", "--data", "text.txt", "--out-dir", "run", "--n-layer", 1, "--n-head", 2, "--n-embd", 16, "--block-size", 16,
+         "--dropout", 0.1, "--max-iters", 20, "--batch-size", 4, "--learning-rate", 1e-2, "--eval-interval", 10, "--eval-iters", 2)
+out, tensors = exports(work / "run")
+same_logits(work / "run")
+metadata, kept = read(work / "run/best.safetensors")
+assert read(out / "model.safetensors")[0]["alphabet"] == metadata["fauna.alphabet"] == "".join(sorted(set(text)))
+biases = {n.replace("weight", "bias"): (t[0], t[1][-1:], bytes(4 * t[1][-1])) for n, t in kept.items()
+          if n.startswith("transformer.") and n.split(".")[1] in ("h", "ln_f")}
+weights = {n: t for n, t in kept.items() if n.startswith("transformer.")}
+assert len(biases) == 7 and tensors == weights | biases, tensors.keys() ^ (weights | biases).keys()
+assert json.loads((out / "config.json").read_text()) == {
+    "model_type": "gpt2", "architectures": ["GPT2LMHeadModel"], "dtype": "float32", "n_layer": 1, "n_head": 2, "n_embd": 16,
+    "n_positions": 16, "vocab_size": 30, "activation_function": "gelu", "layer_norm_epsilon": 1e-5, "tie_word_embeddings": True,
+    "resid_pdrop": 0.1, "embd_pdrop": 0.1, "attn_pdrop": 0.1, "bos_token_id": None, "eos_token_id": None}
+assert logits(work / "run/last.safetensors") != logits(work / "run")  # of other steps: these bits can differ
+
+damaged = bytearray((work / "run/last.safetensors").read_bytes())
+damaged[-1] ^= 1
+(work / "damaged.safetensors").write_bytes(damaged)
+refused("is damaged", "export", work / "damaged.safetensors", work / "none")
+refused("no checkpoint of fauna", "export", out / "model.safetensors", work / "none")
+refused("has no config.json", "export", work, work / "none")
+assert not (work / "none").exists()

@@ -1,0 +1,77 @@
+// fauna export: a model as the reference library loads it: config.json, model.safetensors in f32, and what the
+// tokenizer needs.
+#pragma once
+#include <fauna/train/checkpoint.hpp>
+#include <tools/src/compile.hpp>
+#include <tools/src/families.hpp>
+
+namespace tool {
+
+/// A tensor of the new file; without a source its numbers are zeros.
+struct Exported : fauna::SafeTensor {
+  const fauna::SafeTensor* from = nullptr;
+  Exported(std::string called, std::vector<std::size_t> extents, const fauna::SafeTensor* source) : from(source) {
+    name = std::move(called);
+    dtype = "F32";
+    shape = std::move(extents);
+    bytes = elements() * sizeof(float);
+  }
+};
+
+/// All tensors that a model needs, without a run's moments and old files' masks.
+inline std::vector<Exported> exported(fauna::SafeTensors const& file) {
+  std::vector<Exported> all;
+  for (auto const& t : file.tensors()) {
+    bool ignored = false;
+    for (auto const& pattern : fauna::LoadOptions{}.ignored) ignored = ignored || fauna::matches(pattern, t.name);
+    if (!ignored) all.emplace_back(t.name, t.shape, &t);
+  }
+  return all;
+}
+
+/// Writes the model of `from`, a checkpoint or a model directory, to the folder `to`.
+inline void export_model(std::string const& from, std::string const& to) {
+  const bool directory = fs::is_directory(from);
+  Config::Json config;
+  fauna::SafeTensors::Metadata metadata{{"format", "pt"}};
+  if (directory) {
+    (void)read_config(from);  // refuses what is no model here
+    config = Config::Json::parse(fauna::read_file(from + "/config.json"));
+    config.erase("torch_dtype");
+    config["dtype"] = "float32";
+  }
+  const fauna::SafeTensors file = directory ? fauna::SafeTensors(from) : fauna::checkpoint::open(from);
+  std::vector<Exported> tensors = exported(file);
+  if (!directory) {
+    const fauna::CheckpointHead head = fauna::checkpoint::read_head(file);
+    const fauna::GptConfig c = checkpoint_config(from, head.config);
+    config = gpt2_config(c);
+    metadata.emplace_back("alphabet", head.alphabet);   // a character for each id
+    const std::size_t n = c.bias ? 0 : tensors.size();  // the reference has a bias for every weight but the embeddings
+    for (std::size_t i = 0; i < n; ++i)
+      if (std::string name = tensors[i].name; name != "transformer.wte.weight" && name != "transformer.wpe.weight")
+        tensors.emplace_back(name.replace(name.rfind("weight"), 6, "bias"), std::vector{tensors[i].shape.back()},
+                             nullptr);
+  }
+  fauna::make_directories(to);
+  if (directory && fs::equivalent(from, to)) fauna::fail("fauna export", "from " + from + " to itself", "a new folder");
+  std::vector<float> numbers;
+  fauna::write_safetensors(to + "/model.safetensors", std::move(tensors), metadata, [&numbers](Exported const& t) {
+    numbers.assign(t.elements(), 0);
+    if (t.from != nullptr) fauna::read_floats(*t.from, 0, numbers.size(), numbers.data());
+    return numbers.data();
+  });
+  fauna::write_file(to + "/config.json", config.dump(2) + '\n');
+  std::string copied;
+  if (directory)
+    for (const char* name :
+         {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
+          "merges.txt", "tokenizer.model", "chat_template.jinja", "generation_config.json"})
+      if (fs::exists(from + '/' + name)) {
+        fauna::write_file(to + '/' + name, fauna::read_file(from + '/' + name));
+        copied += std::string(", ") + name;
+      }
+  std::printf("wrote %s: config.json, model.safetensors%s\n", to.c_str(), copied.c_str());
+}
+
+}  // namespace tool
