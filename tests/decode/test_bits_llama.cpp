@@ -5,17 +5,16 @@
 #include "../support/small_llamas.hpp"
 
 using namespace fauna;
-using test::Tied, test::Untied;
 
 namespace {
 
 /// With products deeper than a block of k, and an odd depth.
-using DeepTied = Llama<[] {
+using Tied = Llama<[] {
   auto c = test::Tied::config;
   c.hidden = 1100;
   return c;
 }()>;
-using DeepUntied = Llama<[] {
+using Untied = Llama<[] {
   auto c = test::Untied::config;
   c.hidden = 1101;
   return c;
@@ -25,16 +24,16 @@ using DeepUntied = Llama<[] {
 
 TEST_CASE_TEMPLATE("llama: a long prompt has the same bits at once, in chunks and by tokens", P, f32_products,
                    bf16_products) {
-  test::check_chunks<DeepTied, P>(530, {1, 16, 17, 64, 512});
-  test::check_chunks<DeepUntied, P>(530, {1, 16, 17, 64, 512});
+  test::check_chunks<Tied, P>(530, {1, 16, 17, 64, 512});
+  test::check_chunks<Untied, P>(530, {1, 16, 17, 64, 512});
 }
 TEST_CASE_TEMPLATE("llama: back to a mark", P, f32_products, bf16_products) {
   test::check_rewind<Tied, P>();
   test::check_rewind<Untied, P>();
 }
 TEST_CASE_TEMPLATE("llama: batches of 1 to 16", P, f32_products, bf16_products) {
-  test::check_batches<DeepTied, P>();
-  test::check_batches<DeepUntied, P>();
+  test::check_batches<Tied, P>();
+  test::check_batches<Untied, P>();
 }
 TEST_CASE_TEMPLATE("llama: texts of several windows", P, f32_products, bf16_products) {
   test::check_windows<Tied, P>(20);
