@@ -86,7 +86,8 @@ void run_few_rows(Product<B> const& product, const typename tile<B>::element* a,
   constexpr bool many = T::W == 16;  // 32 registers, not 16
   if (m == 1) skinny_rows<B, 1, 4>(product, a, a_stride, m, w, elements, first, last);
   else if (m == 2) skinny_rows<B, 2, many ? 4 : 2>(product, a, a_stride, m, w, elements, first, last);
-  else if (m <= 4) skinny_rows<B, 4, many ? 2 : 1>(product, a, a_stride, m, w, elements, first, last);
+  else if (m <= 4 || (!many && up_to(m, 4) < up_to(m, T::MR)))  // passes of 4 rows where fewer would idle
+    skinny_rows<B, 4, many ? 2 : 1>(product, a, a_stride, m, w, elements, first, last);
   else skinny_rows<B, T::MR, 1>(product, a, a_stride, m, w, elements, first, last);
 }
 
