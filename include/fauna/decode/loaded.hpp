@@ -8,12 +8,13 @@ namespace fauna::inline v0 {
 /// D says how weights are stored: as the backend's products want them, or All<float>.
 template <LanguageModel M, Backend B, class D = Packed<B>> class Loaded {
   using checked = std::bool_constant<legal<typename M::fault>()>;
+  static_assert(state_bytes<M>(Shape{.context = 0}) == 0,
+                "fauna: a state that does not grow with the context has no room in Loaded");
 
  public:
   using model = M;
   using backend = B;
   using scalar = typename B::scalar;
-  using Region = typename memory<B>::region;
 
   explicit Loaded(SafeTensors const& from, int threads = B{}.threads, LoadOptions const& o = {}) : threads_(threads) {
     allocate();
@@ -43,10 +44,6 @@ template <LanguageModel M, Backend B, class D = Packed<B>> class Loaded {
   void prepare_inference(Shape shape) {
     shape.threads = threads_;
     scratch_.grow(scratch_bytes<M, B>(shape));
-    shape.context = 0;
-    grow(state_region_, state_bytes<M, scalar>(shape));  // of mixers whose state does not grow
-    Arena a = state_region_.arena();
-    M::plan_state(state_, shape, a);
   }
 
   /// logits of every row or of the last of each sequence (see Lm::logits), without and with a cache.
@@ -68,7 +65,7 @@ template <LanguageModel M, Backend B, class D = Packed<B>> class Loaded {
   void allocate() {
     std::size_t bytes = 0;
     M::visit(weights_, Place{}, [&](Tensor const&, auto& v) { bytes += aligned(bytes_of(v)); });
-    memory_ = Region(bytes);
+    grow(memory_, bytes);
     Arena a = memory_.arena();
     M::visit(weights_, Place{}, [&](Tensor const&, auto& v) {
       using V = std::remove_reference_t<decltype(v)>;
@@ -88,9 +85,9 @@ template <LanguageModel M, Backend B, class D = Packed<B>> class Loaded {
   }
 
   int threads_;
-  Region memory_, state_region_;
+  typename memory<B>::region memory_;
   typename M::template Weights<D> weights_{};
-  typename M::template State<scalar> state_{};
+  typename M::template State<scalar> state_{};  // without room: what a call without a cache starts from and leaves
   Scratch<B> scratch_;
   LoadReport report_;
 };
