@@ -6,11 +6,13 @@
 namespace fauna::inline v0::gemm_detail {
 
 /// sum[R][P panels of NR] = start + A B over k elements; row r of A at a + r * a_stride elements, panel q of B at b + q
-/// * panel. start may be c, or null for zero.
-template <class B, int R, int P>
+/// * panel. start may be c, or null for zero. Meanwhile it asks for memory: a step of each panel `ahead` of its use, or
+/// with Part, where every step is a cache line, for a part of what other passes ask for too, from `part` on.
+template <class B, int R, int P, bool Part = false>
 __attribute__((noinline)) void run_skinny(int k, const typename tile<B>::element* a, std::ptrdiff_t a_stride,
                                           const typename tile<B>::element* b, std::ptrdiff_t panel, const float* start,
-                                          std::ptrdiff_t start_stride, float* c, std::ptrdiff_t c_stride, int rows) {
+                                          std::ptrdiff_t start_stride, float* c, std::ptrdiff_t c_stride, int rows,
+                                          const typename tile<B>::element* part = nullptr, int part_step = 0) {
   using T = tile<B>;
   constexpr int W = T::W, NV = T::NV;
   constexpr int ahead = P > 1 ? 1536 : 3072;  // elements: 6 or 12 KB. Nearer is too late, farther was not quicker.
@@ -25,6 +27,7 @@ __attribute__((noinline)) void run_skinny(int k, const typename tile<B>::element
   }
   FAUNA_UNROLL_4
   for (int p = 0; p < k; ++p) {
+    if constexpr (Part) __builtin_prefetch(part + p * part_step);
     typename T::vector av[R];
     FAUNA_UNROLL
     for (int r = 0; r < R; ++r) av[r] = a[r * a_stride + p] - typename T::vector{};
@@ -33,7 +36,7 @@ __attribute__((noinline)) void run_skinny(int k, const typename tile<B>::element
       FAUNA_UNROLL
       for (int j = 0; j < NV; ++j) {
         const auto* at = b + q * panel + j * W;
-        __builtin_prefetch(at + ahead);
+        if constexpr (!Part) __builtin_prefetch(at + ahead);
         const typename T::vector bv = *reinterpret_cast<const typename T::vector*>(at);
         FAUNA_UNROLL
         for (int r = 0; r < R; ++r) multiply_add<W>(sum[r][q * NV + j], av[r], bv);
@@ -52,6 +55,8 @@ __attribute__((noinline)) void run_skinny(int k, const typename tile<B>::element
 
 /// m rows of C = A W^T, R at a time, for panels [first, last) of W: A is packed, its rows a_stride apart, and zero from
 /// row m on. A panel is used for all rows while it is in the cache.
+/// Where 16 registers take more than one pass over the rows, a panel goes by in pieces of 16 KB, each through all
+/// passes in the first-level cache, and each pass asks for its part of the next piece: memory is busy in all of them.
 template <class B, int R, int P>
 void skinny_rows(Product<B> const& product, const typename tile<B>::element* a, std::ptrdiff_t a_stride, int m,
                  const typename tile<B>::element* w, int elements, int first, int last) {
@@ -61,17 +66,36 @@ void skinny_rows(Product<B> const& product, const typename tile<B>::element* a, 
   for (int i = first; i < last;) {
     const int j = i * NR;
     const bool whole = i + P <= last && (i + P) * NR <= product.n;
+    const auto* const panels = w + i * panel;
+    if constexpr (P == 1 && NR * 4 <= 64) {
+      if (whole && m > R) {
+        const int passes = pieces(m, R), most = even_piece(elements, 4096 / NR, 1), step = NR / passes;
+        for (int p = 0; p == 0 || p < elements; p += most) {
+          const int n = least(most, elements - p), pc = p * T::step;
+          const auto* const piece = panels + static_cast<std::ptrdiff_t>(p) * NR;
+          for (int r = 0; r < m; r += R) {
+            const auto* const part = piece + static_cast<std::ptrdiff_t>(n) * (NR + r / R * step);
+            run_skinny<B, R, P, true>(n, a + r * a_stride + p, a_stride, piece, panel, product.start(r, j, pc),
+                                      product.start_stride(pc), product.c + r * product.c_stride + j, product.c_stride,
+                                      least(R, m - r), part, step);
+          }
+        }
+        if (finishes(product.e)) finish<B>(product.e, 0, j, m, NR, product.c + j, product.c_stride);
+        ++i;
+        continue;
+      }
+    }
     for (int r = 0; r < m; r += R) {
       const int rows = least(R, m - r);
       const auto* own = a + r * a_stride;
       if (whole) {
         float* const c = product.c + r * product.c_stride + j;
-        run_skinny<B, R, P>(elements, own, a_stride, w + i * panel, panel, product.start(r, j, 0),
-                            product.start_stride(0), c, product.c_stride, rows);
+        run_skinny<B, R, P>(elements, own, a_stride, panels, panel, product.start(r, j, 0), product.start_stride(0), c,
+                            product.c_stride, rows);
         if (finishes(product.e)) finish<B>(product.e, r, j, rows, P * NR, c, product.c_stride);
       } else {
         product.one(r, rows, j, least(NR, product.n - j), 0, product.k, reinterpret_cast<const std::byte*>(own),
-                    4 * a_stride, w + i * panel);
+                    4 * a_stride, panels);
       }
     }
     i += whole ? P : 1;
