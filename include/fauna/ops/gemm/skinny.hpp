@@ -53,10 +53,30 @@ __attribute__((noinline)) void run_skinny(int k, const typename tile<B>::element
   }
 }
 
+/// A panel of W, from column j of C on, whose rows take several passes of R: it goes by in pieces of 16 KB, each
+/// through all passes while it is in the first-level cache, and each pass asks for its part of the next piece, so that
+/// memory is busy in all of them.
+template <class B, int R>
+void skinny_pieces(Product<B> const& product, const typename tile<B>::element* a, std::ptrdiff_t a_stride, int m,
+                   const typename tile<B>::element* panel, int elements, int j) {
+  using T = tile<B>;
+  constexpr int NR = T::NR;
+  const int passes = pieces(m, R), most = even_piece(elements, 4096 / NR, 1), step = NR / passes;
+  for (int p = 0; p == 0 || p < elements; p += most) {
+    const int n = least(most, elements - p), pc = p * T::step;
+    const auto* const piece = panel + static_cast<std::ptrdiff_t>(p) * NR;
+    for (int r = 0; r < m; r += R) {
+      const auto* const part = piece + static_cast<std::ptrdiff_t>(n) * (NR + r / R * step);
+      run_skinny<B, R, 1, true>(n, a + r * a_stride + p, a_stride, piece, 0, product.start(r, j, pc),
+                                product.start_stride(pc), product.c + r * product.c_stride + j, product.c_stride,
+                                least(R, m - r), part, step);
+    }
+  }
+  if (finishes(product.e)) finish<B>(product.e, 0, j, m, NR, product.c + j, product.c_stride);
+}
+
 /// m rows of C = A W^T, R at a time, for panels [first, last) of W: A is packed, its rows a_stride apart, and zero from
 /// row m on. A panel is used for all rows while it is in the cache.
-/// Where 16 registers take more than one pass over the rows, a panel goes by in pieces of 16 KB, each through all
-/// passes in the first-level cache, and each pass asks for its part of the next piece: memory is busy in all of them.
 template <class B, int R, int P>
 void skinny_rows(Product<B> const& product, const typename tile<B>::element* a, std::ptrdiff_t a_stride, int m,
                  const typename tile<B>::element* w, int elements, int first, int last) {
@@ -69,18 +89,7 @@ void skinny_rows(Product<B> const& product, const typename tile<B>::element* a, 
     const auto* const panels = w + i * panel;
     if constexpr (P == 1 && NR * 4 <= 64) {
       if (whole && m > R) {
-        const int passes = pieces(m, R), most = even_piece(elements, 4096 / NR, 1), step = NR / passes;
-        for (int p = 0; p == 0 || p < elements; p += most) {
-          const int n = least(most, elements - p), pc = p * T::step;
-          const auto* const piece = panels + static_cast<std::ptrdiff_t>(p) * NR;
-          for (int r = 0; r < m; r += R) {
-            const auto* const part = piece + static_cast<std::ptrdiff_t>(n) * (NR + r / R * step);
-            run_skinny<B, R, P, true>(n, a + r * a_stride + p, a_stride, piece, panel, product.start(r, j, pc),
-                                      product.start_stride(pc), product.c + r * product.c_stride + j, product.c_stride,
-                                      least(R, m - r), part, step);
-          }
-        }
-        if (finishes(product.e)) finish<B>(product.e, 0, j, m, NR, product.c + j, product.c_stride);
+        skinny_pieces<B, R>(product, a, a_stride, m, panels, elements, j);
         ++i;
         continue;
       }
