@@ -20,9 +20,9 @@ template <class P, isa T, unsigned Tag> struct gemm<Cpu<P, T, Tag>> {
             x.cols(),
             walk(x, true),
             walk(w, true),
-            gemm_detail::pack_rows<backend, std::remove_const_t<A>>,
+            pack_a(x),
             gemm_detail::pack_transposed<backend, std::remove_const_t<W>>,
-            false,
+            across(x),
             in_place(x),
             c.data(),
             c.stride(),
@@ -37,9 +37,9 @@ template <class P, isa T, unsigned Tag> struct gemm<Cpu<P, T, Tag>> {
             x.cols(),
             walk(x, true),
             walk(w, false),
-            gemm_detail::pack_rows<backend, std::remove_const_t<A>>,
+            pack_a(x),
             gemm_detail::pack_straight<backend, std::remove_const_t<W>>,
-            false,
+            across(x),
             in_place(x),
             c.data(),
             c.stride(),
@@ -69,15 +69,16 @@ template <class P, isa T, unsigned Tag> struct gemm<Cpu<P, T, Tag>> {
   requires std::is_same_v<std::remove_const_t<T2>, packed<backend>>
   static void nt(backend const& b, View<A, M, K> x, View<T2, N, K2> w, View<float, M2, N2> c,
                  Epilogue<float> const& e = {}) {
+    const bool few = x.rows() <= gemm_detail::few_rows;  // the skinny tile reads rows
     gemm_detail::run_packed(b,
                             product{x.rows(),
                                     w.rows(),
                                     x.cols(),
                                     walk(x, true),
                                     {},
-                                    gemm_detail::pack_rows<backend, std::remove_const_t<A>>,
+                                    few ? gemm_detail::pack_rows<backend, std::remove_const_t<A>> : pack_a(x),
                                     nullptr,
-                                    false,
+                                    across(x),
                                     in_place(x),
                                     c.data(),
                                     c.stride(),
@@ -120,10 +121,20 @@ template <class P, isa T, unsigned Tag> struct gemm<Cpu<P, T, Tag>> {
     return {reinterpret_cast<const std::byte*>(v.data()), v.stride(), k_along_rows ? down : size,
             k_along_rows ? size : down};
   }
-  /// Stored as the tile reads it: f32 for f32 products; for bf16 products bf16 with whole pairs of k.
+  /// A is stored as the tile reads it: f32 for f32 products; for bf16 products bf16 with whole pairs of k. A smaller
+  /// first-level cache than that of AVX-512's machines has too few ways for MR long rows that lie a power of two apart.
   template <class E, int R, int C> static constexpr bool in_place(View<E, R, C> v) {
     constexpr bool same = std::is_same_v<std::remove_const_t<E>, bf16>;
-    return gemm_detail::tile<backend>::pairs ? same && v.cols() % 2 == 0 : !same;
+    return (backend::lanes == 16 || v.cols() <= 512) &&
+           (gemm_detail::tile<backend>::pairs ? same && v.cols() % 2 == 0 : !same);
+  }
+  /// What is not read in place is interleaved there, and copied row by row, which costs less, with AVX-512.
+  template <class E, int R, int C> static constexpr bool across(View<E, R, C> v) {
+    return backend::lanes < 16 && !in_place(v);
+  }
+  template <class E, int R, int C> static constexpr auto pack_a(View<E, R, C> v) {
+    using value = std::remove_const_t<E>;
+    return across(v) ? gemm_detail::pack_rows_across<backend, value> : gemm_detail::pack_rows<backend, value>;
   }
 };
 

@@ -153,15 +153,16 @@ void pack_columns(const std::byte* from, std::ptrdiff_t stride, int cols, int k,
   const int elements = pieces(k, T::step);
   const std::ptrdiff_t panel = static_cast<std::ptrdiff_t>(row_of_a(elements)) * MR;
   const E* row = reinterpret_cast<const E*>(from);
+  constexpr int beyond = 8 - MR;  // columns that the last panel's vector reads past its own
   for (int left = cols; left > 0;) {
     int panels = 1;
-    if (MR == 8 && left >= 8 * MR) {
+    if (left >= 8 * MR + beyond) {
       panels = 8;
       pack_whole_columns<B, 8>(row, stride, k, to);
-    } else if (MR == 8 && left >= 2 * MR) {
+    } else if (left >= 2 * MR + beyond) {
       panels = 2;
       pack_whole_columns<B, 2>(row, stride, k, to);
-    } else if (left >= 8) {
+    } else if (left >= MR + beyond) {
       pack_whole_columns<B, 1>(row, stride, k, to);
     } else {
       for (int p = 0; p < elements; ++p)
@@ -172,6 +173,58 @@ void pack_columns(const std::byte* from, std::ptrdiff_t stride, int cols, int k,
     left -= panels * MR;
     row += panels * MR;
     to += panels * panel;
+  }
+}
+
+/// Exchanges bit S of the row number with bit S of the lane number.
+template <int S, class V, int... I> FAUNA_INLINE void exchange(V& a, V& b, std::integer_sequence<int, I...>) {
+  constexpr int W = sizeof...(I);
+  const V low = __builtin_shufflevector(a, b, ((I & S) ? W + I - S : I)...);
+  b = __builtin_shufflevector(a, b, ((I & S) ? W + I : I + S)...);
+  a = low;
+}
+/// r[i][l] becomes r[l][i], one bit of the two numbers at a time.
+template <int W, int S, class V> FAUNA_INLINE void transpose(V* r) {
+  FAUNA_UNROLL
+  for (int i = 0; i < W; ++i)
+    if ((i & S) == 0) exchange<S>(r[i], r[i + S], std::make_integer_sequence<int, W>{});
+  if constexpr (2 * S < W) transpose<W, 2 * S>(r);
+}
+/// r[l][i] = element p + l of row i, zero for rows that are not there: W elements of `rows` <= W rows.
+template <int W, class V, class E>
+FAUNA_INLINE void read_transposed(V* r, const E* at, std::ptrdiff_t stride, int rows) {
+  FAUNA_UNROLL
+  for (int l = 0; l < W; ++l) {
+    if (l < rows) read_along<W>(r[l], at + l * stride);
+    else r[l] = V{};
+  }
+  transpose<W, 1>(r);
+}
+
+/// Rows of A -> panels of MR rows, the layout that pack_columns makes.
+template <class B, class E>
+void pack_rows_across(const std::byte* from, std::ptrdiff_t stride, int rows, int k, typename tile<B>::element* to) {
+  using T = tile<B>;
+  using V = typename T::vector;
+  constexpr int W = T::W, MR = T::MR, vectors = pieces(MR, W);
+  const int elements = pieces(k, T::step);
+  const E* row = reinterpret_cast<const E*>(from);
+  for (int left = rows; left > 0; left -= MR, row += MR * stride) {
+    auto* out = to;
+    int p = 0;
+    for (; (p + W) * T::step <= k; p += W) {
+      V r[vectors][W];
+      FAUNA_UNROLL
+      for (int q = 0; q < vectors; ++q)
+        read_transposed<W>(r[q], row + q * W * stride + p * T::step, stride, (left < MR ? left : MR) - q * W);
+      // What a last vector writes beyond MR is overwritten next, and the gap takes the last.
+      for (int l = 0; l < W; ++l, out += MR)
+        for (int q = 0; q < vectors; ++q) std::memcpy(out + q * W, &r[q][l], sizeof(V));
+    }
+    for (; p < elements; ++p)
+      for (int i = 0; i < MR; ++i)
+        *out++ = i < left ? read_one<typename T::element>(row + i * stride + p * T::step, 1, k - p * T::step) : 0;
+    to += static_cast<std::ptrdiff_t>(row_of_a(elements)) * MR;
   }
 }
 
@@ -224,21 +277,6 @@ void pack_straight(const std::byte* from, std::ptrdiff_t stride, Piece piece, ty
   }
 }
 
-/// Exchanges bit S of the row number with bit S of the lane number.
-template <int S, class V, int... I> FAUNA_INLINE void exchange(V& a, V& b, std::integer_sequence<int, I...>) {
-  constexpr int W = sizeof...(I);
-  const V low = __builtin_shufflevector(a, b, ((I & S) ? W + I - S : I)...);
-  b = __builtin_shufflevector(a, b, ((I & S) ? W + I : I + S)...);
-  a = low;
-}
-/// r[i][l] becomes r[l][i], one bit of the two numbers at a time.
-template <int W, int S, class V> FAUNA_INLINE void transpose(V* r) {
-  FAUNA_UNROLL
-  for (int i = 0; i < W; ++i)
-    if ((i & S) == 0) exchange<S>(r[i], r[i + S], std::make_integer_sequence<int, W>{});
-  if constexpr (2 * S < W) transpose<W, 2 * S>(r);
-}
-
 /// Columns of B that are stored as rows (k runs along them: form nt).
 template <class B, class E>
 void pack_transposed(const std::byte* from, std::ptrdiff_t stride, Piece piece, typename tile<B>::element* to) {
@@ -255,12 +293,7 @@ void pack_transposed(const std::byte* from, std::ptrdiff_t stride, Piece piece, 
       int p = 0;
       for (; (p + W) * T::step <= piece.k; p += W) {
         V r[W];
-        FAUNA_UNROLL
-        for (int l = 0; l < W; ++l) {
-          if (l < m) read_along<W>(r[l], rows + l * stride + p * T::step);
-          else r[l] = V{};
-        }
-        transpose<W, 1>(r);
+        read_transposed<W>(r, rows + p * T::step, stride, m);
         FAUNA_UNROLL
         for (int l = 0; l < W; ++l) std::memcpy(out + static_cast<std::ptrdiff_t>(p + l) * width, &r[l], sizeof(V));
       }

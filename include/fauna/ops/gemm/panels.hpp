@@ -108,14 +108,9 @@ template <class B> void run_packed(B const& backend, Product<B> const& product, 
         team.barrier();
         for (int jc = first; jc < last; jc += p.nc)
           for (int i = i0; i < i1; i += T::MR) {
-            const bool here = i - i0 < direct;
-            const std::byte* pa =
-                here
-                    ? product.a.at(i, pc)
-                    : reinterpret_cast<const std::byte*>(packed_a + static_cast<std::ptrdiff_t>(i - i0 - direct) * row);
+            const auto pa = product.rows(i, i0, direct, pc, packed_a, row);
             for (int j = jc; j < least(jc + p.nc, last); j += NR)
               product.one(i, least(T::MR, i1 - i), j, least(NR, n - j), pc, kc, pa,
-                          here ? product.a.step_i : 4 * static_cast<std::ptrdiff_t>(row),
                           w + panels.panel(j) + static_cast<std::ptrdiff_t>(pc / T::step) * panels.width(j));
           }
       }

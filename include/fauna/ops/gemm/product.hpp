@@ -79,8 +79,8 @@ template <class B> struct Product {
   Operand a, b;
   void (*pack_a)(const std::byte*, std::ptrdiff_t stride, int rows, int k, element*);
   void (*pack_b)(const std::byte*, std::ptrdiff_t stride, Piece, element*);
-  bool across;    // k runs down A
-  bool in_place;  // whole tiles of A are read where they lie
+  bool across;    // A is packed in panels of MR rows, k outermost; else row by row
+  bool in_place;  // whole tiles of A are read where they lie; then not across
   float* c;
   std::ptrdiff_t c_stride;
   Epilogue<float> const& e;
@@ -100,21 +100,34 @@ template <class B> struct Product {
     return vectors == 2 ? run_tile<B, 2, Across> : run_tile<B, 1, Across>;
   }
 
+  /// MR rows of A as the tile reads them.
+  struct Rows {
+    const std::byte* data;
+    std::ptrdiff_t step;
+    bool across;
+  };
+  /// Those from row i on, from k = pc on: the first `direct` rows of the block that starts at i0 where they lie, the
+  /// others packed.
+  Rows rows(int i, int i0, int direct, int pc, const element* packed, int row) const {
+    if (i - i0 < direct) return {a.at(i, pc), a.step_i, false};
+    return {reinterpret_cast<const std::byte*>(packed + static_cast<std::ptrdiff_t>(i - i0 - direct) * row),
+            4 * static_cast<std::ptrdiff_t>(across ? MR : row), across};
+  }
+
   /// C[i, i + rows) x [j, j + cols), at most MR x NR, over k in [pc, pc + kc).
-  void one(int i, int rows, int j, int cols, int pc, int kc, const std::byte* pa, std::ptrdiff_t a_step,
-           const element* pb) const {
+  void one(int i, int rows, int j, int cols, int pc, int kc, Rows pa, const element* pb) const {
     float* out = c + i * c_stride + j;
     const float* from = start(i, j, pc);
     const int vectors = pieces(cols, W), elements = pieces(kc, T::step);
-    auto* const run = across ? pick<true>(vectors) : pick<false>(vectors);
+    auto* const run = pa.across ? pick<true>(vectors) : pick<false>(vectors);
     if (rows == MR && cols == vectors * W) {
-      run(elements, pa, a_step, pb, from, start_stride(pc), out, c_stride);
+      run(elements, pa.data, pa.step, pb, from, start_stride(pc), out, c_stride);
     } else {  // an edge: the tile overhangs C
       alignas(64) float whole[MR * NR]{};
       const int width = vectors * W;
       for (int r = 0; from && r < rows; ++r)
         std::memcpy(whole + r * width, from + r * start_stride(pc), static_cast<std::size_t>(cols) * 4U);
-      run(elements, pa, a_step, pb, whole, width, whole, width);
+      run(elements, pa.data, pa.step, pb, whole, width, whole, width);
       for (int r = 0; r < rows; ++r)
         std::memcpy(out + r * c_stride, whole + r * width, static_cast<std::size_t>(cols) * 4U);
     }
@@ -136,15 +149,11 @@ template <class B> struct Product {
              int direct) const {
     const int elements = pieces(kc, T::step), row = row_of_a(elements);
     for (int i = i0; i < i1; i += MR) {
-      const bool here = i - i0 < direct;
-      const std::byte* pa =
-          here ? a.at(i, pc)
-               : reinterpret_cast<const std::byte*>(own + static_cast<std::ptrdiff_t>(i - i0 - direct) * row);
-      const std::ptrdiff_t a_step = here ? a.step_i : 4 * static_cast<std::ptrdiff_t>(across ? MR : row);
+      const Rows pa = rows(i, i0, direct, pc, own, row);
       for (int j = 0; j < nc; j += NR) {
         if (j + NR < nc) prefetch_tile(i, jc + j + NR, pc);
         else if (i + MR < i1) prefetch_tile(i + MR, jc, pc);
-        one(i, least(MR, i1 - i), jc + j, least(NR, nc - j), pc, kc, pa, a_step,
+        one(i, least(MR, i1 - i), jc + j, least(NR, nc - j), pc, kc, pa,
             packed + static_cast<std::ptrdiff_t>(j) * elements);
       }
     }

@@ -103,8 +103,8 @@ void skinny_rows(Product<B> const& product, const typename tile<B>::element* a, 
                             product.c_stride, rows);
         if (finishes(product.e)) finish<B>(product.e, r, j, rows, P * NR, c, product.c_stride);
       } else {
-        product.one(r, rows, j, least(NR, product.n - j), 0, product.k, reinterpret_cast<const std::byte*>(own),
-                    4 * a_stride, panels);
+        product.one(r, rows, j, least(NR, product.n - j), 0, product.k,
+                    {reinterpret_cast<const std::byte*>(own), 4 * a_stride, false}, panels);
       }
     }
     i += whole ? P : 1;
