@@ -141,26 +141,29 @@ struct Share {
   double rate = 0;   ///< FLOP/s, median
   double peak = 0;   ///< FLOP/s of the loop above, median
   double share = 0;  ///< median over the samples of rate / peak
-  int clean = 0;     ///< samples without a preemption
+  int clean = 0;     ///< samples that were hardly disturbed
 };
 
-/// Runs f, worth `flops` each time, in samples of a few milliseconds with the peak loop before and after each; a
-/// sample's share is taken of the larger of the two. Samples with a preemption are dropped and tried again a little
-/// later, until `patience` seconds have passed. With fewer than three clean samples nothing has been measured: zeros.
+/// Runs f, worth `flops` each time, in samples of a few milliseconds, with the peak loop for half as long before and
+/// after each: a host that other guests slow down for a while slows both, and a sample's share is taken of the mean of
+/// its two peaks. Samples with more than a preemption in 20 ms are dropped and tried again a little later, until
+/// `patience` seconds have passed. With fewer than three clean samples nothing has been measured: zeros.
 template <class F>
 Share share_of_peak(limit l, int threads, double flops, F&& f, int wanted = 21, double patience = 10) {
   std::vector<double> rates, peaks, shares;
   for (int i = 0; i < 3; ++i) peak(l, threads);
-  const int times = std::max(1, static_cast<int>(3e-3 * 0.7 * peak(l, threads) / flops));
+  const double lasts = flops / (0.8 * peak(l, threads));  // about, once
+  const int times = std::max(1, static_cast<int>(3e-3 / lasts));
+  const double half = lasts * times / 2;
   const double start = now();
   while (static_cast<int>(shares.size()) < wanted && now() - start < patience) {
     f();
     const long before = preemptions();
-    const double p0 = peak(l, threads), t0 = now();
+    const double p0 = peak(l, threads, half), t0 = now();
     for (int i = 0; i < times; ++i) f();
-    const double elapsed = now() - t0, p1 = peak(l, threads);
-    const double rate = flops * times / elapsed, most = std::max(p0, p1);
-    if (preemptions() != before) {
+    const double elapsed = now() - t0, p1 = peak(l, threads, half);
+    const double rate = flops * times / elapsed, most = (p0 + p1) / 2;
+    if (static_cast<double>(preemptions() - before) > 2 * elapsed / 20e-3) {
       wait_for_quiet(start + patience);
       continue;
     }
