@@ -91,6 +91,17 @@ template <int W> FAUNA_INLINE void broadcast(vfloat<W>& v, float x) {
   // A subtraction of zero folds away where an addition of zero must not (it would turn -0 into 0).
   v = x - vfloat<W>{};
 }
+/// Keeps v, just loaded, in a register: GCC would rather read memory again in each instruction that uses it, and two
+/// such reads a cycle are the limit of a register tile. Vectors wider than the build's registers are left alone.
+template <class V> FAUNA_INLINE void keep(V& v) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(V) <= 64) asm("" : "+v"(v));
+#elif defined(__AVX__)
+  if constexpr (sizeof(V) <= 32) asm("" : "+x"(v));
+#elif defined(__SSE2__)
+  if constexpr (sizeof(V) <= 16) asm("" : "+x"(v));
+#endif
+}
 /// The two halves of a vector.
 template <int W> FAUNA_INLINE void halves(vfloat<W / 2>& low, vfloat<W / 2>& high, vfloat<W> const& v) {
   // shuffles, since a copy through memory would keep v there

@@ -197,7 +197,10 @@ template <int W, int Size, unsigned Tag> struct kernels {
     for (int d = 0; d < Size; ++d) {
       vector x[N];
       FAUNA_UNROLL
-      for (int n = 0; n < N; ++n) simd::load<W>(x[n], columns + d * block + n * W);
+      for (int n = 0; n < N; ++n) {
+        simd::load<W>(x[n], columns + d * block + n * W);
+        simd::keep(x[n]);
+      }
       FAUNA_UNROLL
       for (int r = 0; r < R; ++r) {
         vector y;
@@ -236,7 +239,10 @@ template <int W, int Size, unsigned Tag> struct kernels {
     for (int k = from; k < to; ++k) {
       vector x[N];
       FAUNA_UNROLL
-      for (int n = 0; n < N; ++n) simd::load<W>(x[n], b + k * stride + n * W);
+      for (int n = 0; n < N; ++n) {
+        simd::load<W>(x[n], b + k * stride + n * W);
+        simd::keep(x[n]);
+      }
       FAUNA_UNROLL
       for (int r = 0; r < R; ++r) {
         vector y;
