@@ -4,6 +4,7 @@
 // of rows.
 #pragma once
 #include <bit>
+#include <cstring>
 
 #include <fauna/ops/gemm/product.hpp>
 #include <fauna/ops/gemm/skinny.hpp>
@@ -48,10 +49,12 @@ template <class B> struct Panels {
 
 /// Rows for which weights are worth streaming once, whatever the cost of keeping all of k at hand.
 inline constexpr int few_rows = 16;
+/// Rows that packing fills, and those that the skinny tile may read: whole passes of four.
+template <class B> constexpr int filled_rows(int m) { return up_to(m, tile<B>::MR); }
+template <class B> constexpr int read_rows(int m) { return up_to(filled_rows<B>(m), 4); }
 template <class B> constexpr std::size_t few_rows_elements(int m, int k) {
-  using T = tile<B>;
-  return aligned(4U * static_cast<std::size_t>(up_to(least(m, few_rows), T::MR)) *
-                 static_cast<std::size_t>(row_of_a(pieces(k, T::step)))) /
+  return aligned(4U * static_cast<std::size_t>(read_rows<B>(least(m, few_rows))) *
+                 static_cast<std::size_t>(row_of_a(pieces(k, tile<B>::step)))) /
          4U;
 }
 
@@ -85,6 +88,9 @@ template <class B> void run_packed(B const& backend, Product<B> const& product, 
   if (m <= few_rows) {
     element* const a = backend.scratch->template take<element>(few_rows_elements<B>(m, k));
     product.pack_a(product.a.at(0, 0), product.a.stride, m, k, a);
+    const int filled = filled_rows<B>(m);
+    std::memset(a + static_cast<std::ptrdiff_t>(filled) * row_elements, 0,
+                4U * static_cast<std::size_t>(read_rows<B>(m) - filled) * static_cast<std::size_t>(row_elements));
     parallel(p.threads, [&](Team team) {
       const int all = pieces(n, NR);
       run_few_rows(product, a, row_elements, m, w, panels.elements(), team.from(all), team.to(all));

@@ -53,7 +53,7 @@ __attribute__((noinline)) void run_skinny(int k, const typename tile<B>::element
   }
 }
 
-/// A panel of W, from column j of C on, whose rows take several passes of R: it goes by in pieces of 16 KB, each
+/// A panel of W, from column j of C on, whose rows take several passes of R: it goes by in pieces of 8 KB, each
 /// through all passes while it is in the first-level cache, and each pass asks for its part of the next piece, so that
 /// memory is busy in all of them.
 template <class B, int R>
@@ -61,7 +61,7 @@ void skinny_pieces(Product<B> const& product, const typename tile<B>::element* a
                    const typename tile<B>::element* panel, int elements, int j) {
   using T = tile<B>;
   constexpr int NR = T::NR;
-  const int passes = pieces(m, R), most = even_piece(elements, 4096 / NR, 1), step = NR / passes;
+  const int passes = pieces(m, R), most = even_piece(elements, 2048 / NR, 1), step = NR / passes;
   for (int p = 0; p == 0 || p < elements; p += most) {
     const int n = least(most, elements - p), pc = p * T::step;
     const auto* const piece = panel + static_cast<std::ptrdiff_t>(p) * NR;
@@ -111,7 +111,8 @@ void skinny_rows(Product<B> const& product, const typename tile<B>::element* a, 
   }
 }
 
-/// As many panels at once as registers allow for m rows.
+/// As many panels at once as registers allow for m rows. With 16 registers memory is busier in several passes over a
+/// piece than in one over a panel: two of two rows for four, and of four rows beyond.
 template <class B>
 void run_few_rows(Product<B> const& product, const typename tile<B>::element* a, std::ptrdiff_t a_stride, int m,
                   const typename tile<B>::element* w, int elements, int first, int last) {
@@ -119,9 +120,8 @@ void run_few_rows(Product<B> const& product, const typename tile<B>::element* a,
   constexpr bool many = T::W == 16;  // 32 registers, not 16
   if (m == 1) skinny_rows<B, 1, 4>(product, a, a_stride, m, w, elements, first, last);
   else if (m == 2) skinny_rows<B, 2, many ? 4 : 2>(product, a, a_stride, m, w, elements, first, last);
-  else if (m <= 4 || (!many && up_to(m, 4) < up_to(m, T::MR)))  // passes of 4 rows where fewer would idle
-    skinny_rows<B, 4, many ? 2 : 1>(product, a, a_stride, m, w, elements, first, last);
-  else skinny_rows<B, T::MR, 1>(product, a, a_stride, m, w, elements, first, last);
+  else if (m <= 4) skinny_rows<B, many ? 4 : 2, many ? 2 : 1>(product, a, a_stride, m, w, elements, first, last);
+  else skinny_rows<B, many ? T::MR : 4, 1>(product, a, a_stride, m, w, elements, first, last);
 }
 
 }  // namespace fauna::inline v0::gemm_detail
