@@ -1,6 +1,5 @@
 # Tests of the project around the programs: sources, packaging, documents, and what other compilers and flags make of
 # them. They run once, in one build.
-option(FAUNA_EVERYTHING "with every compiler and flag, not only with what each landing needs" OFF)
 find_program(FAUNA_CLANGXX clang++ REQUIRED)
 find_program(FAUNA_CLANG_FORMAT clang-format REQUIRED)
 find_program(FAUNA_CLANG_TIDY clang-tidy REQUIRED)
@@ -62,6 +61,13 @@ if(TARGET fauna_tool)
   fauna_test(tools/export ${python} ${scripts}/tool_export.py $<TARGET_FILE:fauna_tool> ${work}/tool_export ${models})
   fauna_test(tools/characters_30 ${scripts}/tool_train.sh $<TARGET_FILE:fauna_tool> ${work}/tool_30 30 f32)
   fauna_test(tools/characters_100 ${scripts}/tool_train.sh $<TARGET_FILE:fauna_tool> ${work}/tool_100 100 bf16)
+  # Its models are those of the other two, which have compiled them then.
+  set_tests_properties(${prefix}tools/export PROPERTIES DEPENDS "${prefix}tools/logits;${prefix}tools/characters_30")
+  if(NOT FAUNA_EVERYTHING)
+    foreach(test IN ITEMS logits export characters_30 characters_100)
+      set_property(TEST ${prefix}tools/${test} APPEND PROPERTY ENVIRONMENT "CXX=${scripts}/light_cxx.sh")
+    endforeach()
+  endif()
 endif()
 
 # Parts with different flags in one program. Unoptimised, where nothing is inlined and every shared name shows.
@@ -78,7 +84,7 @@ fauna_test(flags $<TARGET_FILE:flags>)
 fauna_test(flags_nvcc ${scripts}/nvcc_link.sh ${source} ${work}/flags_nvcc ${FAUNA_NVCC} ${CMAKE_CXX_COMPILER})
 
 # The CUDA policy: its ops and two whole programs, for the oldest and the newest architecture, without spilled registers;
-# and the tests of its kernels compiled for a device (they run on the SIMT executor in tests_cuda).
+# and the tests of its kernels compiled for a device (they run on the SIMT executor in tests/cuda).
 fauna_test(nvcc/every_op ${scripts}/nvcc_device.sh ${source} ${work}/nvcc/every_op ${FAUNA_NVCC}
            ${CMAKE_CURRENT_SOURCE_DIR}/cuda/every_op.cu --no-run)
 fauna_test(nvcc/shakespeare ${scripts}/nvcc_device.sh ${source} ${work}/nvcc/shakespeare ${FAUNA_NVCC}
@@ -100,7 +106,7 @@ foreach(file IN ITEMS core/test_interface.cpp models/test_gpt_host.cpp)
 endforeach()
 
 # The matrix product is the one op with a path of its own per instruction set. Every path but the build's own is
-# compiled here, and run where the processor can.
+# compiled here, and run where the processor can. What it cannot run is compiled with FAUNA_EVERYTHING.
 set(isas baseline avx2 avx512 avx512bf16)
 set(flags_baseline -march=x86-64)
 set(flags_avx2 -march=x86-64-v3)
@@ -115,12 +121,15 @@ file(GLOB gemm_files CONFIGURE_DEPENDS RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} ops/
 set(executed "${build_isa} (everything)")
 set(skipped "")
 foreach(isa IN LISTS isas)
-  if(isa STREQUAL build_isa OR (isa STREQUAL "avx512" AND NOT FAUNA_EVERYTHING))
+  list(FIND isas ${isa} rank)
+  if(isa STREQUAL build_isa)
+    continue()
+  elseif(NOT FAUNA_EVERYTHING AND (isa STREQUAL "avx512" OR rank GREATER machine_rank))
+    list(APPEND skipped "${isa} (only with --all)")
     continue()
   endif()
   fauna_doctest(lowering_${isa} LIBRARIES fauna::cpu fauna_checks SOURCES ${gemm_files})
-  target_compile_options(lowering_${isa} PRIVATE ${flags_${isa}})
-  list(FIND isas ${isa} rank)
+  target_compile_options(lowering_${isa} PRIVATE ${flags_${isa}} ${light})
   if(rank GREATER machine_rank)
     list(APPEND skipped "${isa} (compiled only)")
     fauna_test(lowering/${isa} ${CMAKE_COMMAND} -E echo "this processor has no ${isa}: compiled, not run")

@@ -16,6 +16,7 @@
 
 #include "support/memory.hpp"
 #include "support/random.hpp"
+#include "support/sizes.hpp"
 
 using namespace fauna;
 
@@ -119,7 +120,7 @@ TEST_CASE_TEMPLATE("adamw: ten steps equal a loop in double, for any number of t
                    Cpu<f32_products, isa::baseline>, Cpu<f32_products, isa::avx2>, Cpu<f32_products, isa::avx512>) {
   Parameters<double> want(1);
   Parameters<float> got(1), two(1), three(1), eight(1);
-  for (int t = 1; t <= 10; ++t) {
+  for (int t = 1; t <= test::size(10, 4); ++t) {
     const AdamWStep a = adamw_step(t);
     want.new_gradients(t);
     for (std::size_t i = 0; i < want.segments.size(); ++i)
@@ -170,7 +171,7 @@ TEST_CASE_TEMPLATE("sgd: equals the reference in double, for any number of threa
                    Cpu<f32_products, isa::baseline>, Cpu<f32_products, isa::avx2>, Cpu<f32_products, isa::avx512>) {
   Parameters<double> want(2);
   Parameters<float> got(2), two(2), three(2), eight(2);
-  for (int t = -2; t <= 6; ++t) {
+  for (int t = -2; t <= test::size(6, 2); ++t) {
     const SgdStep a = sgd_step(t);
     want.new_gradients(t);
     sgd<Ref<double>>::step({}, want.segments.data(), want.count(), a);

@@ -7,6 +7,8 @@
 #include <initializer_list>
 #include <limits>
 
+#include "support/sizes.hpp"
+
 using namespace fauna;
 
 namespace {
@@ -46,7 +48,7 @@ template <int W, class Exact> double worst(function f, float lo, float hi, Exact
   const auto see = [&](float x) {
     if (x >= lo && x <= hi) w = std::fmax(w, ulps(call<W>(f, x), exact(static_cast<double>(x))));
   };
-  constexpr int n = 100'003;
+  constexpr int n = test::size(100'003, 10'007);
   for (int i = 0; i <= n; ++i) see(lo + (hi - lo) * (static_cast<float>(i) / static_cast<float>(n)));
   for (int e = -126; e <= 7; ++e)
     for (float m : {1.0F, 1.17F, 1.41F, 1.93F}) {

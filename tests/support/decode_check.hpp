@@ -4,7 +4,6 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <initializer_list>
 #include <string>
 #include <vector>
 
@@ -15,6 +14,7 @@
 #include <fauna/train/trained.hpp>
 
 #include "random.hpp"
+#include "sizes.hpp"
 
 namespace test {
 
@@ -82,8 +82,11 @@ template <class T> std::vector<float> last_rows(T& model, CacheOf<T>& cache, std
 
 /// All rows at once, and in chunks down to a token at a time: the same bits, from weights as they were trained and
 /// packed, for any number of threads.
-template <class M, class P> void check_chunks(int rows, std::initializer_list<int> chunks) {
+template <class M, class P> void check_chunks() {
   using B = fauna::Cpu<P>;
+  // few rows, blocks of keys, and the most that generate reads at once; the rows are several of each
+  const auto chunks = sizes({1, 16, 17, 64, 512}, {1, 16, 17, 64});
+  const int rows = size(530, 70);
   const auto ids = some_tokens<M>(rows, 1);
   std::vector<float> want;
   const auto check = [&](auto&& model) {
@@ -98,7 +101,7 @@ template <class M, class P> void check_chunks(int rows, std::initializer_list<in
       CHECK(cache.room(0) == 0);
     }
   };
-  for (const int threads : {1, 2, 3}) {
+  for (const int threads : sizes({1, 2, 3}, {1, 2})) {
     CAPTURE(threads);
     auto trained = lively<M, B>(threads);
     check(trained);
@@ -155,7 +158,7 @@ template <class M, class P> void check_batches() {
     const auto stepped = in_chunks(model, cache, more.back(), 1);
     logits.back().insert(logits.back().end(), stepped.begin(), stepped.end());
   }
-  for (int n = 1; n <= most; ++n) {
+  for (int n = 1; n <= most; n = size(n + 1, 4 * n)) {
     CAPTURE(n);
     const std::vector<std::vector<int>> some(prompts.begin(), prompts.begin() + n);
     fauna::Cache<M, B> cache(n, context);
@@ -201,7 +204,7 @@ template <class M, class P> void check_windows(int context) {
   std::vector<std::vector<int>> prompts;
   for (const int n : {1, context - 1, context, context + 1, 2 * context + 3})
     prompts.push_back(some_tokens<M>(n, static_cast<std::uint64_t>(n)));
-  for (const float penalty : {1.0F, 1.3F}) {
+  for (const float penalty : sizes({1.0F, 1.3F}, {1.3F})) {
     CAPTURE(penalty);
     std::vector<std::vector<int>> want;
     for (auto const& prompt : prompts) want.push_back(defined_text(trained, prompt, tokens, context, penalty));
@@ -214,7 +217,7 @@ template <class M, class P> void check_windows(int context) {
 
     fauna::GenerateOptions o{
         .tokens = tokens, .temperature = 0, .repetition_penalty = penalty, .context = context < own ? context : 0};
-    for (const int chunk : {1, 7, 512}) {
+    for (const int chunk : sizes({1, 7, 512}, {7, 512})) {
       CAPTURE(chunk);
       o.chunk = chunk;
       auto heard = prompts;

@@ -5,6 +5,7 @@
 #include <fauna/core/concepts.hpp>
 #include <fauna/text/bpe.hpp>
 
+#include "../support/sizes.hpp"
 #include "../support/temporary.hpp"
 #include "draw.hpp"
 
@@ -120,7 +121,7 @@ void equals_reference(Bpe const& bpe, std::string const& name) {
     INFO(name, ", string ", i, ": ", e.string(i));
     CHECK(bpe.encode(e.string(i)) == e.full[i]);
   }
-  for (std::size_t g = 0; g < e.hashes.size(); ++g) {
+  for (std::size_t g = 0; g < e.hashes.size(); g += test::size(1U, 10U)) {
     Hash h;
     for (std::size_t i = g * e.group; i < (g + 1) * e.group; ++i) {
       const std::string text = e.string(i);
