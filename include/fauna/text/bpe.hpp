@@ -6,6 +6,8 @@
 // added tokens that are looked for only then cut out, the rest is cut into words (text/pretokenize.hpp), each word
 // becomes tokens (text/merges.hpp), and what stands before and after every text is put around them.
 #pragma once
+#include <fauna/text/added_tokens.hpp>
+#include <fauna/text/bpe_bytes.hpp>
 #include <fauna/text/merges.hpp>
 #include <fauna/text/nfc.hpp>
 #include <fauna/text/tokenizer_json.hpp>
@@ -23,136 +25,6 @@ struct EncodeOptions {
   /// those that UTF-8 needs for the planes 4 to 11.)
   bool drop_unknown = true;
 };
-
-namespace bpe {
-
-/// GPT-2's alphabet: printable bytes stand for themselves, the other 68, in order, are the characters from U+0100.
-inline constexpr auto byte_of_character = [] {
-  std::array<std::int16_t, 256 + 68> bytes{};
-  for (std::int16_t& b : bytes) b = -1;
-  std::size_t next = 256;
-  for (std::int16_t b = 0; b < 256; ++b) {
-    const bool itself = (b >= 33 && b <= 126) || (b >= 161 && b <= 172) || b >= 174;
-    bytes[itself ? static_cast<std::size_t>(b) : next++] = b;
-  }
-  return bytes;
-}();
-
-/// The bytes that a token spells in that alphabet. False where a character is not in it.
-inline bool spelt_bytes(std::string_view token, std::string& bytes) {
-  bytes.clear();
-  for (std::size_t at = 0; at < token.size();) {
-    const auto c = static_cast<std::size_t>(next_code_point(token, at));
-    if (c >= byte_of_character.size() || byte_of_character[c] < 0) return false;
-    bytes += static_cast<char>(byte_of_character[c]);
-  }
-  return true;
-}
-
-/// The byte that a token <0x41> stands for, or -1.
-inline int fallback_byte(std::string_view token) {
-  const auto digit = [](char c) {
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                                  : -1;
-  };
-  if (token.size() != 6 || token.substr(0, 3) != "<0x" || token[5] != '>') return -1;
-  const int high = digit(token[3]), low = digit(token[4]);
-  return high < 0 || low < 0 ? -1 : 16 * high + low;
-}
-
-inline constexpr std::string_view replacement = "\xef\xbf\xbd";  // U+FFFD
-
-/// Moves valid UTF-8 from the front of `bytes` to `text`, U+FFFD for each longest start of a character that goes wrong,
-/// and leaves the start of a character that may yet be completed; nothing, once it is `over`.
-inline void take_valid(std::string& bytes, std::string& text, bool over) {
-  std::size_t at = 0;
-  while (at < bytes.size()) {
-    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(bytes[i]); };
-    const unsigned lead = byte(at);
-    const std::size_t length = lead < 0x80   ? 1
-                               : lead < 0xc2 ? 0
-                               : lead < 0xe0 ? 2
-                               : lead < 0xf0 ? 3
-                               : lead < 0xf5 ? 4
-                                             : 0;
-    // What the second byte may be: no longer forms than needed, no surrogates, nothing above U+10FFFF.
-    const unsigned low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
-    const unsigned high = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
-    std::size_t n = 1;
-    while (n < length && at + n < bytes.size() && byte(at + n) >= (n == 1 ? low : 0x80) &&
-           byte(at + n) <= (n == 1 ? high : 0xbf))
-      ++n;
-    if (n < length && at + n == bytes.size() && !over) break;
-    if (n == length) text.append(bytes, at, n);
-    else text += replacement;
-    at += n;
-  }
-  bytes.erase(0, at);
-}
-
-/// Finds added tokens in text: at each place the longest, the leftmost first.
-class AddedTokens {
- public:
-  void add(AddedToken t) {
-    first_[byte(t.content, 0)] = true;
-    for (std::size_t b = 0; b < 256; ++b)
-      if (t.content.size() == 1 || b == byte(t.content, 1)) second_[b] = true;
-    std::size_t i = tokens_.size();
-    tokens_.push_back(std::move(t));
-    for (; i > 0 && tokens_[i - 1].content.size() < tokens_[i].content.size(); --i)
-      std::swap(tokens_[i - 1], tokens_[i]);
-  }
-  bool empty() const { return tokens_.empty(); }
-
-  /// Calls plain(text) for what lies between the tokens and token(id) for each of them, in order.
-  template <class Plain, class Token>
-  void cut(std::string_view text, bool match_special, Plain&& plain, Token&& token) const {
-    std::size_t done = 0;
-    for (std::size_t at = 0; at < text.size();) {
-      const AddedToken* t = may_start(text, at) ? match(text.substr(at)) : nullptr;
-      if (t == nullptr) {
-        ++at;
-        continue;
-      }
-      std::size_t begin = at, end = at + t->content.size();
-      at = end;
-      if (t->special && !match_special) continue;  // passed over as a whole, with any token inside it
-      if (t->lstrip) begin = left_of_spaces(text, done, begin);
-      if (t->rstrip) end = pretokenize::run(text, end, char_class::space);
-      if (done < begin) plain(text.substr(done, begin - done));
-      token(t->id);
-      done = end;
-    }
-    if (done < text.size()) plain(text.substr(done));
-  }
-
- private:
-  static std::size_t byte(std::string_view text, std::size_t at) { return static_cast<unsigned char>(text[at]); }
-  /// Two bytes are looked at because GPT-NeoX has tokens for two and more spaces, and texts have single ones.
-  bool may_start(std::string_view text, std::size_t at) const {
-    return first_[byte(text, at)] && (at + 1 == text.size() || second_[byte(text, at + 1)]);
-  }
-  const AddedToken* match(std::string_view text) const {
-    for (AddedToken const& t : tokens_)
-      if (text.substr(0, t.content.size()) == t.content) return &t;
-    return nullptr;
-  }
-  static std::size_t left_of_spaces(std::string_view text, std::size_t from, std::size_t at) {
-    while (at > from) {
-      const std::size_t before = previous_code_point(text, at);
-      if (pretokenize::character(text, before).is != char_class::space) break;
-      at = before;
-    }
-    return at;
-  }
-
-  std::vector<AddedToken> tokens_;           // longest first
-  bool first_[256] = {}, second_[256] = {};  // is this the first byte of a token, the second of one?
-};
-
-}  // namespace bpe
 
 /// A tokenizer. Its functions are const and may be called by several threads at once.
 class Bpe {

@@ -1,0 +1,74 @@
+// Added tokens, such as <|endoftext|>: found in the text itself, before anything else looks at it.
+#pragma once
+#include <cstddef>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <fauna/text/pretokenize.hpp>
+#include <fauna/text/tokenizer_json.hpp>
+#include <fauna/text/utf8.hpp>
+
+namespace fauna::inline v0::bpe {
+
+/// Finds added tokens in text: at each place the longest, the leftmost first.
+class AddedTokens {
+ public:
+  void add(AddedToken t) {
+    first_[byte(t.content, 0)] = true;
+    for (std::size_t b = 0; b < 256; ++b)
+      if (t.content.size() == 1 || b == byte(t.content, 1)) second_[b] = true;
+    std::size_t i = tokens_.size();
+    tokens_.push_back(std::move(t));
+    for (; i > 0 && tokens_[i - 1].content.size() < tokens_[i].content.size(); --i)
+      std::swap(tokens_[i - 1], tokens_[i]);
+  }
+  bool empty() const { return tokens_.empty(); }
+
+  /// Calls plain(text) for what lies between the tokens and token(id) for each of them, in order.
+  template <class Plain, class Token>
+  void cut(std::string_view text, bool match_special, Plain&& plain, Token&& token) const {
+    std::size_t done = 0;
+    for (std::size_t at = 0; at < text.size();) {
+      const AddedToken* t = may_start(text, at) ? match(text.substr(at)) : nullptr;
+      if (t == nullptr) {
+        ++at;
+        continue;
+      }
+      std::size_t begin = at, end = at + t->content.size();
+      at = end;
+      if (t->special && !match_special) continue;  // passed over as a whole, with any token inside it
+      if (t->lstrip) begin = left_of_spaces(text, done, begin);
+      if (t->rstrip) end = pretokenize::run(text, end, char_class::space);
+      if (done < begin) plain(text.substr(done, begin - done));
+      token(t->id);
+      done = end;
+    }
+    if (done < text.size()) plain(text.substr(done));
+  }
+
+ private:
+  static std::size_t byte(std::string_view text, std::size_t at) { return static_cast<unsigned char>(text[at]); }
+  /// Two bytes are looked at because GPT-NeoX has tokens for two and more spaces, and texts have single ones.
+  bool may_start(std::string_view text, std::size_t at) const {
+    return first_[byte(text, at)] && (at + 1 == text.size() || second_[byte(text, at + 1)]);
+  }
+  const AddedToken* match(std::string_view text) const {
+    for (AddedToken const& t : tokens_)
+      if (text.substr(0, t.content.size()) == t.content) return &t;
+    return nullptr;
+  }
+  static std::size_t left_of_spaces(std::string_view text, std::size_t from, std::size_t at) {
+    while (at > from) {
+      const std::size_t before = previous_code_point(text, at);
+      if (pretokenize::character(text, before).is != char_class::space) break;
+      at = before;
+    }
+    return at;
+  }
+
+  std::vector<AddedToken> tokens_;           // longest first
+  bool first_[256] = {}, second_[256] = {};  // is this the first byte of a token, the second of one?
+};
+
+}  // namespace fauna::inline v0::bpe
