@@ -6,19 +6,17 @@
 #include <fauna/backend/cpuid.hpp>
 #include <fauna/fauna.hpp>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "support/bandwidth.hpp"
+#include "support/peak.hpp"
 #include "support/peer.hpp"
 
 using namespace fauna;
+using bench::median;
 
 namespace {
-
-double median(std::vector<double> v) {
-  std::sort(v.begin(), v.end());
-  return v.empty() ? 0 : v[v.size() / 2];
-}
 
 template <class P> using On = Cpu<P>;
 
@@ -128,6 +126,14 @@ template <int Rows> void skinny(benchmark::State& state) {
 BENCHMARK(skinny<4>)->Name("skinny_4")->Iterations(1);
 BENCHMARK(skinny<8>)->Name("skinny_8")->Iterations(1);
 
+/// llama.cpp with the widest vectors that it says it was compiled for.
+std::string llama_label(bench::Peer const& peer, int threads) {
+  const std::string how = " --threads " + std::to_string(threads);
+  for (const std::string vectors : {"AVX512_BF16", "AVX512", "AVX2"})
+    if (peer.ready().find(vectors + " = 1") != std::string::npos) return "llama.cpp " + vectors + how;
+  return "llama.cpp" + how;
+}
+
 /// SmolLM2-135M in bf16, and llama.cpp with the same weights as a BF16 GGUF file, in turns. FAUNA_SMOLLM2: the folder
 /// that tools/smollm2 made.
 void smollm2(benchmark::State& state, bool prefill) {
@@ -159,7 +165,7 @@ void smollm2(benchmark::State& state, bool prefill) {
   if (ratios.empty()) return;
   state.counters["peer tokens/s"] = tokens / median(theirs);
   state.counters["ratio"] = median(ratios);
-  state.SetLabel("llama.cpp, llama-cpp-python's source, GGML_NATIVE, 2 threads");
+  state.SetLabel(llama_label(peer, model.threads()));
 }
 BENCHMARK_CAPTURE(smollm2, decode, false)->Name("smollm2_decode_bf16")->Iterations(1);
 BENCHMARK_CAPTURE(smollm2, prefill, true)->Name("smollm2_prefill_bf16")->Iterations(1);

@@ -64,7 +64,9 @@ int main(int count, char** arguments) {
     if (full) options = {.steps = 2000, .out = "out"};
     const auto report = fauna::train(model, text, options);
 
-    std::printf("\n%s\n", fauna::generate(model, text, "Love", {.tokens = full ? 500 : 100}).c_str());
+    std::printf("\n%s\n",
+                fauna::generate(model, text, "Love", {.tokens = full ? 500 : 100, .at_end = fauna::context_end::slide})
+                    .c_str());
     std::printf("%lld updates, %.0f tokens/s; loss of the last batch %.3f, of an untrained model %.3f = ln 65\n",
                 report.iterations, report.tokens_per_second, report.loss, 4.174);
     return report.loss < 3 ? 0 : 1;

@@ -35,7 +35,8 @@ class Peer {
     ::close(from[1]);
     ask_ = ::fdopen(to[1], "w");
     answer_ = ::fdopen(from[0], "r");
-    present_ = !line().empty();  // it says when it is ready
+    ready_ = line();
+    present_ = !ready_.empty();
     if (!present_) std::fprintf(stderr, "%s %s did not start: the peer is absent\n", script.c_str(), arguments.c_str());
   }
   Peer(Peer const&) = delete;
@@ -47,6 +48,8 @@ class Peer {
   }
 
   bool present() const { return present_; }
+  /// The line in which it said that it is ready.
+  std::string const& ready() const { return ready_; }
   std::string const& arguments() const { return arguments_; }
   /// Seconds an iteration over a segment of n; `figure` for peers that know several. 0 where it is absent or has died.
   double segment(int n, std::string const& figure = {}) {
@@ -69,7 +72,7 @@ class Peer {
     return s;
   }
 
-  std::string arguments_;
+  std::string arguments_, ready_;
   pid_t child_ = -1;
   std::FILE *ask_ = nullptr, *answer_ = nullptr;
   bool present_ = false;

@@ -19,7 +19,8 @@ namespace {
 template <class Model, class Backend> void run(fauna::CharText const& text, fauna::TrainOptions const& options) {
   fauna::Trained<Model, Backend> model(fauna::seed{1337});
   const auto report = fauna::train(model, text, options);
-  std::printf("\n%s\n", fauna::generate(model, text, "ROMEO:", {.tokens = 500}).c_str());
+  std::printf("\n%s\n",
+              fauna::generate(model, text, "ROMEO:", {.tokens = 500, .at_end = fauna::context_end::slide}).c_str());
   std::printf("%lld updates, %.0f tokens/s, lowest estimate of the validation loss %.4f\n", report.iterations,
               report.tokens_per_second, report.best_val);
 }

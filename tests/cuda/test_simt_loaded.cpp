@@ -26,7 +26,8 @@ TEST_CASE_TEMPLATE("simt: a file's weights in f32 infer as in training", M, Smal
 
 TEST_CASE_TEMPLATE("simt: a file's model decodes as on the reference", M, SmallLlama, SmallGpt) {
   const Files<M> files;
-  const GenerateOptions options{.tokens = 12, .temperature = 0, .chunk = 5, .context = 16};
+  const GenerateOptions options{
+      .tokens = 12, .temperature = 0, .chunk = 5, .context = 16, .at_end = context_end::slide};
   const std::vector<std::vector<int>> prompts{{1, 2, 3, 4, 5, 6, 7, 8, 9}, {3}, {30, 20}};
   const auto ignore = [](int, int) {};
   Trained<M, Ref<float>> reference(seed{1}, 1);

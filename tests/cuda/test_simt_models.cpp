@@ -159,7 +159,8 @@ TEST_CASE("simt: a capture copies activations and gradients from the kernels' me
 
 TEST_CASE("simt: a Llama decodes as on the reference, with a cache") {
   using M = Llama<small>;
-  const GenerateOptions options{.tokens = 20, .temperature = 0, .chunk = 5, .context = 24};
+  const GenerateOptions options{
+      .tokens = 20, .temperature = 0, .chunk = 5, .context = 24, .at_end = context_end::slide};
   const std::vector<std::vector<int>> prompts{{1, 2, 3, 4, 5, 6, 7, 8, 9}, {3}, {30, 20}};
   Trained<M, Ref<float>> reference(seed{9}, 1);
   Trained<M, Kernels> model(seed{9}, 1);

@@ -13,7 +13,7 @@ namespace {
 using Long = Gpt<GptConfig{.layers = 2, .heads = 2, .width = 24, .context = 530, .vocab = 27}>;
 using Short = Gpt<GptConfig{.layers = 2, .heads = 2, .width = 24, .context = 12, .vocab = 27, .bias = false}>;
 constexpr GptNeoXConfig small{
-    .layers = 2, .heads = 2, .width = 24, .hidden = 40, .context = 64, .vocab = 29, .rotary = 4};
+    .layers = 2, .heads = 2, .width = 24, .hidden = 40, .context = 530, .vocab = 29, .rotary = 4};
 using NeoX = GptNeoX<small>;
 /// With products deeper than a block of k.
 using DeepNeoX = GptNeoX<[] {

@@ -12,11 +12,13 @@ namespace {
 using Tied = Llama<[] {
   auto c = test::Tied::config;
   c.hidden = 1100;
+  c.context = 530;
   return c;
 }()>;
 using Untied = Llama<[] {
   auto c = test::Untied::config;
   c.hidden = 1101;
+  c.context = 530;
   return c;
 }()>;
 

@@ -44,8 +44,25 @@ TEST_CASE("bytes that are no cache, or another model's") {
   CHECK(SmallCache::deserialise(bytes).serialise() == bytes);
   CHECK_THROWS_WITH_AS(SmallCache::deserialise("cache"), Contains("no cache"), error);
   CHECK_THROWS_WITH_AS(SmallCache::deserialise(bytes.substr(0, bytes.size() - 1)), Contains("another model"), error);
-  CHECK_THROWS_WITH_AS((Cache<NanoGptCpu, Cpu<>>::deserialise(bytes)), Contains("another model"), error);
+  using Wider = Cache<NanoGptCpu, Cpu<>>;  // and one whose states are as large, of another policy
+  using Other = Cache<Small::model, Cpu<bf16_products>>;
+  CHECK(Other(2, 5).serialise().size() == bytes.size());
+  CHECK_THROWS_WITH_AS(Wider::deserialise(bytes), Contains("no cache of this model"), error);
+  CHECK_THROWS_WITH_AS(Other::deserialise(bytes), Contains("no cache of this model"), error);
+  std::string many = bytes;  // more sequences than any memory holds
+  many[14] = '\x7f';
+  CHECK_THROWS_WITH_AS(SmallCache::deserialise(many), Contains("no cache of this model"), error);
   CHECK_THROWS_AS(SmallCache(0, 5), error);
+}
+
+TEST_CASE_TEMPLATE(
+    "a cache is no longer than the context of its model", M, Small::model,
+    Llama<LlamaConfig{
+        .layers = 1, .heads = 2, .kv_heads = 1, .head_size = 8, .width = 16, .hidden = 16, .context = 12, .vocab = 20}>,
+    GptNeoX<GptNeoXConfig{.layers = 1, .heads = 2, .width = 16, .hidden = 16, .context = 12, .vocab = 20}>) {
+  using C = Cache<M, Cpu<>>;
+  const C fits(1, 12);
+  CHECK_THROWS_WITH_AS(C(1, 13), Contains("no more than the model's context of 12"), error);
 }
 
 TEST_CASE("past the end of the cache is an error that loses nothing") {
@@ -61,7 +78,7 @@ TEST_CASE("past the end of the cache is an error that loses nothing") {
 TEST_CASE("a sampled text depends on its seed, not on its neighbours") {
   Small model(seed{5});
   const std::vector<std::vector<int>> prompts{tokens(3, 1), tokens(7, 2), tokens(2, 3)};
-  const GenerateOptions o{.tokens = 15, .temperature = 1, .seed = 4};
+  const GenerateOptions o{.tokens = 15, .temperature = 1, .seed = 4, .at_end = context_end::slide};
   const auto got = generate_batch(model, prompts, o, [](int, int) {});
   for (std::size_t s = 0; s < prompts.size(); ++s) {
     GenerateOptions own = o;
@@ -73,7 +90,7 @@ TEST_CASE("a sampled text depends on its seed, not on its neighbours") {
 TEST_CASE("stop ids, stop texts, and a listener that has heard enough") {
   Small model(seed{3});
   const CharTokenizer text("abcdefghijklmnopqrstuvwxyz ");
-  const GenerateOptions o{.tokens = 40, .temperature = 1, .top_k = 0, .seed = 9};
+  const GenerateOptions o{.tokens = 40, .temperature = 1, .top_k = 0, .seed = 9, .at_end = context_end::slide};
   const std::string whole = generate(model, text, "abc", o);
   GenerateOptions stops = o;
   stops.stop = {"no such text", whole.substr(20, 3)};

@@ -18,7 +18,7 @@ CharTokenizer const& tokenizer() {
 
 TEST_CASE("the same text for a seed, whatever the thread count") {
   Small one(seed{3}, 1);
-  const GenerateOptions o{.tokens = 40, .temperature = 1, .top_k = 0, .seed = 9};
+  const GenerateOptions o{.tokens = 40, .temperature = 1, .top_k = 0, .seed = 9, .at_end = context_end::slide};
   const std::string text = generate(one, tokenizer(), "abc", o);
   CHECK(text.size() == 43);
   CHECK(text.substr(0, 3) == "abc");
@@ -37,8 +37,8 @@ TEST_CASE("the same text for a seed, whatever the thread count") {
 
 TEST_CASE("more tokens continue the same text") {
   Small model(seed{3});
-  const std::string longer = generate(model, tokenizer(), "the ", {.tokens = 30});
-  CHECK(generate(model, tokenizer(), "the ", {.tokens = 10}) == longer.substr(0, 14));
+  const std::string longer = generate(model, tokenizer(), "the ", {.tokens = 30, .at_end = context_end::slide});
+  CHECK(generate(model, tokenizer(), "the ", {.tokens = 10, .at_end = context_end::slide}) == longer.substr(0, 14));
 }
 
 TEST_CASE("greedy text takes the largest logit of the last `context` tokens") {
@@ -51,10 +51,13 @@ TEST_CASE("greedy text takes the largest logit of the last `context` tokens") {
   int best = 0;
   for (int i = 0; i < 27; ++i)
     best = logits[static_cast<std::size_t>(i)] > logits[static_cast<std::size_t>(best)] ? i : best;
-  const std::string text = generate(model, tokenizer(), prompt, {.tokens = 1, .temperature = 0});
+  const std::string text =
+      generate(model, tokenizer(), prompt, {.tokens = 1, .temperature = 0, .at_end = context_end::slide});
   CHECK(text == prompt + tokenizer().decode(&best, 1));
-  CHECK(generate(model, tokenizer(), prompt, {.tokens = 20, .temperature = 0}).substr(prompt.size()) ==
-        generate(model, tokenizer(), prompt.substr(prompt.size() - 12), {.tokens = 20, .temperature = 0}).substr(12));
+  CHECK(generate(model, tokenizer(), prompt, {.tokens = 20, .temperature = 0, .at_end = context_end::slide})
+            .substr(prompt.size()) == generate(model, tokenizer(), prompt.substr(prompt.size() - 12),
+                                               {.tokens = 20, .temperature = 0, .at_end = context_end::slide})
+                                          .substr(12));
 }
 
 TEST_CASE("a listener hears each piece as it comes") {
@@ -68,7 +71,7 @@ TEST_CASE("a listener hears each piece as it comes") {
 
 TEST_CASE("bytes are tokens too") {
   Trained<Gpt<GptConfig{.layers = 1, .heads = 1, .width = 8, .context = 8, .vocab = 256}>, Cpu<>> model;
-  CHECK(generate(model, ByteTokenizer{}, "\xff", {.tokens = 9}).size() == 10);
+  CHECK(generate(model, ByteTokenizer{}, "\xff", {.tokens = 9, .at_end = context_end::slide}).size() == 10);
 }
 
 TEST_CASE("what cannot be continued") {

@@ -147,7 +147,10 @@ template <class M, class P> void check_batches() {
   const int most = 16, steps = 6, context = 64;
   std::vector<std::vector<int>> prompts, more, texts;
   std::vector<std::vector<float>> logits;
-  fauna::GenerateOptions o{.tokens = 20, .temperature = 0, .context = context};  // some texts outgrow the context
+  fauna::GenerateOptions o{.tokens = 20,
+                           .temperature = 0,
+                           .context = context,
+                           .at_end = fauna::context_end::slide};  // some texts outgrow the context
   for (int s = 0; s < most; ++s) {
     const auto stream = static_cast<std::uint64_t>(s);
     prompts.push_back(some_tokens<M>(1 + s * 29 % 53, 10 + stream));
@@ -215,8 +218,11 @@ template <class M, class P> void check_windows(int context) {
     }
     CHECK(changes > context);
 
-    fauna::GenerateOptions o{
-        .tokens = tokens, .temperature = 0, .repetition_penalty = penalty, .context = context < own ? context : 0};
+    fauna::GenerateOptions o{.tokens = tokens,
+                             .temperature = 0,
+                             .repetition_penalty = penalty,
+                             .context = context < own ? context : 0,
+                             .at_end = context_end::slide};
     for (const int chunk : sizes({1, 7, 512}, {7, 512})) {
       CAPTURE(chunk);
       o.chunk = chunk;

@@ -128,6 +128,9 @@ struct MultiHead : AttentionCore<NHeads, NHeads, Width / NHeads, Drop> {
   using fault = std::conditional_t<Width % NHeads == 0, void, heads_do_not_divide_width<MultiHead, Width, NHeads>>;
 };
 
+/// Rows of Width columns to rows of Width. W_qkv gives rows of [q | k | v], each NHeads heads of Width / NHeads columns
+/// side by side; row i of a sequence attends to its rows 0 to i (Vaswani et al. 2017, equation 1 and section 3.2.2).
+/// Drop acts on attention's weights and on y. Checkpoints hold both matrices transposed, [in, out].
 template <int Width, int NHeads, bool Bias = true, Rate Drop = Rate{}>
 struct CausalAttention
     : with_dropout<Seq<At<"c_attn", StoredAs<conv1d, Linear<Width, 3 * Width, Bias>>>, MultiHead<Width, NHeads, Drop>,

@@ -12,15 +12,20 @@
 
 namespace fauna::inline v0 {
 
+/// Rows of Width columns to rows of Width, with Hidden columns between: y = A(x W_fcᵀ + b) W_projᵀ + b', then dropout
+/// (Vaswani et al. 2017, equation 2, with any activation). Checkpoints hold both matrices transposed, [in, out].
 template <int Width, int Hidden, class Activation = Gelu<Hidden>, bool Bias = true, Rate Drop = Rate{}>
 struct Mlp : with_dropout<Seq<At<"c_fc", StoredAs<conv1d, Linear<Width, Hidden, Bias>>>, Activation,
                               At<"c_proj", StoredAs<conv1d, Linear<Hidden, Width, Bias, residual_normal(0.02F)>>>>,
                           Drop> {};
 
+/// Rows of Width columns to rows of Width; gate and up give rows of [g | u], Hidden columns each, of which A(g) u goes
+/// down (Shazeer 2020, equation 6: silu makes it SwiGLU, gelu GEGLU). Matrices are [out, in], as in the checkpoints.
 template <int Width, int Hidden, activation Form = activation::silu, bool Bias = false>
 struct GatedMlp : Seq<Concat<At<"gate_proj", Linear<Width, Hidden, Bias>>, At<"up_proj", Linear<Width, Hidden, Bias>>>,
                       Gated<Form, Hidden>, At<"down_proj", Linear<Hidden, Width, Bias>>> {};
 
+/// Mlp with biases and without dropout; matrices are [out, in], as in the checkpoints (Black et al. 2022).
 template <int Width, int Hidden, class Activation = Gelu<Hidden>>
 struct NeoXMlp
     : Seq<At<"dense_h_to_4h", Linear<Width, Hidden>>, Activation, At<"dense_4h_to_h", Linear<Hidden, Width>>> {};

@@ -8,6 +8,9 @@
 
 namespace fauna::inline v0 {
 
+/// Rows of NHeads heads of q, KvHeads of k and KvHeads of v, HeadSize columns each, to the same (Su et al. 2021,
+/// equation 34). A row's position is that in its sequence, cached rows before it included; How says which columns of a
+/// head are turned, in which pairs and how fast. It has no weights, and works in place.
 template <int NHeads, int KvHeads, int HeadSize, RopeShape How = RopeShape{}>
 struct Rope : Elementwise<(NHeads + 2 * KvHeads) * HeadSize> {
   static constexpr const char* kind_name = "Rope";

@@ -19,7 +19,8 @@ class Arena {
   /// Places into [base, base + capacity); base must be 64-byte aligned.
   constexpr Arena(void* base, std::size_t capacity) : base_(static_cast<std::byte*>(base)), capacity_(capacity) {}
 
-  /// n elements of T, uninitialised. Throws when the plan was too small: a block took what its plan did not declare.
+  /// n elements of T, uninitialised. Throws when the plan was too small: a call was larger than what was prepared for,
+  /// or a block took what its plan did not declare.
   template <class T> constexpr T* take(std::size_t n) {
     const std::size_t from = at_;
     at_ += aligned(n * sizeof(T));
@@ -27,14 +28,13 @@ class Arena {
     if (base_ == nullptr) return nullptr;
     if (at_ > capacity_)
       fail("arena", "needs " + std::to_string(at_) + " bytes", std::to_string(capacity_) + " planned",
-           "does the block's plan declare all it takes?");
+           "is the call larger than what was prepared for, or does a block take more than its plan declares?");
     return reinterpret_cast<T*>(base_ + from);
   }
   template <class T, int Rows, int Cols> constexpr View<T, Rows, Cols> take_view(int rows = Rows, int cols = Cols) {
     return View<T, Rows, Cols>(take<T>(static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols)), rows, cols);
   }
 
-  constexpr bool measuring() const { return base_ == nullptr; }
   constexpr std::size_t used() const { return at_; }
   /// The most that was ever in use at once.
   constexpr std::size_t high_water() const { return high_; }

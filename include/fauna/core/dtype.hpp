@@ -60,7 +60,6 @@ template <class B> struct packed { std::uint32_t bits{}; };
 
 enum class dtype : int { f64, f32, bf16, f16 };
 
-constexpr int size_of(dtype t) { return t == dtype::f64 ? 8 : t == dtype::f32 ? 4 : 2; }
 constexpr const char* name_of(dtype t) {
   switch (t) {
     case dtype::f64: return "f64";

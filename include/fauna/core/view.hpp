@@ -23,7 +23,6 @@ template <> struct Extent<dyn> {
 template <class T, int Rows, int Cols> class View {
  public:
   using element = T;
-  static constexpr int static_rows = Rows, static_cols = Cols;
 
   constexpr View() = default;
   /// A contiguous block (stride = columns) unless a stride is given.

@@ -1,8 +1,10 @@
 // Cache<M, B>: what sequences carry from call to call, as a value: their keys and values. It can be copied, marked,
 // taken back to a mark, written out and read back.
 #pragma once
+#include <cstdint>
 #include <cstring>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <fauna/backend/memory.hpp>
@@ -11,7 +13,8 @@
 
 namespace fauna::inline v0 {
 
-/// The states of `sequences` sequences of up to `context` rows each; sequence s of a batch uses slot s.
+/// The states of `sequences` sequences of up to `context` rows each, no more than the model was made for; sequence s of
+/// a batch uses slot s.
 template <LanguageModel M, Backend B> class Cache {
   static_assert(state_bytes<M>(Shape{.context = 0}) == 0,
                 "fauna: a state that does not grow with the context cannot be taken back by forgetting rows");
@@ -28,6 +31,10 @@ template <LanguageModel M, Backend B> class Cache {
     if (sequences < 1 || context < 1)
       fail("cache", std::to_string(sequences) + " sequences of " + std::to_string(context) + " rows",
            "at least one of each");
+    if constexpr (requires { M::config.context; })
+      if (context > M::config.context)
+        fail("cache", std::to_string(context) + " rows a sequence",
+             "no more than the model's context of " + std::to_string(M::config.context));
     memory_ = Region(state_bytes<M, scalar>(shape_));
     place();
   }
@@ -67,7 +74,8 @@ template <LanguageModel M, Backend B> class Cache {
   }
 
   Mark mark() const { return lengths_; }
-  /// Goes back to a mark of this cache: later rows are forgotten. A cache of keys and values only forgets how many.
+  /// Goes back to a mark of this cache: later rows are forgotten. A cache of keys and values only forgets how many, so
+  /// a mark holds until its sequence has been taken back below it.
   void rewind(Mark const& to) {
     if (to.size() != lengths_.size())
       fail("cache", "a mark of " + std::to_string(to.size()) + " sequences", std::to_string(lengths_.size()));
@@ -79,11 +87,11 @@ template <LanguageModel M, Backend B> class Cache {
     }
   }
 
-  /// All of it as bytes, for a file or another process of the same model and backend.
+  /// All of it as bytes, for a file or another process of the same model and backend, from the same compiler.
   std::string serialise() const {
     std::string out;
     const auto put = [&out](const void* p, std::size_t n) { out.append(static_cast<const char*>(p), n); };
-    const std::uint64_t head[] = {magic, static_cast<std::uint64_t>(shape_.sequences),
+    const std::uint64_t head[] = {of_type(), static_cast<std::uint64_t>(shape_.sequences),
                                   static_cast<std::uint64_t>(shape_.context), state_bytes<M, scalar>(shape_)};
     put(head, sizeof head);
     put(lengths_.data(), lengths_.size() * sizeof(int));
@@ -94,8 +102,12 @@ template <LanguageModel M, Backend B> class Cache {
   static Cache deserialise(std::string const& in) {
     std::uint64_t head[4] = {};
     if (in.size() >= sizeof head) std::memcpy(head, in.data(), sizeof head);
-    const bool sane = head[0] == magic && head[1] >= 1 && head[1] <= 1U << 20 && head[2] >= 1 && head[2] <= 1U << 30;
-    if (!sane) fail("cache", std::to_string(in.size()) + " bytes that are no cache", "those that serialise() gave");
+    // No more sequences and rows than bytes, so that no size below can overflow.
+    const bool sane = head[0] == of_type() && head[1] >= 1 && head[2] >= 1 && head[1] <= in.size() &&
+                      head[2] <= in.size() && head[1] * head[2] <= in.size();
+    if (!sane)
+      fail("cache", std::to_string(in.size()) + " bytes that are no cache of this model and backend",
+           "those that serialise() gave");
     const Shape shape{.sequences = static_cast<int>(head[1]), .context = static_cast<int>(head[2])};
     const std::size_t lengths = static_cast<std::size_t>(head[1]) * sizeof(int), states = state_bytes<M, scalar>(shape);
     if (head[3] != states || in.size() != sizeof head + lengths + states)
@@ -113,7 +125,12 @@ template <LanguageModel M, Backend B> class Cache {
   }
 
  private:
-  static constexpr std::uint64_t magic = 0x3145484341434146;  // "FACACHE1"
+  /// A hash of the type's name (FNV-1a), which spells the model's whole configuration and the backend's policy.
+  static constexpr std::uint64_t of_type() {
+    std::uint64_t h = 0xcbf29ce484222325;
+    for (const char c : std::string_view(__PRETTY_FUNCTION__)) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+    return h;
+  }
   std::byte* bytes() const { return static_cast<std::byte*>(memory_.data()); }
   void place() {
     Arena a = memory_.arena();

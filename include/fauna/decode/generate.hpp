@@ -17,7 +17,7 @@ namespace fauna::inline v0 {
 /// that is longer than the context is cut by slide alone, and an error otherwise.
 enum class context_end : int { slide, stop, refuse };
 
-/// The defaults are those of nanoGPT's sample.py.
+/// The defaults are those of nanoGPT's sample.py, but that sliding has to be asked for.
 struct GenerateOptions {
   int tokens = 500;
   float temperature = 0.8F;  ///< 0: always the likeliest token
@@ -32,7 +32,7 @@ struct GenerateOptions {
   std::vector<std::string> stop{};  ///< a text ends before one of these
   int chunk = 512;                  ///< rows of a sequence that one call reads at most
   int context = 0;                  ///< rows of a sequence at most; 0: the model's own context
-  context_end at_end = context_end::slide;
+  context_end at_end = context_end::refuse;
 };
 
 namespace generate_detail {

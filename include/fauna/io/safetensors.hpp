@@ -20,10 +20,12 @@ namespace fauna::inline v0 {
 
 static_assert(std::endian::native == std::endian::little, "fauna: safetensors are little-endian");
 
+/// A tensor in a file, or one to be written to it: little-endian, the last dimension contiguous. It does not own
+/// `data`, which a SafeTensors gives for as long as it exists, at any alignment.
 struct SafeTensor {
   std::string name{}, dtype{};  ///< dtype as the format spells it: "F32", "BF16", ...
   std::vector<std::size_t> shape{};
-  const std::byte* data = nullptr;
+  const std::byte* data = nullptr;  ///< [bytes]
   std::size_t bytes = 0;
 
   std::size_t elements() const {
@@ -230,6 +232,9 @@ class SafeTensors {
   using Metadata = safetensors_detail::Metadata;
 
   SafeTensors() = default;
+  /// Maps the files and reads their headers. A directory is read as its model.safetensors, or else as its
+  /// model.safetensors.index.json; shards stand beside their index. Throws, naming the file and the tensor, where a
+  /// file is missing or cut short or is not in the format, a name comes twice, or an index and its shards disagree.
   explicit SafeTensors(std::string const& path) : path_(path) {
     namespace d = safetensors_detail;
     const bool directory = d::is_directory(path);
@@ -424,7 +429,9 @@ std::string safetensors_header(std::string const& path, std::vector<T>& tensors,
 }
 
 /// Writes a file under a temporary name and renames it. `bytes(t)` gives a tensor's bytes when their turn has come, for
-/// tensors that are made while they are written.
+/// tensors that are made while they are written. Throws for a tensor whose dtype the format does not have or whose
+/// bytes are not those of its shape, for a name that comes twice or is not UTF-8, and where the disk refuses; what
+/// stood at `path` is then as it was.
 template <class T, class Bytes>
 void write_safetensors(std::string const& path, std::vector<T> tensors, safetensors_detail::Metadata const& metadata,
                        Bytes&& bytes) {
@@ -434,6 +441,7 @@ void write_safetensors(std::string const& path, std::vector<T> tensors, safetens
   for (auto const& t : tensors) out.write(bytes(t), t.bytes);
   out.commit();
 }
+/// The same for tensors whose `data` are there already.
 inline void write_safetensors(std::string const& path, std::vector<SafeTensor> tensors,
                               safetensors_detail::Metadata const& metadata = {}) {
   write_safetensors(path, static_cast<std::vector<SafeTensor>&&>(tensors), metadata,

@@ -12,14 +12,16 @@
 
 namespace fauna::inline v0 {
 
+/// The defaults are those of the smallest GPT-2 (Radford et al. 2019, section 2.3 and table 2, and the hparams.json
+/// that was published with it), but for the activation.
 struct GptConfig {
   int layers = 12;
-  int heads = 12;
-  int width = 768;
-  int context = 1024;
-  int vocab = 50257;
-  bool bias = true;
-  float dropout = 0;
+  int heads = 12;      ///< of a layer; they divide width
+  int width = 768;     ///< columns of the residual stream; the MLP has four times as many inside
+  int context = 1024;  ///< rows of the position table: the most tokens of a sequence
+  int vocab = 50257;   ///< rows of the token table
+  bool bias = true;    ///< in linear layers and norms
+  float dropout = 0;   ///< share of activations dropped in training, in [0, 1)
   activation act = activation::gelu;
 };
 

@@ -12,18 +12,19 @@
 
 namespace fauna::inline v0 {
 
+/// The defaults are those of Pythia 70M, in its published config.json.
 struct GptNeoXConfig {
   int layers = 6;
-  int heads = 8;
-  int width = 512;
-  int hidden = 2048;
-  int context = 2048;
-  int vocab = 50304;
-  int rotary = 16;  ///< columns of each head that are turned
-  double base = 10000;
-  float epsilon = 1e-5F;
-  bool parallel = true;  ///< else as in GPT-2: the MLP reads what attention was added to
-  bool tied = false;
+  int heads = 8;          ///< of a layer; they divide width
+  int width = 512;        ///< columns of the residual stream
+  int hidden = 2048;      ///< columns inside the MLP
+  int context = 2048;     ///< most tokens of a sequence; no weight depends on it
+  int vocab = 50304;      ///< rows of the token table, those that pad it included
+  int rotary = 16;        ///< columns of each head that are turned
+  double base = 10000;    ///< of the rotary frequencies (Su et al. 2021, section 3.2.2)
+  float epsilon = 1e-5F;  ///< what the norms add to the variance
+  bool parallel = true;   ///< else as in GPT-2: the MLP reads what attention was added to
+  bool tied = false;      ///< the head is the token table
   activation act = activation::gelu;
 };
 

@@ -12,21 +12,22 @@
 
 namespace fauna::inline v0 {
 
+/// The defaults are those of Llama 2 7B, in its published config.json.
 struct LlamaConfig {
   int layers = 32;
-  int heads = 32;
-  int kv_heads = 32;
-  int head_size = 128;
-  int width = 4096;
-  int hidden = 11008;
-  int context = 4096;
-  int vocab = 32000;
-  double base = 10000;
-  RopeScaling scaling{};
-  bool tied = false;
-  float epsilon = 1e-5F;
+  int heads = 32;               ///< of queries, in a layer
+  int kv_heads = 32;            ///< of keys and of values; they divide heads
+  int head_size = 128;          ///< columns of a head; heads times this need not be width
+  int width = 4096;             ///< columns of the residual stream
+  int hidden = 11008;           ///< columns inside the MLP, of each of its two halves
+  int context = 4096;           ///< most tokens of a sequence; no weight depends on it
+  int vocab = 32000;            ///< rows of the token table
+  double base = 10000;          ///< of the rotary frequencies (Su et al. 2021, section 3.2.2)
+  RopeScaling scaling{};        ///< of the same, for contexts beyond the first training's
+  bool tied = false;            ///< the head is the token table
+  float epsilon = 1e-5F;        ///< what the norms add to the mean square
   bool attention_bias = false;  ///< of all four projections
-  bool mlp_bias = false;
+  bool mlp_bias = false;        ///< of all three
   activation act = activation::silu;
 };
 

@@ -29,11 +29,7 @@ template <class P, isa T, unsigned Tag> struct clip<Cpu<P, T, Tag>> {
       double sum = 0;
       for (const std::size_t end = piece + piece_count(segments + i, 1); piece < end; ++piece) sum += sums[piece];
       total += sum;
-      if (states)
-        states[i] = !segments[i].trainable ? gradient_state::frozen
-                    : sum == 0             ? gradient_state::zero
-                    : std::isfinite(sum)   ? gradient_state::finite
-                                           : gradient_state::not_finite;
+      if (states) states[i] = state_of(segments[i], sum);
     }
     return std::sqrt(total);
   }

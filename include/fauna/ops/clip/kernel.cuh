@@ -66,11 +66,7 @@ template <Device B> struct clip<B> {
     for (int i = 0; i < n; ++i) {
       const double sum = squares[static_cast<std::size_t>(i)];
       total += sum;
-      if (states)
-        states[i] = !segments[i].trainable ? gradient_state::frozen
-                    : sum == 0             ? gradient_state::zero
-                    : std::isfinite(sum)   ? gradient_state::finite
-                                           : gradient_state::not_finite;
+      if (states) states[i] = state_of(segments[i], sum);
     }
     return std::sqrt(total);
   }

@@ -3,6 +3,8 @@
 //   norm = √ Σ g² over all trainable segments      coefficient = min(1, max_norm / (norm + 1e-6))
 // The gradients are not rewritten: the optimizer takes the coefficient as gradient_scale.
 #pragma once
+#include <cmath>
+
 #include <fauna/core/backend.hpp>
 #include <fauna/ops/adamw/segment.hpp>
 
@@ -10,6 +12,14 @@ namespace fauna::inline v0 {
 
 /// What a segment's gradient looks like: `zero` means that every element is, `not_finite` that one is not.
 enum class gradient_state : unsigned char { frozen, zero, finite, not_finite };
+
+/// Of a segment whose squares sum to `sum`, in which none has underflowed or overflowed.
+constexpr gradient_state state_of(Segment<float> const& s, double sum) {
+  return !s.trainable         ? gradient_state::frozen
+         : sum == 0           ? gradient_state::zero
+         : std::isfinite(sum) ? gradient_state::finite
+                              : gradient_state::not_finite;
+}
 
 /// What to multiply gradients by, so that their norm is at most max_norm; 1 where max_norm is 0 (off).
 constexpr double clip_coefficient(double max_norm, double norm) {

@@ -13,22 +13,10 @@ template <class P, isa T, unsigned Tag> struct cross_entropy<Cpu<P, T, Tag>> {
   static constexpr int W = B::lanes;
   using vec = simd::vfloat<W>;
 
-  /// Rows whose logits are held at once: a power of two, at least 32, else the most that 32 MB hold. Of the vocabulary
-  /// alone, so that the sums over rows in dw keep their shape.
-  static constexpr int chunk_rows(int vocab) {
-    int rows = 32;
-    while (rows < 65536 && 2LL * rows * padded(vocab) * static_cast<long long>(sizeof(float)) <= 32LL << 20) rows *= 2;
-    return rows;
-  }
-
+  static constexpr int chunk_rows(int vocab) { return logits_rows(padded(vocab), 32LL << 20); }
   static constexpr std::size_t workspace(int rows, int cols, int vocab, int threads) {
     const int n = rows < chunk_rows(vocab) ? rows : chunk_rows(vocab);
-    std::size_t product = gemm<B>::workspace(n, vocab, cols, threads);
-    const std::size_t dx = gemm<B>::workspace(n, cols, vocab, threads),
-                      dw = gemm<B>::workspace(vocab, cols, n, threads);
-    product = dx > product ? dx : product;
-    product = dw > product ? dw : product;
-    return aligned(static_cast<std::size_t>(n) * static_cast<std::size_t>(padded(vocab)) * sizeof(float)) + product;
+    return logits_workspace<gemm<B>>(n, cols, vocab, padded(vocab), threads);
   }
 
   template <class E, int V, int C>

@@ -57,21 +57,10 @@ template <bool Gradient> struct CrossEntropy {
 }  // namespace kernels
 
 template <Device B> struct cross_entropy<B> {
-  /// Rows whose logits are held at once: a power of two from 32 on, as many as the policy gives memory to. Of the
-  /// vocabulary alone, so that the sums over rows in dw keep their shape.
-  static constexpr int chunk_rows(int vocab) {
-    long long rows = 32;
-    while (rows < 65536 && 2 * rows * vocab * static_cast<long long>(sizeof(float)) <= B::logits_bytes) rows *= 2;
-    return static_cast<int>(rows);
-  }
+  static constexpr int chunk_rows(int vocab) { return logits_rows(vocab, B::logits_bytes); }
   static constexpr std::size_t workspace(int rows, int cols, int vocab, int threads) {
     const int n = rows < chunk_rows(vocab) ? rows : chunk_rows(vocab);
-    std::size_t product = gemm<B>::workspace(n, vocab, cols, threads);
-    const std::size_t dx = gemm<B>::workspace(n, cols, vocab, threads),
-                      dw = gemm<B>::workspace(vocab, cols, n, threads);
-    product = dx > product ? dx : product;
-    product = dw > product ? dw : product;
-    return aligned(static_cast<std::size_t>(n) * static_cast<std::size_t>(vocab) * sizeof(float)) + product;
+    return logits_workspace<gemm<B>>(n, cols, vocab, vocab, threads);
   }
 
   template <class E, int V, int C>

@@ -26,6 +26,24 @@ template <class B> struct cross_entropy {
                 "fauna: no cross_entropy for this backend: include <fauna/ops/cross_entropy/cpu.hpp> or ref.hpp");
 };
 
+/// Rows whose logits are held at once, `stride` floats each: a power of two from 32 on, as many as `bytes` hold. Of the
+/// vocabulary alone, so that the sums over rows in dw keep their shape.
+constexpr int logits_rows(int stride, long long bytes) {
+  long long rows = 32;
+  while (rows < 65536 && 2 * rows * stride * static_cast<long long>(sizeof(float)) <= bytes) rows *= 2;
+  return static_cast<int>(rows);
+}
+
+/// Bytes for a chunk of `rows` rows of logits, `stride` floats each, beside the largest workspace of its three
+/// products.
+template <class Gemm> constexpr std::size_t logits_workspace(int rows, int cols, int vocab, int stride, int threads) {
+  std::size_t product = Gemm::workspace(rows, vocab, cols, threads);
+  const std::size_t dx = Gemm::workspace(rows, cols, vocab, threads), dw = Gemm::workspace(vocab, cols, rows, threads);
+  product = dx > product ? dx : product;
+  product = dw > product ? dw : product;
+  return aligned(static_cast<std::size_t>(rows) * static_cast<std::size_t>(stride) * sizeof(float)) + product;
+}
+
 /// Throws unless every target is `ignore` or lies in [0, vocab).
 inline void check_targets(const char* op, const int* targets, int ignore, int rows, int vocab) {
   for (int r = 0; r < rows; ++r)
