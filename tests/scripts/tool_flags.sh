@@ -48,8 +48,18 @@ says 'no checkpoint of fauna' sample "$fauna"
 says "the model 'gpt3', expected a model directory, a checkpoint, or one of nanogpt-cpu" type gpt3
 says "the word 'more' is one too many" type gpt2 more
 says "the word '2' is one too many" type gpt2 --n-layer 1 2
-says '--help lists' nothing
-says '--help lists'
+verbs='expected train, sample, generate, logits, perplexity, compare, export, explain, type'
+says "unknown verb generat, $verbs: did you mean generate?" generat x
+says "unknown verb nothing, $verbs: did you mean " nothing
+says "the flag --bogus and no verb, $verbs" --bogus
+says "no verb, $verbs: tools/fauna --help lists"
+# Before anything is compiled or read: there is no model here.
+mkdir plain
+says 'temperature -1.000000, expected 0' generate plain --prompt a --temperature=-1
+says 'top-p 0.000000, expected in (0, 1]' generate plain --prompt a --top-p 0
+says 'min-p 2.000000, expected 0' sample plain --min-p 2
+says 'repetition penalty 0.000000, expected 1' sample plain --repetition-penalty 0
+says 'an empty stop text' generate plain --prompt a --stop ''
 printf 'x' >one.txt
 says 'a text of length 1' train --data one.txt
 

@@ -140,6 +140,10 @@ stops = [text[9:11], "=\n[not, this]", text[7:9]]
 first = min(text.index(s, 5) for s in stops if s in text[5:])
 assert said_by(*generate, *(word for s in stops for word in ("--stop", s))) == text[:first], (text, stops)
 refused(["an empty stop text"], *generate, "--stop", "")
+refusal = subprocess.run([fauna, *map(str, generate), "--at-context-end", "refuse", "--max-new-tokens", "99"],
+                         capture_output=True, text=True, check=False)
+assert refusal.returncode != 0 and refusal.stdout == "", refusal  # the prompt comes with the first piece
+assert said_by("generate", spoken, "--prompt", "zebra", "--max-new-tokens", 0) == "zebra"
 drawn = [said_by(*generate, "--temperature", 1, "--num-samples", 3, "--seed", s) for s in (1, 1, 2)]
 assert drawn[0] == drawn[1] != drawn[2] and drawn[0].count("---------------") == 2, drawn
 
@@ -151,3 +155,56 @@ for row, target in zip(rows_of(corpus), corpus[1:]):
 wanted = f"20 tokens in windows of 32: loss {sum(losses) / 20:.4f}, perplexity {math.exp(sum(losses) / 20):.4f}"
 assert wanted in said_by("perplexity", spoken, work / "corpus.txt"), (wanted, said_by("perplexity", spoken, work / "corpus.txt"))
 refused(["--context 33", "at most 32"], "perplexity", spoken, work / "corpus.txt", "--context", 33)
+
+# What cannot be used is said before anything is compiled.
+unusable = work / "unusable"
+shutil.copytree(spoken, unusable)
+tokenizer = json.loads((spoken / "tokenizer.json").read_text())
+tokenizer["model"]["type"] = "Unigram"
+(unusable / "tokenizer.json").write_text(json.dumps(tokenizer))
+for words in (("generate", unusable, "--prompt", "a"), ("perplexity", unusable, work / "corpus.txt")):
+    status, said = run(*words)
+    assert status != 0 and "Unigram" in said and "program is there" not in said and "compil" not in said, said
+
+# A template that is not in its own file; then ChatML, and a reference's text, ids, logits and greedy tokens beside ours.
+refused(["no chat_template.jinja"], *generate, "--chat")
+(spoken / "tokenizer_config.json").write_text(json.dumps({"model_max_length": 32, "chat_template": "{{ messages }}"}))
+refused(["tokenizer_config.json has the template, under the key chat_template", "chat_template.jinja"], *generate, "--chat")
+(spoken / "chat_template.jinja").write_text("{{'<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n'}}")
+chat = json.loads((spoken / "tokenizer.json").read_text())
+chat["model"]["vocab"] = {c: i for i, c in enumerate(letters[:27])}
+chat["added_tokens"] = [{"id": 27 + i, "content": c, "single_word": False, "lstrip": False, "rstrip": False,
+                         "normalized": False, "special": True} for i, c in enumerate(["<|im_start|>", "<|im_end|>"])]
+(spoken / "tokenizer.json").write_text(json.dumps(chat))
+spelt = "BuserabCBassistant"  # B and C are the two added tokens; no token is there for a line break
+rows = rows_of(spelt)
+best = sorted(rows[-1])
+case = {"prompt": "ab", "text": "<|im_start|>user\nab<|im_end|>\n<|im_start|>assistant\n", "ids": [letters.index(c) for c in spelt],
+        "greedy": [rows[-1].index(best[-1])], "gaps": [best[-1] - best[-2]]}
+assert case["gaps"][0] > 1e-3, case
+
+
+def compared(change, add=0.0):
+    values = array.array("f", [x for row in rows for x in row])
+    values[40] += add
+    head = json.dumps({"logits": {"dtype": "F32", "shape": [len(rows), 29], "data_offsets": [0, 4 * len(values)]}}).encode()
+    (work / "golden.safetensors").write_bytes(struct.pack("<Q", len(head)) + head + values.tobytes())
+    (work / "golden.json").write_text(json.dumps([case | change]))
+    return run("compare", spoken, work / "golden.json")
+
+
+status, said = compared({})
+assert status == 0 and "1 of 1 prompts equal the reference's in the chat template, 1 in its ids" in said, said
+assert ", rounding" in said and "1 of 1 texts equal the reference's, 0 wrong" in said, said
+largest = max(abs(x) for row in rows for x in row)
+for change, add, words in (({"text": "<|im_start|>user\nab<|im_end|>\n"}, 0, "0 of 1 prompts equal"),
+                           ({"prompt": "ba"}, 0, "0 of 1 prompts equal"),
+                           ({"ids": case["ids"][:-1] + [3]}, 0, "0 in its ids"),
+                           ({}, 1e-3 * largest, "NOT rounding"),
+                           ({"greedy": [(case["greedy"][0] + 1) % 29]}, 0, "1 wrong")):
+    status, said = compared(change, add)
+    assert status == 1 and words in said, (change, add, status, said)
+status, said = compared({"ids": case["ids"][1:]})
+assert status == 1 and "golden.safetensors has logits of F32 [18, 29]" in said, said
+status, said = compared({"ids": [29]})
+assert status == 1 and "golden.json has the id 29" in said, said

@@ -8,7 +8,9 @@
 #include <algorithm>
 #include <variant>
 
+#include <fauna/decode/sampling.hpp>
 #include <fauna/io/safetensors.hpp>
+#include <fauna/text/bpe.hpp>
 #include <fauna/text/chars.hpp>
 #include <fauna/train/checkpoint.hpp>
 
@@ -147,6 +149,13 @@ void check_texts(settings::Generate const& s) {
   whole("chunk", s.chunk, 1);
   whole("context", s.context, 0, 1000000000);
   one_of("at-context-end", s.at_context_end, {"stop", "slide", "refuse"});
+  for (std::string const& stop : s.stop)
+    if (stop.empty()) fauna::fail("fauna", "--stop with an empty stop text", "at least a character");
+  // Of one token; the constructor says what is wrong with the rest.
+  (void)fauna::Sampler(1, {.temperature = static_cast<float>(s.temperature),
+                           .top_p = static_cast<float>(s.top_p),
+                           .min_p = static_cast<float>(s.min_p),
+                           .repetition_penalty = static_cast<float>(s.repetition_penalty)});
 }
 
 [[noreturn]] void sample(tool::Verb const& verb, std::string const& from, settings::Sample const& s) {
@@ -186,9 +195,12 @@ tool::Described described(std::string const& from) {
   tool::become(program, flags);
 }
 
+/// Says what is wrong with the tokenizer before anything is compiled.
 void require_tokenizer(std::string const& directory) {
-  if (!tool::fs::exists(directory + "/tokenizer.json"))
+  const std::string path = directory + "/tokenizer.json";
+  if (!tool::fs::exists(path))
     fauna::fail("fauna", directory + " has no tokenizer.json", "the tokenizer that the model was trained with");
+  (void)fauna::Bpe::from_file(path);
 }
 
 [[noreturn]] void logits(tool::Verb const& verb, std::string const& from) {
@@ -227,6 +239,8 @@ void require_tokenizer(std::string const& directory) {
   verb.apply(s);
   check_run(s.dtype, s.threads);
   if (!tool::fs::exists(file)) fauna::fail("fauna compare", "there is no file " + file, "a reference's tokens");
+  (void)tool::read_config(directory);
+  require_tokenizer(directory);
   infer("compare", directory, s.dtype, {file}, settings::arguments(s));
 }
 
@@ -277,6 +291,20 @@ tool::Described named_model(tool::Verb const& verb, std::string const& name, std
   return tool::describe(with_flags(verb, c));
 }
 
+/// Says what is wrong with words that name no verb.
+[[noreturn]] void refuse_verb(std::vector<tool::Verb*> const& verbs, std::string const& word) {
+  std::string all, nearest;
+  for (tool::Verb* v : verbs) {
+    const std::string name = (*v)->get_name();
+    all += (all.empty() ? "" : ", ") + name;
+    if (nearest.empty() || tool::distance(name, word) < tool::distance(nearest, word)) nearest = name;
+  }
+  if (word.empty() || word[0] == '-')
+    fauna::fail("fauna", (word.empty() ? "" : "the flag " + word + " and ") + std::string("no verb"), all,
+                "tools/fauna --help lists verbs and flags");
+  fauna::fail("fauna", "unknown verb " + word, all, "did you mean " + nearest + '?');
+}
+
 int run(int n, char** words) {
   CLI::App app("Train small language models, sample from them, and look at them. Each model is compiled first.");
   app.name("tools/fauna")->require_subcommand(1)->set_help_flag("");
@@ -307,7 +335,7 @@ int run(int n, char** words) {
   perplexity_verb->add_option("model", directory, "a model directory")->type_name("DIR")->required();
   perplexity_verb->add_option("text", file, "a text, UTF-8")->type_name("FILE")->required();
   perplexity_verb.add(settings::Perplexity{}, training);
-  tool::Verb compare_verb(app, "compare", "decode greedily and compare with a reference's tokens");
+  tool::Verb compare_verb(app, "compare", "compare template, ids, logits and greedy texts with a reference's");
   compare_verb->add_option("model", directory, "a model directory")->type_name("DIR")->required();
   compare_verb->add_option("golden", file, "what tools/oracles/smollm2.py writes")->type_name("FILE")->required();
   compare_verb.add(settings::Compare{}, training);
@@ -328,18 +356,22 @@ int run(int n, char** words) {
   }
   explain_verb.add(settings::Explain{}, training);
 
+  const std::vector<tool::Verb*> verbs = {&train_verb,   &sample_verb, &generate_verb, &logits_verb, &perplexity_verb,
+                                          &compare_verb, &export_verb, &explain_verb,  &type_verb};
+  const auto require_known = [&verbs] {
+    bool any = false;
+    for (tool::Verb* v : verbs)
+      if (v->chosen()) v->require_known(), any = true;
+    return any;
+  };
   try {
     app.parse(n, words);
   } catch (CLI::ParseError const& e) {
     if (e.get_exit_code() == 0) return app.exit(e);
-    for (tool::Verb* v : {&train_verb, &sample_verb, &generate_verb, &logits_verb, &perplexity_verb, &compare_verb,
-                          &export_verb, &explain_verb, &type_verb})
-      if (v->chosen()) v->require_known();
+    if (!require_known()) refuse_verb(verbs, n > 1 ? words[1] : "");
     fauna::fail("fauna", e.what(), {}, "tools/fauna --help lists verbs and flags");
   }
-  for (tool::Verb* v : {&train_verb, &sample_verb, &generate_verb, &logits_verb, &perplexity_verb, &compare_verb,
-                        &export_verb, &explain_verb, &type_verb})
-    if (v->chosen()) v->require_known();
+  require_known();
 
   if (train_verb.chosen()) train(train_verb);
   if (sample_verb.chosen()) sample(sample_verb, checkpoint);

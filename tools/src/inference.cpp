@@ -46,13 +46,9 @@ void write_npy(std::string const& path, std::vector<float> const& values, std::s
   file.commit();
 }
 
-int logits(settings::Logits const& s, std::string const& directory) {
-  const std::vector<int> ids = token_list("--tokens", s.tokens);
-  const int n = static_cast<int>(ids.size()), chunk = s.decode ? 1 : static_cast<int>(s.chunk);
-  if (n > Model::config.context)
-    fauna::fail("logits", std::to_string(n) + " tokens",
-                "at most the context of " + std::to_string(Model::config.context));
-  Loaded model(fauna::SafeTensors(directory), threads_of(s.threads));
+/// The logits of some tokens, [tokens, vocab], read so many at once.
+std::vector<float> logits_of(Loaded& model, std::vector<int> const& ids, int chunk) {
+  const int n = static_cast<int>(ids.size());
   model.prepare_inference({.sequences = 1, .length = chunk < n ? chunk : n, .context = n});
   fauna::Cache<Model, Backend> cache(1, n);
   std::vector<float> y(ids.size() * vocab);
@@ -61,16 +57,41 @@ int logits(settings::Logits const& s, std::string const& directory) {
     model.logits(cache, fauna::Batch::uniform(1, rows, ids.data() + from),
                  fauna::Matrix<float>(y.data() + static_cast<std::ptrdiff_t>(from) * vocab, rows, vocab));
   }
-  write_npy(s.out, y, ids.size(), vocab);
+  return y;
+}
+
+int logits(settings::Logits const& s, std::string const& directory) {
+  const std::vector<int> ids = token_list("--tokens", s.tokens);
+  const int n = static_cast<int>(ids.size());
+  if (n > Model::config.context)
+    fauna::fail("logits", std::to_string(n) + " tokens",
+                "at most the context of " + std::to_string(Model::config.context));
+  Loaded model(fauna::SafeTensors(directory), threads_of(s.threads));
+  write_npy(s.out, logits_of(model, ids, s.decode ? 1 : static_cast<int>(s.chunk)), ids.size(), vocab);
   std::printf("wrote %s: [%d, %d]\n", s.out.c_str(), n, vocab);
   return 0;
+}
+
+/// Throws: there is no template where it is looked for.
+[[noreturn]] void no_template(std::string const& directory) {
+  const std::string path = directory + "/tokenizer_config.json";
+  if (fauna::safetensors_detail::exists(path)) {
+    const std::string text = fauna::read_file(path);
+    fauna::JsonReader in(text, path);
+    in.enter_object();
+    for (std::string key; in.next_key(key); in.skip())
+      if (key == "chat_template")
+        fauna::fail("chat", path + " has the template, under the key chat_template",
+                    directory + "/chat_template.jinja: a template is read from there alone",
+                    "write the key's text into that file");
+  }
+  fauna::fail("chat", directory + " has no chat_template.jinja", "a model for chat");
 }
 
 /// The prompt in ChatML, the one template that is known, or an error.
 std::string in_template(std::string const& directory, std::string const& prompt) {
   const std::string path = directory + "/chat_template.jinja";
-  if (!fauna::safetensors_detail::exists(path))
-    fauna::fail("chat", directory + " has no chat_template.jinja", "a model for chat");
+  if (!fauna::safetensors_detail::exists(path)) no_template(directory);
   std::string text = fauna::read_file(path);
   for (std::size_t at = text.find("\\n"); at != std::string::npos; at = text.find("\\n", at)) text.replace(at, 2, "\n");
   if (text.find("'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>'") == std::string::npos)
@@ -85,10 +106,10 @@ std::string in_template(std::string const& directory, std::string const& prompt)
 
 int generate(settings::Generate const& s, std::string const& directory, std::vector<int> const& stop_ids) {
   const auto tokenizer = fauna::Bpe::from_file(directory + "/tokenizer.json");
-  Loaded model(fauna::SafeTensors(directory), threads_of(s.threads));
   std::string prompt = tool::prompt_of(s);
   if (s.chat) prompt = in_template(directory, prompt);
   const auto ids = tokenizer.encode(prompt, {.match_special = s.special || s.chat, .add_special = !s.chat});
+  Loaded model(fauna::SafeTensors(directory), threads_of(s.threads));
   tool::write_texts(model, tokenizer, ids, stop_ids, s, s.chat ? "" : prompt);
   return 0;
 }
@@ -119,15 +140,16 @@ int perplexity(settings::Perplexity const& s, std::string const& directory, std:
   return 0;
 }
 
-/// Greedy texts beside those of a reference: a JSON list of {"prompt", "ids", "greedy", "gaps"}. Where they part, the
-/// reference's two best logits must have been closer than what two orders of summation can differ by.
-int compare(settings::Compare const& s, std::string const& directory, std::string const& file) {
-  constexpr double tie = 1e-4;
-  struct Case {
-    std::string prompt{};
-    std::vector<int> ids{}, greedy{};
-    std::vector<double> gaps{};
-  };
+/// A prompt, and what a reference makes of it: the text in the chat template, its ids, the greedy tokens after them,
+/// and the difference of the two best logits at each of these.
+struct Case {
+  std::string prompt{}, text{};
+  std::vector<int> ids{}, greedy{};
+  std::vector<double> gaps{};
+};
+
+/// A JSON list of {"prompt", "text", "ids", "greedy", "gaps"}.
+std::vector<Case> read_cases(std::string const& file) {
   const std::string text = fauna::read_file(file);
   fauna::JsonReader in(text, file);
   std::vector<Case> cases;
@@ -144,14 +166,62 @@ int compare(settings::Compare const& s, std::string const& directory, std::strin
       else if (key == "greedy") list(c.greedy, [&] { return static_cast<int>(in.integer()); });
       else if (key == "gaps") list(c.gaps, [&] { return in.number(); });
       else if (key == "prompt") c.prompt = in.string();
+      else if (key == "text") c.text = in.string();
       else in.skip();
     }
-    if (c.ids.empty() || c.greedy.empty() || c.gaps.size() != c.greedy.size())
-      fauna::fail("compare", file + " has a case without ids, greedy tokens or gaps", "all three");
+    if (c.text.empty() || c.ids.empty() || c.greedy.empty() || c.gaps.size() != c.greedy.size())
+      fauna::fail("compare", file + " has a case without text, ids, greedy tokens or gaps", "all four");
+    for (const int id : c.ids)
+      if (id < 0 || id >= vocab)
+        fauna::fail("compare", file + " has the id " + std::to_string(id), "one of " + std::to_string(vocab));
     cases.push_back(c);
   }
   in.end();
+  if (cases.empty()) fauna::fail("compare", file + " has no case", "at least one");
+  return cases;
+}
+
+/// Are the logits of some tokens those of a safetensors file, but for what two orders of summation can differ by?
+bool same_logits(Loaded& model, std::vector<int> const& ids, std::string const& file) {
+  constexpr double rounding = 1e-4;  // of the largest logit
+  const std::vector<float> got = logits_of(model, ids, static_cast<int>(ids.size()));
+  const fauna::SafeTensors reference(file);
+  const fauna::SafeTensor* t = reference.find("logits");
+  if (t == nullptr || t->shape != std::vector<std::size_t>{ids.size(), vocab})
+    fauna::fail("compare", file + " has " + (t == nullptr ? "no tensor logits" : "logits of " + t->text()),
+                "logits of [" + std::to_string(ids.size()) + ", " + std::to_string(vocab) + "]: the first case's");
+  std::vector<float> want(got.size());
+  fauna::read_floats(*t, 0, want.size(), want.data());
+  double worst = 0, largest = 0;
+  bool numbers = true;  // a NaN is no difference to std::max
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    const double difference = std::abs(static_cast<double>(got[i]) - static_cast<double>(want[i]));
+    numbers = numbers && std::isfinite(difference);
+    worst = std::max(worst, difference);
+    largest = std::max(largest, std::abs(static_cast<double>(want[i])));
+  }
+  const bool same = numbers && worst <= rounding * largest;
+  std::printf("logits of the first prompt's %zu tokens: largest difference %.2g of %.3g, %s\n", ids.size(), worst,
+              largest, same ? "rounding" : "NOT rounding");
+  return same;
+}
+
+/// A reference's cases: the chat template's text, its ids, the first case's logits (in the file of the same name that
+/// ends in .safetensors) and the greedy texts. Where these part, the reference's two best logits must have been closer
+/// than what two orders of summation can differ by.
+int compare(settings::Compare const& s, std::string const& directory, std::string const& file) {
+  constexpr double tie = 1e-4;
+  const std::vector<Case> cases = read_cases(file);
+  const auto tokenizer = fauna::Bpe::from_file(directory + "/tokenizer.json");
+  std::size_t texts = 0, tokenized = 0;
+  for (Case const& c : cases) {
+    texts += in_template(directory, c.prompt) == c.text;
+    tokenized += tokenizer.encode(c.text, {.add_special = false}) == c.ids;
+  }
+  std::printf("%zu of %zu prompts equal the reference's in the chat template, %zu in its ids\n", texts, cases.size(),
+              tokenized);
   Loaded model(fauna::SafeTensors(directory), threads_of(s.threads));
+  const bool logits = same_logits(model, cases[0].ids, file.substr(0, file.rfind('.')) + ".safetensors");
   std::size_t equal = 0, wrong = 0;
   for (Case const& c : cases) {
     const int all = static_cast<int>(c.ids.size() + c.greedy.size());
@@ -171,7 +241,7 @@ int compare(settings::Compare const& s, std::string const& directory, std::strin
                 allowed ? "a tie" : "NOT a tie", c.prompt.c_str());
   }
   std::printf("%zu of %zu texts equal the reference's, %zu wrong\n", equal, cases.size(), wrong);
-  return wrong == 0 ? 0 : 1;
+  return texts == cases.size() && tokenized == cases.size() && logits && wrong == 0 ? 0 : 1;
 }
 
 int run(int n, char** arguments) {

@@ -49,12 +49,14 @@ void write_texts(T& model, Text const& text, std::vector<int> const& ids, std::v
                                                                     : fauna::context_end::stop};
   for (long i = 0; i < s.num_samples; ++i) {
     o.sample = static_cast<std::uint64_t>(i);
-    std::fputs(shown.c_str(), stdout);
-    fauna::generate_text(model, text, ids, o, [](std::string const& piece) {
-      std::fputs(piece.c_str(), stdout);
+    std::string before = shown;  // until the first piece comes, so that an error stands alone
+    const auto write = [&before](std::string const& piece) {
+      std::fputs((before + piece).c_str(), stdout);
       std::fflush(stdout);
-    });
-    std::puts(i + 1 < s.num_samples ? "\n---------------" : "");
+      before.clear();
+    };
+    fauna::generate_text(model, text, ids, o, write);
+    write(i + 1 < s.num_samples ? "\n---------------\n" : "\n");
   }
 }
 
