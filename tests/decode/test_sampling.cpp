@@ -1,12 +1,16 @@
-// Sampling against a plain oracle: sort everything, then apply the three rules in order.
+// Sampling against a plain oracle: sort everything, then apply the three rules in order; and against the reference
+// library with all five rules (tools/oracles/sampling.py).
 #include <doctest/doctest.h>
 
 #include <algorithm>
 #include <cmath>
 #include <fauna/decode/sampling.hpp>
+#include <fauna/io/file.hpp>
+#include <fauna/io/json.hpp>
 #include <limits>
 #include <numeric>
 #include <set>
+#include <string>
 #include <vector>
 
 using namespace fauna;
@@ -52,7 +56,94 @@ std::vector<float> random_logits(int n, std::uint64_t seed, bool ties) {
   return l;
 }
 
+/// One case of tests/golden/sampling.json.
+struct Case {
+  Sampling how;
+  std::vector<float> logits;
+  std::vector<int> seen, kept;        // kept: by rank
+  std::vector<double> probabilities;  // of those kept
+};
+
+void read(JsonReader& in, Case& c) {
+  const auto list = [&in](auto& into) {
+    in.enter_array();
+    while (in.next_item()) into.push_back(static_cast<typename std::decay_t<decltype(into)>::value_type>(in.number()));
+  };
+  in.enter_object();
+  for (std::string key; in.next_key(key);) {
+    if (key == "penalty") c.how.repetition_penalty = static_cast<float>(in.number());
+    else if (key == "temperature") c.how.temperature = static_cast<float>(in.number());
+    else if (key == "top_k") c.how.top_k = static_cast<int>(in.integer());
+    else if (key == "top_p") c.how.top_p = static_cast<float>(in.number());
+    else if (key == "min_p") c.how.min_p = static_cast<float>(in.number());
+    else if (key == "logits") list(c.logits);
+    else if (key == "seen") list(c.seen);
+    else if (key == "kept") list(c.kept);
+    else if (key == "probabilities") list(c.probabilities);
+    else FAIL("sampling.json: unknown key " << key);
+  }
+}
+
+std::vector<Case> golden_cases() {
+  const std::string path = FAUNA_SOURCE_DIR "/tests/golden/sampling.json", text = read_file(path);
+  std::vector<Case> cases;
+  JsonReader in(text, path);
+  in.enter_array();
+  while (in.next_item()) read(in, cases.emplace_back());
+  in.end();
+  return cases;
+}
+
 }  // namespace
+
+TEST_CASE("penalty, temperature, top-k, top-p, min-p: the reference library's tokens and probabilities") {
+  const std::vector<Case> cases = golden_cases();
+  REQUIRE(cases.size() == 200);
+  int compared = 0;
+  const int draws = 2000;
+  for (std::size_t number = 0; number < cases.size(); ++number) {
+    CAPTURE(number);
+    Case const& c = cases[number];
+    REQUIRE(c.probabilities.size() == c.kept.size());
+    const int n = static_cast<int>(c.logits.size());
+    std::vector<double> probability(c.logits.size());
+    for (std::size_t i = 0; i < c.kept.size(); ++i)
+      probability[static_cast<std::size_t>(c.kept[i])] = c.probabilities[i];
+    Sampler sampler(n, c.how);
+    for (std::uint64_t position = 0; position < draws; ++position) {
+      const Key key{5, number};
+      const int token = sampler(c.logits.data(), key, position, c.seen.data(), c.seen.size());
+      if (position == 0) {
+        std::vector<int> kept;
+        for (int i = 0; i < sampler.kept(); ++i) kept.push_back(sampler.kept(i));
+        if ((c.how.top_k > 0 && c.how.top_k < n) || c.how.top_p < 1) CHECK(kept == c.kept);
+        else CHECK(std::set<int>(kept.begin(), kept.end()) == std::set<int>(c.kept.begin(), c.kept.end()));
+      }
+      // A draw is a number below 1, the token the one in whose part of the sum of probabilities it falls. The file's
+      // seven digits and f32 weights are off by less than 1e-5: nearer than that to a border is anyone's.
+      const Philox r = key.words(position);
+      const double u = static_cast<double>((std::uint64_t{r[1]} << 32 | r[0]) >> 11) * 0x1p-53;
+      double before = 0;
+      for (int i = 0; i < sampler.kept() && sampler.kept(i) != token; ++i)
+        before += probability[static_cast<std::size_t>(sampler.kept(i))];
+      const double after = before + probability[static_cast<std::size_t>(token)];
+      compared += u > before - 1e-5 && u < after + 1e-5;
+    }
+  }
+  CHECK(compared == 200 * draws);
+}
+
+TEST_CASE("min-p keeps what is exactly at its bound") {
+  // exp(-0) = 1 is the one weight that is exact: the two largest are equal.
+  const std::vector<float> logits{0, 2, 2, -1};
+  for (const Sampling how : {Sampling{1, 0, 1, 1}, Sampling{1, 3, 1, 1}}) {
+    Sampler s(4, how);
+    s(logits.data(), Key{}, 0);
+    REQUIRE(s.kept() == 2);
+    CHECK(s.kept(0) == 1);
+    CHECK(s.kept(1) == 2);
+  }
+}
 
 TEST_CASE("the kept tokens are exactly those of the oracle, ties included") {
   for (const int n : {1, 2, 3, 10, 65, 1000})
@@ -153,6 +244,10 @@ TEST_CASE("settings and logits that mean nothing are refused") {
   CHECK_THROWS_WITH_AS(Sampler(3, {1, -1}), Contains("top-k -1"), error);
   CHECK_THROWS_WITH_AS(Sampler(3, {1, 0, 0}), Contains("top-p"), error);
   CHECK_THROWS_WITH_AS(Sampler(3, {1, 0, 1.5F}), Contains("top-p"), error);
+  for (const float bad : {-0.1F, 1.1F, std::nanf(""), inf})
+    CHECK_THROWS_WITH_AS(Sampler(3, {1, 0, 1, bad}), Contains("[sampling] min-p"), error);
+  for (const float bad : {0.0F, -1.0F, std::nanf(""), inf})
+    CHECK_THROWS_WITH_AS(Sampler(3, {1, 0, 1, 0, bad}), Contains("[sampling] repetition penalty"), error);
   Sampler s(3);
   const float nan[3]{0, std::nanf(""), 1}, full[3]{0, inf, 1}, none[3]{-inf, -inf, -inf};
   CHECK_THROWS_WITH_AS(s(nan, Key{}, 0), Contains("logit 1 is NaN"), error);
