@@ -190,7 +190,7 @@ template <int W, int S, class V> FAUNA_INLINE void transpose(V* r) {
     if ((i & S) == 0) exchange<S>(r[i], r[i + S], std::make_integer_sequence<int, W>{});
   if constexpr (2 * S < W) transpose<W, 2 * S>(r);
 }
-/// r[l][i] = element p + l of row i, zero for rows that are not there: W elements of `rows` <= W rows.
+/// r[l][i] = element l of row i, for W elements and W rows; zero from row `rows` on.
 template <int W, class V, class E>
 FAUNA_INLINE void read_transposed(V* r, const E* at, std::ptrdiff_t stride, int rows) {
   FAUNA_UNROLL
