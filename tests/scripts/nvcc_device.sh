@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# nvcc_device.sh SOURCE WORK NVCC FILE [WORD...]: FILE becomes a program for the oldest and for the newest architecture
+# nvcc_device.sh SOURCE WORK NVCC WHAT [WORD...]: WHAT becomes a program for the oldest and for the newest architecture
 # that nvcc knows, in one compilation that makes the host's code once, and no kernel of it spills a register on either.
-# Without a device it is run to see that it says so: WORD... are its arguments. With --no-run it is not run.
+# A file is compiled by nvcc; another name is built as the target example_cuda_WHAT of the project with FAUNA_CUDA=ON.
+# Without a device the program is run to see that it says so: WORD... are its arguments. With --no-run it is not run.
 set -euo pipefail
-source=$1 work=$2 nvcc=$3 file=$4
+source=$1 work=$2 nvcc=$3 what=$4
 shift 4
 if [[ ! -x $nvcc ]]; then
   echo "no nvcc here: skipped"
@@ -13,10 +14,23 @@ mkdir -p "$work"
 known=$("$nvcc" --list-gpu-code | grep -oE '[0-9]+' | sort -n)
 oldest=$(head -1 <<<"$known") newest=$(tail -1 <<<"$known")
 log=$work/log
+said=(-Xptxas -v -Xcompiler "-Wall,-Wextra")
 # The oldest as an intermediate language too, which a device in between translates.
-"$nvcc" -std=c++20 --expt-relaxed-constexpr -gencode "arch=compute_$oldest,code=[sm_$oldest,compute_$oldest]" \
-  -gencode "arch=compute_$newest,code=sm_$newest" -Xptxas -v -Xcompiler -Wall,-Wextra \
-  "-I$source/include" "$file" -o "$work/program" -lcublasLt >"$log" 2>&1 || {
+compile_file() {
+  program=$work/program
+  "$nvcc" -std=c++20 --expt-relaxed-constexpr -gencode "arch=compute_$oldest,code=[sm_$oldest,compute_$oldest]" \
+    -gencode "arch=compute_$newest,code=sm_$newest" "${said[@]}" "-I$source/include" "$what" -o "$program" -lcublasLt
+}
+build_target() {
+  program=$work/build/examples/cuda/$what
+  rm -rf "$work/build"
+  cmake -G Ninja -S "$source" -B "$work/build" --log-level=NOTICE -DFAUNA_CUDA=ON -DFAUNA_TESTS=OFF -DFAUNA_TOOLS=OFF \
+    "-DCMAKE_CUDA_COMPILER=$nvcc" "-DCMAKE_CUDA_ARCHITECTURES=$oldest;$newest-real" "-DCMAKE_CUDA_FLAGS=${said[*]}" \
+    -DCMAKE_BUILD_TYPE=Release
+  cmake --build "$work/build" --target "example_cuda_$what"
+}
+if [[ -f $what ]]; then build=compile_file; else build=build_target; fi
+$build >"$log" 2>&1 || {
   cat "$log"
   exit 1
 }
@@ -36,7 +50,7 @@ if [[ $spills || $warnings ]]; then
 fi
 ((failed == 0)) || exit 1
 [[ ${1:-} != --no-run ]] || exit 0
-if said=$("$work/program" "$@" 2>&1); then
+if said=$("$program" "$@" 2>&1); then
   echo "ran on a device: ${said##*$'\n'}"
 else
   echo "$said"

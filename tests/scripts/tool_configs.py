@@ -83,15 +83,15 @@ def any_family():
 def llama():
     f = "llama_untied"
     taken(f, {}, "fauna::Llama<fauna::LlamaConfig{.layers = 2, .heads = 4, .kv_heads = 2, .head_size = 6, .width = 24, "
-          ".hidden = 40, .context = 32, .vocab = 29, .base = 10000.0, .tied = false, .epsilon = 1e-05F}>")
+          ".hidden = 40, .context = 32, .vocab = 29}>")
     taken(f, {"num_key_value_heads": None, "head_dim": ...}, ".kv_heads = 4, .head_size = 6,")
     taken(f, {"mlp_bias": True, "attention_bias": True}, ".attention_bias = true, .mlp_bias = true")
     taken(f, {"hidden_act": "gelu_new", "tie_word_embeddings": True}, ".tied = true", "activation::gelu_tanh")
-    taken(f, OLD | {"rope_scaling": None}, ".base = 500000.0, .tied")
-    taken(f, OLD | {"rope_scaling": {"type": "linear", "factor": 2}}, ".base = 500000.0, .scaling", "::linear, .factor = 2.0}")
-    wanted = "::llama3, .factor = 32.0, .low = 1.0, .high = 4.0, .original = 8192}"
+    taken(f, OLD | {"rope_scaling": None, "rms_norm_eps": 1e-6}, ".vocab = 29, .base = 500000.0, .epsilon = 1e-06F}>")
+    taken(f, OLD | {"rope_scaling": {"type": "linear", "factor": 2}}, ".base = 500000.0, .scaling = {.kind", "::linear, .factor = 2.0, .original = 8192}}>")
+    wanted = "::llama3, .factor = 32.0, .original = 8192}"
     taken(f, OLD | {"rope_scaling": {"rope_type": "llama3"} | LLAMA3}, ".base = 500000.0, .scaling", wanted)
-    taken(f, rope(rope_type="llama3", **LLAMA3), ".base = 10000.0, .scaling", wanted)
+    taken(f, rope(rope_type="llama3", **LLAMA3 | {"low_freq_factor": 2}), ".vocab = 29, .scaling", ".factor = 32.0, .low = 2.0, .orig")
     for kind in ("yarn", "dynamic", "longrope"):
         refused(f, rope(rope_type=kind, factor=4.0), f'rope_parameters.rope_type = "{kind}", expected one of default, linear, llama3')
         refused(f, OLD | {"rope_scaling": {"type": kind, "factor": 4.0}}, f'rope_scaling.type = "{kind}", expected one of')
@@ -123,11 +123,11 @@ def llama():
 def gpt_neox():
     f = "gpt_neox"
     taken(f, {}, "fauna::GptNeoX<fauna::GptNeoXConfig{.layers = 2, .heads = 2, .width = 24, .hidden = 40, .context = 32, "
-          ".vocab = 29, .rotary = 4, .base = 10000.0, .epsilon = 1e-05F, .parallel = true, .tied = false, .act = fauna::activation::gelu}>")
+          ".vocab = 29, .rotary = 4}>")
     wide = {"hidden_size": 64}
-    taken(f, wide | {"rope_parameters": ..., "rotary_pct": 0.5, "rotary_emb_base": 77}, ".rotary = 16, .base = 77.0,")
-    taken(f, wide | {"rope_parameters": ...}, ".rotary = 8, .base = 10000.0,")
-    taken(f, wide | rope(), ".rotary = 8, .base = 10000.0,")  # the family's own quarter
+    taken(f, wide | {"rope_parameters": ..., "rotary_pct": 0.5, "rotary_emb_base": 77}, ".rotary = 16, .base = 77.0}>")
+    taken(f, wide | {"rope_parameters": ...}, ".rotary = 8}>")
+    taken(f, wide | rope(), ".rotary = 8}>")  # the family's own quarter
     taken(f, {"use_parallel_residual": False, "hidden_act": "gelu_fast"}, ".parallel = false", "gelu_tanh")
     for part in (0.01, 0.25, 2):
         refused(f, {"rope_parameters": ..., "rotary_pct": part}, (f"rotary_pct = {part}, expected a part of the 12 columns", "turn in pairs"))
@@ -140,8 +140,8 @@ def gpt_neox():
 def gpt2():
     f = "gpt2"
     taken(f, {"n_inner": 96}, "fauna::Gpt<fauna::GptConfig{.layers = 2, .heads = 3, .width = 24, .context = 32, .vocab = 29, "
-          ".bias = true, .act = fauna::activation::gelu_tanh}>")
-    taken(f, {"activation_function": "gelu"}, ".bias = true}>")
+          ".act = fauna::activation::gelu_tanh}>")
+    taken(f, {"activation_function": "gelu"}, ".vocab = 29}>")
     for field, value, known in [("scale_attn_by_inverse_layer_idx", True, "false"), ("scale_attn_weights", False, "true"),
                                 ("reorder_and_upcast_attn", True, "false"), ("tie_word_embeddings", False, "true"),
                                 ("add_cross_attention", True, "false"), ("n_inner", 64, "96"), ("layer_norm_epsilon", 1e-6, "1e-05")]:

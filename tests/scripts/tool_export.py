@@ -116,6 +116,26 @@ assert json.loads((out / "config.json").read_text()) == {
     "resid_pdrop": 0.1, "embd_pdrop": 0.1, "attn_pdrop": 0.1, "bos_token_id": None, "eos_token_id": None}
 assert logits(work / "run/last.safetensors") != logits(work / "run")  # of other steps: these bits can differ
 
+# A family that a config.json names: trained, gone on with, sampled from, and exported as the model that it is.
+tiny = work / "tiny"
+tiny.mkdir()
+(tiny / "config.json").write_text(json.dumps({
+    "model_type": "llama", "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 1, "hidden_size": 16,
+    "intermediate_size": 24, "max_position_embeddings": 16, "vocab_size": 999, "mlp_bias": True, "rope_theta": 500.5,
+    "rope_scaling": {"rope_type": "llama3", "factor": 8, "low_freq_factor": 1.5, "high_freq_factor": 3,
+                     "original_max_position_embeddings": 8}}))
+training = ("train", "--data", "text.txt", "--out-dir", "llama", "--batch-size", 4, "--eval-interval", 10, "--eval-iters", 2)
+said = succeeds(*training, "--model", tiny, "--max-iters", 20)
+assert "30 different ones: the vocabulary" in said, said
+refused("no --model: llama/last.safetensors says which model it holds", *training, "--model", tiny, "--init-from", "resume")
+refused("--n-layer for llama/last.safetensors", *training, "--n-layer", 2, "--init-from", "resume")
+assert "21 updates" in said and "25 updates" in succeeds(*training, "--init-from", "resume", "--max-iters", 24)
+assert len(succeeds("sample", "llama", "--num-samples", 1, "--max-new-tokens", 7, "--start", text[0])) >= 8
+exports(work / "llama")
+same_logits(work / "llama")
+described = succeeds("type", work / "llama")
+assert described == succeeds("type", work / "llama_exported") and ".vocab = 30, .base = 500.5, .scaling = {" in described, described
+
 damaged = bytearray((work / "run/last.safetensors").read_bytes())
 damaged[-1] ^= 1
 (work / "damaged.safetensors").write_bytes(damaged)

@@ -64,22 +64,24 @@ printf 'x' >one.txt
 says 'a text of length 1' train --data one.txt
 
 prints '.layers = 4, .heads = 4, .width = 128, .context = 64, .vocab = 65, .bias = false}>' type
-prints '.layers = 48, .heads = 25, .width = 1600, .context = 1024, .vocab = 50257, .bias = true, .act = ' type gpt2-xl
-prints '.layers = 12, .heads = 6, .width = 768, .context = 1024, .vocab = 100, .bias = true, .dropout = 0.125F, .act = ' \
+prints '.layers = 48, .heads = 25, .width = 1600, .context = 1024, .vocab = 50257, .act = ' type gpt2-xl
+prints '.layers = 12, .heads = 6, .width = 768, .context = 1024, .vocab = 100, .dropout = 0.125F, .act = ' \
   type gpt2 --n-head 6 --vocab-size 100 --dropout 0.125
 prints 'fauna::Llama<fauna::LlamaConfig{.layers = 16, .heads = 32, .kv_heads = 8, .head_size = 64, .width = 2048, .hidden = 8192, '\
-'.context = 131072, .vocab = 128256, .base = 500000.0, .scaling = fauna::RopeScaling{.kind = fauna::rope_scaling::llama3, '\
-'.factor = 32.0, .low = 1.0, .high = 4.0, .original = 8192}, .tied = true, .epsilon = 1e-05F}>' type llama-3.2-1b
+'.context = 131072, .vocab = 128256, .base = 500000.0, .scaling = {.kind = fauna::rope_scaling::llama3, '\
+'.factor = 32.0, .original = 8192}, .tied = true}>' type llama-3.2-1b
 prints 'fauna::GptNeoX<fauna::GptNeoXConfig{.layers = 36, .heads = 40, .width = 5120, .hidden = 20480, ' type pythia-12b
 for model in llama-2-7b llama-3-8b tinyllama-1.1b smollm2-135m; do prints 'fauna::Llama<' type $model; done
 for size in 70m 160m 410m 1b 1.4b 2.8b 6.9b; do prints 'fauna::GptNeoX<' type pythia-$size; done
 says '--n-layer for llama-2-7b, expected structural flags with' type llama-2-7b --n-layer 3
-says '--vocab-size for pythia-70m, expected structural flags with' explain pythia-70m --vocab-size 3
+says '--n-embd for pythia-70m, expected structural flags with' train --model pythia-70m --n-embd 64
+says "the model 'llama', expected a model directory, a checkpoint, or one of nanogpt-cpu" train --data text.txt --model llama
+prints '.vocab = 300, .rotary = 16}>' type pythia-70m --vocab-size 300
 prints '.layers = 3,' type --n-layer 2 --n-layer 3
-prints '.bias = true' type --bias
-prints '.bias = true' type --bias=True
+prints '.vocab = 65}>' type --bias
+prints '.vocab = 65}>' type --bias=True
 prints '.bias = false' type gpt2 --bias False
-for flag in --n-layer --n-head --n-embd --block-size --bias --dropout --data --out-dir --init-from --dtype --threads \
+for flag in --model --n-layer --n-head --n-embd --block-size --bias --dropout --data --out-dir --init-from --dtype --threads \
   --seed --max-iters --batch-size --gradient-accumulation-steps --learning-rate --decay-lr --schedule --warmup-iters \
   --lr-decay-iters --min-lr --weight-decay --beta1 --beta2 --grad-clip --eval-interval --eval-iters --eval-only \
   --log-interval --always-save-checkpoint --start --num-samples --max-new-tokens --temperature --top-k --top-p \

@@ -1,7 +1,7 @@
 // Flags on their way from the launcher to the program that it starts.
 #include <doctest/doctest.h>
 
-#include "../../tools/src/settings.hpp"
+#include <tools/src/settings.hpp>
 
 using doctest::Contains;
 

@@ -66,8 +66,8 @@ TEST_CASE("everything comes back: weights, moments, progress, names") {
 TEST_CASE("the head alone says which model and which characters") {
   Saved s;
   const CheckpointHead head = read_checkpoint_head(s.path);
-  CHECK(gpt_config(head.config).width == 24);
-  CHECK(gpt_config(head.config).dropout == 0.1F);
+  CHECK(config_from<GptConfig>(head.config).width == 24);
+  CHECK(config_from<GptConfig>(head.config).dropout == 0.1F);
   CHECK(CharTokenizer(head.alphabet).vocab() == 27);
   CHECK(head.progress.iteration == 3);
   CHECK(head.progress.best_val == 3.5);
@@ -232,8 +232,8 @@ TEST_CASE("a flipped bit anywhere is found, and the model stays as it was") {
   damaged(replaced("\"fauna.iteration\":\"3\"", "\"fauna.iteration\":\"4\""));
   damaged(replaced("optimizer.exp_avg.transformer.h.0.ln_1", "optimizer.exp_avg.transformer.h.0.ln_9"));
   damaged(replaced("\\u000a", "\\u000A"));  // the same alphabet, in other bytes
-  write_file(bad, replaced("\"fauna.version\":\"1\"", "\"fauna.version\":\"2\""));
-  CHECK_THROWS_WITH_AS(read_checkpoint_head(bad), Contains("has version 2, expected version 1"), error);
+  write_file(bad, replaced("\"fauna.version\":\"2\"", "\"fauna.version\":\"3\""));
+  CHECK_THROWS_WITH_AS(read_checkpoint_head(bad), Contains("has version 3, expected version 2"), error);
 }
 
 TEST_CASE("another model's checkpoint: what differs, with both shapes") {
@@ -294,22 +294,4 @@ TEST_CASE("a full disk: an error, and the checkpoint before it stays") {
   CHECK(WEXITSTATUS(status) == 0);
   CHECK(read_file(s.path) == before);
   CHECK(s.folder.names().size() == 1);
-}
-
-TEST_CASE("configs as text") {
-  const GptConfig c = test::SmallGpt::config;
-  CHECK(to_text(c) ==
-        "gpt layers=2 heads=2 width=24 context=12 vocab=27 bias=1 dropout_millionths=100000 activation=gelu");
-  CHECK(to_text(gpt_config(to_text(c))) == to_text(c));
-  CHECK(cpp_type(c) ==
-        "fauna::Gpt<fauna::GptConfig{.layers = 2, .heads = 2, .width = 24, .context = 12, .vocab = 27, "
-        ".bias = true, .dropout = 0.1F}>");
-  CHECK(
-      cpp_type(NanoGptCpu::config) ==
-      "fauna::Gpt<fauna::GptConfig{.layers = 4, .heads = 4, .width = 128, .context = 64, .vocab = 65, .bias = false}>");
-  for (const char* wrong :
-       {"", "gpt", "llama layers=2",
-        "gpt layers=2 heads=2 width=24 context=12 vocab=27 bias=1 dropout_millionths=0 activation=tanh",
-        "gpt layers=2 heads=2 width=24 context=12 vocab=27 bias=1 dropout_millionths=0 activation=gelu; evil"})
-    CHECK_THROWS_AS(gpt_config(wrong), error);
 }

@@ -19,10 +19,9 @@ namespace tool {
 namespace fs = std::filesystem;
 inline const fs::path root = FAUNA_ROOT;
 
-/// A model as source text, and what its driver needs beside it.
+/// A model as source text, and the header that has its type.
 struct Described {
-  std::string type{}, include{};      ///< the header that has the type
-  std::vector<long long> stop_ids{};  ///< tokens that end a text
+  std::string type{}, include{};
 };
 
 /// Says on stderr what is being done, so that stdout holds the result alone.

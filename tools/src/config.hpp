@@ -3,9 +3,6 @@
 #pragma once
 #include <sys/stat.h>
 
-#include <cmath>
-#include <cstdio>
-#include <cstdlib>
 #include <initializer_list>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -14,7 +11,6 @@
 #include <string>
 #include <vector>
 
-#include <fauna/core/activation.hpp>
 #include <fauna/core/error.hpp>
 #include <fauna/io/file.hpp>
 
@@ -146,42 +142,6 @@ class Agreed {
  private:
   double value_ = 0;
   std::string from_;
-};
-
-/// The text of a designated initialiser, member by member.
-class Initialiser {
- public:
-  Initialiser& word(const char* name, std::string const& value) {
-    text_ += (text_.empty() ? "." : ", .") + std::string(name) + " = " + value;
-    return *this;
-  }
-  Initialiser& activation(const char* name, fauna::activation a) {
-    return word(name, std::string("fauna::activation::") + fauna::name_of(a));
-  }
-  Initialiser& whole(const char* name, int value) { return word(name, std::to_string(value)); }
-  Initialiser& flag(const char* name, bool value) { return word(name, value ? "true" : "false"); }
-  Initialiser& real(const char* name, double value) {
-    return word(name, shortest(value, [](const char* s) { return std::strtod(s, nullptr); }));
-  }
-  Initialiser& single(const char* name, float value) {
-    return word(name, shortest(value, [](const char* s) { return std::strtof(s, nullptr); }) + 'F');
-  }
-  /// "Type{...}"
-  std::string of(std::string const& type) const { return type + '{' + text_ + '}'; }
-
- private:
-  /// The fewest digits that read back as the same number.
-  template <class T, class F> static std::string shortest(T value, F read) {
-    char text[40];
-    int digits = 1;
-    do std::snprintf(text, sizeof text, "%.*g", digits, static_cast<double>(value));
-    while (read(text) != value && ++digits <= 17);
-    std::string s = text;
-    if (s.find('e') != std::string::npos && value >= 1 && value < 1e9)  // 500000.0, not 5e+05
-      std::snprintf(text, sizeof text, "%.1f", static_cast<double>(value)), s = text;
-    return s.find_first_of(".e") == std::string::npos ? s + ".0" : s;
-  }
-  std::string text_;
 };
 
 }  // namespace tool

@@ -4,9 +4,12 @@
 #include <cstdio>
 #include <fauna/models/explain.hpp>
 #include <fauna/ops/cpu.hpp>
+#include <tools/src/main.hpp>
 #include <tools/src/settings.hpp>
 
-int main(int n, char** arguments) {
+namespace {
+
+int run(int n, char** arguments) {
   settings::Explain s;
   settings::read(s, n - 1, arguments + 1);
   const int context = s.context > 0 ? static_cast<int>(s.context) : Model::config.context;
@@ -21,4 +24,9 @@ int main(int n, char** arguments) {
   std::printf("memory of a training step: %d x %d tokens, AdamW, %s, %d thread%s\n%s", shape.sequences, context,
               s.dtype.c_str(), threads, threads > 1 ? "s" : "",
               fauna::to_text(fauna::plan<Model, Backend>(shape)).c_str());
+  return 0;
 }
+
+}  // namespace
+
+int main(int n, char** arguments) { return tool::main_of(run, n, arguments); }

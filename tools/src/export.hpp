@@ -44,10 +44,14 @@ inline void export_model(std::string const& from, std::string const& to) {
   std::vector<Exported> tensors = exported(file);
   if (!directory) {
     const fauna::CheckpointHead head = fauna::checkpoint::read_head(file);
-    const fauna::GptConfig c = checkpoint_config(from, head.config);
-    config = gpt2_config(c);
-    metadata.emplace_back("alphabet", head.alphabet);   // a character for each id
-    const std::size_t n = c.bias ? 0 : tensors.size();  // the reference has a bias for every weight but the embeddings
+    const AnyConfig c = checkpoint_config(from, head.config);
+    config = std::visit([](auto const& some) { return reference_config(some); }, c);
+    for (const char* none : {"bos_token_id", "eos_token_id"}) config[none] = nullptr;
+    config["dtype"] = "float32";
+    metadata.emplace_back("alphabet", head.alphabet);  // a character for each id
+    const auto* gpt = std::get_if<fauna::GptConfig>(&c);
+    const bool bare = gpt != nullptr && !gpt->bias;  // the reference has a bias for every weight but the embeddings
+    const std::size_t n = bare ? tensors.size() : 0;
     for (std::size_t i = 0; i < n; ++i)
       if (std::string name = tensors[i].name; name != "transformer.wte.weight" && name != "transformer.wpe.weight")
         tensors.emplace_back(name.replace(name.rfind("weight"), 6, "bias"), std::vector{tensors[i].shape.back()},

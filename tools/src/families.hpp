@@ -1,42 +1,27 @@
-// What a config.json describes, as a C++ type: a function a family that fills its config, one that writes a config as
-// source, and one entry in the list of read_config.
+// Configs of every family from a config.json, and a config.json from them: two functions a family, and one entry in the
+// list of read_config.
 #pragma once
+#include <fauna/models/config_text.hpp>
+#include <fauna/models/gpt.hpp>
 #include <fauna/models/gpt_neox.hpp>
-#include <fauna/models/gpt_text.hpp>
 #include <fauna/models/llama.hpp>
-#include <tools/src/compile.hpp>
 #include <tools/src/config.hpp>
+#include <variant>
 
 namespace tool {
 
-inline Described describe(fauna::GptConfig const& c) { return {fauna::cpp_type(c), "fauna/models/gpt.hpp"}; }
+/// A config of any family.
+using AnyConfig = std::variant<fauna::GptConfig, fauna::LlamaConfig, fauna::GptNeoXConfig>;
 
-inline Described describe(fauna::LlamaConfig const& c) {
-  Initialiser i;
-  i.whole("layers", c.layers).whole("heads", c.heads).whole("kv_heads", c.kv_heads).whole("head_size", c.head_size);
-  i.whole("width", c.width).whole("hidden", c.hidden).whole("context", c.context).whole("vocab", c.vocab);
-  i.real("base", c.base);
-  if (fauna::RopeScaling const& r = c.scaling; r.kind != fauna::rope_scaling::none) {
-    const bool linear = r.kind == fauna::rope_scaling::linear;
-    Initialiser scaling;
-    scaling.word("kind", linear ? "fauna::rope_scaling::linear" : "fauna::rope_scaling::llama3");
-    scaling.real("factor", r.factor);
-    if (!linear) scaling.real("low", r.low).real("high", r.high).whole("original", r.original);
-    i.word("scaling", scaling.of("fauna::RopeScaling"));
-  }
-  i.flag("tied", c.tied).single("epsilon", c.epsilon);
-  if (c.attention_bias) i.flag("attention_bias", true);
-  if (c.mlp_bias) i.flag("mlp_bias", true);
-  if (c.act != fauna::LlamaConfig{}.act) i.activation("act", c.act);
-  return {"fauna::Llama<" + i.of("fauna::LlamaConfig") + '>', "fauna/models/llama.hpp"};
-}
-
-inline Described describe(fauna::GptNeoXConfig const& c) {
-  Initialiser i;
-  i.whole("layers", c.layers).whole("heads", c.heads).whole("width", c.width).whole("hidden", c.hidden);
-  i.whole("context", c.context).whole("vocab", c.vocab).whole("rotary", c.rotary).real("base", c.base);
-  i.single("epsilon", c.epsilon).flag("parallel", c.parallel).flag("tied", c.tied).activation("act", c.act);
-  return {"fauna::GptNeoX<" + i.of("fauna::GptNeoXConfig") + '>', "fauna/models/gpt_neox.hpp"};
+/// The model of a checkpoint, out of the line of text in which it says what it holds.
+template <std::size_t I = 0> AnyConfig checkpoint_config(std::string const& path, std::string const& line) {
+  if (line.empty())
+    fauna::fail("fauna", path + " does not say which model it holds", "one made by fauna train",
+                "CheckpointHead::config is for fauna::to_text of its config");
+  using C = std::variant_alternative_t<I, AnyConfig>;
+  if constexpr (I + 1 < std::variant_size_v<AnyConfig>)
+    if (line.substr(0, line.find(' ')) != C::names.family) return checkpoint_config<I + 1>(path, line);
+  return fauna::config_from<C>(line);
 }
 
 inline std::map<std::string, fauna::activation> const& activations() {
@@ -47,6 +32,23 @@ inline std::map<std::string, fauna::activation> const& activations() {
       {"relu", activation::relu},          {"relu2", activation::relu_squared},
       {"silu", activation::silu},          {"swish", activation::silu}};
   return all;
+}
+
+/// The name of an activation in the reference's list.
+inline std::string reference_name(fauna::activation a) {
+  using fauna::activation;
+  static const std::map<activation, std::string> all{{activation::gelu, "gelu"},
+                                                     {activation::gelu_tanh, "gelu_new"},
+                                                     {activation::silu, "silu"},
+                                                     {activation::relu, "relu"},
+                                                     {activation::relu_squared, "relu2"}};
+  return all.at(a);
+}
+/// A float as the double of its shortest text: 0.1, not 0.10000000149.
+inline double shortest(float v) {
+  double d = 0;
+  fauna::number_text::parse(fauna::number_text::of(v), d);
+  return d;
 }
 
 /// Rotary positions, as transformers 5 (rope_parameters) and 4 (rope_scaling and fields beside it) write them.
@@ -101,7 +103,7 @@ inline int head_size(Config const& c, const char* heads_field, int heads, int wi
   return width / heads;
 }
 
-inline Described gpt2(Config& c) {
+inline AnyConfig gpt2(Config& c) {
   fauna::GptConfig g{.layers = c.whole("n_layer"), .heads = c.whole("n_head"), .width = c.whole("n_embd")};
   head_size(c, "n_head", g.heads, g.width);
   g.context = c.whole("n_positions");
@@ -117,37 +119,22 @@ inline Described gpt2(Config& c) {
   c.only("tie_word_embeddings", true);
   c.without_effect({"n_ctx", "resid_pdrop", "embd_pdrop", "attn_pdrop", "summary_type", "summary_use_proj",
                     "summary_activation", "summary_proj_to_labels", "summary_first_dropout"});
-  return describe(g);
+  return g;
 }
 
-/// The model of a checkpoint that says in a line of text which one it holds.
-inline fauna::GptConfig checkpoint_config(std::string const& path, std::string const& line) {
-  if (line.empty()) fauna::fail("fauna", path + " does not say which model it holds", "one made by fauna train");
-  return fauna::gpt_config(line);
+/// The config.json of a model that was trained here: what its family has.
+inline Config::Json reference_config(fauna::GptConfig const& c) {
+  const Config::Json dropout = shortest(c.dropout);
+  return {{"model_type", "gpt2"},       {"architectures", {"GPT2LMHeadModel"}},
+          {"n_layer", c.layers},        {"n_head", c.heads},
+          {"n_embd", c.width},          {"n_positions", c.context},
+          {"vocab_size", c.vocab},      {"activation_function", reference_name(c.act)},
+          {"layer_norm_epsilon", 1e-5}, {"tie_word_embeddings", true},
+          {"resid_pdrop", dropout},     {"embd_pdrop", dropout},
+          {"attn_pdrop", dropout}};
 }
 
-/// The config.json of a model that was trained here.
-inline Config::Json gpt2_config(fauna::GptConfig const& c) {
-  const double dropout = std::round(static_cast<double>(c.dropout) * 1e6) / 1e6;  // as text, 0.1 and not 0.10000000149
-  return {{"model_type", "gpt2"},
-          {"architectures", Config::Json::array({"GPT2LMHeadModel"})},
-          {"dtype", "float32"},
-          {"n_layer", c.layers},
-          {"n_head", c.heads},
-          {"n_embd", c.width},
-          {"n_positions", c.context},
-          {"vocab_size", c.vocab},
-          {"activation_function", c.act == fauna::activation::gelu ? "gelu" : "gelu_new"},
-          {"layer_norm_epsilon", 1e-5},
-          {"tie_word_embeddings", true},
-          {"resid_pdrop", dropout},
-          {"embd_pdrop", dropout},
-          {"attn_pdrop", dropout},
-          {"bos_token_id", nullptr},
-          {"eos_token_id", nullptr}};
-}
-
-inline Described llama(Config& c) {
+inline AnyConfig llama(Config& c) {
   fauna::LlamaConfig l{.layers = c.whole("num_hidden_layers"), .heads = c.whole("num_attention_heads")};
   l.kv_heads = c.whole("num_key_value_heads", l.heads);
   l.width = c.whole("hidden_size");
@@ -172,10 +159,39 @@ inline Described llama(Config& c) {
   c.only("pretraining_tp", 1);
   c.only("rope_interleaved", false);
   c.without_effect({"is_llama_config", "max_window_layers"});
-  return describe(l);
+  return l;
 }
 
-inline Described gpt_neox(Config& c) {
+inline Config::Json reference_config(fauna::LlamaConfig const& c) {
+  Config::Json rope{{"rope_type", "default"}, {"rope_theta", c.base}};
+  if (c.scaling.kind != fauna::rope_scaling::none) {
+    rope["rope_type"] = fauna::name_of(c.scaling.kind);
+    rope["factor"] = c.scaling.factor;
+  }
+  if (c.scaling.kind == fauna::rope_scaling::llama3) {
+    rope["low_freq_factor"] = c.scaling.low;
+    rope["high_freq_factor"] = c.scaling.high;
+    rope["original_max_position_embeddings"] = c.scaling.original;
+  }
+  return {{"model_type", "llama"},
+          {"architectures", {"LlamaForCausalLM"}},
+          {"num_hidden_layers", c.layers},
+          {"num_attention_heads", c.heads},
+          {"num_key_value_heads", c.kv_heads},
+          {"head_dim", c.head_size},
+          {"hidden_size", c.width},
+          {"intermediate_size", c.hidden},
+          {"max_position_embeddings", c.context},
+          {"vocab_size", c.vocab},
+          {"rope_parameters", rope},
+          {"tie_word_embeddings", c.tied},
+          {"rms_norm_eps", shortest(c.epsilon)},
+          {"attention_bias", c.attention_bias},
+          {"mlp_bias", c.mlp_bias},
+          {"hidden_act", reference_name(c.act)}};
+}
+
+inline AnyConfig gpt_neox(Config& c) {
   fauna::GptNeoXConfig g{.layers = c.whole("num_hidden_layers"), .heads = c.whole("num_attention_heads")};
   g.width = c.whole("hidden_size");
   g.hidden = c.whole("intermediate_size");
@@ -197,7 +213,28 @@ inline Described gpt_neox(Config& c) {
   g.tied = c.flag("tie_word_embeddings", false);
   g.act = c.one_of("hidden_act", activations(), "gelu");
   c.only("attention_bias", true);
-  return describe(g);
+  return g;
+}
+
+inline Config::Json reference_config(fauna::GptNeoXConfig const& c) {
+  const int size = c.width / c.heads;
+  return {{"model_type", "gpt_neox"},
+          {"architectures", {"GPTNeoXForCausalLM"}},
+          {"num_hidden_layers", c.layers},
+          {"num_attention_heads", c.heads},
+          {"hidden_size", c.width},
+          {"intermediate_size", c.hidden},
+          {"max_position_embeddings", c.context},
+          {"vocab_size", c.vocab},
+          {"rope_parameters",
+           {{"rope_type", "default"},
+            {"rope_theta", c.base},
+            {"partial_rotary_factor", static_cast<double>(c.rotary) / size}}},
+          {"layer_norm_eps", shortest(c.epsilon)},
+          {"use_parallel_residual", c.parallel},
+          {"tie_word_embeddings", c.tied},
+          {"attention_bias", true},
+          {"hidden_act", reference_name(c.act)}};
 }
 
 /// Fields of any config that say nothing about the numbers of inference, or that have one value here.
@@ -235,10 +272,14 @@ inline void common_fields(Config& c) {
   c.only("cross_attention_hidden_size", nullptr);
 }
 
-/// The model of a directory with a config.json.
-inline Described read_config(std::string const& directory) {
+/// What a directory's config.json says.
+struct Directory {
+  AnyConfig config{};
+  std::vector<long long> stop_ids{};  ///< tokens that end a text
+};
+inline Directory read_config(std::string const& directory) {
   struct Family {
-    Described (*read)(Config&);
+    AnyConfig (*read)(Config&);
     const char *causal, *headless;  ///< its architectures: with a language model's head, and a checkpoint without one
   };
   static const std::map<std::string, Family> families{{"gpt2", {gpt2, "GPT2LMHeadModel", "GPT2Model"}},
@@ -257,7 +298,7 @@ inline Described read_config(std::string const& directory) {
     if (*a != Config::Json::array({family.causal}) && *a != Config::Json::array({family.headless}))
       c.wrong("architectures", "[\"" + std::string(family.causal) + "\"]");
   common_fields(c);
-  Described d = family.read(c);
+  Directory d{family.read(c)};
   d.stop_ids = c.ids("eos_token_id");
   const std::string generation = directory + "/generation_config.json";
   if (::stat(generation.c_str(), &status) == 0)

@@ -1,12 +1,12 @@
 // tools/fauna: turns flags, a text or a checkpoint into a model's type, compiles a program for it, and becomes that
 // program.
+#include <tools/src/chat.hpp>
 #include <tools/src/compile.hpp>
 #include <tools/src/export.hpp>
 #include <tools/src/families.hpp>
 #include <tools/src/flags.hpp>
 
 #include <algorithm>
-#include <variant>
 
 #include <fauna/decode/sampling.hpp>
 #include <fauna/io/safetensors.hpp>
@@ -16,7 +16,17 @@
 
 namespace {
 
-using AnyConfig = std::variant<fauna::GptConfig, fauna::LlamaConfig, fauna::GptNeoXConfig>;
+using tool::AnyConfig;
+
+/// What a config stands for, as source text.
+tool::Described describe(AnyConfig const& config) {
+  return std::visit(
+      [](auto const& c) {
+        return tool::Described{fauna::cpp_type(c), std::remove_cvref_t<decltype(c)>::names.header};
+      },
+      config);
+}
+
 const std::pair<const char*, AnyConfig> presets[] = {{"nanogpt-cpu", fauna::NanoGptCpu::config},
                                                      {"nanogpt-gpu", fauna::NanoGptGpu::config},
                                                      {"gpt2", fauna::Gpt2::config},
@@ -37,6 +47,10 @@ const std::pair<const char*, AnyConfig> presets[] = {{"nanogpt-cpu", fauna::Nano
                                                      {"pythia-6.9b", fauna::Pythia6_9B::config},
                                                      {"pythia-12b", fauna::Pythia12B::config}};
 
+AnyConfig const* preset(std::string const& name) {
+  const auto* p = std::find_if(std::begin(presets), std::end(presets), [&](auto& q) { return q.first == name; });
+  return p == std::end(presets) ? nullptr : &p->second;
+}
 std::string preset_names() {
   std::string all;
   for (auto const& p : presets) all += (all.empty() ? "" : ", ") + std::string(p.first);
@@ -81,16 +95,34 @@ fauna::GptConfig with_flags(tool::Verb const& verb, fauna::GptConfig c) {
   return c;
 }
 
+/// Throws if a flag was given that is for Gpt alone.
+void refuse_structure(tool::Verb const& verb, std::string const& name) {
+  settings::Structure{}.each([&](const char* flag, auto&, const char*) {
+    if (verb.has(flag))
+      fauna::fail("fauna", std::string("--") + flag + " for " + name,
+                  "structural flags with nanogpt's and gpt2's presets alone",
+                  "other models are changed in their config.json");
+  });
+}
+/// The structural flags that were given, over a config of any family.
+AnyConfig with_flags(tool::Verb const& verb, AnyConfig const& c, std::string const& name) {
+  if (auto* gpt = std::get_if<fauna::GptConfig>(&c)) return with_flags(verb, *gpt);
+  refuse_structure(verb, name);
+  return c;
+}
+
 /// A checkpoint's model. Flags may repeat its structure, and change only dropout, which has no tensors.
-fauna::GptConfig from_checkpoint(tool::Verb const& verb, std::string const& path, std::string const& config) {
-  const fauna::GptConfig kept = tool::checkpoint_config(path, config);
-  fauna::GptConfig asked = with_flags(verb, kept);
-  const float dropout = asked.dropout;
-  asked.dropout = kept.dropout;
-  if (fauna::to_text(asked) != config)
-    fauna::fail("fauna", "the flags ask for " + fauna::to_text(asked), fauna::to_text(kept),
+AnyConfig from_checkpoint(tool::Verb const& verb, std::string const& path, std::string const& config) {
+  const AnyConfig kept = tool::checkpoint_config(path, config);
+  AnyConfig asked = with_flags(verb, kept, path);
+  auto* gpt = std::get_if<fauna::GptConfig>(&asked);
+  if (gpt == nullptr) return asked;
+  const float dropout = gpt->dropout;
+  gpt->dropout = std::get<fauna::GptConfig>(kept).dropout;
+  if (fauna::to_text(*gpt) != config)
+    fauna::fail("fauna", "the flags ask for " + fauna::to_text(*gpt), config,
                 "that is what " + path + " holds: leave the structural flags out");
-  asked.dropout = dropout;
+  gpt->dropout = dropout;
   return asked;
 }
 
@@ -105,6 +137,16 @@ std::string model_of(std::string const& from) {
   return tool::fs::exists(from + "/config.json") ? from : checkpoint_of(from);
 }
 
+/// The config that a preset, a checkpoint or a model directory stands for, with the structural flags.
+AnyConfig named_config(tool::Verb const& verb, std::string const& name) {
+  if (const AnyConfig* c = preset(name)) return with_flags(verb, *c, name);
+  if (!tool::fs::exists(name))
+    fauna::fail("fauna", "the model '" + name + '\'', "a model directory, a checkpoint, or one of " + preset_names());
+  const std::string from = model_of(name);
+  if (tool::fs::is_regular_file(from)) return from_checkpoint(verb, from, fauna::read_checkpoint_head(from).config);
+  return with_flags(verb, tool::read_config(from).config, name);
+}
+
 void check_run(std::string const& dtype, long threads) {
   one_of("dtype", dtype, {"f32", "bf16"});
   whole("threads", threads, 0, 4096);
@@ -112,8 +154,17 @@ void check_run(std::string const& dtype, long threads) {
 
 [[noreturn]] void train(tool::Verb const& verb) {
   settings::Train s;
+  settings::Named named;
   verb.apply(s);
-  fauna::GptConfig c = with_flags(verb, fauna::NanoGptCpu::config);
+  verb.apply(named);
+  const bool scratch = s.init_from == "scratch", resume = s.init_from == "resume";
+  const std::string from = resume ? s.out_dir + "/last.safetensors" : s.init_from;
+  const bool known = !scratch && (resume || fauna::is_checkpoint(from));
+  if (known && verb.has("model"))
+    fauna::fail("fauna train", "--model " + named.model + " beside --init-from " + s.init_from,
+                "no --model: " + from + " says which model it holds");
+  AnyConfig c =
+      known ? from_checkpoint(verb, from, fauna::read_checkpoint_head(from).config) : named_config(verb, named.model);
   check_run(s.dtype, s.threads);
   one_of("schedule", s.schedule, {"cosine", "linear", "constant", "wsd"});
   whole("batch-size", s.batch_size, 1);
@@ -122,20 +173,20 @@ void check_run(std::string const& dtype, long threads) {
   if (!tool::fs::exists(s.data))
     fauna::fail("fauna train", "there is no file " + s.data, "a text",
                 "give --data FILE, or let tools/shakespeare fetch one");
-  const bool scratch = s.init_from == "scratch", resume = s.init_from == "resume";
-  const std::string from = resume ? s.out_dir + "/last.safetensors" : s.init_from;
-  if (scratch || (!resume && !fauna::is_checkpoint(from))) {
+  if (!known) {
     if (!scratch) (void)fauna::SafeTensors(from);  // weights alone: what model they are of, the flags say
     const auto text = fauna::CharText::from_file(s.data);
-    c.vocab = text.vocab();
-    fauna::require_context(text.train(), c.context);
-    if (s.eval_interval > 0 || s.eval_only) fauna::require_context(text.val(), c.context);
-    tool::say(s.data + " has " + std::to_string(text.tokens().size()) + " characters, " + std::to_string(c.vocab) +
+    std::visit(
+        [&](auto& some) {
+          some.vocab = text.vocab();
+          fauna::require_context(text.train(), some.context);
+          if (s.eval_interval > 0 || s.eval_only) fauna::require_context(text.val(), some.context);
+        },
+        c);
+    tool::say(s.data + " has " + std::to_string(text.tokens().size()) + " characters, " + std::to_string(text.vocab()) +
               " different ones: the vocabulary");
-  } else {
-    c = from_checkpoint(verb, from, fauna::read_checkpoint_head(from).config);
   }
-  const std::string program = tool::program_for(tool::describe(c), s.dtype, "runner");
+  const std::string program = tool::program_for(describe(c), s.dtype, "runner");
   auto all = settings::arguments(s);
   all.insert(all.begin(), "train");
   tool::become(program, all);
@@ -164,7 +215,7 @@ void check_texts(settings::Generate const& s) {
   if (tool::fs::is_directory(checkpoint))
     fauna::fail("fauna sample", from + " has no best.safetensors and no last.safetensors", "the folder of a run");
   const auto head = fauna::read_checkpoint_head(checkpoint);
-  const tool::Described d = tool::describe(from_checkpoint(verb, checkpoint, head.config));
+  const tool::Described d = describe(from_checkpoint(verb, checkpoint, head.config));
   const std::string program = tool::program_for(d, s.dtype, "runner");
   auto all = settings::arguments(s);
   all.insert(all.begin(), {"sample", checkpoint});
@@ -178,10 +229,10 @@ void check_texts(settings::Generate const& s) {
 
 /// The model of a directory, or of a checkpoint's file. Without dropout, which is for training.
 tool::Described described(std::string const& from) {
-  if (!tool::fs::is_regular_file(from)) return tool::read_config(from);
-  fauna::GptConfig c = tool::checkpoint_config(from, fauna::read_checkpoint_head(from).config);
-  c.dropout = 0;
-  return tool::describe(c);
+  if (!tool::fs::is_regular_file(from)) return describe(tool::read_config(from).config);
+  AnyConfig c = tool::checkpoint_config(from, fauna::read_checkpoint_head(from).config);
+  if (auto* gpt = std::get_if<fauna::GptConfig>(&c)) gpt->dropout = 0;
+  return describe(c);
 }
 
 /// Becomes the inference program of a model directory, or of a checkpoint's file.
@@ -228,6 +279,7 @@ void require_tokenizer(std::string const& directory) {
     sample(verb, from, like);
   }
   if (s.prompt.empty()) fauna::fail("fauna generate", "no --prompt", "a text to continue");
+  if (s.chat) (void)tool::in_template(from, s.prompt);
   std::string stops;
   for (const long long id : tool::read_config(from).stop_ids) stops += (stops.empty() ? "" : ",") + std::to_string(id);
   require_tokenizer(from);
@@ -255,40 +307,17 @@ void require_tokenizer(std::string const& directory) {
   infer("perplexity", directory, s.dtype, {file}, settings::arguments(s));
 }
 
-/// Throws if a structural flag was given.
-void refuse_structure(tool::Verb const& verb, std::string const& name, std::string const& vocab) {
-  std::string given = vocab.empty() ? "" : "vocab-size";
-  settings::Structure{}.each([&](const char* flag, auto&, const char*) {
-    if (verb.has(flag)) given = flag;
-  });
-  if (!given.empty())
-    fauna::fail("fauna", "--" + given + " for " + name, "structural flags with nanogpt's and gpt2's presets alone");
-}
-
-/// The model that a preset with the structural flags, a checkpoint or a model directory stands for.
+/// As named_config, with a vocabulary of another size.
 tool::Described named_model(tool::Verb const& verb, std::string const& name, std::string const& vocab) {
-  const auto* preset = std::find_if(std::begin(presets), std::end(presets), [&](auto& p) { return p.first == name; });
-  if (preset == std::end(presets)) {
-    if (!tool::fs::exists(name))
-      fauna::fail("fauna", "the model '" + name + '\'', "a model directory, a checkpoint, or one of " + preset_names());
-    const std::string from = model_of(name);
-    if (tool::fs::is_regular_file(from))
-      return tool::describe(from_checkpoint(verb, from, fauna::read_checkpoint_head(from).config));
-    refuse_structure(verb, name, vocab);
-    return tool::read_config(from);
-  }
-  const auto* gpt = std::get_if<fauna::GptConfig>(&preset->second);
-  if (gpt == nullptr) {
-    refuse_structure(verb, name, vocab);
-    return std::visit([](auto const& c) { return tool::describe(c); }, preset->second);
-  }
-  fauna::GptConfig c = *gpt;
+  AnyConfig c = named_config(verb, name);
   if (!vocab.empty()) {
     long n = 0;
     if (!settings::parse(vocab, n)) fauna::fail("fauna", "--vocab-size " + vocab, "a whole number");
-    c.vocab = whole("vocab-size", n, 1, 100000000);
+    if (preset(name) == nullptr)
+      fauna::fail("fauna", "--vocab-size for " + name, "one of " + preset_names(), "its weights have a vocabulary");
+    std::visit([n](auto& some) { some.vocab = whole("vocab-size", n, 1, 100000000); }, c);
   }
-  return tool::describe(with_flags(verb, c));
+  return describe(c);
 }
 
 /// Says what is wrong with words that name no verb.
@@ -313,6 +342,7 @@ int run(int n, char** words) {
   std::string checkpoint = "out", name = "nanogpt-cpu", vocab, directory, file, to;
 
   tool::Verb train_verb(app, "train", "train a model on a text, evaluate it, keep checkpoints");
+  train_verb.add(settings::Named{}, structure);
   train_verb.add(settings::Structure{}, structure);
   train_verb.add(settings::Train{}, training);
   tool::Verb sample_verb(app, "sample", "write texts with a trained model");

@@ -3,9 +3,10 @@
 #include "model.hpp"
 
 #include <cstdio>
-#include <fauna/backend/cpuid.hpp>
 #include <fauna/fauna.hpp>
 #include <fauna/text/bpe.hpp>
+#include <tools/src/chat.hpp>
+#include <tools/src/main.hpp>
 #include <tools/src/texts.hpp>
 
 namespace {
@@ -72,42 +73,10 @@ int logits(settings::Logits const& s, std::string const& directory) {
   return 0;
 }
 
-/// Throws: there is no template where it is looked for.
-[[noreturn]] void no_template(std::string const& directory) {
-  const std::string path = directory + "/tokenizer_config.json";
-  if (fauna::safetensors_detail::exists(path)) {
-    const std::string text = fauna::read_file(path);
-    fauna::JsonReader in(text, path);
-    in.enter_object();
-    for (std::string key; in.next_key(key); in.skip())
-      if (key == "chat_template")
-        fauna::fail("chat", path + " has the template, under the key chat_template",
-                    directory + "/chat_template.jinja: a template is read from there alone",
-                    "write the key's text into that file");
-  }
-  fauna::fail("chat", directory + " has no chat_template.jinja", "a model for chat");
-}
-
-/// The prompt in ChatML, the one template that is known, or an error.
-std::string in_template(std::string const& directory, std::string const& prompt) {
-  const std::string path = directory + "/chat_template.jinja";
-  if (!fauna::safetensors_detail::exists(path)) no_template(directory);
-  std::string text = fauna::read_file(path);
-  for (std::size_t at = text.find("\\n"); at != std::string::npos; at = text.find("\\n", at)) text.replace(at, 2, "\n");
-  if (text.find("'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>'") == std::string::npos)
-    fauna::fail("chat", path + " is a template that is not known", "ChatML, as SmolLM2 has it",
-                "give the whole prompt without --chat");
-  std::string all;
-  const std::string system = "<|im_start|>system\n";
-  if (const std::size_t at = text.find(system); at != std::string::npos)  // what the model is told when nobody says it
-    all = text.substr(at, text.find("<|im_end|>", at) - at) + "<|im_end|>\n";
-  return all + "<|im_start|>user\n" + prompt + "<|im_end|>\n<|im_start|>assistant\n";
-}
-
 int generate(settings::Generate const& s, std::string const& directory, std::vector<int> const& stop_ids) {
   const auto tokenizer = fauna::Bpe::from_file(directory + "/tokenizer.json");
   std::string prompt = tool::prompt_of(s);
-  if (s.chat) prompt = in_template(directory, prompt);
+  if (s.chat) prompt = tool::in_template(directory, prompt);
   const auto ids = tokenizer.encode(prompt, {.match_special = s.special || s.chat, .add_special = !s.chat});
   Loaded model(fauna::SafeTensors(directory), threads_of(s.threads));
   tool::write_texts(model, tokenizer, ids, stop_ids, s, s.chat ? "" : prompt);
@@ -215,7 +184,7 @@ int compare(settings::Compare const& s, std::string const& directory, std::strin
   const auto tokenizer = fauna::Bpe::from_file(directory + "/tokenizer.json");
   std::size_t texts = 0, tokenized = 0;
   for (Case const& c : cases) {
-    texts += in_template(directory, c.prompt) == c.text;
+    texts += tool::in_template(directory, c.prompt) == c.text;
     tokenized += tokenizer.encode(c.text, {.add_special = false}) == c.ids;
   }
   std::printf("%zu of %zu prompts equal the reference's in the chat template, %zu in its ids\n", texts, cases.size(),
@@ -273,13 +242,4 @@ int run(int n, char** arguments) {
 
 }  // namespace
 
-int main(int n, char** arguments) {
-  fauna::require_isa("run tools/fauna again: it compiles for the processor that it finds");
-  try {
-    return run(n, arguments);
-  } catch (std::exception const& e) {
-    std::fflush(stdout);
-    std::fprintf(stderr, "%s\n", e.what());
-    return 1;
-  }
-}
+int main(int n, char** arguments) { return tool::main_of(run, n, arguments); }

@@ -3,8 +3,8 @@
 #include "model.hpp"
 
 #include <bench/support/peak.hpp>
-#include <fauna/backend/cpuid.hpp>
 #include <fauna/fauna.hpp>
+#include <tools/src/main.hpp>
 #include <tools/src/settings.hpp>
 #include <tools/src/sha256.hpp>
 #include <tools/src/texts.hpp>
@@ -146,13 +146,4 @@ int run(int n, char** arguments) {
 
 }  // namespace
 
-int main(int n, char** arguments) {
-  fauna::require_isa("run tools/fauna again: it compiles for the processor that it finds");
-  try {
-    return run(n, arguments);
-  } catch (std::exception const& e) {
-    std::fflush(stdout);
-    std::fprintf(stderr, "%s\n", e.what());
-    return 1;
-  }
-}
+int main(int n, char** arguments) { return tool::main_of(run, n, arguments); }

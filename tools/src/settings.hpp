@@ -2,33 +2,18 @@
 // these lists.
 #pragma once
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <vector>
 
 #include <fauna/core/error.hpp>
-#include <fauna/models/gpt_text.hpp>
+#include <fauna/core/number_text.hpp>
 
 namespace settings {
 
 // A value from text, all of it or nothing; as text; and what to call the type.
-inline bool parse(std::string const& s, long& v) {
-  char* end = nullptr;
-  errno = 0;
-  v = std::strtol(s.c_str(), &end, 10);
-  return !s.empty() && *end == '\0' && errno == 0;
-}
-inline bool parse(std::string const& s, std::uint64_t& v) {
-  char* end = nullptr;
-  errno = 0;
-  v = std::strtoull(s.c_str(), &end, 10);
-  return !s.empty() && *end == '\0' && errno == 0 && s[0] != '-';
-}
-inline bool parse(std::string const& s, double& v) {
-  char* end = nullptr;
-  v = std::strtod(s.c_str(), &end);
-  return !s.empty() && *end == '\0' && v - v == 0;
-}
+inline bool parse(std::string const& s, long& v) { return fauna::number_text::parse(s, v); }
+inline bool parse(std::string const& s, std::uint64_t& v) { return fauna::number_text::parse(s, v); }
+inline bool parse(std::string const& s, double& v) { return fauna::number_text::parse(s, v) && v - v == 0; }
 inline bool parse(std::string const& s, bool& v) {
   v = s == "true" || s == "True" || s == "1";
   return v || s == "false" || s == "False" || s == "0";
@@ -37,13 +22,9 @@ inline bool parse(std::string const& s, std::string& v) {
   v = s;
   return true;
 }
-inline std::string text(long v) { return std::to_string(v); }
-inline std::string text(std::uint64_t v) { return std::to_string(v); }
-inline std::string text(double v) {
-  char s[40];
-  std::snprintf(s, sizeof s, "%.9g", v);
-  return s;
-}
+inline std::string text(long v) { return fauna::number_text::of(v); }
+inline std::string text(std::uint64_t v) { return fauna::number_text::of(v); }
+inline std::string text(double v) { return fauna::number_text::of(v); }
 inline std::string text(bool v) { return v ? "true" : "false"; }
 inline std::string text(std::string const& v) { return v; }
 /// A list is a flag given several times: each value is added.
@@ -71,6 +52,15 @@ struct Structure {
     f("block-size", block_size, "context: tokens of a sequence");
     f("bias", bias, "biases in linear layers and norms");
     f("dropout", dropout, "share of activations dropped in training, in [0, 1)");
+  }
+};
+
+/// What train starts from, where that is no checkpoint.
+struct Named {
+  std::string model = "nanogpt-cpu";
+
+  template <class F> void each(F&& f) {
+    f("model", model, "a name that fauna type knows, or a model directory: what its config.json says, untrained");
   }
 };
 

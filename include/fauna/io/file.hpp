@@ -70,6 +70,15 @@ inline std::string read_file(std::string const& path) {
   }
 }
 
+inline bool exists(std::string const& path) {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0;
+}
+inline bool is_directory(std::string const& path) {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
+}
+
 /// Makes a directory and those above it; those that exist are left as they are.
 inline void make_directories(std::string const& path) {
   for (std::size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {

@@ -23,6 +23,12 @@ struct GptConfig {
   bool bias = true;    ///< in linear layers and norms
   float dropout = 0;   ///< share of activations dropped in training, in [0, 1)
   activation act = activation::gelu;
+
+  static constexpr ConfigNames names{"gpt", "fauna::Gpt", "fauna::GptConfig", "fauna/models/gpt.hpp"};
+  template <class C, class F> static constexpr void each(C& c, F&& f) {
+    f("layers", c.layers), f("heads", c.heads), f("width", c.width), f("context", c.context), f("vocab", c.vocab);
+    f("bias", c.bias), f("dropout", c.dropout), f("act", c.act);
+  }
 };
 
 /// One pre-norm layer (Radford et al. 2019, section 2.3): x + attention(norm(x)), then x + mlp(norm(x)).

@@ -26,6 +26,13 @@ struct GptNeoXConfig {
   bool parallel = true;   ///< else as in GPT-2: the MLP reads what attention was added to
   bool tied = false;      ///< the head is the token table
   activation act = activation::gelu;
+
+  static constexpr ConfigNames names{"gpt_neox", "fauna::GptNeoX", "fauna::GptNeoXConfig", "fauna/models/gpt_neox.hpp"};
+  template <class C, class F> static constexpr void each(C& c, F&& f) {
+    f("layers", c.layers), f("heads", c.heads), f("width", c.width), f("hidden", c.hidden);
+    f("context", c.context), f("vocab", c.vocab), f("rotary", c.rotary), f("base", c.base);
+    f("epsilon", c.epsilon), f("parallel", c.parallel), f("tied", c.tied), f("act", c.act);
+  }
 };
 
 /// x + attention(norm₁(x)) + mlp(norm₂(x)) (Black et al. 2022, section 2.2), or one after the other.

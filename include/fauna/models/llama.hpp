@@ -29,6 +29,14 @@ struct LlamaConfig {
   bool attention_bias = false;  ///< of all four projections
   bool mlp_bias = false;        ///< of all three
   activation act = activation::silu;
+
+  static constexpr ConfigNames names{"llama", "fauna::Llama", "fauna::LlamaConfig", "fauna/models/llama.hpp"};
+  template <class C, class F> static constexpr void each(C& c, F&& f) {
+    f("layers", c.layers), f("heads", c.heads), f("kv_heads", c.kv_heads), f("head_size", c.head_size);
+    f("width", c.width), f("hidden", c.hidden), f("context", c.context), f("vocab", c.vocab);
+    f("base", c.base), f("scaling", c.scaling), f("tied", c.tied), f("epsilon", c.epsilon);
+    f("attention_bias", c.attention_bias), f("mlp_bias", c.mlp_bias), f("act", c.act);
+  }
 };
 
 /// x + attention(norm(x)), then x + mlp(norm(x)).

@@ -11,6 +11,12 @@
 
 namespace fauna::inline v0 {
 
+/// What a config is called in text (models/config_text.hpp). A config says it in a member `names`, and lists its other
+/// members by  template <class C, class F> static constexpr void each(C& c, F&& f),  which calls f("member", c.member).
+struct ConfigNames {
+  const char *family, *model, *type, *header;
+};
+
 /// One depth of multi-token prediction: a block from 2 x width to width, and the weight of its loss.
 template <class Block, Rate Weight = Rate{0.3F}> struct Mtp : Block {
   static constexpr double weight = static_cast<double>(Weight.value);

@@ -12,13 +12,13 @@
 // checkpoint before it.
 #pragma once
 #include <bit>
-#include <charconv>
 #include <cstring>
 #include <limits>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include <fauna/core/number_text.hpp>
 #include <fauna/decode/weights.hpp>
 #include <fauna/train/curve.hpp>
 #include <fauna/train/trained.hpp>
@@ -76,7 +76,7 @@ struct CheckpointHead {
 
 namespace checkpoint {
 
-inline constexpr char version[] = "1";
+inline constexpr char version[] = "2";
 inline constexpr std::string_view start = R"({"__metadata__":{"fauna.checksum":")";  // from byte 8 on; then the digits
 inline constexpr std::size_t digits = 16;
 
@@ -99,21 +99,13 @@ template <class Head, class F> void each_text(Head& h, F&& f) {
   key("fauna.dropout", h.progress.dropout);
 }
 
-/// Numbers as text that reads back as the same number, whatever the locale.
 inline std::string to_text(std::string const& s) { return s; }
-template <class N> std::string to_text(N n) {
-  char s[32];
-  return std::string(s, std::to_chars(s, s + sizeof s, n).ptr);
-}
+template <class N> std::string to_text(N n) { return number_text::of(n); }
 inline bool parse(std::string const& s, std::string& to) {
   to = s;
   return true;
 }
-template <class N> bool parse(std::string const& s, N& to) {
-  const char* end = s.data() + s.size();
-  const auto r = std::from_chars(s.data(), end, to);
-  return r.ec == std::errc() && r.ptr == end;
-}
+template <class N> bool parse(std::string const& s, N& to) { return number_text::parse(s, to); }
 
 inline std::string moment_name(int which, std::string const& name) {
   return (which == 0 ? "optimizer.exp_avg." : "optimizer.exp_avg_sq.") + name;

@@ -5,7 +5,7 @@
 // Everything random is a function of (seed, update), so a run that is stopped and resumed makes the very same numbers
 // as one that is not.
 #pragma once
-#include <fauna/models/gpt_text.hpp>
+#include <fauna/models/config_text.hpp>
 #include <fauna/train/checkpoint.hpp>
 #include <fauna/train/evaluate.hpp>
 #include <fauna/train/report.hpp>

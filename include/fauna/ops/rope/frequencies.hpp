@@ -13,6 +13,12 @@
 namespace fauna::inline v0 {
 
 enum class rope_scaling : int { none, linear, llama3 };
+
+constexpr const char* name_of(rope_scaling s) {
+  constexpr const char* names[] = {"none", "linear", "llama3"};
+  return names[static_cast<int>(s)];
+}
+
 /// Which columns of a head form a pair: i and i + R/2 ("rotate half"), or 2i and 2i + 1.
 enum class rope_pairs : int { half, interleaved };
 
@@ -22,6 +28,9 @@ struct RopeScaling {
   double low = 1, high = 4;  ///< llama3: original / wavelength below which all, above which nothing is scaled
   int original = 8192;       ///< llama3: the context that the model was first trained for
   constexpr bool operator==(RopeScaling const&) const = default;
+  template <class C, class F> static constexpr void each(C& c, F&& f) {
+    f("kind", c.kind), f("factor", c.factor), f("low", c.low), f("high", c.high), f("original", c.original);
+  }
 };
 
 /// How rows are rotated, as a template argument.
