@@ -103,7 +103,7 @@ inline std::string header_of(Described const& model, std::string const& dtype) {
 /// The path of the program `name` (runner, inference or explain) for a model: compiled now, unless it is there already.
 inline std::string program_for(Described const& model, std::string const& dtype, std::string const& name) {
   const std::string cxx = compiler(), header = header_of(model, dtype);
-  const std::vector<std::string> flags = {"-std=c++20", "-O3", "-march=native", "-fopenmp"};
+  const std::vector<std::string> flags = {"-std=c++20", "-O2", "-march=native", "-fopenmp"};
   std::string line;
   for (std::string const& f : flags) line += ' ' + f;
   fs::create_directories(root / "build/models");
