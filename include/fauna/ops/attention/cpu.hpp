@@ -93,12 +93,15 @@ template <class P, isa T, unsigned Tag> struct attention<Cpu<P, T, Tag>> {
     parallel(threads, [&](Team team) {
       Arena own(scratch + each * static_cast<std::size_t>(team.thread), each);
       Row<HeadSize> worker(own, group);
-      for (int item = team.from(items); item < team.to(items); ++item) {
+      const auto start = [&](Heads<const float> const& x, int item) {
+        return x.at(item / a.kv_heads * a.capacity, item % a.kv_heads);
+      };
+      for (int item = team.from(items), end = team.to(items); item < end; ++item) {
         const int sequence = item / a.kv_heads, head = item % a.kv_heads, row = batch.first(sequence);
         if (row == batch.last(sequence)) continue;
-        const int key = sequence * a.capacity;
-        worker.forward(group, a.scale, q.at(row, head * group), q.head_stride, k.at(key, head), v.at(key, head),
-                       k.row_stride, batch.before(sequence) + 1, y.at(row, head * group), y.head_stride);
+        worker.forward(group, a.scale, q.at(row, head * group), q.head_stride, start(k, item), start(v, item),
+                       k.row_stride, batch.before(sequence) + 1, y.at(row, head * group), y.head_stride,
+                       item + 1 < end ? start(k, item + 1) : nullptr);
       }
     });
   }

@@ -32,9 +32,10 @@ template <int W, int Size, unsigned Tag> class RowWorker {
     for (float** x : {&most_, &total_, &factor_}) *x = take(group);
   }
 
-  /// Queries q[group], q_stride apart, against `count` keys and values, `stride` apart: y[group].
+  /// Queries q[group], q_stride apart, against `count` keys and values, `stride` apart: y[group]. `after`: the keys that
+  /// are asked for meanwhile, since the next call wants them; may be null.
   void forward(int group, double scale, const float* q, int q_stride, const float* k, const float* v,
-               std::ptrdiff_t stride, int count, float* y, int y_stride) {
+               std::ptrdiff_t stride, int count, float* y, int y_stride, const float* after) {
     K::pack(queries_, q, q_stride, group, group, static_cast<float>(scale));
     std::memset(sums_, 0, sizeof(float) * static_cast<std::size_t>(group * Size));
     for (int i = 0; i < group; ++i) most_[i] = K::nothing, total_[i] = 0;
@@ -43,7 +44,7 @@ template <int W, int Size, unsigned Tag> class RowWorker {
       const float *block_k = k + j * stride, *block_v = v + j * stride;
       load_keys(block_k, block_v, stride, n);
       for (int i = 0; i < group; ++i) score(i, n);
-      const float* const next = j + block < count ? block_k + block * stride : nullptr;
+      const float* const next = j + block < count ? block_k + block * stride : after;
       for (int i = 0; i < group; ++i) add_values(i, block_v, next, stride, n);
     }
     for (int i = 0; i < group; ++i)

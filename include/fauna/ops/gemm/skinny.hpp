@@ -25,24 +25,31 @@ __attribute__((noinline)) void run_skinny(int k, const typename tile<B>::element
       else sum[r][j] = simd::vfloat<W>{};
     }
   }
-  FAUNA_UNROLL_4
-  for (int p = 0; p < k; ++p) {
-    if constexpr (Part) __builtin_prefetch(part + p * part_step);
-    typename T::vector av[R];
-    FAUNA_UNROLL
-    for (int r = 0; r < R; ++r) av[r] = a[r * a_stride + p] - typename T::vector{};
-    FAUNA_UNROLL
-    for (int q = 0; q < P; ++q) {
+  // Past its end a panel's memory is that of the next one, which is read now too: from there on, the one P further.
+  const int turn = P > 1 && !Part ? (k > ahead / (NV * W) ? k - ahead / (NV * W) : 0) : k;
+  const auto* soon = b + ahead;
+  for (int from = 0, to = turn; from < k; from = to, to = k) {
+    if (from > 0 || to == 0) soon += (P - 1) * panel;
+    FAUNA_UNROLL_4
+    for (int p = from; p < to; ++p) {
+      if constexpr (Part) __builtin_prefetch(part + p * part_step);
+      typename T::vector av[R];
       FAUNA_UNROLL
-      for (int j = 0; j < NV; ++j) {
-        const auto* at = b + q * panel + j * W;
-        if constexpr (!Part) __builtin_prefetch(at + ahead);
-        const typename T::vector bv = *reinterpret_cast<const typename T::vector*>(at);
+      for (int r = 0; r < R; ++r) av[r] = a[r * a_stride + p] - typename T::vector{};
+      FAUNA_UNROLL
+      for (int q = 0; q < P; ++q) {
         FAUNA_UNROLL
-        for (int r = 0; r < R; ++r) multiply_add<W>(sum[r][q * NV + j], av[r], bv);
+        for (int j = 0; j < NV; ++j) {
+          const auto* at = b + q * panel + j * W;
+          if constexpr (!Part) __builtin_prefetch(soon + q * panel + j * W);
+          const typename T::vector bv = *reinterpret_cast<const typename T::vector*>(at);
+          FAUNA_UNROLL
+          for (int r = 0; r < R; ++r) multiply_add<W>(sum[r][q * NV + j], av[r], bv);
+        }
       }
+      b += NV * W;
+      soon += NV * W;
     }
-    b += NV * W;
   }
   FAUNA_UNROLL
   for (int r = 0; r < R; ++r) {
