@@ -84,8 +84,8 @@ fauna_test(flags $<TARGET_FILE:flags>)
 fauna_test(flags_nvcc ${scripts}/nvcc_link.sh ${source} ${work}/flags_nvcc ${FAUNA_NVCC} ${CMAKE_CXX_COMPILER})
 
 # The CUDA policy: its ops, and two whole programs as the project builds them, for the oldest and the newest
-# architecture, without spilled registers;
-# and the tests of its kernels compiled for a device (they run on the SIMT executor in tests/cuda).
+# architecture, without spilled registers; and the tests of its kernels compiled for a device (they run on the SIMT
+# executor in tests/cuda).
 fauna_test(nvcc/every_op ${scripts}/nvcc_device.sh ${source} ${work}/nvcc/every_op ${FAUNA_NVCC}
            ${CMAKE_CURRENT_SOURCE_DIR}/cuda/every_op.cu --no-run)
 fauna_test(nvcc/shakespeare ${scripts}/nvcc_device.sh ${source} ${work}/nvcc/shakespeare ${FAUNA_NVCC} shakespeare --no-run)

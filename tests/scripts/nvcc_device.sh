@@ -14,22 +14,22 @@ mkdir -p "$work"
 known=$("$nvcc" --list-gpu-code | grep -oE '[0-9]+' | sort -n)
 oldest=$(head -1 <<<"$known") newest=$(tail -1 <<<"$known")
 log=$work/log
-said=(-Xptxas -v -Xcompiler "-Wall,-Wextra")
+flags=(-Xptxas -v -Xcompiler "-Wall,-Wextra")
 # The oldest as an intermediate language too, which a device in between translates.
 compile_file() {
   program=$work/program
   "$nvcc" -std=c++20 --expt-relaxed-constexpr -gencode "arch=compute_$oldest,code=[sm_$oldest,compute_$oldest]" \
-    -gencode "arch=compute_$newest,code=sm_$newest" "${said[@]}" "-I$source/include" "$what" -o "$program" -lcublasLt
+    -gencode "arch=compute_$newest,code=sm_$newest" "${flags[@]}" "-I$source/include" "$what" -o "$program" -lcublasLt
 }
 build_target() {
   program=$work/build/examples/cuda/$what
   rm -rf "$work/build"
   cmake -G Ninja -S "$source" -B "$work/build" --log-level=NOTICE -DFAUNA_CUDA=ON -DFAUNA_TESTS=OFF -DFAUNA_TOOLS=OFF \
-    "-DCMAKE_CUDA_COMPILER=$nvcc" "-DCMAKE_CUDA_ARCHITECTURES=$oldest;$newest-real" "-DCMAKE_CUDA_FLAGS=${said[*]}" \
-    -DCMAKE_BUILD_TYPE=Release
-  cmake --build "$work/build" --target "example_cuda_$what"
+    "-DCMAKE_CUDA_COMPILER=$nvcc" "-DCUDAToolkit_ROOT=$(dirname "$(dirname "$nvcc")")" "-DCMAKE_CUDA_ARCHITECTURES=$oldest;$newest-real" "-DCMAKE_CUDA_FLAGS=${flags[*]}" \
+    -DCMAKE_BUILD_TYPE=Release &&
+    cmake --build "$work/build" --target "example_cuda_$what"
 }
-if [[ -f $what ]]; then build=compile_file; else build=build_target; fi
+if [[ $what == */* ]]; then build=compile_file; else build=build_target; fi
 $build >"$log" 2>&1 || {
   cat "$log"
   exit 1

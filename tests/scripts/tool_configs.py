@@ -146,8 +146,23 @@ def gpt2():
                                 ("reorder_and_upcast_attn", True, "false"), ("tie_word_embeddings", False, "true"),
                                 ("add_cross_attention", True, "false"), ("n_inner", 64, "96"), ("layer_norm_epsilon", 1e-6, "1e-05")]:
         refused(f, {field: value}, f"{field} = {json.dumps(value)}, expected {known}, the only value that is implemented")
+    taken(f, {"resid_pdrop": 0.25, "embd_pdrop": 0.25, "attn_pdrop": None}, ".dropout = 0.25F,")
+    refused(f, {"resid_pdrop": 0.25, "embd_pdrop": 0.1}, "embd_pdrop = 0.1, expected the same as resid_pdrop")
+    refused(f, {"resid_pdrop": 1}, "resid_pdrop = 1, expected a number from 0 to below 1")
     refused(f, {"activation_function": "relu"}, 'activation_function = "relu", expected one of gelu, gelu_fast')
     refused(f, {"n_head": 5}, "n_head = 5, expected a number that divides the width of 24")
+
+
+def training():
+    """What changes nothing in inference can change training."""
+    text = work / "text.txt"
+    text.write_text("to be or not to be " * 50)
+    for family, field, value, known in (("llama_untied", "attention_dropout", 0.1, "0"), ("gpt_neox", "hidden_dropout", 0.1, "0"),
+                                        ("llama_untied", "initializer_range", 0.01, "0.02")):
+        write(json.dumps(config(family, {field: value})))
+        expect(f"training {family} with {field}", [f"{field} = {value}, expected {known}, the only value that is implemented"], 1,
+               "train", "--model", work / "one", "--data", text)
+        taken(family, {field: value}, "fauna::")
 
 
 def directories():
@@ -175,6 +190,6 @@ def directories():
 
 shutil.rmtree(work, ignore_errors=True)
 work.mkdir(parents=True)
-for part in (any_family, llama, gpt_neox, gpt2, directories):
+for part in (any_family, llama, gpt_neox, gpt2, training, directories):
     part()
 sys.exit(failed > 0)

@@ -133,6 +133,13 @@ assert "21 updates" in said and "25 updates" in succeeds(*training, "--init-from
 assert len(succeeds("sample", "llama", "--num-samples", 1, "--max-new-tokens", 7, "--start", text[0])) >= 8
 exports(work / "llama")
 same_logits(work / "llama")
+(tiny / "config.json").write_text(json.dumps({
+    "model_type": "gpt_neox", "num_hidden_layers": 1, "num_attention_heads": 1, "hidden_size": 22, "intermediate_size": 24,
+    "max_position_embeddings": 16, "vocab_size": 999, "rotary_pct": 0.7273, "use_parallel_residual": False}))
+succeeds(*training[:4], "neox_run", *training[5:], "--model", tiny, "--max-iters", 10)
+exports(work / "neox_run")
+described = succeeds("type", work / "neox_run")
+assert described == succeeds("type", work / "neox_run_exported") and ".rotary = 16, .parallel = false}" in described, described
 described = succeeds("type", work / "llama")
 assert described == succeeds("type", work / "llama_exported") and ".vocab = 30, .base = 500.5, .scaling = {" in described, described
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # tool_flags.sh FAUNA WORK: what tools/fauna's program says about flags. FAUNA is the program; nothing is compiled.
 set -euo pipefail
-fauna=$1 work=$2
+fauna=$1 work=$2 configs=$(realpath "$(dirname "$0")/../../examples/configs")
 rm -rf "$work"
 mkdir -p "$work"
 cd "$work"
@@ -77,6 +77,10 @@ says '--n-layer for llama-2-7b, expected structural flags with' type llama-2-7b 
 says '--n-embd for pythia-70m, expected structural flags with' train --model pythia-70m --n-embd 64
 says "the model 'llama', expected a model directory, a checkpoint, or one of nanogpt-cpu" train --data text.txt --model llama
 prints '.vocab = 300, .rotary = 16}>' type pythia-70m --vocab-size 300
+prints '.head_size = 32, .width = 128, .hidden = 344, .context = 64, .vocab = 65, .tied = true}>' type "$configs/llama"
+prints '.hidden = 512, .context = 64, .vocab = 65, .rotary = 8}>' type "$configs/gpt_neox"
+says 'examples/configs/llama, expected structural flags with' type "$configs/llama" --n-layer 3
+says 'examples/configs/llama, expected one of nanogpt-cpu' type "$configs/llama" --vocab-size 3
 prints '.layers = 3,' type --n-layer 2 --n-layer 3
 prints '.vocab = 65}>' type --bias
 prints '.vocab = 65}>' type --bias=True

@@ -176,9 +176,11 @@ for words in (("generate", unusable, "--prompt", "a"), ("perplexity", unusable, 
 # Templates that are absent or unknown, said before the program is looked for; then ChatML, in the one file and in the
 # other, and a reference's text, ids, logits and greedy tokens beside ours.
 for template, words in ((None, ["no chat template", "chat_template.jinja"]),
+                        (..., ["no chat template"]), ([], ["chat_template in", "is no text", "the one to use into chat_template.jinja"]),
                         ("{{ messages }}", ["chat_template in", "tokenizer_config.json is a template that is not known"])):
-    if template:
-        (spoken / "tokenizer_config.json").write_text(json.dumps({"model_max_length": 32, "chat_template": template}))
+    if template is not None:
+        fields = {"model_max_length": 32, "chat_template": None if template is ... else template}
+        (spoken / "tokenizer_config.json").write_text(json.dumps(fields))
     status, said = run(*generate, "--chat")
     assert status != 0 and all(w in said for w in words) and "program is there" not in said, said
 chatml = "{{'<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n'}}"

@@ -17,8 +17,12 @@ inline std::string chat_template(std::string const& directory, std::string& wher
     fauna::JsonReader in(text, path);
     in.enter_object();
     where = "chat_template in " + path;
-    for (std::string key; in.next_key(key); in.skip())
-      if (key == "chat_template") return in.string();
+    for (std::string key; in.next_key(key); in.skip()) {
+      if (key != "chat_template" || in.peek() == fauna::json::null) continue;
+      if (in.peek() != fauna::json::string)
+        fauna::fail("chat", where + " is no text", "one template", "write the one to use into chat_template.jinja");
+      return in.string();
+    }
   }
   fauna::fail("chat", directory + " has no chat template", "a model for chat",
               "it stands in chat_template.jinja, or under chat_template in tokenizer_config.json");

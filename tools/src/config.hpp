@@ -1,8 +1,6 @@
-// A model's config.json, read so that nothing in it is passed over: each field is used, known to change nothing in
-// inference, or an error that names the field, its value, and what is known.
+// A model's config.json, read so that nothing in it is passed over: each field is used, known to change nothing in what
+// the model is wanted for, or an error that names the field, its value, and what is known.
 #pragma once
-#include <sys/stat.h>
-
 #include <initializer_list>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -52,6 +50,13 @@ class Config {
     if (j == nullptr && otherwise > 0) return otherwise;
     if (j == nullptr || !j->is_number() || !(j->get<double>() > 0)) wrong(field, "a number above 0");
     return j->get<double>();
+  }
+  /// A number from 0 to below 1.
+  float share(std::string const& field, float otherwise) {
+    Json const* j = find(field);
+    if (j == nullptr) return otherwise;
+    if (!j->is_number() || !(j->get<double>() >= 0 && j->get<double>() < 1)) wrong(field, "a number from 0 to below 1");
+    return j->get<float>();
   }
   bool flag(std::string const& field, bool otherwise) {
     Json const* j = find(field);

@@ -38,7 +38,6 @@ inline void export_model(std::string const& from, std::string const& to) {
     (void)read_config(from);  // refuses what is no model here
     config = Config::Json::parse(fauna::read_file(from + "/config.json"));
     config.erase("torch_dtype");
-    config["dtype"] = "float32";
   }
   const fauna::SafeTensors file = directory ? fauna::SafeTensors(from) : fauna::checkpoint::open(from);
   std::vector<Exported> tensors = exported(file);
@@ -47,7 +46,6 @@ inline void export_model(std::string const& from, std::string const& to) {
     const AnyConfig c = checkpoint_config(from, head.config);
     config = std::visit([](auto const& some) { return reference_config(some); }, c);
     for (const char* none : {"bos_token_id", "eos_token_id"}) config[none] = nullptr;
-    config["dtype"] = "float32";
     metadata.emplace_back("alphabet", head.alphabet);  // a character for each id
     const auto* gpt = std::get_if<fauna::GptConfig>(&c);
     const bool bare = gpt != nullptr && !gpt->bias;  // the reference has a bias for every weight but the embeddings
@@ -57,6 +55,7 @@ inline void export_model(std::string const& from, std::string const& to) {
         tensors.emplace_back(name.replace(name.rfind("weight"), 6, "bias"), std::vector{tensors[i].shape.back()},
                              nullptr);
   }
+  config["dtype"] = "float32";
   fauna::make_directories(to);
   if (directory && fs::equivalent(from, to)) fauna::fail("fauna export", "from " + from + " to itself", "a new folder");
   std::vector<float> numbers;

@@ -1,12 +1,14 @@
 // Configs of every family from a config.json, and a config.json from them: two functions a family, and one entry in the
-// list of read_config.
+// list of read_config and in AnyConfig.
 #pragma once
+#include <cmath>
+#include <variant>
+
 #include <fauna/models/config_text.hpp>
 #include <fauna/models/gpt.hpp>
 #include <fauna/models/gpt_neox.hpp>
 #include <fauna/models/llama.hpp>
 #include <tools/src/config.hpp>
-#include <variant>
 
 namespace tool {
 
@@ -117,8 +119,11 @@ inline AnyConfig gpt2(Config& c) {
   c.only("scale_attn_by_inverse_layer_idx", false);
   c.only("reorder_and_upcast_attn", false);
   c.only("tie_word_embeddings", true);
-  c.without_effect({"n_ctx", "resid_pdrop", "embd_pdrop", "attn_pdrop", "summary_type", "summary_use_proj",
-                    "summary_activation", "summary_proj_to_labels", "summary_first_dropout"});
+  g.dropout = c.share("resid_pdrop", 0);
+  for (const char* other : {"embd_pdrop", "attn_pdrop"})
+    if (c.share(other, g.dropout) != g.dropout) c.wrong(other, "the same as resid_pdrop: a model has one dropout here");
+  c.without_effect({"n_ctx", "summary_type", "summary_use_proj", "summary_activation", "summary_proj_to_labels",
+                    "summary_first_dropout"});
   return g;
 }
 
@@ -218,6 +223,8 @@ inline AnyConfig gpt_neox(Config& c) {
 
 inline Config::Json reference_config(fauna::GptNeoXConfig const& c) {
   const int size = c.width / c.heads;
+  double part = static_cast<double>(c.rotary) / size;  // readers take the whole columns of this part of a head
+  while (static_cast<int>(part * size) < c.rotary) part = std::nextafter(part, 2.0);
   return {{"model_type", "gpt_neox"},
           {"architectures", {"GPTNeoXForCausalLM"}},
           {"num_hidden_layers", c.layers},
@@ -226,10 +233,7 @@ inline Config::Json reference_config(fauna::GptNeoXConfig const& c) {
           {"intermediate_size", c.hidden},
           {"max_position_embeddings", c.context},
           {"vocab_size", c.vocab},
-          {"rope_parameters",
-           {{"rope_type", "default"},
-            {"rope_theta", c.base},
-            {"partial_rotary_factor", static_cast<double>(c.rotary) / size}}},
+          {"rope_parameters", {{"rope_type", "default"}, {"rope_theta", c.base}, {"partial_rotary_factor", part}}},
           {"layer_norm_eps", shortest(c.epsilon)},
           {"use_parallel_residual", c.parallel},
           {"tie_word_embeddings", c.tied},
@@ -237,8 +241,13 @@ inline Config::Json reference_config(fauna::GptNeoXConfig const& c) {
           {"hidden_act", reference_name(c.act)}};
 }
 
-/// Fields of any config that say nothing about the numbers of inference, or that have one value here.
-inline void common_fields(Config& c) {
+/// Fields of any config that say nothing about the numbers of inference, or that have one value here; in training some
+/// of the former have one value too.
+inline void common_fields(Config& c, bool training) {
+  if (training) {
+    for (const char* none : {"attention_dropout", "hidden_dropout"}) c.only(none, 0);
+    c.only("initializer_range", 0.02);
+  }
   c.without_effect({"model_type",
                     "torch_dtype",
                     "dtype",
@@ -277,7 +286,9 @@ struct Directory {
   AnyConfig config{};
   std::vector<long long> stop_ids{};  ///< tokens that end a text
 };
-inline Directory read_config(std::string const& directory) {
+/// Throws on a directory without a config.json, and on every field whose value the zoo does not implement: for
+/// inference, or for `training` from scratch.
+inline Directory read_config(std::string const& directory, bool training = false) {
   struct Family {
     AnyConfig (*read)(Config&);
     const char *causal, *headless;  ///< its architectures: with a language model's head, and a checkpoint without one
@@ -286,8 +297,7 @@ inline Directory read_config(std::string const& directory) {
                                                       {"gpt_neox", {gpt_neox, "GPTNeoXForCausalLM", "GPTNeoXModel"}},
                                                       {"llama", {llama, "LlamaForCausalLM", "LlamaModel"}}};
   const std::string path = directory + "/config.json";
-  struct stat status {};
-  if (::stat(path.c_str(), &status) != 0)
+  if (!fauna::exists(path))
     fauna::fail("config", directory + " has no config.json", "a model directory: config.json, weights, tokenizer.json");
   Config c(path);
   std::map<std::string, std::string> known;
@@ -297,11 +307,11 @@ inline Directory read_config(std::string const& directory) {
   if (Config::Json const* a = c.find("architectures"))
     if (*a != Config::Json::array({family.causal}) && *a != Config::Json::array({family.headless}))
       c.wrong("architectures", "[\"" + std::string(family.causal) + "\"]");
-  common_fields(c);
+  common_fields(c, training);
   Directory d{family.read(c)};
   d.stop_ids = c.ids("eos_token_id");
   const std::string generation = directory + "/generation_config.json";
-  if (::stat(generation.c_str(), &status) == 0)
+  if (fauna::exists(generation))
     if (const auto ids = Config(generation).ids("eos_token_id"); !ids.empty()) d.stop_ids = ids;
   c.all_used("model_type " + type);
   return d;

@@ -101,7 +101,7 @@ void refuse_structure(tool::Verb const& verb, std::string const& name) {
     if (verb.has(flag))
       fauna::fail("fauna", std::string("--") + flag + " for " + name,
                   "structural flags with nanogpt's and gpt2's presets alone",
-                  "other models are changed in their config.json");
+                  "a model directory with a config.json of your own can have any structure");
   });
 }
 /// The structural flags that were given, over a config of any family.
@@ -138,13 +138,14 @@ std::string model_of(std::string const& from) {
 }
 
 /// The config that a preset, a checkpoint or a model directory stands for, with the structural flags.
-AnyConfig named_config(tool::Verb const& verb, std::string const& name) {
+AnyConfig named_config(tool::Verb const& verb, std::string const& name, bool training = false) {
   if (const AnyConfig* c = preset(name)) return with_flags(verb, *c, name);
   if (!tool::fs::exists(name))
     fauna::fail("fauna", "the model '" + name + '\'', "a model directory, a checkpoint, or one of " + preset_names());
   const std::string from = model_of(name);
   if (tool::fs::is_regular_file(from)) return from_checkpoint(verb, from, fauna::read_checkpoint_head(from).config);
-  return with_flags(verb, tool::read_config(from).config, name);
+  refuse_structure(verb, name);
+  return tool::read_config(from, training).config;
 }
 
 void check_run(std::string const& dtype, long threads) {
@@ -163,8 +164,8 @@ void check_run(std::string const& dtype, long threads) {
   if (known && verb.has("model"))
     fauna::fail("fauna train", "--model " + named.model + " beside --init-from " + s.init_from,
                 "no --model: " + from + " says which model it holds");
-  AnyConfig c =
-      known ? from_checkpoint(verb, from, fauna::read_checkpoint_head(from).config) : named_config(verb, named.model);
+  AnyConfig c = known ? from_checkpoint(verb, from, fauna::read_checkpoint_head(from).config)
+                      : named_config(verb, named.model, true);
   check_run(s.dtype, s.threads);
   one_of("schedule", s.schedule, {"cosine", "linear", "constant", "wsd"});
   whole("batch-size", s.batch_size, 1);
@@ -229,8 +230,9 @@ void check_texts(settings::Generate const& s) {
 
 /// The model of a directory, or of a checkpoint's file. Without dropout, which is for training.
 tool::Described described(std::string const& from) {
-  if (!tool::fs::is_regular_file(from)) return describe(tool::read_config(from).config);
-  AnyConfig c = tool::checkpoint_config(from, fauna::read_checkpoint_head(from).config);
+  AnyConfig c = tool::fs::is_regular_file(from)
+                    ? tool::checkpoint_config(from, fauna::read_checkpoint_head(from).config)
+                    : tool::read_config(from).config;
   if (auto* gpt = std::get_if<fauna::GptConfig>(&c)) gpt->dropout = 0;
   return describe(c);
 }
@@ -279,10 +281,10 @@ void require_tokenizer(std::string const& directory) {
     sample(verb, from, like);
   }
   if (s.prompt.empty()) fauna::fail("fauna generate", "no --prompt", "a text to continue");
-  if (s.chat) (void)tool::in_template(from, s.prompt);
   std::string stops;
   for (const long long id : tool::read_config(from).stop_ids) stops += (stops.empty() ? "" : ",") + std::to_string(id);
   require_tokenizer(from);
+  if (s.chat) (void)tool::in_template(from, s.prompt);
   infer("generate", from, s.dtype, {stops}, settings::arguments(s));
 }
 
@@ -293,6 +295,7 @@ void require_tokenizer(std::string const& directory) {
   if (!tool::fs::exists(file)) fauna::fail("fauna compare", "there is no file " + file, "a reference's tokens");
   (void)tool::read_config(directory);
   require_tokenizer(directory);
+  (void)tool::in_template(directory, "");
   infer("compare", directory, s.dtype, {file}, settings::arguments(s));
 }
 
@@ -314,7 +317,8 @@ tool::Described named_model(tool::Verb const& verb, std::string const& name, std
     long n = 0;
     if (!settings::parse(vocab, n)) fauna::fail("fauna", "--vocab-size " + vocab, "a whole number");
     if (preset(name) == nullptr)
-      fauna::fail("fauna", "--vocab-size for " + name, "one of " + preset_names(), "its weights have a vocabulary");
+      fauna::fail("fauna", "--vocab-size for " + name, "one of " + preset_names(),
+                  "the vocabulary of other models is their own");
     std::visit([n](auto& some) { some.vocab = whole("vocab-size", n, 1, 100000000); }, c);
   }
   return describe(c);

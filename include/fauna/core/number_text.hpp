@@ -3,7 +3,6 @@
 #include <charconv>
 #include <string>
 #include <system_error>
-#include <type_traits>
 
 #include <fauna/core/version.hpp>
 

@@ -70,6 +70,7 @@ inline std::string read_file(std::string const& path) {
   }
 }
 
+/// Is there a file, a directory or something else of this name?
 inline bool exists(std::string const& path) {
   struct stat status {};
   return ::stat(path.c_str(), &status) == 0;

@@ -2,6 +2,7 @@
 //   gpt layers=4 heads=4 width=128 context=64 vocab=65 bias=false dropout=0.1 act=gelu
 //   fauna::Gpt<fauna::GptConfig{.layers = 4, .heads = 4, .width = 128, .context = 64, .vocab = 65, .bias = false, ...}>
 #pragma once
+#include <concepts>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -47,7 +48,9 @@ template <class V> bool parse(std::string const& s, V& v) {
       if (v = static_cast<V>(i); s == name_of(v)) return true;
     return false;
   } else {
-    return number_text::parse(s, v);
+    if (!number_text::parse(s, v)) return false;
+    if constexpr (std::is_integral_v<V>) return v > 0;
+    else return v - v == 0;
   }
 }
 

@@ -24,6 +24,7 @@ struct GptConfig {
   float dropout = 0;   ///< share of activations dropped in training, in [0, 1)
   activation act = activation::gelu;
 
+  constexpr bool operator==(GptConfig const&) const = default;
   static constexpr ConfigNames names{"gpt", "fauna::Gpt", "fauna::GptConfig", "fauna/models/gpt.hpp"};
   template <class C, class F> static constexpr void each(C& c, F&& f) {
     f("layers", c.layers), f("heads", c.heads), f("width", c.width), f("context", c.context), f("vocab", c.vocab);

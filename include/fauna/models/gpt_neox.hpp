@@ -27,6 +27,7 @@ struct GptNeoXConfig {
   bool tied = false;      ///< the head is the token table
   activation act = activation::gelu;
 
+  constexpr bool operator==(GptNeoXConfig const&) const = default;
   static constexpr ConfigNames names{"gpt_neox", "fauna::GptNeoX", "fauna::GptNeoXConfig", "fauna/models/gpt_neox.hpp"};
   template <class C, class F> static constexpr void each(C& c, F&& f) {
     f("layers", c.layers), f("heads", c.heads), f("width", c.width), f("hidden", c.hidden);

@@ -30,6 +30,7 @@ struct LlamaConfig {
   bool mlp_bias = false;        ///< of all three
   activation act = activation::silu;
 
+  constexpr bool operator==(LlamaConfig const&) const = default;
   static constexpr ConfigNames names{"llama", "fauna::Llama", "fauna::LlamaConfig", "fauna/models/llama.hpp"};
   template <class C, class F> static constexpr void each(C& c, F&& f) {
     f("layers", c.layers), f("heads", c.heads), f("kv_heads", c.kv_heads), f("head_size", c.head_size);

@@ -32,8 +32,8 @@ template <int W, int Size, unsigned Tag> class RowWorker {
     for (float** x : {&most_, &total_, &factor_}) *x = take(group);
   }
 
-  /// Queries q[group], q_stride apart, against `count` keys and values, `stride` apart: y[group]. `after`: the keys that
-  /// are asked for meanwhile, since the next call wants them; may be null.
+  /// Queries q[group], q_stride apart, against `count` keys and values, `stride` apart: y[group]. `after`: the keys
+  /// that are asked for meanwhile, since the next call wants them; may be null.
   void forward(int group, double scale, const float* q, int q_stride, const float* k, const float* v,
                std::ptrdiff_t stride, int count, float* y, int y_stride, const float* after) {
     K::pack(queries_, q, q_stride, group, group, static_cast<float>(scale));
