@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <fauna/ops/activation/cpu.hpp>
 #include <fauna/ops/adamw/cpu.hpp>
+#include <fauna/ops/add/cpu.hpp>
 #include <fauna/ops/clip/cpu.hpp>
 #include <fauna/ops/cross_entropy/cpu.hpp>
 #include <fauna/ops/dropout/cpu.hpp>
@@ -59,6 +60,26 @@ B backend(Arena& arena) {
 
 void bytes(benchmark::State& state, double floats) {
   state.SetBytesProcessed(static_cast<std::int64_t>(static_cast<double>(state.iterations()) * floats * 4));
+}
+
+void add_rows(benchmark::State& state) {
+  const int rows = static_cast<int>(state.range(0)), cols = static_cast<int>(state.range(1));
+  Memory memory(0);
+  const B b = backend(memory.arena);
+  auto x = random(rows, cols, 1), y = random(rows, cols, 2);
+  for (auto _ : state)
+    add<B>::run(b, Matrix<const float>(x.data(), rows, cols), Matrix<const float>(y.data(), rows, cols),
+                Matrix<float>(y.data(), rows, cols));
+  bytes(state, 3.0 * rows * cols);
+}
+
+void add_column_sums(benchmark::State& state) {
+  const int rows = static_cast<int>(state.range(0)), cols = static_cast<int>(state.range(1));
+  Memory memory(0);
+  const B b = backend(memory.arena);
+  auto x = random(rows, cols, 1), sums = random(1, cols, 2);
+  for (auto _ : state) add<B>::column_sums(b, Matrix<const float>(x.data(), rows, cols), sums.data());
+  bytes(state, 1.0 * rows * cols);
 }
 
 void layer_norm_forward(benchmark::State& state) {
@@ -270,6 +291,8 @@ void clip_norm(benchmark::State& state) {
 
 }  // namespace
 
+BENCHMARK(add_rows)->Args({768, 128})->Args({256, 768})->Args({1, 768})->UseRealTime();
+BENCHMARK(add_column_sums)->Args({768, 512})->Args({256, 3072})->UseRealTime();
 BENCHMARK(layer_norm_forward)->Args({768, 128})->Args({256, 768})->UseRealTime();
 BENCHMARK(layer_norm_backward)->Args({768, 128})->Args({256, 768})->UseRealTime();
 BENCHMARK(rms_norm_forward)->Args({256, 768})->Args({512, 576})->Args({1, 576})->UseRealTime();

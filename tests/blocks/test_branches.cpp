@@ -21,6 +21,8 @@ using Mixed = Parallel<Gelu<W>, Linear<W, W>, test::Scan<W>>;
 using Keeping = Parallel<MultiHead<W, 2>, Linear<3 * W, W>>;  // backward of attention reads what it wrote
 using Nested = Residual<Parallel<Seq<Concat<Adds, Mixed>, Linear<2 * W, W>>, Mixed>>;
 
+using OneNorm = Residual<Seq<RmsNorm<W>, Parallel<Linear<W, W>, GatedMlp<W, 10>>>>;  // both read the same norm
+
 constexpr RopeShape interleaved{.base = 100, .rotary = 4, .pairs = rope_pairs::interleaved};
 using SmallLlama = LlamaLayer<W, RotaryAttention<W, 4, 2, 4, RopeShape{.base = 100}, true>, GatedMlp<W, 10>, Epsilon{}>;
 template <bool Parallel>
@@ -30,10 +32,10 @@ using SmallNeoX =
 }  // namespace
 
 TEST_SUITE("branches") {
-  TEST_CASE_TEMPLATE("side by side, added or not", Block, Uneven, Adds, Mixed, Keeping, Nested, Concat<Linear<W, 3>>,
-                     GatedMlp<W, 11>, GatedMlp<W, 5, activation::gelu, true>, RotaryAttention<W, 3, 1, 4, interleaved>,
-                     NeoXAttention<W, 1>, SmallLlama, SmallNeoX<true>, SmallNeoX<false>, Checkpoint<SmallLlama>,
-                     Stack<0, 2, SmallNeoX<true>>) {
+  TEST_CASE_TEMPLATE("side by side, added or not", Block, Uneven, Adds, Mixed, Keeping, Nested, OneNorm,
+                     Concat<Linear<W, 3>>, GatedMlp<W, 11>, GatedMlp<W, 5, activation::gelu, true>,
+                     RotaryAttention<W, 3, 1, 4, interleaved>, NeoXAttention<W, 1>, SmallLlama, SmallNeoX<true>,
+                     SmallNeoX<false>, Checkpoint<SmallLlama>, Stack<0, 2, SmallNeoX<true>>) {
     check<Block>();
   }
 }

@@ -90,8 +90,7 @@ double distance(std::vector<float> const& a, std::vector<float> const& b) {
   REQUIRE(a.size() == b.size());
   double worst = 0;
   for (std::size_t i = 0; i < a.size(); ++i) {
-    const double d = std::fabs(static_cast<double>(a[i]) - static_cast<double>(b[i]));
-    if (!(d <= worst)) worst = std::isnan(d) ? INFINITY : d;
+    test::see(worst, std::fabs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
   }
   return worst;
 }

@@ -75,7 +75,7 @@ TEST_CASE("past the end of the cache is an error that loses nothing") {
   CHECK(cache.serialise() == before);
 }
 
-TEST_CASE("a sampled text depends on its seed, not on its neighbours") {
+TEST_CASE("a sampled text depends on its seed: not on its neighbours, the chunks of its prompt, or the threads") {
   Small model(seed{5});
   const std::vector<std::vector<int>> prompts{tokens(3, 1), tokens(7, 2), tokens(2, 3)};
   const GenerateOptions o{.tokens = 15, .temperature = 1, .seed = 4, .at_end = context_end::slide};
@@ -85,6 +85,13 @@ TEST_CASE("a sampled text depends on its seed, not on its neighbours") {
     own.sample = s;
     CHECK(generate_tokens(model, prompts[s], own, [](int) {}) == got[s]);
   }
+  for (const int threads : {1, 3})
+    for (const int chunk : {1, 2, 5}) {
+      Small other(seed{5}, threads);
+      GenerateOptions own = o;
+      own.chunk = chunk;
+      CHECK(generate_batch(other, prompts, own, [](int, int) {}) == got);
+    }
 }
 
 TEST_CASE("stop ids, stop texts, and a listener that has heard enough") {

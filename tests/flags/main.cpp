@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <vector>
 
+#include "../support/worst.hpp"
 #include "side.hpp"
 
 namespace {
@@ -24,7 +25,7 @@ double worst_error(Side const& side, std::vector<float> const& a, std::vector<fl
         size += std::fabs(term);
       }
       const double error = std::fabs(double{c[static_cast<std::size_t>(i * N + j)]} - sum);
-      worst = std::fmax(worst, error / (K * 0x1p-24 * size));
+      test::see(worst, error / (K * 0x1p-24 * size));
     }
   return worst;
 }

@@ -12,6 +12,7 @@
 #include <fauna/train/trained.hpp>
 
 #include "../support/golden.hpp"
+#include "../support/model_check.hpp"
 
 namespace {
 
@@ -27,8 +28,7 @@ double difference(Matrix<const float> a, std::vector<float> const& b, int from =
     for (int c = 0; c < a.cols(); ++c) {
       if (c >= from && c < to) continue;
       const float x = b[static_cast<std::size_t>(r) * static_cast<std::size_t>(a.cols()) + static_cast<std::size_t>(c)];
-      const double d = std::abs(static_cast<double>(a(r, c)) - static_cast<double>(x));
-      worst = d > worst || std::isnan(d) ? d : worst;
+      test::see(worst, std::abs(static_cast<double>(a(r, c)) - static_cast<double>(x)));
       largest = std::max(largest, std::abs(static_cast<double>(x)));
     }
   return worst / largest;
@@ -110,6 +110,11 @@ TEST_SUITE("gpt") {
   TEST_CASE("PyTorch's logits, loss, gradients and ten AdamW steps") {
     SUBCASE("with biases") { check_parity<true>("gpt_tiny.bin"); }
     SUBCASE("without") { check_parity<false>("gpt_tiny_nobias.bin"); }
+  }
+
+  TEST_CASE_TEMPLATE("the loss's gradient equals the derivative of dual numbers", M, Tiny<true>, Tiny<false>) {
+    test::check_loss_gradient<M>(test::plain(2, 5));
+    test::check_loss_gradient<M>(test::ragged());
   }
 
   TEST_CASE_TEMPLATE("the CPU policy gives the reference policy's gradients", P, f32_products, bf16_products) {

@@ -134,11 +134,8 @@ template <class B, class A, class W> void compare(Random& random, form f, int m,
       const double all = terms.view()(i, j) + (with.base ? std::fabs(base.view()(i, j)) : 0) +
                          (with.bias ? std::fabs(bias.view()(0, j)) : 0);
       const double sum = (k + 2) * 0x1p-24 * all, last = with.act == activation::none ? sum : 1.13 * sum + 4e-7 * all;
-      const double error = std::fabs(c.view()(i, j) - want.view()(i, j)) / (last + 1e-30);
-      if (!(error <= worst)) worst = error;
-      if (!with.pre) continue;
-      const double error_pre = std::fabs(pre.view()(i, j) - want_pre.view()(i, j)) / (sum + 1e-30);
-      if (!(error_pre <= worst_pre)) worst_pre = error_pre;
+      test::see(worst, std::fabs(c.view()(i, j) - want.view()(i, j)) / (last + 1e-30));
+      if (with.pre) test::see(worst_pre, std::fabs(pre.view()(i, j) - want_pre.view()(i, j)) / (sum + 1e-30));
     }
   CHECK(worst <= 1);
   CHECK(worst_pre <= 1);

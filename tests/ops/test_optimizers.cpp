@@ -17,6 +17,7 @@
 #include "support/memory.hpp"
 #include "support/random.hpp"
 #include "support/sizes.hpp"
+#include "support/worst.hpp"
 
 using namespace fauna;
 
@@ -63,8 +64,7 @@ template <class A, class B> double difference(Parameters<A> const& a, Parameters
   const auto see = [&](auto const& x, auto const& y) {
     for (std::size_t i = 0; i < x.size(); ++i)
       for (std::size_t k = 0; k < x[i].size(); ++k) {
-        const double d = std::fabs(static_cast<double>(x[i][k]) - static_cast<double>(y[i][k]));
-        if (!(d <= worst)) worst = std::isnan(d) ? std::numeric_limits<double>::infinity() : d;
+        test::see(worst, std::fabs(static_cast<double>(x[i][k]) - static_cast<double>(y[i][k])));
       }
   };
   see(a.value, b.value);

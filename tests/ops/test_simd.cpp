@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "support/sizes.hpp"
+#include "support/worst.hpp"
 
 using namespace fauna;
 
@@ -46,7 +47,7 @@ template <int W> float call(function f, float x) {
 template <int W, class Exact> double worst(function f, float lo, float hi, Exact exact) {
   double w = 0;
   const auto see = [&](float x) {
-    if (x >= lo && x <= hi) w = std::fmax(w, ulps(call<W>(f, x), exact(static_cast<double>(x))));
+    if (x >= lo && x <= hi) test::see(w, ulps(call<W>(f, x), exact(static_cast<double>(x))));
   };
   constexpr int n = test::size(100'003, 10'007);
   for (int i = 0; i <= n; ++i) see(lo + (hi - lo) * (static_cast<float>(i) / static_cast<float>(n)));

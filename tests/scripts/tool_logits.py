@@ -161,6 +161,14 @@ for row, target in zip(rows_of(corpus), corpus[1:]):
 (work / "corpus.txt").write_text(corpus)
 wanted = f"20 tokens in windows of 32: loss {sum(losses) / 20:.4f}, perplexity {math.exp(sum(losses) / 20):.4f}"
 assert wanted in said_by("perplexity", spoken, work / "corpus.txt"), (wanted, said_by("perplexity", spoken, work / "corpus.txt"))
+# In windows of 7 each sees what came before in its own alone: 7, 7 and 6 tokens.
+apart = 0
+for at in range(0, 20, 7):
+    for row, target in zip(rows_of(corpus[at : at + 7]), corpus[at + 1 :]):
+        apart += math.log(sum(map(math.exp, row))) - row[letters.index(target)]
+wanted = f"20 tokens in windows of 7: loss {apart / 20:.4f}, perplexity {math.exp(apart / 20):.4f}"
+windows = said_by("perplexity", spoken, work / "corpus.txt", "--context", 7)
+assert wanted in windows and abs(apart - sum(losses)) > 0.01, (wanted, windows)
 refused(["--context 33", "at most 32"], "perplexity", spoken, work / "corpus.txt", "--context", 33)
 
 # What cannot be used is said before anything is compiled.

@@ -2,10 +2,11 @@
 #pragma once
 #include <cmath>
 #include <cstring>
-#include <limits>
 
 #include <fauna/core/dual.hpp>
 #include <fauna/core/view.hpp>
+
+#include "worst.hpp"
 
 namespace test {
 
@@ -13,10 +14,7 @@ namespace test {
 template <class T> double distance(fauna::Matrix<const T> got, fauna::Matrix<const double> want) {
   double worst = 0;
   for (int r = 0; r < got.rows(); ++r)
-    for (int c = 0; c < got.cols(); ++c) {
-      const double d = std::fabs(static_cast<double>(got(r, c)) - want(r, c));
-      if (!(d <= worst)) worst = std::isnan(d) ? std::numeric_limits<double>::infinity() : d;
-    }
+    for (int c = 0; c < got.cols(); ++c) see(worst, std::fabs(static_cast<double>(got(r, c)) - want(r, c)));
   return worst;
 }
 

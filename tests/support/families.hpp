@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "temporary.hpp"
+#include "worst.hpp"
 
 namespace test {
 
@@ -92,7 +93,7 @@ inline std::vector<int> ints(SafeTensor const* t) {
 struct Gap {
   double most = 0, scale = 0;
   void see(double got, double want) {
-    most = std::fmax(most, std::fabs(got - want));
+    test::see(most, std::fabs(got - want));
     scale = std::fmax(scale, std::fabs(want));
   }
   /// Two libraries that add f32 numbers in different orders, over two layers.

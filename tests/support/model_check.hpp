@@ -15,6 +15,7 @@
 
 #include "batches.hpp"
 #include "dual_check.hpp"
+#include "worst.hpp"
 
 namespace test {
 
@@ -72,8 +73,7 @@ template <class M, class P> void check_gradients_on_cpu(double bound) {
     const float* got = m.gradient(p).data();
     double worst = 0, largest = 1e-6;
     for (std::size_t i = 0; i < p.size(); ++i) {
-      const double d = std::abs(static_cast<double>(got[i]) - want[i]);
-      if (!(d <= worst)) worst = d;
+      see(worst, std::abs(static_cast<double>(got[i]) - want[i]));
       largest = std::fmax(largest, std::abs(want[i]));
     }
     CHECK(worst <= bound * largest);

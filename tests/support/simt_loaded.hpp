@@ -28,6 +28,7 @@
 
 #include "kernels.hpp"
 #include "temporary.hpp"
+#include "worst.hpp"
 
 namespace test {
 
@@ -99,8 +100,7 @@ template <class M, class B> std::vector<double> loaded_outputs(std::string const
 inline double distance(std::vector<double> const& a, std::vector<double> const& b) {
   REQUIRE(a.size() == b.size());
   double worst = 0;
-  for (std::size_t i = 0; i < a.size(); ++i)
-    if (const double d = std::fabs(a[i] - b[i]); !(d <= worst)) worst = std::isnan(d) ? INFINITY : d;
+  for (std::size_t i = 0; i < a.size(); ++i) see(worst, std::fabs(a[i] - b[i]));
   return worst;
 }
 /// Of the logits: the losses, of about ln(vocab), are the last 15.

@@ -127,7 +127,8 @@ inline AnyConfig gpt2(Config& c) {
   return g;
 }
 
-/// The config.json of a model that was trained here: what its family has.
+/// The config.json of a model that was trained here: what its family has, in the fields that every version of the
+/// reference reads.
 inline Config::Json reference_config(fauna::GptConfig const& c) {
   const Config::Json dropout = shortest(c.dropout);
   return {{"model_type", "gpt2"},       {"architectures", {"GPT2LMHeadModel"}},
@@ -168,15 +169,13 @@ inline AnyConfig llama(Config& c) {
 }
 
 inline Config::Json reference_config(fauna::LlamaConfig const& c) {
-  Config::Json rope{{"rope_type", "default"}, {"rope_theta", c.base}};
-  if (c.scaling.kind != fauna::rope_scaling::none) {
-    rope["rope_type"] = fauna::name_of(c.scaling.kind);
-    rope["factor"] = c.scaling.factor;
-  }
+  Config::Json scaling;  // null without one
+  if (c.scaling.kind != fauna::rope_scaling::none)
+    scaling = {{"rope_type", fauna::name_of(c.scaling.kind)}, {"factor", c.scaling.factor}};
   if (c.scaling.kind == fauna::rope_scaling::llama3) {
-    rope["low_freq_factor"] = c.scaling.low;
-    rope["high_freq_factor"] = c.scaling.high;
-    rope["original_max_position_embeddings"] = c.scaling.original;
+    scaling["low_freq_factor"] = c.scaling.low;
+    scaling["high_freq_factor"] = c.scaling.high;
+    scaling["original_max_position_embeddings"] = c.scaling.original;
   }
   return {{"model_type", "llama"},
           {"architectures", {"LlamaForCausalLM"}},
@@ -188,7 +187,8 @@ inline Config::Json reference_config(fauna::LlamaConfig const& c) {
           {"intermediate_size", c.hidden},
           {"max_position_embeddings", c.context},
           {"vocab_size", c.vocab},
-          {"rope_parameters", rope},
+          {"rope_theta", c.base},
+          {"rope_scaling", scaling},
           {"tie_word_embeddings", c.tied},
           {"rms_norm_eps", shortest(c.epsilon)},
           {"attention_bias", c.attention_bias},
@@ -233,7 +233,8 @@ inline Config::Json reference_config(fauna::GptNeoXConfig const& c) {
           {"intermediate_size", c.hidden},
           {"max_position_embeddings", c.context},
           {"vocab_size", c.vocab},
-          {"rope_parameters", {{"rope_type", "default"}, {"rope_theta", c.base}, {"partial_rotary_factor", part}}},
+          {"rotary_emb_base", c.base},
+          {"rotary_pct", part},
           {"layer_norm_eps", shortest(c.epsilon)},
           {"use_parallel_residual", c.parallel},
           {"tie_word_embeddings", c.tied},

@@ -148,7 +148,7 @@ LoadReport load_weights(B const& b, W& w, SafeTensors const& from, LoadOptions c
   for (std::size_t i = 0; i < used.size(); ++i) {
     std::string const& name = from.tensors()[i].name;
     had.push_back(name);
-    bool ignored = used[i] || name == "lm_head.weight";  // the copy of a tied head
+    bool ignored = used[i] || name == "lm_head.weight" || name == "embed_out.weight";  // the copy of a tied head
     for (auto const& pattern : o.ignored) ignored = ignored || matches(pattern, name);
     if (!ignored) report.unexpected.push_back(name);
   }

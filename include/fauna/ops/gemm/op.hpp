@@ -26,7 +26,8 @@ template <class S> struct Epilogue {
 };
 
 /// gemm<B>::nt, nn, tn(b, A, B, C, epilogue) and gemm<B>::workspace(m, n, k, threads): the bytes of scratch that any of
-/// the three takes from b.scratch at this shape.
+/// the three takes from b.scratch at this shape. For inference B[N,K] of nt may also be stored in bf16, or as
+/// packed<B>: gemm<B>::pack(b, from, to) writes it, in gemm<B>::packed_bytes(n, k) bytes, and it has the same bits.
 template <class B> struct gemm {
   static_assert(always_false<B>, "fauna: no gemm for this backend: include <fauna/ops/gemm/cpu.hpp> or ref.hpp");
 };
