@@ -6,6 +6,8 @@
 
 namespace fauna::inline v0 {
 
+/// B with its widths, weights, names and results; of its Saved only the state that it entered with is kept, and a
+/// backward pass takes the rest from scratch, as the memory plan counts it. `flops` are those of one forward pass.
 template <class B> struct Checkpoint : B {
   using composition = Checkpoint;
   static constexpr bool adds_y = false;  // the recomputed output has no base to start from

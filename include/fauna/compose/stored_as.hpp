@@ -6,6 +6,7 @@
 
 namespace fauna::inline v0 {
 
+/// B, whose matrices lie in files in layout L; in memory and in its results nothing differs from B.
 template <Layout L, class B> struct StoredAs : B {
   template <class W, class F> static constexpr void visit(W& w, Place const& at, F&& f) {
     B::visit(w, at, [&f](Tensor t, auto& v) {
