@@ -53,4 +53,9 @@ TEST_CASE("every member of a config comes back from its config.json") {
       neox.width = neox.heads * size;
       CHECK(through_file(neox) == to_text(neox));
     }
+  neox.rotary = 162;
+  CHECK_THROWS_WITH_AS(tool::reference_config(neox), doctest::Contains("no more rotary columns"), error);
+  neox.rotary = 2;
+  neox.width = 2;  // of three heads
+  CHECK_THROWS_WITH_AS(tool::reference_config(neox), doctest::Contains("heads that divide the width"), error);
 }

@@ -223,6 +223,8 @@ inline AnyConfig gpt_neox(Config& c) {
 
 inline Config::Json reference_config(fauna::GptNeoXConfig const& c) {
   const int size = c.width / c.heads;
+  if (c.width % c.heads != 0 || c.rotary > size)
+    fauna::fail("fauna", fauna::to_text(c), "heads that divide the width, and no more rotary columns than a head has");
   double part = static_cast<double>(c.rotary) / size;  // readers take the whole columns of this part of a head
   while (static_cast<int>(part * size) < c.rotary) part = std::nextafter(part, 2.0);
   return {{"model_type", "gpt_neox"},

@@ -17,7 +17,7 @@ namespace fauna::inline v0 {
 
 /// A config that has `names` and `each` (models/lm.hpp).
 template <class C>
-concept Config = requires {
+concept NamedConfig = requires {
   { C::names.family } -> std::convertible_to<const char*>;
 };
 
@@ -94,7 +94,7 @@ template <class C> std::string initialiser(C const& c) {
 }  // namespace config_detail
 
 /// The config as a line: its family, and NAME=VALUE for every member.
-template <Config C> std::string to_text(C const& c) {
+template <NamedConfig C> std::string to_text(C const& c) {
   std::string line = C::names.family;
   config_detail::members(c,
                          [&](std::string const& name, auto& v) { line += ' ' + name + '=' + config_detail::value(v); });
@@ -102,7 +102,7 @@ template <Config C> std::string to_text(C const& c) {
 }
 
 /// The config that a line of to_text stands for. Throws on any other line.
-template <Config C> C config_from(std::string const& line) {
+template <NamedConfig C> C config_from(std::string const& line) {
   C c;
   std::size_t at = 0;
   const auto word = [&] {
@@ -120,7 +120,7 @@ template <Config C> C config_from(std::string const& line) {
 }
 
 /// The model's C++ type; its header is C::names.header.
-template <Config C> std::string cpp_type(C const& c) {
+template <NamedConfig C> std::string cpp_type(C const& c) {
   return std::string(C::names.model) + '<' + C::names.type + config_detail::initialiser(c) + '>';
 }
 
