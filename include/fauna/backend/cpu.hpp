@@ -68,4 +68,38 @@ template <class F> void parallel_for(int threads, int n, int grain, F&& f) {
   parallel(t, [&](Team team) { f(team.from(n), team.to(n)); });
 }
 
+/// A loop over [0, n) whose threads wait for each other no longer than `grain` items take: each goes through a piece of
+/// its own, in order, and then helps with the others' (work stealing). No result may depend on who computes it.
+template <unsigned Tag> class SharedLoopOf {
+  using Team = TeamOf<Tag>;
+
+ public:
+  SharedLoopOf(Arena& scratch, int threads, int n, int grain)
+      : next_(scratch.take<Cursor>(static_cast<std::size_t>(threads))), threads_(threads), n_(n), grain_(grain) {
+    for (int t = 0; t < threads; ++t) next_[t].item = Team{t, threads}.from(n);
+  }
+  /// f(first, last) for what thread `team.thread` gets to do.
+  template <class F> void run(Team team, F&& f) const {
+    for (int i = 0; i < threads_; ++i) {
+      const Team whose{(team.thread + i) % threads_, threads_};
+      const int end = whose.to(n_);
+      for (;;) {
+        const int from = __atomic_fetch_add(&next_[whose.thread].item, grain_, __ATOMIC_RELAXED);
+        if (from >= end) break;
+        f(from, from + grain_ < end ? from + grain_ : end);
+      }
+    }
+  }
+  /// What it takes of the scratch.
+  static constexpr std::size_t bytes(int threads) { return static_cast<std::size_t>(threads) * sizeof(Cursor); }
+
+ private:
+  struct alignas(alignment) Cursor {  // a cache line each
+    int item;
+  };
+  Cursor* next_;
+  int threads_, n_, grain_;
+};
+using SharedLoop = SharedLoopOf<build_tag>;
+
 }  // namespace fauna::inline v0

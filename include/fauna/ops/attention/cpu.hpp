@@ -19,7 +19,7 @@ template <class P, isa T, unsigned Tag> struct attention<Cpu<P, T, Tag>> {
   template <int HeadSize>
   static constexpr std::size_t workspace(int /*sequences*/, int longest, AttentionShape const& a, int threads) {
     const std::size_t many = of_one_thread<HeadSize>(longest, a), one = of_one_row<HeadSize>(a);
-    return static_cast<std::size_t>(threads) * (many > one ? many : one);
+    return static_cast<std::size_t>(threads) * (many > one ? many : one) + SharedLoop::bytes(threads);
   }
 
   template <int HeadSize>
@@ -81,7 +81,7 @@ template <class P, isa T, unsigned Tag> struct attention<Cpu<P, T, Tag>> {
       if (batch.last(s) - batch.first(s) > 1) return false;
     return batch.plainly_causal();
   }
-  /// Threads own key heads of sequences, side by side.
+  /// Threads own key heads of sequences, side by side, until they have none left.
   template <int HeadSize>
   static void forward_rows(B const& b, Batch const& batch, AttentionShape const& a, Heads<const float> q,
                            Heads<const float> k, Heads<const float> v, Heads<float> y) {
@@ -90,19 +90,20 @@ template <class P, isa T, unsigned Tag> struct attention<Cpu<P, T, Tag>> {
               group = a.heads / a.kv_heads;
     const std::size_t each = of_one_row<HeadSize>(a);
     std::byte* const scratch = b.scratch->template take<std::byte>(each * static_cast<std::size_t>(threads));
+    const SharedLoop loop(*b.scratch, threads, items, 1);
     parallel(threads, [&](Team team) {
       Arena own(scratch + each * static_cast<std::size_t>(team.thread), each);
       Row<HeadSize> worker(own, group);
       const auto start = [&](Heads<const float> const& x, int item) {
         return x.at(item / a.kv_heads * a.capacity, item % a.kv_heads);
       };
-      for (int item = team.from(items), end = team.to(items); item < end; ++item) {
+      loop.run(team, [&](int item, int) {
         const int sequence = item / a.kv_heads, head = item % a.kv_heads, row = batch.first(sequence);
-        if (row == batch.last(sequence)) continue;
+        if (row == batch.last(sequence)) return;
         worker.forward(group, a.scale, q.at(row, head * group), q.head_stride, start(k, item), start(v, item),
                        k.row_stride, batch.before(sequence) + 1, y.at(row, head * group), y.head_stride,
-                       item + 1 < end ? start(k, item + 1) : nullptr);
-      }
+                       item + 1 < items ? start(k, item + 1) : nullptr);
+      });
     });
   }
   template <int HeadSize> static constexpr std::size_t of_one_row(AttentionShape const& a) {

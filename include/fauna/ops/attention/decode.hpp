@@ -1,6 +1,7 @@
-// Decoding on the CPU: one new row against the keys and values of a cache, which are read once, where they lie. A block
-// of 64 keys is transposed, so that one vector holds W keys for a query, where tile.hpp has one key for W queries. Each
-// score, sum and output is the same chain of operations as there, so a row has the same bits whichever way it went.
+// Decoding on the CPU: one new row against the keys and values of a cache, which are read once, where they lie. W keys
+// are transposed in registers, so that one vector holds W keys for a query, where tile.hpp has one key for W queries.
+// Each score, sum and output is the same chain of operations as there, so a row has the same bits whichever way it
+// went.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -25,8 +26,7 @@ template <int W, int Size, unsigned Tag> class RowWorker {
 
   constexpr explicit RowWorker(Arena& arena, int group) {
     const auto take = [&arena](int n) { return arena.template take<float>(static_cast<std::size_t>(n)); };
-    keys_T_ = take(Size * block);
-    rest_ = take(W * Size);
+    rest_ = take(2 * W * Size);
     for (float** x : {&queries_, &sums_}) *x = take(group * Size);
     scores_ = take(group * block);
     for (float** x : {&most_, &total_, &factor_}) *x = take(group);
@@ -42,8 +42,8 @@ template <int W, int Size, unsigned Tag> class RowWorker {
     for (int j = 0; j < count; j += block) {
       const int n = count - j < block ? count - j : block;
       const float *block_k = k + j * stride, *block_v = v + j * stride;
-      load_keys(block_k, block_v, stride, n);
-      for (int i = 0; i < group; ++i) score(i, n);
+      score_keys(group, block_k, block_v, stride, n);
+      for (int i = 0; i < group; ++i) weigh(i, n);
       const float* const next = j + block < count ? block_k + block * stride : after;
       for (int i = 0; i < group; ++i) add_values(i, block_v, next, stride, n);
     }
@@ -60,42 +60,62 @@ template <int W, int Size, unsigned Tag> class RowWorker {
       __builtin_prefetch(reinterpret_cast<const void*>(at + 64U * static_cast<unsigned>(l)));
   }
 
-  /// Keys [0, n) of a block, transposed; the columns up to the next multiple of W are zero.
-  void load_keys(const float* k, const float* v, std::ptrdiff_t stride, int n) {
-    const int whole = n / W * W;
-    for (int r = 0; r < whole; r += W) {
-      FAUNA_UNROLL
-      for (int i = 0; i < W; ++i) fetch(v, (r + i) * stride);
-      transpose_rows<W, Tag>(keys_T_ + r, block, k + r * stride, static_cast<int>(stride), W, Size);
+  /// Scores of all queries against a block's n keys, up to the next multiple of 2 W. `v`: the block's values, which are
+  /// wanted next.
+  void score_keys(int group, const float* k, const float* v, std::ptrdiff_t stride, int n) {
+    for (int r = 0; r < n; r += 2 * W) {
+      const float *keys = k + r * stride, *soon = v + r * stride;
+      std::ptrdiff_t step = stride;
+      if (n - r < 2 * W) {
+        K::pack(rest_, keys, stride, n - r, 2 * W, 1);
+        keys = rest_;
+        step = Size;
+      }
+      int i = 0;
+      for (; i + 3 < group; i += 4, soon = nullptr) dots<4>(i, keys, step, r, soon, stride);
+      for (; i + 1 < group; i += 2, soon = nullptr) dots<2>(i, keys, step, r, soon, stride);
+      if (i < group) dots<1>(i, keys, step, r, soon, stride);
     }
-    if (whole == n) return;
-    K::pack(rest_, k + whole * stride, stride, n - whole, W, 1);
-    transpose_rows<W, Tag>(keys_T_ + whole, block, rest_, Size, W, Size);
+  }
+  /// Scores of N queries, from i on, against 2 W keys, from r on: sums over the columns in ascending order.
+  template <int N>
+  void dots(int i, const float* k, std::ptrdiff_t stride, int r, const float* v, std::ptrdiff_t v_stride) {
+    const float* const q = queries_ + i * Size;
+    vector sum[2][N]{};
+    for (int d = 0; d < Size; d += W) {
+      FAUNA_UNROLL
+      for (int h = 0; h < 2; ++h) {
+        vector x[W];
+        FAUNA_UNROLL
+        for (int l = 0; l < W; ++l) simd::load<W>(x[l], k + (h * W + l) * stride + d);
+        transpose<W>(x);
+        FAUNA_UNROLL
+        for (int c = 0; c < W; ++c) {
+          FAUNA_UNROLL
+          for (int g = 0; g < N; ++g) {
+            vector y;
+            simd::broadcast<W>(y, q[g * Size + d + c]);
+            sum[h][g] += x[c] * y;
+          }
+        }
+      }
+      if (v != nullptr) {
+        for (int l = 2 * W * d / Size; l < 2 * W * (d + W) / Size; ++l) fetch(v, l * v_stride);
+      }
+    }
+    FAUNA_UNROLL
+    for (int g = 0; g < N; ++g) {
+      simd::store<W>(scores_ + (i + g) * block + r, sum[0][g]);
+      simd::store<W>(scores_ + (i + g) * block + r + W, sum[1][g]);
+    }
   }
 
-  /// Scores of query i against the block's n keys, then their exponentials over the new maximum.
-  void score(int i, int n) {
-    constexpr int N = block / W < 8 ? block / W : 8;
-    const float* q = queries_ + i * Size;
+  /// The exponentials of query i's n scores over the new maximum.
+  void weigh(int i, int n) {
     float* const s = scores_ + i * block;
     vector m;
     simd::broadcast<W>(m, most_[i]);
     const vector old = m;
-    for (int c = 0; c < n; c += N * W) {
-      vector sum[N]{};
-      for (int d = 0; d < Size; ++d) {
-        vector x;
-        simd::broadcast<W>(x, q[d]);
-        FAUNA_UNROLL
-        for (int l = 0; l < N; ++l) {
-          vector y;
-          simd::load<W>(y, keys_T_ + d * block + c + l * W);
-          sum[l] += y * x;
-        }
-      }
-      FAUNA_UNROLL
-      for (int l = 0; l < N; ++l) simd::store<W>(s + c + l * W, sum[l]);
-    }
     for (int j = n; j % W != 0; ++j) s[j] = -__builtin_inff();
     for (int j = 0; j < n; j += W) {
       vector x;
@@ -149,7 +169,7 @@ template <int W, int Size, unsigned Tag> class RowWorker {
     for (int l = 0; l < NV; ++l) simd::store<W>(c + l * W, sum[l]);
   }
 
-  float *keys_T_ = nullptr, *rest_ = nullptr;  ///< [Size][block]; [W][Size]
+  float* rest_ = nullptr;  ///< [2 W][Size]
   float *queries_ = nullptr, *sums_ = nullptr, *scores_ = nullptr;
   float *most_ = nullptr, *total_ = nullptr, *factor_ = nullptr;  ///< [query]
 };

@@ -283,21 +283,20 @@ void pack_transposed(const std::byte* from, std::ptrdiff_t stride, Piece piece, 
   using T = tile<B>;
   using V = typename T::vector;
   constexpr int W = T::W, NR = T::NR;
-  const int count = (piece.k + T::step - 1) / T::step;
+  const int count = (piece.k + T::step - 1) / T::step, whole = piece.k / T::step / W * W;
   for (int j = 0; j < piece.cols; j += NR) {
     const int n = piece.cols - j < NR ? piece.cols - j : NR, width = (n + W - 1) / W * W;
     auto* out = to + static_cast<std::ptrdiff_t>(j) * piece.elements + static_cast<std::ptrdiff_t>(piece.first) * width;
     for (int i = 0; i < width; i += W, out += W) {
       const E* rows = reinterpret_cast<const E*>(from) + (j + i) * stride;
       const int m = n - i < W ? n - i : W;
-      int p = 0;
-      for (; (p + W) * T::step <= piece.k; p += W) {
+      for (int p = 0; p < whole; p += W) {
         V r[W];
         read_transposed<W>(r, rows + p * T::step, stride, m);
         FAUNA_UNROLL
         for (int l = 0; l < W; ++l) std::memcpy(out + static_cast<std::ptrdiff_t>(p + l) * width, &r[l], sizeof(V));
       }
-      for (; p < count; ++p)
+      for (int p = whole; p < count; ++p)
         for (int l = 0; l < W; ++l)
           out[static_cast<std::ptrdiff_t>(p) * width + l] =
               l < m ? read_one<typename T::element>(rows + l * stride + p * T::step, 1, piece.k - p * T::step) : 0;

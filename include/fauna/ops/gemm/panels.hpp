@@ -91,9 +91,11 @@ template <class B> void run_packed(B const& backend, Product<B> const& product, 
     const int filled = filled_rows<B>(m);
     std::memset(a + static_cast<std::ptrdiff_t>(filled) * row_elements, 0,
                 4U * static_cast<std::size_t>(read_rows<B>(m) - filled) * static_cast<std::size_t>(row_elements));
+    const SharedLoop loop(*backend.scratch, p.threads, pieces(n, NR), panels_at_once);
     parallel(p.threads, [&](Team team) {
-      const int all = pieces(n, NR);
-      run_few_rows(product, a, row_elements, m, w, panels.elements(), team.from(all), team.to(all));
+      loop.run(team, [&](int first, int last) {
+        run_few_rows(product, a, row_elements, m, w, panels.elements(), first, last);
+      });
     });
     return;
   }

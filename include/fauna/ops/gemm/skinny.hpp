@@ -118,6 +118,9 @@ void skinny_rows(Product<B> const& product, const typename tile<B>::element* a, 
   }
 }
 
+/// The most panels that are read at once.
+inline constexpr int panels_at_once = 4;
+
 /// As many panels at once as registers allow for m rows. With 16 registers memory is busier in several passes over a
 /// piece than in one over a panel: two of two rows for four, and of four rows beyond.
 template <class B>
@@ -125,7 +128,7 @@ void run_few_rows(Product<B> const& product, const typename tile<B>::element* a,
                   const typename tile<B>::element* w, int elements, int first, int last) {
   using T = tile<B>;
   constexpr bool many = T::W == 16;  // 32 registers, not 16
-  if (m == 1) skinny_rows<B, 1, 4>(product, a, a_stride, m, w, elements, first, last);
+  if (m == 1) skinny_rows<B, 1, panels_at_once>(product, a, a_stride, m, w, elements, first, last);
   else if (m == 2) skinny_rows<B, 2, many ? 4 : 2>(product, a, a_stride, m, w, elements, first, last);
   else if (m <= 4) skinny_rows<B, many ? 4 : 2, many ? 2 : 1>(product, a, a_stride, m, w, elements, first, last);
   else skinny_rows<B, many ? T::MR : 4, 1>(product, a, a_stride, m, w, elements, first, last);
