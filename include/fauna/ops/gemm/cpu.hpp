@@ -76,7 +76,7 @@ template <class P, isa T, unsigned Tag> struct gemm<Cpu<P, T, Tag>> {
                                     x.cols(),
                                     walk(x, true),
                                     {},
-                                    few ? gemm_detail::pack_rows<backend, std::remove_const_t<A>> : pack_a(x),
+                                    few ? gemm_detail::copy_rows<backend, std::remove_const_t<A>> : pack_a(x),
                                     nullptr,
                                     across(x),
                                     in_place(x),

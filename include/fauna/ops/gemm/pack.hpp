@@ -97,14 +97,13 @@ template <class Element, class E> Element read_one(const E* p, std::ptrdiff_t ne
 /// all the rows of a tile, and all the panels that are written together, into the same few sets of the cache.
 constexpr int row_of_a(int elements) { return elements + 16; }
 
-/// Rows of A (k runs along a row) -> rows of row_of_a(elements), padded with zero rows to a multiple of MR.
+/// Rows of A (k runs along a row) -> rows of row_of_a(elements).
 template <class B, class E>
-void pack_rows(const std::byte* from, std::ptrdiff_t stride, int rows, int k, typename tile<B>::element* to) {
+void copy_rows(const std::byte* from, std::ptrdiff_t stride, int rows, int k, typename tile<B>::element* to) {
   using T = tile<B>;
   const int elements = pieces(k, T::step);
   const E* row = reinterpret_cast<const E*>(from);
-  int i = 0;
-  for (; i < rows; ++i, row += stride) {
+  for (int i = 0; i < rows; ++i, row += stride) {
     int p = 0;
     for (; (p + T::W) * T::step <= k; p += T::W) {
       typename T::vector v;
@@ -114,7 +113,15 @@ void pack_rows(const std::byte* from, std::ptrdiff_t stride, int rows, int k, ty
     for (; p < elements; ++p) to[p] = read_one<typename T::element>(row + p * T::step, 1, k - p * T::step);
     to += row_of_a(elements);
   }
-  for (; i % T::MR; ++i, to += row_of_a(elements))
+}
+/// The same, padded with zero rows to a multiple of MR.
+template <class B, class E>
+void pack_rows(const std::byte* from, std::ptrdiff_t stride, int rows, int k, typename tile<B>::element* to) {
+  using T = tile<B>;
+  copy_rows<B, E>(from, stride, rows, k, to);
+  const int elements = pieces(k, T::step);
+  to += static_cast<std::ptrdiff_t>(rows) * row_of_a(elements);
+  for (int i = rows; i % T::MR; ++i, to += row_of_a(elements))
     for (int p = 0; p < elements; ++p) to[p] = 0;
 }
 

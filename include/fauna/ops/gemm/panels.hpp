@@ -49,9 +49,8 @@ template <class B> struct Panels {
 
 /// Rows for which weights are worth streaming once, whatever the cost of keeping all of k at hand.
 inline constexpr int few_rows = 16;
-/// Rows that packing fills, and those that the skinny tile may read: whole passes of four.
-template <class B> constexpr int filled_rows(int m) { return up_to(m, tile<B>::MR); }
-template <class B> constexpr int read_rows(int m) { return up_to(filled_rows<B>(m), 4); }
+/// Rows that may be read for m: whole tiles, and whole passes of four.
+template <class B> constexpr int read_rows(int m) { return m == 1 ? 1 : up_to(up_to(m, tile<B>::MR), 4); }
 template <class B> constexpr std::size_t few_rows_elements(int m, int k) {
   return aligned(4U * static_cast<std::size_t>(read_rows<B>(least(m, few_rows))) *
                  static_cast<std::size_t>(row_of_a(pieces(k, tile<B>::step)))) /
@@ -88,9 +87,8 @@ template <class B> void run_packed(B const& backend, Product<B> const& product, 
   if (m <= few_rows) {
     element* const a = backend.scratch->template take<element>(few_rows_elements<B>(m, k));
     product.pack_a(product.a.at(0, 0), product.a.stride, m, k, a);
-    const int filled = filled_rows<B>(m);
-    std::memset(a + static_cast<std::ptrdiff_t>(filled) * row_elements, 0,
-                4U * static_cast<std::size_t>(read_rows<B>(m) - filled) * static_cast<std::size_t>(row_elements));
+    std::memset(a + static_cast<std::ptrdiff_t>(m) * row_elements, 0,
+                4U * static_cast<std::size_t>(read_rows<B>(m) - m) * static_cast<std::size_t>(row_elements));
     const SharedLoop loop(*backend.scratch, p.threads, pieces(n, NR), panels_at_once);
     parallel(p.threads, [&](Team team) {
       loop.run(team, [&](int first, int last) {

@@ -83,7 +83,7 @@ void skinny_pieces(Product<B> const& product, const typename tile<B>::element* a
 }
 
 /// m rows of C = A W^T, R at a time, for panels [first, last) of W: A is packed, its rows a_stride apart, and zero from
-/// row m on. A panel is used for all rows while it is in the cache.
+/// row m on; of one row nothing else is read. A panel is used for all rows while it is in the cache.
 template <class B, int R, int P>
 void skinny_rows(Product<B> const& product, const typename tile<B>::element* a, std::ptrdiff_t a_stride, int m,
                  const typename tile<B>::element* w, int elements, int first, int last) {
@@ -111,7 +111,7 @@ void skinny_rows(Product<B> const& product, const typename tile<B>::element* a, 
         if (finishes(product.e)) finish<B>(product.e, r, j, rows, P * NR, c, product.c_stride);
       } else {
         product.one(r, rows, j, least(NR, product.n - j), 0, product.k,
-                    {reinterpret_cast<const std::byte*>(own), 4 * a_stride, false}, panels);
+                    {reinterpret_cast<const std::byte*>(own), m == 1 ? 0 : 4 * a_stride, false}, panels);
       }
     }
     i += whole ? P : 1;
