@@ -6,41 +6,26 @@
 #include <fauna/core/dual.hpp>
 #include <fauna/ops/attention/cpu.hpp>
 #include <fauna/ops/attention/ref.hpp>
-#include <initializer_list>
 #include <type_traits>
 #include <vector>
 
+#include "support/attention_check.hpp"
 #include "support/compare.hpp"
 #include "support/memory.hpp"
 #include "support/random.hpp"
 #include "support/sizes.hpp"
 
 using namespace fauna;
+using test::layout;
+using test::ragged;
 using test::Rows;
+using test::Sequences;
+using test::shape;
+using test::Tensors;
+using test::Tile;
 
 namespace {
 
-/// fused: rows of q, k and v side by side, and a gap. heads_first: [heads, rows, size].
-enum class layout { fused, heads_first };
-
-/// Rows of a batch that owns its arrays.
-struct Sequences {
-  std::vector<int> offsets, start, parent;
-  Batch batch() const {
-    Batch b;
-    b.sequences = static_cast<int>(offsets.size()) - 1;
-    b.rows = offsets.back();
-    b.offsets = offsets.data();
-    if (!start.empty()) b.document_start = start.data();
-    if (!parent.empty()) b.parent = parent.data();
-    return b;
-  }
-};
-Sequences ragged(std::initializer_list<int> lengths) {
-  Sequences s{{0}, {}, {}};
-  for (const int n : lengths) s.offsets.push_back(s.offsets.back() + n);
-  return s;
-}
 /// Cuts the rows into documents of 1 to `longest` rows.
 Sequences with_documents(Sequences s, int longest) {
   test::Random random(31);
@@ -61,48 +46,6 @@ Sequences with_tree(Sequences s) {
     }
   return s;
 }
-
-/// All tensors of one run in one matrix each: q, k and v (and their gradients) in the layout, y and dy as [rows, heads,
-/// size] or [heads, rows, size]. Inputs are exact in a float and the same for every S.
-template <class S, int Size> struct Tensors {
-  layout how;
-  int rows, heads, kv_heads;
-  Rows<S> qkv, dy, y, lse, dqkv;
-
-  Tensors(layout l, Batch const& b, AttentionShape const& a, float size_of_scores = 1)
-      : how(l),
-        rows(b.rows),
-        heads(a.heads),
-        kv_heads(a.kv_heads),
-        qkv(matrix(heads + 2 * kv_heads)),
-        dy(matrix(heads)),
-        y(matrix(heads)),
-        lse(rows, heads),
-        dqkv(matrix(heads + 2 * kv_heads)) {
-    test::Random random(1);
-    for (int h = 0; h < heads + 2 * kv_heads; ++h)
-      for (int r = 0; r < rows; ++r)
-        for (int d = 0; d < Size; ++d)
-          part(qkv, h).at(r, 0)[d] = S(random.uniform() * (h < heads ? size_of_scores : 1));
-    for (int h = 0; h < heads; ++h)
-      for (int r = 0; r < rows; ++r)
-        for (int d = 0; d < Size; ++d) part(dy, h).at(r, 0)[d] = S(random.uniform());
-  }
-  Rows<S> matrix(int n) const { return how == layout::fused ? Rows<S>(rows, n * Size, 3) : Rows<S>(n * rows, Size, 1); }
-  /// The heads from `first` on of a matrix.
-  Heads<S> part(Rows<S>& m, int first) const {
-    if (rows == 0) return {};
-    if (how == layout::fused) return {m.data() + first * Size, m.view().stride(), Size};
-    return {m.data() + first * rows * m.view().stride(), m.view().stride(), rows * m.view().stride()};
-  }
-  template <class B> void run(B const& b, Batch const& batch, AttentionShape const& a) {
-    const Heads<S> q = part(qkv, 0), k = part(qkv, heads), v = part(qkv, heads + kv_heads);
-    attention<B>::template forward<Size>(b, batch, a, q, k, v, part(y, 0), lse.data());
-    attention<B>::template backward<Size>(b, batch, a, q, k, v, part(y, 0), lse.data(), part(dy, 0), part(dqkv, 0),
-                                          part(dqkv, heads), part(dqkv, heads + kv_heads));
-  }
-  bool gaps_untouched() const { return y.gaps_untouched() && dqkv.gaps_untouched(); }
-};
 
 template <class S> double largest(Rows<S> const& m) {
   double most = 0;
@@ -155,10 +98,6 @@ void compare(layout l, Batch const& batch, AttentionShape const& a, int threads 
   CHECK(test::distance<float>(got.dqkv, want.dqkv) <= tolerance * std::fmax(1, scores) * largest(want.dqkv));
 }
 
-AttentionShape shape(int heads, int kv_heads, int size, float dropout = 0) {
-  return {.heads = heads, .kv_heads = kv_heads, .scale = 1 / std::sqrt(size), .dropout = dropout, .key = {3, 7}};
-}
-
 /// Whatever a batch may look like.
 template <class B, int Size> void compare_batches() {
   for (const int length : {1, 2, 63, 64, 65, 130}) {
@@ -175,8 +114,6 @@ template <class B, int Size> void compare_batches() {
   compare<B, Size>(layout::fused, with_documents(ragged({250}), 90).batch(), shape(1, 1, Size));
   compare<B, Size>(layout::fused, with_documents(with_tree(four), 40).batch(), shape(2, 1, Size));
 }
-
-template <isa T> using Tile = Cpu<f32_products, T>;
 
 }  // namespace
 
@@ -234,91 +171,6 @@ TEST_CASE("attention: the same bits for any number of threads") {
       CHECK(test::same_bits<float>(one.dqkv, more.dqkv));
     }
   }
-}
-
-namespace {
-
-/// Three sequences, row by row in the cache's layout, each in calls of the given sizes (the last is repeated): y.
-template <class B, int Size>
-Rows<float> in_calls(std::vector<int> const& calls, int capacity, AttentionShape a, std::vector<int> const& lengths) {
-  const int n = static_cast<int>(lengths.size());
-  Tensors<float, Size> whole(layout::fused, Batch::uniform(n, capacity), a);
-  a.capacity = capacity;
-  Rows<float> y = whole.matrix(a.heads);
-  std::vector<int> past(lengths.size(), 0);
-  for (std::size_t call = 0;; ++call) {
-    const int most = calls[std::min(call, calls.size() - 1)];
-    Sequences part{{0}, {}, {}};
-    std::vector<int> rows;  // of the whole
-    for (int s = 0; s < n; ++s) {
-      const auto q = static_cast<std::size_t>(s);
-      const int count = std::min(most, lengths[q] - past[q]);
-      for (int r = 0; r < count; ++r) rows.push_back(s * capacity + past[q] + r);
-      part.offsets.push_back(static_cast<int>(rows.size()));
-    }
-    if (rows.empty()) return y;
-    Batch batch = part.batch();
-    batch.past = past.data();
-    const int queries = a.heads * Size;
-    Rows<float> q(batch.rows, queries, 1), out(batch.rows, queries, 1);
-    for (int r = 0; r < batch.rows; ++r)
-      for (int c = 0; c < queries; ++c) q.view()(r, c) = whole.qkv.view()(rows[static_cast<std::size_t>(r)], c);
-    const std::size_t bytes = attention<B>::template workspace<Size>(n, capacity, a, 2);
-    test::Poisoned memory(bytes);
-    Arena scratch(memory.as<void>(), bytes);
-    B b;
-    b.threads = 2;
-    b.scratch = &scratch;
-    attention<B>::template forward<Size>(b, batch, a, Heads<const float>{q.data(), q.view().stride(), Size},
-                                         whole.part(whole.qkv, a.heads), whole.part(whole.qkv, a.heads + a.kv_heads),
-                                         Heads<float>{out.data(), out.view().stride(), Size}, nullptr);
-    for (int r = 0; r < batch.rows; ++r)
-      for (int c = 0; c < queries; ++c) y.view()(rows[static_cast<std::size_t>(r)], c) = out.view()(r, c);
-    for (int s = 0; s < n; ++s)
-      past[static_cast<std::size_t>(s)] +=
-          part.offsets[static_cast<std::size_t>(s) + 1] - part.offsets[static_cast<std::size_t>(s)];
-  }
-}
-
-}  // namespace
-
-namespace {
-
-template <class B, int Size> void check_calls() {
-  const std::vector<int> lengths{200, 3, 130};
-  for (const int kv : {1, 3}) {
-    // Seven queries of a key head: one row alone takes four of them at once, then two, then one.
-    const AttentionShape a = shape(kv == 1 ? 7 : 3, kv, Size);
-    const Rows<float> whole = in_calls<B, Size>({200}, 200, a, lengths);
-    for (auto const& calls : test::sizes<std::vector<int>>({{1}, {2}, {16}, {17}, {64}, {65}, {130, 1}, {5, 70, 2}},
-                                                           {{1}, {16}, {65}, {5, 70, 2}}))
-      CHECK(test::same_bits<float>(in_calls<B, Size>(calls, 200, a, lengths), whole));
-    // and the sequences as a plain batch
-    const Sequences plain = ragged({200, 3, 130});
-    AttentionShape without = a;
-    Tensors<float, Size> rows(layout::fused, plain.batch(), a), source(layout::fused, Batch::uniform(3, 200), a);
-    for (int s = 0, r = 0; s < 3; ++s)
-      for (int i = 0; i < lengths[static_cast<std::size_t>(s)]; ++i, ++r)
-        for (int c = 0; c < rows.qkv.cols(); ++c) rows.qkv.view()(r, c) = source.qkv.view()(s * 200 + i, c);
-    test::Poisoned memory(attention<B>::template workspace<Size>(3, 200, without, 1));
-    Arena scratch = memory.arena();
-    B b;
-    b.threads = 1;
-    b.scratch = &scratch;
-    rows.run(b, plain.batch(), without);
-    bool same = true;
-    for (int s = 0, r = 0; s < 3; ++s)
-      for (int i = 0; i < lengths[static_cast<std::size_t>(s)]; ++i, ++r)
-        for (int c = 0; c < a.heads * Size; ++c) same = same && rows.y.view()(r, c) == whole.view()(s * 200 + i, c);
-    CHECK(same);
-  }
-}
-
-}  // namespace
-
-TEST_CASE_TEMPLATE("attention: a cache gives the bits of one call, however the rows are split", B, Tile<isa::baseline>,
-                   Tile<isa::avx2>, Tile<isa::avx512>) {
-  check_calls<B, B::lanes == 4 ? 24 : 32>();
 }
 
 TEST_CASE("attention: a row's bits depend on no other sequence and no later row") {

@@ -1,0 +1,114 @@
+// Attention over a cache: however the rows are split into calls, each has the same bits.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <fauna/ops/attention/cpu.hpp>
+#include <type_traits>
+#include <vector>
+
+#include "support/attention_check.hpp"
+#include "support/compare.hpp"
+#include "support/memory.hpp"
+#include "support/sizes.hpp"
+
+using namespace fauna;
+using test::layout;
+using test::ragged;
+using test::Rows;
+using test::Sequences;
+using test::shape;
+using test::Tensors;
+using test::Tile;
+
+namespace {
+
+/// Three sequences, row by row in the cache's layout, each in calls of the given sizes (the last is repeated): y.
+template <class B, int Size>
+Rows<float> in_calls(std::vector<int> const& calls, int capacity, AttentionShape a, std::vector<int> const& lengths) {
+  const int n = static_cast<int>(lengths.size());
+  Tensors<float, Size> whole(layout::fused, Batch::uniform(n, capacity), a);
+  a.capacity = capacity;
+  Rows<float> y = whole.matrix(a.heads);
+  std::vector<int> past(lengths.size(), 0);
+  for (std::size_t call = 0;; ++call) {
+    const int most = calls[std::min(call, calls.size() - 1)];
+    Sequences part{{0}, {}, {}};
+    std::vector<int> rows;  // of the whole
+    for (int s = 0; s < n; ++s) {
+      const auto q = static_cast<std::size_t>(s);
+      const int count = std::min(most, lengths[q] - past[q]);
+      for (int r = 0; r < count; ++r) rows.push_back(s * capacity + past[q] + r);
+      part.offsets.push_back(static_cast<int>(rows.size()));
+    }
+    if (rows.empty()) return y;
+    Batch batch = part.batch();
+    batch.past = past.data();
+    const int queries = a.heads * Size;
+    Rows<float> q(batch.rows, queries, 1), out(batch.rows, queries, 1);
+    for (int r = 0; r < batch.rows; ++r)
+      for (int c = 0; c < queries; ++c) q.view()(r, c) = whole.qkv.view()(rows[static_cast<std::size_t>(r)], c);
+    const std::size_t bytes = attention<B>::template workspace<Size>(n, capacity, a, 2);
+    test::Poisoned memory(bytes);
+    Arena scratch(memory.as<void>(), bytes);
+    B b;
+    b.threads = 2;
+    b.scratch = &scratch;
+    attention<B>::template forward<Size>(b, batch, a, Heads<const float>{q.data(), q.view().stride(), Size},
+                                         whole.part(whole.qkv, a.heads), whole.part(whole.qkv, a.heads + a.kv_heads),
+                                         Heads<float>{out.data(), out.view().stride(), Size}, nullptr);
+    for (int r = 0; r < batch.rows; ++r)
+      for (int c = 0; c < queries; ++c) y.view()(rows[static_cast<std::size_t>(r)], c) = out.view()(r, c);
+    for (int s = 0; s < n; ++s)
+      past[static_cast<std::size_t>(s)] +=
+          part.offsets[static_cast<std::size_t>(s) + 1] - part.offsets[static_cast<std::size_t>(s)];
+  }
+}
+
+template <class B, int Size> void check_calls() {
+  const std::vector<int> lengths{200, 3, 130};
+  for (const int kv : {1, 3}) {
+    // Seven queries of a key head: one row alone takes four of them at once, then two, then one.
+    const AttentionShape a = shape(kv == 1 ? 7 : 3, kv, Size);
+    const Rows<float> whole = in_calls<B, Size>({200}, 200, a, lengths);
+    for (auto const& calls : test::sizes<std::vector<int>>({{1}, {2}, {16}, {17}, {64}, {65}, {130, 1}, {5, 70, 2}},
+                                                           {{1}, {16}, {65}, {5, 70, 2}}))
+      CHECK(test::same_bits<float>(in_calls<B, Size>(calls, 200, a, lengths), whole));
+    // and the sequences as a plain batch
+    const Sequences plain = ragged({200, 3, 130});
+    AttentionShape without = a;
+    Tensors<float, Size> rows(layout::fused, plain.batch(), a), source(layout::fused, Batch::uniform(3, 200), a);
+    for (int s = 0, r = 0; s < 3; ++s)
+      for (int i = 0; i < lengths[static_cast<std::size_t>(s)]; ++i, ++r)
+        for (int c = 0; c < rows.qkv.cols(); ++c) rows.qkv.view()(r, c) = source.qkv.view()(s * 200 + i, c);
+    test::Poisoned memory(attention<B>::template workspace<Size>(3, 200, without, 1));
+    Arena scratch = memory.arena();
+    B b;
+    b.threads = 1;
+    b.scratch = &scratch;
+    rows.run(b, plain.batch(), without);
+    bool same = true;
+    for (int s = 0, r = 0; s < 3; ++s)
+      for (int i = 0; i < lengths[static_cast<std::size_t>(s)]; ++i, ++r)
+        for (int c = 0; c < a.heads * Size; ++c) same = same && rows.y.view()(r, c) == whole.view()(s * 200 + i, c);
+    CHECK(same);
+  }
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("attention: a cache gives the bits of one call, however the rows are split", B, Tile<isa::baseline>,
+                   Tile<isa::avx2>, Tile<isa::avx512>) {
+  check_calls<B, B::lanes == 4 ? 24 : 32>();
+}
+
+TEST_CASE_TEMPLATE("attention: row by row with heads of every size", Size, std::integral_constant<int, 16>,
+                   std::integral_constant<int, 48>, std::integral_constant<int, 64>, std::integral_constant<int, 80>,
+                   std::integral_constant<int, 96>, std::integral_constant<int, 128>) {
+  constexpr int size = Size::value;
+  const std::vector<int> lengths{130, 1, 77};
+  for (const int kv : {1, 2}) {
+    const AttentionShape a = shape(kv == 1 ? 7 : 2, kv, size);
+    CHECK(test::same_bits<float>(in_calls<Cpu<>, size>({1}, 130, a, lengths),
+                                 in_calls<Cpu<>, size>({130}, 130, a, lengths)));
+  }
+}
