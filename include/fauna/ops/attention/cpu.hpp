@@ -130,6 +130,7 @@ template <class P, isa T, unsigned Tag> struct attention<Cpu<P, T, Tag>> {
   }
 
   /// f(worker, item) for every item, some at a time, by whichever thread is free: no result depends on who computes it.
+  /// In the order of the items, so that threads share the keys of a head: with a piece each it took 5 % longer.
   template <int HeadSize, class F>
   static void share(B const& b, Batch const& batch, AttentionShape const& a, int longest, int items, F&& f) {
     if (items == 0 || longest == 0) return;

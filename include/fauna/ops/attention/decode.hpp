@@ -77,7 +77,8 @@ template <int W, int Size, unsigned Tag> class RowWorker {
       if (i < group) dots<1>(i, keys, step, r, soon, stride);
     }
   }
-  /// Scores of N queries, from i on, against 2 W keys, from r on: sums over the columns in ascending order.
+  /// Scores of N queries, from i on, against 2 W keys, from r on: sums over the columns in ascending order. W keys more
+  /// give the processor a second sum to go on with, since each waits for itself.
   template <int N>
   void dots(int i, const float* k, std::ptrdiff_t stride, int r, const float* v, std::ptrdiff_t v_stride) {
     const float* const q = queries_ + i * Size;
