@@ -47,8 +47,6 @@ template <class B> struct Panels {
   }
 };
 
-/// Rows for which weights are worth streaming once, whatever the cost of keeping all of k at hand.
-inline constexpr int few_rows = 16;
 /// Rows that may be read for m: whole tiles, and whole passes of four.
 template <class B> constexpr int read_rows(int m) { return m == 1 ? 1 : up_to(up_to(m, tile<B>::MR), 4); }
 template <class B> constexpr std::size_t few_rows_elements(int m, int k) {
