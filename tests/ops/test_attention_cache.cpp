@@ -24,7 +24,8 @@ namespace {
 
 /// Three sequences, row by row in the cache's layout, each in calls of the given sizes (the last is repeated): y.
 template <class B, int Size>
-Rows<float> in_calls(std::vector<int> const& calls, int capacity, AttentionShape a, std::vector<int> const& lengths) {
+Rows<float> in_calls(std::vector<int> const& calls, int capacity, AttentionShape a, std::vector<int> const& lengths,
+                     int threads = 2) {
   const int n = static_cast<int>(lengths.size());
   Tensors<float, Size> whole(layout::fused, Batch::uniform(n, capacity), a);
   a.capacity = capacity;
@@ -47,11 +48,11 @@ Rows<float> in_calls(std::vector<int> const& calls, int capacity, AttentionShape
     Rows<float> q(batch.rows, queries, 1), out(batch.rows, queries, 1);
     for (int r = 0; r < batch.rows; ++r)
       for (int c = 0; c < queries; ++c) q.view()(r, c) = whole.qkv.view()(rows[static_cast<std::size_t>(r)], c);
-    const std::size_t bytes = attention<B>::template workspace<Size>(n, capacity, a, 2);
+    const std::size_t bytes = attention<B>::template workspace<Size>(n, capacity, a, threads);
     test::Poisoned memory(bytes);
     Arena scratch(memory.as<void>(), bytes);
     B b;
-    b.threads = 2;
+    b.threads = threads;
     b.scratch = &scratch;
     attention<B>::template forward<Size>(b, batch, a, Heads<const float>{q.data(), q.view().stride(), Size},
                                          whole.part(whole.qkv, a.heads), whole.part(whole.qkv, a.heads + a.kv_heads),
@@ -73,19 +74,20 @@ template <class B, int Size> void check_calls() {
     for (auto const& calls : test::sizes<std::vector<int>>({{1}, {2}, {16}, {17}, {64}, {65}, {130, 1}, {5, 70, 2}},
                                                            {{1}, {16}, {65}, {5, 70, 2}}))
       CHECK(test::same_bits<float>(in_calls<B, Size>(calls, 200, a, lengths), whole));
+    for (const int threads : test::sizes({1, 3, 8}, {3}))
+      CHECK(test::same_bits<float>(in_calls<B, Size>({1}, 200, a, lengths, threads), whole));
     // and the sequences as a plain batch
     const Sequences plain = ragged({200, 3, 130});
-    AttentionShape without = a;
     Tensors<float, Size> rows(layout::fused, plain.batch(), a), source(layout::fused, Batch::uniform(3, 200), a);
     for (int s = 0, r = 0; s < 3; ++s)
       for (int i = 0; i < lengths[static_cast<std::size_t>(s)]; ++i, ++r)
         for (int c = 0; c < rows.qkv.cols(); ++c) rows.qkv.view()(r, c) = source.qkv.view()(s * 200 + i, c);
-    test::Poisoned memory(attention<B>::template workspace<Size>(3, 200, without, 1));
+    test::Poisoned memory(attention<B>::template workspace<Size>(3, 200, a, 1));
     Arena scratch = memory.arena();
     B b;
     b.threads = 1;
     b.scratch = &scratch;
-    rows.run(b, plain.batch(), without);
+    rows.run(b, plain.batch(), a);
     bool same = true;
     for (int s = 0, r = 0; s < 3; ++s)
       for (int i = 0; i < lengths[static_cast<std::size_t>(s)]; ++i, ++r)

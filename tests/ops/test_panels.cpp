@@ -59,13 +59,14 @@ template <class B, class E> void compare(int n, int k, std::vector<int> const& r
       run<B>(threads, x, reading(packed_w.view), got, e);
       CHECK(test::same_bits<float>(got, want));
       CHECK(got.gaps_untouched());
-      e.base = want.data();  // continues a sum
-      e.base_stride = want.view().stride();
       Rows<float> onto = want;
-      e.base = onto.data();
+      e.base = onto.data();  // continues a sum
+      e.base_stride = onto.view().stride();
       run<B>(threads, x, w.view(), want, e);
       run<B>(threads, x, reading(packed_w.view), got, e);
       CHECK(test::same_bits<float>(got, want));
+      run<B>(threads, x, reading(packed_w.view), onto, e);  // in its own place
+      CHECK(test::same_bits<float>(onto, want));
     }
 }
 
@@ -73,7 +74,9 @@ template <class B> void compare_all() {
   compare<B, float>(1, 1, {1, 2});
   compare<B, float>(50, 7, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17});
   compare<B, bf16>(97, 33, {1, 3, 8, 16, 17});
-  compare<B, float>(200, 130, {1, 2, 3, 4, 6, 8, 12, 16, 40});  // several pieces of k
+  compare<B, float>(20, 0, {1, 3, 9});
+  // several pieces of k, and enough of it for several threads
+  compare<B, float>(263, 260, test::sizes({1, 2, 3, 4, 6, 8, 11, 12, 16, 40}, {1, 2, 4, 6, 12}));
 }
 
 template <isa T> using F32 = Cpu<f32_products, T>;
@@ -84,6 +87,11 @@ template <isa T> using Bf16 = Cpu<bf16_products, T>;
 TEST_CASE_TEMPLATE("panels: every tile, the bits of the ordinary product", B, F32<isa::baseline>, F32<isa::avx2>,
                    F32<isa::avx512>, Bf16<isa::baseline>, Bf16<isa::avx2>, Bf16<isa::avx512>) {
   compare_all<B>();
+}
+
+TEST_CASE_TEMPLATE("panels: few rows by few columns stay within their workspace", B, F32<isa::baseline>, F32<isa::avx2>,
+                   F32<isa::avx512>, Bf16<isa::avx2>) {
+  compare<B, float>(5, 4000, {5, 6, 9, 12, 16});
 }
 
 TEST_CASE_TEMPLATE("panels: several blocks of k, of rows and of columns", B, Cpu<f32_products>, Cpu<bf16_products>) {

@@ -64,7 +64,7 @@ template <class P, isa T, unsigned Tag> struct gemm<Cpu<P, T, Tag>> {
         .run(b);
   }
 
-  /// The same with W packed: same bits as from W unpacked, and W is read once for up to MR rows.
+  /// The same with W packed: same bits as from W unpacked, and W is read once for up to 16 rows.
   template <class A, int M, int K, class T2, int N, int K2, int M2, int N2>
   requires std::is_same_v<std::remove_const_t<T2>, packed<backend>>
   static void nt(backend const& b, View<A, M, K> x, View<T2, N, K2> w, View<float, M2, N2> c,

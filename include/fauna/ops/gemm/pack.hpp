@@ -125,7 +125,12 @@ void pack_rows(const std::byte* from, std::ptrdiff_t stride, int rows, int k, ty
     for (int p = 0; p < elements; ++p) to[p] = 0;
 }
 
-/// Asks for the cache lines of `count` values that lie `away` from p, perhaps beyond the end of the matrix.
+/// Asks for the cache line of the value that lies `away` from p, perhaps beyond the end of the matrix.
+template <class E> FAUNA_INLINE void prefetch(const E* p, std::ptrdiff_t away) {
+  const auto at = reinterpret_cast<std::uintptr_t>(p) + static_cast<std::uintptr_t>(away) * sizeof(E);
+  __builtin_prefetch(reinterpret_cast<const void*>(at));
+}
+/// Those of `count` values.
 template <class E> FAUNA_INLINE void prefetch(const E* p, std::ptrdiff_t away, int count) {
   const auto from = reinterpret_cast<std::uintptr_t>(p) + static_cast<std::uintptr_t>(away) * sizeof(E);
   const auto to = from + static_cast<std::uintptr_t>(count) * sizeof(E);

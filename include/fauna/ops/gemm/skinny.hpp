@@ -5,10 +5,8 @@
 
 namespace fauna::inline v0::gemm_detail {
 
-/// With 32 registers a product asks for panels ahead of their use. With 16, memory is left to the processor's own
-/// prefetching wherever a product waits for it alone: on Zen 3 it reads several panels at once 5 to 15 % faster than
-/// instructions that ask for them.
-template <class B> inline constexpr bool asks_ahead = tile<B>::W == 16;
+/// 32 vector registers, not 16.
+template <class B> inline constexpr bool many_registers = tile<B>::W == 16;
 
 /// Rows for which weights are worth streaming once, whatever the cost of keeping all of k at hand.
 inline constexpr int few_rows = 16;
@@ -45,7 +43,7 @@ template <class B, int R, int P> struct FewRows {
       for (int j = 0; j < NV; ++j) {
         before(q, j);
         vector bv = *reinterpret_cast<const vector*>(b + q * panel + j * W);
-        if constexpr (R > 1 && !asks_ahead<B>) simd::keep(bv);
+        if constexpr (R > 1 && !many_registers<B>) simd::keep(bv);
         FAUNA_UNROLL
         for (int r = 0; r < R; ++r) multiply_add<W>(sum[r][q * NV + j], av[r], bv);
       }
@@ -62,45 +60,50 @@ template <class B, int R, int P> struct FewRows {
   }
 };
 
-/// C = start + A B over k elements, for P panels of B, `panel` elements apart.
+/// C = start + A B over k elements, for P panels of B, `panel` elements apart. With 32 registers it asks for memory
+/// ahead of its use. With 16 that is left to the processor: on Zen 3 its own prefetching reads panels side by side 5 to
+/// 15 % faster than instructions that ask for them.
 template <class B, int R, int P>
 __attribute__((noinline)) void run_skinny(int k, const typename tile<B>::element* a, std::ptrdiff_t a_stride,
                                           const typename tile<B>::element* b, std::ptrdiff_t panel, const float* start,
                                           std::ptrdiff_t start_stride, float* c, std::ptrdiff_t c_stride, int rows) {
   constexpr int W = tile<B>::W, NR = tile<B>::NR;
+  constexpr bool asks = many_registers<B>;
   constexpr int ahead = P > 1 ? 1536 : 3072;  // elements: 6 or 12 KB. Nearer is too late, farther was not quicker.
   FewRows<B, R, P> block;
   block.load(start, start_stride, rows);
   // Past its end a panel's memory is that of the next one, which is read now too: from there on, the one P further.
-  const int turn = P > 1 && asks_ahead<B> ? (k > ahead / NR ? k - ahead / NR : 0) : k;
-  const auto* soon = b + ahead;
+  const int turn = P > 1 && asks ? (k > ahead / NR ? k - ahead / NR : 0) : k;
+  std::ptrdiff_t away = ahead;
   for (int from = 0, to = turn; from < k; from = to, to = k) {
-    if (from > 0 || to == 0) soon += (P - 1) * panel;
+    if (from > 0 || to == 0) away += (P - 1) * panel;
     FAUNA_UNROLL_4
-    for (int p = from; p < to; ++p, b += NR, soon += NR)
+    for (int p = from; p < to; ++p, b += NR)
       block.add(a + p, a_stride, b, panel, [&](int q, int j) FAUNA_LANES {
-        if constexpr (asks_ahead<B>) __builtin_prefetch(soon + q * panel + j * W);
+        if constexpr (asks) prefetch(b, away + q * panel + j * W);
       });
   }
   block.store(c, c_stride, rows);
 }
 
-/// sums[R][NR] += A B over k elements of one panel, which asks for P panels meanwhile, `panel` elements apart: each
-/// step for a line of the next of them, from `soon` on, which moves on by `advance` when all had their turn.
+/// sums[R][NR] += A B over k elements of one panel. Meanwhile each step asks for one line of what is next: of P panels
+/// by turns, `panel` elements apart, the first of them `away` from b, which moves on by `advance` when all had theirs.
 template <class B, int R, int P>
 __attribute__((noinline)) void run_piece(int k, const typename tile<B>::element* a, std::ptrdiff_t a_stride,
-                                         const typename tile<B>::element* b, float* sums,
-                                         const typename tile<B>::element* soon, std::ptrdiff_t panel, int advance) {
+                                         const typename tile<B>::element* b, float* sums, std::ptrdiff_t away,
+                                         std::ptrdiff_t panel, int advance) {
   constexpr int NR = tile<B>::NR;
   FewRows<B, R, 1> block;
   block.load(sums, NR, R);
   const auto nothing = [](int, int) FAUNA_LANES {};
+  auto soon = reinterpret_cast<std::uintptr_t>(b) + 4U * static_cast<std::uintptr_t>(away);  // perhaps beyond the end
+  const std::uintptr_t apart = 4U * static_cast<std::uintptr_t>(panel), on = 4U * static_cast<unsigned>(advance);
   int p = 0;
   for (; p + 4 <= k; p += 4) {
     FAUNA_UNROLL
     for (int u = 0; u < 4; ++u, b += NR) {
-      __builtin_prefetch(soon + u % P * panel);
-      if ((u + 1) % P == 0) soon += advance;
+      __builtin_prefetch(reinterpret_cast<const void*>(soon + static_cast<unsigned>(u % P) * apart));
+      if ((u + 1) % P == 0) soon += on;
       block.add(a + p + u, a_stride, b, 0, nothing);
       asm volatile("");  // one step after the other: mixed, some sums would be added to twice in a row and wait
     }
@@ -109,17 +112,17 @@ __attribute__((noinline)) void run_piece(int k, const typename tile<B>::element*
   block.store(sums, NR, R);
 }
 
-/// m rows, R at a time, for `count` whole panels from panel i on, at most P. They go by in pieces, each through all
-/// passes while it is in the first-level cache; meanwhile all ask for the next piece of P panels, a line of each in
-/// turn, so that memory is busy in all of them.
-template <class B, int R, int P>
+/// m rows, at most M, R at a time, for `count` whole panels from panel i on, at most P. They go by in pieces, each
+/// through all passes while it is in the first-level cache; meanwhile all ask for the next piece of P panels, a line of
+/// each in turn, so that memory is busy in all of them.
+template <class B, int M, int R, int P>
 void skinny_pieces(Product<B> const& product, const typename tile<B>::element* a, std::ptrdiff_t a_stride, int m,
                    const typename tile<B>::element* panels, int elements, int i, int count) {
   constexpr int NR = tile<B>::NR;
   const int passes = pieces(m, R), rows = passes * R, advance = NR / passes;
-  const int most = P > 1 ? 16 * passes : 128;  // steps of a piece: 4 to 8 KB
+  const int steps = even_piece(elements, P > 1 ? 16 * passes : 128, 4);  // of a piece: 4 to 8 KB where W is 8
   const std::ptrdiff_t panel = static_cast<std::ptrdiff_t>(NR) * elements;
-  alignas(64) float sums[P * (P > 1 ? few_rows / 2 : few_rows) * NR];  // [count][rows][NR]: rows of C, side by side
+  alignas(64) float sums[P * M * NR];  // [count][rows][NR]: rows of C, side by side
   for (int q = 0; q < count; ++q)
     for (int r = 0; r < rows; ++r) {
       const float* const start = r < m ? product.start(r, (i + q) * NR, 0) : nullptr;
@@ -127,14 +130,14 @@ void skinny_pieces(Product<B> const& product, const typename tile<B>::element* a
       if (start) std::memcpy(sum, start, sizeof(float) * NR);
       else std::memset(sum, 0, sizeof(float) * NR);
     }
-  for (int p = 0; p < elements; p += most) {
-    const int n = least(most, elements - p);
+  for (int p = 0; p < elements; p += steps) {
+    const int n = least(steps, elements - p);
     const auto* const piece = panels + static_cast<std::ptrdiff_t>(p) * NR;
-    const auto* soon = p + n < elements ? piece + n * NR : panels + P * panel;
+    std::ptrdiff_t next = p + n < elements ? n * NR : P * panel - p * NR;  // from this piece of the first panel
     for (int q = 0; q < count; ++q)
-      for (int r = 0; r < rows; r += R, soon += n / P * advance)
-        run_piece<B, R, P>(n, a + r * a_stride + p, a_stride, piece + q * panel, sums + (q * rows + r) * NR, soon,
-                           panel, advance);
+      for (int r = 0; r < rows; r += R, next += n / P * advance)
+        run_piece<B, R, P>(n, a + r * a_stride + p, a_stride, piece + q * panel, sums + (q * rows + r) * NR,
+                           next - q * panel, panel, advance);
   }
   float* const c = product.c + i * NR;
   for (int q = 0; q < count; ++q)
@@ -145,37 +148,34 @@ void skinny_pieces(Product<B> const& product, const typename tile<B>::element* a
 
 /// m rows of C = A W^T, R at a time, for panels [first, last) of W, P at once: A is packed, its rows a_stride apart,
 /// and zero from row m on; of one row nothing else is read. A panel is used for all rows while it is in the cache.
-/// Pieces: for rows whose arithmetic would keep memory waiting.
-template <class B, int R, int P, bool Pieces = false>
+/// Pieces: the most rows of a product whose arithmetic would keep memory waiting, or 0.
+template <class B, int R, int P, int Pieces = 0>
 void skinny_rows(Product<B> const& product, const typename tile<B>::element* a, std::ptrdiff_t a_stride, int m,
                  const typename tile<B>::element* w, int elements, int first, int last) {
-  using T = tile<B>;
-  constexpr int NR = T::NR;
+  constexpr int NR = tile<B>::NR, MR = tile<B>::MR;
   const std::ptrdiff_t panel = static_cast<std::ptrdiff_t>(NR) * elements;
   for (int i = first; i < last;) {
     const int j = i * NR, whole = least(least(last, product.n / NR) - i, P);
     const auto* const panels = w + i * panel;
-    if constexpr (Pieces) {
-      if (whole > 0) {
-        skinny_pieces<B, R, P>(product, a, a_stride, m, panels, elements, i, whole);
-        i += whole;
-        continue;
-      }
-    }
-    for (int r = 0; r < m; r += R) {
-      const int rows = least(R, m - r);
-      const auto* own = a + r * a_stride;
-      if (!Pieces && whole == P) {
-        float* const c = product.c + r * product.c_stride + j;
-        run_skinny<B, R, P>(elements, own, a_stride, panels, panel, product.start(r, j, 0), product.start_stride(0), c,
-                            product.c_stride, rows);
-        if (finishes(product.e)) finish<B>(product.e, r, j, rows, P * NR, c, product.c_stride);
+    if (Pieces > 0 ? whole > 0 : whole == P) {
+      if constexpr (Pieces > 0) {
+        skinny_pieces<B, Pieces, R, P>(product, a, a_stride, m, panels, elements, i, whole);
       } else {
-        product.one(r, rows, j, least(NR, product.n - j), 0, product.k,
-                    {reinterpret_cast<const std::byte*>(own), m == 1 ? 0 : 4 * a_stride, false}, panels);
+        for (int r = 0; r < m; r += R) {
+          const int rows = least(R, m - r);
+          float* const c = product.c + r * product.c_stride + j;
+          run_skinny<B, R, P>(elements, a + r * a_stride, a_stride, panels, panel, product.start(r, j, 0),
+                              product.start_stride(0), c, product.c_stride, rows);
+          if (finishes(product.e)) finish<B>(product.e, r, j, rows, P * NR, c, product.c_stride);
+        }
       }
+      i += whole;
+    } else {  // one by one, by the tile of other products, whose rows are MR
+      for (int r = 0; r < m; r += MR)
+        product.one(r, least(MR, m - r), j, least(NR, product.n - j), 0, product.k,
+                    {reinterpret_cast<const std::byte*>(a + r * a_stride), m == 1 ? 0 : 4 * a_stride, false}, panels);
+      ++i;
     }
-    i += whole == P ? P : 1;
   }
 }
 
@@ -186,15 +186,16 @@ inline constexpr int panels_at_once = 4;
 template <class B>
 void run_few_rows(Product<B> const& product, const typename tile<B>::element* a, std::ptrdiff_t a_stride, int m,
                   const typename tile<B>::element* w, int elements, int first, int last) {
-  constexpr bool many = tile<B>::W == 16;  // 32 registers, not 16
+  constexpr bool many = many_registers<B>;
+  constexpr int half = few_rows / 2;
   if (m == 1) skinny_rows<B, 1, panels_at_once>(product, a, a_stride, m, w, elements, first, last);
   else if (m == 2) skinny_rows<B, 2, many ? 4 : 2>(product, a, a_stride, m, w, elements, first, last);
   else if constexpr (many) {
     if (m <= 4) skinny_rows<B, 4, 2>(product, a, a_stride, m, w, elements, first, last);
     else skinny_rows<B, tile<B>::MR, 1>(product, a, a_stride, m, w, elements, first, last);
   } else {
-    if (m <= 8) skinny_rows<B, 4, panels_at_once, true>(product, a, a_stride, m, w, elements, first, last);
-    else skinny_rows<B, 4, 1, true>(product, a, a_stride, m, w, elements, first, last);
+    if (m <= half) skinny_rows<B, 4, panels_at_once, half>(product, a, a_stride, m, w, elements, first, last);
+    else skinny_rows<B, 4, 1, few_rows>(product, a, a_stride, m, w, elements, first, last);
   }
 }
 
