@@ -11,7 +11,7 @@ namespace bench {
 /// Bytes per second of one pass over n floats, 64 MB or more, the best of a few: a cache line of each stream in turn.
 inline double read_bandwidth(const float* data, std::size_t n, int threads, int passes = 3) {
   constexpr int W = fauna::Cpu<>::lanes, streams = 4, line = 16;
-  constexpr std::size_t apart = 49152;  // 192 KB, as panels of 3072 x 16; a power of two was 8 to 20 % slower on Zen 3
+  constexpr std::size_t apart = 49152;  // 192 KB, as panels of 3072 x 16; powers of two apart were slower on Zen 3
   double best = 0;
   for (int pass = 0; pass < passes; ++pass) {
     volatile float sink = 0;
