@@ -86,23 +86,27 @@ __attribute__((noinline)) void run_skinny(int k, const typename tile<B>::element
   block.store(c, c_stride, rows);
 }
 
-/// sums[R][NR] += A B over k elements of one panel. Meanwhile each step asks for one line of what is next: of P panels
-/// by turns, `panel` elements apart, the first of them `away` from b, which moves on by `advance` when all had theirs.
+/// sums[R][NR] += A B over k elements of one panel. Meanwhile each step asks for a line of what is next, or for two
+/// neighbours: of P panels by turns, `apart` elements apart, the first of them `away` from b, which moves on by
+/// `advance` when all had theirs. Two, so that a line is asked for again: asked once, 4 rows took 6 to 12 % longer on
+/// Zen 3.
 template <class B, int R, int P>
-__attribute__((noinline)) void run_piece(int k, const typename tile<B>::element* a, std::ptrdiff_t a_stride,
-                                         const typename tile<B>::element* b, float* sums, std::ptrdiff_t away,
-                                         std::ptrdiff_t panel, int advance) {
+FAUNA_INLINE void run_piece(int k, const typename tile<B>::element* a, std::ptrdiff_t a_stride,
+                            const typename tile<B>::element* b, float* sums, std::ptrdiff_t away, std::ptrdiff_t apart,
+                            int advance) {
   constexpr int NR = tile<B>::NR;
   FewRows<B, R, 1> block;
   block.load(sums, NR, R);
   const auto nothing = [](int, int) FAUNA_LANES {};
   auto soon = reinterpret_cast<std::uintptr_t>(b) + 4U * static_cast<std::uintptr_t>(away);  // perhaps beyond the end
-  const std::uintptr_t apart = 4U * static_cast<std::uintptr_t>(panel), on = 4U * static_cast<unsigned>(advance);
+  const std::uintptr_t turn = 4U * static_cast<std::uintptr_t>(apart), on = 4U * static_cast<unsigned>(advance);
   int p = 0;
   for (; p + 4 <= k; p += 4) {
     FAUNA_UNROLL
     for (int u = 0; u < 4; ++u, b += NR) {
-      __builtin_prefetch(reinterpret_cast<const void*>(soon + static_cast<unsigned>(u % P) * apart));
+      const std::uintptr_t line = soon + static_cast<unsigned>(u % P) * turn;
+      __builtin_prefetch(reinterpret_cast<const void*>(line));
+      if constexpr (P > 1) __builtin_prefetch(reinterpret_cast<const void*>(line + alignment));
       if ((u + 1) % P == 0) soon += on;
       block.add(a + p + u, a_stride, b, 0, nothing);
       asm volatile("");  // one step after the other: mixed, some sums would be added to twice in a row and wait
@@ -113,14 +117,17 @@ __attribute__((noinline)) void run_piece(int k, const typename tile<B>::element*
 }
 
 /// m rows, at most M, R at a time, for `count` whole panels from panel i on, at most P. They go by in pieces, each
-/// through all passes while it is in the first-level cache; meanwhile all ask for the next piece of P panels, a line of
-/// each in turn, so that memory is busy in all of them.
+/// through all passes while it is in the first-level cache; meanwhile all ask for the next piece of P panels, two lines
+/// of each in turn, so that memory is busy in all of them. Each panel is a piece ahead of the one before: panels are
+/// often a multiple of 4 KB apart, and in step they would meet in the same sets of that cache.
 template <class B, int M, int R, int P>
-void skinny_pieces(Product<B> const& product, const typename tile<B>::element* a, std::ptrdiff_t a_stride, int m,
-                   const typename tile<B>::element* panels, int elements, int i, int count) {
-  constexpr int NR = tile<B>::NR;
+__attribute__((noinline)) void skinny_pieces(Product<B> const& product, const typename tile<B>::element* a,
+                                             std::ptrdiff_t a_stride, int m, const typename tile<B>::element* panels,
+                                             int elements, int i, int count) {
+  constexpr int NR = tile<B>::NR, grain = 16;
   const int passes = pieces(m, R), rows = passes * R, advance = NR / passes;
-  const int steps = even_piece(elements, P > 1 ? 16 * passes : 128, 4);  // of a piece: 4 to 8 KB where W is 8
+  const int steps = P > 1 ? grain * passes : 128;  // of a piece: 4 to 8 KB where W is 8
+  const int lead = P > 1 ? grain : 0, rest = elements - (P - 1) * lead, rounds = rest > steps ? pieces(rest, steps) : 1;
   const std::ptrdiff_t panel = static_cast<std::ptrdiff_t>(NR) * elements;
   alignas(64) float sums[P * M * NR];  // [count][rows][NR]: rows of C, side by side
   for (int q = 0; q < count; ++q)
@@ -130,14 +137,18 @@ void skinny_pieces(Product<B> const& product, const typename tile<B>::element* a
       if (start) std::memcpy(sum, start, sizeof(float) * NR);
       else std::memset(sum, 0, sizeof(float) * NR);
     }
-  for (int p = 0; p < elements; p += steps) {
-    const int n = least(steps, elements - p);
-    const auto* const piece = panels + static_cast<std::ptrdiff_t>(p) * NR;
-    std::ptrdiff_t next = p + n < elements ? n * NR : P * panel - p * NR;  // from this piece of the first panel
-    for (int q = 0; q < count; ++q)
-      for (int r = 0; r < rows; r += R, next += n / P * advance)
-        run_piece<B, R, P>(n, a + r * a_stride + p, a_stride, piece + q * panel, sums + (q * rows + r) * NR,
-                           next - q * panel, panel, advance);
+  for (int round = 0; round < rounds; ++round) {
+    const bool last = round + 1 == rounds;
+    const int done = (round + 1) * steps;
+    std::ptrdiff_t next = last ? P * panel : done * NR;  // from the start of the first panel
+    const std::ptrdiff_t apart = last ? panel : panel + lead * NR;
+    for (int q = 0; q < count; ++q) {
+      const int from = round == 0 ? 0 : done - steps + q * lead, to = last ? elements : done + q * lead;
+      const std::ptrdiff_t at = q * panel + from * NR;
+      for (int r = 0; r < rows; r += R, next += (to - from) / P * advance)
+        run_piece<B, R, P>(to - from, a + r * a_stride + from, a_stride, panels + at, sums + (q * rows + r) * NR,
+                           next - at, apart, advance);
+    }
   }
   float* const c = product.c + i * NR;
   for (int q = 0; q < count; ++q)
@@ -186,15 +197,15 @@ inline constexpr int panels_at_once = 4;
 template <class B>
 void run_few_rows(Product<B> const& product, const typename tile<B>::element* a, std::ptrdiff_t a_stride, int m,
                   const typename tile<B>::element* w, int elements, int first, int last) {
-  constexpr bool many = many_registers<B>;
-  constexpr int half = few_rows / 2;
-  if (m == 1) skinny_rows<B, 1, panels_at_once>(product, a, a_stride, m, w, elements, first, last);
-  else if (m == 2) skinny_rows<B, 2, many ? 4 : 2>(product, a, a_stride, m, w, elements, first, last);
-  else if constexpr (many) {
-    if (m <= 4) skinny_rows<B, 4, 2>(product, a, a_stride, m, w, elements, first, last);
+  constexpr int at_once = panels_at_once;
+  if (m == 1) skinny_rows<B, 1, at_once>(product, a, a_stride, m, w, elements, first, last);
+  else if constexpr (many_registers<B>) {
+    if (m == 2) skinny_rows<B, 2, at_once>(product, a, a_stride, m, w, elements, first, last);
+    else if (m <= 4) skinny_rows<B, 4, 2>(product, a, a_stride, m, w, elements, first, last);
     else skinny_rows<B, tile<B>::MR, 1>(product, a, a_stride, m, w, elements, first, last);
   } else {
-    if (m <= half) skinny_rows<B, 4, panels_at_once, half>(product, a, a_stride, m, w, elements, first, last);
+    if (m == 2) skinny_rows<B, 2, at_once, 2>(product, a, a_stride, m, w, elements, first, last);
+    else if (m <= 8) skinny_rows<B, 4, at_once, 8>(product, a, a_stride, m, w, elements, first, last);
     else skinny_rows<B, 4, 1, few_rows>(product, a, a_stride, m, w, elements, first, last);
   }
 }
