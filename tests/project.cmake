@@ -32,8 +32,8 @@ foreach(test IN LISTS two_cores)
 endforeach()
 fauna_test(sources/instantiations ${python} ${scripts}/instantiations.py ${CMAKE_CURRENT_SOURCE_DIR}/budget/budget.txt
            ${work}/budget ${FAUNA_CLANGXX} ${CMAKE_CURRENT_SOURCE_DIR}/budget/corpus.cpp -I${source}/include)
-fauna_test(sources/documents ${python} ${scripts}/docs_blocks.py ${source} ${work}/documents ${CMAKE_CXX_COMPILER} -O2
-           -march=native -fopenmp)
+fauna_test(sources/documents ${python} ${scripts}/docs_blocks.py ${source} ${work}/documents ${CMAKE_CXX_COMPILER}
+           $<IF:$<BOOL:${FAUNA_EVERYTHING}>,-O2,-O1> -march=native -fopenmp)
 
 # What must not compile.
 file(GLOB cases CONFIGURE_DEPENDS RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} compile_fail/*.cpp)
