@@ -94,6 +94,13 @@ TEST_CASE_TEMPLATE("panels: few rows by few columns stay within their workspace"
   compare<B, float>(5, 4000, {5, 6, 9, 12, 16});
 }
 
+TEST_CASE_TEMPLATE("panels: pieces of k that just fit and just do not, whole groups of panels and single ones", B,
+                   F32<isa::baseline>, F32<isa::avx2>, F32<isa::avx512>, Bf16<isa::avx2>) {
+  using T = gemm_detail::tile<B>;
+  for (const int elements : {64, 65, 80, 81, 112, 113, 131})
+    compare<B, float>(5 * T::NR + 3, elements * T::step, {2, 3, 4, 5, 8, 9});
+}
+
 TEST_CASE_TEMPLATE("panels: several blocks of k, of rows and of columns", B, Cpu<f32_products>, Cpu<bf16_products>) {
   compare<B, float>(test::size(700, 110), 2040, {1, 16, 600});
   compare<B, bf16>(test::size(3000, 700), 300, {5, test::size(300, 20)});

@@ -61,8 +61,8 @@ template <class B, int R, int P> struct FewRows {
 };
 
 /// C = start + A B over k elements, for P panels of B, `panel` elements apart. With 32 registers it asks for memory
-/// ahead of its use. With 16 that is left to the processor: on Zen 3 its own prefetching reads panels side by side 5 to
-/// 15 % faster than instructions that ask for them.
+/// ahead of its use. With 16, where it serves one row, that is left to the processor: on Zen 3 its own prefetching
+/// reads panels side by side 5 to 15 % faster than instructions that ask for them.
 template <class B, int R, int P>
 __attribute__((noinline)) void run_skinny(int k, const typename tile<B>::element* a, std::ptrdiff_t a_stride,
                                           const typename tile<B>::element* b, std::ptrdiff_t panel, const float* start,
@@ -86,10 +86,10 @@ __attribute__((noinline)) void run_skinny(int k, const typename tile<B>::element
   block.store(c, c_stride, rows);
 }
 
-/// sums[R][NR] += A B over k elements of one panel. Meanwhile each step asks for a line of what is next, or for two
-/// neighbours: of P panels by turns, `apart` elements apart, the first of them `away` from b, which moves on by
-/// `advance` when all had theirs. Two, so that a line is asked for again: asked once, 4 rows took 6 to 12 % longer on
-/// Zen 3.
+/// sums[R][NR] += A B over k elements of one panel. Meanwhile each step asks for a line of what is next: of P panels by
+/// turns, `apart` elements apart, the first of them `away` from b, which moves on by `advance` when all had theirs.
+/// With several panels it asks for the line's neighbour too, so for each line again: asked once, 4 rows took 6 to 12 %
+/// longer on Zen 3.
 template <class B, int R, int P>
 FAUNA_INLINE void run_piece(int k, const typename tile<B>::element* a, std::ptrdiff_t a_stride,
                             const typename tile<B>::element* b, float* sums, std::ptrdiff_t away, std::ptrdiff_t apart,
@@ -116,18 +116,20 @@ FAUNA_INLINE void run_piece(int k, const typename tile<B>::element* a, std::ptrd
   block.store(sums, NR, R);
 }
 
-/// m rows, at most M, R at a time, for `count` whole panels from panel i on, at most P. They go by in pieces, each
-/// through all passes while it is in the first-level cache; meanwhile all ask for the next piece of P panels, two lines
-/// of each in turn, so that memory is busy in all of them. Each panel is a piece ahead of the one before: panels are
-/// often a multiple of 4 KB apart, and in step they would meet in the same sets of that cache.
+/// m rows, at most M, R at a time, for `count` whole panels from panel i on, at most P. They go by in rounds: in each
+/// of them every panel gives a piece of k to all passes, while that is in the first-level cache. Meanwhile all ask for
+/// the pieces of the next round, or for the start of the next P panels, by turns, so that memory is busy in all of
+/// them. Each panel is `lead` elements ahead of the one before: panels are often a multiple of 4 KB apart, and in step
+/// they would meet in the same sets of that cache.
 template <class B, int M, int R, int P>
 __attribute__((noinline)) void skinny_pieces(Product<B> const& product, const typename tile<B>::element* a,
                                              std::ptrdiff_t a_stride, int m, const typename tile<B>::element* panels,
                                              int elements, int i, int count) {
-  constexpr int NR = tile<B>::NR, grain = 16;
+  static_assert(M % R == 0);
+  constexpr int NR = tile<B>::NR, lead = P > 1 ? 16 : 0;  // 1 KB where W is 8
   const int passes = pieces(m, R), rows = passes * R, advance = NR / passes;
-  const int steps = P > 1 ? grain * passes : 128;  // of a piece: 4 to 8 KB where W is 8
-  const int lead = P > 1 ? grain : 0, rest = elements - (P - 1) * lead, rounds = rest > steps ? pieces(rest, steps) : 1;
+  const int steps = P > 1 ? 16 * passes : even_piece(elements, 128, 4);  // of a piece: 1, 2 or 8 KB where W is 8
+  const int rest = elements - (P - 1) * lead, rounds = rest > steps ? pieces(rest, steps) : 1;
   const std::ptrdiff_t panel = static_cast<std::ptrdiff_t>(NR) * elements;
   alignas(64) float sums[P * M * NR];  // [count][rows][NR]: rows of C, side by side
   for (int q = 0; q < count; ++q)
@@ -140,11 +142,12 @@ __attribute__((noinline)) void skinny_pieces(Product<B> const& product, const ty
   for (int round = 0; round < rounds; ++round) {
     const bool last = round + 1 == rounds;
     const int done = (round + 1) * steps;
-    std::ptrdiff_t next = last ? P * panel : done * NR;  // from the start of the first panel
+    // from the start of the first panel
+    std::ptrdiff_t next = last ? P * panel : static_cast<std::ptrdiff_t>(done) * NR;
     const std::ptrdiff_t apart = last ? panel : panel + lead * NR;
     for (int q = 0; q < count; ++q) {
       const int from = round == 0 ? 0 : done - steps + q * lead, to = last ? elements : done + q * lead;
-      const std::ptrdiff_t at = q * panel + from * NR;
+      const std::ptrdiff_t at = q * panel + static_cast<std::ptrdiff_t>(from) * NR;
       for (int r = 0; r < rows; r += R, next += (to - from) / P * advance)
         run_piece<B, R, P>(to - from, a + r * a_stride + from, a_stride, panels + at, sums + (q * rows + r) * NR,
                            next - at, apart, advance);
@@ -159,7 +162,7 @@ __attribute__((noinline)) void skinny_pieces(Product<B> const& product, const ty
 
 /// m rows of C = A W^T, R at a time, for panels [first, last) of W, P at once: A is packed, its rows a_stride apart,
 /// and zero from row m on; of one row nothing else is read. A panel is used for all rows while it is in the cache.
-/// Pieces: the most rows of a product whose arithmetic would keep memory waiting, or 0.
+/// Pieces: the most rows of a product whose panels go by in pieces, or 0.
 template <class B, int R, int P, int Pieces = 0>
 void skinny_rows(Product<B> const& product, const typename tile<B>::element* a, std::ptrdiff_t a_stride, int m,
                  const typename tile<B>::element* w, int elements, int first, int last) {
@@ -193,7 +196,7 @@ void skinny_rows(Product<B> const& product, const typename tile<B>::element* a, 
 /// The most panels that are read at once.
 inline constexpr int panels_at_once = 4;
 
-/// As many panels at once as registers allow for m rows.
+/// As many panels at once as registers allow for m rows, or, with 16 registers, as memory likes best.
 template <class B>
 void run_few_rows(Product<B> const& product, const typename tile<B>::element* a, std::ptrdiff_t a_stride, int m,
                   const typename tile<B>::element* w, int elements, int first, int last) {
