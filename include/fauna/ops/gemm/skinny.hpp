@@ -61,8 +61,8 @@ template <class B, int R, int P> struct FewRows {
 };
 
 /// C = start + A B over k elements, for P panels of B, `panel` elements apart. With 32 registers it asks for memory
-/// ahead of its use. With 16, where it serves one row, that is left to the processor: on Zen 3 its own prefetching
-/// reads panels side by side 5 to 15 % faster than instructions that ask for them.
+/// ahead of its use. With 16, where it serves one or two rows, that is left to the processor: on Zen 3 its own
+/// prefetching reads panels side by side 5 to 15 % faster than instructions that ask for them.
 template <class B, int R, int P>
 __attribute__((noinline)) void run_skinny(int k, const typename tile<B>::element* a, std::ptrdiff_t a_stride,
                                           const typename tile<B>::element* b, std::ptrdiff_t panel, const float* start,
@@ -88,8 +88,8 @@ __attribute__((noinline)) void run_skinny(int k, const typename tile<B>::element
 
 /// sums[R][NR] += A B over k elements of one panel. Meanwhile each step asks for a line of what is next: of P panels by
 /// turns, `apart` elements apart, the first of them `away` from b, which moves on by `advance` when all had theirs.
-/// With several panels it asks for the line's neighbour too, so for each line again: asked once, 4 rows took 6 to 12 %
-/// longer on Zen 3.
+/// With several panels it asks for the line behind that too, so that each is asked for twice: asked for once, 4 rows
+/// took 6 to 12 % longer on Zen 3.
 template <class B, int R, int P>
 FAUNA_INLINE void run_piece(int k, const typename tile<B>::element* a, std::ptrdiff_t a_stride,
                             const typename tile<B>::element* b, float* sums, std::ptrdiff_t away, std::ptrdiff_t apart,
@@ -200,15 +200,14 @@ inline constexpr int panels_at_once = 4;
 template <class B>
 void run_few_rows(Product<B> const& product, const typename tile<B>::element* a, std::ptrdiff_t a_stride, int m,
                   const typename tile<B>::element* w, int elements, int first, int last) {
-  constexpr int at_once = panels_at_once;
-  if (m == 1) skinny_rows<B, 1, at_once>(product, a, a_stride, m, w, elements, first, last);
-  else if constexpr (many_registers<B>) {
-    if (m == 2) skinny_rows<B, 2, at_once>(product, a, a_stride, m, w, elements, first, last);
-    else if (m <= 4) skinny_rows<B, 4, 2>(product, a, a_stride, m, w, elements, first, last);
+  constexpr bool many = many_registers<B>;
+  if (m == 1) skinny_rows<B, 1, panels_at_once>(product, a, a_stride, m, w, elements, first, last);
+  else if (m == 2) skinny_rows<B, 2, many ? 4 : 2>(product, a, a_stride, m, w, elements, first, last);
+  else if constexpr (many) {
+    if (m <= 4) skinny_rows<B, 4, 2>(product, a, a_stride, m, w, elements, first, last);
     else skinny_rows<B, tile<B>::MR, 1>(product, a, a_stride, m, w, elements, first, last);
   } else {
-    if (m == 2) skinny_rows<B, 2, at_once, 2>(product, a, a_stride, m, w, elements, first, last);
-    else if (m <= 8) skinny_rows<B, 4, at_once, 8>(product, a, a_stride, m, w, elements, first, last);
+    if (m <= 8) skinny_rows<B, 4, panels_at_once, 8>(product, a, a_stride, m, w, elements, first, last);
     else skinny_rows<B, 4, 1, few_rows>(product, a, a_stride, m, w, elements, first, last);
   }
 }
