@@ -17,6 +17,11 @@ find_package(Python3 REQUIRED COMPONENTS Interpreter)
 execute_process(COMMAND ${Python3_EXECUTABLE} -c "import sys; print(sys.executable)" OUTPUT_VARIABLE FAUNA_PYTHON
                 OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
 
+# Through the compiler cache; what every compilation took is kept for the test `memory`.
+set(CMAKE_CXX_COMPILER_LAUNCHER ${FAUNA_PYTHON} ${PROJECT_SOURCE_DIR}/tests/scripts/measured.py
+                                ${PROJECT_BINARY_DIR}/compilations.tsv)
+set(CMAKE_CUDA_COMPILER_LAUNCHER ${PROJECT_SOURCE_DIR}/tools/cached)
+
 execute_process(COMMAND ${PROJECT_SOURCE_DIR}/tools/isa OUTPUT_VARIABLE FAUNA_MACHINE_ISA OUTPUT_STRIP_TRAILING_WHITESPACE
                 COMMAND_ERROR_IS_FATAL ANY)
 if(FAUNA_NATIVE)

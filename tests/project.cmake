@@ -9,30 +9,36 @@ set(source ${PROJECT_SOURCE_DIR})
 set(work ${CMAKE_CURRENT_BINARY_DIR})
 get_target_property(eigen Eigen3::Eigen INTERFACE_INCLUDE_DIRECTORIES)
 
+# What the scripts know to be good they check all the same.
+set(all "")
+if(FAUNA_EVERYTHING)
+  set(all --all)
+endif()
+
 include(fuzz/fuzz.cmake)
 
 # Sources.
 fauna_test(sources/format ${python} ${scripts}/format.py ${source} ${FAUNA_CLANG_FORMAT})
-fauna_test(sources/tidy ${python} ${scripts}/tidy.py ${source} ${work}/tidy ${FAUNA_CLANG_TIDY}
-           $<$<BOOL:${FAUNA_EVERYTHING}>:--all> -isystem ${eigen})
+fauna_test(sources/tidy ${python} ${scripts}/tidy.py ${source} ${work}/tidy ${FAUNA_CLANG_TIDY} ${all} -isystem ${eigen})
+fauna_test(sources/known_good ${python} ${scripts}/known_good_test.py)
 fauna_test(sources/include_edges ${python} ${scripts}/include_edges.py ${source}/include)
 fauna_test(sources/include_edges_rules ${python} ${scripts}/include_edges.py --self-test)
-fauna_test(sources/headers_alone ${python} ${scripts}/headers_alone.py ${source}/include ${CMAKE_CXX_COMPILER}
+fauna_test(sources/headers_alone ${python} ${scripts}/headers_alone.py ${source} ${all} ${CMAKE_CXX_COMPILER}
            -isystem ${eigen})
 set(two_cores sources/headers_alone)
 if(FAUNA_EVERYTHING)
-  fauna_test(sources/headers_alone_clang++ ${python} ${scripts}/headers_alone.py ${source}/include ${FAUNA_CLANGXX}
+  fauna_test(sources/headers_alone_clang++ ${python} ${scripts}/headers_alone.py ${source} ${all} ${FAUNA_CLANGXX}
              -isystem ${eigen})
-  fauna_test(sources/headers_alone_native ${python} ${scripts}/headers_alone.py ${source}/include ${FAUNA_CLANGXX}
+  fauna_test(sources/headers_alone_native ${python} ${scripts}/headers_alone.py ${source} ${all} ${FAUNA_CLANGXX}
              -isystem ${eigen} -march=native -fopenmp)
   list(APPEND two_cores sources/headers_alone_clang++ sources/headers_alone_native)
 endif()
 foreach(test IN LISTS two_cores)
   set_tests_properties(${prefix}${test} PROPERTIES PROCESSORS 2)
 endforeach()
-fauna_test(sources/instantiations ${python} ${scripts}/instantiations.py ${CMAKE_CURRENT_SOURCE_DIR}/budget/budget.txt
-           ${work}/budget ${FAUNA_CLANGXX} ${CMAKE_CURRENT_SOURCE_DIR}/budget/corpus.cpp -I${source}/include)
-fauna_test(sources/documents ${python} ${scripts}/docs_blocks.py ${source} ${work}/documents ${CMAKE_CXX_COMPILER}
+fauna_test(sources/instantiations ${python} ${scripts}/instantiations.py ${source} ${all}
+           ${CMAKE_CURRENT_SOURCE_DIR}/budget/budget.txt ${work}/budget ${FAUNA_CLANGXX} ${CMAKE_CURRENT_SOURCE_DIR}/budget/corpus.cpp -I${source}/include)
+fauna_test(sources/documents ${python} ${scripts}/docs_blocks.py ${source} ${work}/documents ${all} ${CMAKE_CXX_COMPILER}
            $<IF:$<BOOL:${FAUNA_EVERYTHING}>,-O2,-O1> -march=native -fopenmp)
 
 # What must not compile.
@@ -41,7 +47,7 @@ foreach(case IN LISTS cases)
   cmake_path(GET case STEM name)
   foreach(compiler IN ITEMS ${CMAKE_CXX_COMPILER} ${FAUNA_CLANGXX})
     cmake_path(GET compiler FILENAME compiler_name)
-    fauna_test(compile_fail/${name}/${compiler_name} ${python} ${scripts}/compile_fail.py
+    fauna_test(compile_fail/${name}/${compiler_name} ${python} ${scripts}/compile_fail.py ${source} ${all}
                ${CMAKE_CURRENT_SOURCE_DIR}/${case} ${compiler} -I${source}/include)
   endforeach()
 endforeach()
@@ -65,7 +71,7 @@ if(TARGET fauna_tool)
   set_tests_properties(${prefix}tools/export PROPERTIES DEPENDS "${prefix}tools/logits;${prefix}tools/characters_30")
   if(NOT FAUNA_EVERYTHING)
     foreach(test IN ITEMS logits export characters_30 characters_100)
-      set_property(TEST ${prefix}tools/${test} APPEND PROPERTY ENVIRONMENT "CXX=${scripts}/light_cxx.sh")
+      set_property(TEST ${prefix}tools/${test} APPEND PROPERTY ENVIRONMENT CXXFLAGS=-O1)
     endforeach()
   endif()
 endif()

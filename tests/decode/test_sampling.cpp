@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+#include "../support/source_dir.hpp"
+
 using namespace fauna;
 using doctest::Contains;
 
@@ -85,7 +87,7 @@ void read(JsonReader& in, Case& c) {
 }
 
 std::vector<Case> golden_cases() {
-  const std::string path = FAUNA_SOURCE_DIR "/tests/golden/sampling.json", text = read_file(path);
+  const std::string path = test::source_path("tests/golden/sampling.json"), text = read_file(path);
   std::vector<Case> cases;
   JsonReader in(text, path);
   in.enter_array();

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <fauna/io/safetensors.hpp>
 
+#include "../support/source_dir.hpp"
 #include "../support/temporary.hpp"
 
 using namespace fauna;
@@ -93,7 +94,7 @@ TEST_CASE("the layout of a written file: largest elements first, then by name, d
 }
 
 TEST_CASE("a file of the reference library") {
-  const SafeTensors read(std::string(FAUNA_SOURCE_DIR) + "/tests/golden/python.safetensors");
+  const SafeTensors read(test::source_path("tests/golden/python.safetensors"));
   CHECK(read.tensors().size() == 9);
   CHECK(read.metadata() == SafeTensors::Metadata{{"format", "pt"}, {"quote", "\"\u00e9\n"}});
   CHECK(floats_of(read.find("f64")) == std::vector<float>{1.5F, -2.25F, 0.0F});

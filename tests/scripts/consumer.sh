@@ -11,7 +11,16 @@ mkdir -p "$work"
 unset CXXFLAGS CPATH CPLUS_INCLUDE_PATH
 
 install() { cmake --install "$build" --prefix "$work/prefix" >"$work/install.log"; }
-configure() { cmake -G Ninja -S "$consumers/$kind" -B "$work/build" "-DCMAKE_CXX_COMPILER=$cxx" "$@"; }
+configure() {
+  cmake -G Ninja -S "$consumers/$kind" -B "$work/build" "-DCMAKE_CXX_COMPILER=$cxx" \
+    "-DCMAKE_CXX_COMPILER_LAUNCHER=$source/tools/cached" "$@"
+}
+# program FLAG...: main.cpp as a program, run. In two commands: a compiler cache knows objects.
+program() {
+  "$source/tools/cached" "$cxx" "$@" "${warnings[@]}" -c "$consumers/main.cpp" -o "$work/consumer.o"
+  "$cxx" "$@" "$work/consumer.o" -o "$work/consumer"
+  "$work/consumer"
+}
 # Warnings in a consumer's own compilation are its own, and must not come from the headers.
 warnings=(-Wall -Wextra -Wpedantic -Wconversion -Werror)
 
@@ -32,17 +41,14 @@ case $kind in
     install
     flags=$(PKG_CONFIG_PATH=$work/prefix/share/pkgconfig pkg-config --cflags --libs fauna)
     # shellcheck disable=SC2086
-    "$cxx" "${warnings[@]}" "$consumers/main.cpp" -o "$work/consumer" $flags
-    "$work/consumer"
+    program $flags
     ;;
   include_path)
-    "$cxx" -std=c++20 "${warnings[@]}" "-I$source/include" "$consumers/main.cpp" -o "$work/consumer"
-    "$work/consumer"
+    program -std=c++20 "-I$source/include"
     ;;
   single_header)
     "$source/tools/amalgamate" "$work/fauna/fauna.hpp"
-    "$cxx" -std=c++20 "${warnings[@]}" "-I$work" "$consumers/main.cpp" -o "$work/consumer"
-    "$work/consumer"
+    program -std=c++20 "-I$work"
     ;;
   *) echo "consumer.sh: unknown kind '$kind'" >&2 && exit 2 ;;
 esac

@@ -18,8 +18,9 @@ flags=(-Xptxas -v -Xcompiler "-Wall,-Wextra")
 # The oldest as an intermediate language too, which a device in between translates.
 compile_file() {
   program=$work/program
-  "$nvcc" -std=c++20 --expt-relaxed-constexpr -gencode "arch=compute_$oldest,code=[sm_$oldest,compute_$oldest]" \
-    -gencode "arch=compute_$newest,code=sm_$newest" "${flags[@]}" "-I$source/include" "$what" -o "$program" -lcublasLt
+  "$source/tools/cached" "$nvcc" -std=c++20 --expt-relaxed-constexpr \
+    -gencode "arch=compute_$oldest,code=[sm_$oldest,compute_$oldest]" -gencode "arch=compute_$newest,code=sm_$newest" \
+    "${flags[@]}" "-I$source/include" -c "$what" -o "$program.o" && "$nvcc" "$program.o" -o "$program" -lcublasLt
 }
 # The host's code is not optimised: it takes longer than the kernels, which nvcc optimises all the same.
 build_target() {

@@ -8,7 +8,7 @@ if [[ ! -x $nvcc ]]; then
   exit 77
 fi
 mkdir -p "$work"
-"$nvcc" -x cu -std=c++20 --expt-relaxed-constexpr -O1 "-I$source/include" "-I$source/tests" \
-  "-DFAUNA_SOURCE_DIR=\"$source\"" -c "$file" -o "$work/test.o"
+"$source/tools/cached" "$nvcc" -x cu -std=c++20 --expt-relaxed-constexpr -O1 "-I$source/include" "-I$source/tests" \
+  -c "$file" -o "$work/test.o"
 "$nvcc" "$main" "$work/test.o" -o "$work/test"
 "$work/test" --no-intro

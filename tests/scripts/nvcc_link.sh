@@ -8,9 +8,9 @@ if [[ ! -x $nvcc ]]; then
 fi
 mkdir -p "$work"
 includes=("-I$source/include" "-I$source/tests/flags")
-"$nvcc" -std=c++20 --expt-relaxed-constexpr "${includes[@]}" -c "$source/tests/flags/device.cu" -o "$work/device.o"
-"$cxx" -std=c++20 -O2 -march=native -fopenmp -DSIDE=wide "${includes[@]}" \
+"$source/tools/cached" "$nvcc" -std=c++20 --expt-relaxed-constexpr "${includes[@]}" -c "$source/tests/flags/device.cu" -o "$work/device.o"
+"$source/tools/cached" "$cxx" -std=c++20 -O2 -march=native -fopenmp -DSIDE=wide "${includes[@]}" \
   -c "$source/tests/flags/side.cpp" -o "$work/wide.o"
-"$cxx" -std=c++20 -O1 -c "$source/tests/flags/main.cpp" -o "$work/main.o"
+"$source/tools/cached" "$cxx" -std=c++20 -O1 -c "$source/tests/flags/main.cpp" -o "$work/main.o"
 "$nvcc" -Xcompiler -fopenmp "$work/main.o" "$work/device.o" "$work/wide.o" -o "$work/program"
 "$work/program"

@@ -8,9 +8,10 @@ if [[ ! -x $nvcc ]]; then
   exit 77
 fi
 mkdir -p "$work"
-# native: that of the device; the compiler's own choice where there is none. The host's code, which is not optimised,
-# takes longer to compile than the kernels.
-"$nvcc" -x cu -std=c++20 --expt-relaxed-constexpr -O0 -arch=native "-I$source/include" "-I$source/tests" \
+# For the device; the compiler's own choice where there is none. Not -arch=native, which a compiler cache does not see
+# through. The host's code, which is not optimised, takes longer to compile than the kernels.
+device=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | head -1 | tr -d .) || device=
+"$source/tools/cached" "$nvcc" -x cu -std=c++20 --expt-relaxed-constexpr -O0 ${device:+-arch=sm_$device} "-I$source/include" "-I$source/tests" \
   -c "$source/tests/$file" -o "$work/test.o"
 "$nvcc" "$main" "$work/test.o" -o "$work/test" -lcublasLt
 status=0

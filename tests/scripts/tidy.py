@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """tidy.py SOURCE WORK CLANG_TIDY [--all] [FLAG...]: clang-tidy on the headers that changed in the last day of history,
-or on all.
+or on all. A good result that is known (known_good.py) is not computed again, but for --all.
 
 One translation unit includes every header, so that the standard library is read once; remarks on the headers that did
 not change are left out.
@@ -9,6 +9,8 @@ import json
 import pathlib
 import subprocess
 import sys
+
+import known_good
 
 source, work, clang_tidy, flags = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3], sys.argv[4:]
 root = source / "include"
@@ -34,11 +36,26 @@ work.mkdir(parents=True, exist_ok=True)
 unit = work / "every_header.cpp"
 unit.write_text("".join(f"#include <{file.relative_to(root)}>\n" for file in headers), encoding="utf-8")
 lines = json.dumps([{"name": str(file.relative_to(source))} for file in chosen])
-run = subprocess.run([clang_tidy, "--quiet", f"--config-file={source / '.clang-tidy'}",
-                      "--header-filter=/include/fauna/", f"--line-filter={lines}", unit, "--", "-std=c++20", f"-I{root}",
-                      *(flag for flag in flags if flag != "--all")],
-                     capture_output=True, text=True, check=False)
-print(run.stdout)
-if run.returncode:
-    print(run.stderr[-2000:])
-sys.exit(run.returncode)
+config = source / ".clang-tidy"
+compilation = ["-std=c++20", f"-I{root}", *(flag for flag in flags if flag != "--all")]
+command = [clang_tidy, "--quiet", f"--config-file={config}", "--header-filter=/include/fauna/", f"--line-filter={lines}", unit,
+           "--", *compilation]
+
+
+def clean():
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    print(run.stdout)
+    if run.returncode:
+        print(run.stderr[-2000:])
+    return run.returncode == 0
+
+
+def files():
+    read = known_good.dependencies(["clang++", *compilation, unit])
+    return read and [*read, config]
+
+
+known = known_good.KnownGood(source, ignore="--all" in flags)
+good = known.check([known_good.version(clang_tidy), *command], files, clean)
+print(known)
+sys.exit(0 if good else 1)

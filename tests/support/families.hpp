@@ -8,6 +8,7 @@
 #include <fauna/fauna.hpp>
 #include <vector>
 
+#include "source_dir.hpp"
 #include "temporary.hpp"
 #include "worst.hpp"
 
@@ -74,7 +75,7 @@ struct SmallGpt2
 };
 
 inline std::string folder_of(std::string const& name) {
-  return std::string(FAUNA_SOURCE_DIR) + "/tests/golden/models/" + name;
+  return source_path("tests/golden/models/" + name);
 }
 
 inline std::vector<float> floats(SafeTensor const* t) {

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "source_dir.hpp"
+
 class Golden {
  public:
   struct Tensor {
@@ -19,7 +21,7 @@ class Golden {
 
   /// tests/golden/NAME
   explicit Golden(std::string const& name) {
-    const std::string path = std::string(FAUNA_SOURCE_DIR) + "/tests/golden/" + name;
+    const std::string path = test::source_path("tests/golden/" + name);
     const std::string bytes = fauna::read_file(path), mark = "\ndata\n";
     const std::size_t end = bytes.find(mark);
     std::istringstream lines(bytes.substr(0, end));

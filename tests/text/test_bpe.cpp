@@ -6,6 +6,7 @@
 #include <fauna/text/bpe.hpp>
 
 #include "../support/sizes.hpp"
+#include "../support/source_dir.hpp"
 #include "../support/temporary.hpp"
 #include "draw.hpp"
 
@@ -18,7 +19,7 @@ static_assert(Tokenizer<Bpe>);
 
 using Ids = std::vector<int>;
 
-std::string golden(std::string const& name) { return FAUNA_SOURCE_DIR "/tests/golden/" + name; }
+std::string golden(std::string const& name) { return test::source_path("tests/golden/" + name); }
 
 /// FNV-1a, the oracle's.
 struct Hash {

@@ -5,6 +5,7 @@
 #include <fauna/io/json.hpp>
 #include <fauna/text/nfc.hpp>
 
+#include "../support/source_dir.hpp"
 #include "draw.hpp"
 
 using namespace fauna;
@@ -22,7 +23,7 @@ struct Golden {
   std::vector<std::string> strings;   // the normalization forms C of string(i)
 
   Golden() {
-    const std::string path = FAUNA_SOURCE_DIR "/tests/golden/nfc.json", text = read_file(path);
+    const std::string path = test::source_path("tests/golden/nfc.json"), text = read_file(path);
     JsonReader in(text, path);
     in.enter_object();
     for (std::string key; in.next_key(key);) {

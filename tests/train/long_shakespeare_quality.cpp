@@ -5,13 +5,15 @@
 #include <cstdlib>
 #include <fauna/fauna.hpp>
 
+#include "../support/source_dir.hpp"
+
 namespace {
 
 /// The kept copy of the text, or the shared one; empty without either.
 std::string shakespeare() {
   const char* shared = std::getenv("FAUNA_SHARED_DIR");
   for (std::string const& path :
-       {std::string(FAUNA_SOURCE_DIR) + "/data/tinyshakespeare.txt",
+       {test::source_path("data/tinyshakespeare.txt"),
         std::string(shared != nullptr ? shared : "/nowhere") + "/data/tinyshakespeare/input.txt"})
     if (::access(path.c_str(), R_OK) == 0 && fauna::read_file(path).size() == 1115394) return path;
   return {};
