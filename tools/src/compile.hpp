@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <sstream>
 #include <vector>
 
 #include <fauna/io/clock.hpp>
@@ -17,7 +18,12 @@
 namespace tool {
 
 namespace fs = std::filesystem;
-inline const fs::path root = FAUNA_ROOT;
+
+/// The checkout, whose programs are compiled: tools/fauna says where it is.
+inline const fs::path root = [] {
+  const char* folder = std::getenv("FAUNA_SOURCE_DIR");
+  return fs::path(folder != nullptr ? folder : "");
+}();
 
 /// A model as source text, and the header that has its type.
 struct Described {
@@ -27,7 +33,7 @@ struct Described {
 /// Says on stderr what is being done, so that stdout holds the result alone.
 inline void say(std::string const& text) { std::fprintf(stderr, "fauna: %s\n", text.c_str()); }
 
-/// Runs a command, its output into a file; the exit status.
+/// Runs a command in the checkout, its output into a file; the exit status.
 inline int run_command(std::vector<std::string> const& command, fs::path const& output) {
   std::vector<char*> arguments;
   for (std::string const& a : command) arguments.push_back(const_cast<char*>(a.c_str()));
@@ -37,7 +43,7 @@ inline int run_command(std::vector<std::string> const& command, fs::path const& 
   if (child < 0) fauna::io_fail("start", command[0], errno);
   if (child == 0) {
     const int fd = ::open(output.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0666);
-    if (fd < 0 || ::dup2(fd, 1) < 0 || ::dup2(fd, 2) < 0) ::_exit(126);
+    if (fd < 0 || ::dup2(fd, 1) < 0 || ::dup2(fd, 2) < 0 || ::chdir(root.c_str()) < 0) ::_exit(126);
     ::execvp(arguments[0], arguments.data());
     ::_exit(127);
   }
@@ -102,8 +108,12 @@ inline std::string header_of(Described const& model, std::string const& dtype) {
 
 /// The path of the program `name` (runner, inference or explain) for a model: compiled now, unless it is there already.
 inline std::string program_for(Described const& model, std::string const& dtype, std::string const& name) {
+  if (root.empty()) fauna::fail("fauna", "no FAUNA_SOURCE_DIR in the environment", "the checkout", "run tools/fauna");
   const std::string cxx = compiler(), header = header_of(model, dtype);
-  const std::vector<std::string> flags = {"-std=c++20", "-O2", "-march=native", "-fopenmp"};
+  std::vector<std::string> flags = {"-std=c++20", "-O2", "-march=native", "-fopenmp"};
+  const char* more = std::getenv("CXXFLAGS");
+  std::istringstream words(more != nullptr ? more : "");
+  for (std::string f; words >> f;) flags.push_back(f);
   std::string line;
   for (std::string const& f : flags) line += ' ' + f;
   fs::create_directories(root / "build/models");
@@ -124,15 +134,19 @@ inline std::string program_for(Described const& model, std::string const& dtype,
   fauna::write_file(folder / "model.hpp", header);
   say("wrote " + shown + "/model.hpp: " + model.type);
   const fs::path fresh = program.string() + '.' + std::to_string(::getpid()), log = folder / (name + ".log");
-  std::vector<std::string> command = {cxx};
-  command.insert(command.end(), flags.begin(), flags.end());
-  for (std::string const& a :
-       {std::string("-I" + folder.string()), "-I" + (root / "include").string(), "-I" + root.string(),
-        (root / "tools/src" / (name + ".cpp")).string(), std::string("-o"), fresh.string()})
-    command.push_back(a);
+  const std::string object = fresh.string() + ".o";
+  // Two commands, since a compiler cache knows objects; paths below the checkout, so that it knows them in any of them.
+  std::vector<std::string> compile = {"tools/cached", cxx}, link = {cxx};
+  compile.insert(compile.end(), flags.begin(), flags.end());
+  link.insert(link.end(), flags.begin(), flags.end());
+  compile.insert(compile.end(), {"-I" + fs::relative(folder, root).string(), "-Iinclude", "-I.", "-c",
+                                 "tools/src/" + name + ".cpp", "-o", object});
+  link.insert(link.end(), {object, "-o", fresh.string()});
   say("compiling it, a few seconds:" + std::string(" ") + cxx + line + " tools/src/" + name + ".cpp");
   const double start = fauna::seconds_now();
-  if (run_command(command, log) != 0) {
+  const bool compiled = run_command(compile, log) == 0 && run_command(link, log) == 0;
+  fs::remove(object);
+  if (!compiled) {
     fs::remove(fresh);
     throw fauna::error("[fauna] the model does not compile:\n" + shortened(fauna::read_file(log)) +
                        "  (all of the compiler's output is in " + log.string() + ")");
