@@ -1,4 +1,4 @@
-// Llama: grouped key heads, tied and untied, with every option of its configuration.
+// Llama: the names of its tensors, tied and untied.
 #include <doctest/doctest.h>
 
 #include "support/model_check.hpp"
@@ -8,17 +8,6 @@ using namespace fauna;
 using test::Tied, test::Untied;
 
 TEST_SUITE("llama") {
-  TEST_CASE_TEMPLATE("the loss's gradient equals the derivative of dual numbers", M, Tied, Untied) {
-    test::check_loss_gradient<M>(test::plain(2, 5));
-    test::check_loss_gradient<M>(test::ragged());
-  }
-
-  TEST_CASE_TEMPLATE("the CPU policy gives the reference policy's gradients", M, Tied, Untied) {
-    // f32: sums of at most a few hundred terms, reordered. bf16: operands of every product lose 16 bits, 2^-9 each.
-    test::check_gradients_on_cpu<M, f32_products>(2e-5);
-    test::check_gradients_on_cpu<M, bf16_products>(3e-2);
-  }
-
   TEST_CASE("names are the checkpoints'") {
     const std::vector<std::string> tied = {
         "model.embed_tokens.weight",

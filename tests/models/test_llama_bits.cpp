@@ -1,16 +1,14 @@
-// Llama: its bits do not depend on threads; and it learns.
+// Llama: its bits do not depend on threads.
 #include <doctest/doctest.h>
 
 #include "support/model_check.hpp"
 #include "support/small_llamas.hpp"
 
 using namespace fauna;
-using test::Tied, test::Untied;
+using test::Untied;
 
 TEST_SUITE("llama bits") {
   TEST_CASE_TEMPLATE("the same bits for any number of threads", P, f32_products, bf16_products) {
     test::check_same_bits<Untied, P>();
   }
-
-  TEST_CASE_TEMPLATE("a batch is learnt by heart", M, Tied, Untied) { test::check_learns<M>(); }
 }

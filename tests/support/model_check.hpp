@@ -81,12 +81,12 @@ template <class M, class P> void check_gradients_on_cpu(double bound) {
 }
 
 /// Losses, gradients and parameters of three training steps, bit by bit, for any number of threads.
-template <class M, class P> void check_same_bits() {
+template <class M, class P> void check_same_bits(int length = 40) {
   using namespace fauna;
-  const Text text(plain(3, 40), M::vocab);
+  const Text text(plain(3, length), M::vocab);
   const auto run = [&](int threads) {
     Trained<M, Cpu<P>> m(seed{7}, threads);
-    m.prepare_training({.sequences = 3, .length = 40});
+    m.prepare_training({.sequences = 3, .length = length});
     std::vector<float> all;
     for (int i = 0; i < 3; ++i) {
       all.push_back(static_cast<float>(m.accumulate(text.batch)));

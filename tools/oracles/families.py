@@ -6,7 +6,8 @@ some tokens. Run it with torch, transformers and safetensors at hand, and commit
 
 Each folder is a model directory (config.json, model.safetensors or shards) with golden.safetensors: tokens [2, T],
 targets [2, T] (-1: not counted), logits [2, T, V], loss, and under each tensor's name, with "grad." before it, the
-gradient of the loss. Where two names share a tensor, the gradient stands under the first.
+gradient of the loss. Where two names share a tensor, the gradient stands under the first. `tools/fauna type FOLDER
+>FOLDER/type.txt` then makes it a test.
 """
 import json
 import pathlib

@@ -1,0 +1,120 @@
+// One of the folders in tests/golden/models against the library that it comes from, and what every language model is
+// tested for. Compiled once for each type: CMake writes <model.hpp> with the folder's type.txt, which is what
+// `tools/fauna type` prints. The folder's name comes in the environment.
+#include <doctest/doctest.h>
+
+#include "../support/families.hpp"
+#include "../support/model_check.hpp"
+
+#include <model.hpp>
+
+using namespace test;
+
+namespace {
+
+std::string folder() {
+  const char* name = std::getenv("FAUNA_GOLDEN");
+  REQUIRE(name != nullptr);
+  return folder_of(name);
+}
+
+/// The largest difference of two lists of numbers, and the largest number that was wanted.
+Gap gap(std::vector<float> const& got, std::vector<float> const& want) {
+  REQUIRE(got.size() == want.size());
+  Gap g;
+  for (std::size_t i = 0; i < want.size(); ++i) g.see(got[i], want[i]);
+  return g;
+}
+
+/// The logits of a model that takes logits(batch, matrix).
+template <class M> std::vector<float> logits(M& model, Golden const& golden) {
+  std::vector<float> all(golden.tokens.size() * Model::vocab);
+  model.logits(golden.batch(), Matrix<float>(all.data(), golden.batch().rows, Model::vocab));
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("logits, loss and every gradient are the reference library's") {
+  const Golden golden(folder());
+  Trained<Model, Cpu<>> model(seed{1}, 2);
+  load_weights<Model>(Cpu<>{}, model.weights(), SafeTensors(folder()));
+  model.prepare_training({.sequences = 2, .length = golden.length});
+  CHECK(model.accumulate(golden.batch()) == doctest::Approx(floats(golden.file.find("loss"))[0]).epsilon(1e-5));
+  CHECK(gap(logits(model, golden), floats(golden.file.find("logits"))).close());
+
+  // Gradients in the checkpoint's layout: written as weights are, and read back.
+  const TemporaryFolder place;
+  save_weights<Model>(place / "gradients.safetensors", model.gradients());
+  const SafeTensors gradients(place / "gradients.safetensors");
+  for (auto const& t : gradients.tensors()) {
+    CAPTURE(t.name);
+    CHECK(gap(floats(&t), floats(golden.file.find("grad." + t.name))).close());
+  }
+}
+
+TEST_CASE("what is written is what was read, bit for bit") {
+  const SafeTensors from(folder());
+  if (from.tensors()[0].dtype != "F32") return;  // saving writes f32
+  Trained<Model, Cpu<>> model;
+  load_weights<Model>(Cpu<>{}, model.weights(), from);
+  const TemporaryFolder place;
+  save_weights<Model>(place / "model.safetensors", model.weights());
+  const SafeTensors to(place / "model.safetensors");
+  CHECK(to.tensors().size() == from.tensors().size());
+  for (auto const& t : to.tensors()) {
+    CAPTURE(t.name);
+    const SafeTensor* f = from.find(t.name);
+    REQUIRE(f != nullptr);
+    CHECK(t.text() == f->text());
+    CHECK(std::memcmp(t.data, f->data, t.bytes) == 0);
+  }
+}
+
+TEST_CASE("packed for inference: the reference's logits, and those of one token after another") {
+  const Golden golden(folder());
+  Loaded<Model, Cpu<>> model((SafeTensors(folder())));
+  model.prepare_inference({.sequences = 2, .length = golden.length, .context = golden.length});
+  const auto all = logits(model, golden);
+  CHECK(gap(all, floats(golden.file.find("logits"))).close());
+  std::vector<float> stepped(all.size());
+  Cache<Model, Cpu<>> cache(2, golden.length);
+  for (int r = 0; r < golden.length; ++r) {
+    const int pair[2] = {golden.tokens[static_cast<std::size_t>(r)],
+                         golden.tokens[static_cast<std::size_t>(golden.length + r)]};
+    std::vector<float> row(2 * Model::vocab);
+    model.logits(cache, Batch::uniform(2, 1, pair), Matrix<float>(row.data(), 2, Model::vocab));
+    for (int s = 0; s < 2; ++s)
+      std::memcpy(stepped.data() + static_cast<std::ptrdiff_t>(s * golden.length + r) * Model::vocab,
+                  row.data() + static_cast<std::ptrdiff_t>(s) * Model::vocab, Model::vocab * sizeof(float));
+  }
+  CHECK(stepped == all);
+}
+
+TEST_CASE("bf16 products: the reference's logits, but for what operands lose") {
+  const Golden golden(folder());
+  Loaded<Model, Cpu<bf16_products>> model((SafeTensors(folder())));
+  model.prepare_inference({.sequences = 2, .length = golden.length});
+  const Gap g = gap(logits(model, golden), floats(golden.file.find("logits")));
+  // Each operand loses about 2^-9, weights that are bf16 already nothing, in each of the products that follow one
+  // another: four in each of two layers (q, k and v; o; gate and up; down), and the head.
+  const int operands = SafeTensors(folder()).tensors()[0].dtype == "BF16" ? 1 : 2;
+  CHECK(g.most < operands * 9 * 0x1p-9 * g.scale);
+  CHECK_FALSE(g.close());  // so these were no f32 products
+}
+
+TEST_CASE("the loss's gradient equals the derivative of dual numbers") {
+  check_loss_gradient<Model>(plain(2, 5));
+  check_loss_gradient<Model>(ragged());
+}
+
+TEST_CASE("bf16 products give the reference policy's gradients, but for what operands lose") {
+  check_gradients_on_cpu<Model, bf16_products>(3e-2);  // 2^-9 of each operand of every product
+}
+
+TEST_CASE("the same bits for any number of threads") {
+  check_same_bits<Model, f32_products>(24);
+  check_same_bits<Model, bf16_products>(24);
+}
+
+TEST_CASE("a batch is learnt by heart") { check_learns<Model>(); }
