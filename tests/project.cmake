@@ -20,6 +20,7 @@ include(fuzz/fuzz.cmake)
 # Sources.
 fauna_test(sources/format ${python} ${scripts}/format.py ${source} ${FAUNA_CLANG_FORMAT})
 fauna_test(sources/tidy ${python} ${scripts}/tidy.py ${source} ${work}/tidy ${FAUNA_CLANG_TIDY} ${all} -isystem ${eigen})
+fauna_test(sources/bench_processor ${python} ${scripts}/bench_processor.py ${source}/tools/bench)
 fauna_test(sources/known_good ${python} ${scripts}/known_good_test.py)
 fauna_test(sources/include_edges ${python} ${scripts}/include_edges.py ${source}/include)
 fauna_test(sources/include_edges_rules ${python} ${scripts}/include_edges.py --self-test)
