@@ -58,4 +58,26 @@ class Captured {
   std::FILE* file_;
 };
 
+inline fauna::CharText const& text() {
+  static const fauna::CharText t = fauna::CharText::from_string(letters(900));
+  return t;
+}
+inline fauna::Split both() { return {text().train(), text().val()}; }
+
+inline std::string last_of(std::string const& folder) { return fauna::read_file(folder + "/last.safetensors"); }
+
+/// The checkpoint that a short run ends with.
+template <class M> std::string run_bytes(int threads, std::string const& out) {
+  M model(fauna::seed{3}, threads);
+  train(model, text(), short_run(out));
+  return last_of(out);
+}
+
+/// How often a text has a part.
+inline int count(std::string const& s, std::string const& part) {
+  int n = 0;
+  for (std::size_t at = s.find(part); at != std::string::npos; at = s.find(part, at + 1)) ++n;
+  return n;
+}
+
 }  // namespace test

@@ -10,33 +10,7 @@
 
 using namespace fauna;
 using doctest::Contains;
-using test::short_run;
-using test::Small;
-
-namespace {
-
-CharText const& text() {
-  static const CharText t = CharText::from_string(test::letters(900));
-  return t;
-}
-fauna::Split both() { return {text().train(), text().val()}; }
-
-std::string last_of(std::string const& folder) { return read_file(folder + "/last.safetensors"); }
-
-/// The checkpoint that a short run ends with.
-template <class M> std::string run_bytes(int threads, std::string const& out) {
-  M model(seed{3}, threads);
-  train(model, text(), short_run(out));
-  return last_of(out);
-}
-
-int count(std::string const& s, std::string const& part) {
-  int n = 0;
-  for (std::size_t at = s.find(part); at != std::string::npos; at = s.find(part, at + 1)) ++n;
-  return n;
-}
-
-}  // namespace
+using test::both, test::count, test::last_of, test::run_bytes, test::short_run, test::Small, test::text;
 
 TEST_CASE("max_iters is the number of the last update; evaluations come before the updates that the interval divides") {
   TemporaryFolder folder;
@@ -63,25 +37,6 @@ TEST_CASE("max_iters is the number of the last update; evaluations come before t
   CHECK(count(metrics, "\"gradient_norm\": ") == 4);
   CHECK(read_file(folder / "loss.svg").find("</svg>") != std::string::npos);
   CHECK(read_file(folder / "loss.txt").find("o val") != std::string::npos);
-}
-
-TEST_CASE("the gradient of accumulated batches is that of one batch of them all") {
-  // The same windows either way: a text with room for one only.
-  const CharText one = CharText::from_string(test::letters(27));
-  const Tokens t = one.tokens().part(0, 13, "train");
-  using Plain = Trained<Gpt<GptConfig{.layers = 1, .heads = 2, .width = 24, .context = 12, .vocab = 27}>, Cpu<>>;
-  Plain a(seed{3}), b(seed{3});
-  TrainOptions o = short_run();
-  o.eval_interval = 0;
-  o.batch = 1;
-  o.accumulation = 4;
-  Trainer<Plain> four(a, {t, t}, o);
-  o.batch = 4;
-  o.accumulation = 1;
-  Trainer<Plain> whole(b, {t, t}, o);
-  const auto x = four.step(), y = whole.step();
-  CHECK(x.loss == doctest::Approx(y.loss).epsilon(1e-6));  // f32 sums in another order
-  CHECK(x.gradient_norm == doctest::Approx(y.gradient_norm).epsilon(1e-5));
 }
 
 TEST_CASE("the same bits with 1, 2, 3 and 8 threads") {
@@ -143,19 +98,6 @@ TEST_CASE("a resume is refused for another seed or another text") {
   for (char& c : upper) c = c == ' ' ? c : static_cast<char>(c - 32);
   Small same(seed{3});
   CHECK_THROWS_WITH_AS(train(same, CharText::from_string(upper), o), Contains("other characters"), error);
-}
-
-TEST_CASE("one batch is learnt by heart") {
-  const CharText one = CharText::from_string(test::letters(27));
-  using Plain = Trained<Gpt<GptConfig{.layers = 2, .heads = 2, .width = 32, .context = 12, .vocab = 27}>, Cpu<>>;
-  Plain model(seed{3});
-  const Tokens t = one.tokens().part(0, 13, "train");
-  TrainOptions o = short_run();
-  o.steps = 150;
-  o.batch = 1;
-  o.eval_interval = 0;
-  const TrainReport r = train(model, fauna::Split{t, t}, o);
-  CHECK(r.loss < 0.02);
 }
 
 TEST_CASE("evaluation: the whole split is every window once, whatever the batch") {
@@ -240,19 +182,6 @@ TEST_CASE("a loss that is no number stops the run: step, rate, norm; the checkpo
   spoiled.gradient(spoiled.parameter("transformer.ln_f.weight"))(0, 3) = INFINITY;
   CHECK_THROWS_WITH_AS(finite.step(), Contains("gradient norm inf; the gradient of transformer.ln_f.weight"), error);
   CHECK(finite.iteration() == 0);
-}
-
-TEST_CASE("a parameter without a gradient is named") {
-  // One character: its probability is 1 whatever the weights, so nothing has a gradient.
-  using One = Trained<Gpt<GptConfig{.layers = 1, .heads = 1, .width = 8, .context = 4, .vocab = 1}>, Cpu<>>;
-  One model(seed{3});
-  TrainOptions o = short_run();
-  test::Captured captured;
-  o.print = captured.file();
-  train(model, CharText::from_string(std::string(200, 'a')), o);
-  const std::string said = captured.text();
-  CHECK(count(said, "note: transformer.wte.weight received no gradient at step 0") == 1);
-  CHECK(count(said, "note: ") == 1);
 }
 
 TEST_CASE("lines say what a run is about; a bar is for terminals only") {

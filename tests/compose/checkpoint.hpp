@@ -1,5 +1,6 @@
 // Whole models with Checkpoint around each layer: training leaves the bits of the plain model, whatever the products,
 // the threads and the batch.
+#pragma once
 #include <doctest/doctest.h>
 
 #include <vector>
@@ -12,14 +13,11 @@
 
 #include "../support/batches.hpp"
 
-namespace {
+namespace test {
 
 using namespace fauna;
-constexpr int V = 13, W = 16;
+inline constexpr int V = 13, W = 16;
 
-using Gpts = GptLayer<W, 2, true, Rate{0.2F}>;
-// The dropout comes first: all that is recomputed depends on its mask.
-using Llamas = Seq<Dropout<W, Rate{0.2F}>, LlamaLayer<W, RotaryAttention<W, 4, 2, 4>, GatedMlp<W, 20>, Epsilon{1e-5F}>>;
 template <class Layer>
 using Lay = Lm<At<"wte", Embedding<V, W>>, Seq<At<"h", Stack<0, 2, Layer>>, At<"ln_f", RmsNorm<W>>>, TiedHead<W, V>>;
 
@@ -45,29 +43,21 @@ template <class M, class P> std::vector<double> steps(int threads, Batch batch) 
   return all;
 }
 
-template <class Layer_, class P> struct Case {
-  using Layer = Layer_;
-  using Products = P;
-};
-
-}  // namespace
-
-TEST_SUITE("compose") {
-  TEST_CASE_TEMPLATE("Checkpoint around each layer changes no bit of training", C, Case<Gpts, f32_products>,
-                     Case<Gpts, bf16_products>, Case<Llamas, f32_products>, Case<Llamas, bf16_products>) {
-    using Plain = Lay<typename C::Layer>;
-    using Again = Lay<Checkpoint<typename C::Layer>>;
-    using P = typename C::Products;
-    for (const Batch& batch : {test::plain(3, 7), test::ragged()}) {
-      CAPTURE(batch.rows);
-      const auto want = steps<Plain, P>(1, batch);
-      CHECK(want.size() == 3 * (1 + 2 * static_cast<std::size_t>(parameters<Plain>)));
-      CHECK(want[0] != want[1 + 2 * static_cast<std::size_t>(parameters<Plain>)]);
-      for (const int threads : {1, 3}) {
-        CAPTURE(threads);
-        CHECK(steps<Plain, P>(threads, batch) == want);
-        CHECK(steps<Again, P>(threads, batch) == want);
-      }
+/// Checkpoint around each layer changes no bit of training.
+template <class Layer, class P> void check_checkpoint() {
+  using Plain = Lay<Layer>;
+  using Again = Lay<Checkpoint<Layer>>;
+  for (const Batch& batch : {plain(3, 7), ragged()}) {
+    CAPTURE(batch.rows);
+    const auto want = steps<Plain, P>(1, batch);
+    CHECK(want.size() == 3 * (1 + 2 * static_cast<std::size_t>(parameters<Plain>)));
+    CHECK(want[0] != want[1 + 2 * static_cast<std::size_t>(parameters<Plain>)]);
+    for (const int threads : {1, 3}) {
+      CAPTURE(threads);
+      CHECK(steps<Plain, P>(threads, batch) == want);
+      CHECK(steps<Again, P>(threads, batch) == want);
     }
   }
 }
+
+}  // namespace test

@@ -1,0 +1,11 @@
+// GPT with Checkpoint around each layer.
+#include <doctest/doctest.h>
+
+#include "checkpoint.hpp"
+
+using namespace test;
+
+TEST_CASE_TEMPLATE("Checkpoint around each layer of a GPT changes no bit of training", P, f32_products, bf16_products) {
+  using Layer = GptLayer<W, 2, true, Rate{0.2F}>;
+  check_checkpoint<Layer, P>();
+}
