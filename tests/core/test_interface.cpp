@@ -1,8 +1,8 @@
 // The interface test: one toy model that uses everything a call can carry, at once. If a later block needs the core to
 // change, this test was too small.
-//   a hybrid pattern of three layers · one block shared by all of them · a carried stream · dropout · a side loss · a
-//   tied embedding · multi-token prediction · packed documents · ragged sequences · a tree mask · gradient accumulation
-//   · recompute · gradients into and out of a recurrent state
+//   a hybrid pattern of three layers · one block shared by all of them · a carried stream · dropout · two side losses ·
+//   a tied embedding · multi-token prediction · packed documents · ragged sequences · a tree mask · gradient
+//   accumulation · recompute · gradients into and out of a recurrent state
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -17,6 +17,7 @@
 #include <fauna/compose/stack.hpp>
 #include <fauna/models/lm.hpp>
 #include <fauna/ops/ref.hpp>
+#include <fauna/train/trained.hpp>
 
 #include "../support/dual_check.hpp"
 #include "../support/toys.hpp"
@@ -79,7 +80,6 @@ TEST_SUITE("interface") {
     {
       test::Pass<Toy, Dual> p(b, test::dual(w, wd), test::dual(s, sd));
       Dual loss = Toy::forward(p.call, p.w, p.dw, p.state, p.saved);
-      loss += p.side_sum();
       const auto left = test::flat_state<Toy, Dual>(p.state);
       for (std::size_t i = 0; i < m; ++i) loss += probe[i] * left[i];
       result.dual = loss.d;
@@ -87,7 +87,6 @@ TEST_SUITE("interface") {
     }
     test::Pass<Toy, double> p(b, w, s);
     double loss = Toy::forward(p.call, p.w, p.dw, p.state, p.saved);
-    loss += p.side_sum();
     const auto left = test::flat_state<Toy, double>(p.state);
     for (std::size_t i = 0; i < m; ++i) loss += probe[i] * left[i];
     CHECK(loss == doctest::Approx(value).epsilon(1e-14));
@@ -118,6 +117,26 @@ TEST_SUITE("interface") {
     };
     const auto once = gradients(1), twice = gradients(2);
     for (std::size_t i = 0; i < once.size(); ++i) CHECK(twice[i] == doctest::Approx(once[i]).epsilon(1e-13));
+  }
+
+  TEST_CASE("Trained runs it: the same loss, side losses included, and the same gradients") {
+    const Batch b = everything();
+    Trained<Toy, Ref<double>> m(seed{1});
+    m.prepare_training(test::shape_of(b));
+    const double loss = m.accumulate(b, 1, Key{42, 1});
+    std::vector<double> w;
+    for (auto const& p : m.parameters()) w.insert(w.end(), m.value(p).data(), m.value(p).data() + p.size());
+    test::Pass<Toy, double> pass(b, w, {});
+    typename Toy::State<double> none{};
+    CHECK(Toy::forward(pass.call, pass.w, pass.dw, none, pass.saved) == loss);
+    Toy::backward(pass.call, pass.w, pass.dw, pass.saved, none);
+    std::vector<double> g;
+    for (auto const& p : m.parameters()) g.insert(g.end(), m.gradient(p).data(), m.gradient(p).data() + p.size());
+    CHECK(g == pass.gradients);
+    std::vector<std::string> names;
+    for (auto const& s : m.side_losses()) names.push_back(s.name);
+    CHECK(names == std::vector<std::string>{"layers.2.ffn.square", "layers.2.ffn.sum", "layers.5.ffn.square",
+                                            "layers.5.ffn.sum"});
   }
 
   TEST_CASE("names are those of the composition, once each") {

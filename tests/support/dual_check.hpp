@@ -64,8 +64,6 @@ inline std::vector<fauna::Dual> dual(std::vector<double> const& v, std::vector<d
   return r;
 }
 
-inline constexpr int max_layers = 64;
-
 inline fauna::Shape shape_of(fauna::Batch const& b) {
   int longest = 0;
   for (int s = 0; s < b.sequences; ++s) longest = std::max(longest, b.last(s) - b.first(s));
@@ -75,7 +73,8 @@ inline fauna::Shape shape_of(fauna::Batch const& b) {
 /// All that one pass over a block or a model needs, in exactly the memory that its plan asks for.
 template <class Block, class S> struct Pass {
   using B = fauna::Ref<S>;
-  std::vector<S> values, gradients, side_losses;
+  std::vector<S> values, gradients, side_values;
+  fauna::SideLosses<S> side;
   typename Block::template Weights<fauna::All<S>> w, dw;
   typename Block::template State<S> state, dstate;
   typename Block::template Saved<S> saved;
@@ -87,7 +86,8 @@ template <class Block, class S> struct Pass {
        fauna::mode m = fauna::mode::train)
       : values(std::move(weights)),
         gradients(values.size()),
-        side_losses(max_layers),
+        side_values(32),
+        side(side_values.data(), 32),
         saved_memory(saved_bytes(shape_of(batch))),
         scratch_memory(scratch_bytes(shape_of(batch))),
         state_memory(state_bytes(shape_of(batch))),
@@ -102,14 +102,15 @@ template <class Block, class S> struct Pass {
     if (!entering.empty()) set_state<Block>(state, entering);
     call.backend.scratch = &scratch;
     call.batch = &batch;
-    call.side = {side_losses.data(), max_layers};
+    call.side = &side;
     call.key = {42, 1};
     call.mode = m;
   }
 
+  /// What the side losses add to the loss.
   S side_sum() const {
     S s{};
-    for (auto const& l : side_losses) s += l;
+    for (std::size_t i = 0; i < side.slots().size(); ++i) s += S(side.slots()[i].weight) * side_values[i];
     return s;
   }
   static std::size_t saved_bytes(fauna::Shape const& s) {
@@ -148,6 +149,69 @@ struct Comparison {
   double error() const { return std::abs(dual - dot) / (terms > 0 ? terms : 1); }
 };
 
+/// How a pass is run beside the plain way. None of it may change a bit of what is computed at all.
+struct Variation {
+  int gap = 0;             ///< elements between the rows of x, y, dy and dx
+  int frozen = -1;         ///< the tensor whose gradient is null
+  bool stateless = false;  ///< states without memory
+};
+
+/// One forward and one backward pass in double, from fixed random numbers; states are zeros where none are given.
+template <class Block> struct Backward {
+  std::vector<double> y, dx, gradients, dstate;
+
+  Backward(fauna::Batch const& batch, Variation const& v = {}, std::vector<double> const& entering = {},
+           std::vector<double> const& state_probe = {}) {
+    using fauna::dyn, fauna::View;
+    const std::size_t n = static_cast<std::size_t>(batch.rows);
+    constexpr int in = Block::in, out = Block::out;
+    const auto x = spread(random_values(n * in, 5), in, v.gap), dy = spread(random_values(n * out, 7), out, v.gap);
+    std::vector<double> wide_y(n * static_cast<std::size_t>(out + v.gap), std::nan("")),
+        wide_dx(n * static_cast<std::size_t>(in + v.gap), std::nan(""));
+    Pass<Block, double> p(batch, random_values(weight_count<Block>(), 1), {});
+    set_state<Block>(p.state, or_zeros(entering, flat_state<Block, double>(p.state).size()));
+    typename Block::template State<double> none{}, d_none{};
+    int i = 0;
+    Block::visit(p.dw, fauna::Place{}, [&](fauna::Tensor const&, auto& g) {
+      if (i++ == v.frozen) g = {};
+    });
+    const View<const double, dyn, in> xv(x.data(), batch.rows, in, in + v.gap);
+    Block::forward(p.call, p.w, v.stateless ? none : p.state, xv,
+                   View<double, dyn, out>(wide_y.data(), batch.rows, out, out + v.gap), p.saved);
+    set_state<Block>(p.dstate, or_zeros(state_probe, flat_state<Block, double>(p.dstate).size()));
+    p.scratch_memory.poison();
+    Block::backward(p.call, p.w, p.dw, xv, p.saved,
+                    View<const double, dyn, out>(dy.data(), batch.rows, out, out + v.gap),
+                    View<double, dyn, in>(wide_dx.data(), batch.rows, in, in + v.gap), v.stateless ? d_none : p.dstate);
+    y = gathered(wide_y, out, v.gap);
+    dx = gathered(wide_dx, in, v.gap);
+    gradients = p.gradients;
+    dstate = flat_state<Block, double>(p.dstate);
+  }
+
+ private:
+  static std::vector<double> or_zeros(std::vector<double> const& v, std::size_t n) {
+    return v.empty() ? std::vector<double>(n) : v;
+  }
+  static std::vector<double> spread(std::vector<double> const& rows, int cols, int gap) {
+    std::vector<double> wide;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      wide.push_back(rows[i]);
+      if ((i + 1) % static_cast<std::size_t>(cols) == 0)
+        wide.insert(wide.end(), static_cast<std::size_t>(gap), std::nan(""));
+    }
+    return wide;
+  }
+  /// The rows without what lies between them, which must be as it was: NaN.
+  static std::vector<double> gathered(std::vector<double> const& wide, int cols, int gap) {
+    std::vector<double> rows;
+    for (std::size_t i = 0; i < wide.size(); ++i)
+      if (i % static_cast<std::size_t>(cols + gap) < static_cast<std::size_t>(cols)) rows.push_back(wide[i]);
+      else if (!std::isnan(wide[i])) return {};
+    return rows;
+  }
+};
+
 /// The dual-number gradient test of a block from rows to rows.
 template <class Block> Comparison check_gradient(fauna::Batch const& batch) {
   using fauna::Dual, fauna::dyn, fauna::View;
@@ -170,17 +234,10 @@ template <class Block> Comparison check_gradient(fauna::Batch const& batch) {
     for (std::size_t i = 0; i < left.size(); ++i) loss += state_probe[i] * left[i];
     result.dual = loss.d;
   }
-  Pass<Block, double> p(batch, w, s);
-  std::vector<double> y(n * out, std::nan("")), dx(n * in, std::nan(""));
-  const View<const double, dyn, Block::in> xv(x.data(), batch.rows);
-  Block::forward(p.call, p.w, p.state, xv, View<double, dyn, Block::out>(y.data(), batch.rows), p.saved);
-  set_state<Block>(p.dstate, state_probe);
-  p.scratch_memory.poison();
-  Block::backward(p.call, p.w, p.dw, xv, p.saved, View<const double, dyn, Block::out>(probe.data(), batch.rows),
-                  View<double, dyn, Block::in>(dx.data(), batch.rows), p.dstate);
-  result.add(p.gradients, wd);
-  result.add(dx, xd);
-  result.add(flat_state<Block, double>(p.dstate), sd);
+  const Backward<Block> b(batch, {}, s, state_probe);
+  result.add(b.gradients, wd);
+  result.add(b.dx, xd);
+  result.add(b.dstate, sd);
   return result;
 }
 

@@ -1,6 +1,10 @@
-// check<Block>(): backward against dual numbers, on the kinds of batches that there are.
+// check<Block>(): backward against dual numbers, on the kinds of batches that there are; and the contracts of rows,
+// frozen weights and states without memory.
 #pragma once
 #include <doctest/doctest.h>
+
+#include <algorithm>
+#include <vector>
 
 #include "batches.hpp"
 #include "dual_check.hpp"
@@ -8,6 +12,30 @@
 namespace test {
 
 inline constexpr int W = 6;  // of most blocks under test
+
+/// Rows with gaps between them, a gradient that is not wanted, states without memory: the bits of the plain way.
+template <class Block> void check_variations(fauna::Batch const& batch) {
+  const Backward<Block> plain(batch), apart(batch, {.gap = 3}), stateless(batch, {.stateless = true});
+  CHECK(apart.y == plain.y);
+  CHECK(apart.dx == plain.dx);
+  CHECK(apart.gradients == plain.gradients);
+  CHECK(stateless.y == plain.y);  // the plain way enters with zeros, and nothing comes back from what leaves
+  CHECK(stateless.dx == plain.dx);
+  CHECK(stateless.gradients == plain.gradients);
+
+  std::vector<std::size_t> sizes;
+  typename Block::template Weights<fauna::All<double>> w;
+  Block::visit(w, fauna::Place{}, [&](fauna::Tensor const&, auto& v) { sizes.push_back(v.size()); });
+  std::size_t from = 0;
+  for (std::size_t t = 0; t < sizes.size(); from += sizes[t++]) {
+    const Backward<Block> frozen(batch, {.frozen = static_cast<int>(t)});
+    auto want = plain.gradients;
+    std::fill_n(want.begin() + static_cast<std::ptrdiff_t>(from), sizes[t], 0.0);
+    CAPTURE(t);
+    CHECK(frozen.gradients == want);
+    CHECK(frozen.dx == plain.dx);
+  }
+}
 
 template <class Block> void check() {
   static_assert(fauna::legal<typename Block::fault>());
@@ -17,6 +45,7 @@ template <class Block> void check() {
     CAPTURE(r.dot);
     CHECK(r.error() <= 1e-12);
     CHECK((r.terms > 0 || b.rows == 1));  // the only weight of one row may be dropped
+    check_variations<Block>(b);
   }
 }
 

@@ -41,14 +41,14 @@ template <int W> struct Scan : fauna::Elementwise<W> {
     fauna::Batch const& b = *c.batch;
     for (int q = 0; q < b.sequences; ++q)
       for (int i = 0; i < W; ++i) {
-        if (c.keeps()) saved.entering(q, i) = st.h(q, i);
+        if (c.keeps()) saved.entering(q, i) = st.h ? st.h(q, i) : typename C::scalar{};
         for (int r = b.first(q); r < b.last(q); ++r) {
           const int p = previous(b, q, r);
-          const auto before = p >= 0 ? y(p, i) : p == -1 ? st.h(q, i) : typename C::scalar{};
+          const auto before = p >= 0 ? y(p, i) : p == -1 && st.h ? st.h(q, i) : typename C::scalar{};
           y(r, i) = w.a(0, i) * before + x(r, i);
           if (c.keeps()) saved.h(r, i) = y(r, i);
         }
-        st.h(q, i) = y(b.last(q) - 1, i);
+        if (st.h) st.h(q, i) = y(b.last(q) - 1, i);
       }
   }
   template <class C, class Ws, class G, class X, class Sv, class DY, class DX, class St>
@@ -60,15 +60,16 @@ template <int W> struct Scan : fauna::Elementwise<W> {
     for (int q = 0; q < b.sequences; ++q)
       for (int i = 0; i < W; ++i) {
         for (int r = b.first(q); r < b.last(q); ++r) g(r, i) = dy(r, i);
-        g(b.last(q) - 1, i) += dst.h(q, i);
-        dst.h(q, i) = S{};
+        S into{};  // the gradient of the entering state
+        if (dst.h) g(b.last(q) - 1, i) += dst.h(q, i);
         for (int r = b.last(q) - 1; r >= b.first(q); --r) {
           const int p = previous(b, q, r);
           dx(r, i) = g(r, i);
           if (p == -2) continue;
-          dw.a(0, i) += g(r, i) * (p >= 0 ? saved.h(p, i) : saved.entering(q, i));
-          (p >= 0 ? g(p, i) : dst.h(q, i)) += g(r, i) * w.a(0, i);
+          if (dw.a) dw.a(0, i) += g(r, i) * (p >= 0 ? saved.h(p, i) : saved.entering(q, i));
+          (p >= 0 ? g(p, i) : into) += g(r, i) * w.a(0, i);
         }
+        if (dst.h) dst.h(q, i) = into;
       }
   }
 };
@@ -103,30 +104,36 @@ template <fauna::label Name, int W> struct CarryMix : fauna::Elementwise<W> {
         }
         dx(r, i) = dy(r, i) * (S(1) - w.m(0, i));
         d(r, i) += dy(r, i) * w.m(0, i);
-        dw.m(0, i) += dy(r, i) * (stream(r, i) - x(r, i));
+        if (dw.m) dw.m(0, i) += dy(r, i) * (stream(r, i) - x(r, i));
       }
   }
 };
 
-/// The identity, with a side loss: loss_scale · mean over rows of |x_r|², in its layer's slot.
+/// The identity, with two side losses: the mean over rows of |x_r|², and that of Σ_i x_ri.
 template <int W> struct SquareLoss : fauna::Elementwise<W> {
   static constexpr const char* kind_name = "SquareLoss";
   template <class C, class Ws, class St, class X, class Y, class Sv>
   static void forward(C const& c, Ws const&, St&, X x, Y y, Sv&) {
     using S = typename C::scalar;
-    S s{};
+    S squares{}, sum{};
     for (int r = 0; r < x.rows(); ++r)
       for (int i = 0; i < W; ++i) {
         y(r, i) = x(r, i);
-        s += x(r, i) * x(r, i);
+        squares += x(r, i) * x(r, i);
+        sum += x(r, i);
       }
-    if (c.mode == fauna::mode::train) c.side.loss[c.layer] += S(c.loss_scale / x.rows()) * s;
+    const S each = static_cast<S>(1.0 / x.rows());
+    if (auto const l = c.side_loss("square", 0.5); l.value) *l.value += each * squares;
+    if (auto const l = c.side_loss("sum", 2); l.value) *l.value += each * sum;
   }
   template <class C, class Ws, class G, class X, class Sv, class DY, class DX, class St>
   static void backward(C const& c, Ws const&, G&, X x, Sv&, DY dy, DX dx, St&) {
     using S = typename C::scalar;
+    const double each = c.loss_scale / x.rows();
+    const S square = static_cast<S>(2 * each * c.side_loss("square", 0.5).weight),
+            sum = static_cast<S>(each * c.side_loss("sum", 2).weight);
     for (int r = 0; r < x.rows(); ++r)
-      for (int i = 0; i < W; ++i) dx(r, i) = dy(r, i) + S(2 * c.loss_scale / x.rows()) * x(r, i);
+      for (int i = 0; i < W; ++i) dx(r, i) = dy(r, i) + square * x(r, i) + sum;
   }
 };
 

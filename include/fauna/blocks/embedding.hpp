@@ -25,7 +25,7 @@ template <int Vocab, int Width> struct Embedding : Leaf<1, Width> {
   }
   template <class C, class W, class G, class Sv, class St>
   static void backward(C const& c, W const&, G& dw, X<C> x, Sv&, DY<C> dy, DX<C>, St&) {
-    embedding<typename C::backend_type>::backward(c.backend, x.data(), dy, dw.weight);
+    if (dw.weight) embedding<typename C::backend_type>::backward(c.backend, x.data(), dy, dw.weight);
   }
 };
 
@@ -51,7 +51,7 @@ template <int Context, int Width> struct LearnedPosition : Elementwise<Width> {
   template <class C, class W, class G, class Sv, class St>
   static void backward(C const& c, W const&, G& dw, X<C>, Sv&, X<C> dy, Y<C> dx, St&) {
     Scope s(c.host_scratch());
-    embedding<typename C::backend_type>::backward(c.backend, positions(c), dy, dw.weight);
+    if (dw.weight) embedding<typename C::backend_type>::backward(c.backend, positions(c), dy, dw.weight);
     if (dx.data() != dy.data()) add<typename C::backend_type>::run(c.backend, dy, {}, dx);
   }
 

@@ -51,13 +51,16 @@ template <int In, int Out, bool Bias = true, Init Start = normal(0.02F)> struct 
     if constexpr (Bias) e.bias = w.bias.data();
     return e;
   }
-  /// dW += dyᵀ x, db += Σ dy
+  /// dW += dyᵀ x, db += Σ dy; what is frozen costs nothing.
   template <class C, class G, class V, class DY> static void weight_gradient(C const& c, G& dw, V x, DY dy) {
-    Epilogue<typename C::scalar> e;
-    e.base = dw.weight.data();
-    e.base_stride = dw.weight.stride();
-    gemm<typename C::backend_type>::tn(c.backend, reading(dy), reading(x), matrix(dw.weight), e);
-    if constexpr (Bias) add<typename C::backend_type>::column_sums(c.backend, dy, dw.bias.data());
+    if (dw.weight) {
+      Epilogue<typename C::scalar> e;
+      e.base = dw.weight.data();
+      e.base_stride = dw.weight.stride();
+      gemm<typename C::backend_type>::tn(c.backend, reading(dy), reading(x), matrix(dw.weight), e);
+    }
+    if constexpr (Bias)
+      if (dw.bias) add<typename C::backend_type>::column_sums(c.backend, dy, dw.bias.data());
   }
 };
 

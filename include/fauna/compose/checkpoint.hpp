@@ -16,11 +16,12 @@ template <class B> struct Checkpoint : B {
   template <class C> using Y = typename B::template Y<C>;
   template <class C> using DY = typename B::template DY<C>;
   template <class S> struct Saved {
-    typename B::template State<S> entering;  ///< the state that the forward pass met
+    typename B::template State<S> room;      ///< memory for
+    typename B::template State<S> entering;  ///< the state that the forward pass met: null where that was
   };
 
   template <class S> static constexpr void plan(Saved<S>& s, Shape const& shape, Arena& a) {
-    B::plan_state(s.entering, shape, a);
+    B::plan_state(s.room, shape, a);
   }
   template <class Bk> static constexpr void plan_scratch(Shape const& shape, Arena& a) {
     using S = typename Bk::scalar;
@@ -33,9 +34,15 @@ template <class B> struct Checkpoint : B {
 
   template <class C, class W, class St, class V, class O, class Sv>
   static void forward(C const& c, W const& w, St& state, V x, O y, Sv& saved) {
-    if (c.keeps())
-      B::visit_state([&](auto& kept, auto& now) { add<typename C::backend_type>::run(c.backend, now, {}, kept); },
-                     saved.entering, state);
+    if (c.keeps()) {
+      saved.entering = saved.room;
+      B::visit_state(
+          [&](auto& kept, auto& now) {
+            if (now) add<typename C::backend_type>::run(c.backend, now, {}, kept);
+            else kept = {};
+          },
+          saved.entering, state);
+    }
     // Train mode still decides the dropout, so the block runs as in training, into memory given back at once.
     Scope s(c.scratch());
     typename B::template Saved<typename C::scalar> inner{};

@@ -67,11 +67,11 @@ template <int First, int Rounds, class... Ls> struct Stack {
     View<S, dyn, widest> turn[2];
     if (!c.keeps())
       for (auto& t : turn) t = c.scratch().template take_view<S, dyn, widest>(x.rows());
-    const S* from = x.data();
+    Matrix<const S> from = x;
     for (int r = 0; r < Rounds; ++r)
       each_index<pattern>([&](auto i) {
         const int l = flat(r, i);
-        const View<const S, dyn, Layer<i>::in> in_view(from, x.rows());
+        const View<const S, dyn, Layer<i>::in> in_view(from.data(), x.rows(), Layer<i>::in, from.stride());
         View<S, dyn, Layer<i>::out> out_view;
         if (layers == 1 || l == First + layers - 1)  // the first half spares GCC 12 a false -Warray-bounds
           out_view = View<S, dyn, Layer<i>::out>(y.data(), y.rows(), Layer<i>::out, y.stride());
@@ -79,7 +79,7 @@ template <int First, int Rounds, class... Ls> struct Stack {
         else out_view = View<S, dyn, Layer<i>::out>(turn[l & 1].data(), x.rows());
         Layer<i>::forward(inside(c, l), at<i>(w.round[r]), at<i>(state.round[r]), in_view, out_view,
                           at<i>(saved.round[r].layer));
-        from = out_view.data();
+        from = out_view;
       });
   }
 
@@ -89,19 +89,23 @@ template <int First, int Rounds, class... Ls> struct Stack {
     Scope scope(c.scratch());
     View<S, dyn, widest> turn[2];
     for (auto& t : turn) t = c.scratch().template take_view<S, dyn, widest>(x.rows());
-    const S* gradient = dy.data();
+    Matrix<const S> gradient = dy;
     for (int r = Rounds - 1; r >= 0; --r)
       each_index<pattern>([&](auto k) {
         constexpr std::size_t i = pattern - 1 - k;
         const int l = flat(r, i);
-        const S* input = x.data();
-        if constexpr (i > 0) input = at<i - 1>(saved.round[r].y).data();
-        else if (r > 0) input = at<pattern - 1>(saved.round[r - 1].y).data();
-        S* out_gradient = l == First ? dx.data() : turn[l & 1].data();
-        Layer<i>::backward(inside(c, l), at<i>(w.round[r]), at<i>(dw.round[r]),
-                           View<const S, dyn, Layer<i>::in>(input, x.rows()), at<i>(saved.round[r].layer),
-                           View<const S, dyn, Layer<i>::out>(gradient, x.rows()),
-                           View<S, dyn, Layer<i>::in>(out_gradient, x.rows()), at<i>(dstate.round[r]));
+        Matrix<const S> input = x;
+        if constexpr (i > 0) input = at<i - 1>(saved.round[r].y);
+        else if (r > 0) input = at<pattern - 1>(saved.round[r - 1].y);
+        Matrix<S> out_gradient = dx;
+        if (l != First) out_gradient = Matrix<S>(turn[l & 1].data(), x.rows(), Layer<i>::in);
+        Layer<i>::backward(
+            inside(c, l), at<i>(w.round[r]), at<i>(dw.round[r]),
+            View<const S, dyn, Layer<i>::in>(input.data(), x.rows(), Layer<i>::in, input.stride()),
+            at<i>(saved.round[r].layer),
+            View<const S, dyn, Layer<i>::out>(gradient.data(), x.rows(), Layer<i>::out, gradient.stride()),
+            View<S, dyn, Layer<i>::in>(out_gradient.data(), x.rows(), Layer<i>::in, out_gradient.stride()),
+            at<i>(dstate.round[r]));
         gradient = out_gradient;
       });
   }

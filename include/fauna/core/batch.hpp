@@ -5,6 +5,9 @@
 
 namespace fauna::inline v0 {
 
+/// Which rows of a batch logits are wanted of: all of them, the last of each sequence, or none (only states move on).
+enum class rows : int { all, last, none };
+
 struct Batch {
   int sequences = 1;
   int rows = 0;                    ///< rows in all

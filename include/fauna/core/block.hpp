@@ -2,9 +2,11 @@
 // block has nothing to say about.
 //
 //   forward (call, w, state, x, y, saved)               y = f(x), or base + f(x) where adds_y and call.into has a base
-//   backward(call, w, dw, x, saved, dy, dx, dstate)     dx likewise; dw accumulates; dstate: the gradient of the
-//   leaving
-//                                                       state comes in, that of the entering state goes out
+//   backward(call, w, dw, x, saved, dy, dx, dstate)     dx likewise; dw accumulates, but where it is null: that weight
+//                                                       is frozen and its gradient is not computed; dstate: the
+//                                                       gradient of the leaving state comes in, that of the entering
+//                                                       state goes out
+// A state without memory (views of null) stands for zeros on entering, and nothing leaves.
 #pragma once
 #include <fauna/core/call.hpp>
 #include <fauna/core/tensor.hpp>

@@ -7,6 +7,7 @@
 #include <fauna/core/batch.hpp>
 #include <fauna/core/label.hpp>
 #include <fauna/core/rng.hpp>
+#include <fauna/core/side.hpp>
 
 namespace fauna::inline v0 {
 
@@ -34,13 +35,6 @@ template <class S> struct Into {
   template <int Width> constexpr View<const S, dyn, Width> view(int rows) const {
     return View<const S, dyn, Width>(base, rows, Width, stride);
   }
-};
-
-/// Slots by layer for auxiliary losses, so that the order of evaluation never shows. A block with a side loss writes
-/// its slot in forward and adds the loss's gradient in backward, both scaled by Call::loss_scale.
-template <class S> struct Side {
-  S* loss = nullptr;  ///< [layers]
-  int layers = 0;
 };
 
 /// Sees every labelled block's output (forward) and the gradient of that output (backward).
@@ -77,7 +71,7 @@ template <class B> struct CallState {
 
   B backend{};
   Batch const* batch = nullptr;
-  Side<scalar> side{};
+  SideLosses<scalar>* side = nullptr;  ///< null: side losses are left out
   Tap<scalar> const* tap = nullptr;
   Path path{};
   Key key{};
@@ -93,6 +87,13 @@ template <class B> struct CallState {
     else return scratch();
   }
   constexpr int rows() const { return batch->rows; }
+  /// This block's side loss of that name, in forward and backward alike; its weight where nobody set another.
+  SideLoss<scalar> side_loss(const char* name, double usual_weight) const {
+    if (side == nullptr || mode == fauna::mode::eval) return {};
+    SideLoss<scalar> s = side->at(path, name, usual_weight);
+    if (mode == fauna::mode::recompute) s.value = nullptr;
+    return s;
+  }
   /// Are activations kept for a backward pass?
   constexpr bool keeps() const { return mode != fauna::mode::eval; }
 };

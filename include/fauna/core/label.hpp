@@ -1,6 +1,7 @@
 // Names. A label is a name inside a type; a path is where a call or a tensor stands in the model.
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -20,6 +21,12 @@ struct label {
   constexpr std::string_view view() const { return {c}; }
 };
 
+/// FNV-1a, going on from `h`.
+constexpr std::uint64_t text_hash(std::string_view text, std::uint64_t h = 0xcbf29ce484222325) {
+  for (const char c : text) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  return h;
+}
+
 /// A list of names from the inside out, living on the stack of whoever walks the model: nothing is built until asked
 /// for.
 struct Path {
@@ -33,6 +40,12 @@ struct Path {
     if (text == nullptr && index < 0) return s;
     if (!s.empty()) s += '.';
     return s + (text ? std::string(text) : std::to_string(index));
+  }
+  /// Of the same parts, without building them.
+  constexpr std::uint64_t hash() const {
+    const std::uint64_t outer = parent ? parent->hash() : text_hash({});
+    if (text != nullptr) return text_hash(text, text_hash(".", outer));
+    return index < 0 ? outer : (outer ^ static_cast<std::uint64_t>(index)) * 0x100000001b3;
   }
 };
 

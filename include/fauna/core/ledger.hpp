@@ -47,8 +47,8 @@ template <class M, class D = All<float>> constexpr std::size_t weights_bytes() {
 
 /// The memory of a training step by role, in bytes.
 struct MemoryPlan {
-  std::size_t weights = 0, gradients = 0, moments = 0, saved = 0, state = 0, scratch = 0, batch = 0;
-  constexpr std::size_t total() const { return weights + gradients + moments + saved + state + scratch + batch; }
+  std::size_t weights = 0, gradients = 0, moments = 0, saved = 0, scratch = 0, batch = 0;
+  constexpr std::size_t total() const { return weights + gradients + moments + saved + scratch + batch; }
   constexpr bool fits(std::size_t bytes) const { return total() <= bytes; }
 };
 
@@ -59,7 +59,6 @@ template <class M, class B> constexpr MemoryPlan plan(Shape const& shape) {
           .gradients = w,
           .moments = 2 * w,
           .saved = saved_bytes<M>(shape),
-          .state = 2 * state_bytes<M>(shape),
           .scratch = scratch_bytes<M, B>(shape),
           .batch = 2 * aligned(rows * sizeof(int))};
 }

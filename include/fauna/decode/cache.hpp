@@ -126,12 +126,8 @@ template <LanguageModel M, Backend B> class Cache {
   }
 
  private:
-  /// A hash of the type's name (FNV-1a), which spells the model's whole configuration and the backend's policy.
-  static constexpr std::uint64_t of_type() {
-    std::uint64_t h = 0xcbf29ce484222325;
-    for (const char c : std::string_view(__PRETTY_FUNCTION__)) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-    return h;
-  }
+  /// A hash of the type's name, which spells the model's whole configuration and the backend's policy.
+  static constexpr std::uint64_t of_type() { return text_hash(__PRETTY_FUNCTION__); }
   std::byte* bytes() const { return static_cast<std::byte*>(memory_.data()); }
   void place() {
     Arena a = memory_.arena();

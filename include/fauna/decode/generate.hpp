@@ -140,7 +140,7 @@ std::vector<std::vector<int>> generate_batch(T& model, std::vector<std::vector<i
     batch.tokens = tokens.data();
     if (tokens.size() == all.size() && draws && generate_detail::one_each(offsets))
       batch = Batch::uniform(n, 1, tokens.data());
-    model.logits(cache, batch, Matrix<float>(logits.data(), draws ? n : 0, M::vocab));
+    model.logits(cache, batch, draws ? rows::last : rows::none, Matrix<float>(logits.data(), draws ? n : 0, M::vocab));
     for (int q = 0; q < n; ++q) {
       auto& s = all[static_cast<std::size_t>(q)];
       const int rows = offsets[static_cast<std::size_t>(q) + 1] - offsets[static_cast<std::size_t>(q)];

@@ -8,8 +8,6 @@ namespace fauna::inline v0 {
 /// D says how weights are stored: as the backend's products want them, or All<float>.
 template <LanguageModel M, Backend B, class D = Packed<B>> class Loaded {
   using checked = std::bool_constant<legal<typename M::fault>()>;
-  static_assert(state_bytes<M>(Shape{.context = 0}) == 0,
-                "fauna: a state that does not grow with the context has no room in Loaded");
 
  public:
   using model = M;
@@ -47,18 +45,18 @@ template <LanguageModel M, Backend B, class D = Packed<B>> class Loaded {
   }
 
   /// logits of every row or of the last of each sequence (see Lm::logits), without and with a cache.
-  void logits(Batch const& batch, Matrix<scalar> y) {
-    scratch_.to_host(y, [&](Matrix<scalar> z) { M::logits(call(batch), weights_, state_, z); });
+  void logits(Batch const& batch, rows which, Matrix<scalar> y) {
+    scratch_.to_host(y, [&](Matrix<scalar> z) { M::logits(call(batch), weights_, no_state_, which, z); });
   }
-  template <class K> void logits(K& cache, Batch batch, Matrix<scalar> y) {
+  template <class K> void logits(K& cache, Batch batch, rows which, Matrix<scalar> y) {
     batch.past = cache.lengths();
-    scratch_.to_host(y, [&](Matrix<scalar> z) { M::logits(call(batch), weights_, cache.state(), z); });
+    scratch_.to_host(y, [&](Matrix<scalar> z) { M::logits(call(batch), weights_, cache.state(), which, z); });
     cache.advance(batch);
   }
   /// losses [rows] in nats; 0 for rows without a target.
   void losses(Batch const& batch, scalar* losses) {
     scratch_.to_host(Matrix<scalar>(losses, batch.rows, 1),
-                     [&](Matrix<scalar> y) { M::losses(call(batch), weights_, state_, y.data()); });
+                     [&](Matrix<scalar> y) { M::losses(call(batch), weights_, no_state_, y.data()); });
   }
 
  private:
@@ -87,7 +85,7 @@ template <LanguageModel M, Backend B, class D = Packed<B>> class Loaded {
   int threads_;
   typename memory<B>::region memory_;
   typename M::template Weights<D> weights_{};
-  typename M::template State<scalar> state_{};  // without room: what a call without a cache starts from and leaves
+  typename M::template State<scalar> no_state_{};  ///< without memory: what a call without a cache starts from
   Scratch<B> scratch_;
   LoadReport report_;
 };

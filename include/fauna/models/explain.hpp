@@ -147,7 +147,7 @@ inline std::string to_text(MemoryPlan const& p) {
     const char* name;
     std::size_t bytes;
   } rows[] = {{"weights", p.weights}, {"gradients", p.gradients}, {"moments", p.moments}, {"saved", p.saved},
-              {"state", p.state},     {"scratch", p.scratch},     {"batch", p.batch},     {"total", p.total()}};
+              {"scratch", p.scratch}, {"batch", p.batch},         {"total", p.total()}};
   std::string out;
   for (auto const& r : rows)
     out += padded(r.name, 12) + padded(bytes_text(r.bytes), 12, true) + padded(grouped(r.bytes), 20, true) + '\n';

@@ -111,13 +111,15 @@ template <class Embed, class Trunk, class Head, class... Mtps> struct Lm {
     each_index<depths>([&](auto k) { Depth<k>::template plan_scratch<B>(shape, a); });
   }
 
-  /// Training, first half: the mean loss over counted targets (side losses apart, in call.side), and the heads'
+  /// Training, first half: the mean loss over counted targets and the side losses (call.side), and the heads'
   /// gradients: added to dw, and kept for backward. Gradients are scaled by call.loss_scale.
   template <class C, class W, class G, class St, class S>
   static auto forward(C const& call, W const& w, G& dw, St& state, Saved<S>& saved) {
     Batch const& b = *call.batch;
     auto const frame = call.template frame<"embedding">(w.embed, &dw.embed);
     auto const c = call.with(frame);
+    if (c.side != nullptr)
+      add<typename C::backend_type>::clear(c.backend, Matrix<S>(c.side->values(), 1, c.side->capacity()));
     None no_state;
     Embed::forward(c.child(0), w.embed, no_state, tokens(b), saved.x, saved.embed);
     Trunk::forward(c.child(1), w.trunk, state.trunk, as_const(saved.x), saved.h, saved.trunk);
@@ -135,6 +137,9 @@ template <class Embed, class Trunk, class Head, class... Mtps> struct Lm {
               head_loss(c.child(2), w, dw, as_const(d.y), next.targets.data(), Depth<k>::weight, d.dy, saved.losses);
       previous = as_const(d.y);
     });
+    if (c.side != nullptr)
+      for (std::size_t i = 0; i < c.side->slots().size(); ++i)
+        loss += c.side->slots()[i].weight * add<typename C::backend_type>::total(c.backend, c.side->values() + i, 1);
     return loss;
   }
 
@@ -172,15 +177,20 @@ template <class Embed, class Trunk, class Head, class... Mtps> struct Lm {
   static void losses(C const& call, W const& w, St& state, typename C::scalar* losses) {
     infer(call, w, state, [&](auto const& c, auto h) { Head::loss(c.child(2), w.head, h, c.batch->targets, losses); });
   }
-  /// Inference: logits [sequences, vocab] of the last row of each sequence (any values for one without rows), or else
-  /// [rows, vocab] of every row, or none at all: then only the state moves on.
+  /// Inference: y holds logits [rows, vocab] of every row, [sequences, vocab] of the last row of each sequence (any
+  /// values for one without rows), or nothing.
   template <class C, class W, class St>
-  static void logits(C const& call, W const& w, St& state, Matrix<typename C::scalar> y) {
+  static void logits(C const& call, W const& w, St& state, rows which, Matrix<typename C::scalar> y) {
+    const int wanted = which == rows::all ? call.rows() : which == rows::last ? call.batch->sequences : 0;
+    if (which != rows::none && (y.rows() != wanted || y.cols() != vocab))
+      fail("logits", "room for [" + std::to_string(y.rows()) + ", " + std::to_string(y.cols()) + "]",
+           '[' + std::to_string(wanted) + ", " + std::to_string(vocab) + ']',
+           which == rows::all ? "a row of the batch each" : "the last row of each sequence");
     infer(call, w, state, [&](auto const& c, auto h) {
       Batch const& b = *c.batch;
       const bool one_each = b.offsets == nullptr && b.length == 1;
-      if (y.rows() == 0) return;
-      if (one_each || y.rows() != b.sequences) {
+      if (which == rows::none) return;
+      if (which == rows::all || one_each) {
         Head::logits(c.child(2), w.head, h, y);
       } else {  // the rows side by side, so that the head's weights are read once
         Scope s(c.scratch());

@@ -11,6 +11,7 @@
 // file grows under another name and takes its own by rename (io/file.hpp), so a crash while saving leaves the
 // checkpoint before it.
 #pragma once
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <limits>
@@ -271,8 +272,16 @@ template <class T> CheckpointHead load_checkpoint(std::string const& path, T& mo
     }
   });
   model.set_steps(head.optimizer_steps);
-  for (auto const& p : model.parameters())
-    model.freeze(p.name, ('\n' + head.frozen).find('\n' + p.name + '\n') != std::string::npos);
+  std::vector<std::string_view> frozen;
+  for (std::string_view left = head.frozen; !left.empty();) {
+    const std::size_t end = left.find('\n');
+    frozen.push_back(left.substr(0, end));
+    left.remove_prefix(end == left.npos ? left.size() : end + 1);
+  }
+  std::sort(frozen.begin(), frozen.end());
+  model.train_only([&frozen](Parameter const& p) {
+    return !std::binary_search(frozen.begin(), frozen.end(), std::string_view(p.name));
+  });
   return head;
 }
 

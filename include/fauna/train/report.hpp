@@ -29,6 +29,7 @@ struct StepLine {
   long long step = 0;
   double loss = 0, lr = 0, gradient_norm = 0;
   double tokens_per_second = 0, milliseconds = 0, flops = 0, left_seconds = 0;
+  std::string side{};  ///< members of a JSON object: the side losses, unweighted
 };
 
 class Report {
@@ -64,7 +65,8 @@ class Report {
     metric("{\"step\": " + std::to_string(l.step) + ", \"loss\": " + json_number(l.loss, 6) +
            ", \"lr\": " + json_number(l.lr, 9) + ", \"gradient_norm\": " + json_number(l.gradient_norm, 6) +
            ", \"tokens_per_second\": " + json_number(l.tokens_per_second, 1) +
-           ", \"milliseconds\": " + json_number(l.milliseconds, 3) + ", \"flops\": " + json_number(l.flops, 0) + "}");
+           ", \"milliseconds\": " + json_number(l.milliseconds, 3) + ", \"flops\": " + json_number(l.flops, 0) +
+           (l.side.empty() ? "" : ", \"side\": {" + l.side + '}') + '}');
   }
 
   void evaluation(long long step, SplitLosses e, bool best, double seconds) {

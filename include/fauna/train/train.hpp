@@ -22,7 +22,7 @@ template <class M> std::string config_text() {
 template <class T> class Trainer {
  public:
   struct Step {
-    double loss = 0, lr = 0, gradient_norm = 0;
+    double loss = 0, lr = 0, gradient_norm = 0;  ///< loss: with the side losses
     int without_gradient = -1;  ///< index of a trainable parameter whose gradient was zero throughout, or -1
   };
 
@@ -42,6 +42,7 @@ template <class T> class Trainer {
     }
     schedule_ = o.schedule ? *o.schedule : usual_schedule();
     model_.prepare_training({.sequences = o_.batch, .length = context_});
+    model_.weigh_side_losses(o_.side_weights);
     head_.config = config_text<typename T::model>();
     head_.alphabet = std::move(alphabet);
     head_.note = o.note;
@@ -80,6 +81,14 @@ template <class T> class Trainer {
     s.without_gradient = update.without_gradient;
     ++p.iteration;
     return s;
+  }
+
+  /// The side losses of the last batch, as members of a JSON object.
+  std::string side_losses() const {
+    std::string members;
+    for (auto const& s : model_.side_losses())
+      members += (members.empty() ? "\"" : ", \"") + s.name + "\": " + json_number(s.value, 6);
+    return members;
   }
 
   /// The losses of both parts, whole or as an estimate, as the options say. The same at the same iteration.
@@ -217,8 +226,9 @@ template <class T> TrainReport train(T& model, Split text, TrainOptions const& o
            .tokens_per_second = tokens / each,
            .milliseconds = 1e3 * each,
            .flops = step_flops / each,
-           .left_seconds = left * each + (o.eval_interval > 0 ? left / static_cast<double>(o.eval_interval) : 0) *
-                                             evaluation_seconds});
+           .left_seconds = left * each +
+                           (o.eval_interval > 0 ? left / static_cast<double>(o.eval_interval) : 0) * evaluation_seconds,
+           .side = run.side_losses()});
       step_seconds = 0;
       timed = 0;
     }

@@ -49,7 +49,8 @@ template <LanguageModel M, Backend B> class Trained {
   using scalar = typename B::scalar;
   using Region = typename memory<B>::region;
 
-  /// Parameters drawn from the seed. Results do not depend on the number of threads; by default the backend's own.
+  /// Parameters drawn from the seed, each by its own name: a model with a tensor more starts from the same others.
+  /// Results do not depend on the number of threads; by default the backend's own.
   explicit Trained(seed s = {}, int threads = B{}.threads) : seed_(s.value), threads_(threads) {
     typename M::template Weights<All<scalar>> w;
     std::size_t at = 0;
@@ -61,6 +62,7 @@ template <LanguageModel M, Backend B> class Trained {
     values_ = Region(at * sizeof(scalar));
     bind(weights_, values_);
     initialise();
+    weigh_side_losses({});
   }
 
   std::vector<Parameter> const& parameters() const { return parameters_; }
@@ -87,14 +89,45 @@ template <LanguageModel M, Backend B> class Trained {
   /// Stops training every tensor whose name matches (* is any text). Returns how many; none is an error.
   int freeze(std::string const& pattern, bool frozen = true) {
     int n = 0;
-    for (auto& p : parameters_)
-      if (matches(pattern, p.name)) {
-        p.trainable = !frozen;
-        ++n;
-      }
+    train_only([&](Parameter const& p) {
+      const bool named = matches(pattern, p.name);
+      n += named;
+      return named ? !frozen : p.trainable;
+    });
     if (n == 0) fail("freeze", "no tensor matches " + pattern, "a name such as " + parameters_.front().name);
-    bind_segments();
     return n;
+  }
+  /// Trains those tensors for which trains(parameter) is true. The gradient of a frozen one is not computed; what had
+  /// gathered before is forgotten.
+  template <class F> void train_only(F&& trains) {
+    auto b = on_backend();
+    for (auto& p : parameters_) {
+      const bool before = p.trainable;
+      p.trainable = trains(static_cast<Parameter const&>(p));
+      if (before && !p.trainable && gradients_region_.bytes() > 0) add<B>::clear(b, gradient(p));
+    }
+    bind_gradients();
+  }
+
+  /// A side loss of the last batch.
+  struct SideValue {
+    std::string const& name;
+    double weight, value;
+  };
+  /// Sets what side losses count in the loss, those of a matching name each; others as their blocks propose.
+  void weigh_side_losses(std::vector<SideWeight> weights) {
+    constexpr int most = 1024;
+    grow(side_region_, most * sizeof(scalar));
+    side_ = SideLosses<scalar>(static_cast<scalar*>(side_region_.data()), most,
+                               static_cast<std::vector<SideWeight>&&>(weights));
+  }
+  /// The side losses of the last accumulate, unweighted.
+  std::vector<SideValue> side_losses() const {
+    std::vector<SideValue> all;
+    const OnHost<B, scalar> values(side_.values(), side_.slots().size());
+    for (std::size_t i = 0; i < side_.slots().size(); ++i)
+      all.push_back({side_.slots()[i].name, side_.slots()[i].weight, static_cast<double>(values.data()[i])});
+    return all;
   }
 
   /// Plans and allocates for training batches of this shape. Called again, only a larger shape allocates.
@@ -103,16 +136,12 @@ template <LanguageModel M, Backend B> class Trained {
     if (gradients_region_.bytes() == 0) {
       gradients_region_ = Region(elements_ * sizeof(scalar));
       for (auto& m : moments_) m = Region(elements_ * sizeof(scalar));
-      bind(gradients_, gradients_region_);
-      bind_segments();
+      bind_gradients();
     }
     grow(saved_region_, saved_bytes<M, scalar>(shape));
     Arena a = saved_region_.arena();
     M::plan(saved_, shape, a);
     prepare_inference(shape);
-    grow(dstate_region_, state_bytes<M, scalar>(shape));
-    Arena d = dstate_region_.arena();
-    M::plan_state(dstate_, shape, d);
     planned_ = plan<M, B>(shape);
   }
   /// Plans and allocates for inference on batches of this shape.
@@ -123,9 +152,6 @@ template <LanguageModel M, Backend B> class Trained {
         segments_.empty() ? 0 : clip<B>::workspace(segments_.data(), static_cast<int>(segments_.size()));
     if (norm > need) need = norm;
     scratch_.grow(need);
-    grow(state_region_, state_bytes<M, scalar>(shape));
-    Arena a = state_region_.arena();
-    M::plan_state(state_, shape, a);
   }
   MemoryPlan const& planned() const { return planned_; }
 
@@ -134,10 +160,9 @@ template <LanguageModel M, Backend B> class Trained {
     if (gradients_region_.bytes() == 0) fail("train", "no memory for gradients", "prepare_training first");
     auto c = call(batch, mode::train, key, tap);
     c.loss_scale = weight;
-    clear_state(state_);
-    clear_state(dstate_);
-    const auto loss = M::forward(c, weights_, gradients_, state_, saved_);
-    M::backward(c, weights_, gradients_, saved_, dstate_);
+    c.side = &side_;
+    const auto loss = M::forward(c, weights_, gradients_, no_state_, saved_);
+    M::backward(c, weights_, gradients_, saved_, no_state_);
     return static_cast<double>(loss);
   }
 
@@ -175,21 +200,21 @@ template <LanguageModel M, Backend B> class Trained {
 
   /// Evaluation: losses [rows] in nats; 0 for rows without a target.
   void losses(Batch const& batch, scalar* losses) {
-    clear_state(state_);
     scratch_.to_host(Matrix<scalar>(losses, batch.rows, 1), [&](Matrix<scalar> y) {
-      M::losses(call(batch, mode::eval, {}, nullptr), weights_, state_, y.data());
+      M::losses(call(batch, mode::eval, {}, nullptr), weights_, no_state_, y.data());
     });
   }
-  /// logits [rows, vocab] of every row, or [sequences, vocab] of the last row of each sequence.
-  void logits(Batch const& batch, Matrix<scalar> y, Tap<scalar> const* tap = nullptr) {
-    clear_state(state_);
-    scratch_.to_host(y, [&](Matrix<scalar> z) { M::logits(call(batch, mode::eval, {}, tap), weights_, state_, z); });
+  /// y: logits [rows, vocab] of every row, or [sequences, vocab] of the last row of each sequence.
+  void logits(Batch const& batch, rows which, Matrix<scalar> y, Tap<scalar> const* tap = nullptr) {
+    scratch_.to_host(
+        y, [&](Matrix<scalar> z) { M::logits(call(batch, mode::eval, {}, tap), weights_, no_state_, which, z); });
   }
   /// The same with a cache, which the rows are added to. prepare_inference must know its context.
-  template <class K> void logits(K& cache, Batch batch, Matrix<scalar> y, Tap<scalar> const* tap = nullptr) {
+  template <class K>
+  void logits(K& cache, Batch batch, rows which, Matrix<scalar> y, Tap<scalar> const* tap = nullptr) {
     batch.past = cache.lengths();
     scratch_.to_host(
-        y, [&](Matrix<scalar> z) { M::logits(call(batch, mode::eval, {}, tap), weights_, cache.state(), z); });
+        y, [&](Matrix<scalar> z) { M::logits(call(batch, mode::eval, {}, tap), weights_, cache.state(), which, z); });
     cache.advance(batch);
   }
 
@@ -213,8 +238,14 @@ template <LanguageModel M, Backend B> class Trained {
                                                v.cols());
     });
   }
-  void bind_segments() {
+  /// Gradients of what is frozen are null: nothing is computed for them.
+  void bind_gradients() {
     if (gradients_region_.bytes() == 0) return;
+    bind(gradients_, gradients_region_);
+    std::size_t i = 0;
+    M::visit(gradients_, Place{}, [&](Tensor const&, auto& v) {
+      if (!parameters_[i++].trainable) v = {};
+    });
     segments_.clear();
     states_.assign(parameters_.size(), gradient_state::zero);
     for (auto const& p : parameters_)
@@ -225,9 +256,8 @@ template <LanguageModel M, Backend B> class Trained {
     return Matrix<scalar>(r.bytes() ? static_cast<scalar*>(r.data()) + p.offset : nullptr, p.rows, p.cols);
   }
   void initialise() {
-    std::size_t i = 0;
     M::visit(weights_, Place{}, [&](Tensor const& t, auto& v) {
-      const Key key = Key{seed_, 0}.child(i++);
+      const Key key = Key{seed_, 0}.child(text_hash(t.name()));
       const float deviation = t.init.deviation_at(t.at.layers);
       const auto draw = [&](scalar* to) {
         for (std::size_t e = 0; e < v.size(); ++e)
@@ -242,20 +272,16 @@ template <LanguageModel M, Backend B> class Trained {
       }
     });
   }
-  template <class St> void clear_state(St& s) {
-    auto b = on_backend();
-    M::visit_state([&](auto& v) { add<B>::clear(b, v); }, s);
-  }
-
   std::uint64_t seed_;
   int threads_;
   long long steps_ = 0;
   std::vector<Parameter> parameters_;
   std::size_t elements_ = 0;
-  Region values_, gradients_region_, moments_[2], saved_region_, state_region_, dstate_region_;
+  Region values_, gradients_region_, moments_[2], saved_region_, side_region_;
   typename M::template Weights<All<scalar>> weights_, gradients_;
   typename M::template Saved<scalar> saved_;
-  typename M::template State<scalar> state_, dstate_;
+  typename M::template State<scalar> no_state_;  ///< without memory: sequences start from zeros and leave nothing
+  SideLosses<scalar> side_;
   Scratch<B> scratch_;
   std::vector<Segment<scalar>> segments_;
   std::vector<gradient_state> states_;
