@@ -55,9 +55,9 @@ template <class S> struct Pass {
   /// `visit` lists a block's tensors; here each gets its place in one flat array.
   static void bind(Block::Weights<All<S>>& w, std::vector<S>& flat) {
     S* at = flat.data();
-    Block::visit(w, Place{}, [&at](Tensor const&, auto& v) {
-      v = std::remove_reference_t<decltype(v)>(at, v.rows(), v.cols());
-      at += v.size();
+    Block::visit(w, Place{}, [&at](Tensor const& t, auto& v) {
+      v = Matrix<S>(at, t.rows, t.cols);
+      at += t.size();
     });
   }
 };

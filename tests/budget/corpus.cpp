@@ -14,7 +14,7 @@ void every_part(Call<B> const& call, Shape const& shape, Arena& arena, Matrix<fl
   typename Model::template State<float> state, dstate;
   typename Model::template Saved<float> saved;
   std::size_t elements = 0;
-  Model::visit(w, Place{}, [&](Tensor const&, auto& v) { elements += v.size(); });
+  Model::visit(w, Place{}, [&](Tensor const& t, auto&) { elements += t.size(); });
   Model::plan(saved, shape, arena);
   Model::plan_state(state, shape, arena);
   Model::template plan_scratch<B>(shape, arena);

@@ -2,7 +2,8 @@
 // change, this test was too small.
 //   a hybrid pattern of three layers · one block shared by all of them · a carried stream · dropout · two side losses ·
 //   a tied embedding · multi-token prediction · packed documents · ragged sequences · a tree mask · gradient
-//   accumulation · recompute · gradients into and out of a recurrent state
+//   accumulation · recompute · gradients into and out of a recurrent state · a buffer with its hook · a tensor of three
+//   file dimensions · initial values of its own · frozen weights
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -28,12 +29,14 @@ using namespace fauna;
 constexpr int W = 6, V = 5;
 
 struct Recurrent
-    : Residual<At<"mix", Seq<At<"norm", LayerNorm<W>>, At<"in", Linear<W, W>>, test::CarryMix<"v_first", W>,
-                             At<"scan", test::Scan<W>>, Gelu<W>, Dropout<W, Rate{0.25F}>>>> {};
+    : Residual<
+          At<"mix", Seq<At<"norm", LayerNorm<W>>, At<"in", Linear<W, W>>, At<"conv", test::Taps<W>>,
+                        test::CarryMix<"v_first", W>, At<"scan", test::Scan<W>>, Gelu<W>, Dropout<W, Rate{0.25F}>>>> {};
 struct Attending : Residual<Seq<At<"norm", LayerNorm<W>>, At<"attn", CausalAttention<W, 2, true, Rate{0.2F}>>>> {};
 struct Sharing
-    : Residual<At<"ffn", Seq<At<"up", Linear<W, 2 * W>>, Gelu<2 * W, activation::gelu_tanh>,
-                             At<"down", Linear<2 * W, W>>, Use<"shared", Linear<W, W>>, test::SquareLoss<W>>>> {};
+    : Residual<
+          At<"ffn", Seq<At<"up", Linear<W, 2 * W>>, Gelu<2 * W, activation::gelu_tanh>, At<"down", Linear<2 * W, W>>,
+                        Use<"shared", Linear<W, W>>, At<"balance", test::Balance<W>>, test::SquareLoss<W>>>> {};
 using Layers = Stack<0, 2, Checkpoint<Recurrent>, Attending, Sharing>;
 struct Trunk : Share<"shared", Linear<W, W>,
                      Carry<"v_first", W,
@@ -70,9 +73,9 @@ TEST_SUITE("interface") {
   TEST_CASE("a toy with everything: dual numbers agree with backward") {
     const Batch b = everything();
     const std::size_t n = test::weight_count<Toy>(), m = test::state_count<Toy>(b);
-    REQUIRE(n == Toy::parameters);
+    REQUIRE(n == Toy::parameters + 2 * W);  // two buffers
     REQUIRE(m == 3 * 2 * W);
-    const auto w = test::random_values(n, 1), wd = test::random_values(n, 2), s = test::random_values(m, 3),
+    const auto w = test::random_values(n, 1), wd = test::weight_direction<Toy>(2), s = test::random_values(m, 3),
                sd = test::random_values(m, 4), probe = test::random_values(m, 5);
 
     test::Comparison result;
@@ -116,7 +119,9 @@ TEST_SUITE("interface") {
       return p.gradients;
     };
     const auto once = gradients(1), twice = gradients(2);
-    for (std::size_t i = 0; i < once.size(); ++i) CHECK(twice[i] == doctest::Approx(once[i]).epsilon(1e-13));
+    const auto moves = test::weight_direction<Toy>(2);  // zero for buffers: they count the rows of both
+    for (std::size_t i = 0; i < once.size(); ++i)
+      CHECK(twice[i] == doctest::Approx((moves[i] == 0 ? 2 : 1) * once[i]).epsilon(1e-13));
   }
 
   TEST_CASE("Trained runs it: the same loss, side losses included, and the same gradients") {
@@ -137,6 +142,48 @@ TEST_SUITE("interface") {
     for (auto const& s : m.side_losses()) names.push_back(s.name);
     CHECK(names == std::vector<std::string>{"layers.2.ffn.square", "layers.2.ffn.sum", "layers.5.ffn.square",
                                             "layers.5.ffn.sum"});
+  }
+
+  TEST_CASE("Trained moves buffers by what gathered over micro-batches, and nothing of what is frozen") {
+    const Batch b = everything();
+    Trained<Toy, Ref<double>> m(seed{1});
+    m.prepare_training(test::shape_of(b));
+    Parameter const& offset = m.parameter("layers.2.ffn.balance.offset");
+    CHECK(offset.is == role::buffer);
+    CHECK(m.freeze("layers.3.*") > 0);
+    CHECK(m.freeze("layers.5.ffn.balance.offset") == 1);
+    const auto values = [&m](std::string const& pattern) {
+      std::vector<double> v;
+      for (auto const& p : m.parameters())
+        if (matches(pattern, p.name)) v.insert(v.end(), m.value(p).data(), m.value(p).data() + p.size());
+      return v;
+    };
+    // The taps start as their block draws them: 1, and an eighth of row + layer; files have three dimensions.
+    const auto taps = m.value(m.parameter("layers.0.mix.conv.taps"));
+    for (int r = 0; r < W; ++r) CHECK((taps(r, 0) == 1 && taps(r, 1) == r / 8.0));
+    CHECK(m.parameter("layers.0.mix.conv.taps").rank == 3);
+    CHECK(!m.parameter("layers.0.mix.conv.taps").decays);
+    const auto frozen = values("layers.3.*"), still = values("layers.5.ffn.balance.offset"),
+               moves = values("layers.0.*");
+    for (int i = 0; i < 2; ++i) m.accumulate(b, 0.5);
+    double times = 0;
+    for (int i = 0; i < W; ++i) times += m.gradient(offset)(0, i);
+    CHECK(times == 2 * b.rows);
+    std::vector<double> want(W);
+    test::Balance<W>::move({}, want.data(), m.gradient(offset).data());
+    std::size_t seen = 0;
+    m.reduce([&](double* all, std::size_t n) {
+      for (std::size_t i = 0; i < n; ++i) seen += all[i] != 0;
+    });
+    CHECK(seen > 100);
+    const UpdateReport norm = m.norm();
+    CHECK(norm.gradient_norm > 0);
+    m.update({}, norm);
+    CHECK(values("layers.2.ffn.balance.offset") == want);
+    CHECK(m.gradient(offset)(0, 0) == 0);
+    CHECK(values("layers.3.*") == frozen);
+    CHECK(values("layers.5.ffn.balance.offset") == still);
+    CHECK(values("layers.0.*") != moves);
   }
 
   TEST_CASE("names are those of the composition, once each") {

@@ -10,7 +10,7 @@ namespace {
 template <class M> std::size_t weight_bytes(std::size_t of_matrix) {
   typename M::template Weights<All<float>> w{};
   std::size_t n = 0;
-  M::visit(w, Place{}, [&](Tensor const& t, auto& v) { n += aligned(v.size() * (t.rank == 2 ? of_matrix : 4)); });
+  M::visit(w, Place{}, [&](Tensor const& t, auto&) { n += aligned(t.size() * (t.rank() == 2 ? of_matrix : 4)); });
   return n;
 }
 

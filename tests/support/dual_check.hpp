@@ -18,16 +18,15 @@ namespace test {
 
 /// Binds a weights struct to consecutive elements of T, tensor by tensor.
 template <class Block, class T, class W> void bind_weights(W& w, T* data) {
-  Block::visit(w, fauna::Place{}, [&data](fauna::Tensor const&, auto& v) {
-    using V = std::remove_reference_t<decltype(v)>;
-    v = V(data, v.rows(), v.cols());
-    data += v.size();
+  Block::visit(w, fauna::Place{}, [&data](fauna::Tensor const& t, auto& v) {
+    v = fauna::Matrix<T>(data, t.rows, t.cols);
+    data += t.size();
   });
 }
 template <class Block> std::size_t weight_count() {
   std::size_t n = 0;
   typename Block::template Weights<fauna::All<double>> w;
-  Block::visit(w, fauna::Place{}, [&n](fauna::Tensor const&, auto& v) { n += v.size(); });
+  Block::visit(w, fauna::Place{}, [&n](fauna::Tensor const& t, auto&) { n += t.size(); });
   return n;
 }
 /// Copies all elements of a state to a flat list, or back.
@@ -56,6 +55,17 @@ inline std::vector<double> random_values(std::size_t n, std::uint64_t stream) {
   std::vector<double> v(n);
   const fauna::Key k{2024, stream};
   for (std::size_t i = 0; i < n; ++i) v[i] = static_cast<double>(k.uniform(i)) - 0.5;
+  return v;
+}
+/// A direction in which to move a block's weights. Buffers stay: what gathers in their place is no gradient.
+template <class Block> std::vector<double> weight_direction(std::uint64_t stream) {
+  std::vector<double> v = random_values(weight_count<Block>(), stream);
+  std::size_t at = 0;
+  typename Block::template Weights<fauna::All<double>> w;
+  Block::visit(w, fauna::Place{}, [&](fauna::Tensor const& t, auto&) {
+    for (std::size_t i = 0; i < t.size(); ++i, ++at)
+      if (t.is == fauna::role::buffer) v[at] = 0;
+  });
   return v;
 }
 inline std::vector<fauna::Dual> dual(std::vector<double> const& v, std::vector<double> const& d) {
@@ -218,7 +228,7 @@ template <class Block> Comparison check_gradient(fauna::Batch const& batch) {
   const std::size_t n = static_cast<std::size_t>(batch.rows);
   const std::size_t weights = weight_count<Block>(), states = state_count<Block>(batch);
   constexpr std::size_t in = static_cast<std::size_t>(Block::in), out = static_cast<std::size_t>(Block::out);
-  const auto w = random_values(weights, 1), wd = random_values(weights, 2), s = random_values(states, 3),
+  const auto w = random_values(weights, 1), wd = weight_direction<Block>(2), s = random_values(states, 3),
              sd = random_values(states, 4), x = random_values(n * in, 5), xd = random_values(n * in, 6),
              probe = random_values(n * out, 7), state_probe = random_values(states, 8);
   Comparison result;

@@ -25,7 +25,7 @@ template <class Block> void check_variations(fauna::Batch const& batch) {
 
   std::vector<std::size_t> sizes;
   typename Block::template Weights<fauna::All<double>> w;
-  Block::visit(w, fauna::Place{}, [&](fauna::Tensor const&, auto& v) { sizes.push_back(v.size()); });
+  Block::visit(w, fauna::Place{}, [&](fauna::Tensor const& t, auto&) { sizes.push_back(t.size()); });
   std::size_t from = 0;
   for (std::size_t t = 0; t < sizes.size(); from += sizes[t++]) {
     const Backward<Block> frozen(batch, {.frozen = static_cast<int>(t)});

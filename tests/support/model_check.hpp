@@ -41,7 +41,7 @@ template <class M> void check_loss_gradient(fauna::Batch const& shape) {
   const Text text(shape, M::vocab);
   const std::size_t n = weight_count<M>();
   REQUIRE(n == M::parameters);
-  const auto w = random_values(n, 1), wd = random_values(n, 2);
+  const auto w = random_values(n, 1), wd = weight_direction<M>(2);
   Comparison result;
   {
     Pass<M, Dual> p(text.batch, dual(w, wd), {});

@@ -47,7 +47,7 @@ template <class M> struct Files {
   Files() {
     Trained<M, Ref<float>> model(seed{9});
     M::visit(model.weights(), Place{}, [](Tensor const& t, auto& v) {
-      for (std::size_t i = 0; t.rank == 1 && i < v.size(); ++i)
+      for (std::size_t i = 0; t.rank() == 1 && i < v.size(); ++i)
         v.data()[i] += static_cast<float>(i * 37 % 128) / 128 - 0.5F;
     });
     save_weights<M>(f32, model.weights());

@@ -9,13 +9,13 @@ namespace test {
 /// packed document starts from zero, a sequence from its entering state; the last row's h leaves.
 template <int W> struct Scan : fauna::Elementwise<W> {
   static constexpr const char* kind_name = "Scan";
-  template <class D> struct Weights { fauna::View<typename D::vector, 1, W> a; };
+  template <class D> struct Weights { typename D::template storage<fauna::kind::vector> a; };
   template <class S> struct State {
     fauna::View<S, fauna::dyn, W> h;  // one row a sequence
   };
   template <class S> struct Saved { fauna::View<S, fauna::dyn, W> entering, h; };
   template <class Ws, class F> static constexpr void visit(Ws& w, fauna::Place const& at, F&& f) {
-    f(fauna::Tensor{.field = "a", .stored = fauna::kind::vector, .rank = 1, .at = at}, w.a);
+    f(fauna::Tensor{.field = "a", .rows = 1, .cols = W, .stored = fauna::kind::vector, .at = at}, w.a);
   }
   template <class S> static constexpr void plan(Saved<S>& s, fauna::Shape const& shape, fauna::Arena& a) {
     s.entering = a.take_view<S, fauna::dyn, W>(shape.sequences);
@@ -77,9 +77,9 @@ template <int W> struct Scan : fauna::Elementwise<W> {
 /// Layer 0 publishes its input; later layers mix it in: y = x + (stream - x) m. RWKV-7's v_first.
 template <fauna::label Name, int W> struct CarryMix : fauna::Elementwise<W> {
   static constexpr const char* kind_name = "CarryMix";
-  template <class D> struct Weights { fauna::View<typename D::vector, 1, W> m; };
+  template <class D> struct Weights { typename D::template storage<fauna::kind::vector> m; };
   template <class Ws, class F> static constexpr void visit(Ws& w, fauna::Place const& at, F&& f) {
-    f(fauna::Tensor{.field = "m", .stored = fauna::kind::vector, .rank = 1, .at = at}, w.m);
+    f(fauna::Tensor{.field = "m", .rows = 1, .cols = W, .stored = fauna::kind::vector, .at = at}, w.m);
   }
   template <class C, class Ws, class St, class X, class Y, class Sv>
   static void forward(C const& c, Ws const& w, St&, X x, Y y, Sv&) {
@@ -134,6 +134,100 @@ template <int W> struct SquareLoss : fauna::Elementwise<W> {
             sum = static_cast<S>(each * c.side_loss("sum", 2).weight);
     for (int r = 0; r < x.rows(); ++r)
       for (int i = 0; i < W; ++i) dx(r, i) = dy(r, i) + square * x(r, i) + sum;
+  }
+};
+
+/// y = x + offset, where offset [W] is a buffer: after each update it moves against the sign of how often its column
+/// was the largest of a row, beyond its share (a router's balance without a loss: Wang et al. 2024, algorithm 1).
+template <int W> struct Balance : fauna::Elementwise<W> {
+  static constexpr const char* kind_name = "Balance";
+  template <class D> struct Weights { typename D::template storage<fauna::kind::control> offset; };
+  template <class Ws, class F> static constexpr void visit(Ws& w, fauna::Place const& at, F&& f) {
+    f(fauna::Tensor{.field = "offset",
+                    .rows = 1,
+                    .cols = W,
+                    .stored = fauna::kind::control,
+                    .is = fauna::role::buffer,
+                    .at = at,
+                    .after_update = move},
+      w.offset);
+  }
+  static void move(fauna::Tensor const&, double* offset, const double* times) {
+    double all = 0;
+    for (int i = 0; i < W; ++i) all += times[i];
+    for (int i = 0; i < W; ++i) offset[i] += times[i] * W > all ? -0.125 : times[i] * W < all ? 0.125 : 0;
+  }
+  template <class C, class Ws, class St, class X, class Y, class Sv>
+  static void forward(C const&, Ws const& w, St&, X x, Y y, Sv&) {
+    for (int r = 0; r < x.rows(); ++r)
+      for (int i = 0; i < W; ++i) y(r, i) = x(r, i) + w.offset(0, i);
+  }
+  template <class C, class Ws, class G, class X, class Sv, class DY, class DX, class St>
+  static void backward(C const&, Ws const&, G& dw, X x, Sv&, DY dy, DX dx, St&) {
+    using S = typename C::scalar;
+    const auto times = fauna::gradient<S>(dw.offset);
+    for (int r = 0; r < x.rows(); ++r) {
+      int largest = 0;
+      for (int i = 1; i < W; ++i) largest = x(r, i) > x(r, largest) ? i : largest;
+      if (times) times(0, largest) += S(1);
+      for (int i = 0; i < W; ++i) dx(r, i) = dy(r, i);
+    }
+  }
+};
+
+/// y_r = Σ_k taps_k x_{r-k} column by column, within the rows of a sequence: a causal convolution whose taps [W, 2]
+/// have three dimensions in files, [W, 1, 2], and start as no distribution has them.
+template <int W> struct Taps : fauna::Elementwise<W> {
+  static constexpr const char* kind_name = "Taps";
+  template <class D> struct Weights { typename D::template storage<fauna::kind::matrix> taps; };
+  template <class Ws, class F> static constexpr void visit(Ws& w, fauna::Place const& at, F&& f) {
+    f(fauna::Tensor{.field = "taps",
+                    .rows = W,
+                    .cols = 2,
+                    .file = {W, 1, 2},
+                    .decays = fauna::decay::no,
+                    .lr_scale = 0.5F,
+                    .at = at,
+                    .draw_rows = start},
+      w.taps);
+  }
+  static void start(fauna::Filling const& f, float* to) {
+    f.each(to, [&f](int r, int c) { return c == 0 ? 1.0 : 0.125 * (r + f.layer); });
+  }
+  template <class C, class Ws, class St, class X, class Y, class Sv>
+  static void forward(C const& c, Ws const& w, St&, X x, Y y, Sv&) {
+    each_row(c, [&](int r, int before) {
+      for (int i = 0; i < W; ++i) {
+        y(r, i) = w.taps(i, 0) * x(r, i);
+        if (before >= 0) y(r, i) += w.taps(i, 1) * x(before, i);
+      }
+    });
+  }
+  template <class C, class Ws, class G, class X, class Sv, class DY, class DX, class St>
+  static void backward(C const& c, Ws const& w, G& dw, X x, Sv&, DY dy, DX dx, St&) {
+    using S = typename C::scalar;
+    const auto g = fauna::gradient<S>(dw.taps);
+    for (int r = 0; r < x.rows(); ++r)
+      for (int i = 0; i < W; ++i) dx(r, i) = w.taps(i, 0) * dy(r, i);
+    each_row(c, [&](int r, int before) {
+      for (int i = 0; i < W; ++i) {
+        if (g) g(i, 0) += dy(r, i) * x(r, i);
+        if (before < 0) continue;
+        dx(before, i) += w.taps(i, 1) * dy(r, i);
+        if (g) g(i, 1) += dy(r, i) * x(before, i);
+      }
+    });
+  }
+
+ private:
+  /// f(row, the row that it continues or -1)
+  template <class C, class F> static void each_row(C const& c, F&& f) {
+    fauna::Batch const& b = *c.batch;
+    for (int q = 0; q < b.sequences; ++q)
+      for (int r = b.first(q); r < b.last(q); ++r) {
+        const int before = b.parent ? b.parent[r] : r - 1;
+        f(r, b.start(q, r) == r || before < b.first(q) ? -1 : before);
+      }
   }
 };
 

@@ -69,6 +69,16 @@ template <class B> struct memory {
   }
 };
 
+/// Rows in the host's memory become what a storage holds; f32 is rounded to bf16 to nearest, ties to even.
+template <class B, class T, class S> void fill(B const&, Matrix<T>& to, Matrix<const S> rows) {
+  if constexpr (std::is_same_v<T, S>) {
+    memory<B>::write(to.data(), rows.data(), to.size());
+  } else {
+    const std::vector<T> converted(rows.data(), rows.data() + rows.size());
+    memory<B>::write(to.data(), converted.data(), to.size());
+  }
+}
+
 /// n elements of a tensor for the host to read: themselves, or a copy.
 template <class B, class T> class OnHost {
  public:

@@ -15,9 +15,9 @@ template <int Vocab, int Width> struct Embedding : Leaf<1, Width> {
   template <class C> using DX = None;
   template <class C> using Y = View<typename C::scalar, dyn, Width>;
   template <class C> using DY = View<const typename C::scalar, dyn, Width>;
-  template <class D> struct Weights { View<typename D::matrix, Vocab, Width> weight; };
+  template <class D> struct Weights { typename D::template storage<kind::matrix> weight; };
   template <class W, class F> static constexpr void visit(W& w, Place const& at, F&& f) {
-    f(Tensor{.field = "weight", .init = normal(0.02F), .at = at}, w.weight);
+    f(Tensor{.field = "weight", .rows = Vocab, .cols = Width, .init = normal(0.02F), .at = at}, w.weight);
   }
   template <class C, class W, class St, class Sv>
   static void forward(C const& c, W const& w, St&, X<C> x, Y<C> y, Sv&) {
@@ -25,7 +25,8 @@ template <int Vocab, int Width> struct Embedding : Leaf<1, Width> {
   }
   template <class C, class W, class G, class Sv, class St>
   static void backward(C const& c, W const&, G& dw, X<C> x, Sv&, DY<C> dy, DX<C>, St&) {
-    if (dw.weight) embedding<typename C::backend_type>::backward(c.backend, x.data(), dy, dw.weight);
+    if (const auto g = gradient<typename C::scalar>(dw.weight))
+      embedding<typename C::backend_type>::backward(c.backend, x.data(), dy, g);
   }
 };
 
@@ -33,9 +34,9 @@ template <int Vocab, int Width> struct Embedding : Leaf<1, Width> {
 template <int Context, int Width> struct LearnedPosition : Elementwise<Width> {
   static constexpr const char* kind_name = "LearnedPosition";
   static constexpr bool in_place = true;
-  template <class D> struct Weights { View<typename D::matrix, Context, Width> weight; };
+  template <class D> struct Weights { typename D::template storage<kind::matrix> weight; };
   template <class W, class F> static constexpr void visit(W& w, Place const& at, F&& f) {
-    f(Tensor{.field = "weight", .init = normal(0.02F), .at = at}, w.weight);
+    f(Tensor{.field = "weight", .rows = Context, .cols = Width, .init = normal(0.02F), .at = at}, w.weight);
   }
   template <class B> static constexpr void plan_scratch(Shape const& s, Arena& a) {
     plan_workspace(static_cast<std::size_t>(s.rows()) * sizeof(int), a);
@@ -51,7 +52,8 @@ template <int Context, int Width> struct LearnedPosition : Elementwise<Width> {
   template <class C, class W, class G, class Sv, class St>
   static void backward(C const& c, W const&, G& dw, X<C>, Sv&, X<C> dy, Y<C> dx, St&) {
     Scope s(c.host_scratch());
-    if (dw.weight) embedding<typename C::backend_type>::backward(c.backend, positions(c), dy, dw.weight);
+    if (const auto g = gradient<typename C::scalar>(dw.weight))
+      embedding<typename C::backend_type>::backward(c.backend, positions(c), dy, g);
     if (dx.data() != dy.data()) add<typename C::backend_type>::run(c.backend, dy, {}, dx);
   }
 

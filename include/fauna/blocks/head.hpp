@@ -14,12 +14,12 @@ inline constexpr int ignore_target = -1;
 template <int Width, int Vocab, bool Bias = false> struct LmHead : Leaf<Width, Vocab> {
   static constexpr const char* kind_name = "LmHead";
   template <class D> struct Weights {
-    View<typename D::matrix, Vocab, Width> weight;
-    View<typename D::vector, 1, Vocab> bias;
+    typename D::template storage<kind::matrix> weight;
+    typename D::template storage<kind::vector> bias;
   };
   template <class W, class F> static constexpr void visit(W& w, Place const& at, F&& f) {
-    f(Tensor{.field = "weight", .init = normal(0.02F), .at = at}, w.weight);
-    if constexpr (Bias) f(Tensor{.field = "bias", .stored = kind::vector, .rank = 1, .at = at}, w.bias);
+    f(Tensor{.field = "weight", .rows = Vocab, .cols = Width, .init = normal(0.02F), .at = at}, w.weight);
+    if constexpr (Bias) f(Tensor{.field = "bias", .rows = 1, .cols = Vocab, .stored = kind::vector, .at = at}, w.bias);
   }
   static constexpr double flops(double) { return 2.0 * Width * Vocab; }
   template <class B> static constexpr void plan_scratch(Shape const& s, Arena& a) {
@@ -46,13 +46,17 @@ template <int Width, int Vocab, bool Bias = false> struct LmHead : Leaf<Width, V
                                 typename C::scalar scale, typename C::scalar* losses, Matrix<typename C::scalar> dx) {
     cross_entropy<typename C::backend_type>::loss_and_gradient(
         c.backend, x, reading(w.weight), bias<typename C::scalar>(w), targets, ignore_target, scale, losses, dx,
-        matrix(dw.weight), bias<typename C::scalar>(dw));
+        gradient<typename C::scalar>(dw.weight), bias_gradient<typename C::scalar>(dw));
   }
 
  private:
   template <class S, class W> static auto bias(W& w) {
     if constexpr (Bias) return w.bias.data();
     else return static_cast<S*>(nullptr);
+  }
+  template <class S, class G> static S* bias_gradient(G& dw) {
+    if constexpr (Bias) return gradient<S>(dw.bias).data();
+    else return nullptr;
   }
 };
 

@@ -12,12 +12,13 @@ template <int In, int Out, bool Bias = true, Init Start = normal(0.02F)> struct 
   static constexpr const char* kind_name = "Linear";
   static constexpr bool adds_y = true, adds_dx = true;
   template <class D> struct Weights {
-    View<typename D::matrix, Out, In> weight;
-    View<typename D::vector, 1, Out> bias;
+    typename D::template storage<kind::matrix> weight;
+    typename D::template storage<kind::vector> bias;
   };
   template <class W, class F> static constexpr void visit(W& w, Place const& at, F&& f) {
-    f(Tensor{.field = "weight", .init = Start, .at = at}, w.weight);
-    if constexpr (Bias) f(Tensor{.field = "bias", .stored = kind::vector, .init = zeros, .rank = 1, .at = at}, w.bias);
+    f(Tensor{.field = "weight", .rows = Out, .cols = In, .init = Start, .at = at}, w.weight);
+    if constexpr (Bias)
+      f(Tensor{.field = "bias", .rows = 1, .cols = Out, .stored = kind::vector, .init = zeros, .at = at}, w.bias);
   }
   static constexpr double flops(double) { return 2.0 * In * Out; }
   template <class B> static constexpr void plan_scratch(Shape const& s, Arena& a) {
@@ -53,14 +54,15 @@ template <int In, int Out, bool Bias = true, Init Start = normal(0.02F)> struct 
   }
   /// dW += dyᵀ x, db += Σ dy; what is frozen costs nothing.
   template <class C, class G, class V, class DY> static void weight_gradient(C const& c, G& dw, V x, DY dy) {
-    if (dw.weight) {
-      Epilogue<typename C::scalar> e;
-      e.base = dw.weight.data();
-      e.base_stride = dw.weight.stride();
-      gemm<typename C::backend_type>::tn(c.backend, reading(dy), reading(x), matrix(dw.weight), e);
+    using S = typename C::scalar;
+    if (const auto g = gradient<S>(dw.weight)) {
+      Epilogue<S> e;
+      e.base = g.data();
+      e.base_stride = g.stride();
+      gemm<typename C::backend_type>::tn(c.backend, reading(dy), reading(x), g, e);
     }
     if constexpr (Bias)
-      if (dw.bias) add<typename C::backend_type>::column_sums(c.backend, dy, dw.bias.data());
+      if (const auto g = gradient<S>(dw.bias)) add<typename C::backend_type>::column_sums(c.backend, dy, g.data());
   }
 };
 

@@ -17,13 +17,14 @@ struct Epsilon {
 template <int Width, bool Bias = true, Epsilon E = Epsilon{}> struct LayerNorm : Elementwise<Width> {
   static constexpr const char* kind_name = "LayerNorm";
   static constexpr bool adds_dx = true;
-  template <class D> struct Weights { View<typename D::vector, 1, Width> weight, bias; };
+  template <class D> struct Weights { typename D::template storage<kind::vector> weight, bias; };
   template <class S> struct Saved {
     View<S, dyn, 1> mean, rstd;  ///< rstd: 1 / sqrt(variance + ε)
   };
   template <class W, class F> static constexpr void visit(W& w, Place const& at, F&& f) {
-    f(Tensor{.field = "weight", .stored = kind::vector, .init = ones, .rank = 1, .at = at}, w.weight);
-    if constexpr (Bias) f(Tensor{.field = "bias", .stored = kind::vector, .init = zeros, .rank = 1, .at = at}, w.bias);
+    f(Tensor{.field = "weight", .rows = 1, .cols = Width, .stored = kind::vector, .init = ones, .at = at}, w.weight);
+    if constexpr (Bias)
+      f(Tensor{.field = "bias", .rows = 1, .cols = Width, .stored = kind::vector, .init = zeros, .at = at}, w.bias);
   }
   template <class S> static constexpr void plan(Saved<S>& s, Shape const& shape, Arena& a) {
     s.mean = a.take_view<S, dyn, 1>(shape.rows());
@@ -43,8 +44,9 @@ template <int Width, bool Bias = true, Epsilon E = Epsilon{}> struct LayerNorm :
   template <class C, class W, class G, class Sv, class St>
   static void backward(C const& c, W const& w, G& dw, X<C> x, Sv& saved, X<C> dy, Y<C> dx, St&) {
     layer_norm<typename C::backend_type>::backward(c.backend, x, w.weight.data(), saved.mean.data(), saved.rstd.data(),
-                                                   dy, dx, c.into.template view<Width>(x.rows()), dw.weight.data(),
-                                                   dw.bias.data());
+                                                   dy, dx, c.into.template view<Width>(x.rows()),
+                                                   gradient<typename C::scalar>(dw.weight).data(),
+                                                   gradient<typename C::scalar>(dw.bias).data());
   }
 };
 
@@ -52,12 +54,17 @@ template <int Width, bool Bias = true, Epsilon E = Epsilon{}> struct LayerNorm :
 template <int Width, Epsilon E = Epsilon{}, int Offset = 0> struct RmsNorm : Elementwise<Width> {
   static constexpr const char* kind_name = "RmsNorm";
   static constexpr bool adds_dx = true;
-  template <class D> struct Weights { View<typename D::vector, 1, Width> weight; };
+  template <class D> struct Weights { typename D::template storage<kind::vector> weight; };
   template <class S> struct Saved {
     View<S, dyn, 1> rstd;  ///< 1 / √(mean of x² + ε)
   };
   template <class W, class F> static constexpr void visit(W& w, Place const& at, F&& f) {
-    f(Tensor{.field = "weight", .stored = kind::vector, .init = Offset == 0 ? ones : zeros, .rank = 1, .at = at},
+    f(Tensor{.field = "weight",
+             .rows = 1,
+             .cols = Width,
+             .stored = kind::vector,
+             .init = Offset == 0 ? ones : zeros,
+             .at = at},
       w.weight);
   }
   template <class S> static constexpr void plan(Saved<S>& s, Shape const& shape, Arena& a) {
@@ -76,7 +83,8 @@ template <int Width, Epsilon E = Epsilon{}, int Offset = 0> struct RmsNorm : Ele
   template <class C, class W, class G, class Sv, class St>
   static void backward(C const& c, W const& w, G& dw, X<C> x, Sv& saved, X<C> dy, Y<C> dx, St&) {
     rms_norm<typename C::backend_type>::backward(c.backend, x, w.weight.data(), Offset, saved.rstd.data(), dy, dx,
-                                                 c.into.template view<Width>(x.rows()), dw.weight.data());
+                                                 c.into.template view<Width>(x.rows()),
+                                                 gradient<typename C::scalar>(dw.weight).data());
   }
 };
 

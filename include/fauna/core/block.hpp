@@ -9,7 +9,7 @@
 // A state without memory (views of null) stands for zeros on entering, and nothing leaves.
 #pragma once
 #include <fauna/core/call.hpp>
-#include <fauna/core/tensor.hpp>
+#include <fauna/core/storage.hpp>
 
 namespace fauna::inline v0 {
 
@@ -25,7 +25,7 @@ template <int In, int Out> struct Leaf {
   template <class C> using DY = View<const typename C::scalar, dyn, Out>;
   template <class C> using DX = View<typename C::scalar, dyn, In>;
 
-  template <class D> struct Weights {};  ///< views of the parameters, stored as D says
+  template <class D> struct Weights {};  ///< the parameters, stored as D says (core/storage.hpp)
   template <class S> struct Saved {};    ///< what backward needs and cannot recompute from x
   template <class S> struct State {};    ///< what a sequence carries from call to call
 
@@ -58,7 +58,7 @@ template <class B> constexpr std::size_t count_parameters() {
   } else {
     std::size_t n = 0;
     typename B::template Weights<All<float>> w{};
-    B::visit(w, Place{}, [&n](Tensor const& t, auto& v) { n += t.is == role::parameter ? v.size() : 0; });
+    B::visit(w, Place{}, [&n](Tensor const& t, auto&) { n += t.is == role::parameter ? t.size() : 0; });
     return n;
   }
 }

@@ -38,11 +38,9 @@ template <class M, class B> constexpr std::size_t scratch_bytes(Shape const& sha
 /// Bytes of one set of parameters (values, gradients or moments), each tensor aligned.
 template <class M, class D = All<float>> constexpr std::size_t weights_bytes() {
   typename M::template Weights<D> w{};
-  std::size_t n = 0;
-  M::visit(w, Place{}, [&n](Tensor const&, auto& v) {
-    n += aligned(v.size() * sizeof(typename std::remove_reference_t<decltype(v)>::element));
-  });
-  return n;
+  Arena a;
+  M::visit(w, Place{}, [&a](Tensor const& t, auto& v) { place(v, t, a); });
+  return a.high_water();
 }
 
 /// The memory of a training step by role, in bytes.

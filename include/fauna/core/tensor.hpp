@@ -1,33 +1,32 @@
-// One descriptor a tensor: its name, kind, initial value, decay. Blocks state it once, in `visit`; binding, counting,
-// initialisation, optimizers, checkpoints and printing all read it there and nowhere else.
+// One descriptor a tensor: its name, shape, kind, initial values, decay, and how files have it. Blocks state it once,
+// in `visit`; binding, counting, initialisation, optimizers, checkpoints and printing all read it there and nowhere
+// else.
 #pragma once
-#include <cmath>
 #include <string>
+#include <vector>
 
+#include <fauna/core/init.hpp>
 #include <fauna/core/label.hpp>
 
 namespace fauna::inline v0 {
 
 /// What a tensor is made of decides how it may be stored: matrices may be bf16, the rest stays in full precision.
 enum class kind : int { matrix, vector, control };
-/// Parameters are trained; buffers are saved with them but changed only by a step hook.
+/// Parameters are trained. Buffers are saved with them and changed by their hook alone, after each update.
 enum class role : int { parameter, buffer };
+/// Weight decay acts on tensors of two file dimensions or more (nanoGPT's groups), unless a block says otherwise.
+enum class decay : int { by_rank, yes, no };
 
-/// An initial distribution. `by_depth` divides the deviation by sqrt(2 x layers), as GPT-2 does for the projections
-/// that write to the residual stream (Radford et al. 2019, section 2.3).
-struct Init {
-  float mean = 0;
-  float deviation = 0;
-  bool by_depth = false;
-  constexpr bool operator==(Init const&) const = default;
-
-  float deviation_at(int layers) const {
-    return by_depth && layers > 0 ? deviation / std::sqrt(2.0F * static_cast<float>(layers)) : deviation;
+/// Shape of a tensor in a file: up to four dimensions.
+struct FileShape {
+  int rank = 0;
+  int of[4]{};
+  constexpr FileShape() = default;
+  template <class... N>
+  constexpr FileShape(int first, N... others) : rank(1 + static_cast<int>(sizeof...(others))), of{first, others...} {
+    static_assert(sizeof...(others) < 4, "fauna: a tensor has at most four dimensions in a file");
   }
 };
-inline constexpr Init zeros{}, ones{.mean = 1};
-constexpr Init normal(float deviation) { return {.deviation = deviation}; }
-constexpr Init residual_normal(float deviation) { return {.deviation = deviation, .by_depth = true}; }
 
 /// How a tensor lies in the reference checkpoint, where that is not how the model has it.
 struct Layout {
@@ -35,13 +34,6 @@ struct Layout {
   int heads = 0;            ///< rows [heads][parts][size] there are [parts][heads][size] here (GPT-NeoX's
   int parts = 1;            ///< query_key_value has 3 parts); 0: rows in order
   constexpr bool operator==(Layout const&) const = default;
-
-  /// Which row of the checkpoint is row r of the `rows` that the model has.
-  constexpr int source_row(int r, int rows) const {
-    if (heads == 0) return r;
-    const int size = rows / (heads * parts), part = r / (heads * size), head = r / size % heads;
-    return (head * parts + part) * size + r % size;
-  }
 };
 
 inline constexpr Layout conv1d{.transposed = true};
@@ -53,18 +45,51 @@ struct Place {
   int layers = 0;  ///< layers of the enclosing stack
 };
 
+/// Some rows of a tensor as a tensor of a file has them: a strided walk through its elements. Row r of the piece is
+/// taken apart into digits, the last one counting fastest, and stands with its column c at
+///   offset + Σ digit · its stride + c · col_stride
+struct Piece {
+  std::string name{};       ///< in the file
+  FileShape shape{};        ///< of the file's whole tensor
+  int first = 0, rows = 0;  ///< which rows of the model's tensor
+  std::ptrdiff_t offset = 0, col_stride = 1;
+  struct Digit {
+    int count = 1;
+    std::ptrdiff_t stride = 0;
+  } digits[3]{};
+
+  std::ptrdiff_t row(int r) const {
+    std::ptrdiff_t at = offset;
+    for (int d = 2; d >= 0; --d) {
+      at += r % digits[d].count * digits[d].stride;
+      r /= digits[d].count;
+    }
+    return at;
+  }
+};
+
 struct Tensor {
   const char* field = "";  ///< last part of the name
+  int rows = 0, cols = 0;  ///< as products read it; a vector is one row
   kind stored = kind::matrix;
   Init init{};
-  int rank = 2;  ///< 1 or 2, as in the reference checkpoint
+  FileShape file{};  ///< where it is not [rows, cols], or [cols] for a vector
   role is = role::parameter;
   Layout layout{};
+  decay decays = decay::by_rank;
   float lr_scale = 1;
   Place at{};
+  /// Initial values that no Init describes.
+  void (*draw_rows)(Filling const&, float* to) = nullptr;
+  /// Where it lies in files of several tensors, or in parts of one; none: one tensor of its own name.
+  std::vector<Piece> (*pieces)(Tensor const&) = nullptr;
+  /// Of a buffer: its new values after an update, from `gathered`, what backward added to its place among the gradients
+  /// since the last one: counts over micro-batches, and over ranks.
+  void (*after_update)(Tensor const&, double* values, const double* gathered) = nullptr;
 
-  /// AdamW's weight decay acts on matrices and embeddings, not on biases and norms (nanoGPT's groups).
-  constexpr bool decays() const { return rank >= 2; }
+  constexpr std::size_t size() const { return static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols); }
+  constexpr int rank() const { return file.rank > 0 ? file.rank : stored == kind::matrix ? 2 : 1; }
+  constexpr bool decayed() const { return decays == decay::yes || (decays == decay::by_rank && rank() >= 2); }
   /// "transformer.h.0.attn.c_attn.weight"
   std::string name() const {
     const std::string p = at.path ? at.path->str() : std::string();
@@ -72,11 +97,17 @@ struct Tensor {
   }
 };
 
-/// The storage map of a weights struct in which every kind is a T: values, gradients, moments.
-template <class T> struct All {
-  using matrix = T;
-  using vector = T;
-  using control = T;
-};
+/// Initial values of rows [from, to) of a tensor, by its name and the seed.
+inline void fill(Tensor const& t, std::uint64_t seed, int from, int to, float* values) {
+  const Filling f{.key = Key{seed, 0}.child(text_hash(t.name())),
+                  .rows = t.rows,
+                  .cols = t.cols,
+                  .from = from,
+                  .to = to,
+                  .layer = t.at.layer,
+                  .layers = t.at.layers};
+  if (t.draw_rows != nullptr) t.draw_rows(f, values);
+  else fill(t.init, f, values);
+}
 
 }  // namespace fauna::inline v0

@@ -26,9 +26,9 @@ template <LanguageModel M, Backend B, class D = Packed<B>> class Loaded {
     std::vector<Matrix<const scalar>> from;
     M::visit(trained, Place{}, [&](Tensor const&, auto& v) { from.push_back(reading(v)); });
     std::size_t i = 0;
-    M::visit(weights_, Place{}, [&](Tensor const&, auto& v) {
+    M::visit(weights_, Place{}, [&](Tensor const& t, auto& v) {
       const OnHost<B, scalar> rows(from[i].data(), from[i].size());
-      weights_detail::store(on_backend(), rows.data(), v);
+      fill(on_backend(), v, Matrix<const scalar>(rows.data(), t.rows, t.cols));
       ++i;
     });
   }
@@ -61,18 +61,9 @@ template <LanguageModel M, Backend B, class D = Packed<B>> class Loaded {
 
  private:
   void allocate() {
-    std::size_t bytes = 0;
-    M::visit(weights_, Place{}, [&](Tensor const&, auto& v) { bytes += aligned(bytes_of(v)); });
-    grow(memory_, bytes);
+    grow(memory_, weights_bytes<M, D>());
     Arena a = memory_.arena();
-    M::visit(weights_, Place{}, [&](Tensor const&, auto& v) {
-      using V = std::remove_reference_t<decltype(v)>;
-      v = V(reinterpret_cast<typename V::element*>(a.take<std::byte>(bytes_of(v))), v.rows(), v.cols());
-    });
-  }
-  template <class V> static std::size_t bytes_of(V const& v) {
-    if constexpr (std::is_same_v<typename V::element, packed<B>>) return gemm<B>::packed_bytes(v.rows(), v.cols());
-    else return v.size() * sizeof(typename V::element);
+    M::visit(weights_, Place{}, [&a](Tensor const& t, auto& v) { place(v, t, a); });
   }
   B on_backend() { return scratch_.backend(threads_); }
   Call<B> call(Batch const& batch) {

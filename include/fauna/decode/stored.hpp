@@ -1,6 +1,8 @@
-// How a model's tensors lie in the files of the reference checkpoints: their shapes there, and the way there and back.
+// How a model's tensors lie in files: as pieces (core/tensor.hpp), which loading and saving walk alike, so that what is
+// written is what was read. A family whose checkpoints come in several spellings says so by dialects.
 #pragma once
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include <fauna/core/tensor.hpp>
@@ -8,62 +10,124 @@
 
 namespace fauna::inline v0 {
 
+/// One way in which a family's files name and lay out its tensors. A family M has `static constexpr Dialect
+/// dialects[]`, the one that it is saved in first; without, there is one: that of its blocks.
+struct Dialect {
+  const char* name = "";
+  const char* sign = "";  ///< a pattern that matches some name in every such file, and none of the other dialects'
+  std::vector<Piece> (*pieces)(Tensor const&) = nullptr;  ///< null: as the blocks say
+};
+
 namespace weights_detail {
 
-/// Shape of a tensor in the checkpoint.
-inline std::vector<std::size_t> stored_shape(Tensor const& t, int rows, int cols) {
-  const auto r = static_cast<std::size_t>(rows), c = static_cast<std::size_t>(cols);
-  if (t.rank == 1) return {r * c};
-  if (t.layout.transposed) return {c, r};
-  return {r, c};
+/// A piece that is all of a tensor, under its own name, in the layout that its block states.
+inline Piece whole_piece(Tensor const& t) {
+  Piece p;
+  p.name = t.name();
+  p.shape = t.file;
+  // The elements of a vector are the rows of the matrix beside it.
+  const bool vector = t.stored != kind::matrix;
+  const int rows = vector ? t.cols : t.rows, cols = vector ? 1 : t.cols;
+  const bool transposed = t.layout.transposed && !vector;
+  if (p.shape.rank == 0)
+    p.shape = vector ? FileShape(rows) : transposed ? FileShape(cols, rows) : FileShape(rows, cols);
+  p.rows = rows;
+  const std::ptrdiff_t stride = transposed ? 1 : cols;
+  p.col_stride = transposed ? rows : 1;
+  const int heads = t.layout.heads;
+  if (heads == 0) {
+    p.digits[2] = {rows, stride};
+  } else {
+    const int parts = t.layout.parts, size = rows / (heads * parts);
+    p.digits[0] = {parts, size * stride};
+    p.digits[1] = {heads, parts * size * stride};
+    p.digits[2] = {size, stride};
+  }
+  return p;
+}
+inline std::vector<Piece> pieces_of(Tensor const& t, Dialect const* dialect = nullptr) {
+  if (dialect != nullptr && dialect->pieces != nullptr) return dialect->pieces(t);
+  if (t.pieces != nullptr) return t.pieces(t);
+  std::vector<Piece> one;
+  one.push_back(whole_piece(t));
+  return one;
 }
 
-/// Moves each element from its place in the model to its place in the checkpoint, or back.
-template <class S> void rearrange(Tensor const& t, int rows, int cols, const S* from, S* to, bool into_checkpoint) {
-  const auto place = [&](std::ptrdiff_t model, std::ptrdiff_t file) {
-    if (into_checkpoint) to[file] = from[model];
-    else to[model] = from[file];
-  };
-  const bool vector = t.rank == 1;  // its elements are the rows of the matrix beside it
-  const int n = vector ? cols : rows, width = vector ? 1 : cols;
-  for (int r = 0; r < n; ++r) {
-    const std::ptrdiff_t s = t.layout.source_row(r, n);
-    for (int c = 0; c < width; ++c) {
-      const std::ptrdiff_t model = static_cast<std::ptrdiff_t>(r) * width + c;
-      place(model, t.layout.transposed && !vector ? static_cast<std::ptrdiff_t>(c) * n + s : s * width + c);
-    }
+/// Columns of a piece's rows.
+inline int columns_of(Tensor const& t) { return t.stored == kind::matrix ? t.cols : 1; }
+/// Are all of the tensor's elements in the file as they are in the model?
+inline bool in_order(Tensor const& t, Piece const& p) {
+  const std::ptrdiff_t cols = columns_of(t);
+  std::size_t n = 1;
+  for (int d = 0; d < p.shape.rank; ++d) n *= static_cast<std::size_t>(p.shape.of[d]);
+  if (n != t.size() || (p.col_stride != 1 && cols > 1)) return false;
+  for (int r = 0; r < p.rows; ++r)
+    if (p.row(r) != r * cols) return false;
+  return true;
+}
+/// Moves each element of a piece from its place in the model to its place in the file, or back.
+template <class S> void rearrange(Tensor const& t, Piece const& p, const S* from, S* to, bool into_file) {
+  const std::ptrdiff_t cols = columns_of(t);
+  for (int r = 0; r < p.rows; ++r) {
+    const std::ptrdiff_t at = p.row(r), model = (p.first + r) * cols;
+    for (std::ptrdiff_t c = 0; c < cols; ++c)
+      if (into_file) to[at + c * p.col_stride] = from[model + c];
+      else to[model + c] = from[at + c * p.col_stride];
   }
 }
-inline bool in_order(Tensor const& t) { return t.layout.heads == 0 && (t.rank == 1 || !t.layout.transposed); }
 
-/// A tensor of a model on its way to a file: `data` is where the model has it, in the model's order.
+inline std::vector<std::size_t> dimensions(FileShape const& s) { return {s.of, s.of + s.rank}; }
+
+/// A tensor of a file, with the tensors of the model that make it.
 struct Stored : SafeTensor {
-  Tensor tensor{};
-  int rows = 0, cols = 0;
+  struct Part {
+    Tensor tensor;
+    Piece piece;
+    const std::byte* data;  ///< the model's tensor, in the backend's memory
+  };
+  std::vector<Part> parts;
 
-  /// Its numbers in the file's order; `room` holds them where that is not the model's. `values`: `data`, or a copy.
-  template <class S> const S* in_file_order(const S* values, std::vector<S>& room) const {
-    if (in_order(tensor)) return values;
-    room.resize(elements());
-    rearrange(tensor, rows, cols, values, room.data(), true);
+  /// Its numbers in the file's order. `host(data, n)` is where the host can read n of the backend's numbers; `room`
+  /// holds them where they have to be moved.
+  template <class S, class Host> const S* in_file_order(Host&& host, std::vector<S>& room) const {
+    const auto values = [&host](Part const& p) { return host(reinterpret_cast<const S*>(p.data), p.tensor.size()); };
+    if (parts.size() == 1 && in_order(parts[0].tensor, parts[0].piece)) return values(parts[0]);
+    room.assign(elements(), S{});
+    for (auto const& p : parts) rearrange(p.tensor, p.piece, values(p), room.data(), true);
     return room.data();
   }
 };
 
-template <class V> Stored stored(std::string name, Tensor const& t, V const& v) {
-  using S = typename V::element;
-  Stored s;
-  s.name = static_cast<std::string&&>(name);
-  s.dtype = float_dtype<S>;
-  s.shape = stored_shape(t, v.rows(), v.cols());
-  s.data = reinterpret_cast<const std::byte*>(v.data());
-  s.bytes = v.size() * sizeof(S);
-  s.tensor = t;
-  s.tensor.at = {};  // the path lives no longer than the visit
-  s.rows = v.rows();
-  s.cols = v.cols();
-  return s;
-}
+/// The tensors of a file, gathered from those of a model.
+class Gathered {
+ public:
+  std::vector<Stored> all;
+
+  /// `prefix` comes before the names.
+  template <class S> void add(Tensor const& t, Matrix<S> v, std::string const& prefix = {}) {
+    for (auto& p : pieces_of(t)) {
+      Stored::Part part{t, p, reinterpret_cast<const std::byte*>(v.data())};
+      part.tensor.at = {};  // the path lives no longer than the visit
+      p.name = prefix + p.name;
+      if (t.pieces != nullptr)
+        if (const auto found = shared_.find(p.name); found != shared_.end()) {
+          all[found->second].parts.push_back(static_cast<Stored::Part&&>(part));
+          continue;
+        }
+      if (t.pieces != nullptr) shared_.emplace(p.name, all.size());
+      Stored s;
+      s.name = p.name;
+      s.dtype = float_dtype<std::remove_const_t<S>>;
+      s.shape = dimensions(p.shape);
+      s.bytes = s.elements() * sizeof(S);
+      s.parts.push_back(static_cast<Stored::Part&&>(part));
+      all.push_back(static_cast<Stored&&>(s));
+    }
+  }
+
+ private:
+  std::unordered_map<std::string, std::size_t> shared_;  ///< of tensors that lie in files in pieces
+};
 
 }  // namespace weights_detail
 

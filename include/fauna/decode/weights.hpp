@@ -22,9 +22,7 @@ struct weight_of_<B> {
 
 /// Weights for inference: matrices as backend B multiplies by them, all else in f32.
 template <class B> struct Packed {
-  using matrix = typename weight_of_<B>::type;
-  using vector = float;
-  using control = float;
+  template <kind K> using storage = Matrix<std::conditional_t<K == kind::matrix, typename weight_of_<B>::type, float>>;
 };
 
 struct LoadOptions {
@@ -82,37 +80,57 @@ inline std::string list(std::string const& what, std::vector<std::string> const&
   return names.size() > 8 ? s + "\n    ..." : s;
 }
 
-/// Rows [v.rows, v.cols] in the host's memory become the tensor v, wherever and however that is stored. f32 is rounded
-/// to bf16 to nearest, ties to even.
-template <class B, class S, class V> void store(B const& b, const S* rows, V& v) {
-  using E = typename V::element;
-  if constexpr (std::is_same_v<E, packed<B>>) {
-    gemm<B>::pack(b, Matrix<const S>(rows, v.rows(), v.cols()), v);
-  } else if constexpr (std::is_same_v<E, S>) {
-    memory<B>::write(v.data(), rows, v.size());
-  } else {
-    const std::vector<E> converted(rows, rows + v.size());
-    memory<B>::write(v.data(), converted.data(), v.size());
+/// A tensor from its pieces; found[i] is the tensor of a file that pieces[i] lies in. S: what numbers are read as, f64
+/// where the backend computes in it.
+template <class B, class V>
+void fill_from(B const& b, Tensor const& t, std::vector<Piece> const& pieces,
+               std::vector<const SafeTensor*> const& found, V& v) {
+  using S = std::conditional_t<std::is_same_v<V, Matrix<double>>, double, float>;
+  const auto as = [&](auto* rows) { return Matrix(rows, t.rows, t.cols); };
+  if (pieces.size() == 1 && in_order(t, pieces[0])) {
+    SafeTensor const& from = *found[0];
+    const auto address = reinterpret_cast<std::uintptr_t>(from.data);
+    if constexpr (std::is_same_v<V, Matrix<S>> && !memory<B>::remote) return read_floats(from, 0, t.size(), v.data());
+    if (from.dtype == "BF16" && address % 2 == 0) return fill(b, v, as(reinterpret_cast<const bf16*>(from.data)));
+    if (from.dtype == "F32" && address % 4 == 0) return fill(b, v, as(reinterpret_cast<const float*>(from.data)));
   }
+  std::size_t most = 0;
+  for (const SafeTensor* from : found) most = from->elements() > most ? from->elements() : most;
+  const Region memory(aligned(most * sizeof(S)) + aligned(t.size() * sizeof(S)));
+  Arena a = memory.arena();
+  S* const stored = a.take<S>(most);
+  S* const rows = a.take<S>(t.size());
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    read_floats(*found[i], 0, found[i]->elements(), stored);
+    rearrange(t, pieces[i], stored, rows, false);
+  }
+  fill(b, v, as(static_cast<const S*>(rows)));
 }
 
-template <class B, class V> void fill(B const& b, Tensor const& t, SafeTensor const& from, V& v) {
-  using E = typename V::element;
-  using S = std::conditional_t<std::is_same_v<E, double>, double, float>;  // what it is read as
-  const std::size_t n = v.size();
-  const auto address = reinterpret_cast<std::uintptr_t>(from.data);
-  if (in_order(t)) {
-    if constexpr (std::is_same_v<E, S> && !memory<B>::remote) return read_floats(from, 0, n, v.data());
-    if (from.dtype == "BF16" && address % 2 == 0) return store(b, reinterpret_cast<const bf16*>(from.data), v);
-    if (from.dtype == "F32" && address % 4 == 0) return store(b, reinterpret_cast<const float*>(from.data), v);
+/// The dialect that a file is in; null: that of the blocks.
+template <class M> Dialect const* dialect_of(SafeTensors const& file) {
+  if constexpr (requires { M::dialects; }) {
+    for (auto const& d : M::dialects)
+      for (auto const& t : file.tensors())
+        if (matches(d.sign, t.name)) return &d;
+    std::string known;
+    for (auto const& d : M::dialects) known += (known.empty() ? "" : ", ") + std::string(d.name) + " (" + d.sign + ')';
+    fail("load", file.path() + " is in none of the spellings of this family", "one of " + known);
   }
-  const Region memory(2 * aligned(n * sizeof(S)));
-  Arena a = memory.arena();
-  S* const stored = a.take<S>(n);
-  S* const rows = a.take<S>(n);
-  read_floats(from, 0, n, stored);
-  rearrange(t, v.rows(), v.cols(), stored, rows, false);
-  store(b, rows, v);
+  return nullptr;
+}
+/// Does the family say that its files may lack, or hold beside, a tensor of that name?
+template <class M> bool may_lack(std::string const& name) {
+  if constexpr (requires { M::may_lack; })
+    for (const std::string_view pattern : M::may_lack)
+      if (matches(pattern, name)) return true;
+  return false;
+}
+template <class M> bool holds_beside(std::string const& name) {
+  if constexpr (requires { M::holds_beside; })
+    for (const std::string_view pattern : M::holds_beside)
+      if (matches(pattern, name)) return true;
+  return false;
 }
 
 }  // namespace weights_detail
@@ -127,29 +145,37 @@ LoadReport load_weights(B const& b, W& w, SafeTensors const& from, LoadOptions c
   std::vector<std::string> shapes, wanted, had;
   std::vector<bool> used(from.tensors().size(), false);
   bool stripped = true;
-  M::visit(w, Place{}, [&](Tensor const& t, auto&) { stripped = stripped && from.find(t.name()) == nullptr; });
-  const auto find = [&](Tensor const& t) {
-    std::string name = t.name();
+  Dialect const* const dialect = d::dialect_of<M>(from);
+  M::visit(w, Place{}, [&](Tensor const& t, auto&) {
+    for (auto const& p : d::pieces_of(t, dialect)) stripped = stripped && from.find(p.name) == nullptr;
+  });
+  const auto find = [&](std::string name) {
     if (stripped) name.erase(0, name.find('.') + 1);
     return from.find(name);
   };
-  M::visit(w, Place{}, [&](Tensor const& t, auto& v) {
-    wanted.push_back(t.name());
-    const SafeTensor* s = find(t);
-    if (s == nullptr) return report.missing.push_back(t.name());
-    used[static_cast<std::size_t>(s - from.tensors().data())] = true;
-    SafeTensor model;
-    model.dtype = s->dtype;
-    model.shape = d::stored_shape(t, v.rows(), v.cols());
-    if (s->shape != model.shape) shapes.push_back(s->name + ' ' + s->text() + ", the model has " + model.text());
-    else if (s->dtype != "F32" && s->dtype != "BF16" && s->dtype != "F16" && s->dtype != "F64")
-      shapes.push_back(s->name + ' ' + s->text() + ", not one of F64, F32, F16, BF16");
+  M::visit(w, Place{}, [&](Tensor const& t, auto&) {
+    for (auto const& p : d::pieces_of(t, dialect)) {
+      wanted.push_back(p.name);
+      const SafeTensor* s = find(p.name);
+      if (s == nullptr) {
+        if (!d::may_lack<M>(p.name)) report.missing.push_back(p.name);
+        continue;
+      }
+      used[static_cast<std::size_t>(s - from.tensors().data())] = true;
+      SafeTensor model;
+      model.dtype = s->dtype;
+      model.shape = d::dimensions(p.shape);
+      if (s->shape != model.shape) shapes.push_back(s->name + ' ' + s->text() + ", the model has " + model.text());
+      else if (s->dtype != "F32" && s->dtype != "BF16" && s->dtype != "F16" && s->dtype != "F64")
+        shapes.push_back(s->name + ' ' + s->text() + ", not one of F64, F32, F16, BF16");
+    }
   });
   for (std::size_t i = 0; i < used.size(); ++i) {
     std::string const& name = from.tensors()[i].name;
     had.push_back(name);
     bool ignored = used[i] || name == "lm_head.weight" || name == "embed_out.weight";  // the copy of a tied head
     for (auto const& pattern : o.ignored) ignored = ignored || matches(pattern, name);
+    ignored = ignored || d::holds_beside<M>(name);
     if (!ignored) report.unexpected.push_back(name);
   }
   const bool bad = !shapes.empty() || (!o.partial && (!report.missing.empty() || !report.unexpected.empty())) ||
@@ -158,7 +184,11 @@ LoadReport load_weights(B const& b, W& w, SafeTensors const& from, LoadOptions c
     fail("load", from.path() + " does not fit the model" + d::list("of another shape", shapes, {}) +
                      d::list("missing", report.missing, had) + d::list("unexpected", report.unexpected, wanted));
   M::visit(w, Place{}, [&](Tensor const& t, auto& v) {
-    if (const SafeTensor* s = find(t)) d::fill(b, t, *s, v);
+    const std::vector<Piece> pieces = d::pieces_of(t, dialect);
+    std::vector<const SafeTensor*> found;
+    for (auto const& p : pieces)
+      if (const SafeTensor* s = find(p.name)) found.push_back(s);
+    if (found.size() == pieces.size()) d::fill_from(b, t, pieces, found, v);
   });
   return report;
 }
@@ -166,15 +196,16 @@ LoadReport load_weights(B const& b, W& w, SafeTensors const& from, LoadOptions c
 /// Writes weights in f32 as the reference checkpoint has them: its names, layouts and shapes.
 template <LanguageModel M, class W>
 void save_weights(std::string const& path, W& w, SafeTensors::Metadata const& metadata = {{"format", "pt"}}) {
-  std::vector<weights_detail::Stored> tensors;
+  weights_detail::Gathered tensors;
   M::visit(w, Place{}, [&](Tensor const& t, auto& v) {
-    static_assert(std::is_same_v<typename std::remove_reference_t<decltype(v)>::element, float>,
+    static_assert(std::is_same_v<std::remove_cvref_t<decltype(v)>, Matrix<float>>,
                   "fauna: only weights in f32 are written");
-    tensors.push_back(weights_detail::stored(t.name(), t, v));
+    tensors.add(t, v);
   });
   std::vector<float> room;
-  write_safetensors(path, static_cast<std::vector<weights_detail::Stored>&&>(tensors), metadata,
-                    [&room](auto const& t) { return t.in_file_order(reinterpret_cast<const float*>(t.data), room); });
+  const auto host = [](const float* values, std::size_t) { return values; };
+  write_safetensors(path, static_cast<std::vector<weights_detail::Stored>&&>(tensors.all), metadata,
+                    [&](auto const& t) { return t.template in_file_order<float>(host, room); });
 }
 
 }  // namespace fauna::inline v0

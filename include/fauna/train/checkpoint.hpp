@@ -108,22 +108,19 @@ inline bool parse(std::string const& s, std::string& to) {
 }
 template <class N> bool parse(std::string const& s, N& to) { return number_text::parse(s, to); }
 
-inline std::string moment_name(int which, std::string const& name) {
-  return (which == 0 ? "optimizer.exp_avg." : "optimizer.exp_avg_sq.") + name;
-}
+inline constexpr const char* moment_prefix[] = {"optimizer.exp_avg.", "optimizer.exp_avg_sq."};
 
 /// Weights and, where the model has them, moments.
 template <class T> std::vector<weights_detail::Stored> tensors_of(T const& model) {
-  std::vector<weights_detail::Stored> all;
+  weights_detail::Gathered tensors;
   std::size_t i = 0;
   T::model::visit(model.weights(), Place{}, [&](Tensor const& t, auto& v) {
     Parameter const& p = model.parameters()[i++];
-    all.push_back(weights_detail::stored(p.name, t, v));
+    tensors.add(t, v);
     for (int which = 0; which < 2; ++which)
-      if (const auto m = model.moment(p, which); m.data() != nullptr)
-        all.push_back(weights_detail::stored(moment_name(which, p.name), t, m));
+      if (const auto m = model.moment(p, which)) tensors.add(t, m, moment_prefix[which]);
   });
-  return all;
+  return static_cast<std::vector<weights_detail::Stored>&&>(tensors.all);
 }
 
 inline weights_detail::Stored curve(std::string name, std::vector<LossPoint> const& points) {
@@ -217,14 +214,17 @@ template <class T> void save_checkpoint(std::string const& path, T const& model,
 
   std::vector<S> host, room;
   const auto bytes = [&](weights_detail::Stored const& t) -> const void* {
-    if (t.rows == 0) return t.data;  // a curve
-    const S* values = reinterpret_cast<const S*>(t.data);
-    if constexpr (memory<B>::remote) {
-      host.resize(t.elements());
-      memory<B>::read(host.data(), values, host.size());
-      values = host.data();
-    }
-    return t.in_file_order(values, room);
+    if (t.parts.empty()) return t.data;  // a curve
+    return t.template in_file_order<S>(
+        [&host](const S* values, std::size_t n) {
+          if constexpr (memory<B>::remote) {
+            host.resize(n);
+            memory<B>::read(host.data(), values, n);
+            values = host.data();
+          }
+          return values;
+        },
+        room);
   };
   Checksum sum;
   const std::string header = safetensors_header(path, tensors, metadata);
@@ -266,9 +266,12 @@ template <class T> CheckpointHead load_checkpoint(std::string const& path, T& mo
   std::size_t i = 0;
   M::visit(model.weights(), Place{}, [&](Tensor const& t, auto&) {
     Parameter const& p = model.parameters()[i++];
+    const std::vector<Piece> pieces = weights_detail::pieces_of(t);
     for (int which = 0; which < 2; ++which) {
+      std::vector<const SafeTensor*> found;
+      for (auto const& piece : pieces) found.push_back(file.find(checkpoint::moment_prefix[which] + piece.name));
       auto m = model.moment(p, which);
-      weights_detail::fill(b, t, *file.find(checkpoint::moment_name(which, p.name)), m);
+      weights_detail::fill_from(b, t, pieces, found, m);
     }
   });
   model.set_steps(head.optimizer_steps);

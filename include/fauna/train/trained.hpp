@@ -52,14 +52,14 @@ template <LanguageModel M, Backend B> class Trained {
   /// Parameters drawn from the seed, each by its own name: a model with a tensor more starts from the same others.
   /// Results do not depend on the number of threads; by default the backend's own.
   explicit Trained(seed s = {}, int threads = B{}.threads) : seed_(s.value), threads_(threads) {
-    typename M::template Weights<All<scalar>> w;
-    std::size_t at = 0;
-    M::visit(w, Place{}, [&](Tensor const& t, auto& v) {
-      parameters_.push_back({t.name(), v.rows(), v.cols(), t.rank, at, t.decays(), true, t.lr_scale, t.is});
-      at += aligned(v.size() * sizeof(scalar)) / sizeof(scalar);
+    Arena a;
+    M::visit(weights_, Place{}, [&](Tensor const& t, auto& v) {
+      parameters_.push_back(
+          {t.name(), t.rows, t.cols, t.rank(), a.used() / sizeof(scalar), t.decayed(), true, t.lr_scale, t.is});
+      place(v, t, a);
     });
-    elements_ = at;
-    values_ = Region(at * sizeof(scalar));
+    elements_ = a.used() / sizeof(scalar);
+    values_ = Region(a.used());
     bind(weights_, values_);
     initialise();
     weigh_side_losses({});
@@ -166,30 +166,39 @@ template <LanguageModel M, Backend B> class Trained {
     return static_cast<double>(loss);
   }
 
-  /// Clips the gradients to a global norm, takes one AdamW step and clears them.
-  UpdateReport update(AdamWOptions const& o) {
+  /// Between accumulate and update, for who trains on several ranks: f(elements, n) is given all gradients, and what
+  /// buffers have gathered, as one array in the backend's memory.
+  template <class F> void reduce(F&& f) { f(static_cast<scalar*>(gradients_region_.data()), elements_); }
+  /// The gradients' global norm, and what is wrong with them.
+  UpdateReport norm() {
     UpdateReport r;
-    auto b = on_backend();
     const int n = static_cast<int>(segments_.size());
-    r.gradient_norm = clip<B>::global_norm(b, segments_.data(), n, states_.data());
+    r.gradient_norm = clip<B>::global_norm(on_backend(), segments_.data(), n, states_.data());
     for (int i = 0; i < n; ++i) {
       if (states_[static_cast<std::size_t>(i)] == gradient_state::zero && r.without_gradient < 0)
         r.without_gradient = i;
       if (states_[static_cast<std::size_t>(i)] == gradient_state::not_finite && r.not_finite < 0) r.not_finite = i;
     }
-    if (r.not_finite >= 0) return r;
+    return r;
+  }
+  /// Clips the gradients to a global norm, takes one AdamW step, clears them, and then lets buffers change.
+  UpdateReport update(AdamWOptions const& o) { return update(o, norm()); }
+  /// The same with a norm that is known.
+  UpdateReport update(AdamWOptions const& o, UpdateReport const& seen) {
+    if (seen.not_finite >= 0) return seen;
     for (std::size_t i = 0; i < segments_.size(); ++i)
       segments_[i].decay = parameters_[i].decays ? static_cast<scalar_decay>(o.decay) : 0;
     ++steps_;
-    adamw<B>::step(b, segments_.data(), n,
+    adamw<B>::step(on_backend(), segments_.data(), static_cast<int>(segments_.size()),
                    {.lr = o.lr,
                     .beta1 = o.beta1,
                     .beta2 = o.beta2,
                     .eps = o.eps,
                     .step = steps_,
-                    .gradient_scale = clip_coefficient(o.clip, r.gradient_norm),
+                    .gradient_scale = clip_coefficient(o.clip, seen.gradient_norm),
                     .clear_gradient = true});
-    return r;
+    update_buffers();
+    return seen;
   }
   /// The parameters as optimizers see them, for a loop of one's own.
   std::vector<Segment<scalar>>& segments() { return segments_; }
@@ -232,11 +241,8 @@ template <LanguageModel M, Backend B> class Trained {
     return c;
   }
   template <class W> void bind(W& w, Region const& r) {
-    std::size_t i = 0;
-    M::visit(w, Place{}, [&](Tensor const&, auto& v) {
-      v = std::remove_reference_t<decltype(v)>(static_cast<scalar*>(r.data()) + parameters_[i++].offset, v.rows(),
-                                               v.cols());
-    });
+    Arena a = r.arena();
+    M::visit(w, Place{}, [&a](Tensor const& t, auto& v) { place(v, t, a); });
   }
   /// Gradients of what is frozen are null: nothing is computed for them.
   void bind_gradients() {
@@ -252,26 +258,37 @@ template <LanguageModel M, Backend B> class Trained {
       segments_.push_back({value(p).data(), gradient(p).data(), moment(p, 0).data(), moment(p, 1).data(), p.size(), 0,
                            p.lr_scale, p.trainable && p.is == role::parameter});
   }
+  void update_buffers() {
+    std::vector<double> values, gathered;
+    std::size_t i = 0;
+    M::visit(weights_, Place{}, [&](Tensor const& t, auto& v) {
+      Parameter const& p = parameters_[i++];
+      if (p.is != role::buffer || !p.trainable) return;
+      if (t.after_update != nullptr) {
+        const auto read = [&p](std::vector<double>& to, Matrix<scalar> from) {
+          const OnHost<B, scalar> host(from.data(), p.size());
+          to.assign(host.data(), host.data() + p.size());
+        };
+        read(values, value(p));
+        read(gathered, gradient(p));
+        t.after_update(t, values.data(), gathered.data());
+        fill(B{}, v, Matrix<const double>(values.data(), t.rows, t.cols));
+      }
+      add<B>::clear(on_backend(), gradient(p));
+    });
+  }
   Matrix<scalar> in(Region const& r, Parameter const& p) const {
     return Matrix<scalar>(r.bytes() ? static_cast<scalar*>(r.data()) + p.offset : nullptr, p.rows, p.cols);
   }
   void initialise() {
+    std::vector<float> drawn;
     M::visit(weights_, Place{}, [&](Tensor const& t, auto& v) {
-      const Key key = Key{seed_, 0}.child(text_hash(t.name()));
-      const float deviation = t.init.deviation_at(t.at.layers);
-      const auto draw = [&](scalar* to) {
-        for (std::size_t e = 0; e < v.size(); ++e)
-          to[e] = static_cast<scalar>(deviation > 0 ? t.init.mean + deviation * key.normal(e) : t.init.mean);
-      };
-      if constexpr (memory<B>::remote) {
-        std::vector<scalar> drawn(v.size());
-        draw(drawn.data());
-        memory<B>::write(v.data(), drawn.data(), v.size());
-      } else {
-        draw(v.data());
-      }
+      drawn.resize(t.size());
+      fill(t, seed_, 0, t.rows, drawn.data());
+      fill(B{}, v, Matrix<const float>(drawn.data(), t.rows, t.cols));
     });
   }
+
   std::uint64_t seed_;
   int threads_;
   long long steps_ = 0;

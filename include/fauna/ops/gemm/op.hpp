@@ -9,7 +9,8 @@
 #pragma once
 #include <fauna/core/activation.hpp>
 #include <fauna/core/backend.hpp>
-#include <fauna/core/view.hpp>
+#include <fauna/core/dtype.hpp>
+#include <fauna/core/storage.hpp>
 
 namespace fauna::inline v0 {
 
@@ -31,5 +32,14 @@ template <class S> struct Epilogue {
 template <class B> struct gemm {
   static_assert(always_false<B>, "fauna: no gemm for this backend: include <fauna/ops/gemm/cpu.hpp> or ref.hpp");
 };
+
+/// Panels as a storage of weights (core/storage.hpp).
+template <class B> constexpr void place(Matrix<packed<B>>& s, Tensor const& t, Arena& a) {
+  s = Matrix<packed<B>>(reinterpret_cast<packed<B>*>(a.take<std::byte>(gemm<B>::packed_bytes(t.rows, t.cols))), t.rows,
+                        t.cols);
+}
+template <class B, class S> void fill(B const& b, Matrix<packed<B>>& to, Matrix<const S> rows) {
+  gemm<B>::pack(b, rows, to);
+}
 
 }  // namespace fauna::inline v0
