@@ -27,7 +27,7 @@ template <class M, class B> class Decoder {
     model_.prepare_inference({.sequences = 1, .length = 512, .context = context + room});
     std::vector<int> prompt;
     for (int i = 0; i < context; ++i) prompt.push_back(1 + i * 37 % (M::vocab - 1));
-    model_.logits(cache_, Batch::uniform(1, context, prompt.data()), rows::none,
+    model_.logits(cache_, Batch::uniform(1, context, prompt.data()), logit_rows::none,
                   Matrix<float>(logits_.data(), 0, M::vocab));
     start_ = cache_.mark();
   }
@@ -36,7 +36,7 @@ template <class M, class B> class Decoder {
     const double start = seconds_now();
     for (int i = 0; i < count; ++i) {
       const int token = 1 + i * 41 % (M::vocab - 1);
-      model_.logits(cache_, Batch::uniform(1, 1, &token), rows::last, Matrix<float>(logits_.data(), 1, M::vocab));
+      model_.logits(cache_, Batch::uniform(1, 1, &token), logit_rows::last, Matrix<float>(logits_.data(), 1, M::vocab));
     }
     return (seconds_now() - start) / count;
   }
@@ -45,7 +45,7 @@ template <class M, class B> class Decoder {
     for (int i = 0; i < rows; ++i) prompt.push_back(1 + i * 37 % (M::vocab - 1));
     cache_.clear();
     const double start = seconds_now();
-    model_.logits(cache_, Batch::uniform(1, rows, prompt.data()), fauna::rows::last,
+    model_.logits(cache_, Batch::uniform(1, rows, prompt.data()), fauna::logit_rows::last,
                   Matrix<float>(logits_.data(), 1, M::vocab));
     return seconds_now() - start;
   }

@@ -41,7 +41,7 @@ int main() {
     cache.rewind(mark);  // forgets what was decoded since
     int token = prompt.back() + 1;
     for (int i = 0; i < 10; ++i) {
-      model.logits(cache, Batch::uniform(1, 1, &token), rows::last, logits);
+      model.logits(cache, Batch::uniform(1, 1, &token), logit_rows::last, logits);
       text->push_back(token = next.best());
     }
   }

@@ -21,7 +21,7 @@ void every_part(Call<B> const& call, Shape const& shape, Arena& arena, Matrix<fl
   Model::forward(call, w, dw, state, saved);
   Model::backward(call, w, dw, saved, dstate);
   Model::losses(call, w, state, losses);
-  Model::logits(call, w, state, rows::all, logits);
+  Model::logits(call, w, state, logit_rows::all, logits);
 }
 
 }  // namespace

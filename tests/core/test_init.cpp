@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include <fauna/core/init.hpp>
+#include <fauna/core/fill.hpp>
 
 using namespace fauna;
 

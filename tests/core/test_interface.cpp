@@ -1,5 +1,5 @@
-// The interface test: one toy model that uses everything a call can carry, at once. If a later block needs the core to
-// change, this test was too small.
+// The interface test: one toy model that uses everything a call can carry, at once, and what is done with it. If a
+// later block needs the core to change, this test was too small.
 //   a hybrid pattern of three layers · one block shared by all of them · a carried stream · dropout · two side losses ·
 //   a tied embedding · multi-token prediction · packed documents · ragged sequences · a tree mask · gradient
 //   accumulation · recompute · gradients into and out of a recurrent state · a buffer with its hook · a tensor of three
@@ -16,6 +16,7 @@
 #include <fauna/compose/residual.hpp>
 #include <fauna/compose/share.hpp>
 #include <fauna/compose/stack.hpp>
+#include <fauna/decode/cache.hpp>
 #include <fauna/models/lm.hpp>
 #include <fauna/ops/ref.hpp>
 #include <fauna/train/trained.hpp>
@@ -32,6 +33,8 @@ struct Recurrent
     : Residual<
           At<"mix", Seq<At<"norm", LayerNorm<W>>, At<"in", Linear<W, W>>, At<"conv", test::Taps<W>>,
                         test::CarryMix<"v_first", W>, At<"scan", test::Scan<W>>, Gelu<W>, Dropout<W, Rate{0.25F}>>>> {};
+/// The same without what draws or is carried.
+struct Plain : Residual<Seq<LayerNorm<W>, At<"conv", test::Taps<W>>, At<"scan", test::Scan<W>>, Linear<W, W>>> {};
 struct Attending : Residual<Seq<At<"norm", LayerNorm<W>>, At<"attn", CausalAttention<W, 2, true, Rate{0.2F}>>>> {};
 struct Sharing
     : Residual<
@@ -74,7 +77,7 @@ TEST_SUITE("interface") {
     const Batch b = everything();
     const std::size_t n = test::weight_count<Toy>(), m = test::state_count<Toy>(b);
     REQUIRE(n == Toy::parameters + 2 * W);  // two buffers
-    REQUIRE(m == 3 * 2 * W);
+    REQUIRE(m == 3 * 2 * 2 * W);            // a convolution's last row and a recurrence, in two layers
     const auto w = test::random_values(n, 1), wd = test::weight_direction<Toy>(2), s = test::random_values(m, 3),
                sd = test::random_values(m, 4), probe = test::random_values(m, 5);
 
@@ -184,6 +187,122 @@ TEST_SUITE("interface") {
     CHECK(values("layers.3.*") == frozen);
     CHECK(values("layers.5.ffn.balance.offset") == still);
     CHECK(values("layers.0.*") != moves);
+  }
+
+  TEST_CASE("decoding: states of one size beside a cache of keys, a row at a time as all at once") {
+    Trained<Toy, Ref<float>> m(seed{1});
+    static_assert(!ConstantState<Toy> && ConstantState<Recurrent> && context_of<Toy> == unbounded);
+    const int text[] = {1, 4, 2, 0, 3, 3, 1, 2};
+    std::vector<float> whole(8 * V), steps(8 * V), two(2 * V);
+    m.prepare_inference({.sequences = 2, .length = 8, .context = 8});
+    m.logits(Batch::uniform(1, 8, text), logit_rows::all, Matrix<float>(whole.data(), 8, V));
+    CHECK_THROWS_WITH_AS((Cache<Toy, Ref<float>>(1)), doctest::Contains("no context"), error);
+    Cache<Toy, Ref<float>> cache(1, 8), others(2, 6);
+    for (int r = 0; r < 8; ++r) {
+      if (r == 3) cache.copy(0, others, 1);
+      m.logits(cache, Batch::uniform(1, 1, text + r), logit_rows::all, Matrix<float>(steps.data() + r * V, 1, V));
+    }
+    CHECK(steps == whole);
+    // Sequence 1 goes on where the other cache was; sequence 0 begins, ends, and leaves its row of logits as it likes.
+    const int both[] = {text[0], text[3], text[4], text[5]}, ragged[] = {0, 1, 4}, finished[] = {0, 0, 1};
+    Batch b;
+    b.sequences = 2;
+    b.rows = 4;
+    b.offsets = ragged;
+    b.tokens = both;
+    CHECK(others.length(1) == 3);
+    const auto mark = others.mark();
+    for (int twice = 0; twice < 2; ++twice) {
+      m.logits(others, b, logit_rows::last, Matrix<float>(two.data(), 2, V));
+      CHECK(std::equal(two.begin(), two.begin() + V, whole.begin()));
+      CHECK(std::equal(two.begin() + V, two.end(), whole.begin() + 5 * V));
+      others.rewind(mark);
+      CHECK(others.length(0) == 0);
+    }
+    m.logits(others, b, logit_rows::none, Matrix<float>());
+    others.clear(1);
+    b.rows = 1;
+    b.offsets = finished;
+    m.logits(others, b, logit_rows::last, Matrix<float>(two.data(), 2, V));
+    CHECK(std::equal(two.begin() + V, two.end(), whole.begin()));
+    auto read = Cache<Toy, Ref<float>>::deserialise(others.serialise());
+    CHECK(read.length(0) == 1);
+    CHECK(read.mark() == others.mark());
+    std::string bad = others.serialise();
+    bad[16] = 7;  // a context that its states were not written for
+    CHECK_THROWS_AS((Cache<Toy, Ref<float>>::deserialise(bad)), error);
+  }
+
+  TEST_CASE("rounds: some of a stack's, one after another, each announced") {
+    using Trunk = Stack<0, 3, Plain>;
+    const Batch b = Batch::uniform(2, 3);
+    const test::Backward<Trunk> whole(b);
+    struct Heard {
+      std::vector<int> all;
+      static void hear(void* self, int round, bool backward, bool before) {
+        static_cast<Heard*>(self)->all.push_back(100 * round + 10 * backward + before);
+      }
+    } heard;
+    const Rounds first{.from = 0, .to = 1, .announce = Heard::hear, .user = &heard},
+        rest{.from = 1, .announce = Heard::hear, .user = &heard};
+    test::Pass<Trunk, double> p(b, test::random_values(test::weight_count<Trunk>(), 1),
+                                std::vector<double>(test::state_count<Trunk>(b)));
+    test::set_state<Trunk>(p.dstate, std::vector<double>(test::state_count<Trunk>(b)));
+    const auto x = test::random_values(6 * W, 5), dy = test::random_values(6 * W, 7);
+    std::vector<double> middle(6 * W), y(6 * W), d_middle(6 * W), dx(6 * W);
+    const auto in = [](std::vector<double> const& v) { return View<const double, dyn, W>(v.data(), 6); };
+    const auto out = [](std::vector<double>& v) { return View<double, dyn, W>(v.data(), 6); };
+    p.call.rounds = &first;
+    Trunk::forward(p.call, p.w, p.state, in(x), out(middle), p.saved);
+    p.call.rounds = &rest;
+    Trunk::forward(p.call, p.w, p.state, in(middle), out(y), p.saved);
+    Trunk::backward(p.call, p.w, p.dw, in(middle), p.saved, in(dy), out(d_middle), p.dstate);
+    p.call.rounds = &first;
+    Trunk::backward(p.call, p.w, p.dw, in(x), p.saved, in(d_middle), out(dx), p.dstate);
+    CHECK(y == whole.y);
+    CHECK(dx == whole.dx);
+    CHECK(p.gradients == whole.gradients);
+    CHECK(heard.all == std::vector<int>{1, 0, 101, 100, 201, 200, 211, 210, 111, 110, 11, 10});
+    const Rounds none{.from = 2, .to = 2};
+    p.call.rounds = &none;
+    CHECK_THROWS_WITH_AS(Trunk::forward(p.call, p.w, p.state, in(x), out(y), p.saved),
+                         doctest::Contains("rounds 2 to 2, expected at least one of the 3"), error);
+  }
+
+  TEST_CASE("training in pieces: what a piece leaves the next enters with, and gradients go back through both") {
+    using Text = Lm<At<"wte", Embedding<V, W>>, At<"h", Stack<0, 2, Plain>>, TiedHead<W, V>>;
+    static_assert(ConstantState<Text>);
+    Trained<Text, Ref<double>> whole(seed{3}), pieces(seed{3});
+    const int ids[] = {1, 4, 2, 0, 3, 3}, next[] = {4, 2, 0, 3, 3, 1};
+    whole.prepare_training({.sequences = 1, .length = 6});
+    pieces.prepare_training({.sequences = 1, .length = 3});
+    const double loss = whole.accumulate(Batch::uniform(1, 6, ids, next));
+    const Batch first = Batch::uniform(1, 3, ids, next), second = Batch::uniform(1, 3, ids + 3, next + 3);
+    // The first piece by inference, for the state that it leaves; then backwards, from the last piece to the first.
+    using State = Cache<Text, Ref<double>>;
+    State start(1), left(1), gradient(1);
+    pieces.prepare_inference({.sequences = 1, .length = 3});
+    pieces.logits(left, first, logit_rows::none, Matrix<double>());
+    CHECK(left.length(0) == 3);
+    double parts = pieces.accumulate(left, gradient, second, 0.5);
+    CHECK(left.length(0) == 6);
+    parts += pieces.accumulate(start, gradient, first, 0.5);
+    CHECK(parts / 2 == doctest::Approx(loss).epsilon(1e-14));
+    double largest = 0;
+    for (std::size_t k = 0; k < whole.parameters().size(); ++k) {
+      const auto a = whole.gradient(whole.parameters()[k]), g = pieces.gradient(pieces.parameters()[k]);
+      CAPTURE(whole.parameters()[k].name);
+      for (int r = 0; r < a.rows(); ++r)
+        for (int c = 0; c < a.cols(); ++c) {
+          CHECK(g(r, c) == doctest::Approx(a(r, c)).epsilon(1e-12));
+          largest = std::fmax(largest, std::fabs(a(r, c)));
+        }
+    }
+    CHECK(largest > 1e-3);
+    // The gradient of the entering state, which would train an initial one.
+    double entering = 0;
+    for (double g : gradient.mark().recurrent) entering += g * g;
+    CHECK(entering > 0);
   }
 
   TEST_CASE("names are those of the composition, once each") {

@@ -176,12 +176,12 @@ TEST_CASE("simt: a Llama decodes as on the reference, with a cache") {
   model.prepare_inference({.sequences = 1, .length = 9, .context = 24});
   std::vector<float> logits(37), again(37);
   const Matrix<float> y(logits.data(), 1, 37), z(again.data(), 1, 37);
-  model.logits(cache, Batch::uniform(1, 9, prompts[0].data()), rows::last, y);
+  model.logits(cache, Batch::uniform(1, 9, prompts[0].data()), logit_rows::last, y);
   Cache<M, Kernels> copy = cache, read = Cache<M, Kernels>::deserialise(cache.serialise());
   const int next = 11;
-  model.logits(cache, Batch::uniform(1, 1, &next), rows::last, y);
+  model.logits(cache, Batch::uniform(1, 1, &next), logit_rows::last, y);
   for (auto* c : {&copy, &read}) {
-    model.logits(*c, Batch::uniform(1, 1, &next), rows::last, z);
+    model.logits(*c, Batch::uniform(1, 1, &next), logit_rows::last, z);
     CHECK(again == logits);
   }
 }

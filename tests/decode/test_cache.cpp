@@ -10,7 +10,7 @@ using test::in_chunks, test::Small;
 
 namespace {
 
-constexpr int context = Small::model::config.context;
+constexpr int context = context_of<Small::model>;
 using SmallCache = Cache<Small::model, Small::backend>;
 
 std::vector<int> tokens(int n, std::uint64_t stream) { return test::some_tokens<Small::model>(n, stream); }
@@ -34,8 +34,8 @@ TEST_CASE("a cache is a value: copied, marked, taken back, written out and read 
   CHECK(in_chunks(model, read, tail, 7) == want);
   copy = cache;
   CHECK(copy.length(0) == context);
-  CHECK_THROWS_WITH_AS(copy.rewind({context + 1}), Contains("0 to 12"), error);
-  CHECK_THROWS_WITH_AS(copy.rewind({1, 1}), Contains("2 sequences"), error);
+  CHECK_THROWS_WITH_AS(copy.rewind({{context + 1}, {}}), Contains("0 to 12"), error);
+  CHECK_THROWS_WITH_AS(copy.rewind({{1, 1}, {}}), Contains("2 sequences"), error);
 }
 
 TEST_CASE("bytes that are no cache, or another model's") {

@@ -29,7 +29,7 @@ Gap gap(std::vector<float> const& got, std::vector<float> const& want) {
 /// The logits of a model that takes logits(batch, matrix).
 template <class M> std::vector<float> logits(M& model, Golden const& golden) {
   std::vector<float> all(golden.tokens.size() * Model::vocab);
-  model.logits(golden.batch(), rows::all, Matrix<float>(all.data(), golden.batch().rows, Model::vocab));
+  model.logits(golden.batch(), logit_rows::all, Matrix<float>(all.data(), golden.batch().rows, Model::vocab));
   return all;
 }
 
@@ -83,7 +83,7 @@ TEST_CASE("packed for inference: the reference's logits, and those of one token 
     const int pair[2] = {golden.tokens[static_cast<std::size_t>(r)],
                          golden.tokens[static_cast<std::size_t>(golden.length + r)]};
     std::vector<float> row(2 * Model::vocab);
-    model.logits(cache, Batch::uniform(2, 1, pair), rows::last, Matrix<float>(row.data(), 2, Model::vocab));
+    model.logits(cache, Batch::uniform(2, 1, pair), logit_rows::last, Matrix<float>(row.data(), 2, Model::vocab));
     for (int s = 0; s < 2; ++s)
       std::memcpy(stepped.data() + static_cast<std::ptrdiff_t>(s * golden.length + r) * Model::vocab,
                   row.data() + static_cast<std::ptrdiff_t>(s) * Model::vocab, Model::vocab * sizeof(float));

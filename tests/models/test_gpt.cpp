@@ -36,7 +36,7 @@ template <bool Bias> void check_parity(const char* file) {
   // 1e-4 of the largest reference value, tensor by tensor: f32 sums in another order.
   const double bound = 1e-4;
   std::vector<float> logits(static_cast<std::size_t>(b.rows) * 11, std::nanf(""));
-  m.logits(b, rows::all, Matrix<float>(logits.data(), b.rows, 11));
+  m.logits(b, logit_rows::all, Matrix<float>(logits.data(), b.rows, 11));
   CHECK(difference(Matrix<const float>(logits.data(), b.rows, 11), g.floats("logits")) <= bound);
   CHECK(m.accumulate(b) == doctest::Approx(g.floats("loss")[0]).epsilon(1e-6));
   for (Parameter const& p : m.parameters()) {
@@ -97,7 +97,7 @@ TEST_SUITE("gpt") {
     const int tokens[9]{};
     std::vector<float> logits(9 * 11);
     m.prepare_inference({.sequences = 1, .length = 9});
-    CHECK_THROWS_WITH_AS(m.logits(Batch::uniform(1, 9, tokens), rows::all, Matrix<float>(logits.data(), 9, 11)),
+    CHECK_THROWS_WITH_AS(m.logits(Batch::uniform(1, 9, tokens), logit_rows::all, Matrix<float>(logits.data(), 9, 11)),
                          doctest::Contains("[transformer.wpe] position 8, expected 0 to 7"), error);
   }
 }

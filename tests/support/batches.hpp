@@ -23,4 +23,14 @@ inline fauna::Batch ragged() {
   return b;
 }
 
+/// Four sequences of 0, 3, 0 and 2 rows: two of them are finished.
+inline fauna::Batch with_finished() {
+  static const int offsets[] = {0, 0, 3, 3, 5};
+  fauna::Batch b;
+  b.sequences = 4;
+  b.rows = 5;
+  b.offsets = offsets;
+  return b;
+}
+
 }  // namespace test

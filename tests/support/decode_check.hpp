@@ -41,7 +41,8 @@ template <class T> std::vector<float> at_once(T& model, std::vector<int> const& 
   const int n = static_cast<int>(ids.size()), vocab = T::model::vocab;
   std::vector<float> y(ids.size() * static_cast<std::size_t>(vocab));
   model.prepare_inference({.sequences = 1, .length = n});
-  model.logits(fauna::Batch::uniform(1, n, ids.data()), fauna::rows::all, fauna::Matrix<float>(y.data(), n, vocab));
+  model.logits(fauna::Batch::uniform(1, n, ids.data()), fauna::logit_rows::all,
+               fauna::Matrix<float>(y.data(), n, vocab));
   return y;
 }
 /// The same through a cache, `chunk` rows at a time.
@@ -51,7 +52,7 @@ template <class T> std::vector<float> in_chunks(T& model, CacheOf<T>& cache, std
   model.prepare_inference({.sequences = 1, .length = chunk, .context = cache.context()});
   for (int from = 0; from < n; from += chunk) {
     const int rows = std::min(chunk, n - from);
-    model.logits(cache, fauna::Batch::uniform(1, rows, ids.data() + from), fauna::rows::all,
+    model.logits(cache, fauna::Batch::uniform(1, rows, ids.data() + from), fauna::logit_rows::all,
                  fauna::Matrix<float>(y.data() + static_cast<std::ptrdiff_t>(from) * vocab, rows, vocab));
   }
   return y;
@@ -76,7 +77,7 @@ template <class T> std::vector<float> last_rows(T& model, CacheOf<T>& cache, std
   }
   std::vector<float> y(ids.size() * static_cast<std::size_t>(vocab));
   model.prepare_inference({.sequences = n, .length = longest, .context = cache.context()});
-  model.logits(cache, b, fauna::rows::last, fauna::Matrix<float>(y.data(), n, vocab));
+  model.logits(cache, b, fauna::logit_rows::last, fauna::Matrix<float>(y.data(), n, vocab));
   return y;
 }
 

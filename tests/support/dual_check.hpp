@@ -33,7 +33,7 @@ template <class Block> std::size_t weight_count() {
 template <class Block, class S, class St> std::vector<S> flat_state(St& st) {
   std::vector<S> all;
   Block::visit_state(
-      [&all](auto& v) {
+      [&all](fauna::StatePiece, auto& v) {
         for (int r = 0; r < v.rows(); ++r)
           for (int c = 0; c < v.cols(); ++c) all.push_back(v(r, c));
       },
@@ -43,7 +43,7 @@ template <class Block, class S, class St> std::vector<S> flat_state(St& st) {
 template <class Block, class S, class St> void set_state(St& st, std::vector<S> const& all) {
   std::size_t i = 0;
   Block::visit_state(
-      [&](auto& v) {
+      [&](fauna::StatePiece, auto& v) {
         for (int r = 0; r < v.rows(); ++r)
           for (int c = 0; c < v.cols(); ++c) v(r, c) = all[i++];
       },
@@ -168,7 +168,7 @@ struct Variation {
 
 /// One forward and one backward pass in double, from fixed random numbers; states are zeros where none are given.
 template <class Block> struct Backward {
-  std::vector<double> y, dx, gradients, dstate;
+  std::vector<double> y, dx, gradients, dstate, state;
 
   Backward(fauna::Batch const& batch, Variation const& v = {}, std::vector<double> const& entering = {},
            std::vector<double> const& state_probe = {}) {
@@ -197,6 +197,7 @@ template <class Block> struct Backward {
     dx = gathered(wide_dx, in, v.gap);
     gradients = p.gradients;
     dstate = flat_state<Block, double>(p.dstate);
+    state = flat_state<Block, double>(p.state);
   }
 
  private:

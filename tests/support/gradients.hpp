@@ -37,9 +37,31 @@ template <class Block> void check_variations(fauna::Batch const& batch) {
   }
 }
 
+/// Sequences without rows change nothing of the others, and their states stay.
+template <class Block> void check_finished() {
+  static const int offsets[] = {0, 3, 5};
+  fauna::Batch alone = with_finished();
+  alone.sequences = 2;
+  alone.offsets = offsets;
+  const Backward<Block> all(with_finished()), some(alone);
+  CHECK(all.y == some.y);
+  CHECK(all.dx == some.dx);
+  CHECK(all.gradients == some.gradients);
+  // A state that is the same for each sequence leaves the finished ones as it entered.
+  const std::size_t n = state_count<Block>(with_finished());
+  if (n == 0) return;
+  const std::vector<double> halves(n, 0.5);
+  const Backward<Block> left(with_finished(), {}, halves, halves);
+  std::size_t kept = 0, came_back = 0;
+  for (double s : left.state) kept += s == 0.5;
+  for (double s : left.dstate) came_back += s == 0.5;
+  CHECK(kept >= n / 2);
+  CHECK(came_back >= n / 2);
+}
+
 template <class Block> void check() {
   static_assert(fauna::legal<typename Block::fault>());
-  for (const fauna::Batch& b : {plain(2, 5), plain(1, 1), ragged()}) {
+  for (const fauna::Batch& b : {plain(2, 5), plain(1, 1), ragged(), with_finished()}) {
     const auto r = check_gradient<Block>(b);
     CAPTURE(r.dual);
     CAPTURE(r.dot);
@@ -47,6 +69,7 @@ template <class Block> void check() {
     CHECK((r.terms > 0 || b.rows == 1));  // the only weight of one row may be dropped
     check_variations<Block>(b);
   }
+  check_finished<Block>();
 }
 
 }  // namespace test

@@ -80,10 +80,10 @@ template <class T> std::vector<double> outputs(T& model) {
   std::vector<S> all(22 * static_cast<std::size_t>(M::vocab));
   S* at = all.data();
   const auto room = [&](int rows, int cols) { return Matrix<S>(std::exchange(at, at + rows * cols), rows, cols); };
-  model.logits(b, rows::all, room(15, M::vocab));
+  model.logits(b, logit_rows::all, room(15, M::vocab));
   Cache<M, typename T::backend> cache(3, 16);
-  model.logits(cache, b, rows::last, room(3, M::vocab));
-  model.logits(cache, Batch::uniform(3, 1, next), rows::last, room(3, M::vocab));
+  model.logits(cache, b, logit_rows::last, room(3, M::vocab));
+  model.logits(cache, Batch::uniform(3, 1, next), logit_rows::last, room(3, M::vocab));
   model.losses(b, room(15, 1).data());
   return std::vector<double>(all.begin(), all.begin() + (at - all.data()));
 }

@@ -24,31 +24,27 @@ template <int W> struct Scan : fauna::Elementwise<W> {
   template <class S> static constexpr void plan_state(State<S>& s, fauna::Shape const& shape, fauna::Arena& a) {
     s.h = a.take_view<S, fauna::dyn, W>(shape.sequences);
   }
-  template <class F, class... St> static constexpr void visit_state(F&& f, St&... s) { f(s.h...); }
+  template <class F, class... St> static constexpr void visit_state(F&& f, St&... s) { f(fauna::StatePiece{}, s.h...); }
   template <class B> static constexpr void plan_scratch(fauna::Shape const& shape, fauna::Arena& a) {
     fauna::Scope s(a);
     a.take_view<typename B::scalar, fauna::dyn, W>(shape.rows());
   }
 
-  // -2: zero; -1: the entering state; otherwise a row
-  static int previous(fauna::Batch const& b, int q, int r) {
-    const int p = b.parent ? b.parent[r] : r - 1;
-    if (r == b.first(q) || p < b.first(q)) return -1;
-    return b.start(q, r) == r ? -2 : p;
-  }
   template <class C, class Ws, class St, class X, class Y, class Sv>
   static void forward(C const& c, Ws const& w, St& st, X x, Y y, Sv& saved) {
+    using S = typename C::scalar;
     fauna::Batch const& b = *c.batch;
     for (int q = 0; q < b.sequences; ++q)
       for (int i = 0; i < W; ++i) {
-        if (c.keeps()) saved.entering(q, i) = st.h ? st.h(q, i) : typename C::scalar{};
+        const S entering = st.h ? static_cast<S>(st.h(q, i)) : S{};
+        if (c.keeps()) saved.entering(q, i) = entering;
         for (int r = b.first(q); r < b.last(q); ++r) {
-          const int p = previous(b, q, r);
-          const auto before = p >= 0 ? y(p, i) : p == -1 && st.h ? st.h(q, i) : typename C::scalar{};
-          y(r, i) = w.a(0, i) * before + x(r, i);
+          const int p = b.continues(q, r);
+          y(r, i) = w.a(0, i) * (p >= 0 ? y(p, i) : p == b.the_state ? entering : S{}) + x(r, i);
           if (c.keeps()) saved.h(r, i) = y(r, i);
         }
-        if (st.h) st.h(q, i) = y(b.last(q) - 1, i);
+        if (st.h && b.last(q) > b.first(q))
+          st.h(q, i) = static_cast<typename decltype(st.h)::element>(y(b.last(q) - 1, i));
       }
   }
   template <class C, class Ws, class G, class X, class Sv, class DY, class DX, class St>
@@ -59,17 +55,18 @@ template <int W> struct Scan : fauna::Elementwise<W> {
     const auto g = c.scratch().template take_view<S, fauna::dyn, W>(b.rows);
     for (int q = 0; q < b.sequences; ++q)
       for (int i = 0; i < W; ++i) {
+        if (b.last(q) == b.first(q)) continue;  // what leaves is what entered
         for (int r = b.first(q); r < b.last(q); ++r) g(r, i) = dy(r, i);
         S into{};  // the gradient of the entering state
-        if (dst.h) g(b.last(q) - 1, i) += dst.h(q, i);
+        if (dst.h) g(b.last(q) - 1, i) += static_cast<S>(dst.h(q, i));
         for (int r = b.last(q) - 1; r >= b.first(q); --r) {
-          const int p = previous(b, q, r);
+          const int p = b.continues(q, r);
           dx(r, i) = g(r, i);
-          if (p == -2) continue;
+          if (p == b.nothing) continue;
           if (dw.a) dw.a(0, i) += g(r, i) * (p >= 0 ? saved.h(p, i) : saved.entering(q, i));
           (p >= 0 ? g(p, i) : into) += g(r, i) * w.a(0, i);
         }
-        if (dst.h) dst.h(q, i) = into;
+        if (dst.h) dst.h(q, i) = static_cast<typename decltype(dst.h)::element>(into);
       }
   }
 };
@@ -175,11 +172,16 @@ template <int W> struct Balance : fauna::Elementwise<W> {
   }
 };
 
-/// y_r = Σ_k taps_k x_{r-k} column by column, within the rows of a sequence: a causal convolution whose taps [W, 2]
-/// have three dimensions in files, [W, 1, 2], and start as no distribution has them.
+/// y_r = taps_0 x_r + taps_1 x_before, column by column: a causal convolution over the row that r continues, be it the
+/// last one of the call before. The taps [W, 2] have three dimensions in files, [W, 1, 2], and start as no distribution
+/// has them.
 template <int W> struct Taps : fauna::Elementwise<W> {
   static constexpr const char* kind_name = "Taps";
   template <class D> struct Weights { typename D::template storage<fauna::kind::matrix> taps; };
+  template <class S> struct State {
+    fauna::View<S, fauna::dyn, W> x;  // the last row
+  };
+  template <class S> struct Saved { fauna::View<S, fauna::dyn, W> entering; };
   template <class Ws, class F> static constexpr void visit(Ws& w, fauna::Place const& at, F&& f) {
     f(fauna::Tensor{.field = "taps",
                     .rows = W,
@@ -194,39 +196,49 @@ template <int W> struct Taps : fauna::Elementwise<W> {
   static void start(fauna::Filling const& f, float* to) {
     f.each(to, [&f](int r, int c) { return c == 0 ? 1.0 : 0.125 * (r + f.layer); });
   }
+  template <class S> static constexpr void plan(Saved<S>& s, fauna::Shape const& shape, fauna::Arena& a) {
+    s.entering = a.take_view<S, fauna::dyn, W>(shape.sequences);
+  }
+  template <class S> static constexpr void plan_state(State<S>& s, fauna::Shape const& shape, fauna::Arena& a) {
+    s.x = a.take_view<S, fauna::dyn, W>(shape.sequences);
+  }
+  template <class F, class... St> static constexpr void visit_state(F&& f, St&... s) { f(fauna::StatePiece{}, s.x...); }
   template <class C, class Ws, class St, class X, class Y, class Sv>
-  static void forward(C const& c, Ws const& w, St&, X x, Y y, Sv&) {
-    each_row(c, [&](int r, int before) {
-      for (int i = 0; i < W; ++i) {
-        y(r, i) = w.taps(i, 0) * x(r, i);
-        if (before >= 0) y(r, i) += w.taps(i, 1) * x(before, i);
-      }
-    });
-  }
-  template <class C, class Ws, class G, class X, class Sv, class DY, class DX, class St>
-  static void backward(C const& c, Ws const& w, G& dw, X x, Sv&, DY dy, DX dx, St&) {
+  static void forward(C const& c, Ws const& w, St& st, X x, Y y, Sv& saved) {
     using S = typename C::scalar;
-    const auto g = fauna::gradient<S>(dw.taps);
-    for (int r = 0; r < x.rows(); ++r)
-      for (int i = 0; i < W; ++i) dx(r, i) = w.taps(i, 0) * dy(r, i);
-    each_row(c, [&](int r, int before) {
-      for (int i = 0; i < W; ++i) {
-        if (g) g(i, 0) += dy(r, i) * x(r, i);
-        if (before < 0) continue;
-        dx(before, i) += w.taps(i, 1) * dy(r, i);
-        if (g) g(i, 1) += dy(r, i) * x(before, i);
-      }
-    });
-  }
-
- private:
-  /// f(row, the row that it continues or -1)
-  template <class C, class F> static void each_row(C const& c, F&& f) {
     fauna::Batch const& b = *c.batch;
     for (int q = 0; q < b.sequences; ++q)
-      for (int r = b.first(q); r < b.last(q); ++r) {
-        const int before = b.parent ? b.parent[r] : r - 1;
-        f(r, b.start(q, r) == r || before < b.first(q) ? -1 : before);
+      for (int i = 0; i < W; ++i) {
+        const S entering = st.x ? static_cast<S>(st.x(q, i)) : S{};
+        if (c.keeps()) saved.entering(q, i) = entering;
+        for (int r = b.first(q); r < b.last(q); ++r) {
+          const int p = b.ancestor(q, r, 1);
+          y(r, i) = w.taps(i, 0) * x(r, i) + w.taps(i, 1) * (p >= 0 ? x(p, i) : p == b.the_state ? entering : S{});
+        }
+        if (st.x && b.last(q) > b.first(q))
+          st.x(q, i) = static_cast<typename decltype(st.x)::element>(x(b.last(q) - 1, i));
+      }
+  }
+  template <class C, class Ws, class G, class X, class Sv, class DY, class DX, class St>
+  static void backward(C const& c, Ws const& w, G& dw, X x, Sv& saved, DY dy, DX dx, St& dst) {
+    using S = typename C::scalar;
+    using Element = typename decltype(dst.x)::element;
+    fauna::Batch const& b = *c.batch;
+    const auto g = fauna::gradient<S>(dw.taps);
+    for (int q = 0; q < b.sequences; ++q)
+      for (int i = 0; i < W; ++i) {
+        if (b.last(q) == b.first(q)) continue;
+        for (int r = b.first(q); r < b.last(q); ++r) dx(r, i) = w.taps(i, 0) * dy(r, i);
+        if (dst.x) dx(b.last(q) - 1, i) += static_cast<S>(dst.x(q, i));
+        S into{};
+        for (int r = b.first(q); r < b.last(q); ++r) {
+          const int p = b.ancestor(q, r, 1);
+          if (g) g(i, 0) += dy(r, i) * x(r, i);
+          if (p == b.nothing) continue;
+          (p >= 0 ? dx(p, i) : into) += w.taps(i, 1) * dy(r, i);
+          if (g) g(i, 1) += dy(r, i) * (p >= 0 ? x(p, i) : saved.entering(q, i));
+        }
+        if (dst.x) dst.x(q, i) = static_cast<Element>(into);
       }
   }
 };

@@ -24,7 +24,7 @@ TEST_SUITE("capture") {
     // The final norm's output is what the head reads: the same numbers as in inference.
     Capture<double> inference("transformer.ln_f");
     std::vector<double> logits(4 * 5);
-    m.logits(b, rows::all, Matrix<double>(logits.data(), 4, 5), inference.tap());
+    m.logits(b, logit_rows::all, Matrix<double>(logits.data(), 4, 5), inference.tap());
     CHECK(inference.activation("transformer.ln_f").data == seen.activation("transformer.ln_f").data);
     double z = 0;
     const auto h = inference.activation("transformer.ln_f").view();

@@ -92,7 +92,7 @@ TEST_SUITE("trained") {
     std::vector<float> y(8 * T * V), losses(8 * T);
     const auto infers = [&](Model& m, int) {
       m.prepare_inference({.sequences = 1, .length = 2});
-      m.logits(Batch::uniform(1, 2, text.tokens.data()), rows::last, Matrix<float>(y.data(), 1, V));
+      m.logits(Batch::uniform(1, 2, text.tokens.data()), logit_rows::last, Matrix<float>(y.data(), 1, V));
     };
     const auto evaluates = [&](Model& m, int) { m.losses(text.batch(8), losses.data()); };
     CHECK(run(infers) == want);

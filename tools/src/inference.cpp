@@ -55,7 +55,7 @@ std::vector<float> logits_of(Loaded& model, std::vector<int> const& ids, int chu
   std::vector<float> y(ids.size() * vocab);
   for (int from = 0; from < n; from += chunk) {
     const int rows = std::min(chunk, n - from);
-    model.logits(cache, fauna::Batch::uniform(1, rows, ids.data() + from), fauna::rows::all,
+    model.logits(cache, fauna::Batch::uniform(1, rows, ids.data() + from), fauna::logit_rows::all,
                  fauna::Matrix<float>(y.data() + static_cast<std::ptrdiff_t>(from) * vocab, rows, vocab));
   }
   return y;

@@ -38,8 +38,8 @@ struct AttentionCore : Leaf<(NHeads + 2 * KvHeads) * HeadSize, NHeads * HeadSize
     s.v = a.take_view<S, dyn, HeadSize>(shape.sequences * KvHeads * shape.context);
   }
   template <class F, class... St> static constexpr void visit_state(F&& f, St&... s) {
-    f(s.k...);
-    f(s.v...);
+    f(StatePiece{.rows = KvHeads, .grows = true}, s.k...);
+    f(StatePiece{.rows = KvHeads, .grows = true}, s.v...);
   }
   template <class B> static constexpr void plan_scratch(Shape const& s, Arena& a) {
     plan_workspace(attention<B>::template workspace<HeadSize>(s.sequences, s.longest(), how(Key{}), s.threads), a);

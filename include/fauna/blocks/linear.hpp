@@ -23,6 +23,7 @@ template <int In, int Out, bool Bias = true, Init Start = normal(0.02F)> struct 
   static constexpr double flops(double) { return 2.0 * In * Out; }
   template <class B> static constexpr void plan_scratch(Shape const& s, Arena& a) {
     plan_workspace(gemm<B>::workspace(s.rows(), Out, In, s.threads), a);
+    if (!s.backward) return;
     plan_workspace(gemm<B>::workspace(s.rows(), In, Out, s.threads), a);
     plan_workspace(gemm<B>::workspace(Out, In, s.rows(), s.threads), a);
   }

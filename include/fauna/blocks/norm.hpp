@@ -31,7 +31,7 @@ template <int Width, bool Bias = true, Epsilon E = Epsilon{}> struct LayerNorm :
     s.rstd = a.take_view<S, dyn, 1>(shape.rows());
   }
   template <class B> static constexpr void plan_scratch(Shape const& s, Arena& a) {
-    plan_workspace(layer_norm<B>::workspace(s.rows(), Width, s.threads), a);
+    if (s.backward) plan_workspace(layer_norm<B>::workspace(s.rows(), Width, s.threads), a);
   }
   template <class C> using X = typename Elementwise<Width>::template X<C>;
   template <class C> using Y = typename Elementwise<Width>::template Y<C>;
@@ -71,7 +71,7 @@ template <int Width, Epsilon E = Epsilon{}, int Offset = 0> struct RmsNorm : Ele
     s.rstd = a.take_view<S, dyn, 1>(shape.rows());
   }
   template <class B> static constexpr void plan_scratch(Shape const& s, Arena& a) {
-    plan_workspace(rms_norm<B>::workspace(s.rows(), Width, s.threads), a);
+    if (s.backward) plan_workspace(rms_norm<B>::workspace(s.rows(), Width, s.threads), a);
   }
   template <class C> using X = typename Elementwise<Width>::template X<C>;
   template <class C> using Y = typename Elementwise<Width>::template Y<C>;

@@ -58,7 +58,8 @@ template <class... Bs> struct Branches {
   template <class B> static constexpr void plan_gradients(Shape const& shape, Arena& a) {
     each_index<count>([&](auto i) {
       Scope s(a);
-      if constexpr (!Child<i>::adds_dx) a.take_view<typename B::scalar, dyn, in>(shape.rows());
+      if constexpr (!Child<i>::adds_dx)
+        if (shape.backward) a.take_view<typename B::scalar, dyn, in>(shape.rows());
       Child<i>::template plan_scratch<B>(shape, a);
     });
   }

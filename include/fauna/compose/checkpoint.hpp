@@ -26,9 +26,11 @@ template <class B> struct Checkpoint : B {
   template <class Bk> static constexpr void plan_scratch(Shape const& shape, Arena& a) {
     using S = typename Bk::scalar;
     Scope s(a);
-    typename B::template Saved<S> inner{};
-    B::plan(inner, shape, a);
-    a.take_view<S, dyn, B::out>(shape.rows());
+    if (shape.backward) {
+      typename B::template Saved<S> inner{};
+      B::plan(inner, shape, a);
+      a.take_view<S, dyn, B::out>(shape.rows());
+    }
     B::template plan_scratch<Bk>(shape, a);
   }
 
@@ -37,7 +39,7 @@ template <class B> struct Checkpoint : B {
     if (c.keeps()) {
       saved.entering = saved.room;
       B::visit_state(
-          [&](auto& kept, auto& now) {
+          [&](StatePiece, auto& kept, auto& now) {
             if (now) add<typename C::backend_type>::run(c.backend, now, {}, kept);
             else kept = {};
           },

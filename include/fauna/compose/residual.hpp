@@ -39,7 +39,7 @@ template <class B> struct Residual {
   template <class F, class... St> static constexpr void visit_state(F&& f, St&... s) { B::visit_state(f, s...); }
   template <class Bk> static constexpr void plan_scratch(Shape const& shape, Arena& a) {
     Scope s(a);
-    if constexpr (!B::adds_y || !B::adds_dx) a.take_view<typename Bk::scalar, dyn, in>(shape.rows());
+    if (!B::adds_y || (!B::adds_dx && shape.backward)) a.take_view<typename Bk::scalar, dyn, in>(shape.rows());
     B::template plan_scratch<Bk>(shape, a);
   }
 

@@ -70,6 +70,7 @@ template <class... Bs> struct Seq {
         Child<i>::template plan_scratch<B>(shape, a);
       });
     }
+    if (!shape.backward) return;
     Scope backward(a);
     each_index<count>([&](auto k) {
       constexpr std::size_t i = count - 1 - k;

@@ -67,13 +67,16 @@ template <int First, int Rounds, class... Ls> struct Stack {
     View<S, dyn, widest> turn[2];
     if (!c.keeps())
       for (auto& t : turn) t = c.scratch().template take_view<S, dyn, widest>(x.rows());
+    const Range run(c);
+    const int last = flat(run.to - 1, pattern - 1);
     Matrix<const S> from = x;
-    for (int r = 0; r < Rounds; ++r)
+    for (int r = run.from; r < run.to; ++r) {
+      run.announce(r, false, true);
       each_index<pattern>([&](auto i) {
         const int l = flat(r, i);
         const View<const S, dyn, Layer<i>::in> in_view(from.data(), x.rows(), Layer<i>::in, from.stride());
         View<S, dyn, Layer<i>::out> out_view;
-        if (layers == 1 || l == First + layers - 1)  // the first half spares GCC 12 a false -Warray-bounds
+        if (layers == 1 || l == last)  // the first half spares GCC 12 a false -Warray-bounds
           out_view = View<S, dyn, Layer<i>::out>(y.data(), y.rows(), Layer<i>::out, y.stride());
         else if (c.keeps()) out_view = at<i>(saved.round[r].y);
         else out_view = View<S, dyn, Layer<i>::out>(turn[l & 1].data(), x.rows());
@@ -81,6 +84,8 @@ template <int First, int Rounds, class... Ls> struct Stack {
                           at<i>(saved.round[r].layer));
         from = out_view;
       });
+      run.announce(r, false, false);
+    }
   }
 
   template <class C, class W, class G, class Sv, class St>
@@ -89,16 +94,18 @@ template <int First, int Rounds, class... Ls> struct Stack {
     Scope scope(c.scratch());
     View<S, dyn, widest> turn[2];
     for (auto& t : turn) t = c.scratch().template take_view<S, dyn, widest>(x.rows());
+    const Range run(c);
     Matrix<const S> gradient = dy;
-    for (int r = Rounds - 1; r >= 0; --r)
+    for (int r = run.to - 1; r >= run.from; --r) {
+      run.announce(r, true, true);
       each_index<pattern>([&](auto k) {
         constexpr std::size_t i = pattern - 1 - k;
         const int l = flat(r, i);
         Matrix<const S> input = x;
         if constexpr (i > 0) input = at<i - 1>(saved.round[r].y);
-        else if (r > 0) input = at<pattern - 1>(saved.round[r - 1].y);
+        else if (r > run.from) input = at<pattern - 1>(saved.round[r - 1].y);
         Matrix<S> out_gradient = dx;
-        if (l != First) out_gradient = Matrix<S>(turn[l & 1].data(), x.rows(), Layer<i>::in);
+        if (l != flat(run.from, 0)) out_gradient = Matrix<S>(turn[l & 1].data(), x.rows(), Layer<i>::in);
         Layer<i>::backward(
             inside(c, l), at<i>(w.round[r]), at<i>(dw.round[r]),
             View<const S, dyn, Layer<i>::in>(input.data(), x.rows(), Layer<i>::in, input.stride()),
@@ -108,6 +115,8 @@ template <int First, int Rounds, class... Ls> struct Stack {
             at<i>(dstate.round[r]));
         gradient = out_gradient;
       });
+      run.announce(r, true, false);
+    }
   }
 
  private:
@@ -117,8 +126,25 @@ template <int First, int Rounds, class... Ls> struct Stack {
     return w;
   }();
   static constexpr int flat(int round, std::size_t slot) { return First + round * pattern + static_cast<int>(slot); }
+  /// The rounds that a call runs.
+  struct Range {
+    int from = 0, to = Rounds;
+    fauna::Rounds const* how = nullptr;
+    template <class C> explicit Range(C const& c) : how(c.rounds) {
+      if (how == nullptr) return;
+      from = how->from;
+      if (how->to >= 0) to = how->to;
+      if (from < 0 || from >= to || to > Rounds)
+        fail(c.path.str(), "rounds " + std::to_string(from) + " to " + std::to_string(to),
+             "at least one of the " + std::to_string(Rounds) + " that there are");
+    }
+    void announce(int round, bool backward, bool before) const {
+      if (how != nullptr && how->announce != nullptr) how->announce(how->user, round, backward, before);
+    }
+  };
   template <class C> static constexpr C inside(C const& c, int layer) {
     C l = c.child(static_cast<std::size_t>(layer)).overwriting();
+    l.rounds = nullptr;
     l.path = Path{&c.path, nullptr, layer};
     l.layer = layer;
     return l;

@@ -6,7 +6,7 @@
 namespace fauna::inline v0 {
 
 /// Which rows of a batch logits are wanted of: all of them, the last of each sequence, or none (only states move on).
-enum class rows : int { all, last, none };
+enum class logit_rows : int { all, last, none };
 
 struct Batch {
   int sequences = 1;
@@ -41,11 +41,24 @@ struct Batch {
   constexpr int start(int sequence, int row) const {
     return document_start && document_start[row] > first(sequence) ? document_start[row] : first(sequence);
   }
+  /// What a row continues: a row of this call, or one of these two.
+  static constexpr int nothing = -1;    ///< a document begins here
+  static constexpr int the_state = -2;  ///< the sequence as it was before this call
+  constexpr int continues(int sequence, int row) const {
+    const int from = start(sequence, row), before = parent ? parent[row] : row - 1;
+    if (from == row && from > first(sequence)) return nothing;
+    return before < first(sequence) ? the_state : before;
+  }
+  /// The row `steps` before: a row of this call, nothing, or the_state - j: j rows before the last one of the state.
+  constexpr int ancestor(int sequence, int row, int steps) const {
+    for (; steps > 0 && row >= 0; --steps) row = continues(sequence, row);
+    return row == nothing ? nothing : row - steps;
+  }
   /// May row r of a sequence see row k of the same sequence? Causality, documents and the tree in one question.
   constexpr bool sees(int sequence, int r, int k) const {
     if (k > r || k < start(sequence, r)) return false;
     if (parent == nullptr) return true;
-    while (r > k) r = parent[r];
+    while (r > k) r = continues(sequence, r);
     return r == k;
   }
   /// May row r see what the state held before this call? A document that starts inside the batch may not.

@@ -13,6 +13,13 @@
 
 namespace fauna::inline v0 {
 
+/// What a part of a state holds for each sequence: so many rows; or, where it grows with the context, so many for each
+/// of the context's places: [sequence][rows][place].
+struct StatePiece {
+  int rows = 1;
+  bool grows = false;
+};
+
 template <int In, int Out> struct Leaf {
   static constexpr int in = In, out = Out;
   using fault = void;
@@ -32,7 +39,7 @@ template <int In, int Out> struct Leaf {
   template <class W, class F> static constexpr void visit(W&, Place const&, F&&) {}
   template <class S> static constexpr void plan(Saved<S>&, Shape const&, Arena&) {}
   template <class S> static constexpr void plan_state(State<S>&, Shape const&, Arena&) {}
-  /// f(view of each state given), for copying, saving and clearing states.
+  /// f(StatePiece, view of each state given), for copying, saving and clearing states.
   template <class F, class... St> static constexpr void visit_state(F&&, St&...) {}
   /// Takes from the arena what forward and backward take from scratch, and gives it back.
   template <class B> static constexpr void plan_scratch(Shape const&, Arena&) {}

@@ -22,6 +22,7 @@ struct Shape {
   int threads = 1;
   int total = 0;    ///< rows in all when sequences are ragged; 0: sequences x length
   int context = 0;  ///< rows of a sequence that a state must hold when it grows with them; 0: such a state is not kept
+  bool backward = true;  ///< is there a backward pass?
   constexpr int rows() const { return total > 0 ? total : sequences * length; }
   /// Rows of the longest sequence, with those in its state.
   constexpr int longest() const { return context > length ? context : length; }
@@ -40,6 +41,15 @@ template <class S> struct Into {
 /// Sees every labelled block's output (forward) and the gradient of that output (backward).
 template <class S> struct Tap {
   void (*see)(void* user, Path const& name, bool gradient, Matrix<const S> values) = nullptr;
+  void* user = nullptr;
+};
+
+/// Which rounds of the outermost Stack a call runs, and who hears of each: for early exits, stages of a pipeline,
+/// weights that are gathered just in time. Activations that only the rounds left out would keep are not touched.
+struct Rounds {
+  int from = 0, to = -1;  ///< [from, to); to -1: up to the last
+  /// Called before and after each round, forward and backward.
+  void (*announce)(void* user, int round, bool backward, bool before) = nullptr;
   void* user = nullptr;
 };
 
@@ -73,6 +83,7 @@ template <class B> struct CallState {
   Batch const* batch = nullptr;
   SideLosses<scalar>* side = nullptr;  ///< null: side losses are left out
   Tap<scalar> const* tap = nullptr;
+  Rounds const* rounds = nullptr;  ///< null: all
   Path path{};
   Key key{};
   int layer = 0;

@@ -2,6 +2,7 @@
 // `fault` (core/fault.hpp). `Backend` stands in core/backend.hpp.
 #pragma once
 #include <concepts>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,10 +46,19 @@ concept Trainable = Block<B> &&
 template <class B>
 concept Stateful = Block<B> &&(state_bytes<B>(Shape{.context = 1}) > 0);
 
-/// A block whose state does not grow with the context: recurrent mixers, and blocks without any state.
+/// A block or model whose state does not grow with the context: recurrent mixers, and blocks without any state.
 template <class B>
-concept ConstantState = Block<B> &&
-    (state_bytes<B>(Shape{.length = 1, .context = 1}) == state_bytes<B>(Shape{.length = 4096, .context = 4096}));
+concept ConstantState = requires {
+  typename B::template State<float>;
+}
+&&(state_bytes<B>(Shape{.length = 1, .context = 1}) == state_bytes<B>(Shape{.length = 4096, .context = 4096}));
+
+/// The most rows of a sequence that a model was made for: its table of positions, or what its config says.
+inline constexpr int unbounded = std::numeric_limits<int>::max();
+template <class M> inline constexpr int context_of = unbounded;
+template <class M>
+requires requires { M::config.context; }
+inline constexpr int context_of<M> = M::config.context;
 
 /// A language model: knows its vocabulary and turns tokens to a loss and to logits.
 template <class M>

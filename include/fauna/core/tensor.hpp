@@ -97,17 +97,4 @@ struct Tensor {
   }
 };
 
-/// Initial values of rows [from, to) of a tensor, by its name and the seed.
-inline void fill(Tensor const& t, std::uint64_t seed, int from, int to, float* values) {
-  const Filling f{.key = Key{seed, 0}.child(text_hash(t.name())),
-                  .rows = t.rows,
-                  .cols = t.cols,
-                  .from = from,
-                  .to = to,
-                  .layer = t.at.layer,
-                  .layers = t.at.layers};
-  if (t.draw_rows != nullptr) t.draw_rows(f, values);
-  else fill(t.init, f, values);
-}
-
 }  // namespace fauna::inline v0

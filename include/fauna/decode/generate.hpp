@@ -48,12 +48,10 @@ struct Sequence {
   int pending() const { return static_cast<int>(ids.size() - from) - read; }
 };
 
-template <class M> int context_of(GenerateOptions const& o) {
-  int most = o.context;
-  if constexpr (requires { M::config.context; })
-    if (most == 0 || most > M::config.context) most = M::config.context;
-  if (most < 1) fail("generate", "a context of " + std::to_string(most), "at least 1");
-  return most;
+/// Rows of a sequence at most.
+template <class M> int longest(GenerateOptions const& o) {
+  if (o.context < 0) fail("generate", "a context of " + std::to_string(o.context), "at least 1, or 0 for the model's");
+  return o.context == 0 || o.context > context_of<M> ? context_of<M> : o.context;
 }
 
 template <class M> void check(std::vector<std::vector<int>> const& prompts, GenerateOptions const& o, int context) {
@@ -98,7 +96,7 @@ std::vector<std::vector<int>> generate_batch(T& model, std::vector<std::vector<i
                                              GenerateOptions const& o, F&& see) {
   using M = typename T::model;
   using generate_detail::Sequence;
-  const int context = generate_detail::context_of<M>(o), n = static_cast<int>(prompts.size());
+  const int context = generate_detail::longest<M>(o), n = static_cast<int>(prompts.size());
   generate_detail::check<M>(prompts, o, context);
   const int chunk = o.chunk < context ? o.chunk : context;
   model.prepare_inference({.sequences = n, .length = chunk, .context = context});
@@ -140,7 +138,8 @@ std::vector<std::vector<int>> generate_batch(T& model, std::vector<std::vector<i
     batch.tokens = tokens.data();
     if (tokens.size() == all.size() && draws && generate_detail::one_each(offsets))
       batch = Batch::uniform(n, 1, tokens.data());
-    model.logits(cache, batch, draws ? rows::last : rows::none, Matrix<float>(logits.data(), draws ? n : 0, M::vocab));
+    model.logits(cache, batch, draws ? logit_rows::last : logit_rows::none,
+                 Matrix<float>(logits.data(), draws ? n : 0, M::vocab));
     for (int q = 0; q < n; ++q) {
       auto& s = all[static_cast<std::size_t>(q)];
       const int rows = offsets[static_cast<std::size_t>(q) + 1] - offsets[static_cast<std::size_t>(q)];

@@ -41,14 +41,15 @@ template <LanguageModel M, Backend B, class D = Packed<B>> class Loaded {
   /// Plans and allocates for batches of this shape. Called again, only a larger shape allocates.
   void prepare_inference(Shape shape) {
     shape.threads = threads_;
+    shape.backward = false;
     scratch_.grow(scratch_bytes<M, B>(shape));
   }
 
   /// logits of every row or of the last of each sequence (see Lm::logits), without and with a cache.
-  void logits(Batch const& batch, rows which, Matrix<scalar> y) {
+  void logits(Batch const& batch, logit_rows which, Matrix<scalar> y) {
     scratch_.to_host(y, [&](Matrix<scalar> z) { M::logits(call(batch), weights_, no_state_, which, z); });
   }
-  template <class K> void logits(K& cache, Batch batch, rows which, Matrix<scalar> y) {
+  template <class K> void logits(K& cache, Batch batch, logit_rows which, Matrix<scalar> y) {
     batch.past = cache.lengths();
     scratch_.to_host(y, [&](Matrix<scalar> z) { M::logits(call(batch), weights_, cache.state(), which, z); });
     cache.advance(batch);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <fauna/core/tensor.hpp>
+#include <fauna/core/view.hpp>
 #include <fauna/io/safetensors.hpp>
 
 namespace fauna::inline v0 {

@@ -86,7 +86,7 @@ template <class B, class V>
 void fill_from(B const& b, Tensor const& t, std::vector<Piece> const& pieces,
                std::vector<const SafeTensor*> const& found, V& v) {
   using S = std::conditional_t<std::is_same_v<V, Matrix<double>>, double, float>;
-  const auto as = [&](auto* rows) { return Matrix(rows, t.rows, t.cols); };
+  const auto as = [&](auto* rows) { return Matrix<std::remove_pointer_t<decltype(rows)>>(rows, t.rows, t.cols); };
   if (pieces.size() == 1 && in_order(t, pieces[0])) {
     SafeTensor const& from = *found[0];
     const auto address = reinterpret_cast<std::uintptr_t>(from.data);

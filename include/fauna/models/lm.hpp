@@ -5,6 +5,8 @@
 //   hᵏ_r = Mtpₖ([hᵏ⁻¹_r ; Embed(t_{r+k})])        lossₖ = mean over r of CE(Head(hᵏ_r), t_{r+k+1})
 //   loss = loss₀ + Σₖ weightₖ lossₖ + side losses
 #pragma once
+#include <new>
+
 #include <fauna/blocks/dropout.hpp>
 #include <fauna/blocks/head.hpp>
 #include <fauna/compose/seq.hpp>
@@ -103,6 +105,10 @@ template <class Embed, class Trunk, class Head, class... Mtps> struct Lm {
     a.take_view<S, dyn, width>(shape.rows());
     a.take_view<S, dyn, width>(shape.rows());
     a.take_view<S, dyn, width>(shape.sequences);
+    if (!shape.backward) {
+      a.take<typename Embed::template Saved<S>>(1);
+      a.take<typename Trunk::template Saved<S>>(1);
+    }
     a.take_view<S, dyn, 2 * width>(depths > 0 ? shape.rows() : 0);
     for (int i = 0; i < 2; ++i) a.take_view<int, dyn, 1>(depths > 0 ? shape.rows() : 0);  // Shifted
     Embed::template plan_scratch<B>(shape, a);
@@ -175,50 +181,66 @@ template <class Embed, class Trunk, class Head, class... Mtps> struct Lm {
   /// Evaluation: losses [rows] in nats, 0 where ignored.
   template <class C, class W, class St>
   static void losses(C const& call, W const& w, St& state, typename C::scalar* losses) {
-    infer(call, w, state, [&](auto const& c, auto h) { Head::loss(c.child(2), w.head, h, c.batch->targets, losses); });
+    Scope s(call.scratch());
+    const auto h = hidden(call, w, state);
+    with_head(call, w, [&](auto const& c) { Head::loss(c, w.head, h, c.batch->targets, losses); });
   }
   /// Inference: y holds logits [rows, vocab] of every row, [sequences, vocab] of the last row of each sequence (any
   /// values for one without rows), or nothing.
   template <class C, class W, class St>
-  static void logits(C const& call, W const& w, St& state, rows which, Matrix<typename C::scalar> y) {
-    const int wanted = which == rows::all ? call.rows() : which == rows::last ? call.batch->sequences : 0;
-    if (which != rows::none && (y.rows() != wanted || y.cols() != vocab))
+  static void logits(C const& call, W const& w, St& state, logit_rows which, Matrix<typename C::scalar> y) {
+    Batch const& b = *call.batch;
+    const int wanted = which == logit_rows::all ? b.rows : which == logit_rows::last ? b.sequences : 0;
+    if (which != logit_rows::none && (y.rows() != wanted || y.cols() != vocab))
       fail("logits", "room for [" + std::to_string(y.rows()) + ", " + std::to_string(y.cols()) + "]",
            '[' + std::to_string(wanted) + ", " + std::to_string(vocab) + ']',
-           which == rows::all ? "a row of the batch each" : "the last row of each sequence");
-    infer(call, w, state, [&](auto const& c, auto h) {
-      Batch const& b = *c.batch;
-      const bool one_each = b.offsets == nullptr && b.length == 1;
-      if (which == rows::none) return;
-      if (which == rows::all || one_each) {
-        Head::logits(c.child(2), w.head, h, y);
-      } else {  // the rows side by side, so that the head's weights are read once
-        Scope s(c.scratch());
-        const auto last = c.scratch().template take_view<typename C::scalar, dyn, width>(b.sequences);
-        for (int q = 0; q < b.sequences; ++q)
-          add<typename C::backend_type>::run(c.backend, h.middle_rows(b.last(q) > b.first(q) ? b.last(q) - 1 : 0, 1),
-                                             {}, last.middle_rows(q, 1));
-        Head::logits(c.child(2), w.head, as_const(last), y);
-      }
-    });
+           which == logit_rows::all ? "a row of the batch each" : "the last row of each sequence");
+    Scope s(call.scratch());
+    const auto h = hidden(call, w, state);
+    if (which == logit_rows::none) return;
+    if (which == logit_rows::all || (b.offsets == nullptr && b.length == 1)) return head_logits(call, w, h, y);
+    // The rows side by side, so that the head's weights are read once.
+    const auto last = call.scratch().template take_view<typename C::scalar, dyn, width>(b.sequences);
+    if (b.rows == 0) return;
+    for (int q = 0; q < b.sequences; ++q)
+      add<typename C::backend_type>::run(call.backend, h.middle_rows(b.last(q) > b.first(q) ? b.last(q) - 1 : 0, 1), {},
+                                         last.middle_rows(q, 1));
+    head_logits(call, w, as_const(last), y);
+  }
+  /// What the trunk gives for the rows of a call, in scratch: for who wants rows of it only, or other heads.
+  template <class C, class W, class St>
+  static View<const typename C::scalar, dyn, width> hidden(C const& call, W const& w, St& state) {
+    using S = typename C::scalar;
+    const auto h = call.scratch().template take_view<S, dyn, width>(call.rows());
+    Scope s(call.scratch());
+    Scope host(call.host_scratch());
+    auto const frame = call.template frame<"embedding">(w.embed, static_cast<None*>(nullptr));
+    auto const c = call.with(frame);
+    const auto x = c.scratch().template take_view<S, dyn, width>(c.rows());
+    // Nothing is kept, but what could be has a place: for many layers and experts too large for a stack.
+    auto& embed =
+        *::new (c.host_scratch().template take<typename Embed::template Saved<S>>(1)) typename Embed::template Saved<S>;
+    auto& trunk =
+        *::new (c.host_scratch().template take<typename Trunk::template Saved<S>>(1)) typename Trunk::template Saved<S>;
+    None none;
+    Embed::forward(c.child(0), w.embed, none, tokens(*c.batch), x, embed);
+    Trunk::forward(c.child(1), w.trunk, state.trunk, as_const(x), h, trunk);
+    return as_const(h);
+  }
+  /// logits [h.rows, vocab] of rows that `hidden` gave.
+  template <class C, class W>
+  static void head_logits(C const& call, W const& w, View<const typename C::scalar, dyn, width> h,
+                          Matrix<typename C::scalar> y) {
+    with_head(call, w, [&](auto const& c) { Head::logits(c, w.head, h, y); });
   }
 
  private:
   static constexpr View<const int, dyn, 1> tokens(Batch const& b) { return View<const int, dyn, 1>(b.tokens, b.rows); }
 
-  template <class C, class W, class St, class F> static void infer(C const& call, W const& w, St& state, F&& f) {
-    using S = typename C::scalar;
+  /// f(the head's call), with the embedding in scope.
+  template <class C, class W, class F> static void with_head(C const& call, W const& w, F&& f) {
     auto const frame = call.template frame<"embedding">(w.embed, static_cast<None*>(nullptr));
-    auto const c = call.with(frame);
-    Scope s(c.scratch());
-    const auto x = c.scratch().template take_view<S, dyn, width>(c.rows()),
-               h = c.scratch().template take_view<S, dyn, width>(c.rows());
-    typename Embed::template Saved<S> embed;
-    typename Trunk::template Saved<S> trunk;
-    None none;
-    Embed::forward(c.child(0), w.embed, none, tokens(*c.batch), x, embed);
-    Trunk::forward(c.child(1), w.trunk, state.trunk, as_const(x), h, trunk);
-    f(c, as_const(h));
+    f(call.with(frame).child(2));
   }
 
   /// Mean loss over the counted rows; dh and dw receive its gradient times weight times call.loss_scale.

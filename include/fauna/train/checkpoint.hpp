@@ -11,7 +11,6 @@
 // file grows under another name and takes its own by rename (io/file.hpp), so a crash while saving leaves the
 // checkpoint before it.
 #pragma once
-#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <limits>
@@ -275,15 +274,13 @@ template <class T> CheckpointHead load_checkpoint(std::string const& path, T& mo
     }
   });
   model.set_steps(head.optimizer_steps);
-  std::vector<std::string_view> frozen;
-  for (std::string_view left = head.frozen; !left.empty();) {
-    const std::size_t end = left.find('\n');
-    frozen.push_back(left.substr(0, end));
-    left.remove_prefix(end == left.npos ? left.size() : end + 1);
-  }
-  std::sort(frozen.begin(), frozen.end());
+  // The names stand in the order of the model's tensors.
+  std::string_view frozen = head.frozen;
   model.train_only([&frozen](Parameter const& p) {
-    return !std::binary_search(frozen.begin(), frozen.end(), std::string_view(p.name));
+    const std::size_t end = frozen.find('\n');
+    if (frozen.substr(0, end) != p.name) return true;
+    frozen.remove_prefix(end == frozen.npos ? frozen.size() : end + 1);
+    return false;
   });
   return head;
 }

@@ -13,7 +13,7 @@ namespace fauna::inline v0 {
 struct TrainOptions {
   long steps = 2000;     ///< nanoGPT's max_iters. Updates 0 to `steps` are made: one more than this number
   int batch = 12;        ///< sequences of a batch
-  int context = 0;       ///< tokens of a sequence; 0: the model's context
+  int context = 0;       ///< tokens of a sequence; 0: the model's context, where it has one
   int accumulation = 1;  ///< batches whose gradients make one update
   AdamWOptions adamw{};
   std::vector<SideWeight> side_weights{};  ///< of side losses by name, in place of those that their blocks propose

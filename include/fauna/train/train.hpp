@@ -29,7 +29,7 @@ template <class T> class Trainer {
   /// Checks the options against model and text, and allocates all that a step needs. `alphabet` is kept in
   /// checkpoints. A run that resumes continues its checkpoint's; the model's weights are then replaced.
   Trainer(T& model, Split text, TrainOptions const& o, std::string alphabet = {})
-      : model_(model), text_(text), o_(o), context_(context_of(o)), memory_(o.batch, context_) {
+      : model_(model), text_(text), o_(o), context_(length_of(o)), memory_(o.batch, context_) {
     if (o_.batch < 1 || o_.accumulation < 1)
       fail("train", "batch " + std::to_string(o_.batch) + ", accumulation " + std::to_string(o_.accumulation),
            "at least 1 of each");
@@ -116,14 +116,13 @@ template <class T> class Trainer {
   void save(std::string const& path) const { save_checkpoint(path, model_, head_); }
 
  private:
-  static int context_of(TrainOptions const& o) {
-    if constexpr (requires { T::model::config.context; }) {
-      const int most = T::model::config.context;
-      if (o.context > most)
-        fail("train", "a context of " + std::to_string(o.context), "at most the model's " + std::to_string(most));
-      if (o.context == 0) return most;
-    }
-    if (o.context < 1) fail("train", "a context of " + std::to_string(o.context), "at least 1");
+  static int length_of(TrainOptions const& o) {
+    constexpr int most = context_of<typename T::model>;
+    if (o.context == 0 && most != unbounded) return most;
+    if (o.context < 1 || o.context > most)
+      fail("train", "a context of " + std::to_string(o.context),
+           most == unbounded ? "at least 1: the model has none of its own"
+                             : "at most the model's " + std::to_string(most));
     return o.context;
   }
   Schedule usual_schedule() const {

@@ -6,6 +6,7 @@
 
 #include <fauna/backend/memory.hpp>
 #include <fauna/core/concepts.hpp>
+#include <fauna/core/fill.hpp>
 #include <fauna/core/ledger.hpp>
 #include <fauna/ops/adamw/op.hpp>
 #include <fauna/ops/add/op.hpp>
@@ -141,29 +142,34 @@ template <LanguageModel M, Backend B> class Trained {
     grow(saved_region_, saved_bytes<M, scalar>(shape));
     Arena a = saved_region_.arena();
     M::plan(saved_, shape, a);
-    prepare_inference(shape);
+    const std::size_t step = scratch_bytes<M, B>(shape),
+                      norm = clip<B>::workspace(segments_.data(), static_cast<int>(segments_.size()));
+    scratch_.grow(step > norm ? step : norm);
     planned_ = plan<M, B>(shape);
   }
-  /// Plans and allocates for inference on batches of this shape.
+  /// Plans and allocates for inference on batches of this shape. What is prepared for training stays as it is.
   void prepare_inference(Shape shape) {
     shape.threads = threads_;
-    std::size_t need = scratch_bytes<M, B>(shape);
-    const std::size_t norm =
-        segments_.empty() ? 0 : clip<B>::workspace(segments_.data(), static_cast<int>(segments_.size()));
-    if (norm > need) need = norm;
-    scratch_.grow(need);
+    shape.backward = false;
+    scratch_.grow(scratch_bytes<M, B>(shape));
   }
   MemoryPlan const& planned() const { return planned_; }
 
   /// Forward and backward of one batch: the mean loss; gradients times `weight` are added. `key` draws the dropout.
   double accumulate(Batch const& batch, double weight = 1, Key key = {}, Tap<scalar> const* tap = nullptr) {
-    if (gradients_region_.bytes() == 0) fail("train", "no memory for gradients", "prepare_training first");
-    auto c = call(batch, mode::train, key, tap);
-    c.loss_scale = weight;
-    c.side = &side_;
-    const auto loss = M::forward(c, weights_, gradients_, no_state_, saved_);
-    M::backward(c, weights_, gradients_, saved_, no_state_);
-    return static_cast<double>(loss);
+    return pass(batch, no_state_, no_state_, weight, key, tap);
+  }
+  /// The same for the next piece of a text: sequences go on from `state` and leave theirs there. `gradient` holds the
+  /// loss's gradient of the leaving state (zeros where the text ends or is cut) and gets that of the entering one. For
+  /// models whose state has one size; attention would need the keys of all pieces.
+  template <class K>
+  double accumulate(K& state, K& gradient, Batch batch, double weight = 1, Key key = {},
+                    Tap<scalar> const* tap = nullptr) {
+    static_assert(ConstantState<M>, "fauna: only a recurrent state can be carried on in training");
+    batch.past = state.lengths();
+    const double loss = pass(batch, state.state(), gradient.state(), weight, key, tap);
+    state.advance(batch);
+    return loss;
   }
 
   /// Between accumulate and update, for who trains on several ranks: f(elements, n) is given all gradients, and what
@@ -214,13 +220,13 @@ template <LanguageModel M, Backend B> class Trained {
     });
   }
   /// y: logits [rows, vocab] of every row, or [sequences, vocab] of the last row of each sequence.
-  void logits(Batch const& batch, rows which, Matrix<scalar> y, Tap<scalar> const* tap = nullptr) {
+  void logits(Batch const& batch, logit_rows which, Matrix<scalar> y, Tap<scalar> const* tap = nullptr) {
     scratch_.to_host(
         y, [&](Matrix<scalar> z) { M::logits(call(batch, mode::eval, {}, tap), weights_, no_state_, which, z); });
   }
   /// The same with a cache, which the rows are added to. prepare_inference must know its context.
   template <class K>
-  void logits(K& cache, Batch batch, rows which, Matrix<scalar> y, Tap<scalar> const* tap = nullptr) {
+  void logits(K& cache, Batch batch, logit_rows which, Matrix<scalar> y, Tap<scalar> const* tap = nullptr) {
     batch.past = cache.lengths();
     scratch_.to_host(
         y, [&](Matrix<scalar> z) { M::logits(call(batch, mode::eval, {}, tap), weights_, cache.state(), which, z); });
@@ -230,6 +236,16 @@ template <LanguageModel M, Backend B> class Trained {
  private:
   using scalar_decay = decltype(Segment<scalar>::decay);
 
+  template <class St>
+  double pass(Batch const& batch, St& state, St& gradient, double weight, Key key, Tap<scalar> const* tap) {
+    if (gradients_region_.bytes() == 0) fail("train", "no memory for gradients", "prepare_training first");
+    auto c = call(batch, mode::train, key, tap);
+    c.loss_scale = weight;
+    c.side = &side_;
+    const auto loss = M::forward(c, weights_, gradients_, state, saved_);
+    M::backward(c, weights_, gradients_, saved_, gradient);
+    return static_cast<double>(loss);
+  }
   B on_backend() { return scratch_.backend(threads_); }
   Call<B> call(Batch const& batch, mode m, Key key, Tap<scalar> const* tap) {
     Call<B> c;
