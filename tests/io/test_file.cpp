@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 
 #include <fauna/io/mapped.hpp>
+#include <fauna/io/print.hpp>
 
 #include "../support/temporary.hpp"
 
@@ -51,6 +52,43 @@ TEST_CASE("a new file is not there before commit, and not at all without it") {
   b.commit();
   CHECK(read_file(path) == "bb");
   CHECK(folder.names().size() == 1);
+}
+
+TEST_CASE("temporaries of dead processes go with the next file in their folder, those of living ones stay") {
+  const TemporaryFolder folder;
+  const pid_t dead = ::fork();
+  REQUIRE(dead >= 0);
+  if (dead == 0) ::_exit(0);
+  REQUIRE(::waitpid(dead, nullptr, 0) == dead);
+  const std::string gone = std::to_string(dead), here = std::to_string(::getpid());
+  const std::string abandoned[] = {"a.tmp" + gone + "-0", "file.tmp" + gone + "-12"};
+  const std::string kept[] = {
+      "a.tmp" + here + "-0",  "a.tmp" + gone,       "tmp" + gone + "-0", ".tmp" + gone + "-0", "a.tmp" + gone + "-0x",
+      "a.tmp-" + gone + "-0", "a.tmp" + gone + "-", "a.tmp0-0",          "a.tmp99999999999-0", "b.tmp" + gone + "-1"};
+  for (std::string const& name : abandoned) std::fclose(std::fopen((folder / name).c_str(), "w"));
+  for (std::string const& name : kept) std::fclose(std::fopen((folder / name).c_str(), "w"));
+  // One that is locked is being written, by a process whose number means nothing here.
+  const Descriptor held(::open((folder / kept[9]).c_str(), O_RDONLY | O_CLOEXEC));
+  REQUIRE(::flock(held.get(), LOCK_EX) == 0);
+  NewFile other(folder / "other");
+  write_file(folder / "file", "x");
+  for (std::string const& name : abandoned) CHECK_FALSE(exists(folder / name));
+  for (std::string const& name : kept) CHECK_MESSAGE(exists(folder / name), name);
+  other.commit();
+  CHECK(exists(folder / "other"));
+}
+
+TEST_CASE("text is printed by its length, and a stream that takes no more is an error") {
+  const TemporaryFolder folder;
+  const std::string text{"a\0b\n", 4};
+  std::FILE* const file = std::fopen((folder / "file").c_str(), "w");
+  REQUIRE(file != nullptr);
+  print(file, text);
+  CHECK(read_file(folder / "file") == text);  // flushed
+  std::fclose(file);
+  std::FILE* const closed = std::fopen((folder / "file").c_str(), "r");
+  CHECK_THROWS_WITH_AS(print(closed, text, "a name"), Contains("[io] cannot write a name ("), error);
+  std::fclose(closed);
 }
 
 TEST_CASE("a file gets the mode that the umask asks for") {

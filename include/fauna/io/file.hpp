@@ -1,7 +1,11 @@
 // Whole files, in and out, on POSIX calls. A file that is written here appears whole or not at all: it grows under
-// another name in the same directory and takes its own name by rename, after its bytes have reached the disk.
+// another name in the same directory and takes its own name by rename, after its bytes have reached the disk. What a
+// process that was killed leaves of it goes when the next file is written there.
 #pragma once
+#include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -94,17 +98,64 @@ inline void make_directories(std::string const& path) {
   }
 }
 
+namespace file_detail {
+
+/// The process of a temporary's name, NAME.tmpPROCESS-NUMBER; 0 for any other name.
+inline pid_t process_of_temporary(std::string_view name) {
+  const auto number = [&name] {  // takes the digits at the end; -1 without any
+    std::size_t from = name.size();
+    while (from > 0 && name[from - 1] >= '0' && name[from - 1] <= '9') --from;
+    long long n = name.size() == from || name.size() - from > 10 ? -1 : 0;
+    for (std::size_t i = from; n >= 0 && i < name.size(); ++i) n = 10 * n + (name[i] - '0');
+    name = name.substr(0, from);
+    return n;
+  };
+  if (number() < 0 || name.empty() || name.back() != '-') return 0;
+  name.remove_suffix(1);
+  const long long process = number();
+  constexpr std::string_view middle = ".tmp";
+  const bool known = name.size() > middle.size() && name.substr(name.size() - middle.size()) == middle;
+  return known && process > 0 && process <= 0x7fffffff ? static_cast<pid_t>(process) : 0;
+}
+
+/// Removes the temporaries of processes that are no more. One that lives has its own locked: its number tells nothing
+/// where it runs on another machine, or in another container.
+inline void remove_abandoned(std::string const& directory) {
+  DIR* const all = ::opendir(directory.c_str());
+  if (all == nullptr) return;  // whoever writes there will be told
+  while (const dirent* entry = ::readdir(all)) {
+    const pid_t process = process_of_temporary(entry->d_name);
+    if (process == 0 || ::kill(process, 0) == 0 || errno != ESRCH) continue;
+    const std::string path = directory + '/' + entry->d_name;
+    const Descriptor file(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+    if (file.get() >= 0 && ::flock(file.get(), LOCK_EX | LOCK_NB) == 0) ::unlink(path.c_str());
+  }
+  ::closedir(all);
+}
+
+/// The folder of a file.
+inline std::string folder_of(std::string const& path) {
+  const std::size_t slash = path.rfind('/');
+  return slash == std::string::npos ? "." : path.substr(0, slash + 1);
+}
+
+}  // namespace file_detail
+
 /// A file being written. Nothing stands at `path`, or what stood there before stays, until `commit` has returned;
 /// without it, after an error or an exception, the temporary is removed. Where `path` is a symbolic link, the link is
 /// replaced. (A process that limits its file sizes should ignore SIGXFSZ, as this reports the limit as an error.)
 class NewFile {
  public:
   explicit NewFile(std::string path) : path_(std::move(path)) {
+    file_detail::remove_abandoned(file_detail::folder_of(path_));
     const std::string stem = path_ + ".tmp" + std::to_string(::getpid()) + '-';
     for (int i = 0;; ++i) {  // not mkstemp: that gives mode 0600, not the mode the user's umask asks for
       temporary_ = stem + std::to_string(i);
       fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-      if (fd_ >= 0) return;
+      if (fd_ >= 0) {
+        ::flock(fd_, LOCK_EX | LOCK_NB);  // says that it is in use, where the file system has locks
+        return;
+      }
       if (errno != EEXIST) io_fail("create", temporary_, errno);
     }
   }
@@ -133,9 +184,7 @@ class NewFile {
     if (::rename(temporary_.c_str(), path_.c_str()) != 0) give_up("rename a temporary to");
     temporary_.clear();
     // The name is on the disk when the directory is. The file is whole either way, so an error here is no error.
-    const std::size_t slash = path_.rfind('/');
-    const std::string directory = slash == std::string::npos ? "." : path_.substr(0, slash + 1);
-    const Descriptor d(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const Descriptor d(::open(file_detail::folder_of(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (d.get() >= 0) ::fsync(d.get());
   }
 

@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include <fauna/io/clock.hpp>
+#include <fauna/io/print.hpp>
 #include <fauna/io/process.hpp>
 #include <fauna/models/explain.hpp>
 #include <fauna/train/curve.hpp>
@@ -49,8 +50,7 @@ class Report {
   void line(std::string const& text) {
     if (print_ == nullptr) return;
     clear_bar();
-    std::fprintf(print_, "%s\n", text.c_str());
-    std::fflush(print_);
+    print(print_, text + '\n');
   }
 
   void step(StepLine const& l) {
@@ -113,8 +113,7 @@ class Report {
   }
   void metric(std::string const& json) {
     if (metrics_ == nullptr) return;
-    std::fprintf(metrics_, "%s\n", json.c_str());
-    if (std::fflush(metrics_) != 0) io_fail("write", out_ + "/metrics.jsonl", errno);
+    print(metrics_, json + '\n', out_ + "/metrics.jsonl");
   }
   /// Keeps the lines of steps before `iteration`: those after it will be made again.
   void open_metrics(std::string const& path, long long iteration) {
