@@ -25,7 +25,8 @@ struct GptConfig {
   activation act = activation::gelu;
 
   constexpr bool operator==(GptConfig const&) const = default;
-  static constexpr ConfigNames names{"gpt", "fauna::Gpt", "fauna::GptConfig", "fauna/models/gpt.hpp"};
+  static constexpr ConfigNames names{
+      "gpt", "fauna::Gpt", "fauna::GptConfig", "fauna/models/gpt.hpp", "transformer.wte.weight", "lm_head.weight"};
   template <class C, class F> static constexpr void each(C& c, F&& f) {
     f("layers", c.layers), f("heads", c.heads), f("width", c.width), f("context", c.context), f("vocab", c.vocab);
     f("bias", c.bias), f("dropout", c.dropout), f("act", c.act);

@@ -28,7 +28,12 @@ struct GptNeoXConfig {
   activation act = activation::gelu;
 
   constexpr bool operator==(GptNeoXConfig const&) const = default;
-  static constexpr ConfigNames names{"gpt_neox", "fauna::GptNeoX", "fauna::GptNeoXConfig", "fauna/models/gpt_neox.hpp"};
+  static constexpr ConfigNames names{"gpt_neox",
+                                     "fauna::GptNeoX",
+                                     "fauna::GptNeoXConfig",
+                                     "fauna/models/gpt_neox.hpp",
+                                     "gpt_neox.embed_in.weight",
+                                     "embed_out.weight"};
   template <class C, class F> static constexpr void each(C& c, F&& f) {
     f("layers", c.layers), f("heads", c.heads), f("width", c.width), f("hidden", c.hidden);
     f("context", c.context), f("vocab", c.vocab), f("rotary", c.rotary), f("base", c.base);

@@ -31,7 +31,9 @@ struct LlamaConfig {
   activation act = activation::silu;
 
   constexpr bool operator==(LlamaConfig const&) const = default;
-  static constexpr ConfigNames names{"llama", "fauna::Llama", "fauna::LlamaConfig", "fauna/models/llama.hpp"};
+  static constexpr ConfigNames names{
+      "llama",         "fauna::Llama", "fauna::LlamaConfig", "fauna/models/llama.hpp", "model.embed_tokens.weight",
+      "lm_head.weight"};
   template <class C, class F> static constexpr void each(C& c, F&& f) {
     f("layers", c.layers), f("heads", c.heads), f("kv_heads", c.kv_heads), f("head_size", c.head_size);
     f("width", c.width), f("hidden", c.hidden), f("context", c.context), f("vocab", c.vocab);

@@ -17,6 +17,8 @@ namespace fauna::inline v0 {
 /// members by  template <class C, class F> static constexpr void each(C& c, F&& f),  which calls f("member", c.member).
 struct ConfigNames {
   const char *family, *model, *type, *header;
+  /// The token table and the head in files. A model that ties them has one tensor, which goes by either name.
+  const char *table = nullptr, *head = nullptr;
 };
 
 /// One depth of multi-token prediction: a block from 2 x width to width, and the weight of its loss.
