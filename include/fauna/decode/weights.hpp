@@ -1,6 +1,7 @@
 // Weights from a reference checkpoint into a model, and back: by the descriptors that the model's blocks state, so that
 // names, shapes and layouts are written down once.
 #pragma once
+#include <cstring>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -8,6 +9,7 @@
 #include <fauna/backend/memory.hpp>
 #include <fauna/core/concepts.hpp>
 #include <fauna/decode/stored.hpp>
+#include <fauna/models/lm.hpp>
 #include <fauna/ops/gemm/op.hpp>
 
 namespace fauna::inline v0 {
@@ -80,6 +82,21 @@ inline std::string list(std::string const& what, std::vector<std::string> const&
   return names.size() > 8 ? s + "\n    ..." : s;
 }
 
+/// Are two tensors of one shape the same numbers?
+inline bool same_numbers(SafeTensor const& a, SafeTensor const& b) {
+  if (a.dtype == b.dtype) return std::memcmp(a.data, b.data, a.bytes) == 0;
+  constexpr std::size_t most = 4096;
+  double x[most], y[most];
+  for (std::size_t from = 0, n = a.elements(); from < n; from += most) {
+    const std::size_t piece = n - from < most ? n - from : most;
+    read_floats(a, from, piece, x);
+    read_floats(b, from, piece, y);
+    for (std::size_t i = 0; i < piece; ++i)
+      if (!(x[i] == y[i])) return false;
+  }
+  return true;
+}
+
 /// A tensor from its pieces; found[i] is the tensor of a file that pieces[i] lies in. S: what numbers are read as, f64
 /// where the backend computes in it.
 template <class B, class V>
@@ -135,23 +152,47 @@ template <class M> bool holds_beside(std::string const& name) {
 
 }  // namespace weights_detail
 
+/// A name without its first part, as a model without its head is saved.
+inline std::string_view without_first(std::string_view name) { return name.substr(name.find('.') + 1); }
+
+/// Do files that have both a token table and a head have two different tensors in them? Throws where these have two
+/// shapes. For a config that ties the two: the reference library has them as the files do.
+inline bool head_differs(SafeTensors const& from, ConfigNames const& names) {
+  const SafeTensor *head = from.find(names.head), *table = from.find(names.table);
+  if (table == nullptr) table = from.find(without_first(names.table));
+  if (head == nullptr || table == nullptr) return false;
+  if (head->shape != table->shape)
+    fail("load", from.path() + " has " + head->name + ' ' + head->text(), table->name + "'s " + table->text(),
+         "the head is tied to it");
+  return !weights_detail::same_numbers(*head, *table);
+}
+
 /// Fills the weights of a model, whatever they are stored as. Throws, before anything is changed, an error that lists
 /// all that is missing, unexpected or of another shape. A checkpoint may lack the first part of all names, as that of a
-/// model without its head does.
+/// model without its head does. The one tensor of a tied head may have either of its names, or both where both have the
+/// same numbers.
 template <LanguageModel M, Backend B, class W>
 LoadReport load_weights(B const& b, W& w, SafeTensors const& from, LoadOptions const& o = {}) {
   namespace d = weights_detail;
   LoadReport report;
   std::vector<std::string> shapes, wanted, had;
   std::vector<bool> used(from.tensors().size(), false);
-  bool stripped = true;
   Dialect const* const dialect = d::dialect_of<M>(from);
+  ConfigNames names{};
+  if constexpr (requires { M::config.names.head; }) names = M::config.names;
+  bool stripped = true, tied = names.head != nullptr;
   M::visit(w, Place{}, [&](Tensor const& t, auto&) {
-    for (auto const& p : d::pieces_of(t, dialect)) stripped = stripped && from.find(p.name) == nullptr;
+    for (auto const& p : d::pieces_of(t, dialect)) {
+      const bool head = names.head != nullptr && p.name == names.head;
+      tied = tied && !head;
+      stripped = stripped && (head || from.find(p.name) == nullptr);
+    }
   });
-  const auto find = [&](std::string name) {
-    if (stripped) name.erase(0, name.find('.') + 1);
-    return from.find(name);
+  const auto find = [&](std::string const& name) {
+    const SafeTensor* s = from.find(name);
+    if (s == nullptr && stripped) s = from.find(without_first(name));
+    if (s == nullptr && tied && name == names.table) s = from.find(names.head);
+    return s;
   };
   M::visit(w, Place{}, [&](Tensor const& t, auto&) {
     for (auto const& p : d::pieces_of(t, dialect)) {
@@ -170,19 +211,25 @@ LoadReport load_weights(B const& b, W& w, SafeTensors const& from, LoadOptions c
         shapes.push_back(s->name + ' ' + s->text() + ", not one of F64, F32, F16, BF16");
     }
   });
+  std::string more;
   for (std::size_t i = 0; i < used.size(); ++i) {
     std::string const& name = from.tensors()[i].name;
     had.push_back(name);
-    bool ignored = used[i] || name == "lm_head.weight" || name == "embed_out.weight";  // the copy of a tied head
+    bool ignored = used[i];
+    if (!ignored && tied && name == names.head) {
+      ignored = !head_differs(from, names);  // the table's copy
+      if (!ignored) more = "\n  " + name + " is not " + names.table + ", to which the model ties its head";
+    }
     for (auto const& pattern : o.ignored) ignored = ignored || matches(pattern, name);
     ignored = ignored || d::holds_beside<M>(name);
     if (!ignored) report.unexpected.push_back(name);
   }
+  if (!from.stale().empty()) more += "\n  " + std::to_string(from.stale().size()) + " of the index are in no shard";
   const bool bad = !shapes.empty() || (!o.partial && (!report.missing.empty() || !report.unexpected.empty())) ||
                    report.missing.size() == wanted.size();
   if (bad)
     fail("load", from.path() + " does not fit the model" + d::list("of another shape", shapes, {}) +
-                     d::list("missing", report.missing, had) + d::list("unexpected", report.unexpected, wanted));
+                     d::list("missing", report.missing, had) + d::list("unexpected", report.unexpected, wanted) + more);
   M::visit(w, Place{}, [&](Tensor const& t, auto& v) {
     const std::vector<Piece> pieces = d::pieces_of(t, dialect);
     std::vector<const SafeTensor*> found;

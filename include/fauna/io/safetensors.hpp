@@ -39,6 +39,9 @@ class SafeTensors {
   std::string const& path() const { return path_; }
   std::vector<SafeTensor> const& tensors() const { return tensors_; }
   Metadata const& metadata() const { return metadata_; }
+  /// Names in the index that no shard has, as a tool leaves them that drops tensors and keeps the index. Whoever needs
+  /// one of them will miss it.
+  std::vector<std::string> const& stale() const { return stale_; }
   /// Null where there is none of this name.
   const SafeTensor* find(std::string_view name) const {
     std::size_t low = 0, high = by_name_.size();
@@ -94,14 +97,18 @@ class SafeTensors {
     }
     first_.push_back(tensors_.size());
   }
-  /// The index and its shards agree: each tensor is where the index says, and in the index once.
-  void check_index() const {
+  /// The index and its shards agree: each tensor that is there is where the index says, and in the index once.
+  void check_index() {
     if (first_.empty()) return;  // a file without an index
     std::vector<bool> named(tensors_.size());
     for (auto const& m : mapped_) {
       const SafeTensor* t = find(m.first);
-      const auto at = t != nullptr ? static_cast<std::size_t>(t - tensors_.data()) : 0U;
-      if (t == nullptr || at < first_[m.second] || at >= first_[m.second + 1])
+      if (t == nullptr) {
+        stale_.push_back(m.first);
+        continue;
+      }
+      const auto at = static_cast<std::size_t>(t - tensors_.data());
+      if (at < first_[m.second] || at >= first_[m.second + 1])
         fail("safetensors", path_ + ": the tensor " + m.first + " is not in the shard that the index names",
              "it there");
       if (named[at]) fail("safetensors", path_ + ": the index names the tensor " + m.first + " twice", "it once");
@@ -118,8 +125,14 @@ class SafeTensors {
   std::vector<SafeTensor> tensors_;
   std::vector<std::size_t> by_name_, first_;
   std::vector<std::pair<std::string, std::size_t>> mapped_;
+  std::vector<std::string> stale_;
   Metadata metadata_;
 };
+
+/// Does a directory have weights, whole or in shards?
+inline bool has_safetensors(std::string const& directory) {
+  return exists(directory + "/model.safetensors") || exists(directory + "/model.safetensors.index.json");
+}
 
 /// What the format calls numbers of a type.
 template <class T> inline constexpr const char* float_dtype = nullptr;
