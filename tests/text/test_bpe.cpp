@@ -379,8 +379,6 @@ TEST_CASE("what a tokenizer.json says and nobody here does is refused by name") 
        "the normalizer makes 'ca' of the added token 'a', expected what the vocabulary has"},
       {byte_level + R"("post_processor":{"type":"BertProcessing"},)", "", "post_processor/type is 'BertProcessing'"},
       {byte_level + R"("post_processor":{"type":"TemplateProcessing","single":[]},)", "", "post_processor/single"},
-      {byte_level + R"("truncation":{"max_length":8},)", "", "truncation is 'set', expected null"},
-      {byte_level + R"("padding":{"pad_id":0},)", "", "padding is 'set', expected null"},
       {byte_level + R"("added_tokens":[{"id":7,"content":"x","single_word":true}],)", "", "single_word is 'true'"},
       {byte_level + R"("added_tokens":[{"id":7,"content":"a"}],)", "", "the added token 'a' has the id 7"},
       {byte_level + R"("added_tokens":[{"id":1,"content":"c"}],)", "", "the added token 'c' has the id 1"},

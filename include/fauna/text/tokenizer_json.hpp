@@ -349,8 +349,7 @@ inline BpeSettings read_tokenizer_json(std::string_view text, std::string const&
   }
   in.end();
   if (const std::string version = s.string("version", "1.0"); version != "1.0") s.wrong("version", version, "1.0");
-  for (const char* cut : {"truncation", "padding"})
-    if (s.has(cut)) s.wrong(cut, "set", "null", "fauna neither cuts nor pads what it encodes");
+  for (const char* batches : {"truncation", "padding"}) s.ignore(batches);  // left by training; a text is encoded whole
   read_normalizer(s, out);
   read_pre_tokenizer(s, out);
   read_post_processor(s, out);
