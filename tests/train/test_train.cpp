@@ -86,6 +86,53 @@ TEST_CASE("a resume keeps the metrics of the steps it does not make again") {
   CHECK(count(again, "\n") == count(whole, "\n"));
 }
 
+TEST_CASE("a folder holds one run: another is refused, or takes it") {
+  TemporaryFolder folder;
+  TrainOptions o = short_run(folder.path());
+  Small first(seed{3});
+  train(first, text(), o);
+  const std::string last = last_of(folder.path()), best = read_file(folder / "best.safetensors");
+  Small second(seed{4});
+  CHECK_THROWS_WITH_AS(train(second, text(), o),
+                       Contains("last.safetensors is of another run, expected a folder without"), error);
+  CHECK(last_of(folder.path()) == last);
+  o.eval_interval = 0;
+  o.overwrite = true;
+  train(second, text(), o);
+  CHECK(last_of(folder.path()) != last);
+  CHECK_FALSE(exists(folder / "best.safetensors"));
+  // Put there again, the first run's best is not taken for the second's.
+  write_file(folder / "best.safetensors", best);
+  o.overwrite = false;
+  o.resume = folder / "last.safetensors";
+  o.steps = 12;
+  Small resumed(seed{4});
+  CHECK_THROWS_WITH_AS(train(resumed, text(), o), Contains("best.safetensors is of another run"), error);
+  o.overwrite = true;
+  train(resumed, text(), o);
+  CHECK_FALSE(exists(folder / "best.safetensors"));
+  CHECK(read_checkpoint_head(o.resume).progress.iteration == 13);
+}
+
+TEST_CASE("a run keeps the hash of its text, and resumes with no other") {
+  TemporaryFolder folder;
+  TrainOptions o = short_run(folder.path());
+  o.data = "one";
+  Small model(seed{3});
+  train(model, text(), o);
+  o.resume = folder / "last.safetensors";
+  CHECK(read_checkpoint_head(o.resume).data == "one");
+  o.steps = 12;
+  o.data = "two";
+  Small other(seed{3});
+  CHECK_THROWS_WITH_AS(train(other, text(), o), Contains("of a text with the hash one, expected this text's two"),
+                       error);
+  o.data = "one";
+  Small same(seed{3});
+  train(same, text(), o);
+  CHECK(read_checkpoint_head(o.resume).data == "one");
+}
+
 TEST_CASE("a resume is refused for another seed or another text") {
   TemporaryFolder folder;
   TrainOptions o = short_run(folder.path());

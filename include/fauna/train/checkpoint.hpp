@@ -68,6 +68,8 @@ struct CheckpointHead {
   std::string config{};    ///< the model, as a line of text; may be empty
   std::string alphabet{};  ///< the characters of the vocabulary, in the order of their ids; may be empty
   std::string note{};
+  std::string data{};    ///< a hash of the text; may be empty
+  std::string run{};     ///< tells a run from others; the same in all of its checkpoints
   std::string frozen{};  ///< the names of the tensors that are not trained, a line each
   std::uint64_t seed = 0;
   long long optimizer_steps = 0;
@@ -89,6 +91,8 @@ template <class Head, class F> void each_text(Head& h, F&& f) {
   f("fauna.config", h.config);
   f("fauna.alphabet", h.alphabet);
   f("fauna.note", h.note);
+  f("fauna.data", h.data);
+  f("fauna.run", h.run);
   f("fauna.frozen", h.frozen);
   f("fauna.seed", h.seed);
   f("fauna.optimizer_steps", h.optimizer_steps);
@@ -167,11 +171,48 @@ inline CheckpointHead read_head(SafeTensors const& file) {
   each_text(h, [&file](std::string const& key, auto& to) {
     for (auto const& [name, value] : file.metadata())
       if (name == key && parse(value, to)) return;
+    if (key == "fauna.data" || key == "fauna.run") return;  // files that are older than these
     fail("checkpoint", file.path() + " has no " + key + ", or one that cannot be read");
   });
   read_curve(file, "loss.train", h.progress.train);
   read_curve(file, "loss.val", h.progress.val);
   return h;
+}
+
+/// Are two checkpoints of one run?
+inline bool same_run(CheckpointHead const& a, CheckpointHead const& b) {
+  return a.run == b.run && a.seed == b.seed && a.alphabet == b.alphabet;
+}
+
+/// The checkpoints in a folder that are not of the run which goes on from `resumed`; of any run, where that is null.
+inline std::vector<std::string> of_others(std::string const& folder, const CheckpointHead* resumed) {
+  std::vector<std::string> all;
+  for (const char* name : {"/last.safetensors", "/best.safetensors"})
+    if (const std::string path = folder + name;
+        exists(path) && (resumed == nullptr || !same_run(read_head(SafeTensors(path)), *resumed)))
+      all.push_back(path);
+  return all;
+}
+/// A folder holds one run: throws where it holds another.
+inline void require_own_folder(std::string const& folder, const CheckpointHead* resumed) {
+  if (const auto others = of_others(folder, resumed); !others.empty())
+    fail("train", others[0] + " is of another run", "a folder without one",
+         resumed != nullptr ? "give a new one; overwrite removes what that run left there"
+                            : "give a new one; overwrite removes what that run left there, resume goes on with it");
+}
+/// Removes what other runs left.
+inline void take_folder(std::string const& folder, const CheckpointHead* resumed) {
+  const auto others = of_others(folder, resumed);
+  for (std::string const& path : others) ::unlink(path.c_str());
+  for (const char* name : {"/loss.svg", "/loss.txt", "/summary.json"})
+    if (!others.empty()) ::unlink((folder + name).c_str());
+}
+
+/// Throws where a run would go on with another text than it began with. `data`: that text's hash.
+inline void require_data(std::string const& path, CheckpointHead const& head, std::string const& data) {
+  if (!head.data.empty() && !data.empty() && head.data != data)
+    fail("train", path + " is of a text with the hash " + head.data, "this text's " + data,
+         "a run goes on with the text that it began with; a new run may start from its weights");
 }
 
 /// Throws unless the file has weights and moments as the model has them: the first difference, with both shapes.

@@ -25,11 +25,13 @@ struct TrainOptions {
   bool eval_only = false;     ///< evaluate once and stop
   long log_interval = 10;     ///< a line and a point of the curve for every so many updates; 0: none
   std::string out{};          ///< folder for checkpoints, metrics and curves; empty: nothing is written
+  bool overwrite = false;     ///< removes what another run left in `out`; without it, a folder of another is an error
   std::string resume{};       ///< a checkpoint of this run to go on from
   bool always_save = false;   ///< best.safetensors at every evaluation, not only at a new best
   double peak_flops = 0;      ///< of the machine in FLOP/s, for the share reached; 0: unknown
   std::FILE* print = stdout;  ///< where lines go; null: nowhere
   std::string note{};         ///< kept in the checkpoint, for whoever reads it
+  std::string data{};  ///< a hash of the text, kept in the checkpoint: a run resumes with no other; empty: unknown
 };
 
 struct SplitLosses {

@@ -40,18 +40,26 @@ template <class T> class Trainer {
         fail("train", "a text of " + std::to_string(part.vocab()) + " different tokens",
              "at most the model's " + std::to_string(T::model::vocab));
     }
+    const bool new_run = o_.resume.empty(), keeps = !o_.out.empty();
+    if (new_run && keeps && !o_.overwrite) checkpoint::require_own_folder(o_.out, nullptr);
     schedule_ = o.schedule ? *o.schedule : usual_schedule();
     model_.prepare_training({.sequences = o_.batch, .length = context_});
     model_.weigh_side_losses(o_.side_weights);
     head_.config = config_text<typename T::model>();
     head_.alphabet = std::move(alphabet);
     head_.note = o.note;
+    head_.data = o.data;
+    head_.run = identity();
     const Key key{model_.seed_value(), 0};
     head_.progress.batches = key.child(0x62617463);
     head_.progress.estimates = key.child(0x6576616c);
     head_.progress.dropout = key.child(0x64726f70);
-    if (!o_.resume.empty()) resume();
-    if (!o_.out.empty()) make_directories(o_.out);
+    if (!new_run) resume();
+    if (!keeps) return;
+    const CheckpointHead* resumed = new_run ? nullptr : &head_;
+    if (!new_run && !o_.overwrite) checkpoint::require_own_folder(o_.out, resumed);
+    make_directories(o_.out);
+    checkpoint::take_folder(o_.out, resumed);
   }
 
   Progress const& progress() const { return head_.progress; }
@@ -136,7 +144,18 @@ template <class T> class Trainer {
            "seed " + std::to_string(model_.seed_value()));
     if (found.alphabet != head_.alphabet)
       fail("train", o_.resume + " is of a text with other characters", "the same text", "was it trained on this file?");
+    checkpoint::require_data(o_.resume, found, o_.data);
+    head_.run = std::move(found.run);
+    head_.seed = found.seed;
     head_.progress = std::move(found.progress);
+  }
+  /// Of all that decides the numbers of the run.
+  std::string identity() const {
+    Checksum sum;
+    for (std::string const& part :
+         {head_.config, head_.alphabet, head_.note, head_.data, std::to_string(model_.seed_value())})
+      sum.add(part.data(), part.size());
+    return sum.text();
   }
   [[noreturn]] void stop_not_finite(Step const& s) const {
     double squares = 0;
