@@ -48,6 +48,23 @@ def taken(family, change, *words):
     expect(f"{family} with {change}", words, 0, "type", work / "one")
 
 
+def unknown(family):
+    """A field that nobody knows is an error that says how to go on, and then a note; in generation_config.json too."""
+    words = ("to_be_invented = 1, expected no such field", "--ignore-unknown-config passes over it")
+    refused(family, {"to_be_invented": 1}, words)
+    expect("an unknown field, ignored", ["to_be_invented = 1 is ignored", "fauna::"], 0, "type", work / "one", "--ignore-unknown-config")
+    write(json.dumps(config(family, {"quantization_config": {"bits": 4}})))
+    expect("a known one, not ignored", ["quantization_config = "], 1, "type", work / "one", "--ignore-unknown-config")
+    write(json.dumps(config(family, {})))
+    generation = work / "one/generation_config.json"
+    for fields, wanted, status, flags in (({"eos_token_id": [-1], "do_sample": True, "top_p": 0.9}, ["fauna::"], 0, []),
+                                          ({"to_be_invented": 1}, words, 1, []),
+                                          ({"to_be_invented": 1}, ["fauna::"], 0, ["--ignore-unknown-config"])):
+        generation.write_text(json.dumps(fields))
+        expect(f"generation_config.json with {fields}", wanted, status, "type", work / "one", *flags)
+    generation.unlink()
+
+
 def rope(**fields):
     return {"rope_parameters": {"rope_type": "default", "rope_theta": 10000.0} | fields}
 
@@ -66,7 +83,19 @@ def any_family():
             refused(family, {width: value}, f"{width} = {json.dumps(value)}, expected a whole number")
         refused(family, {width: ...}, f"{width} = nothing, expected a whole number")
         refused(family, {"num_experts": 8}, ("num_experts = 8, expected no such field", "not implemented"))
-        refused(family, {"sliding_window": 4096}, "sliding_window = 4096, expected no such field")
+        refused(family, {"sliding_window": 4096}, "sliding_window = 4096, expected null")
+        refused(family, {"sliding_window": 4096, "use_sliding_window": True}, "sliding_window = 4096, expected null")
+        taken(family, {"sliding_window": 4096, "use_sliding_window": False, "max_window_layers": 1}, "fauna::")
+        refused(family, {"layer_types": ["full_attention", "sliding_attention"]}, ("layer_types = [", "expected full_attention throughout"))
+        refused(family, {"layer_types": "full_attention_too"}, "expected full_attention throughout")
+        refused(family, {"pruned_heads": {"0": [1]}}, ('pruned_heads = {"0":[1]}, expected {}'))
+        for harmless in ({"layer_types": ["full_attention", "full_attention"]}, {"pruned_heads": {}, "torchscript": False},
+                         {"auto_map": {"AutoModel": "x.X"}}, {"_attn_implementation_autoset": True, "_attn_implementation": "sdpa"},
+                         {"unsloth_version": "2026.8.1", "unsloth_fixed": True, "axolotl_version": "1"}, {"tokenizer_class": "X"},
+                         {"do_sample": True, "temperature": 0.7, "top_k": 50, "max_length": 20}, {"eos_token_id": -1},
+                         {"gradient_checkpointing": False, "use_bfloat16": False, "output_past": True}):
+            taken(family, harmless, "fauna::")
+        unknown(family)
         refused(family, {"quantization_config": {"bits": 4}}, 'quantization_config = {"bits":4}, expected null')
         refused(family, {"is_encoder_decoder": True}, "is_encoder_decoder = true, expected false")
         refused(family, {"eos_token_id": "x"}, 'eos_token_id = "x", expected a token id or a list')
@@ -115,9 +144,9 @@ def llama():
     refused(f, {"num_key_value_heads": 3}, "num_key_value_heads = 3, expected a number that divides the 4 heads")
     refused(f, {"head_dim": 7}, "head_dim = 7, expected an even number")
     refused(f, {"num_attention_heads": 10, "head_dim": ...}, "num_attention_heads = 10, expected a number that divides the width of 24")
-    refused(f, {"pretraining_tp": 2}, "pretraining_tp = 2, expected 1")
+    taken(f, {"pretraining_tp": 2}, "fauna::")
     refused(f, {"rms_norm_eps": 0}, "rms_norm_eps = 0, expected a number above 0")
-    refused(f, {"layer_types": ["sliding_attention"]}, 'layer_types = ["sliding_attention"], expected no such field')
+    refused(f, {"layer_types": ["sliding_attention"]}, 'layer_types = ["sliding_attention"], expected full_attention throughout')
 
 
 def gpt_neox():
@@ -147,7 +176,7 @@ def gpt2():
                                 ("add_cross_attention", True, "false"), ("n_inner", 64, "96"), ("layer_norm_epsilon", 1e-6, "1e-05")]:
         refused(f, {field: value}, f"{field} = {json.dumps(value)}, expected {known}, the only value that is implemented")
     taken(f, {"resid_pdrop": 0.25, "embd_pdrop": 0.25, "attn_pdrop": None}, ".dropout = 0.25F,")
-    refused(f, {"resid_pdrop": 0.25, "embd_pdrop": 0.1}, "embd_pdrop = 0.1, expected the same as resid_pdrop")
+    taken(f, {"resid_pdrop": 0.25, "embd_pdrop": 0.1, "attn_pdrop": 0.25}, "gelu_tanh}>")  # inference has none
     refused(f, {"resid_pdrop": 1}, "resid_pdrop = 1, expected a number from 0 to below 1")
     refused(f, {"activation_function": "relu"}, 'activation_function = "relu", expected one of gelu, gelu_fast')
     refused(f, {"n_head": 5}, "n_head = 5, expected a number that divides the width of 24")
@@ -163,6 +192,9 @@ def training():
         expect(f"training {family} with {field}", [f"{field} = {value}, expected {known}, the only value that is implemented"], 1,
                "train", "--model", work / "one", "--data", text)
         taken(family, {field: value}, "fauna::")
+    write(json.dumps(config("gpt2", {"resid_pdrop": 0.25, "embd_pdrop": 0.1})))
+    expect("training gpt2 with two dropouts", ["embd_pdrop = 0.1, expected the same as resid_pdrop"], 1, "train", "--model", work / "one",
+           "--data", text)
 
 
 def directories():
@@ -184,7 +216,7 @@ def directories():
     expect("no file to write", ["no --out"], 1, "logits", models / "llama_untied", "--tokens", "1")
     expect("no such dtype", ["--dtype f16, expected one of f32, bf16"], 1, "logits", models / "llama_untied", *logits, "--dtype", "f16")
     expect("no such flag", ["unknown flag --token: did you mean --tokens?"], 1, "logits", models / "llama_untied", "--token", "1")
-    expect("no prompt", ["no --prompt"], 1, "generate", models / "llama_untied")
+    expect("no tokenizer", ["no tokenizer.json"], 1, "generate", models / "llama_untied")
     expect("no such text", ["there is no file none.txt"], 1, "perplexity", models / "llama_untied", "none.txt")
 
 

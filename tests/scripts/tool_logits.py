@@ -191,7 +191,8 @@ for template, words in ((None, ["no chat template", "chat_template.jinja"]),
         (spoken / "tokenizer_config.json").write_text(json.dumps(fields))
     status, said = run(*generate, "--chat")
     assert status != 0 and all(w in said for w in words) and "program is there" not in said, said
-chatml = "{{'<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n'}}"
+chatml = ("{% for message in messages %}{{'<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n'}}"
+          "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}")
 chat = json.loads((spoken / "tokenizer.json").read_text())
 chat["model"]["vocab"] = {c: i for i, c in enumerate(letters[:27])}
 chat["added_tokens"] = [{"id": 27 + i, "content": c, "single_word": False, "lstrip": False, "rstrip": False,

@@ -1,7 +1,7 @@
 // A config, written as the reference library's config.json and read back.
 #include <doctest/doctest.h>
 
-#include <tools/src/families.hpp>
+#include <tools/src/directory.hpp>
 
 #include "../support/temporary.hpp"
 

@@ -13,6 +13,7 @@
 
 #include <fauna/io/clock.hpp>
 #include <fauna/io/file.hpp>
+#include <tools/src/say.hpp>
 #include <tools/src/sha256.hpp>
 
 namespace tool {
@@ -29,9 +30,6 @@ inline const fs::path root = [] {
 struct Described {
   std::string type{}, include{};
 };
-
-/// Says on stderr what is being done, so that stdout holds the result alone.
-inline void say(std::string const& text) { std::fprintf(stderr, "fauna: %s\n", text.c_str()); }
 
 /// Runs a command in the checkout, its output into a file; the exit status.
 inline int run_command(std::vector<std::string> const& command, fs::path const& output) {

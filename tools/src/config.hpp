@@ -11,15 +11,22 @@
 
 #include <fauna/core/error.hpp>
 #include <fauna/io/file.hpp>
+#include <tools/src/say.hpp>
 
 namespace tool {
+
+/// What a config.json is read for.
+struct Use {
+  bool training = false;        ///< from scratch; else for inference
+  bool ignore_unknown = false;  ///< fields that are not known here are passed over, with a note
+};
 
 /// The fields of a JSON object, ticked off as they are read. A field that is null counts as absent.
 class Config {
  public:
   using Json = nlohmann::json;
 
-  explicit Config(std::string const& path) : where_(path + ": ") {
+  explicit Config(std::string const& path, Use use = {}) : where_(path + ": "), use_(use) {
     try {
       fields_ = Json::parse(fauna::read_file(path), refuse_twice(path));
     } catch (Json::exception const& e) {
@@ -27,8 +34,9 @@ class Config {
     }
     if (!fields_.is_object()) fauna::fail("config", path + " is no object", "a model's config.json");
   }
-  [[noreturn]] void wrong(std::string const& field, std::string const& expected) const {
-    fauna::fail("config", where_ + field + " = " + (has(field) ? fields_[field].dump() : "nothing"), expected);
+  Use const& use() const { return use_; }
+  [[noreturn]] void wrong(std::string const& field, std::string const& expected, std::string const& hint = {}) const {
+    fauna::fail("config", where_ + field + " = " + (has(field) ? fields_[field].dump() : "nothing"), expected, hint);
   }
   bool has(std::string const& field) const { return fields_.contains(field) && !fields_[field].is_null(); }
   Json const* find(std::string const& field) {
@@ -79,14 +87,14 @@ class Config {
     for (auto const& k : known) all += (all.empty() ? "" : ", ") + k.first;
     wrong(field, "one of " + all);
   }
-  /// A token id or a list of them; none where the field is absent.
+  /// A token id or a list of them; none where the field is absent. -1 stands for none too.
   std::vector<long long> ids(std::string const& field) {
     Json const* j = find(field);
     if (j == nullptr) return {};
     std::vector<long long> all;
     for (Json const& id : j->is_array() ? *j : Json::array({*j})) {
-      if (!id.is_number_integer() || id < 0) wrong(field, "a token id or a list of them");
-      all.push_back(id.get<long long>());
+      if (!id.is_number_integer() || id < -1) wrong(field, "a token id or a list of them");
+      if (id >= 0) all.push_back(id.get<long long>());
     }
     return all;
   }
@@ -95,7 +103,7 @@ class Config {
     Json const* j = find(field);
     if (j == nullptr) return {};
     if (!j->is_object()) wrong(field, "an object");
-    return Config(where_ + field + '.', *j);
+    return Config(where_ + field + '.', *j, use_);
   }
 
   /// A field that has this value, or is absent.
@@ -107,15 +115,24 @@ class Config {
   void without_effect(std::initializer_list<const char*> fields) {
     for (const char* f : fields) used_.insert(f);
   }
-  /// Throws if there is a field that nothing has read.
-  void all_used(std::string const& of) const {
+  /// What tools write to say that a file went through them.
+  void without_stamps() {
     for (auto const& field : fields_.items())
-      if (used_.count(field.key()) == 0 && !field.value().is_null())
-        wrong(field.key(), "no such field for " + of + ": what it would change is not implemented");
+      if (field.key().ends_with("_version") || field.key().starts_with("unsloth_")) used_.insert(field.key());
+  }
+  /// Throws if there is a field that nothing has read, unless such are to be ignored.
+  void all_used(std::string const& of) const {
+    for (auto const& field : fields_.items()) {
+      if (used_.count(field.key()) > 0 || field.value().is_null()) continue;
+      if (!use_.ignore_unknown)
+        wrong(field.key(), "no such field for " + of + ": what it would change is not implemented",
+              "if it changes nothing, --ignore-unknown-config passes over it");
+      say(where_ + field.key() + " = " + field.value().dump() + " is ignored");
+    }
   }
 
  private:
-  Config(std::string where, Json fields) : where_(std::move(where)), fields_(std::move(fields)) {}
+  Config(std::string where, Json fields, Use use) : where_(std::move(where)), use_(use), fields_(std::move(fields)) {}
 
   static Json::parser_callback_t refuse_twice(std::string const& path) {
     return [path, open = std::vector<std::set<std::string>>()](int, Json::parse_event_t event, Json& at) mutable {
@@ -128,6 +145,7 @@ class Config {
   }
 
   std::string where_;
+  Use use_;
   Json fields_;
   std::set<std::string> used_;
 };

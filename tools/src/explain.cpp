@@ -16,14 +16,16 @@ int run(int n, char** arguments) {
   const int threads = s.threads > 0 ? static_cast<int>(s.threads) : fauna::default_threads();
   const fauna::Shape shape{.sequences = static_cast<int>(s.batch_size), .length = context, .threads = threads};
 
-  std::printf("%s\n", fauna::explain<Model, Backend>(shape).c_str());
-  std::printf("%s parameters\n", fauna::grouped(fauna::parameters<Model>).c_str());
-  std::printf("%.4g GFLOP a token forward, %.4g GFLOP a training step, with a context of %d\n\n",
-              1e-9 * fauna::flops_per_token<Model>(context),
-              1e-9 * fauna::training_flops_per_token<Model>(context) * shape.rows(), context);
-  std::printf("memory of a training step: %d x %d tokens, AdamW, %s, %d thread%s\n%s", shape.sequences, context,
-              s.dtype.c_str(), threads, threads > 1 ? "s" : "",
-              fauna::to_text(fauna::plan<Model, Backend>(shape)).c_str());
+  const std::string costs =
+      tool::sentence("%.4g GFLOP a token forward, %.4g GFLOP a training step, with a context of %d",
+                     1e-9 * fauna::flops_per_token<Model>(context),
+                     1e-9 * fauna::training_flops_per_token<Model>(context) * shape.rows(), context);
+  const std::string step =
+      tool::sentence("memory of a training step: %d x %d tokens, AdamW, ", shape.sequences, context) + s.dtype +
+      tool::sentence(", %d thread%s", threads, threads > 1 ? "s" : "");
+  fauna::print(stdout, fauna::explain<Model, Backend>(shape) + '\n' + fauna::grouped(fauna::parameters<Model>) +
+                           " parameters\n" + costs + "\n\n" + step + '\n' +
+                           fauna::to_text(fauna::plan<Model, Backend>(shape)));
   return 0;
 }
 

@@ -1,9 +1,10 @@
 // fauna export: a model as the reference library loads it: config.json, model.safetensors in f32, and what the
 // tokenizer needs.
 #pragma once
+#include <fauna/io/print.hpp>
 #include <fauna/train/checkpoint.hpp>
 #include <tools/src/compile.hpp>
-#include <tools/src/families.hpp>
+#include <tools/src/directory.hpp>
 
 namespace tool {
 
@@ -29,18 +30,34 @@ inline std::vector<Exported> exported(fauna::SafeTensors const& file) {
   return all;
 }
 
+/// Says in config.json whether the head is tied, as the files have it, and gives the one tensor of a tied one the
+/// table's name, which every reader knows.
+template <class C> void tie(std::vector<Exported>& tensors, Config::Json& config, C const& c) {
+  bool tied = true;
+  if constexpr (requires { c.tied; }) tied = c.tied;
+  config["tie_word_embeddings"] = tied;
+  if (!tied) return;
+  Exported* head = nullptr;
+  for (Exported& t : tensors) {
+    if (t.name == c.names.table || t.name == fauna::without_first(c.names.table)) return;
+    if (t.name == c.names.head) head = &t;
+  }
+  if (head != nullptr) head->name = c.names.table;
+}
+
 /// Writes the model of `from`, a checkpoint or a model directory, to the folder `to`.
-inline void export_model(std::string const& from, std::string const& to) {
+inline void export_model(std::string const& from, std::string const& to, Use use) {
   const bool directory = fs::is_directory(from);
+  const fauna::SafeTensors file = directory ? fauna::SafeTensors(from) : fauna::checkpoint::open(from);
+  std::vector<Exported> tensors = exported(file);
   Config::Json config;
   fauna::SafeTensors::Metadata metadata{{"format", "pt"}};
   if (directory) {
-    (void)read_config(from);  // refuses what is no model here
+    const AnyConfig c = read_config(from, use).config;  // refuses what is no model here
     config = Config::Json::parse(fauna::read_file(from + "/config.json"));
     config.erase("torch_dtype");
+    std::visit([&](auto const& some) { tie(tensors, config, some); }, c);
   }
-  const fauna::SafeTensors file = directory ? fauna::SafeTensors(from) : fauna::checkpoint::open(from);
-  std::vector<Exported> tensors = exported(file);
   if (!directory) {
     const fauna::CheckpointHead head = fauna::checkpoint::read_head(file);
     const AnyConfig c = checkpoint_config(from, head.config);
@@ -74,7 +91,7 @@ inline void export_model(std::string const& from, std::string const& to) {
         fauna::write_file(to + '/' + name, fauna::read_file(from + '/' + name));
         copied += std::string(", ") + name;
       }
-  std::printf("wrote %s: config.json, model.safetensors%s\n", to.c_str(), copied.c_str());
+  fauna::print(stdout, "wrote " + to + ": config.json, model.safetensors" + copied + '\n');
 }
 
 }  // namespace tool

@@ -1,5 +1,5 @@
 // Configs of every family from a config.json, and a config.json from them: two functions a family, and one entry in the
-// list of read_config and in AnyConfig.
+// list of read_config (directory.hpp) and in AnyConfig.
 #pragma once
 #include <cmath>
 #include <variant>
@@ -120,10 +120,15 @@ inline AnyConfig gpt2(Config& c) {
   c.only("reorder_and_upcast_attn", false);
   c.only("tie_word_embeddings", true);
   g.dropout = c.share("resid_pdrop", 0);
-  for (const char* other : {"embd_pdrop", "attn_pdrop"})
-    if (c.share(other, g.dropout) != g.dropout) c.wrong(other, "the same as resid_pdrop: a model has one dropout here");
+  bool one = true;
+  for (const char* other : {"embd_pdrop", "attn_pdrop"}) {
+    const bool same = c.share(other, g.dropout) == g.dropout;
+    if (!same && c.use().training) c.wrong(other, "the same as resid_pdrop: a model has one dropout here");
+    one = one && same;
+  }
+  if (!one) g.dropout = 0;  // inference has none
   c.without_effect({"n_ctx", "summary_type", "summary_use_proj", "summary_activation", "summary_proj_to_labels",
-                    "summary_first_dropout"});
+                    "summary_first_dropout", "predict_special_tokens"});
   return g;
 }
 
@@ -162,9 +167,8 @@ inline AnyConfig llama(Config& c) {
   l.attention_bias = c.flag("attention_bias", false);
   l.mlp_bias = c.flag("mlp_bias", false);
   l.act = c.one_of("hidden_act", activations(), "silu");
-  c.only("pretraining_tp", 1);
   c.only("rope_interleaved", false);
-  c.without_effect({"is_llama_config", "max_window_layers"});
+  c.without_effect({"is_llama_config", "pretraining_tp"});  // the latter: into how many pieces products were cut
   return l;
 }
 
@@ -242,82 +246,6 @@ inline Config::Json reference_config(fauna::GptNeoXConfig const& c) {
           {"tie_word_embeddings", c.tied},
           {"attention_bias", true},
           {"hidden_act", reference_name(c.act)}};
-}
-
-/// Fields of any config that say nothing about the numbers of inference, or that have one value here; in training some
-/// of the former have one value too.
-inline void common_fields(Config& c, bool training) {
-  if (training) {
-    for (const char* none : {"attention_dropout", "hidden_dropout"}) c.only(none, 0);
-    c.only("initializer_range", 0.02);
-  }
-  c.without_effect({"model_type",
-                    "torch_dtype",
-                    "dtype",
-                    "transformers_version",
-                    "use_cache",
-                    "initializer_range",
-                    "attention_dropout",
-                    "hidden_dropout",
-                    "classifier_dropout",
-                    "classifier_dropout_prob",
-                    "_name_or_path",
-                    "_model_name_or_path",
-                    "name",
-                    "pad_token_id",
-                    "bos_token_id",
-                    "unk_token_id",
-                    "task_specific_params",
-                    "return_dict",
-                    "output_attentions",
-                    "output_hidden_states",
-                    "chunk_size_feed_forward",
-                    "id2label",
-                    "label2id",
-                    "_num_labels",
-                    "problem_type",
-                    "is_decoder",
-                    "transformers.js_config"});
-  c.only("quantization_config", nullptr);
-  c.only("is_encoder_decoder", false);
-  c.only("add_cross_attention", false);
-  c.only("cross_attention_hidden_size", nullptr);
-}
-
-/// What a directory's config.json says.
-struct Directory {
-  AnyConfig config{};
-  std::vector<long long> stop_ids{};  ///< tokens that end a text
-};
-/// Throws on a directory without a config.json, and on every field whose value the zoo does not implement: for
-/// inference, or for `training` from scratch.
-inline Directory read_config(std::string const& directory, bool training = false) {
-  struct Family {
-    AnyConfig (*read)(Config&);
-    const char *causal, *headless;  ///< its architectures: with a language model's head, and a checkpoint without one
-  };
-  static const std::map<std::string, Family> families{{"gpt2", {gpt2, "GPT2LMHeadModel", "GPT2Model"}},
-                                                      {"gpt_neox", {gpt_neox, "GPTNeoXForCausalLM", "GPTNeoXModel"}},
-                                                      {"llama", {llama, "LlamaForCausalLM", "LlamaModel"}}};
-  const std::string path = directory + "/config.json";
-  if (!fauna::exists(path))
-    fauna::fail("config", directory + " has no config.json", "a model directory: config.json, weights, tokenizer.json");
-  Config c(path);
-  std::map<std::string, std::string> known;
-  for (auto const& f : families) known[f.first] = f.first;
-  const std::string type = c.one_of("model_type", known, "");
-  Family const& family = families.at(type);
-  if (Config::Json const* a = c.find("architectures"))
-    if (*a != Config::Json::array({family.causal}) && *a != Config::Json::array({family.headless}))
-      c.wrong("architectures", "[\"" + std::string(family.causal) + "\"]");
-  common_fields(c, training);
-  Directory d{family.read(c)};
-  d.stop_ids = c.ids("eos_token_id");
-  const std::string generation = directory + "/generation_config.json";
-  if (fauna::exists(generation))
-    if (const auto ids = Config(generation).ids("eos_token_id"); !ids.empty()) d.stop_ids = ids;
-  c.all_used("model_type " + type);
-  return d;
 }
 
 }  // namespace tool

@@ -2,13 +2,15 @@
 // program.
 #include <tools/src/chat.hpp>
 #include <tools/src/compile.hpp>
+#include <tools/src/directory.hpp>
 #include <tools/src/export.hpp>
-#include <tools/src/families.hpp>
 #include <tools/src/flags.hpp>
 
 #include <algorithm>
+#include <sstream>
 
 #include <fauna/decode/sampling.hpp>
+#include <fauna/io/print.hpp>
 #include <fauna/io/safetensors.hpp>
 #include <fauna/text/bpe.hpp>
 #include <fauna/text/chars.hpp>
@@ -128,13 +130,24 @@ AnyConfig from_checkpoint(tool::Verb const& verb, std::string const& path, std::
 
 /// The checkpoint in a run's folder; another name stands for itself.
 std::string checkpoint_of(std::string const& from) {
-  for (const char* name : {"/best.safetensors", "/last.safetensors"})
-    if (tool::fs::exists(from + name)) return from + name;
-  return from;
+  const std::string best = from + "/best.safetensors", last = from + "/last.safetensors";
+  if (!tool::fs::exists(best)) return tool::fs::exists(last) ? last : from;
+  const auto head = [](std::string const& path) { return fauna::checkpoint::read_head(fauna::SafeTensors(path)); };
+  if (tool::fs::exists(last) && !fauna::checkpoint::same_run(head(best), head(last)))
+    fauna::fail("fauna", best + " and last.safetensors are of different runs", "a folder of one run",
+                "give the file that is meant");
+  return best;
 }
 /// What has the model that is meant: a model directory, or a checkpoint.
 std::string model_of(std::string const& from) {
   return tool::fs::exists(from + "/config.json") ? from : checkpoint_of(from);
+}
+
+/// How the verb's flags have model directories read.
+tool::Use use_of(tool::Verb const& verb, bool training = false) {
+  settings::Reading r;
+  verb.apply(r);
+  return {.training = training, .ignore_unknown = r.ignore_unknown_config};
 }
 
 /// The config that a preset, a checkpoint or a model directory stands for, with the structural flags.
@@ -145,7 +158,7 @@ AnyConfig named_config(tool::Verb const& verb, std::string const& name, bool tra
   const std::string from = model_of(name);
   if (tool::fs::is_regular_file(from)) return from_checkpoint(verb, from, fauna::read_checkpoint_head(from).config);
   refuse_structure(verb, name);
-  return tool::read_config(from, training).config;
+  return tool::read_config(from, use_of(verb, training)).config;
 }
 
 void check_run(std::string const& dtype, long threads) {
@@ -164,8 +177,8 @@ void check_run(std::string const& dtype, long threads) {
   if (known && verb.has("model"))
     fauna::fail("fauna train", "--model " + named.model + " beside --init-from " + s.init_from,
                 "no --model: " + from + " says which model it holds");
-  AnyConfig c = known ? from_checkpoint(verb, from, fauna::read_checkpoint_head(from).config)
-                      : named_config(verb, named.model, true);
+  const auto head = known ? fauna::read_checkpoint_head(from) : fauna::CheckpointHead{};
+  AnyConfig c = known ? from_checkpoint(verb, from, head.config) : named_config(verb, named.model, true);
   check_run(s.dtype, s.threads);
   one_of("schedule", s.schedule, {"cosine", "linear", "constant", "wsd"});
   whole("batch-size", s.batch_size, 1);
@@ -174,6 +187,8 @@ void check_run(std::string const& dtype, long threads) {
   if (!tool::fs::exists(s.data))
     fauna::fail("fauna train", "there is no file " + s.data, "a text",
                 "give --data FILE, or let tools/shakespeare fetch one");
+  if (resume) fauna::checkpoint::require_data(from, head, sha256(fauna::Mapped(s.data).text()));
+  if (!s.overwrite && !s.eval_only) fauna::checkpoint::require_own_folder(s.out_dir, resume ? &head : nullptr);
   if (!known) {
     if (!scratch) (void)fauna::SafeTensors(from);  // weights alone: what model they are of, the flags say
     const auto text = fauna::CharText::from_file(s.data);
@@ -228,32 +243,24 @@ void check_texts(settings::Generate const& s) {
   sample(verb, checkpoint, s);
 }
 
-/// The model of a directory, or of a checkpoint's file. Without dropout, which is for training.
-tool::Described described(std::string const& from) {
-  AnyConfig c = tool::fs::is_regular_file(from)
-                    ? tool::checkpoint_config(from, fauna::read_checkpoint_head(from).config)
-                    : tool::read_config(from).config;
-  if (auto* gpt = std::get_if<fauna::GptConfig>(&c)) gpt->dropout = 0;
-  return describe(c);
-}
-
-/// Becomes the inference program of a model directory, or of a checkpoint's file.
-[[noreturn]] void infer(std::string const& verb, std::string const& directory, std::string const& dtype,
+/// Becomes the inference program for a model directory, or for a checkpoint's file. Without dropout, which is for
+/// training.
+[[noreturn]] void infer(std::string const& verb, std::string const& from, AnyConfig c, std::string const& dtype,
                         std::vector<std::string> const& words, std::vector<std::string> flags) {
-  const tool::Described d = described(directory);
-  (void)fauna::SafeTensors(directory);  // says what is wrong with the weights before anything is compiled
-  const std::string program = tool::program_for(d, dtype, "inference");
+  if (auto* gpt = std::get_if<fauna::GptConfig>(&c)) gpt->dropout = 0;
+  (void)fauna::SafeTensors(from);  // says what is wrong with the weights before anything is compiled
+  const std::string program = tool::program_for(describe(c), dtype, "inference");
   flags.insert(flags.begin(), words.begin(), words.end());
-  flags.insert(flags.begin(), {verb, directory});
+  flags.insert(flags.begin(), {verb, from});
   tool::become(program, flags);
 }
 
 /// Says what is wrong with the tokenizer before anything is compiled.
-void require_tokenizer(std::string const& directory) {
+fauna::Bpe tokenizer_of(std::string const& directory) {
   const std::string path = directory + "/tokenizer.json";
   if (!tool::fs::exists(path))
     fauna::fail("fauna", directory + " has no tokenizer.json", "the tokenizer that the model was trained with");
-  (void)fauna::Bpe::from_file(path);
+  return fauna::Bpe::from_file(path);
 }
 
 [[noreturn]] void logits(tool::Verb const& verb, std::string const& from) {
@@ -263,7 +270,11 @@ void require_tokenizer(std::string const& directory) {
   whole("chunk", s.chunk, 1);
   if (s.tokens.empty()) fauna::fail("fauna logits", "no --tokens", "ids with commas between them, such as 1,2,3");
   if (s.out.empty()) fauna::fail("fauna logits", "no --out", "a FILE.npy to write");
-  infer("logits", model_of(from), s.dtype, {}, settings::arguments(s));
+  const std::string model = model_of(from);
+  const AnyConfig c = tool::fs::is_regular_file(model)
+                          ? tool::checkpoint_config(model, fauna::read_checkpoint_head(model).config)
+                          : tool::read_config(model, use_of(verb)).config;
+  infer("logits", model, c, s.dtype, {}, settings::arguments(s));
 }
 
 [[noreturn]] void generate(tool::Verb const& verb, std::string const& from) {
@@ -280,12 +291,15 @@ void require_tokenizer(std::string const& directory) {
     if (!verb.has("prompt")) like.prompt = "\n";
     sample(verb, from, like);
   }
-  if (s.prompt.empty()) fauna::fail("fauna generate", "no --prompt", "a text to continue");
+  const tool::Directory d = tool::read_config(from, use_of(verb));
   std::string stops;
-  for (const long long id : tool::read_config(from).stop_ids) stops += (stops.empty() ? "" : ",") + std::to_string(id);
-  require_tokenizer(from);
+  for (const long long id : d.stop_ids) stops += (stops.empty() ? "" : ",") + std::to_string(id);
+  const fauna::Bpe tokenizer = tokenizer_of(from);
   if (s.chat) (void)tool::in_template(from, s.prompt);
-  infer("generate", from, s.dtype, {stops}, settings::arguments(s));
+  else if (s.prompt.empty() && tokenizer.encode("").empty())
+    fauna::fail("fauna generate", verb.has("prompt") ? "an empty --prompt" : "no --prompt", "a text to continue",
+                "its tokenizer puts no token before a text, from which an empty one could go on");
+  infer("generate", from, d.config, s.dtype, {stops}, settings::arguments(s));
 }
 
 [[noreturn]] void compare(tool::Verb const& verb, std::string const& directory, std::string const& file) {
@@ -293,10 +307,10 @@ void require_tokenizer(std::string const& directory) {
   verb.apply(s);
   check_run(s.dtype, s.threads);
   if (!tool::fs::exists(file)) fauna::fail("fauna compare", "there is no file " + file, "a reference's tokens");
-  (void)tool::read_config(directory);
-  require_tokenizer(directory);
+  const AnyConfig c = tool::read_config(directory, use_of(verb)).config;
+  (void)tokenizer_of(directory);
   (void)tool::in_template(directory, "");
-  infer("compare", directory, s.dtype, {file}, settings::arguments(s));
+  infer("compare", directory, c, s.dtype, {file}, settings::arguments(s));
 }
 
 [[noreturn]] void perplexity(tool::Verb const& verb, std::string const& directory, std::string const& file) {
@@ -305,9 +319,9 @@ void require_tokenizer(std::string const& directory) {
   check_run(s.dtype, s.threads);
   whole("context", s.context, 0, 1000000000);
   if (!tool::fs::exists(file)) fauna::fail("fauna perplexity", "there is no file " + file, "a text");
-  (void)tool::read_config(directory);
-  require_tokenizer(directory);
-  infer("perplexity", directory, s.dtype, {file}, settings::arguments(s));
+  const AnyConfig c = tool::read_config(directory, use_of(verb)).config;
+  (void)tokenizer_of(directory);
+  infer("perplexity", directory, c, s.dtype, {file}, settings::arguments(s));
 }
 
 /// As named_config, with a vocabulary of another size.
@@ -389,6 +403,9 @@ int run(int n, char** words) {
     v->add(settings::Structure{}, structure);
   }
   explain_verb.add(settings::Explain{}, training);
+  for (tool::Verb* v : {&train_verb, &generate_verb, &logits_verb, &perplexity_verb, &compare_verb, &export_verb,
+                        &explain_verb, &type_verb})
+    v->add(settings::Reading{}, structure);
 
   const std::vector<tool::Verb*> verbs = {&train_verb,   &sample_verb, &generate_verb, &logits_verb, &perplexity_verb,
                                           &compare_verb, &export_verb, &explain_verb,  &type_verb};
@@ -398,10 +415,25 @@ int run(int n, char** words) {
       if (v->chosen()) v->require_known(), any = true;
     return any;
   };
+  std::vector<std::string> last_first;  // as CLI11 takes them
+  for (int i = n - 1; i > 0; --i) {
+    std::string word = words[i];
+    const bool empty = word.starts_with("--") && word.find('=') == word.size() - 1;
+    if (empty) {  // --flag= is a flag with an empty text, for which CLI11 would take the next word
+      word.pop_back();
+      last_first.emplace_back();
+    }
+    last_first.push_back(word);
+  }
   try {
-    app.parse(n, words);
+    app.parse(last_first);
   } catch (CLI::ParseError const& e) {
-    if (e.get_exit_code() == 0) return app.exit(e);
+    if (e.get_exit_code() == 0) {
+      std::ostringstream help;
+      app.exit(e, help);
+      fauna::print(stdout, help.str());
+      return 0;
+    }
     if (!require_known()) refuse_verb(verbs, n > 1 ? words[1] : "");
     fauna::fail("fauna", e.what(), {}, "tools/fauna --help lists verbs and flags");
   }
@@ -414,11 +446,11 @@ int run(int n, char** words) {
   if (compare_verb.chosen()) compare(compare_verb, directory, file);
   if (perplexity_verb.chosen()) perplexity(perplexity_verb, directory, file);
   if (export_verb.chosen()) {
-    tool::export_model(model_of(directory), to);
+    tool::export_model(model_of(directory), to, use_of(export_verb));
     return 0;
   }
   if (type_verb.chosen()) {
-    std::printf("%s\n", named_model(type_verb, name, vocab).type.c_str());
+    fauna::print(stdout, named_model(type_verb, name, vocab).type + '\n');
     return 0;
   }
   settings::Explain s;
@@ -428,7 +460,7 @@ int run(int n, char** words) {
   whole("context", s.context, 0);
   const tool::Described d = named_model(explain_verb, name, vocab);
   const std::string program = tool::program_for(d, s.dtype, "explain");
-  std::printf("%s\n\n", d.type.c_str());
+  fauna::print(stdout, d.type + "\n\n");
   tool::become(program, settings::arguments(s));
 }
 

@@ -69,7 +69,7 @@ int logits(settings::Logits const& s, std::string const& directory) {
                 "at most the context of " + std::to_string(Model::config.context));
   Loaded model(fauna::SafeTensors(directory), threads_of(s.threads));
   write_npy(s.out, logits_of(model, ids, s.decode ? 1 : static_cast<int>(s.chunk)), ids.size(), vocab);
-  std::printf("wrote %s: [%d, %d]\n", s.out.c_str(), n, vocab);
+  fauna::print(stdout, "wrote " + s.out + tool::sentence(": [%d, %d]\n", n, vocab));
   return 0;
 }
 
@@ -104,8 +104,8 @@ int perplexity(settings::Perplexity const& s, std::string const& directory, std:
     counted += static_cast<std::size_t>(n);
   }
   const double loss = sum / static_cast<double>(counted);
-  std::printf("%s: %zu tokens in windows of %d: loss %.4f, perplexity %.4f\n", file.c_str(), counted, window, loss,
-              std::exp(loss));
+  fauna::print(stdout, file + tool::sentence(": %zu tokens in windows of %d: loss %.4f, perplexity %.4f\n", counted,
+                                             window, loss, std::exp(loss)));
   return 0;
 }
 
@@ -170,8 +170,8 @@ bool same_logits(Loaded& model, std::vector<int> const& ids, std::string const& 
     largest = std::max(largest, std::abs(static_cast<double>(want[i])));
   }
   const bool same = numbers && worst <= rounding * largest;
-  std::printf("logits of the first prompt's %zu tokens: largest difference %.2g of %.3g, %s\n", ids.size(), worst,
-              largest, same ? "rounding" : "NOT rounding");
+  fauna::print(stdout, tool::sentence("logits of the first prompt's %zu tokens: largest difference %.2g of %.3g, %s\n",
+                                      ids.size(), worst, largest, same ? "rounding" : "NOT rounding"));
   return same;
 }
 
@@ -187,8 +187,8 @@ int compare(settings::Compare const& s, std::string const& directory, std::strin
     texts += tool::in_template(directory, c.prompt) == c.text;
     tokenized += tokenizer.encode(c.text, {.add_special = false}) == c.ids;
   }
-  std::printf("%zu of %zu prompts equal the reference's in the chat template, %zu in its ids\n", texts, cases.size(),
-              tokenized);
+  fauna::print(stdout, tool::sentence("%zu of %zu prompts equal the reference's in the chat template, %zu in its ids\n",
+                                      texts, cases.size(), tokenized));
   Loaded model(fauna::SafeTensors(directory), threads_of(s.threads));
   const bool logits = same_logits(model, cases[0].ids, file.substr(0, file.rfind('.')) + ".safetensors");
   std::size_t equal = 0, wrong = 0;
@@ -201,15 +201,17 @@ int compare(settings::Compare const& s, std::string const& directory, std::strin
     while (n < c.greedy.size() && got[c.ids.size() + n] == c.greedy[n]) ++n;
     equal += n == c.greedy.size();
     if (n == c.greedy.size()) {
-      std::printf("%zu of %zu tokens equal: %s\n", n, n, c.prompt.c_str());
+      fauna::print(stdout, tool::sentence("%zu of %zu tokens equal: ", n, n) + c.prompt + '\n');
       continue;
     }
     const bool allowed = c.gaps[n] < tie;
     wrong += !allowed;
-    std::printf("%zu of %zu tokens equal, then a split at a gap of %.2g, %s: %s\n", n, c.greedy.size(), c.gaps[n],
-                allowed ? "a tie" : "NOT a tie", c.prompt.c_str());
+    fauna::print(stdout, tool::sentence("%zu of %zu tokens equal, then a split at a gap of %.2g, %s: ", n,
+                                        c.greedy.size(), c.gaps[n], allowed ? "a tie" : "NOT a tie") +
+                             c.prompt + '\n');
   }
-  std::printf("%zu of %zu texts equal the reference's, %zu wrong\n", equal, cases.size(), wrong);
+  fauna::print(stdout,
+               tool::sentence("%zu of %zu texts equal the reference's, %zu wrong\n", equal, cases.size(), wrong));
   return texts == cases.size() && tokenized == cases.size() && logits && wrong == 0 ? 0 : 1;
 }
 

@@ -1,11 +1,25 @@
 // What the compiled programs do around their work.
 #pragma once
+#include <cstdarg>
 #include <cstdio>
 #include <exception>
 
 #include <fauna/backend/cpuid.hpp>
+#include <fauna/io/print.hpp>
 
 namespace tool {
+
+/// Numbers and names in a sentence, as printf has it. Whatever a text may hold goes beside it, not through it.
+[[gnu::format(printf, 1, 2)]] inline std::string sentence(const char* format, ...) {
+  std::va_list again, arguments;
+  va_start(arguments, format);
+  va_copy(again, arguments);
+  std::string text(static_cast<std::size_t>(std::vsnprintf(nullptr, 0, format, arguments)), '\0');
+  std::vsnprintf(text.data(), text.size() + 1, format, again);
+  va_end(again);
+  va_end(arguments);
+  return text;
+}
 
 /// `run`, where the processor has what the program was compiled for; 1 and the error's text where it throws.
 inline int main_of(int (*run)(int, char**), int n, char** arguments) {

@@ -36,7 +36,7 @@ std::string note(settings::Train s) {
   std::string all;
   s.each([&](const char* name, auto& value, const char*) {
     const std::string n = name;
-    if (n != "init-from" && n != "out-dir" && n != "data" && n != "threads")
+    if (n != "init-from" && n != "out-dir" && n != "overwrite" && n != "data" && n != "threads")
       all += (all.empty() ? "--" : " --") + n + ' ' + settings::text(value);
   });
   return all;
@@ -79,11 +79,13 @@ int train(settings::Train const& s) {
   if (!scratch && !resume) fauna::load_checkpoint(from, model, fauna::load::weights);
 
   const double peak = peak_flops(s.dtype == "bf16", threads);
-  std::printf("%s: %zu + %zu tokens of %d characters; %s parameters, %s, %d thread%s on %s, peak %.0f GFLOP/s\n",
-              s.data.c_str(), text.train().size(), text.val().size(), text.vocab(),
-              fauna::grouped(fauna::parameters<Model>).c_str(), s.dtype.c_str(), threads, threads > 1 ? "s" : "",
-              fauna::name_of(fauna::build_isa), peak * 1e-9);
-  if (!from.empty()) std::printf("going on from %s\n", from.c_str());
+  fauna::print(stdout, s.data +
+                           tool::sentence(": %zu + %zu tokens of %d characters; ", text.train().size(),
+                                          text.val().size(), text.vocab()) +
+                           fauna::grouped(fauna::parameters<Model>) + " parameters, " + s.dtype +
+                           tool::sentence(", %d thread%s on %s, peak %.0f GFLOP/s\n", threads, threads > 1 ? "s" : "",
+                                          fauna::name_of(fauna::build_isa), peak * 1e-9));
+  if (!from.empty()) fauna::print(stdout, "going on from " + from + '\n');
   const auto r = fauna::train(
       model, text,
       {.steps = s.max_iters,
@@ -96,21 +98,23 @@ int train(settings::Train const& s) {
        .eval_batches = static_cast<int>(s.eval_iters),
        .eval_only = s.eval_only,
        .log_interval = s.log_interval,
-       .out = s.out_dir,
+       .out = s.eval_only ? "" : s.out_dir,
+       .overwrite = s.overwrite,
        .resume = resume ? from : "",
        .always_save = s.always_save_checkpoint,
        .peak_flops = peak,
-       .note = note(s)});
+       .note = note(s),
+       .data = digest});
   if (r.interrupted || s.eval_only) return 0;
   const double val_loss = fauna::evaluate(model, text.val(), Model::config.context, static_cast<int>(s.batch_size));
   write_summary(s, model, r, val_loss, digest);
-  std::printf("%lld updates in %s, %s tokens/s; loss on the whole validation part: %.4f\n", r.iterations,
-              fauna::duration_text(r.seconds).c_str(),
-              fauna::grouped(static_cast<std::size_t>(r.tokens_per_second)).c_str(), val_loss);
+  fauna::print(stdout, std::to_string(r.iterations) + " updates in " + fauna::duration_text(r.seconds) + ", " +
+                           fauna::grouped(static_cast<std::size_t>(r.tokens_per_second)) +
+                           tool::sentence(" tokens/s; loss on the whole validation part: %.4f\n", val_loss));
   const bool best =
       ::access((s.out_dir + "/best.safetensors").c_str(), F_OK) == 0;  // none if step 0 had the lowest loss
-  std::printf("in %s: %slast.safetensors, metrics.jsonl, loss.svg, loss.txt, summary.json\n", s.out_dir.c_str(),
-              best ? "best.safetensors, " : "");
+  fauna::print(stdout, "in " + s.out_dir + (best ? ": best.safetensors, " : ": ") +
+                           "last.safetensors, metrics.jsonl, loss.svg, loss.txt, summary.json\n");
   return 0;
 }
 

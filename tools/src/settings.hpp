@@ -55,6 +55,15 @@ struct Structure {
   }
 };
 
+/// How a model directory is read.
+struct Reading {
+  bool ignore_unknown_config = false;
+
+  template <class F> void each(F&& f) {
+    f("ignore-unknown-config", ignore_unknown_config, "pass over fields of a config.json that are not known here");
+  }
+};
+
 /// What train starts from, where that is no checkpoint.
 struct Named {
   std::string model = "nanogpt-cpu";
@@ -70,12 +79,13 @@ struct Train {
   long threads = 0, max_iters = 2000, batch_size = 12, gradient_accumulation_steps = 1, warmup_iters = 100,
        lr_decay_iters = 2000, eval_interval = 250, eval_iters = 20, log_interval = 10;
   double learning_rate = 1e-3, min_lr = 1e-4, weight_decay = 0.1, beta1 = 0.9, beta2 = 0.99, grad_clip = 1;
-  bool decay_lr = true, eval_only = false, always_save_checkpoint = false;
+  bool decay_lr = true, eval_only = false, always_save_checkpoint = false, overwrite = false;
   std::uint64_t seed = 1337;
 
   template <class F> void each(F&& f) {
     f("data", data, "text to train on, UTF-8; its characters are the vocabulary, its last tenth validates");
     f("out-dir", out_dir, "folder for checkpoints, metrics, loss curve and summary");
+    f("overwrite", overwrite, "remove what another run left in OUT-DIR; without it, such a folder is refused");
     f("init-from", init_from,
       "scratch, resume (OUT-DIR/last.safetensors), or a safetensors file whose weights to start from");
     f("dtype", dtype, "f32 or bf16: precision of matrix products");

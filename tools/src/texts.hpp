@@ -6,6 +6,7 @@
 
 #include <fauna/decode/generate.hpp>
 #include <fauna/io/file.hpp>
+#include <fauna/io/print.hpp>
 #include <tools/src/settings.hpp>
 
 namespace tool {
@@ -51,8 +52,7 @@ void write_texts(T& model, Text const& text, std::vector<int> const& ids, std::v
     o.sample = static_cast<std::uint64_t>(i);
     std::string before = shown;  // until the first piece comes, so that an error stands alone
     const auto write = [&before](std::string const& piece) {
-      std::fputs((before + piece).c_str(), stdout);
-      std::fflush(stdout);
+      fauna::print(stdout, before + piece);
       before.clear();
     };
     fauna::generate_text(model, text, ids, o, write);

@@ -1,0 +1,227 @@
+#!/usr/bin/env python3
+"""tool_cases.py FAUNA WORK MODELS: model directories as other tools leave them: a head beside the table that it is tied to,
+under the one name or the other; an index that names what is gone; texts with a NUL, empty texts, and an output that takes
+no more. Then the cases of $FAUNA_SHARED_DIR/cases, where there are any. Small models are compiled.
+"""
+import array
+import json
+import os
+import pathlib
+import shutil
+import struct
+import subprocess
+import sys
+
+fauna, work, models = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
+
+
+def run(*words, stdout=subprocess.PIPE):
+    done = subprocess.run([fauna, *map(str, words)], stdout=stdout, stderr=subprocess.PIPE, check=False, cwd=work)
+    return done.returncode, done.stdout, done.stderr.decode()
+
+
+def succeeds(*words):
+    status, said, errors = run(*words)
+    assert status == 0, f"{words}: {errors}"
+    return said, errors
+
+
+def refused(words, *arguments):
+    status, _, errors = run(*arguments)
+    assert status != 0 and all(w in errors for w in words), f"{arguments}: {status}, {errors}, not {words}"
+
+
+def read(path):
+    """Of each tensor its dtype, shape and bytes."""
+    data = path.read_bytes()
+    (length,) = struct.unpack("<Q", data[:8])
+    head = json.loads(data[8 : 8 + length])
+    return {n: (t["dtype"], t["shape"], data[8 + length + t["data_offsets"][0] : 8 + length + t["data_offsets"][1]])
+            for n, t in head.items() if n != "__metadata__"}
+
+
+def write(path, tensors):
+    head, data = {}, b""
+    for name, (dtype, shape, values) in tensors.items():
+        head[name] = {"dtype": dtype, "shape": shape, "data_offsets": [len(data), len(data) + len(values)]}
+        data += values
+    text = json.dumps(head).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
+
+
+def logits(model, tokens="3,1,4,1,5"):
+    """The bytes of a .npy file, and what was said beside it."""
+    said = succeeds("logits", model, "--tokens", tokens, "--out", "logits.npy")[1]
+    return (work / "logits.npy").read_bytes(), said
+
+
+def variant(family, name, change, **fields):
+    """A copy of a model whose tensors went through `change`, with other fields in its config.json."""
+    out = work / f"{family}_{name}"
+    shutil.copytree(models / family, out)
+    write(out / "model.safetensors", change(read(out / "model.safetensors")))
+    config = json.loads((out / "config.json").read_text()) | fields
+    (out / "config.json").write_text(json.dumps(config))
+    return out
+
+
+def heads():
+    """Each family, its head beside the table that config.json ties it to."""
+    names = {"llama_untied": ("model.embed_tokens.weight", "lm_head.weight"), "gpt2": ("transformer.wte.weight", "lm_head.weight"),
+             "gpt_neox": ("gpt_neox.embed_in.weight", "embed_out.weight")}
+    for family, (table, head) in names.items():
+        def equal(t, table=table, head=head):
+            return t | {head: t[table]}
+
+        def only(t, table=table, head=head):
+            return {n: v for n, v in t.items() if n != table} | {head: t[table]}
+
+        def wider(t, table=table, head=head):
+            dtype, shape, values = t[table]
+            return t | {head: (dtype, [shape[0] - 1, shape[1]], values[: -4 * shape[1]])}
+
+        def different(t, table=table, head=head):
+            dtype, shape, values = t[table]
+            return t | {head: (dtype, shape, values[4:] + values[:4])}
+
+        plain = variant(family, "plain", lambda t, head=head: {n: v for n, v in t.items() if n != head}, tie_word_embeddings=True)
+        tied_type = succeeds("type", plain)[0]
+        for name, change in (("equal", equal), ("only", only)):
+            model = variant(family, name, change, tie_word_embeddings=True)
+            assert succeeds("type", model)[0] == tied_type, model
+            succeeds("export", model, f"{model}_exported")
+            written = read(work / f"{model}_exported/model.safetensors")
+            assert written[table] == read(plain / "model.safetensors")[table], model
+            assert written.keys() - {head} == read(plain / "model.safetensors").keys(), model
+        wrong = variant(family, "wider", wider, tie_word_embeddings=True)
+        shape = read(plain / "model.safetensors")[table][1]
+        for words in (("type",), ("explain",), ("logits", "--tokens", "1", "--out", "no.npy"), ("generate", "--prompt", "a"),
+                      ("perplexity", fauna), ("compare", fauna), ("export", "no")):
+            refused(["wider", f"{head} F32 [{shape[0] - 1}, {shape[1]}]", f"{table}'s F32 [{shape[0]}, {shape[1]}]"],
+                    words[0], wrong, *words[1:])
+        other = variant(family, "different", different, tie_word_embeddings=True)
+        if family == "gpt2":  # whose type has no head of its own
+            refused([f"different has a {head} that is not {table}"], "type", other)
+            refused([f"different has a {head} that is not {table}"], "export", other, "no")
+            continue
+        untied, said = succeeds("type", other)
+        assert b".tied" not in untied and f"{head} is not {table}" in said, (untied, said)
+        succeeds("export", other, f"{other}_exported")
+        assert read(work / f"{other}_exported/model.safetensors") == read(other / "model.safetensors"), other
+        assert json.loads((work / f"{other}_exported/config.json").read_text())["tie_word_embeddings"] is False, other
+    # The numbers: a head of its own, and the one tensor under its other name.
+    own = variant("llama_untied", "own", lambda t: t, tie_word_embeddings=True)
+    assert logits(own)[0] == logits(models / "llama_untied")[0]
+    succeeds("export", own, "own_exported")
+    assert logits("own_exported")[0] == logits(own)[0]
+    assert logits(work / "llama_untied_only")[0] == logits(work / "llama_untied_plain")[0] == logits(work / "llama_untied_equal")[0]
+    assert logits("llama_untied_only_exported")[0] == logits(work / "llama_untied_plain")[0]
+
+
+def stale_index():
+    """A name that no shard has is a note; one that the model needs is missed."""
+    model = work / "stale"
+    shutil.copytree(models / "llama_sharded", model)
+    path = model / "model.safetensors.index.json"
+    index = json.loads(path.read_text())
+    shard = next(iter(index["weight_map"].values()))
+    index["weight_map"]["model.layers.0.self_attn.rotary_emb.inv_freq"] = shard
+    path.write_text(json.dumps(index))
+    numbers, said = logits(model)
+    assert numbers == logits(models / "llama_sharded")[0] and "inv_freq, which no shard has" in said, said
+    for name in index["weight_map"].values():
+        write(model / name, {n: v for n, v in read(model / name).items() if n != "model.norm.weight"})
+    refused(["1 missing", "model.norm.weight", "2 of the index are in no shard"], "logits", model, "--tokens", "1", "--out", "no.npy")
+
+
+def texts():
+    """With 29 pieces for a vocabulary, one of which is the byte 0 and one put before each text."""
+    pieces = "zabĀcdefghijklmnopqrstuvwxyAB"
+    model = work / "spoken"
+    shutil.copytree(models / "llama_untied", model)
+    tokenizer = {
+        "version": "1.0", "truncation": {"direction": "Right", "max_length": 2, "strategy": "LongestFirst", "stride": 0},
+        "padding": {"strategy": {"Fixed": 9}, "direction": "Left", "pad_to_multiple_of": None, "pad_id": 1, "pad_type_id": 0,
+                    "pad_token": "a"},
+        "added_tokens": [], "normalizer": None,
+        "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True},
+        "post_processor": {"type": "TemplateProcessing",
+                           "single": [{"SpecialToken": {"id": "z", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+                           "pair": [], "special_tokens": {"z": {"id": "z", "ids": [0], "tokens": ["z"]}}},
+        "decoder": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True},
+        "model": {"type": "BPE", "dropout": None, "unk_token": None, "vocab": {c: i for i, c in enumerate(pieces)}, "merges": []}}
+
+    def save():
+        (model / "tokenizer.json").write_text(json.dumps(tokenizer))
+
+    save()
+    # An empty text is the token before it; a text is neither cut nor padded.
+    values = array.array("f", logits(model, "0")[0][-4 * 29 :])
+    likeliest = pieces[values.index(max(values))].replace("Ā", "\0").encode() + b"\n"
+    for words in ([], ["--prompt", ""], ["--prompt="]):
+        assert succeeds("generate", model, *words, "--max-new-tokens", 1)[0] == likeliest, likeliest
+    (work / "nul.txt").write_bytes(b"ab\0cab")
+    said = succeeds("generate", model, "--prompt", "FILE:nul.txt", "--max-new-tokens", 0)[0]
+    assert said == b"ab\0cab\n", said
+    assert b"6 tokens in windows of" in succeeds("perplexity", model, "nul.txt")[0]  # what follows the token in front
+    tokenizer["post_processor"] = None
+    save()
+    refused(["no --prompt", "its tokenizer puts no token before a text"], "generate", model)
+    refused(["an empty --prompt"], "generate", model, "--prompt", "")
+    # An output that takes nothing.
+    with open("/dev/full", "wb") as full:
+        for words in (("--help",), ("type",), ("type", model), ("logits", model, "--tokens", "1", "--out", "x.npy"),
+                      ("generate", model, "--prompt", "a"), ("perplexity", model, "nul.txt"), ("explain", model),
+                      ("export", model, "exported_full")):
+            status, _, errors = run(*words, stdout=full)
+            assert status != 0 and "No space left on device" in errors, f"{words}: {status}, {errors}"
+
+
+def shared_cases(cases):
+    def same(want, got):
+        a, b = (array.array("f", data[10 + struct.unpack("<H", data[8:10])[0] :]) for data in (want.read_bytes(), got))
+        assert len(a) == len(b) and all(abs(x - y) <= 1e-4 for x, y in zip(a, b)), want
+
+    def copied(name):
+        out = work / name
+        shutil.copytree(cases / name, out, copy_function=shutil.copyfile)
+        out.chmod(0o755)
+        return out
+
+    for name in ("tied-head-differs", "tied-head-only", "index-names-absent-tensor"):
+        same(cases / name / "want.npy", logits(cases / name, "5,6,7,8")[0])
+    refused(["lm_head.weight F32 [7, 16]", "[48, 16]"], "logits", cases / "tied-head-of-another-shape", "--tokens", 1, "--out", "no.npy")
+    for name in ("config-harmless-fields", "config-harmless-fields-gpt2"):
+        model = copied(name)
+        for config in sorted(model.glob("config-*.json")):
+            shutil.copy(config, model / "config.json")
+            same(model / "want.npy", logits(model, "5,6,7,8")[0])
+    nul = cases / "nul-in-text"
+    assert succeeds("generate", nul, "--prompt", f"FILE:{nul}/prompt.txt", "--max-new-tokens", 4)[0] == (nul / "want.bin").read_bytes()
+    empty = cases / "empty-prompt-with-bos"
+    want = json.loads((empty / "want.json").read_text())["text"].encode() + b"\n"
+    for words in ([], ["--prompt", ""]):
+        assert succeeds("generate", empty, *words, "--max-new-tokens", 8)[0] == want
+    batches = cases / "tokenizer-truncation-padding"
+    text = json.loads((batches / "want.json").read_text())
+    (work / "batches.txt").write_text(text["text"])
+    said = succeeds("perplexity", batches, "batches.txt")[0].decode()
+    assert f"{len(text['ids']) - 1} tokens in windows" in said, said
+    for template in sorted((cases / "chatml-lookalikes").glob("*/want.txt")):
+        model = work / f"chat-{template.parent.name}"
+        shutil.copytree(cases / "chatml-lookalikes/base", model, copy_function=shutil.copyfile)
+        model.chmod(0o755)
+        shutil.copyfile(template.parent / "tokenizer_config.json", model / "tokenizer_config.json")
+        refused(["is a template that is not known"], "generate", model, "--chat", "--prompt", "the fox")
+
+
+shutil.rmtree(work, ignore_errors=True)
+work.mkdir(parents=True)
+heads()
+stale_index()
+texts()
+shared = pathlib.Path(os.environ.get("FAUNA_SHARED_DIR", "/nowhere")) / "cases"
+if shared.is_dir():
+    shared_cases(shared)
+else:
+    print("left out: $FAUNA_SHARED_DIR has no folder cases")

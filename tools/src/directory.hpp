@@ -1,0 +1,147 @@
+// A model directory: config.json, weights and what else lies there, as the model that they stand for together.
+#pragma once
+#include <fauna/decode/weights.hpp>
+#include <tools/src/families.hpp>
+
+namespace tool {
+
+/// Fields of any config that say nothing about the numbers of inference, or that have one value here; in training some
+/// of the former have one value too.
+inline void common_fields(Config& c) {
+  if (c.use().training) {
+    for (const char* none :
+         {"attention_dropout", "hidden_dropout", "attention_probs_dropout_prob", "hidden_dropout_prob"})
+      c.only(none, 0);
+    c.only("initializer_range", 0.02);
+  }
+  c.without_effect({"model_type", "torch_dtype", "dtype", "use_cache", "tokenizer_class", "_name_or_path",
+                    "_model_name_or_path", "_commit_hash", "name", "auto_map", "transformers.js_config"});
+  c.without_effect({"initializer_range", "attention_dropout", "hidden_dropout", "attention_probs_dropout_prob",
+                    "hidden_dropout_prob", "classifier_dropout", "classifier_dropout_prob", "gradient_checkpointing"});
+  c.without_effect({"unk_token_id", "sep_token_id", "task_specific_params", "finetuning_task", "prefix", "return_dict",
+                    "use_return_dict", "output_past", "id2label", "label2id", "_num_labels", "problem_type",
+                    "tf_legacy_loss", "is_decoder", "tie_encoder_decoder"});
+  // How the numbers are computed, not which they are.
+  c.without_effect({"chunk_size_feed_forward", "torchscript", "use_bfloat16", "attn_implementation",
+                    "_attn_implementation", "_attn_implementation_internal", "_attn_implementation_autoset",
+                    "_flash_attn_2_enabled", "_experts_implementation", "base_model_tp_plan", "base_model_pp_plan"});
+  c.without_stamps();
+  c.only("quantization_config", nullptr);
+  c.only("pruned_heads", Config::Json::object());
+  c.only("is_encoder_decoder", false);
+  c.only("add_cross_attention", false);
+  c.only("cross_attention_hidden_size", nullptr);
+  // Attention to all that came before, said in three ways.
+  if (c.flag("use_sliding_window", true)) c.only("sliding_window", nullptr);
+  c.without_effect({"sliding_window", "max_window_layers"});
+  if (Config::Json const* types = c.find("layer_types"))
+    for (Config::Json const& type : *types)
+      if (type != "full_attention") c.wrong("layer_types", "full_attention throughout");
+}
+
+/// Defaults of the reference's generate, in a generation_config.json or, from old versions, in config.json: here they
+/// are flags with defaults of their own.
+inline void generation_fields(Config& c) {
+  c.without_effect({"max_length",
+                    "max_new_tokens",
+                    "min_length",
+                    "min_new_tokens",
+                    "max_time",
+                    "stop_strings",
+                    "do_sample",
+                    "temperature",
+                    "top_k",
+                    "top_p",
+                    "min_p",
+                    "top_h",
+                    "typical_p",
+                    "epsilon_cutoff",
+                    "eta_cutoff",
+                    "penalty_alpha",
+                    "renormalize_logits",
+                    "remove_invalid_values",
+                    "token_healing",
+                    "guidance_scale",
+                    "watermarking_config",
+                    "dola_layers",
+                    "low_memory"});
+  c.without_effect({"num_beams", "num_beam_groups", "early_stopping", "diversity_penalty", "length_penalty",
+                    "num_return_sequences", "constraints", "force_words_ids"});
+  c.without_effect({"repetition_penalty", "encoder_repetition_penalty", "no_repeat_ngram_size",
+                    "encoder_no_repeat_ngram_size", "bad_words_ids", "sequence_bias", "suppress_tokens",
+                    "begin_suppress_tokens", "exponential_decay_length_penalty"});
+  c.without_effect({"bos_token_id", "pad_token_id", "decoder_start_token_id", "forced_bos_token_id",
+                    "forced_eos_token_id", "generation_kwargs"});
+  c.without_effect({"use_cache", "cache_implementation", "cache_config", "return_legacy_cache", "prefill_chunk_size",
+                    "disable_compile", "compile_config", "output_attentions", "output_hidden_states", "output_scores",
+                    "output_logits", "return_dict_in_generate", "_from_model_config", "trust_remote_code"});
+  c.without_effect({"is_assistant", "num_assistant_tokens", "num_assistant_tokens_schedule",
+                    "assistant_confidence_threshold", "assistant_early_exit", "assistant_lookbehind",
+                    "target_lookbehind", "prompt_lookup_num_tokens", "max_matching_ngram_size"});
+  c.without_stamps();
+}
+
+/// A head of its own in the files counts, as in the reference library, whatever the config ties.
+inline void use_own_head(AnyConfig& config, fauna::SafeTensors const& file) {
+  std::visit(
+      [&file](auto& c) {
+        if constexpr (requires { c.tied; }) {
+          if (!c.tied || !fauna::head_differs(file, c.names)) return;
+          c.tied = false;
+          say(std::string(c.names.head) + " is not " + c.names.table + ": it is the head, whatever config.json ties");
+        } else if (fauna::head_differs(file, c.names)) {
+          fauna::fail("config", file.path() + " has a " + c.names.head + " that is not " + c.names.table,
+                      "the same numbers in both", std::string(c.names.family) + " has no head of its own here");
+        }
+      },
+      config);
+}
+
+/// What a directory stands for.
+struct Directory {
+  AnyConfig config{};
+  std::vector<long long> stop_ids{};  ///< tokens that end a text
+};
+/// Throws on a directory without a config.json, and on every field whose value the zoo does not implement. For
+/// inference, weights that are there are looked at too: whether the head is tied, they say.
+inline Directory read_config(std::string const& directory, Use use = {}) {
+  struct Family {
+    AnyConfig (*read)(Config&);
+    const char *causal, *headless;  ///< its architectures: with a language model's head, and a checkpoint without one
+  };
+  static const std::map<std::string, Family> families{{"gpt2", {gpt2, "GPT2LMHeadModel", "GPT2Model"}},
+                                                      {"gpt_neox", {gpt_neox, "GPTNeoXForCausalLM", "GPTNeoXModel"}},
+                                                      {"llama", {llama, "LlamaForCausalLM", "LlamaModel"}}};
+  const std::string path = directory + "/config.json";
+  if (!fauna::exists(path))
+    fauna::fail("config", directory + " has no config.json", "a model directory: config.json, weights, tokenizer.json");
+  Config c(path, use);
+  std::map<std::string, std::string> known;
+  for (auto const& f : families) known[f.first] = f.first;
+  const std::string type = c.one_of("model_type", known, "");
+  Family const& family = families.at(type);
+  if (Config::Json const* a = c.find("architectures"))
+    if (*a != Config::Json::array({family.causal}) && *a != Config::Json::array({family.headless}))
+      c.wrong("architectures", "[\"" + std::string(family.causal) + "\"]");
+  common_fields(c);
+  generation_fields(c);
+  Directory d{family.read(c)};
+  d.stop_ids = c.ids("eos_token_id");
+  c.all_used("model_type " + type);
+  if (use.training) return d;
+  if (const std::string generation = directory + "/generation_config.json"; fauna::exists(generation)) {
+    Config g(generation, use);
+    if (const auto ids = g.ids("eos_token_id"); !ids.empty()) d.stop_ids = ids;
+    generation_fields(g);
+    g.all_used("a generation_config.json");
+  }
+  if (fauna::has_safetensors(directory)) {
+    const fauna::SafeTensors file(directory);
+    for (std::string const& name : file.stale())
+      say(file.path() + ": the index names " + name + ", which no shard has");
+    use_own_head(d.config, file);
+  }
+  return d;
+}
+
+}  // namespace tool
