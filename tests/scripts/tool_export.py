@@ -140,7 +140,7 @@ def goes_on(out):
     said = train(out, "--model", tiny, "--max-iters", 20)
     assert "30 different ones: the vocabulary" in said and "21 updates" in said, said
     assert "25 updates" in train(out, "--init-from", "resume", "--max-iters", 24)
-    train("straight", "--model", tiny, "--max-iters", 24)
+    train("straight", "--model", tiny, "--max-iters", 24, "--overwrite")
     assert len(trained(out)) > 20 and trained(out) == trained("straight"), out
 
 

@@ -48,19 +48,19 @@ template <class C> void tie(std::vector<Exported>& tensors, Config::Json& config
 /// Writes the model of `from`, a checkpoint or a model directory, to the folder `to`.
 inline void export_model(std::string const& from, std::string const& to, Use use) {
   const bool directory = fs::is_directory(from);
+  AnyConfig c;
+  if (directory) c = read_config(from, use).config;  // refuses what is no model here
   const fauna::SafeTensors file = directory ? fauna::SafeTensors(from) : fauna::checkpoint::open(from);
   std::vector<Exported> tensors = exported(file);
   Config::Json config;
   fauna::SafeTensors::Metadata metadata{{"format", "pt"}};
   if (directory) {
-    const AnyConfig c = read_config(from, use).config;  // refuses what is no model here
     config = Config::Json::parse(fauna::read_file(from + "/config.json"));
     config.erase("torch_dtype");
     std::visit([&](auto const& some) { tie(tensors, config, some); }, c);
-  }
-  if (!directory) {
+  } else {
     const fauna::CheckpointHead head = fauna::checkpoint::read_head(file);
-    const AnyConfig c = checkpoint_config(from, head.config);
+    c = checkpoint_config(from, head.config);
     config = std::visit([](auto const& some) { return reference_config(some); }, c);
     for (const char* none : {"bos_token_id", "eos_token_id"}) config[none] = nullptr;
     metadata.emplace_back("alphabet", head.alphabet);  // a character for each id
