@@ -47,7 +47,8 @@ TEST_CASE("greedy text takes the largest logit of the last `context` tokens") {
   const auto ids = tokenizer().encode(prompt);
   std::vector<float> logits(27);
   model.prepare_inference({.sequences = 1, .length = 12});
-  model.logits(Batch::uniform(1, 12, ids.data() + ids.size() - 12), logit_rows::last, Matrix<float>(logits.data(), 1, 27));
+  model.logits(Batch::uniform(1, 12, ids.data() + ids.size() - 12), logit_rows::last,
+               Matrix<float>(logits.data(), 1, 27));
   int best = 0;
   for (int i = 0; i < 27; ++i)
     best = logits[static_cast<std::size_t>(i)] > logits[static_cast<std::size_t>(best)] ? i : best;

@@ -167,6 +167,16 @@ TEST_CASE("the kept tokens are exactly those of the oracle, ties included") {
             if ((k > 0 && k < n) || p < 1) CHECK(kept == e.kept);
             else CHECK(std::set<int>(kept.begin(), kept.end()) == std::set<int>(e.kept.begin(), e.kept.end()));
             CHECK(std::find(kept.begin(), kept.end(), token) != kept.end());
+            double sum = 0;
+            for (int i = 0; i < sampler.kept(); ++i) {
+              sum += sampler.probability(i);
+              const double ratio =
+                  std::exp((static_cast<double>(logits[static_cast<std::size_t>(kept[0])]) -
+                            static_cast<double>(logits[static_cast<std::size_t>(kept[static_cast<std::size_t>(i)])])) /
+                           static_cast<double>(temperature));
+              CHECK(sampler.probability(i) * ratio == doctest::Approx(sampler.probability(0)).epsilon(1e-4));
+            }
+            CHECK(sum == doctest::Approx(1).epsilon(1e-9));
           }
 }
 

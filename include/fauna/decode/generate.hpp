@@ -35,18 +35,23 @@ struct GenerateOptions {
   context_end at_end = context_end::refuse;
 };
 
-namespace generate_detail {
-
-/// A sequence on its way: its ids, how many of them the cache has read, whether it goes on.
-struct Sequence {
-  std::vector<int> ids;
+/// A text on its way: its ids, how many of them the cache has read, whether it goes on.
+struct Continuation {
+  std::vector<int> ids{};
   std::size_t prompt = 0;
-  int read = 0;  ///< of ids, from `from` on
-  std::size_t from = 0;
+  std::size_t from = 0;  ///< the first of ids that the cache holds or will hold
+  int read = 0;          ///< of ids, from `from` on
   bool done = false;
-  Key key{};
+  Key key{};  ///< of its random draws
   int pending() const { return static_cast<int>(ids.size() - from) - read; }
 };
+/// Room for the rows and logits of a step.
+struct StepMemory {
+  std::vector<int> tokens{}, offsets{};
+  std::vector<float> logits{};
+};
+
+namespace generate_detail {
 
 /// Rows of a sequence at most.
 template <class M> int longest(GenerateOptions const& o) {
@@ -89,13 +94,49 @@ template <class F> bool goes_on(F& see, int sequence, int id) {
 
 }  // namespace generate_detail
 
+/// One call of the model for all texts, of which text s has slot s of the cache: each that is not done reads what it
+/// has not read yet, at most `chunk` rows. Then next(s, logits [vocab]) for each that has now read all: who adds a
+/// token to its ids, or several, has it go on. False where there was nothing to read. For generate below, and for loops
+/// of one's own: texts may come and go between steps.
+template <class T, class K, class F>
+bool generate_step(T& model, K& cache, std::vector<Continuation>& all, int chunk, StepMemory& m, F&& next) {
+  constexpr int vocab = T::model::vocab;
+  const int n = static_cast<int>(all.size());
+  m.tokens.clear();
+  m.offsets.assign(1, 0);
+  bool any_next = false;
+  for (auto const& s : all) {
+    const int pending = s.done ? 0 : s.pending(), rows = pending < chunk ? pending : chunk;
+    const auto* from = s.ids.data() + s.from + s.read;
+    m.tokens.insert(m.tokens.end(), from, from + rows);
+    m.offsets.push_back(static_cast<int>(m.tokens.size()));
+    any_next = any_next || (rows > 0 && rows == pending);
+  }
+  if (m.tokens.empty()) return false;
+  m.logits.resize(static_cast<std::size_t>(n) * static_cast<std::size_t>(vocab));
+  Batch batch;
+  batch.sequences = n;
+  batch.rows = m.offsets.back();
+  batch.offsets = m.offsets.data();
+  batch.tokens = m.tokens.data();
+  if (generate_detail::one_each(m.offsets)) batch = Batch::uniform(n, 1, m.tokens.data());
+  model.logits(cache, batch, any_next ? logit_rows::last : logit_rows::none,
+               Matrix<float>(m.logits.data(), any_next ? n : 0, vocab));
+  for (int q = 0; q < n; ++q) {
+    auto& s = all[static_cast<std::size_t>(q)];
+    const int rows = m.offsets[static_cast<std::size_t>(q) + 1] - m.offsets[static_cast<std::size_t>(q)];
+    s.read += rows;
+    if (rows > 0 && s.pending() == 0) next(q, m.logits.data() + static_cast<std::ptrdiff_t>(q) * vocab);
+  }
+  return true;
+}
+
 /// Continues each prompt by up to options.tokens tokens and calls see(sequence, id) with each; all ids are returned.
 /// A token is drawn from (seed, sample + sequence, its position).
 template <class T, class F>
 std::vector<std::vector<int>> generate_batch(T& model, std::vector<std::vector<int>> const& prompts,
                                              GenerateOptions const& o, F&& see) {
   using M = typename T::model;
-  using generate_detail::Sequence;
   const int context = generate_detail::longest<M>(o), n = static_cast<int>(prompts.size());
   generate_detail::check<M>(prompts, o, context);
   const int chunk = o.chunk < context ? o.chunk : context;
@@ -107,8 +148,7 @@ std::vector<std::vector<int>> generate_batch(T& model, std::vector<std::vector<i
                           .top_p = o.top_p,
                           .min_p = o.min_p,
                           .repetition_penalty = o.repetition_penalty});
-  std::vector<float> logits(static_cast<std::size_t>(n) * static_cast<std::size_t>(M::vocab));
-  std::vector<Sequence> all(prompts.size());
+  std::vector<Continuation> all(prompts.size());
   for (std::size_t s = 0; s < all.size(); ++s) {
     all[s].ids = prompts[s];
     all[s].prompt = prompts[s].size();
@@ -118,49 +158,24 @@ std::vector<std::vector<int>> generate_batch(T& model, std::vector<std::vector<i
     if (all[s].prompt > static_cast<std::size_t>(context))
       all[s].from = all[s].prompt - static_cast<std::size_t>(context);
   }
-  std::vector<int> tokens, offsets;
-  for (;;) {
-    tokens.clear();
-    offsets.assign(1, 0);
-    bool draws = false;
-    for (auto& s : all) {
-      const int pending = s.done ? 0 : s.pending(), rows = pending < chunk ? pending : chunk;
-      const auto* from = s.ids.data() + s.from + s.read;
-      tokens.insert(tokens.end(), from, from + rows);
-      offsets.push_back(static_cast<int>(tokens.size()));
-      draws = draws || (rows > 0 && rows == pending);
+  StepMemory memory;
+  const auto next = [&](int q, const float* logits) {
+    auto& s = all[static_cast<std::size_t>(q)];
+    const int id = sampler(logits, s.key, s.ids.size(), s.ids.data(), s.ids.size());
+    s.ids.push_back(id);
+    s.done = s.ids.size() - s.prompt == static_cast<std::size_t>(o.tokens);
+    for (const int stop : o.stop_ids) s.done = s.done || id == stop;
+    if (!generate_detail::goes_on(see, q, id)) s.done = true;
+    if (cache.room(q) > 0 || s.done) return;
+    if (o.at_end == context_end::slide) {
+      s.from = s.ids.size() - static_cast<std::size_t>(context);
+      s.read = 0;
+      cache.clear(q);
+    } else {
+      s.done = true;
     }
-    if (tokens.empty()) break;
-    Batch batch;
-    batch.sequences = n;
-    batch.rows = offsets.back();
-    batch.offsets = offsets.data();
-    batch.tokens = tokens.data();
-    if (tokens.size() == all.size() && draws && generate_detail::one_each(offsets))
-      batch = Batch::uniform(n, 1, tokens.data());
-    model.logits(cache, batch, draws ? logit_rows::last : logit_rows::none,
-                 Matrix<float>(logits.data(), draws ? n : 0, M::vocab));
-    for (int q = 0; q < n; ++q) {
-      auto& s = all[static_cast<std::size_t>(q)];
-      const int rows = offsets[static_cast<std::size_t>(q) + 1] - offsets[static_cast<std::size_t>(q)];
-      s.read += rows;
-      if (rows == 0 || s.pending() > 0) continue;
-      const float* row = logits.data() + static_cast<std::ptrdiff_t>(q) * M::vocab;
-      const int id = sampler(row, s.key, s.ids.size(), s.ids.data(), s.ids.size());
-      s.ids.push_back(id);
-      s.done = s.ids.size() - s.prompt == static_cast<std::size_t>(o.tokens);
-      for (const int stop : o.stop_ids) s.done = s.done || id == stop;
-      if (!generate_detail::goes_on(see, q, id)) s.done = true;
-      if (cache.room(q) > 0 || s.done) continue;
-      if (o.at_end == context_end::slide) {
-        s.from = s.ids.size() - static_cast<std::size_t>(context);
-        s.read = 0;
-        cache.clear(q);
-      } else {
-        s.done = true;
-      }
-    }
-  }
+  };
+  while (generate_step(model, cache, all, chunk, memory, next)) {}
   std::vector<std::vector<int>> ids;
   ids.reserve(all.size());
   for (auto& s : all) ids.push_back(static_cast<std::vector<int>&&>(s.ids));

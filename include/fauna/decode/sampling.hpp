@@ -59,12 +59,14 @@ class Sampler {
     if (how_.temperature == 0) {
       order_[0] = best;
       kept_ = 1;
+      weight_[at(best)] = 1;
+      total_ = 1;
       return best;
     }
-    const double total = keep(logits, logits[best]);
+    total_ = keep(logits, logits[best]);
     const Philox r = key.words(position);
     const std::uint64_t bits = (std::uint64_t{r[1]} << 32 | r[0]) >> 11;
-    double left = static_cast<double>(bits) * 0x1p-53 * total;
+    double left = static_cast<double>(bits) * 0x1p-53 * total_;
     int chosen = -1;
     for (int i = 0; i < kept_ && left >= 0; ++i)  // rounding may leave a rest at the end: then it is the last possible
       if (weight(kept(i)) > 0) {
@@ -77,6 +79,8 @@ class Sampler {
   /// How many tokens the last draw chose among, and which: by rank where top-k or top-p was at work, else by index.
   int kept() const { return kept_; }
   int kept(int i) const { return order_[at(i)]; }
+  /// The probability that kept(i) had.
+  double probability(int i) const { return weight(kept(i)) / total_; }
 
  private:
   static constexpr std::size_t at(int i) { return static_cast<std::size_t>(i); }
@@ -178,6 +182,7 @@ class Sampler {
   std::vector<float> weight_, penalised_;
   std::vector<int> order_;
   int kept_ = 0;
+  double total_ = 1;  ///< of the weights kept
 };
 
 }  // namespace fauna::inline v0
