@@ -32,7 +32,7 @@ template <int Which> struct Half : Linear<W, W, false> {
     });
   }
   static std::vector<Piece> in_pair(Tensor const& t) {
-    Piece p = weights_detail::whole_piece(t);
+    Piece p = whole_piece(t);
     p.name = t.at.path->parent->str() + ".pair";
     p.shape = {2, W, W};
     p.offset = Which * W * W;
@@ -72,7 +72,7 @@ struct Toy : Lm<At<"wte", Embedding<V, W>>, At<"h", Stack<0, 2, Layer>>, TiedHea
 struct Bilingual : Toy {
   using composition = Bilingual;
   static std::vector<Piece> translated(Tensor const& t) {
-    auto pieces = weights_detail::pieces_of(t);
+    auto pieces = pieces_of(t);
     for (auto& p : pieces)
       if (p.name == "wte.weight") p.name = "emb";
       else p.name = "model." + p.name;

@@ -16,7 +16,8 @@ import sys
 import torch
 from safetensors.torch import save_file
 from torch.nn import functional as F
-from transformers import GPT2Config, GPT2LMHeadModel, GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig, LlamaForCausalLM
+from transformers import (GPT2Config, GPT2LMHeadModel, GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig, LlamaForCausalLM,
+                          MambaConfig, MambaForCausalLM)
 
 LENGTH = 11
 LLAMA = {"vocab_size": 29, "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 2, "max_position_embeddings": 32,
@@ -25,6 +26,8 @@ GPT2 = {"vocab_size": 29, "n_embd": 24, "n_layer": 2, "n_head": 3, "n_positions"
         "attn_pdrop": 0.0, "bos_token_id": 1, "eos_token_id": 2}
 NEOX = {"vocab_size": 29, "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 2, "num_attention_heads": 2,
         "max_position_embeddings": 32, "bos_token_id": 1, "eos_token_id": 2}
+MAMBA = {"vocab_size": 29, "hidden_size": 24, "num_hidden_layers": 2, "state_size": 5, "time_step_rank": 3, "bos_token_id": 1,
+         "eos_token_id": 2}
 
 
 def models():
@@ -37,6 +40,7 @@ def models():
     yield "gpt_neox_sequential", GPTNeoXForCausalLM(GPTNeoXConfig(**NEOX, rotary_pct=1.0, use_parallel_residual=False, hidden_act="gelu_fast")), torch.float32, None
     yield "gpt2", GPT2LMHeadModel(GPT2Config(**GPT2)), torch.float32, None
     yield "llama_sharded", LlamaForCausalLM(LlamaConfig(**LLAMA, num_attention_heads=4, num_key_value_heads=2, tie_word_embeddings=False)), torch.float32, "20KB"
+    yield "mamba", MambaForCausalLM(MambaConfig(**MAMBA)), torch.float32, None
 
 
 def main():

@@ -17,6 +17,12 @@ namespace fauna::inline v0 {
 /// Every tensor as rows of T: values in training, gradients, moments.
 template <class T> struct All { template <kind> using storage = Matrix<T>; };
 
+/// Does a map hold tensors as their blocks want them in inference (Tensor::prepare)?
+template <class D> inline constexpr bool prepared = false;
+template <class D>
+requires requires { D::prepared; }
+inline constexpr bool prepared<D> = D::prepared;
+
 /// The gradient of what cannot have one.
 struct Absent {
   constexpr explicit operator bool() const { return false; }

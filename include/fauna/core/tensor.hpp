@@ -83,12 +83,16 @@ struct Tensor {
   void (*draw_rows)(Filling const&, float* to) = nullptr;
   /// Where it lies in files of several tensors, or in parts of one; none: one tensor of its own name.
   std::vector<Piece> (*pieces)(Tensor const&) = nullptr;
+  /// What inference wants instead of the values, computed once at load and in their place: rows x cols numbers, in any
+  /// order. Blocks find it where `prepared<D>`.
+  void (*prepare)(Tensor const&, float* values) = nullptr;
   /// Of a buffer: its new values after an update, from `gathered`, what backward added to its place among the gradients
   /// since the last one: counts over micro-batches, and over ranks.
   void (*after_update)(Tensor const&, double* values, const double* gathered) = nullptr;
 
   constexpr std::size_t size() const { return static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols); }
-  constexpr int rank() const { return file.rank > 0 ? file.rank : stored == kind::matrix ? 2 : 1; }
+  constexpr bool is_vector() const { return rows == 1 && stored != kind::matrix; }
+  constexpr int rank() const { return file.rank > 0 ? file.rank : is_vector() ? 1 : 2; }
   constexpr bool decayed() const { return decays == decay::yes || (decays == decay::by_rank && rank() >= 2); }
   /// "transformer.h.0.attn.c_attn.weight"
   std::string name() const {

@@ -17,6 +17,7 @@ template <LanguageModel M, Backend B, class D = Packed<B>> class Loaded {
   explicit Loaded(SafeTensors const& from, int threads = B{}.threads, LoadOptions const& o = {}) : threads_(threads) {
     allocate();
     report_ = load_weights<M>(on_backend(), weights_, from, o);
+    prepare();
   }
   /// The weights of a model that was trained on this backend, stored for inference.
   template <class W>
@@ -31,6 +32,7 @@ template <LanguageModel M, Backend B, class D = Packed<B>> class Loaded {
       fill(on_backend(), v, Matrix<const scalar>(rows.data(), t.rows, t.cols));
       ++i;
     });
+    prepare();
   }
 
   auto& weights() { return weights_; }
@@ -61,6 +63,19 @@ template <LanguageModel M, Backend B, class D = Packed<B>> class Loaded {
   }
 
  private:
+  /// What blocks derive from their weights once.
+  void prepare() {
+    if constexpr (prepared<D>)
+      M::visit(weights_, Place{}, [&](Tensor const& t, auto& v) {
+        if (t.prepare == nullptr) return;
+        if constexpr (std::is_same_v<std::remove_cvref_t<decltype(v)>, Matrix<float>>) {
+          const OnHost<B, float> host(v.data(), v.size());
+          std::vector<float> values(host.data(), host.data() + v.size());
+          t.prepare(t, values.data());
+          fill(on_backend(), v, Matrix<const float>(values.data(), t.rows, t.cols));
+        }
+      });
+  }
   void allocate() {
     grow(memory_, weights_bytes<M, D>());
     Arena a = memory_.arena();

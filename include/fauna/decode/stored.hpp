@@ -1,81 +1,16 @@
-// How a model's tensors lie in files: as pieces (core/tensor.hpp), which loading and saving walk alike, so that what is
-// written is what was read. A family whose checkpoints come in several spellings says so by dialects.
+// A model's tensors on their way to a file, gathered from the pieces that they are (core/pieces.hpp).
 #pragma once
 #include <string>
 #include <unordered_map>
 #include <vector>
 
-#include <fauna/core/tensor.hpp>
+#include <fauna/core/pieces.hpp>
 #include <fauna/core/view.hpp>
 #include <fauna/io/safetensors.hpp>
 
 namespace fauna::inline v0 {
 
-/// One way in which a family's files name and lay out its tensors. A family M has `static constexpr Dialect
-/// dialects[]`, the one that it is saved in first; without, there is one: that of its blocks.
-struct Dialect {
-  const char* name = "";
-  const char* sign = "";  ///< a pattern that matches some name in every such file, and none of the other dialects'
-  std::vector<Piece> (*pieces)(Tensor const&) = nullptr;  ///< null: as the blocks say
-};
-
 namespace weights_detail {
-
-/// A piece that is all of a tensor, under its own name, in the layout that its block states.
-inline Piece whole_piece(Tensor const& t) {
-  Piece p;
-  p.name = t.name();
-  p.shape = t.file;
-  // The elements of a vector are the rows of the matrix beside it.
-  const bool vector = t.stored != kind::matrix;
-  const int rows = vector ? t.cols : t.rows, cols = vector ? 1 : t.cols;
-  const bool transposed = t.layout.transposed && !vector;
-  if (p.shape.rank == 0)
-    p.shape = vector ? FileShape(rows) : transposed ? FileShape(cols, rows) : FileShape(rows, cols);
-  p.rows = rows;
-  const std::ptrdiff_t stride = transposed ? 1 : cols;
-  p.col_stride = transposed ? rows : 1;
-  const int heads = t.layout.heads;
-  if (heads == 0) {
-    p.digits[2] = {rows, stride};
-  } else {
-    const int parts = t.layout.parts, size = rows / (heads * parts);
-    p.digits[0] = {parts, size * stride};
-    p.digits[1] = {heads, parts * size * stride};
-    p.digits[2] = {size, stride};
-  }
-  return p;
-}
-inline std::vector<Piece> pieces_of(Tensor const& t, Dialect const* dialect = nullptr) {
-  if (dialect != nullptr && dialect->pieces != nullptr) return dialect->pieces(t);
-  if (t.pieces != nullptr) return t.pieces(t);
-  std::vector<Piece> one;
-  one.push_back(whole_piece(t));
-  return one;
-}
-
-/// Columns of a piece's rows.
-inline int columns_of(Tensor const& t) { return t.stored == kind::matrix ? t.cols : 1; }
-/// Are all of the tensor's elements in the file as they are in the model?
-inline bool in_order(Tensor const& t, Piece const& p) {
-  const std::ptrdiff_t cols = columns_of(t);
-  std::size_t n = 1;
-  for (int d = 0; d < p.shape.rank; ++d) n *= static_cast<std::size_t>(p.shape.of[d]);
-  if (n != t.size() || (p.col_stride != 1 && cols > 1)) return false;
-  for (int r = 0; r < p.rows; ++r)
-    if (p.row(r) != r * cols) return false;
-  return true;
-}
-/// Moves each element of a piece from its place in the model to its place in the file, or back.
-template <class S> void rearrange(Tensor const& t, Piece const& p, const S* from, S* to, bool into_file) {
-  const std::ptrdiff_t cols = columns_of(t);
-  for (int r = 0; r < p.rows; ++r) {
-    const std::ptrdiff_t at = p.row(r), model = (p.first + r) * cols;
-    for (std::ptrdiff_t c = 0; c < cols; ++c)
-      if (into_file) to[at + c * p.col_stride] = from[model + c];
-      else to[model + c] = from[at + c * p.col_stride];
-  }
-}
 
 inline std::vector<std::size_t> dimensions(FileShape const& s) { return {s.of, s.of + s.rank}; }
 

@@ -24,6 +24,7 @@ struct weight_of_<B> {
 
 /// Weights for inference: matrices as backend B multiplies by them, all else in f32.
 template <class B> struct Packed {
+  static constexpr bool prepared = true;
   template <kind K> using storage = Matrix<std::conditional_t<K == kind::matrix, typename weight_of_<B>::type, float>>;
 };
 
@@ -182,7 +183,7 @@ LoadReport load_weights(B const& b, W& w, SafeTensors const& from, LoadOptions c
   if constexpr (requires { M::config.names.head; }) names = M::config.names;
   bool stripped = true, tied = names.head != nullptr;
   M::visit(w, Place{}, [&](Tensor const& t, auto&) {
-    for (auto const& p : d::pieces_of(t, dialect)) {
+    for (auto const& p : pieces_of(t, dialect)) {
       const bool head = names.head != nullptr && p.name == names.head;
       tied = tied && !head;
       stripped = stripped && (head || from.find(p.name) == nullptr);
@@ -195,7 +196,7 @@ LoadReport load_weights(B const& b, W& w, SafeTensors const& from, LoadOptions c
     return s;
   };
   M::visit(w, Place{}, [&](Tensor const& t, auto&) {
-    for (auto const& p : d::pieces_of(t, dialect)) {
+    for (auto const& p : pieces_of(t, dialect)) {
       wanted.push_back(p.name);
       const SafeTensor* s = find(p.name);
       if (s == nullptr) {
@@ -231,7 +232,7 @@ LoadReport load_weights(B const& b, W& w, SafeTensors const& from, LoadOptions c
     fail("load", from.path() + " does not fit the model" + d::list("of another shape", shapes, {}) +
                      d::list("missing", report.missing, had) + d::list("unexpected", report.unexpected, wanted) + more);
   M::visit(w, Place{}, [&](Tensor const& t, auto& v) {
-    const std::vector<Piece> pieces = d::pieces_of(t, dialect);
+    const std::vector<Piece> pieces = pieces_of(t, dialect);
     std::vector<const SafeTensor*> found;
     for (auto const& p : pieces)
       if (const SafeTensor* s = find(p.name)) found.push_back(s);

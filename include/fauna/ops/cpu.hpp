@@ -5,6 +5,7 @@
 #include <fauna/ops/add/cpu.hpp>
 #include <fauna/ops/attention/cpu.hpp>
 #include <fauna/ops/clip/cpu.hpp>
+#include <fauna/ops/conv/cpu.hpp>
 #include <fauna/ops/cross_entropy/cpu.hpp>
 #include <fauna/ops/dropout/cpu.hpp>
 #include <fauna/ops/embedding/cpu.hpp>
@@ -13,4 +14,5 @@
 #include <fauna/ops/layer_norm/cpu.hpp>
 #include <fauna/ops/rms_norm/cpu.hpp>
 #include <fauna/ops/rope/cpu.hpp>
+#include <fauna/ops/scan/cpu.hpp>
 #include <fauna/ops/sgd/cpu.hpp>

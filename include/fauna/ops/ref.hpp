@@ -5,6 +5,7 @@
 #include <fauna/ops/add/ref.hpp>
 #include <fauna/ops/attention/ref.hpp>
 #include <fauna/ops/clip/ref.hpp>
+#include <fauna/ops/conv/ref.hpp>
 #include <fauna/ops/cross_entropy/ref.hpp>
 #include <fauna/ops/dropout/ref.hpp>
 #include <fauna/ops/embedding/ref.hpp>
@@ -13,4 +14,5 @@
 #include <fauna/ops/layer_norm/ref.hpp>
 #include <fauna/ops/rms_norm/ref.hpp>
 #include <fauna/ops/rope/ref.hpp>
+#include <fauna/ops/scan/ref.hpp>
 #include <fauna/ops/sgd/ref.hpp>

@@ -306,7 +306,7 @@ template <class T> CheckpointHead load_checkpoint(std::string const& path, T& mo
   std::size_t i = 0;
   M::visit(model.weights(), Place{}, [&](Tensor const& t, auto&) {
     Parameter const& p = model.parameters()[i++];
-    const std::vector<Piece> pieces = weights_detail::pieces_of(t);
+    const std::vector<Piece> pieces = pieces_of(t);
     for (int which = 0; which < 2; ++which) {
       std::vector<const SafeTensor*> found;
       for (auto const& piece : pieces) found.push_back(file.find(checkpoint::moment_prefix[which] + piece.name));

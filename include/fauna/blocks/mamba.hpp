@@ -1,0 +1,301 @@
+// Mamba's mixer (Gu and Dao 2023, "Mamba: Linear-time sequence modeling with selective state spaces", section 3.4 and
+// figure 3), as mamba_ssm and transformers have it.
+//   C  Width of the residual stream     E  Inner, channels of the recurrence     N  States, numbers a channel
+//   R  Rank of the step sizes           K  Taps of the convolution
+//   [x | z] = u W_inᵀ      x ← silu(conv(x))      [δ' | B | C] = x W_xᵀ      δ = softplus(δ' W_dtᵀ + b_dt)
+//   h_t = exp(δ_t A) ∘ h_{t-1} + δ_t x_t B_t,   A = -exp(A_log)      y_t = C_t · h_t + D x_t
+//   out = (y silu(z)) W_outᵀ
+#pragma once
+#include <cmath>
+#include <vector>
+
+#include <fauna/blocks/activation.hpp>
+#include <fauna/blocks/linear.hpp>
+#include <fauna/compose/at.hpp>
+#include <fauna/compose/seq.hpp>
+#include <fauna/ops/conv/op.hpp>
+#include <fauna/ops/scan/op.hpp>
+
+namespace fauna::inline v0 {
+
+/// A causal depthwise convolution of Taps rows, checkpoints' weight [Width, 1, Taps] and bias. Its state: the last
+/// Taps - 1 rows of the input.
+template <int Width, int Taps, bool Bias = true> struct CausalConv : Elementwise<Width> {
+  static constexpr const char* kind_name = "CausalConv";
+  template <class D> struct Weights {
+    static constexpr bool ready = prepared<D>;           ///< weight is [Taps, Width]
+    typename D::template storage<kind::control> weight;  ///< [Width, Taps]
+    typename D::template storage<kind::vector> bias;
+  };
+  template <class S> struct State { View<S, dyn, Width> last; };
+  template <class S> struct Saved { View<S, dyn, Width> entering; };
+  template <class W, class F> static constexpr void visit(W& w, Place const& at, F&& f) {
+    // PyTorch's start of a convolution with Taps inputs.
+    constexpr Init start = uniform_of(Taps);
+    f(Tensor{.field = "weight",
+             .rows = Width,
+             .cols = Taps,
+             .stored = kind::control,
+             .init = start,
+             .file = {Width, 1, Taps},
+             .at = at,
+             .prepare = transpose},
+      w.weight);
+    if constexpr (Bias)
+      f(Tensor{.field = "bias", .rows = 1, .cols = Width, .stored = kind::vector, .init = start, .at = at}, w.bias);
+  }
+  template <class S> static constexpr void plan(Saved<S>& s, Shape const& shape, Arena& a) {
+    s.entering = a.take_view<S, dyn, Width>(shape.sequences * (Taps - 1));
+  }
+  template <class S> static constexpr void plan_state(State<S>& s, Shape const& shape, Arena& a) {
+    s.last = a.take_view<S, dyn, Width>(shape.sequences * (Taps - 1));
+  }
+  template <class F, class... St> static constexpr void visit_state(F&& f, St&... s) {
+    f(StatePiece{.rows = Taps - 1}, s.last...);
+  }
+  template <class B> static constexpr void plan_scratch(Shape const& shape, Arena& a) {
+    Scope s(a);
+    a.take_view<typename B::scalar, Taps, Width>();
+    if (shape.backward) a.take_view<typename B::scalar, Taps, Width>();
+  }
+  static constexpr double flops(double) { return 2.0 * Width * Taps; }
+
+  template <class C> using X = typename Elementwise<Width>::template X<C>;
+  template <class C> using Y = typename Elementwise<Width>::template Y<C>;
+  template <class C, class W, class St, class Sv>
+  static void forward(C const& c, W const& w, St& st, X<C> x, Y<C> y, Sv& saved) {
+    Scope s(c.scratch());
+    if (c.keeps()) keep_state(c, st.last, saved.entering);
+    causal_conv<typename C::backend_type>::forward(c.backend, *c.batch, x, turned(c, w), w.bias.data(), st.last, y);
+  }
+  template <class C, class W, class G, class Sv, class St>
+  static void backward(C const& c, W const& w, G& dw, X<C> x, Sv& saved, X<C> dy, Y<C> dx, St& dst) {
+    using S = typename C::scalar;
+    using B = typename C::backend_type;
+    Scope s(c.scratch());
+    const auto taps = turned(c, w);
+    const auto g = gradient<S>(dw.weight);
+    View<S, Taps, Width> dtaps;
+    if (g) {
+      dtaps = c.scratch().template take_view<S, Taps, Width>();
+      add<B>::clear(c.backend, dtaps);
+    }
+    causal_conv<B>::backward(c.backend, *c.batch, x, saved.entering, taps, dy, dx, dtaps, gradient<S>(dw.bias).data(),
+                             dst.last);
+    // The checkpoint's order is the other way round; a column of it is a row here.
+    for (int k = 0; g && k < Taps; ++k)
+      add<B>::run(c.backend, column(as_const(g), k), across(as_const(dtaps), k), column(g, k));
+  }
+
+ private:
+  static void transpose(Tensor const&, float* values) {
+    std::vector<float> turned(static_cast<std::size_t>(Width) * Taps);
+    for (int c = 0; c < Width; ++c)
+      for (int k = 0; k < Taps; ++k) turned[static_cast<std::size_t>(k * Width + c)] = values[c * Taps + k];
+    for (std::size_t i = 0; i < turned.size(); ++i) values[i] = turned[i];
+  }
+  static constexpr Init uniform_of(int inputs) {
+    float root = 1;
+    for (int i = 0; i < 60; ++i) root = 0.5F * (root + static_cast<float>(inputs) / root);
+    return uniform(-1 / root, 1 / root);
+  }
+  /// Column k of [Width, Taps], and row k of [Taps, Width] as a column.
+  template <class V> static constexpr auto column(V v, int k) {
+    return Matrix<typename V::element>(v.data() + k, Width, 1, Taps);
+  }
+  template <class V> static constexpr auto across(V v, int k) {
+    return Matrix<typename V::element>(v.data() + k * Width, Width, 1, 1);
+  }
+  template <class C, class W> static auto turned(C const& c, W const& w) {
+    using S = typename C::scalar;
+    if constexpr (W::ready) return View<const S, Taps, Width>(w.weight.data());
+    const auto taps = c.scratch().template take_view<S, Taps, Width>();
+    for (int k = 0; k < Taps; ++k)
+      add<typename C::backend_type>::run(c.backend, column(reading(w.weight), k), {}, across(taps, k));
+    return as_const(taps);
+  }
+  template <class C, class V> static void keep_state(C const& c, V const& now, V const& kept) {
+    if (now) add<typename C::backend_type>::run(c.backend, now, {}, kept);
+    else add<typename C::backend_type>::clear(c.backend, kept);
+  }
+};
+
+/// The mixer between its two outer projections: rows of [x | z], 2 E columns, to rows of E. Its state: the
+/// convolution's last inputs and, for each sequence, N rows of E numbers.
+template <int E, int N, int R, int K> struct MambaCore : Leaf<2 * E, E> {
+  static constexpr const char* kind_name = "MambaCore";
+  using Conv = At<"conv1d", CausalConv<E, K>>;
+  using Project = At<"x_proj", Linear<E, R + 2 * N, false>>;
+  using Steps = At<"dt_proj", Linear<R, E, true>>;
+
+  template <class D> struct Weights {
+    static constexpr bool ready = prepared<D>;  ///< A_log holds A, [N, E]
+    typename Conv::template Weights<D> conv;
+    typename Project::template Weights<D> project;
+    typename Steps::template Weights<D> steps;
+    typename D::template storage<kind::control> A_log;  ///< [E, N]
+    typename D::template storage<kind::vector> D_;
+  };
+  template <class S> struct State {
+    typename Conv::template State<S> conv;
+    View<S, dyn, E> h;
+  };
+  template <class S> struct Saved {
+    typename Conv::template Saved<S> conv;
+    View<S, dyn, E> convolved, x, dt, entering, h;  ///< h: the states after every row
+    View<S, dyn, R + 2 * N> projected;
+  };
+
+  template <class W, class F> static constexpr void visit(W& w, Place const& at, F&& f) {
+    f(Tensor{.field = "A_log",
+             .rows = E,
+             .cols = N,
+             .stored = kind::control,
+             .init = log_column(),
+             .decays = decay::no,
+             .at = at,
+             .prepare = to_rates},
+      w.A_log);
+    f(Tensor{.field = "D", .rows = 1, .cols = E, .stored = kind::vector, .init = ones, .at = at}, w.D_);
+    Conv::visit(w.conv, at, f);
+    Project::visit(w.project, at, f);
+    Steps::visit(w.steps, at, [&f](Tensor t, auto& v) {
+      // Step sizes between 1e-3 and 1e-1 at the start (section 3.6 of the paper; the reference's dt_min and dt_max).
+      t.init = t.is_vector() ? inverse_softplus(1e-3F, 1e-1F) : uniform(-rank_start, rank_start);
+      f(t, v);
+    });
+  }
+  template <class S> static constexpr void plan(Saved<S>& s, Shape const& shape, Arena& a) {
+    const int rows = shape.rows();
+    Conv::plan(s.conv, shape, a);
+    s.convolved = a.take_view<S, dyn, E>(rows);
+    s.x = a.take_view<S, dyn, E>(rows);
+    s.dt = a.take_view<S, dyn, E>(rows);
+    s.entering = a.take_view<S, dyn, E>(shape.sequences * N);
+    s.h = a.take_view<S, dyn, E>(rows * N);
+    s.projected = a.take_view<S, dyn, R + 2 * N>(rows);
+  }
+  template <class S> static constexpr void plan_state(State<S>& s, Shape const& shape, Arena& a) {
+    Conv::plan_state(s.conv, shape, a);
+    s.h = a.take_view<S, dyn, E>(shape.sequences * N);
+  }
+  template <class F, class... St> static constexpr void visit_state(F&& f, St&... s) {
+    Conv::visit_state(f, s.conv...);
+    f(StatePiece{.rows = N}, s.h...);
+  }
+  template <class B> static constexpr void plan_scratch(Shape const& shape, Arena& a) {
+    using S = typename B::scalar;
+    const int rows = shape.rows();
+    Scope s(a);
+    a.take_view<S, N, E>();
+    if (!shape.backward) {
+      for (int i = 0; i < 3; ++i) a.take_view<S, dyn, E>(rows);
+      a.take_view<S, dyn, R + 2 * N>(rows);
+    } else {
+      a.take_view<S, N, E>();
+      for (int i = 0; i < 2; ++i) a.take_view<S, dyn, E>(rows);
+      a.take_view<S, dyn, R + 2 * N>(rows);
+      plan_workspace(selective_scan<B>::workspace(rows, E, N), a);
+    }
+    Conv::template plan_scratch<B>(shape, a);
+    Project::template plan_scratch<B>(shape, a);
+    Steps::template plan_scratch<B>(shape, a);
+  }
+  static constexpr double flops(double context) {
+    return Conv::flops(context) + Project::flops(context) + Steps::flops(context) + 9.0 * E * N;
+  }
+
+  using Rows = Leaf<2 * E, E>;
+  template <class C> using X = typename Rows::template X<C>;
+  template <class C> using Y = typename Rows::template Y<C>;
+  template <class C> using DX = typename Rows::template DX<C>;
+  template <class C> using DY = typename Rows::template DY<C>;
+
+  template <class C, class W, class St, class Sv>
+  static void forward(C const& c, W const& w, St& st, X<C> xz, Y<C> y, Sv& saved) {
+    using S = typename C::scalar;
+    using B = typename C::backend_type;
+    Scope s(c.scratch());
+    const bool keeps = c.keeps();
+    const auto room = [&](View<S, dyn, E> kept) {
+      return keeps ? kept : c.scratch().template take_view<S, dyn, E>(xz.rows());
+    };
+    const auto A = rates(c, w);
+    const auto convolved = room(saved.convolved), x = room(saved.x), dt = room(saved.dt);
+    const auto projected = keeps ? saved.projected : c.scratch().template take_view<S, dyn, R + 2 * N>(xz.rows());
+    None none;
+    if (keeps) {
+      if (st.h) add<B>::run(c.backend, st.h, {}, saved.entering);
+      else add<B>::clear(c.backend, saved.entering);
+    }
+    Conv::forward(c.child(0).overwriting(), w.conv, st.conv, xz.template columns<0, E>(), convolved, saved.conv);
+    activate<B>::forward(c.backend, activation::silu, convolved, x);
+    Project::forward(c.child(1).overwriting(), w.project, none, as_const(x), projected, none);
+    Steps::forward(c.child(2).overwriting(), w.steps, none, as_const(projected).template columns<0, R>(), dt, none);
+    selective_scan<B>::forward(c.backend, *c.batch, rows(as_const(x), xz, as_const(dt), as_const(projected)), A,
+                               w.D_.data(), st.h, y, saved.h);
+  }
+
+  template <class C, class W, class G, class Sv, class St>
+  static void backward(C const& c, W const& w, G& dw, X<C> xz, Sv& saved, DY<C> dy, DX<C> dxz, St& dst) {
+    using S = typename C::scalar;
+    using B = typename C::backend_type;
+    Scope s(c.scratch());
+    const auto A = rates(c, w);
+    const auto dA = c.scratch().template take_view<S, N, E>();
+    const auto dx = c.scratch().template take_view<S, dyn, E>(xz.rows()),
+               ddt = c.scratch().template take_view<S, dyn, E>(xz.rows());
+    const auto dp = c.scratch().template take_view<S, dyn, R + 2 * N>(xz.rows());
+    const auto g = gradient<S>(dw.A_log);
+    if (g) add<B>::clear(c.backend, dA);
+    selective_scan<B>::backward(c.backend, *c.batch,
+                                rows(as_const(saved.x), xz, as_const(saved.dt), as_const(saved.projected)), A,
+                                w.D_.data(), saved.entering, saved.h, dy, rows(dx, dxz, ddt, dp),
+                                g ? Matrix<S>(dA) : Matrix<S>(), gradient<S>(dw.D_).data(), dst.h);
+    if (g) selective_scan<B>::rates_backward(c.backend, A, dA, g);
+    None none;
+    Steps::backward(c.child(2).overwriting(), w.steps, dw.steps, as_const(saved.projected).template columns<0, R>(),
+                    none, as_const(ddt), dp.template columns<0, R>(), none);
+    Project::backward(c.child(1).onto(dx), w.project, dw.project, as_const(saved.x), none, as_const(dp), dx, none);
+    activate<B>::backward(c.backend, activation::silu, saved.convolved, dx, dx);
+    Conv::backward(c.child(0).overwriting(), w.conv, dw.conv, xz.template columns<0, E>(), saved.conv, as_const(dx),
+                   dxz.template columns<0, E>(), dst.conv);
+  }
+
+ private:
+  /// 1 / √R
+  static constexpr float rank_start = [] {
+    float root = 1;
+    for (int i = 0; i < 60; ++i) root = 0.5F * (root + static_cast<float>(R) / root);
+    return 1 / root;
+  }();
+  static void to_rates(Tensor const&, float* values) {
+    std::vector<float> A(static_cast<std::size_t>(E) * N);
+    for (int e = 0; e < E; ++e)
+      for (int n = 0; n < N; ++n) A[static_cast<std::size_t>(n * E + e)] = -std::exp(values[e * N + n]);
+    for (std::size_t i = 0; i < A.size(); ++i) values[i] = A[i];
+  }
+  template <class C, class W> static View<const typename C::scalar, N, E> rates(C const& c, W const& w) {
+    using S = typename C::scalar;
+    if constexpr (W::ready) {
+      return View<const S, N, E>(w.A_log.data());
+    } else {
+      const auto A = c.scratch().template take_view<S, N, E>();
+      selective_scan<typename C::backend_type>::rates(c.backend, reading(w.A_log), A);
+      return A;
+    }
+  }
+  template <class V, class XZ, class P>
+  static constexpr ScanRows<typename V::element> rows(V x, XZ xz, V dt, P projected) {
+    return {x, xz.template columns<E, E>(), dt, projected.template columns<R, N>(),
+            projected.template columns<R + N, N>()};
+  }
+};
+
+/// Rows of C columns to rows of C, by E channels of N states each. Checkpoints hold the matrices as [out, in]; A_log, D
+/// and the convolution stand beside them under their own names.
+template <int C, int E, int N, int R, int K, bool Bias = false>
+struct MambaMixer : Seq<At<"in_proj", Linear<C, 2 * E, Bias>>, MambaCore<E, N, R, K>,
+                        At<"out_proj", Linear<E, C, Bias, residual_normal(0.02F)>>> {};
+
+}  // namespace fauna::inline v0

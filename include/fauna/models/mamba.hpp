@@ -1,0 +1,83 @@
+// Mamba (Gu and Dao 2023, "Mamba: Linear-time sequence modeling with selective state spaces"): layers of x +
+// mixer(norm(x)), and nothing else. Names are those of transformers; checkpoints of mamba_ssm itself call the token
+// table otherwise.
+#pragma once
+#include <fauna/blocks/embedding.hpp>
+#include <fauna/blocks/mamba.hpp>
+#include <fauna/blocks/norm.hpp>
+#include <fauna/compose/residual.hpp>
+#include <fauna/compose/stack.hpp>
+#include <fauna/core/concepts.hpp>
+#include <fauna/core/pieces.hpp>
+#include <fauna/models/lm.hpp>
+
+namespace fauna::inline v0 {
+
+/// The defaults are those of mamba-130m, in its published config.json.
+struct MambaConfig {
+  int layers = 24;
+  int width = 768;        ///< columns of the residual stream
+  int inner = 1536;       ///< channels of the recurrence: `expand` times the width
+  int states = 16;        ///< numbers that a channel carries
+  int rank = 48;          ///< of the step sizes: a sixteenth of the width, rounded up
+  int taps = 4;           ///< of the convolution
+  int vocab = 50280;      ///< rows of the token table, which is the head too
+  float epsilon = 1e-5F;  ///< what the norms add to the mean square
+  bool bias = false;      ///< of the outer projections
+
+  constexpr bool operator==(MambaConfig const&) const = default;
+  static constexpr ConfigNames names{
+      "mamba",         "fauna::Mamba", "fauna::MambaConfig", "fauna/models/mamba.hpp", "backbone.embeddings.weight",
+      "lm_head.weight"};
+  template <class C, class F> static constexpr void each(C& c, F&& f) {
+    f("layers", c.layers), f("width", c.width), f("inner", c.inner), f("states", c.states), f("rank", c.rank);
+    f("taps", c.taps), f("vocab", c.vocab), f("epsilon", c.epsilon), f("bias", c.bias);
+  }
+};
+
+/// x + mixer(norm(x)).
+template <int Width, class Mixer, Epsilon E>
+struct MambaLayer : Residual<Seq<At<"norm", RmsNorm<Width, E>>, At<"mixer", Mixer>>> {};
+
+/// From embedded tokens to the last norm.
+template <MambaConfig c>
+struct MambaTrunk
+    : Seq<At<"layers", Stack<0, c.layers,
+                             MambaLayer<c.width, MambaMixer<c.width, c.inner, c.states, c.rank, c.taps, c.bias>,
+                                        Epsilon{c.epsilon}>>>,
+          At<"norm_f", RmsNorm<c.width, Epsilon{c.epsilon}>>> {};
+
+/// Its state has one size, whatever the length of a text.
+template <MambaConfig c>
+struct Mamba : Lm<At<"backbone", At<"embeddings", Embedding<c.vocab, c.width>>>, At<"backbone", MambaTrunk<c>>,
+                  TiedHead<c.width, c.vocab>> {
+  static constexpr MambaConfig config = c;
+  static std::vector<Piece> as_mamba_ssm(Tensor const& t) {
+    auto pieces = pieces_of(t);
+    for (auto& p : pieces)
+      if (p.name == c.names.table) p.name = "backbone.embedding.weight";
+    return pieces;
+  }
+  static constexpr Dialect dialects[] = {{"transformers", "*embeddings.weight", nullptr},
+                                         {"mamba_ssm", "*embedding.weight", as_mamba_ssm},
+                                         {"transformers, the table under the head's name", "lm_head.weight", nullptr}};
+};
+
+/// For characters, as large as nanoGPT's CPU model.
+using MambaShakespeare =
+    Mamba<MambaConfig{.layers = 6, .width = 128, .inner = 256, .states = 16, .rank = 8, .vocab = 65}>;
+using Mamba_130M = Mamba<MambaConfig{}>;
+using Mamba_370M = Mamba<MambaConfig{.layers = 48, .width = 1024, .inner = 2048, .rank = 64}>;
+using Mamba_790M = Mamba<MambaConfig{.layers = 48, .width = 1536, .inner = 3072, .rank = 96}>;
+using Mamba_1_4B = Mamba<MambaConfig{.layers = 48, .width = 2048, .inner = 4096, .rank = 128}>;
+using Mamba_2_8B = Mamba<MambaConfig{.layers = 64, .width = 2560, .inner = 5120, .rank = 160}>;
+
+static_assert(MambaShakespeare::parameters == 708'096);
+static_assert(Mamba_130M::parameters == 129'135'360);
+static_assert(Mamba_370M::parameters == 371'516'416);
+static_assert(Mamba_790M::parameters == 793'204'224);
+static_assert(Mamba_1_4B::parameters == 1'372'178'432);
+static_assert(Mamba_2_8B::parameters == 2'768'345'600);
+static_assert(ConstantState<Mamba_130M> && context_of<Mamba_130M> == unbounded);
+
+}  // namespace fauna::inline v0
