@@ -60,6 +60,7 @@ TEST_CASE("an unseen character is named with its place, or replaced") {
                        error);
   CHECK(t.encode("a\u20acb", U' ') == Ids{1, 0, 2});
   CHECK_THROWS_WITH_AS(t.encode("a", U'x'), Contains("'x' (U+0078) is itself unseen"), error);
+  CHECK_THROWS_WITH_AS(t.encode(std::string(1, '\0')), Contains("(U+0000) at character 0"), error);
   CHECK_THROWS_WITH_AS(t.decode(Ids{0, 5}.data(), 2), Contains("token 1 is 5"), error);
   CHECK_THROWS_WITH_AS(t.decode(Ids{-1}.data(), 1), Contains("token 0 is -1"), error);
 }

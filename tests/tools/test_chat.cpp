@@ -51,6 +51,7 @@ TEST_CASE("what only resembles ChatML is not known") {
       start + '\n' + '\n' + turn + reply,
       start + turn + replaced(reply, "assistant\n", "assistant\n<think>\n"),
       start + turn + replaced(reply, "assistant", "model"),
+      start + turn + replaced(reply, "assistant", "moderator"),
       replaced(all, "Be brief.", "' + sys + '"),
       replaced(all, "Be brief.", "It\\'s brief."),
       replaced(all, "Be brief.", ""),

@@ -63,7 +63,7 @@ class CharTokenizer {
  private:
   static std::string quoted(char32_t c) {
     std::string s = "'", hex;
-    append_code_point(s, c);
+    append_code_point(s, c == 0 ? U' ' : c);  // a NUL would end the error's text
     for (auto u = static_cast<std::uint32_t>(c); u != 0 || hex.size() < 4; u >>= 4)
       hex.insert(hex.begin(), "0123456789ABCDEF"[u & 15U]);
     return s + "' (U+" + hex + ')';
