@@ -72,7 +72,8 @@ TEST_SUITE("init") {
   }
 
   TEST_CASE("orthogonal: rows, or columns where those are fewer") {
-    for (auto [rows, cols] : {std::pair{5, 8}, std::pair{8, 5}, std::pair{6, 6}}) {
+    for (auto const& shape : {std::pair{5, 8}, std::pair{8, 5}, std::pair{6, 6}}) {
+      const int rows = shape.first, cols = shape.second;
       const auto q = drawn(orthogonal(3), rows, cols);
       const bool wide = rows <= cols;
       const int n = wide ? rows : cols, length = wide ? cols : rows;

@@ -70,6 +70,9 @@ Batch everything() {
   return b;
 }
 
+View<const double, dyn, W> in(std::vector<double> const& v) { return View<const double, dyn, W>(v.data(), 6); }
+View<double, dyn, W> out(std::vector<double>& v) { return View<double, dyn, W>(v.data(), 6); }
+
 }  // namespace
 
 TEST_SUITE("interface") {
@@ -250,8 +253,6 @@ TEST_SUITE("interface") {
     test::set_state<Trunk>(p.dstate, std::vector<double>(test::state_count<Trunk>(b)));
     const auto x = test::random_values(6 * W, 5), dy = test::random_values(6 * W, 7);
     std::vector<double> middle(6 * W), y(6 * W), d_middle(6 * W), dx(6 * W);
-    const auto in = [](std::vector<double> const& v) { return View<const double, dyn, W>(v.data(), 6); };
-    const auto out = [](std::vector<double>& v) { return View<double, dyn, W>(v.data(), 6); };
     p.call.rounds = &first;
     Trunk::forward(p.call, p.w, p.state, in(x), out(middle), p.saved);
     p.call.rounds = &rest;

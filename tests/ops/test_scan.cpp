@@ -83,7 +83,8 @@ template <class B, class S> struct Made {
 TEST_CASE_TEMPLATE("scan: equals the reference on every tile and for any number of threads", B,
                    Cpu<f32_products, isa::baseline>, Cpu<f32_products, isa::avx2>, Cpu<f32_products, isa::avx512>) {
   for (const Batch& batch : {test::plain(2, 40), test::plain(1, 1), test::ragged(), test::with_finished()})
-    for (auto const& [E, N] : {std::pair{1, 1}, std::pair{21, 5}, std::pair{70, 16}}) {
+    for (auto const& size : {std::pair{1, 1}, std::pair{21, 5}, std::pair{70, 16}}) {
+      const int E = size.first, N = size.second;
       CAPTURE(batch.rows);
       CAPTURE(E);
       const Scan s(batch, E, N);
@@ -159,7 +160,8 @@ TEST_CASE_TEMPLATE("conv: equals the reference on every width and for any number
                    Cpu<f32_products, isa::baseline>, Cpu<f32_products, isa::avx2>, Cpu<f32_products, isa::avx512>) {
   for (const Batch& batch :
        {test::plain(2, 40), test::plain(3, 1), test::plain(2, 2), test::ragged(), test::with_finished()})
-    for (auto const& [C, K] : {std::pair{1, 1}, std::pair{21, 4}, std::pair{150, 4}, std::pair{64, 2}}) {
+    for (auto const& size : {std::pair{1, 1}, std::pair{21, 4}, std::pair{150, 4}, std::pair{64, 2}}) {
+      const int C = size.first, K = size.second;
       test::Random random(3);
       const int R = batch.rows, states = batch.sequences * (K - 1);
       const Rows<float> x(random, R, C, 2), taps(random, K, C), bias(random, 1, C), entering(random, states, C),

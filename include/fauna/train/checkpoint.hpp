@@ -256,7 +256,7 @@ template <class T> void save_checkpoint(std::string const& path, T const& model,
   const auto bytes = [&](weights_detail::Stored const& t) -> const void* {
     if (t.parts.empty()) return t.data;  // a curve
     return t.template in_file_order<S>(
-        [&host](const S* values, std::size_t n) {
+        [&](const S* values, std::size_t n) {
           if constexpr (memory<B>::remote) {
             host.resize(n);
             memory<B>::read(host.data(), values, n);
