@@ -31,7 +31,7 @@ int main() {
   Next next;
   const Matrix<float> logits(next.logits.data(), 1, Model::vocab);
   Cache<Model, Cpu<>> cache(1, 64);  // one sequence of up to 64 rows
-  model.logits(cache, Batch::uniform(1, static_cast<int>(prompt.size()), prompt.data()), logits);
+  model.logits(cache, Batch::uniform(1, static_cast<int>(prompt.size()), prompt.data()), logit_rows::last, logits);
   std::printf("after %d tokens of prompt the likeliest is %d\n", cache.length(0), next.best());
 
   const auto mark = cache.mark();          // where the prompt ended

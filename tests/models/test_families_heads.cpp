@@ -6,6 +6,25 @@ using doctest::Contains;
 
 namespace {
 
+struct LlamaTied : Llama<LlamaConfig{.layers = 2,
+                                     .heads = 3,
+                                     .kv_heads = 1,
+                                     .head_size = 8,
+                                     .width = 24,
+                                     .hidden = 40,
+                                     .context = 32,
+                                     .vocab = 29,
+                                     .base = 500.0,
+                                     .scaling = {.kind = rope_scaling::llama3, .factor = 8.0, .original = 16},
+                                     .tied = true,
+                                     .attention_bias = true,
+                                     .mlp_bias = true}> {
+  static constexpr const char* folder = "llama_tied";
+};
+struct SmallGpt2
+    : Gpt<GptConfig{.layers = 2, .heads = 3, .width = 24, .context = 32, .vocab = 29, .act = activation::gelu_tanh}> {
+  static constexpr const char* folder = "gpt2";
+};
 struct NeoXTied
     : GptNeoX<GptNeoXConfig{
           .layers = 2, .heads = 2, .width = 24, .hidden = 40, .context = 32, .vocab = 29, .rotary = 4, .tied = true}> {
