@@ -45,12 +45,14 @@ template <class M> void check_loss_gradient(fauna::Batch const& shape) {
   Comparison result;
   {
     Pass<M, Dual> p(text.batch, dual(w, wd), {});
-    result.dual = Dual(M::forward(p.call, p.w, p.dw, p.state, p.saved)).d;
+    typename M::template State<Dual> none{};
+    result.dual = Dual(M::forward(p.call, p.w, p.dw, none, p.saved)).d;
   }
   Pass<M, double> p(text.batch, w, {});
-  M::forward(p.call, p.w, p.dw, p.state, p.saved);
+  typename M::template State<double> none{};
+  M::forward(p.call, p.w, p.dw, none, p.saved);
   p.scratch_memory.poison();
-  M::backward(p.call, p.w, p.dw, p.saved, p.dstate);
+  M::backward(p.call, p.w, p.dw, p.saved, none);
   result.add(p.gradients, wd);
   CHECK(result.error() <= 1e-12);
   CHECK(result.terms > 0);

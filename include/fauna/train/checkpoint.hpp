@@ -309,6 +309,7 @@ template <class T> CheckpointHead load_checkpoint(std::string const& path, T& mo
     const std::vector<Piece> pieces = pieces_of(t);
     for (int which = 0; which < 2; ++which) {
       std::vector<const SafeTensor*> found;
+      found.reserve(pieces.size());
       for (auto const& piece : pieces) found.push_back(file.find(checkpoint::moment_prefix[which] + piece.name));
       auto m = model.moment(p, which);
       weights_detail::fill_from(b, t, pieces, found, m);
