@@ -189,6 +189,8 @@ void check(SafeTensors const& read, const std::uint8_t* shard, std::size_t size)
   }
   if (at > 0 && 8 + header + at != size) std::abort();  // no byte is left over
   if (read.find("\x01 nobody") != nullptr) std::abort();
+  for (std::string const& name : read.stale())
+    if (read.find(name) != nullptr) std::abort();
 }
 
 /// What was read can be written, and is then read as the same.

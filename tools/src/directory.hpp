@@ -135,7 +135,7 @@ inline Directory read_config(std::string const& directory, Use use = {}) {
     generation_fields(g);
     g.all_used("a generation_config.json");
   }
-  if (fauna::has_safetensors(directory)) {
+  if (fauna::exists(directory + "/model.safetensors") || fauna::exists(directory + "/model.safetensors.index.json")) {
     const fauna::SafeTensors file(directory);
     for (std::string const& name : file.stale())
       say(file.path() + ": the index names " + name + ", which no shard has");

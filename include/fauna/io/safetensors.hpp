@@ -129,11 +129,6 @@ class SafeTensors {
   Metadata metadata_;
 };
 
-/// Does a directory have weights, whole or in shards?
-inline bool has_safetensors(std::string const& directory) {
-  return exists(directory + "/model.safetensors") || exists(directory + "/model.safetensors.index.json");
-}
-
 /// What the format calls numbers of a type.
 template <class T> inline constexpr const char* float_dtype = nullptr;
 template <> inline constexpr const char* float_dtype<double> = "F64";
