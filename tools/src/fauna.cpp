@@ -325,15 +325,15 @@ fauna::Bpe tokenizer_of(std::string const& directory) {
 }
 
 /// As named_config, with a vocabulary of another size.
-tool::Described named_model(tool::Verb const& verb, std::string const& name, std::string const& vocab) {
+tool::Described named_model(tool::Verb const& verb, std::string const& name) {
   AnyConfig c = named_config(verb, name);
-  if (!vocab.empty()) {
-    long n = 0;
-    if (!settings::parse(vocab, n)) fauna::fail("fauna", "--vocab-size " + vocab, "a whole number");
+  if (verb.has("vocab-size")) {
+    settings::Vocabulary v;
+    verb.apply(v);
     if (preset(name) == nullptr)
       fauna::fail("fauna", "--vocab-size for " + name, "one of " + preset_names(),
                   "the vocabulary of other models is their own");
-    std::visit([n](auto& some) { some.vocab = whole("vocab-size", n, 1, 100000000); }, c);
+    std::visit([&v](auto& some) { some.vocab = whole("vocab-size", v.vocab_size, 1, 100000000); }, c);
   }
   return describe(c);
 }
@@ -357,7 +357,7 @@ int run(int n, char** words) {
   app.name("tools/fauna")->require_subcommand(1)->set_help_flag("");
   app.set_help_all_flag("-h,--help", "print every verb with every flag");
   const std::string structure = "Model", training = "Run";
-  std::string checkpoint = "out", name = "nanogpt-cpu", vocab, directory, file, to;
+  std::string checkpoint = "out", name = "nanogpt-cpu", directory, file, to;
 
   tool::Verb train_verb(app, "train", "train a model on a text, evaluate it, keep checkpoints");
   train_verb.add(settings::Named{}, structure);
@@ -397,9 +397,7 @@ int run(int n, char** words) {
   for (tool::Verb* v : {&explain_verb, &type_verb}) {
     (*v)->add_option("model", name, preset_names() + "; a checkpoint, or a model directory")
         ->type_name("NAME=nanogpt-cpu");
-    (*v)->add_option("--vocab-size", vocab, "tokens of the vocabulary")
-        ->type_name("INT=the preset's")
-        ->group(structure);
+    v->add(settings::Vocabulary{}, structure);
     v->add(settings::Structure{}, structure);
   }
   explain_verb.add(settings::Explain{}, training);
@@ -438,6 +436,8 @@ int run(int n, char** words) {
     fauna::fail("fauna", e.what(), {}, "tools/fauna --help lists verbs and flags");
   }
   require_known();
+  for (tool::Verb* v : verbs)
+    if (v->chosen()) v->read_config();
 
   if (train_verb.chosen()) train(train_verb);
   if (sample_verb.chosen()) sample(sample_verb, checkpoint);
@@ -450,7 +450,7 @@ int run(int n, char** words) {
     return 0;
   }
   if (type_verb.chosen()) {
-    fauna::print(stdout, named_model(type_verb, name, vocab).type + '\n');
+    fauna::print(stdout, named_model(type_verb, name).type + '\n');
     return 0;
   }
   settings::Explain s;
@@ -458,7 +458,7 @@ int run(int n, char** words) {
   check_run(s.dtype, s.threads);
   whole("batch-size", s.batch_size, 1);
   whole("context", s.context, 0);
-  const tool::Described d = named_model(explain_verb, name, vocab);
+  const tool::Described d = named_model(explain_verb, name);
   const std::string program = tool::program_for(d, s.dtype, "explain");
   fauna::print(stdout, d.type + "\n\n");
   tool::become(program, settings::arguments(s));

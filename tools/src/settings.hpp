@@ -55,6 +55,14 @@ struct Structure {
   }
 };
 
+struct Vocabulary {
+  long vocab_size = 0;
+
+  template <class F> void each(F&& f) {
+    f("vocab-size", vocab_size, "tokens of the vocabulary; without it, the preset's");
+  }
+};
+
 /// How a model directory is read.
 struct Reading {
   bool ignore_unknown_config = false;
