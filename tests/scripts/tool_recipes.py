@@ -6,8 +6,9 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import tomllib
 
-fauna, work, recipes = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
+fauna, work, recipes = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3]).resolve()
 
 
 def run(*words):
@@ -72,6 +73,65 @@ def flags():
     refused("stop = [ \"a\", 1 ], expected text", "generate", "x", *config("stop = ['a', 1]"))
 
 
+def runs():
+    letters = "abcdefghijklmnopqrstuvwxyzABCD"
+    (work / "text.txt").write_text("".join(letters[i * i * 7 % 30] + letters[i % 30] for i in range(1000)))
+    (work / "small.toml").write_text("""
+        n-layer = 1
+        n-head = 2
+        n-embd = 16
+        block-size = 16
+        dropout = 0.1
+        data = "text.txt"
+        batch-size = 4
+        learning-rate = 1e-2
+        max-iters = 12
+        eval-interval = 6
+        eval-iters = 2
+        seed = "18446744073709551615"
+    """)
+
+    def train(out, *words):
+        """Weights, moments and curves at the end, and the settings."""
+        succeeds("train", "--out-dir", out, *words)
+        assert not [p for p in (work / out).iterdir() if ".tmp" in p.name]
+        checkpoint = (work / out / "last.safetensors").read_bytes()
+        return checkpoint[8 + int.from_bytes(checkpoint[:8], "little") :], tomllib.loads((work / out / "run.toml").read_text())
+
+    first, settings = train("first", "--config", "small.toml", "--beta2", 0.95)
+    told = tomllib.loads((work / "small.toml").read_text())
+    assert {k: settings[k] for k in told} == told and settings["beta2"] == 0.95 and settings["out-dir"] == "first"
+    assert "overwrite" not in settings and "model" not in settings and settings["init-from"] == "scratch"
+    again, same = train("again", "--config", "first/run.toml")
+    assert again == first and same == settings | {"out-dir": "again"}
+    refused("first/last.safetensors is of another run", "train", "--config", "first/run.toml")
+    other, changed = train("other", "--config", "first/run.toml", "--seed", 5)
+    assert other != first and changed == settings | {"out-dir": "other", "seed": 5}
+    # What goes on says how it began: the whole run again.
+    longer, changed = train("again", "--config", "again/run.toml", "--init-from", "resume", "--max-iters", 20)
+    assert changed == settings | {"out-dir": "again", "max-iters": 20}
+    assert train("whole", "--config", "again/run.toml") == (longer, changed | {"out-dir": "whole"})
+    # An evaluation is no run, and a run that takes a folder takes this file too.
+    before = (work / "first/run.toml").read_bytes()
+    succeeds("train", "--config", "first/run.toml", "--init-from", "first", "--eval-only")
+    assert (work / "first/run.toml").read_bytes() == before
+    assert train("first", "--config", "other/run.toml", "--overwrite")[1]["seed"] == 5
+
+
+def nanogpt():
+    """Every file is one that train takes, up to the text, which is not there; and says what nanoGPT's says."""
+    files = {p.stem: tomllib.loads(p.read_text()) for p in recipes.glob("nanogpt/*.toml")}
+    assert files.keys() == {"shakespeare_char_cpu", "shakespeare_char", "train_gpt2", "finetune_shakespeare", "eval_gpt2"}
+    for name in files:
+        refused("there is no file nowhere.txt", "train", "--config", recipes / f"nanogpt/{name}.toml", "--data", "nowhere.txt")
+    for name, sizes in (("shakespeare_char_cpu", (4, 4, 128, 64, 12, 2000, 1e-3)), ("shakespeare_char", (6, 6, 384, 256, 64, 5000, 1e-3)),
+                        ("train_gpt2", (12, 12, 768, 1024, 12, 600000, 6e-4))):
+        keys = ("n-layer", "n-head", "n-embd", "block-size", "batch-size", "max-iters", "learning-rate")
+        assert tuple(files[name][k] for k in keys) == sizes, name
+
+
 shutil.rmtree(work, ignore_errors=True)
 work.mkdir(parents=True)
 flags()
+nanogpt()
+runs()

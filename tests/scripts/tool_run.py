@@ -72,7 +72,7 @@ trained("a.txt", "out", "--init-from", "out/best.safetensors", "--eval-only")  #
 assert files("out") == before
 assert all(c in b"\0abcdefghijklmnopqrstuvwxyzABC\n-" for c in sampled("out"))
 trained("b.txt", "out", *no_best, "--overwrite")
-assert files("out").keys() == {"last.safetensors", "metrics.jsonl", "loss.svg", "loss.txt", "summary.json"}
+assert files("out").keys() == {"last.safetensors", "metrics.jsonl", "loss.svg", "loss.txt", "summary.json", "run.toml"}
 written = sampled("out")
 assert b"\0" in written and all(c in b"\x000123456789!$%&()=?+-*/,;.:_<>\n" for c in written), written
 

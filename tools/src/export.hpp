@@ -5,6 +5,7 @@
 #include <fauna/train/checkpoint.hpp>
 #include <tools/src/compile.hpp>
 #include <tools/src/directory.hpp>
+#include <tools/src/tokenizers.hpp>
 
 namespace tool {
 
@@ -54,6 +55,7 @@ inline void export_model(std::string const& from, std::string const& to, Use use
   std::vector<Exported> tensors = exported(file);
   Config::Json config;
   fauna::SafeTensors::Metadata metadata{{"format", "pt"}};
+  std::string tokenizer;
   if (directory) {
     config = Config::Json::parse(fauna::read_file(from + "/config.json"));
     config.erase("torch_dtype");
@@ -63,7 +65,8 @@ inline void export_model(std::string const& from, std::string const& to, Use use
     c = checkpoint_config(from, head.config);
     config = std::visit([](auto const& some) { return reference_config(some); }, c);
     for (const char* none : {"bos_token_id", "eos_token_id"}) config[none] = nullptr;
-    metadata.emplace_back("alphabet", head.alphabet);  // a character for each id
+    if (head.tokenizer.empty()) metadata.emplace_back("alphabet", head.alphabet);  // a character for each id
+    else tokenizer = tokenizer_beside(from, head);
     const auto* gpt = std::get_if<fauna::GptConfig>(&c);
     const bool bare = gpt != nullptr && !gpt->bias;  // the reference has a bias for every weight but the embeddings
     const std::size_t n = bare ? tensors.size() : 0;
@@ -83,6 +86,10 @@ inline void export_model(std::string const& from, std::string const& to, Use use
   });
   fauna::write_file(to + "/config.json", config.dump(2) + '\n');
   std::string copied;
+  if (!tokenizer.empty()) {
+    fauna::write_file(to + "/tokenizer.json", fauna::read_file(tokenizer));
+    copied = ", tokenizer.json";
+  }
   if (directory)
     for (const char* name :
          {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",

@@ -5,9 +5,12 @@
 #include <tools/src/directory.hpp>
 #include <tools/src/export.hpp>
 #include <tools/src/flags.hpp>
+#include <tools/src/recipe.hpp>
+#include <tools/src/tokenizers.hpp>
 
 #include <algorithm>
 #include <sstream>
+#include <utility>
 
 #include <fauna/decode/sampling.hpp>
 #include <fauna/io/print.hpp>
@@ -74,14 +77,17 @@ void one_of(const char* flag, std::string const& value, std::vector<std::string>
   fauna::fail("fauna", std::string("--") + flag + " " + value, "one of " + all);
 }
 
+/// What --block-size is for: the model's context, or that of a run alone, whose model has its own.
+enum class block_size { model, run };
+
 /// The structural flags that were given, over what stood before.
-fauna::GptConfig with_flags(tool::Verb const& verb, fauna::GptConfig c) {
+fauna::GptConfig with_flags(tool::Verb const& verb, fauna::GptConfig c, block_size of) {
   settings::Structure s{c.layers, c.heads, c.width, c.context, c.bias, static_cast<double>(c.dropout)};
   verb.apply(s);
   c.layers = whole("n-layer", s.n_layer, 1, 1000);
   c.heads = whole("n-head", s.n_head, 1, 1000);
   c.width = whole("n-embd", s.n_embd, 1);
-  c.context = whole("block-size", s.block_size, 1);
+  if (of == block_size::model) c.context = whole("block-size", s.block_size, 1);
   c.bias = s.bias;
   if (verb.has("dropout")) {
     if (!(s.dropout >= 0 && s.dropout < 1))
@@ -98,34 +104,37 @@ fauna::GptConfig with_flags(tool::Verb const& verb, fauna::GptConfig c) {
 }
 
 /// Throws if a flag was given that is for Gpt alone.
-void refuse_structure(tool::Verb const& verb, std::string const& name) {
+void refuse_structure(tool::Verb const& verb, std::string const& name, block_size of) {
   settings::Structure{}.each([&](const char* flag, auto&, const char*) {
-    if (verb.has(flag))
+    if (verb.has(flag) && (of == block_size::model || std::string(flag) != "block-size"))
       fauna::fail("fauna", std::string("--") + flag + " for " + name,
                   "structural flags with nanogpt's and gpt2's presets alone",
                   "a model directory with a config.json of your own can have any structure");
   });
 }
 /// The structural flags that were given, over a config of any family.
-AnyConfig with_flags(tool::Verb const& verb, AnyConfig const& c, std::string const& name) {
-  if (auto* gpt = std::get_if<fauna::GptConfig>(&c)) return with_flags(verb, *gpt);
-  refuse_structure(verb, name);
+AnyConfig with_flags(tool::Verb const& verb, AnyConfig const& c, std::string const& name, block_size of) {
+  if (auto* gpt = std::get_if<fauna::GptConfig>(&c)) return with_flags(verb, *gpt, of);
+  refuse_structure(verb, name, of);
   return c;
 }
 
-/// A checkpoint's model. Flags may repeat its structure, and change only dropout, which has no tensors.
-AnyConfig from_checkpoint(tool::Verb const& verb, std::string const& path, std::string const& config) {
-  const AnyConfig kept = tool::checkpoint_config(path, config);
-  AnyConfig asked = with_flags(verb, kept, path);
+/// The model of weights that exist. Flags may repeat its structure, and change only dropout, which has no tensors.
+AnyConfig with_dropout(tool::Verb const& verb, AnyConfig const& kept, std::string const& path, block_size of) {
+  AnyConfig asked = with_flags(verb, kept, path, of);
   auto* gpt = std::get_if<fauna::GptConfig>(&asked);
   if (gpt == nullptr) return asked;
-  const float dropout = gpt->dropout;
-  gpt->dropout = std::get<fauna::GptConfig>(kept).dropout;
-  if (fauna::to_text(*gpt) != config)
-    fauna::fail("fauna", "the flags ask for " + fauna::to_text(*gpt), config,
+  const auto& own = std::get<fauna::GptConfig>(kept);
+  const float dropout = std::exchange(gpt->dropout, own.dropout);
+  if (fauna::to_text(*gpt) != fauna::to_text(own))
+    fauna::fail("fauna", "the flags ask for " + fauna::to_text(*gpt), fauna::to_text(own),
                 "that is what " + path + " holds: leave the structural flags out");
   gpt->dropout = dropout;
   return asked;
+}
+AnyConfig from_checkpoint(tool::Verb const& verb, std::string const& path, std::string const& config,
+                          block_size of = block_size::model) {
+  return with_dropout(verb, tool::checkpoint_config(path, config), path, of);
 }
 
 /// The checkpoint in a run's folder; another name stands for itself.
@@ -152,12 +161,13 @@ tool::Use use_of(tool::Verb const& verb, bool training = false) {
 
 /// The config that a preset, a checkpoint or a model directory stands for, with the structural flags.
 AnyConfig named_config(tool::Verb const& verb, std::string const& name, bool training = false) {
-  if (const AnyConfig* c = preset(name)) return with_flags(verb, *c, name);
+  const block_size of = training && verb.has("model") ? block_size::run : block_size::model;
+  if (const AnyConfig* c = preset(name)) return with_flags(verb, *c, name, of);
   if (!tool::fs::exists(name))
     fauna::fail("fauna", "the model '" + name + '\'', "a model directory, a checkpoint, or one of " + preset_names());
   const std::string from = model_of(name);
-  if (tool::fs::is_regular_file(from)) return from_checkpoint(verb, from, fauna::read_checkpoint_head(from).config);
-  refuse_structure(verb, name);
+  if (tool::fs::is_regular_file(from)) return from_checkpoint(verb, from, fauna::read_checkpoint_head(from).config, of);
+  refuse_structure(verb, name, of);
   return tool::read_config(from, use_of(verb, training)).config;
 }
 
@@ -166,42 +176,107 @@ void check_run(std::string const& dtype, long threads) {
   whole("threads", threads, 0, 4096);
 }
 
+/// The config of a model directory whose weights are to be trained on.
+AnyConfig pretrained_config(tool::Verb const& verb, std::string const& directory) {
+  AnyConfig c = tool::read_config(directory, use_of(verb, true)).config;
+  tool::use_own_head(c, fauna::SafeTensors(directory));
+  return with_dropout(verb, c, directory, block_size::run);
+}
+
+/// What a run starts from.
+struct Start {
+  std::string path{};       ///< a checkpoint, a model directory, or a file of weights; empty: nothing
+  bool directory = false;   ///< a model directory
+  bool checkpoint = false;  ///< a checkpoint, with this head
+  fauna::CheckpointHead head{};
+};
+Start start_of(tool::Verb const& verb, settings::Train const& s) {
+  Start start;
+  if (s.init_from == "scratch") return start;
+  const bool resume = s.init_from == "resume";
+  start.path = resume ? s.out_dir + "/last.safetensors" : model_of(s.init_from);
+  start.directory = tool::fs::is_directory(start.path);
+  start.checkpoint = !start.directory && (resume || fauna::is_checkpoint(start.path));
+  if (start.checkpoint) start.head = fauna::read_checkpoint_head(start.path);
+  const std::string says = start.path + " says which model it holds";
+  if ((start.directory || start.checkpoint) && verb.given_as_flag("model"))
+    fauna::fail("fauna train", "--model beside --init-from " + s.init_from, "no --model: " + says);
+  if ((start.directory || start.checkpoint) && verb.has("model") && !resume)
+    tool::say(says + ": --config's does not count");
+  return start;
+}
+
+/// The tokenizer.json of a run; empty where its tokens are characters.
+std::string run_tokenizer(Start const& from, std::string const& given) {
+  if (from.checkpoint && from.head.tokenizer.empty()) {
+    if (given.empty()) return {};
+    fauna::fail("fauna train", "--tokenizer " + given, "none: " + from.path + " was trained on characters");
+  }
+  if (given.empty() && from.checkpoint) return tool::tokenizer_beside(from.path, from.head);
+  if (given.empty() && !from.directory) return {};
+  const std::string file = tool::tokenizer_file(given.empty() ? from.path : given);
+  if (from.checkpoint) tool::require_tokenizer(file, from.head, from.path);
+  return file;
+}
+
+/// Gives a model without weights the vocabulary of its text, and throws where one with weights has a smaller one.
+void fit_vocabulary(AnyConfig& c, settings::Run const& s, Start const& from) {
+  if (s.tokenizer.empty()) {
+    const auto text = fauna::CharText::from_file(s.data);
+    fauna::require_context(text.train(), static_cast<int>(s.context));
+    if (s.eval_interval > 0 || s.eval_only) fauna::require_context(text.val(), static_cast<int>(s.context));
+    std::visit([&text](auto& some) { some.vocab = text.vocab(); }, c);
+    tool::say(s.data + " has " + std::to_string(text.tokens().size()) + " characters, " + std::to_string(text.vocab()) +
+              " different ones: the vocabulary");
+    return;
+  }
+  const int pieces = fauna::Bpe::from_file(s.tokenizer).vocab();
+  std::visit(
+      [&](auto& some) {
+        if (!from.directory) some.vocab = pieces;
+        if (some.vocab < pieces)
+          fauna::fail("fauna train", s.tokenizer + " has " + std::to_string(pieces) + " tokens",
+                      "at most the model's " + std::to_string(some.vocab));
+      },
+      c);
+  tool::say(s.tokenizer + " has " + std::to_string(pieces) + " tokens");
+}
+
 [[noreturn]] void train(tool::Verb const& verb) {
-  settings::Train s;
+  settings::Run s;
   settings::Named named;
   verb.apply(s);
   verb.apply(named);
-  const bool scratch = s.init_from == "scratch", resume = s.init_from == "resume";
-  const std::string from = resume ? s.out_dir + "/last.safetensors" : s.init_from;
-  const bool known = !scratch && (resume || fauna::is_checkpoint(from));
-  if (known && verb.has("model"))
-    fauna::fail("fauna train", "--model " + named.model + " beside --init-from " + s.init_from,
-                "no --model: " + from + " says which model it holds");
-  const auto head = known ? fauna::read_checkpoint_head(from) : fauna::CheckpointHead{};
-  AnyConfig c = known ? from_checkpoint(verb, from, head.config) : named_config(verb, named.model, true);
+  const Start from = start_of(verb, s);
+  AnyConfig c = from.checkpoint  ? from_checkpoint(verb, from.path, from.head.config, block_size::run)
+                : from.directory ? pretrained_config(verb, from.path)
+                                 : named_config(verb, named.model, true);
   check_run(s.dtype, s.threads);
   one_of("schedule", s.schedule, {"cosine", "linear", "constant", "wsd"});
   whole("batch-size", s.batch_size, 1);
   whole("gradient-accumulation-steps", s.gradient_accumulation_steps, 1);
   whole("eval-iters", s.eval_iters, 0);
+  settings::Structure length;
+  const int own = std::visit([](auto const& some) { return some.context; }, c);
+  length.block_size = own;
+  verb.apply(length);
+  s.context = whole("block-size", length.block_size, 1, own);
   if (!tool::fs::exists(s.data))
     fauna::fail("fauna train", "there is no file " + s.data, "a text",
                 "give --data FILE, or let tools/shakespeare fetch one");
-  if (resume) fauna::checkpoint::require_data(from, head, sha256(fauna::Mapped(s.data).text()));
-  if (!s.overwrite && !s.eval_only) fauna::checkpoint::require_own_folder(s.out_dir, resume ? &head : nullptr);
-  if (!known) {
-    if (!scratch) (void)fauna::SafeTensors(from);  // weights alone: what model they are of, the flags say
-    const auto text = fauna::CharText::from_file(s.data);
-    std::visit(
-        [&](auto& some) {
-          some.vocab = text.vocab();
-          fauna::require_context(text.train(), some.context);
-          if (s.eval_interval > 0 || s.eval_only) fauna::require_context(text.val(), some.context);
-        },
-        c);
-    tool::say(s.data + " has " + std::to_string(text.tokens().size()) + " characters, " + std::to_string(text.vocab()) +
-              " different ones: the vocabulary");
+  const bool resume = s.init_from == "resume";
+  if (resume) fauna::checkpoint::require_data(from.path, from.head, sha256(fauna::Mapped(s.data).text()));
+  if (!s.overwrite && !s.eval_only) fauna::checkpoint::require_own_folder(s.out_dir, resume ? &from.head : nullptr);
+  settings::Reading reading;
+  verb.apply(reading);
+  const bool fresh = !from.directory && !from.checkpoint;
+  s.recipe = tool::recipe_of(s, reading, fresh && verb.has("model") ? named.model : "", c);
+  s.tokenizer = run_tokenizer(from, s.tokenizer);
+  if (!from.checkpoint) {
+    if (!from.path.empty()) (void)fauna::SafeTensors(from.path);  // weights alone: of what model, the flags say
+    fit_vocabulary(c, s, from);
   }
+  if (!from.path.empty() && !resume) s.init_from = from.path;
   const std::string program = tool::program_for(describe(c), s.dtype, "runner");
   auto all = settings::arguments(s);
   all.insert(all.begin(), "train");
@@ -231,6 +306,7 @@ void check_texts(settings::Generate const& s) {
   if (tool::fs::is_directory(checkpoint))
     fauna::fail("fauna sample", from + " has no best.safetensors and no last.safetensors", "the folder of a run");
   const auto head = fauna::read_checkpoint_head(checkpoint);
+  if (!head.tokenizer.empty()) (void)tool::tokenizer_beside(checkpoint, head);
   const tool::Described d = describe(from_checkpoint(verb, checkpoint, head.config));
   const std::string program = tool::program_for(d, s.dtype, "runner");
   auto all = settings::arguments(s);

@@ -8,6 +8,7 @@
 #include <tools/src/settings.hpp>
 #include <tools/src/sha256.hpp>
 #include <tools/src/texts.hpp>
+#include <tools/src/tokenizers.hpp>
 
 namespace {
 
@@ -32,12 +33,12 @@ fauna::Schedule schedule(settings::Train const& s) {
 }
 
 /// Everything that decides the numbers of the run, for whoever reads the checkpoint.
-std::string note(settings::Train s) {
-  std::string all;
-  s.each([&](const char* name, auto& value, const char*) {
+std::string note(settings::Run s) {
+  std::string all = "--block-size " + settings::text(s.context);
+  s.Train::each([&](const char* name, auto& value, const char*) {
     const std::string n = name;
-    if (n != "init-from" && n != "out-dir" && n != "overwrite" && n != "data" && n != "threads")
-      all += (all.empty() ? "--" : " --") + n + ' ' + settings::text(value);
+    if (n != "init-from" && n != "out-dir" && n != "overwrite" && n != "data" && n != "tokenizer" && n != "threads")
+      all += " --" + n + ' ' + settings::text(value);
   });
   return all;
 }
@@ -62,13 +63,11 @@ void write_summary(settings::Train const& s, Trained& model, fauna::TrainReport 
   fauna::write_file(s.out_dir + "/summary.json", json + "\n}\n");
 }
 
-int train(settings::Train const& s) {
+int train(settings::Run const& s) {
   const bool resume = s.init_from == "resume", scratch = s.init_from == "scratch";
   const std::string from = resume ? s.out_dir + "/last.safetensors" : scratch ? "" : s.init_from;
-  const auto text =
-      scratch || !fauna::is_checkpoint(from)
-          ? fauna::CharText::from_file(s.data)
-          : fauna::CharText::from_file(s.data, fauna::CharTokenizer(fauna::read_checkpoint_head(from).alphabet));
+  const bool known = !scratch && fauna::is_checkpoint(from);
+  const auto text = tool::Corpus::read(s.data, s.tokenizer, known ? fauna::read_checkpoint_head(from).alphabet : "");
   std::string digest;
   {
     const fauna::Mapped file(s.data);
@@ -78,18 +77,23 @@ int train(settings::Train const& s) {
   Trained model(fauna::seed{s.seed}, threads);
   if (!scratch && !resume) fauna::load_checkpoint(from, model, fauna::load::weights);
 
+  std::vector<std::pair<std::string, std::string>> files{{"run.toml", s.recipe}};
+  if (!s.tokenizer.empty()) files.emplace_back("tokenizer.json", text.tokenizer());
+
   const double peak = peak_flops(s.dtype == "bf16", threads);
-  fauna::print(stdout, s.data +
-                           tool::sentence(": %zu + %zu tokens of %d characters; ", text.train().size(),
-                                          text.val().size(), text.vocab()) +
-                           fauna::grouped(fauna::parameters<Model>) + " parameters, " + s.dtype +
-                           tool::sentence(", %d thread%s on %s, peak %.0f GFLOP/s\n", threads, threads > 1 ? "s" : "",
-                                          fauna::name_of(fauna::build_isa), peak * 1e-9));
+  fauna::print(stdout,
+               s.data +
+                   tool::sentence(": %zu + %zu tokens of %d %s; ", text.split().train.size(), text.split().val.size(),
+                                  text.vocab(), s.tokenizer.empty() ? "characters" : "pieces") +
+                   fauna::grouped(fauna::parameters<Model>) + " parameters, " + s.dtype +
+                   tool::sentence(", %d thread%s on %s, peak %.0f GFLOP/s\n", threads, threads > 1 ? "s" : "",
+                                  fauna::name_of(fauna::build_isa), peak * 1e-9));
   if (!from.empty()) fauna::print(stdout, "going on from " + from + '\n');
   const auto r = fauna::train(
-      model, text,
+      model, text.split(),
       {.steps = s.max_iters,
        .batch = static_cast<int>(s.batch_size),
+       .context = static_cast<int>(s.context),
        .accumulation = static_cast<int>(s.gradient_accumulation_steps),
        .adamw =
            {.lr = s.learning_rate, .beta1 = s.beta1, .beta2 = s.beta2, .decay = s.weight_decay, .clip = s.grad_clip},
@@ -104,9 +108,13 @@ int train(settings::Train const& s) {
        .always_save = s.always_save_checkpoint,
        .peak_flops = peak,
        .note = note(s),
-       .data = digest});
+       .data = digest,
+       .tokenizer = text.tokenizer_hash(),
+       .files = files},
+      text.alphabet());
   if (r.interrupted || s.eval_only) return 0;
-  const double val_loss = fauna::evaluate(model, text.val(), Model::config.context, static_cast<int>(s.batch_size));
+  const double val_loss =
+      fauna::evaluate(model, text.split().val, static_cast<int>(s.context), static_cast<int>(s.batch_size));
   write_summary(s, model, r, val_loss, digest);
   fauna::print(stdout, std::to_string(r.iterations) + " updates in " + fauna::duration_text(r.seconds) + ", " +
                            fauna::grouped(static_cast<std::size_t>(r.tokens_per_second)) +
@@ -114,13 +122,21 @@ int train(settings::Train const& s) {
   const bool best =
       ::access((s.out_dir + "/best.safetensors").c_str(), F_OK) == 0;  // none if step 0 had the lowest loss
   fauna::print(stdout, "in " + s.out_dir + (best ? ": best.safetensors, " : ": ") +
-                           "last.safetensors, metrics.jsonl, loss.svg, loss.txt, summary.json\n");
+                           "last.safetensors, metrics.jsonl, loss.svg, loss.txt, summary.json, run.toml\n");
   return 0;
 }
 
 int sample(settings::Sample const& s, std::string const& checkpoint) {
   Trained model(fauna::seed{}, threads_of(s.threads));
   const auto head = fauna::load_checkpoint(checkpoint, model, fauna::load::weights);
+  if (!head.tokenizer.empty()) {
+    const auto pieces = fauna::Bpe::from_file(tool::tokenizer_beside(checkpoint, head));
+    const std::string start = tool::prompt_of(s);
+    const auto ids = pieces.encode(start, {.add_special = false});
+    if (ids.empty()) fauna::fail("sample", "a start without a token", "a text that the tokenizer has tokens for");
+    tool::write_texts(model, pieces, ids, {}, s, start);
+    return 0;
+  }
   if (head.alphabet.empty()) fauna::fail("sample", checkpoint + " has no vocabulary", "one trained on characters");
   const fauna::CharTokenizer tokenizer(head.alphabet);
   std::string start = tool::prompt_of(s);
@@ -136,7 +152,7 @@ int sample(settings::Sample const& s, std::string const& checkpoint) {
 int run(int n, char** arguments) {
   const std::string verb = n > 1 ? arguments[1] : "";
   if (verb == "train") {
-    settings::Train s;
+    settings::Run s;
     settings::read(s, n - 2, arguments + 2);
     return train(s);
   }

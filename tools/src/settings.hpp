@@ -49,7 +49,7 @@ struct Structure {
     f("n-layer", n_layer, "layers");
     f("n-head", n_head, "attention heads of a layer; they divide n-embd");
     f("n-embd", n_embd, "width of the model");
-    f("block-size", block_size, "context: tokens of a sequence");
+    f("block-size", block_size, "tokens of a sequence in training; also the model's context, where no other is named");
     f("bias", bias, "biases in linear layers and norms");
     f("dropout", dropout, "share of activations dropped in training, in [0, 1)");
   }
@@ -82,7 +82,7 @@ struct Named {
 };
 
 struct Train {
-  std::string data = "data/tinyshakespeare.txt", out_dir = "out", init_from = "scratch", dtype = "f32",
+  std::string data = "data/tinyshakespeare.txt", tokenizer, out_dir = "out", init_from = "scratch", dtype = "f32",
               schedule = "cosine";
   long threads = 0, max_iters = 2000, batch_size = 12, gradient_accumulation_steps = 1, warmup_iters = 100,
        lr_decay_iters = 2000, eval_interval = 250, eval_iters = 20, log_interval = 10;
@@ -91,11 +91,14 @@ struct Train {
   std::uint64_t seed = 1337;
 
   template <class F> void each(F&& f) {
-    f("data", data, "text to train on, UTF-8; its characters are the vocabulary, its last tenth validates");
+    f("data", data, "text to train on, UTF-8; its last tenth validates");
+    f("tokenizer", tokenizer,
+      "a tokenizer.json, or a folder with one; without it, what INIT-FROM was trained with, or the text's characters");
     f("out-dir", out_dir, "folder for checkpoints, metrics, loss curve and summary");
     f("overwrite", overwrite, "remove what another run left in OUT-DIR; without it, such a folder is refused");
     f("init-from", init_from,
-      "scratch, resume (OUT-DIR/last.safetensors), or a safetensors file whose weights to start from");
+      "scratch, resume (OUT-DIR/last.safetensors), or weights to start from: a model directory, a run's folder, or a "
+      "file");
     f("dtype", dtype, "f32 or bf16: precision of matrix products");
     f("threads", threads, "0: one for every processor");
     f("seed", seed, "of initial weights, batches and dropout");
@@ -117,6 +120,18 @@ struct Train {
     f("eval-only", eval_only, "evaluate once and stop");
     f("log-interval", log_interval, "updates from one line to the next; 0: none");
     f("always-save-checkpoint", always_save_checkpoint, "best.safetensors at every evaluation, not only at a new best");
+  }
+};
+
+/// What the program that trains is told: the flags, and what the launcher made of them.
+struct Run : Train {
+  long context = 0;
+  std::string recipe;
+
+  template <class F> void each(F&& f) {
+    Train::each(f);
+    f("context", context, "tokens of a sequence");
+    f("recipe", recipe, "contents of OUT-DIR/run.toml");
   }
 };
 

@@ -65,8 +65,9 @@ struct Progress {
 
 /// All of a checkpoint but its weights and moments.
 struct CheckpointHead {
-  std::string config{};    ///< the model, as a line of text; may be empty
-  std::string alphabet{};  ///< the characters of the vocabulary, in the order of their ids; may be empty
+  std::string config{};     ///< the model, as a line of text; may be empty
+  std::string alphabet{};   ///< the characters of the vocabulary, in the order of their ids; may be empty
+  std::string tokenizer{};  ///< a hash of the tokenizer, where it is no alphabet; may be empty
   std::string note{};
   std::string data{};    ///< a hash of the text; may be empty
   std::string run{};     ///< tells a run from others; the same in all of its checkpoints
@@ -90,6 +91,7 @@ template <class Head, class F> void each_text(Head& h, F&& f) {
   };
   f("fauna.config", h.config);
   f("fauna.alphabet", h.alphabet);
+  f("fauna.tokenizer", h.tokenizer);
   f("fauna.note", h.note);
   f("fauna.data", h.data);
   f("fauna.run", h.run);
@@ -171,7 +173,8 @@ inline CheckpointHead read_head(SafeTensors const& file) {
   each_text(h, [&file](std::string const& key, auto& to) {
     for (auto const& [name, value] : file.metadata())
       if (name == key && parse(value, to)) return;
-    if (key == "fauna.data" || key == "fauna.run") return;  // files that are older than these
+    if (key == "fauna.data" || key == "fauna.run" || key == "fauna.tokenizer")
+      return;  // files that are older than these
     fail("checkpoint", file.path() + " has no " + key + ", or one that cannot be read");
   });
   read_curve(file, "loss.train", h.progress.train);
@@ -204,7 +207,7 @@ inline void require_own_folder(std::string const& folder, const CheckpointHead* 
 inline void take_folder(std::string const& folder, const CheckpointHead* resumed) {
   const auto others = of_others(folder, resumed);
   for (std::string const& path : others) ::unlink(path.c_str());
-  for (const char* name : {"/loss.svg", "/loss.txt", "/summary.json"})
+  for (const char* name : {"/loss.svg", "/loss.txt", "/summary.json", "/run.toml", "/tokenizer.json"})
     if (!others.empty()) ::unlink((folder + name).c_str());
 }
 
@@ -274,8 +277,9 @@ template <class T> void save_checkpoint(std::string const& path, T const& model,
   write_safetensors(path, static_cast<std::vector<weights_detail::Stored>&&>(tensors), metadata, bytes);
 }
 
-/// Does the file begin as a checkpoint does? Not every file of weights is one.
+/// Does the file begin as a checkpoint does? Not every file of weights is one, and no folder of them.
 inline bool is_checkpoint(std::string const& path) {
+  if (is_directory(path)) return false;
   const Mapped file(path);
   return file.size() > 8 && file.text().substr(8, checkpoint::start.size()) == checkpoint::start;
 }

@@ -3,6 +3,8 @@
 #include <cstdio>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <fauna/train/schedule.hpp>
 #include <fauna/train/trained.hpp>
@@ -31,7 +33,10 @@ struct TrainOptions {
   double peak_flops = 0;      ///< of the machine in FLOP/s, for the share reached; 0: unknown
   std::FILE* print = stdout;  ///< where lines go; null: nowhere
   std::string note{};         ///< kept in the checkpoint, for whoever reads it
-  std::string data{};  ///< a hash of the text, kept in the checkpoint: a run resumes with no other; empty: unknown
+  std::string data{};       ///< a hash of the text, kept in the checkpoint: a run resumes with no other; empty: unknown
+  std::string tokenizer{};  ///< the same of a tokenizer that is no alphabet
+  /// Names and contents of more files for `out`, such as the tokenizer; written before the first update.
+  std::vector<std::pair<std::string, std::string>> files{};
 };
 
 struct SplitLosses {

@@ -49,6 +49,7 @@ template <class T> class Trainer {
     head_.alphabet = std::move(alphabet);
     head_.note = o.note;
     head_.data = o.data;
+    head_.tokenizer = o.tokenizer;
     head_.run = identity();
     const Key key{model_.seed_value(), 0};
     head_.progress.batches = key.child(0x62617463);
@@ -60,6 +61,7 @@ template <class T> class Trainer {
     if (!new_run && !o_.overwrite) checkpoint::require_own_folder(o_.out, resumed);
     make_directories(o_.out);
     checkpoint::take_folder(o_.out, resumed);
+    for (auto const& [name, contents] : o_.files) write_file(o_.out + '/' + name, contents);
   }
 
   Progress const& progress() const { return head_.progress; }
@@ -144,6 +146,8 @@ template <class T> class Trainer {
            "seed " + std::to_string(model_.seed_value()));
     if (found.alphabet != head_.alphabet)
       fail("train", o_.resume + " is of a text with other characters", "the same text", "was it trained on this file?");
+    if (found.tokenizer != head_.tokenizer)
+      fail("train", o_.resume + " is of a run with another tokenizer", "its own", "it lies beside the checkpoint");
     checkpoint::require_data(o_.resume, found, o_.data);
     head_.run = std::move(found.run);
     head_.seed = found.seed;
@@ -153,7 +157,7 @@ template <class T> class Trainer {
   std::string identity() const {
     Checksum sum;
     for (std::string const& part :
-         {head_.config, head_.alphabet, head_.note, head_.data, std::to_string(model_.seed_value())})
+         {head_.config, head_.alphabet, head_.tokenizer, head_.note, head_.data, std::to_string(model_.seed_value())})
       sum.add(part.data(), part.size());
     return sum.text();
   }

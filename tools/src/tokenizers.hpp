@@ -1,0 +1,70 @@
+// Texts to train on, in characters or in a tokenizer's pieces, and where a run's tokenizer lies.
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <fauna/text/bpe.hpp>
+#include <fauna/text/chars.hpp>
+#include <fauna/train/checkpoint.hpp>
+#include <tools/src/sha256.hpp>
+
+namespace tool {
+
+/// The tokenizer.json that is meant by a file or by a folder.
+inline std::string tokenizer_file(std::string const& from) {
+  const std::string path = fauna::is_directory(from) ? from + "/tokenizer.json" : from;
+  if (!fauna::exists(path))
+    fauna::fail("fauna", "there is no " + path, "a tokenizer.json, or a folder with one", "--tokenizer says which");
+  return path;
+}
+
+/// Throws where a file is not the tokenizer that a checkpoint was trained with.
+inline void require_tokenizer(std::string const& path, fauna::CheckpointHead const& head,
+                              std::string const& checkpoint) {
+  if (const std::string hash = sha256(fauna::Mapped(path).text()); hash != head.tokenizer)
+    fauna::fail("fauna", path + " has the hash " + hash, head.tokenizer,
+                "that is the tokenizer which " + checkpoint + " was trained with");
+}
+/// The tokenizer of a checkpoint, which lies in the same folder.
+inline std::string tokenizer_beside(std::string const& checkpoint, fauna::CheckpointHead const& head) {
+  const std::string path = tokenizer_file(checkpoint.substr(0, checkpoint.rfind('/') + 1) + "tokenizer.json");
+  require_tokenizer(path, head, checkpoint);
+  return path;
+}
+
+/// A text as tokens, whole.
+class Corpus {
+ public:
+  /// In the pieces of a tokenizer.json, if there is one: nothing is put around the text, and what spells a special
+  /// token in it is text. Else in the characters of an alphabet, or without one in those that are found.
+  static Corpus read(std::string const& path, std::string const& tokenizer, std::string const& alphabet) {
+    Corpus c;
+    if (tokenizer.empty()) {
+      c.characters_ = alphabet.empty() ? fauna::CharText::from_file(path)
+                                       : fauna::CharText::from_file(path, fauna::CharTokenizer(alphabet));
+      return c;
+    }
+    c.tokenizer_ = fauna::read_file(tokenizer);
+    const auto bpe = fauna::Bpe::from_json(c.tokenizer_, tokenizer);
+    c.pieces_ = bpe.encode(fauna::read_file(path), {.match_special = false, .add_special = false});
+    c.vocab_ = bpe.vocab();
+    return c;
+  }
+
+  int vocab() const { return characters_ ? characters_->vocab() : vocab_; }
+  fauna::Split split() const {
+    return fauna::split(characters_ ? characters_->tokens() : fauna::Tokens(pieces_.data(), pieces_.size(), vocab_));
+  }
+  std::string alphabet() const { return characters_ ? characters_->alphabet() : ""; }
+  std::string const& tokenizer() const { return tokenizer_; }  ///< contents of its file; empty for characters
+  std::string tokenizer_hash() const { return characters_ ? "" : sha256(tokenizer_); }
+
+ private:
+  std::optional<fauna::CharText> characters_{};
+  std::vector<int> pieces_{};
+  int vocab_ = 0;
+  std::string tokenizer_{};
+};
+
+}  // namespace tool
