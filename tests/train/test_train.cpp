@@ -114,6 +114,28 @@ TEST_CASE("a folder holds one run: another is refused, or takes it") {
   CHECK(read_checkpoint_head(o.resume).progress.iteration == 13);
 }
 
+TEST_CASE("a run's folder has the files that belong to it, and its checkpoints the hash of the tokenizer") {
+  TemporaryFolder folder;
+  TrainOptions o = short_run(folder.path());
+  o.tokenizer = "one";
+  o.files = {{"run.toml", "seed = 3\n"}, {"tokenizer.json", std::string("{\0}", 3)}};
+  Small model(seed{3});
+  train(model, text(), o);
+  CHECK(read_file(folder / "run.toml") == "seed = 3\n");
+  CHECK(read_file(folder / "tokenizer.json") == std::string("{\0}", 3));
+  CHECK(read_checkpoint_head(folder / "last.safetensors").tokenizer == "one");
+  o.resume = folder / "last.safetensors";
+  o.tokenizer = "two";
+  Small other(seed{3});
+  CHECK_THROWS_WITH_AS(train(other, text(), o), Contains("is of a run with another tokenizer"), error);
+  // Another run that takes the folder leaves nothing of them.
+  o = short_run(folder.path());
+  o.overwrite = true;
+  Small next(seed{4});
+  train(next, text(), o);
+  for (const char* name : {"run.toml", "tokenizer.json"}) CHECK_FALSE(exists(folder / name));
+}
+
 TEST_CASE("a run keeps the hash of its text, and resumes with no other") {
   TemporaryFolder folder;
   TrainOptions o = short_run(folder.path());

@@ -6,7 +6,7 @@
 #include <tools/src/export.hpp>
 #include <tools/src/flags.hpp>
 #include <tools/src/recipe.hpp>
-#include <tools/src/tokenizers.hpp>
+#include <tools/src/start.hpp>
 
 #include <algorithm>
 #include <sstream>
@@ -124,7 +124,7 @@ AnyConfig with_dropout(tool::Verb const& verb, AnyConfig const& kept, std::strin
   AnyConfig asked = with_flags(verb, kept, path, of);
   auto* gpt = std::get_if<fauna::GptConfig>(&asked);
   if (gpt == nullptr) return asked;
-  const auto& own = std::get<fauna::GptConfig>(kept);
+  auto const& own = std::get<fauna::GptConfig>(kept);
   const float dropout = std::exchange(gpt->dropout, own.dropout);
   if (fauna::to_text(*gpt) != fauna::to_text(own))
     fauna::fail("fauna", "the flags ask for " + fauna::to_text(*gpt), fauna::to_text(own),
@@ -183,15 +183,9 @@ AnyConfig pretrained_config(tool::Verb const& verb, std::string const& directory
   return with_dropout(verb, c, directory, block_size::run);
 }
 
-/// What a run starts from.
-struct Start {
-  std::string path{};       ///< a checkpoint, a model directory, or a file of weights; empty: nothing
-  bool directory = false;   ///< a model directory
-  bool checkpoint = false;  ///< a checkpoint, with this head
-  fauna::CheckpointHead head{};
-};
-Start start_of(tool::Verb const& verb, settings::Train const& s) {
-  Start start;
+/// What --init-from means.
+tool::Start start_of(tool::Verb const& verb, settings::Train const& s) {
+  tool::Start start;
   if (s.init_from == "scratch") return start;
   const bool resume = s.init_from == "resume";
   start.path = resume ? s.out_dir + "/last.safetensors" : model_of(s.init_from);
@@ -206,48 +200,12 @@ Start start_of(tool::Verb const& verb, settings::Train const& s) {
   return start;
 }
 
-/// The tokenizer.json of a run; empty where its tokens are characters.
-std::string run_tokenizer(Start const& from, std::string const& given) {
-  if (from.checkpoint && from.head.tokenizer.empty()) {
-    if (given.empty()) return {};
-    fauna::fail("fauna train", "--tokenizer " + given, "none: " + from.path + " was trained on characters");
-  }
-  if (given.empty() && from.checkpoint) return tool::tokenizer_beside(from.path, from.head);
-  if (given.empty() && !from.directory) return {};
-  const std::string file = tool::tokenizer_file(given.empty() ? from.path : given);
-  if (from.checkpoint) tool::require_tokenizer(file, from.head, from.path);
-  return file;
-}
-
-/// Gives a model without weights the vocabulary of its text, and throws where one with weights has a smaller one.
-void fit_vocabulary(AnyConfig& c, settings::Run const& s, Start const& from) {
-  if (s.tokenizer.empty()) {
-    const auto text = fauna::CharText::from_file(s.data);
-    fauna::require_context(text.train(), static_cast<int>(s.context));
-    if (s.eval_interval > 0 || s.eval_only) fauna::require_context(text.val(), static_cast<int>(s.context));
-    std::visit([&text](auto& some) { some.vocab = text.vocab(); }, c);
-    tool::say(s.data + " has " + std::to_string(text.tokens().size()) + " characters, " + std::to_string(text.vocab()) +
-              " different ones: the vocabulary");
-    return;
-  }
-  const int pieces = fauna::Bpe::from_file(s.tokenizer).vocab();
-  std::visit(
-      [&](auto& some) {
-        if (!from.directory) some.vocab = pieces;
-        if (some.vocab < pieces)
-          fauna::fail("fauna train", s.tokenizer + " has " + std::to_string(pieces) + " tokens",
-                      "at most the model's " + std::to_string(some.vocab));
-      },
-      c);
-  tool::say(s.tokenizer + " has " + std::to_string(pieces) + " tokens");
-}
-
 [[noreturn]] void train(tool::Verb const& verb) {
   settings::Run s;
   settings::Named named;
   verb.apply(s);
   verb.apply(named);
-  const Start from = start_of(verb, s);
+  const tool::Start from = start_of(verb, s);
   AnyConfig c = from.checkpoint  ? from_checkpoint(verb, from.path, from.head.config, block_size::run)
                 : from.directory ? pretrained_config(verb, from.path)
                                  : named_config(verb, named.model, true);
@@ -271,10 +229,10 @@ void fit_vocabulary(AnyConfig& c, settings::Run const& s, Start const& from) {
   verb.apply(reading);
   const bool fresh = !from.directory && !from.checkpoint;
   s.recipe = tool::recipe_of(s, reading, fresh && verb.has("model") ? named.model : "", c);
-  s.tokenizer = run_tokenizer(from, s.tokenizer);
+  s.tokenizer = tool::run_tokenizer(from, s.tokenizer);
   if (!from.checkpoint) {
     if (!from.path.empty()) (void)fauna::SafeTensors(from.path);  // weights alone: of what model, the flags say
-    fit_vocabulary(c, s, from);
+    tool::fit_vocabulary(c, s, from);
   }
   if (!from.path.empty() && !resume) s.init_from = from.path;
   const std::string program = tool::program_for(describe(c), s.dtype, "runner");

@@ -122,7 +122,8 @@ int train(settings::Run const& s) {
   const bool best =
       ::access((s.out_dir + "/best.safetensors").c_str(), F_OK) == 0;  // none if step 0 had the lowest loss
   fauna::print(stdout, "in " + s.out_dir + (best ? ": best.safetensors, " : ": ") +
-                           "last.safetensors, metrics.jsonl, loss.svg, loss.txt, summary.json, run.toml\n");
+                           "last.safetensors, metrics.jsonl, loss.svg, loss.txt, summary.json, run.toml" +
+                           (s.tokenizer.empty() ? "\n" : ", tokenizer.json\n"));
   return 0;
 }
 
