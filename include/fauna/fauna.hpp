@@ -8,6 +8,7 @@
 #include <fauna/models/gpt_neox.hpp>
 #include <fauna/models/llama.hpp>
 #include <fauna/models/mamba.hpp>
+#include <fauna/models/mixtral.hpp>
 #include <fauna/ops/cpu.hpp>
 #include <fauna/ops/ref.hpp>
 #include <fauna/text/bin.hpp>

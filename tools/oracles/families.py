@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import save_file
 from torch.nn import functional as F
 from transformers import (GPT2Config, GPT2LMHeadModel, GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig, LlamaForCausalLM,
-                          MambaConfig, MambaForCausalLM)
+                          MambaConfig, MambaForCausalLM, MixtralConfig, MixtralForCausalLM)
 
 LENGTH = 11
 LLAMA = {"vocab_size": 29, "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 2, "max_position_embeddings": 32,
@@ -41,6 +41,23 @@ def models():
     yield "gpt2", GPT2LMHeadModel(GPT2Config(**GPT2)), torch.float32, None
     yield "llama_sharded", LlamaForCausalLM(LlamaConfig(**LLAMA, num_attention_heads=4, num_key_value_heads=2, tie_word_embeddings=False)), torch.float32, "20KB"
     yield "mamba", MambaForCausalLM(MambaConfig(**MAMBA)), torch.float32, None
+    yield "mixtral", MixtralForCausalLM(MixtralConfig(**LLAMA, num_attention_heads=4, num_key_value_heads=2, num_local_experts=5, num_experts_per_tok=2)), torch.float32, None
+
+
+def hub_gradients(name, key, gradient):
+    """Gradients under the names of the files: transformers 5 has a layer's experts in one tensor, the hub has them apart."""
+    if "neox" in name:
+        yield key.replace("lm_head", "embed_out"), gradient
+    elif name == "mixtral" and ".mlp." in key:
+        layer, part = key.split(".mlp.")
+        if part == "gate.weight":
+            yield f"{layer}.block_sparse_moe.gate.weight", gradient
+        for expert, g in enumerate(gradient if part != "gate.weight" else ()):
+            files = {"w2": g} if part == "experts.down_proj" else dict(zip(("w1", "w3"), g.chunk(2)))
+            for file, one in files.items():
+                yield f"{layer}.block_sparse_moe.experts.{expert}.{file}.weight", one
+    else:
+        yield key, gradient
 
 
 def main():
@@ -66,7 +83,7 @@ def main():
         loss = F.cross_entropy(logits.reshape(-1, vocab), targets.reshape(-1), ignore_index=-1)
         loss.backward()
         golden = {"tokens": tokens.int(), "targets": targets.int(), "logits": logits.detach().contiguous(), "loss": loss.detach()}
-        golden |= {"grad." + (key.replace("lm_head", "embed_out") if "neox" in name else key): p.grad.contiguous() for key, p in model.named_parameters()}
+        golden |= {"grad." + file: g.contiguous() for key, p in model.named_parameters() for file, g in hub_gradients(name, key, p.grad)}
         save_file(golden, folder / "golden.safetensors")
         print(name, float(loss.detach()), json.dumps(model.config.to_dict().get("rope_parameters")))
 

@@ -9,10 +9,12 @@
 #include <fauna/ops/cross_entropy/ref.hpp>
 #include <fauna/ops/dropout/ref.hpp>
 #include <fauna/ops/embedding/ref.hpp>
+#include <fauna/ops/experts/ref.hpp>
 #include <fauna/ops/gated/ref.hpp>
 #include <fauna/ops/gemm/ref.hpp>
 #include <fauna/ops/layer_norm/ref.hpp>
 #include <fauna/ops/rms_norm/ref.hpp>
 #include <fauna/ops/rope/ref.hpp>
+#include <fauna/ops/router/ref.hpp>
 #include <fauna/ops/scan/ref.hpp>
 #include <fauna/ops/sgd/ref.hpp>

@@ -1,0 +1,262 @@
+// Mixture of experts (Shazeer et al. 2017; Jiang et al. 2024, "Mixtral of experts", section 2.1), dropless: every row
+// goes through the K of E experts that its router chose, however many rows choose the same.
+//   l = x W_gateᵀ      p, id, w = router(l)      y_r = Σ_j w_rj Expert_{id_rj}(x_r)
+// Side losses, of R rows of which n_e choices fell on expert e:
+//   balance  E Σ_e f_e P_e,  f_e = n_e / (R K),  P_e = mean of p_e      1 where all is even (Fedus et al. 2021,
+//   equation 4) z        mean of (log Σ_e exp l_e)²                                  (Zoph et al. 2022, equation 5)
+#pragma once
+#include <cmath>
+#include <new>
+
+#include <fauna/core/block.hpp>
+#include <fauna/core/fault.hpp>
+#include <fauna/ops/add/op.hpp>
+#include <fauna/ops/experts/op.hpp>
+#include <fauna/ops/router/op.hpp>
+
+namespace fauna::inline v0 {
+
+template <class Block, int Experts, int Chosen> struct more_experts_chosen_than_there_are;
+template <class Block, int Reads, int Writes> struct experts_change_width;
+template <class Block> struct router_without_gradient;
+
+/// How a router weighs what it chose, and what its side losses count where nobody says otherwise.
+struct Routing {
+  bool renormalised = true;  ///< the weights of the chosen sum to 1
+  float balance = 0.001F, z = 0;
+  constexpr bool operator==(Routing const&) const = default;
+};
+
+/// E copies of Expert, named experts.0, experts.1, ..., of which each row uses K; the router's matrix is gate.weight.
+/// An expert has no state and reads rows alone: it is called with those of all sequences side by side.
+template <class Expert, int E, int K, Routing How = Routing{}> struct Moe : Leaf<Expert::in, Expert::out> {
+  static constexpr const char* kind_name = "Moe";
+  static constexpr int width = Expert::in;
+  static constexpr bool adds_y = true, adds_dx = true;
+  using fault = first_fault<
+      typename Expert::fault,
+      std::conditional_t<(K <= E && K >= 1), void, more_experts_chosen_than_there_are<Moe, E, K>>,
+      std::conditional_t<Expert::in == Expert::out, void, experts_change_width<Expert, Expert::in, Expert::out>>,
+      std::conditional_t<(K == 1 && E > 1 && How.renormalised), router_without_gradient<Moe>, void>>;
+  static constexpr std::size_t parameters = E * count_parameters<Expert>() + static_cast<std::size_t>(E) * width;
+  static constexpr std::size_t active_parameters = K * count_parameters<Expert>() + static_cast<std::size_t>(E) * width;
+  static constexpr double flops(double context) { return K * Expert::flops(context) + 2.0 * E * width; }
+
+  template <class D> struct Weights {
+    typename D::template storage<kind::control> gate;  ///< [E, width], in full precision
+    typename Expert::template Weights<D> expert[E];
+  };
+  template <class S> struct Saved {
+    View<S, dyn, E> logits, p;
+    View<S, dyn, K> weights;
+    View<int, dyn, K> ids, places;
+    View<S, dyn, width> x, y;  ///< rows by expert, in and out
+    int first[E + 1]{};        ///< of each expert's rows
+    typename Expert::template Saved<S> expert[E];
+    std::byte* room = nullptr;  ///< for what the experts keep: how many rows each gets is known in the call
+    std::size_t bytes = 0;
+  };
+
+  template <class W, class F> static constexpr void visit(W& w, Place const& at, F&& f) {
+    const Path gate{at.path, "gate", -1}, experts{at.path, "experts", -1};
+    f(Tensor{.field = "weight",
+             .rows = E,
+             .cols = width,
+             .stored = kind::control,
+             .init = normal(0.02F),
+             .at = {&gate, at.layer, at.layers}},
+      w.gate);
+    for (int e = 0; e < E; ++e) {
+      const Path here{&experts, nullptr, e};
+      Expert::visit(w.expert[e], Place{&here, at.layer, at.layers}, f);
+    }
+  }
+  template <class S> static constexpr void plan(Saved<S>& s, Shape const& shape, Arena& a) {
+    const int rows = shape.rows();
+    plan_routes(s, rows, a);
+    // Whatever the split, each of the experts' views ends at a cache line of its own.
+    s.bytes = expert_bytes<S>(rows * K) + E * expert_bytes<S>(1);
+    s.room = a.take<std::byte>(s.bytes);
+  }
+  template <class B> static constexpr void plan_scratch(Shape const& shape, Arena& a) {
+    using S = typename B::scalar;
+    const int rows = shape.rows();
+    Shape part = shape;
+    part.sequences = 1;
+    part.length = rows;
+    part.total = rows;
+    Scope s(a);
+    plan_workspace(router<B>::workspace(rows, width, E, shape.threads), a);
+    if (!shape.backward) {
+      Saved<S> saved{};
+      a.take<Saved<S>>(1);
+      plan_routes(saved, rows, a);
+    } else {
+      for (int i = 0; i < 2; ++i) a.take_view<S, dyn, width>(rows * K);
+      a.take_view<S, dyn, K>(rows);
+      for (int i = 0; i < 2; ++i) a.take_view<S, dyn, E>(rows);
+    }
+    a.take<int>(static_cast<std::size_t>(rows) * K);
+    Expert::template plan_scratch<B>(part, a);
+    plan_workspace(router<B>::workspace(rows, width, E, shape.threads), a);
+  }
+
+  template <class C> using X = typename Leaf<width, width>::template X<C>;
+  template <class C> using Y = typename Leaf<width, width>::template Y<C>;
+
+  template <class C, class W, class St, class Sv>
+  static void forward(C const& c, W const& w, St&, X<C> x, Y<C> y, Sv& kept) {
+    using S = typename C::scalar;
+    using B = typename C::backend_type;
+    Scope scope(c.scratch());
+    const int rows = x.rows();
+    Saved<S>* routes = &kept;
+    if (!c.keeps()) {
+      routes = ::new (c.host_scratch().template take<Saved<S>>(1)) Saved<S>;
+      plan_routes(*routes, rows, c.scratch());
+    }
+    Saved<S>& s = *routes;
+    router<B>::scores(c.backend, x, reading(w.gate), s.logits.middle_rows(0, rows));
+    router<B>::forward(c.backend, first_rows(s.logits, rows), How.renormalised, s.p.middle_rows(0, rows),
+                       s.ids.middle_rows(0, rows), s.weights.middle_rows(0, rows));
+    side_losses(c, s, rows);
+    int* const sources = c.scratch().template take<int>(static_cast<std::size_t>(rows) * K);
+    sort(s, rows, sources);
+    expert_rows<B>::gather(c.backend, x, sources, s.x.middle_rows(0, rows * K));
+    Arena room(s.room, s.bytes);
+    each_expert(c, s, [&](int e, auto const& call, int from, int n) {
+      typename Expert::template State<S> none{};
+      if (c.keeps()) Expert::plan(s.expert[e], Shape{.sequences = 1, .length = n}, room);
+      Expert::forward(call, w.expert[e], none, as_const(s.x.middle_rows(from, n)), s.y.middle_rows(from, n),
+                      s.expert[e]);
+    });
+    expert_rows<B>::combine(c.backend, s.y, first_rows(s.places, rows), first_rows(s.weights, rows),
+                            c.into.template view<width>(rows), y);
+  }
+  template <class C, class W, class G, class Sv, class St>
+  static void backward(C const& c, W const& w, G& dw, X<C> x, Sv& s, X<C> dy, Y<C> dx, St&) {
+    using S = typename C::scalar;
+    using B = typename C::backend_type;
+    Scope scope(c.scratch());
+    const int rows = x.rows();
+    const auto dz = c.scratch().template take_view<S, dyn, width>(rows * K),
+               dxs = c.scratch().template take_view<S, dyn, width>(rows * K);
+    const auto dweights = c.scratch().template take_view<S, dyn, K>(rows);
+    const auto dp = c.scratch().template take_view<S, dyn, E>(rows),
+               dlogits = c.scratch().template take_view<S, dyn, E>(rows);
+    expert_rows<B>::combine_backward(c.backend, dy, as_const(s.y), as_const(s.places), as_const(s.weights), dz,
+                                     dweights);
+    each_expert(c, s, [&](int e, auto const& call, int from, int n) {
+      typename Expert::template State<S> none{};
+      Expert::backward(call, w.expert[e], dw.expert[e], as_const(s.x.middle_rows(from, n)), s.expert[e],
+                       as_const(dz.middle_rows(from, n)), dxs.middle_rows(from, n), none);
+    });
+    expert_rows<B>::gather_backward(c.backend, as_const(dxs), as_const(s.places), c.into.template view<width>(rows),
+                                    dx);
+    balance_gradient(c, s, rows, dp);
+    router<B>::backward(c.backend, as_const(s.p), How.renormalised, as_const(s.ids), as_const(s.weights),
+                        as_const(dweights), as_const(dp), dlogits);
+    z_gradient(c, s, rows, dlogits);
+    router<B>::scores_backward(c.backend, x, reading(w.gate), as_const(dlogits), gradient<S>(dw.gate), dx);
+  }
+
+ private:
+  template <class S> static constexpr void plan_routes(Saved<S>& s, int rows, Arena& a) {
+    s.logits = a.take_view<S, dyn, E>(rows);
+    s.p = a.take_view<S, dyn, E>(rows);
+    s.weights = a.take_view<S, dyn, K>(rows);
+    s.ids = a.take_view<int, dyn, K>(rows);
+    s.places = a.take_view<int, dyn, K>(rows);
+    s.x = a.take_view<S, dyn, width>(rows * K);
+    s.y = a.take_view<S, dyn, width>(rows * K);
+  }
+  template <class S> static constexpr std::size_t expert_bytes(int rows) {
+    typename Expert::template Saved<S> saved{};
+    Arena a;
+    Expert::plan(saved, Shape{.sequences = 1, .length = rows}, a);
+    return a.high_water();
+  }
+  template <class V> static constexpr auto first_rows(V v, int rows) { return as_const(v.middle_rows(0, rows)); }
+
+  /// Rows by expert, in ascending order within each: where each choice goes, and where each row of experts comes from.
+  template <class S> static void sort(Saved<S>& s, int rows, int* sources) {
+    for (int& f : s.first) f = 0;
+    for (int r = 0; r < rows; ++r)
+      for (int j = 0; j < K; ++j) ++s.first[s.ids(r, j) + 1];
+    for (int e = 0; e < E; ++e) s.first[e + 1] += s.first[e];
+    int next[E];
+    for (int e = 0; e < E; ++e) next[e] = s.first[e];
+    for (int r = 0; r < rows; ++r)
+      for (int j = 0; j < K; ++j) {
+        s.places(r, j) = next[s.ids(r, j)]++;
+        sources[s.places(r, j)] = r;
+      }
+  }
+  /// f(expert, its call, its first row, how many) for each that has rows.
+  template <class C, class Sv, class F> static void each_expert(C const& c, Sv& s, F&& f) {
+    const Path experts{&c.path, "experts", -1};
+    for (int e = 0; e < E; ++e) {
+      const int from = s.first[e], n = s.first[e + 1] - from;
+      if (n == 0) continue;
+      const Batch rows = Batch::uniform(1, n);
+      C call = c.child(static_cast<std::size_t>(e)).overwriting();
+      call.path = Path{&experts, nullptr, e};
+      call.batch = &rows;
+      f(e, call, from, n);
+    }
+  }
+
+  template <class C, class Sv> static void side_losses(C const& c, Sv& s, int rows) {
+    using S = typename C::scalar;
+    using std::exp, std::log;
+    if (auto const l = c.side_loss("balance", static_cast<double>(How.balance)); l.value) {
+      S sum{};
+      for (int e = 0; e < E; ++e) {
+        S mean{};
+        int chosen = 0;
+        for (int r = 0; r < rows; ++r) {
+          mean += s.p(r, e);
+          for (int j = 0; j < K; ++j) chosen += s.ids(r, j) == e;
+        }
+        sum += static_cast<S>(static_cast<double>(E) * chosen / (static_cast<double>(rows) * rows * K)) * mean;
+      }
+      *l.value += sum;
+    }
+    if (auto const l = c.side_loss("z", static_cast<double>(How.z)); l.value) {
+      S sum{};
+      for (int r = 0; r < rows; ++r) {
+        const S z = log_sum_exp<S>(s.logits.row(r));
+        sum += z * z;
+      }
+      *l.value += static_cast<S>(1.0 / rows) * sum;
+    }
+  }
+  /// The balance loss's gradient with respect to p: E f_e / R in each row. How many chose an expert has none.
+  template <class C, class Sv, class V> static void balance_gradient(C const& c, Sv& s, int rows, V dp) {
+    using S = typename C::scalar;
+    const double weight = c.side_loss("balance", static_cast<double>(How.balance)).weight * c.loss_scale;
+    for (int e = 0; e < E; ++e) {
+      const int chosen = s.first[e + 1] - s.first[e];
+      const S each = static_cast<S>(weight * E * chosen / (static_cast<double>(rows) * rows * K));
+      for (int r = 0; r < rows; ++r) dp(r, e) = each;
+    }
+  }
+  template <class C, class Sv, class V> static void z_gradient(C const& c, Sv& s, int rows, V dlogits) {
+    using S = typename C::scalar;
+    const double weight = c.side_loss("z", static_cast<double>(How.z)).weight * c.loss_scale;
+    if (weight == 0) return;
+    for (int r = 0; r < rows; ++r) {
+      const S factor = static_cast<S>(2 * weight / rows) * log_sum_exp<S>(s.logits.row(r));
+      for (int e = 0; e < E; ++e) dlogits(r, e) += factor * s.p(r, e);
+    }
+  }
+  template <class S> static S log_sum_exp(const S* l) {
+    using std::exp, std::log;
+    S most = l[0], sum(0);
+    for (int e = 1; e < E; ++e) most = l[e] > most ? l[e] : most;
+    for (int e = 0; e < E; ++e) sum += exp(l[e] - most);
+    return most + log(sum);
+  }
+};
+
+}  // namespace fauna::inline v0

@@ -1,0 +1,100 @@
+// The router's choice, and rows on their way to experts and back.
+#include <doctest/doctest.h>
+
+#include <fauna/ops/experts/cpu.hpp>
+#include <fauna/ops/experts/ref.hpp>
+#include <fauna/ops/router/cpu.hpp>
+#include <fauna/ops/router/ref.hpp>
+
+#include "support/compare.hpp"
+#include "support/memory.hpp"
+#include "support/op_check.hpp"
+#include "support/random.hpp"
+
+using namespace fauna;
+using test::Rows, test::with_threads;
+
+TEST_CASE("router: known choices, the lower index first among equals") {
+  const double logits[] = {0, std::log(3.0), std::log(3.0), 0};
+  double p[4], w[2];
+  int ids[2];
+  for (const bool renormalised : {true, false}) {
+    router<Ref<double>>::forward({}, Matrix<const double>(logits, 1, 4), renormalised, Matrix<double>(p, 1, 4),
+                                 Matrix<int>(ids, 1, 2), Matrix<double>(w, 1, 2));
+    CHECK(ids[0] == 1);
+    CHECK(ids[1] == 2);
+    CHECK(p[0] == doctest::Approx(1.0 / 8));
+    CHECK(w[0] == doctest::Approx(renormalised ? 0.5 : 3.0 / 8));
+  }
+}
+
+TEST_CASE_TEMPLATE("router: equals the reference, for any number of threads and any policy's products", B,
+                   Cpu<f32_products, isa::baseline>, Cpu<f32_products, isa::avx2>, Cpu<bf16_products, isa::avx2>,
+                   Cpu<f32_products, isa::avx512>) {
+  for (auto const& size : {std::pair{1, 1}, std::pair{7, 3}, std::pair{200, 9}}) {
+    const int R = size.first, E = size.second, K = E < 2 ? 1 : 2, C = 21;
+    test::Random random(5);
+    const Rows<float> x(random, R, C, 1), gate(random, E, C), dweights(random, R, K), dp(random, R, E);
+    test::Poisoned memory(router<B>::workspace(R, C, E, 8));
+    Rows<double> logits(R, E), p(R, E), w(R, K), dl(R, E), dgate = gate.as<double>(), dx = x.as<double>();
+    Rows<int> ids(R, K);
+    router<Ref<double>>::scores({}, x.as<double>(), gate.as<double>(), logits);
+    router<Ref<double>>::forward({}, logits, true, p, ids, w);
+    router<Ref<double>>::backward({}, p, true, ids, w, dweights.as<double>(), dp.as<double>(), dl);
+    router<Ref<double>>::scores_backward({}, x.as<double>(), gate.as<double>(), dl, dgate, dx);
+    for (const int threads : {1, 2, 3, 8}) {
+      Arena scratch = memory.arena();
+      B b = with_threads<B>(threads);
+      b.scratch = &scratch;
+      Rows<float> logits1(R, E), p1(R, E), w1(R, K), dl1 = dp, dgate1 = gate, dx1 = x;
+      Rows<int> ids1(R, K);
+      router<B>::scores(b, x, gate, logits1);
+      router<B>::forward(b, logits1, true, p1, ids1, w1);
+      router<B>::backward(b, p1, true, ids1, w1, dweights, dl1, dl1);  // in the place of dprobabilities
+      router<B>::scores_backward(b, x, gate, dl1, dgate1, dx1);
+      // Sums of 21 products in f32, also under bf16; those of dgate over 200 rows.
+      CHECK(test::distance<float>(logits1, logits) < 1e-5);
+      CHECK(test::same_bits<int>(ids1, ids));
+      CHECK(test::distance<float>(p1, p) < 1e-5);
+      CHECK(test::distance<float>(w1, w) < 1e-5);
+      CHECK(test::distance<float>(dl1, dl) < 1e-5);
+      CHECK(test::distance<float>(dgate1, dgate) < 1e-4);
+      CHECK(test::distance<float>(dx1, dx) < 1e-5);
+    }
+  }
+}
+
+TEST_CASE_TEMPLATE("expert rows: equal the reference, for any number of threads", B, Cpu<f32_products, isa::baseline>,
+                   Cpu<f32_products, isa::avx2>, Cpu<f32_products, isa::avx512>) {
+  for (auto const& size : {std::pair{1, 1}, std::pair{7, 33}, std::pair{300, 65}}) {
+    const int R = size.first, C = size.second, K = 2, n = R * K;
+    test::Random random(6);
+    const Rows<float> x(random, R, C, 2), z(random, n, C, 1), w(random, R, K), dy(random, R, C, 3),
+        base(random, R, C, 1);
+    Rows<int> places(R, K), sources(n, 1);
+    for (int i = 0; i < n; ++i) {  // a permutation: 7 and 601 share no factor with n
+      const int place = static_cast<int>(static_cast<long long>(i) * 601 % n);
+      places.view()(i / K, i % K) = place;
+      sources.view()(place, 0) = i / K;
+    }
+    Rows<double> y(n, C), dx(R, C), sum(R, C), dz(n, C), dw(R, K);
+    expert_rows<Ref<double>>::gather({}, x.as<double>(), sources.data(), y);
+    expert_rows<Ref<double>>::gather_backward({}, z.as<double>(), places, base.as<double>(), dx);
+    expert_rows<Ref<double>>::combine({}, z.as<double>(), places, w.as<double>(), {}, sum);
+    expert_rows<Ref<double>>::combine_backward({}, dy.as<double>(), z.as<double>(), places, w.as<double>(), dz, dw);
+    for (const int threads : {1, 2, 3, 8}) {
+      const B b = with_threads<B>(threads);
+      Rows<float> y1(n, C, 1), dx1 = base, sum1(R, C, 2), dz1(n, C, 1), dw1(R, K);
+      expert_rows<B>::gather(b, x, sources.data(), y1);
+      expert_rows<B>::gather_backward(b, z, places, dx1, dx1);
+      expert_rows<B>::combine(b, z, places, w, {}, sum1);
+      expert_rows<B>::combine_backward(b, dy, z, places, w, dz1, dw1);
+      CHECK(test::distance<float>(y1, y) == 0);
+      CHECK(test::distance<float>(dx1, dx) < 1e-6);
+      CHECK(test::distance<float>(sum1, sum) < 1e-6);
+      CHECK(test::distance<float>(dz1, dz) < 1e-6);
+      CHECK(test::distance<float>(dw1, dw) < 1e-5);
+      CHECK(sum1.gaps_untouched());
+    }
+  }
+}
