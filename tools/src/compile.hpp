@@ -13,6 +13,7 @@
 
 #include <fauna/io/clock.hpp>
 #include <fauna/io/file.hpp>
+#include <tools/src/family.hpp>
 #include <tools/src/say.hpp>
 #include <tools/src/sha256.hpp>
 
@@ -25,11 +26,6 @@ inline const fs::path root = [] {
   const char* folder = std::getenv("FAUNA_SOURCE_DIR");
   return fs::path(folder != nullptr ? folder : "");
 }();
-
-/// A model as source text, and the header that has its type.
-struct Described {
-  std::string type{}, include{};
-};
 
 /// Runs a command in the checkout, its output into a file; the exit status.
 inline int run_command(std::vector<std::string> const& command, fs::path const& output) {
