@@ -153,24 +153,6 @@ void check_texts(settings::Generate const& s) {
                            .repetition_penalty = static_cast<float>(s.repetition_penalty)});
 }
 
-[[noreturn]] void sample(tool::Verb const& verb, std::string const& from, settings::Sample const& s) {
-  check_texts(s);
-  const std::string checkpoint = checkpoint_of(from);
-  if (tool::fs::is_directory(checkpoint))
-    fauna::fail("fauna sample", from + " has no best.safetensors and no last.safetensors", "the folder of a run");
-  const auto head = fauna::read_checkpoint_head(checkpoint);
-  const AnyModel c = from_checkpoint(verb, checkpoint, head.config);
-  const std::string program = tool::program_for(c->described(), s.dtype, "runner");
-  auto all = settings::arguments(s);
-  all.insert(all.begin(), {"sample", checkpoint});
-  tool::become(program, all);
-}
-[[noreturn]] void sample(tool::Verb const& verb, std::string const& checkpoint) {
-  settings::Sample s;
-  verb.apply(s);
-  sample(verb, checkpoint, s);
-}
-
 /// Becomes the inference program for a model directory, or for a checkpoint's file. Without dropout, which is for
 /// training.
 [[noreturn]] void infer(std::string const& verb, std::string const& from, tool::ModelConfig& c,
@@ -182,6 +164,20 @@ void check_texts(settings::Generate const& s) {
   flags.insert(flags.begin(), words.begin(), words.end());
   flags.insert(flags.begin(), {verb, from});
   tool::become(program, flags);
+}
+
+[[noreturn]] void sample(tool::Verb const& verb, std::string const& from, settings::Sample const& s) {
+  check_texts(s);
+  const std::string checkpoint = checkpoint_of(from);
+  if (tool::fs::is_directory(checkpoint))
+    fauna::fail("fauna sample", from + " has no best.safetensors and no last.safetensors", "the folder of a run");
+  const auto head = fauna::read_checkpoint_head(checkpoint);
+  infer("sample", checkpoint, *from_checkpoint(verb, checkpoint, head.config), s.dtype, {}, settings::arguments(s));
+}
+[[noreturn]] void sample(tool::Verb const& verb, std::string const& checkpoint) {
+  settings::Sample s;
+  verb.apply(s);
+  sample(verb, checkpoint, s);
 }
 
 /// Says what is wrong with the tokenizer before anything is compiled.
