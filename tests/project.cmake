@@ -68,6 +68,7 @@ if(TARGET fauna_tool)
   fauna_test(tools/flags ${scripts}/tool_flags.sh $<TARGET_FILE:fauna_tool> ${work}/tool_flags)
   fauna_test(tools/recipes ${python} ${scripts}/tool_recipes.py $<TARGET_FILE:fauna_tool> ${work}/tool_recipes
              ${source}/examples/configs)
+  fauna_test(tools/compile ${scripts}/tool_compile.sh $<TARGET_FILE:fauna_tool> ${work}/tool_compile ${models})
   fauna_test(tools/types ${scripts}/tool_types.sh $<TARGET_FILE:fauna_tool> ${models})
   fauna_test(tools/configs ${python} ${scripts}/tool_configs.py $<TARGET_FILE:fauna_tool> ${work}/tool_configs ${models})
   fauna_test(tools/logits ${python} ${scripts}/tool_logits.py $<TARGET_FILE:fauna_tool> ${work}/tool_logits ${models})

@@ -1,6 +1,9 @@
-// A config, written as the reference library's config.json and read back.
+// A config, written as the reference library's config.json and read back, through the families that registered.
 #include <doctest/doctest.h>
 
+#include <fauna/models/gpt.hpp>
+#include <fauna/models/gpt_neox.hpp>
+#include <fauna/models/llama.hpp>
 #include <tools/src/directory.hpp>
 
 #include "../support/temporary.hpp"
@@ -12,11 +15,53 @@ using namespace fauna;
 /// The config's line, after the way through a file.
 template <class C> std::string through_file(C const& c) {
   TemporaryFolder folder;
-  write_file(folder / "config.json", tool::reference_config(c).dump(2));
-  return std::visit([](auto const& back) { return to_text(back); }, tool::read_config(folder.path()).config);
+  write_file(folder / "config.json", tool::checkpoint_model("a checkpoint", to_text(c))->config_json().dump(2));
+  return tool::read_config(folder.path()).model->line();
 }
 
+/// A family that this file adds, as a file in tools/src/families/ would: without a context, dropout and flags of its
+/// own.
+struct Toy {
+  struct config {
+    int vocab = 5, wheels = 2;
+    static constexpr ConfigNames names{"toyline", "toys::Toy", "toys::Config", "toys/toy.hpp", "table", "head"};
+    template <class C, class F> static constexpr void each(C& c, F&& f) { f("vocab", c.vocab), f("wheels", c.wheels); }
+  };
+  static constexpr const char *model_type = "toy", *causal = "ToyForCausalLM", *headless = "ToyModel";
+  static std::vector<std::pair<const char*, config>> presets() { return {{"toy-3", {.wheels = 3}}}; }
+  static config read(tool::Config& c) { return {.vocab = c.whole("vocab_size"), .wheels = c.whole("wheels")}; }
+  static tool::Config::Json write(config const& c) {
+    return {
+        {"model_type", "toy"}, {"architectures", {"ToyForCausalLM"}}, {"vocab_size", c.vocab}, {"wheels", c.wheels}};
+  }
+};
+const tool::Registered<Toy> registered;
+
 }  // namespace
+
+TEST_CASE("a family is a struct and a line that registers it") {
+  const auto toy = tool::preset("toy-3");
+  REQUIRE(toy != nullptr);
+  CHECK(toy->line() == "toyline vocab=5 wheels=3");
+  CHECK(toy->described().type == "toys::Toy<toys::Config{.vocab = 5, .wheels = 3}>");
+  CHECK(toy->described().include == std::string("toys/toy.hpp"));
+  CHECK(toy->context() == unbounded);
+  CHECK_FALSE(toy->structure().has_value());
+  CHECK(through_file(Toy::config{.vocab = 7, .wheels = 4}) == "toyline vocab=7 wheels=4");
+  CHECK(toy->tied());
+  CHECK_FALSE(toy->untie());
+  toy->set_vocab(9);
+  CHECK(toy->line() == "toyline vocab=9 wheels=3");
+  CHECK(tool::preset("toy-3")->line() == "toyline vocab=5 wheels=3");  // a preset stays as it is
+  CHECK(tool::preset_names().find("toy-3") != std::string::npos);
+  CHECK(tool::preset("toy-4") == nullptr);
+  CHECK_THROWS_WITH_AS(tool::checkpoint_model("a.safetensors", "bicycle wheels=2"),
+                       doctest::Contains("begins with one of gpt, gpt_neox, llama, toyline"), error);
+}
+
+TEST_CASE("a second family of one name is an error") {
+  CHECK_THROWS_WITH_AS(tool::Registered<Toy>{}, doctest::Contains("toy twice"), error);
+}
 
 TEST_CASE("every member of a config comes back from its config.json") {
   GptConfig gpt{.layers = 2, .heads = 3, .width = 24, .context = 32, .vocab = 29};
@@ -54,8 +99,8 @@ TEST_CASE("every member of a config comes back from its config.json") {
       CHECK(through_file(neox) == to_text(neox));
     }
   neox.rotary = 162;
-  CHECK_THROWS_WITH_AS(tool::reference_config(neox), doctest::Contains("no more rotary columns"), error);
+  CHECK_THROWS_WITH_AS(through_file(neox), doctest::Contains("no more rotary columns"), error);
   neox.rotary = 2;
   neox.width = 2;  // of three heads
-  CHECK_THROWS_WITH_AS(tool::reference_config(neox), doctest::Contains("heads that divide the width"), error);
+  CHECK_THROWS_WITH_AS(through_file(neox), doctest::Contains("heads that divide the width"), error);
 }

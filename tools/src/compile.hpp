@@ -1,5 +1,7 @@
 // A model as a program: its type written as a header into build/models/<hash>/, and one of the fixed programs compiled
-// with it. The hash covers everything that went into the program, so a stale one is never run.
+// with it. Objects and programs are named by a hash of all that went into them, sources as the preprocessor leaves
+// them: a stale one is never run, and a comment compiles nothing again. What has nothing to do with the model is an
+// object that all models' programs are linked with.
 #pragma once
 #include <fcntl.h>
 #include <sys/wait.h>
@@ -13,6 +15,7 @@
 
 #include <fauna/io/clock.hpp>
 #include <fauna/io/file.hpp>
+#include <tools/src/family.hpp>
 #include <tools/src/say.hpp>
 #include <tools/src/sha256.hpp>
 
@@ -25,11 +28,6 @@ inline const fs::path root = [] {
   const char* folder = std::getenv("FAUNA_SOURCE_DIR");
   return fs::path(folder != nullptr ? folder : "");
 }();
-
-/// A model as source text, and the header that has its type.
-struct Described {
-  std::string type{}, include{};
-};
 
 /// Runs a command in the checkout, its output into a file; the exit status.
 inline int run_command(std::vector<std::string> const& command, fs::path const& output) {
@@ -50,27 +48,56 @@ inline int run_command(std::vector<std::string> const& command, fs::path const& 
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/// The compiler that $CXX names, g++ without it.
-inline std::string compiler() {
-  const char* cxx = std::getenv("CXX");
-  return cxx != nullptr && *cxx != '\0' ? cxx : "g++";
-}
+/// Where compiled models are.
+inline fs::path models() { return root / "build/models"; }
 
-/// Contents of all files that the program is compiled from, and all that else decides what comes out.
-inline std::string fingerprint(std::string const& header, std::string const& flags, std::string const& version) {
-  std::vector<fs::path> files;
-  for (auto const& e : fs::recursive_directory_iterator(root / "include/fauna"))
-    if (e.is_regular_file()) files.push_back(e.path());
-  for (auto const& e : fs::directory_iterator(root / "tools/src")) files.push_back(e.path());
-  files.push_back(root / "bench/support/peak.hpp");
-  std::sort(files.begin(), files.end());
-  std::string all = header + '\n' + flags + '\n' + version + '\n';
-  for (fs::path const& f : files) all += f.lexically_relative(root).string() + ' ' + sha256(fauna::read_file(f)) + '\n';
+/// A compiler and its flags, with which it is to be run.
+struct Toolchain {
+  std::string cxx{};
+  std::vector<std::string> flags{};
+  std::string line{}, key{};  ///< the flags as a line; all that decides, beside the sources, what comes out
+
+  std::vector<std::string> command(std::vector<std::string> const& more) const {
+    std::vector<std::string> all{cxx};
+    all.insert(all.end(), flags.begin(), flags.end());
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  }
+};
+
+/// What $CXX and $CXXFLAGS ask for; g++ without them.
+inline Toolchain toolchain() {
+  const char *cxx = std::getenv("CXX"), *more = std::getenv("CXXFLAGS");
+  Toolchain t{cxx != nullptr && *cxx != '\0' ? cxx : "g++", {"-std=c++20", "-O2", "-march=native", "-fopenmp"}};
+  std::istringstream words(more != nullptr ? more : "");
+  for (std::string f; words >> f;) t.flags.push_back(f);
+  for (std::string const& f : t.flags) t.line += ' ' + f;
+  const fs::path file = models() / ("version." + std::to_string(::getpid()));
+  const int status = run_command({t.cxx, "--version"}, file);
+  t.key = t.line + '\n' + fauna::read_file(file) + '\n';
+  fs::remove(file);
+  if (status != 0) fauna::fail("fauna", "cannot run the compiler " + t.cxx, "a C++20 compiler", "set CXX");
   // -march=native means the processor at hand: every extension of it.
   const std::string cpu = fauna::read_file("/proc/cpuinfo");
   const std::size_t at = cpu.find("\nflags");
-  if (at != std::string::npos) all += cpu.substr(at, cpu.find('\n', at + 1) - at);
-  return sha256(all).substr(0, 16);
+  if (at != std::string::npos) t.key += cpu.substr(at, cpu.find('\n', at + 1) - at);
+  return t;
+}
+
+/// The first digits of a hash, as names of files have them.
+inline std::string short_hash(std::string const& text) { return sha256(text).substr(0, 16); }
+
+/// Of all files that programs are compiled from, as they stand: a shortcut past the preprocessor.
+inline std::string fingerprint() {
+  std::vector<fs::path> files;
+  for (const char* folder : {"include/fauna", "tools/src"})
+    for (auto const& e : fs::recursive_directory_iterator(root / folder))
+      if (e.is_regular_file()) files.push_back(e.path());
+  files.push_back(root / "bench/support/peak.hpp");
+  std::sort(files.begin(), files.end());
+  std::string all;
+  for (fs::path const& f : files) all += f.lexically_relative(root).string() + ' ' + sha256(fauna::read_file(f)) + '\n';
+  return all;
 }
 
 /// What a reader needs of a compiler's output: the library's own sentences, else the first errors.
@@ -104,55 +131,103 @@ inline std::string header_of(Described const& model, std::string const& dtype) {
          dtype + "_products>;\n";
 }
 
+/// Programs of a model: their name, and the sources that it is compiled from with the model's header and without.
+struct Program {
+  const char* name;
+  std::vector<std::string> of_model, of_any{};
+};
+inline Program const& program_named(std::string const& name) {
+  static const Program all[] = {
+      {"runner", {"runner"}}, {"explain", {"explain"}}, {"inference", {"engine"}, {"inference"}}};
+  return *std::find_if(std::begin(all), std::end(all), [&](Program const& p) { return p.name == name; });
+}
+
+/// Compiles and links for one model, each object once for what the compiler sees of it.
+class Build {
+ public:
+  Build(Toolchain t, fs::path folder, std::string const& name)
+      : t_(std::move(t)), folder_(std::move(folder)), log_(folder_ / (name + ".log")) {}
+
+  /// The object of tools/src/SOURCE.cpp. Below the checkout all paths are relative, so that a compiler cache knows it
+  /// in any of them.
+  fs::path object(std::string const& source, bool of_model) {
+    const std::string file = "tools/src/" + source + ".cpp";
+    std::vector<std::string> words{"-Iinclude", "-I.", file};
+    if (of_model) words.insert(words.begin(), "-I" + folder_.lexically_relative(root).string());
+    const fs::path seen = fresh(folder_ / (source + ".ii"));
+    run(t_.command(with(words, {"-E", "-P", "-o", seen.string()})), seen);
+    const std::string key = short_hash(t_.key + file + '\n' + fauna::read_file(seen));
+    fs::remove(seen);
+    const fs::path object = models() / "objects" / (source + '-' + key + ".o");
+    if (fs::exists(object)) return object;
+    fs::create_directories(object.parent_path());
+    say("compiling, a few seconds: " + t_.cxx + t_.line + ' ' + file);
+    auto compile = t_.command(with(words, {"-c", "-o", fresh(object).string()}));
+    compile.insert(compile.begin(), "tools/cached");
+    run(compile, fresh(object));
+    fs::rename(fresh(object), object);
+    return object;
+  }
+  void link(std::vector<std::string> words, fs::path const& program) {
+    run(t_.command(with(std::move(words), {"-o", fresh(program).string()})), fresh(program));
+    fs::rename(fresh(program), program);
+  }
+
+ private:
+  using Words = std::vector<std::string>;
+  static Words with(Words words, Words const& more) {
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  }
+  /// A file of this process, until it is whole.
+  static fs::path fresh(fs::path const& file) { return file.string() + '.' + std::to_string(::getpid()); }
+  void run(Words const& command, fs::path const& output) const {
+    if (run_command(command, log_) == 0) return;
+    fs::remove(output);
+    throw fauna::error("[fauna] the model does not compile:\n" + shortened(fauna::read_file(log_)) +
+                       "  (all of the compiler's output is in " + log_.string() + ")");
+  }
+
+  Toolchain t_;
+  fs::path folder_, log_;
+};
+
 /// The path of the program `name` (runner, inference or explain) for a model: compiled now, unless it is there already.
 inline std::string program_for(Described const& model, std::string const& dtype, std::string const& name) {
   if (root.empty()) fauna::fail("fauna", "no FAUNA_SOURCE_DIR in the environment", "the checkout", "run tools/fauna");
-  const std::string cxx = compiler(), header = header_of(model, dtype);
-  std::vector<std::string> flags = {"-std=c++20", "-O2", "-march=native", "-fopenmp"};
-  const char* more = std::getenv("CXXFLAGS");
-  std::istringstream words(more != nullptr ? more : "");
-  for (std::string f; words >> f;) flags.push_back(f);
-  std::string line;
-  for (std::string const& f : flags) line += ' ' + f;
-  fs::create_directories(root / "build/models");
-  const fs::path version_file = root / ("build/models/version." + std::to_string(::getpid()));
-  const int status = run_command({cxx, "--version"}, version_file);
-  const std::string version = fauna::read_file(version_file);
-  fs::remove(version_file);
-  if (status != 0) fauna::fail("fauna", "cannot run the compiler " + cxx, "a C++20 compiler", "set CXX");
+  fs::create_directories(models() / "known");
+  const Toolchain t = toolchain();
+  const std::string header = header_of(model, dtype);
+  const fs::path folder = models() / short_hash(header);
+  const auto shown = [](fs::path const& p) { return fs::relative(p, fs::current_path()).string(); };
+  const auto there = [&](fs::path const& program) {
+    say("the model's program is there already: " + shown(program));
+    return program.string();
+  };
+  const fs::path known = models() / "known" / short_hash(name + '\n' + header + t.key + fingerprint());
+  if (fs::exists(known))
+    if (const fs::path program = folder / fauna::read_file(known.string()); fs::exists(program)) return there(program);
 
-  const std::string hash = fingerprint(header, line, version);
-  const fs::path folder = root / "build/models" / hash, program = folder / name;
-  const std::string shown = fs::relative(folder, fs::current_path()).string();
-  if (fs::exists(program)) {
-    say("the model's program is there already: " + shown + '/' + name);
-    return program;
-  }
   fs::create_directories(folder);
-  fauna::write_file(folder / "model.hpp", header);
-  say("wrote " + shown + "/model.hpp: " + model.type);
-  const fs::path fresh = program.string() + '.' + std::to_string(::getpid()), log = folder / (name + ".log");
-  const std::string object = fresh.string() + ".o";
-  // Two commands, since a compiler cache knows objects; paths below the checkout, so that it knows them in any of them.
-  std::vector<std::string> compile = {"tools/cached", cxx}, link = {cxx};
-  compile.insert(compile.end(), flags.begin(), flags.end());
-  link.insert(link.end(), flags.begin(), flags.end());
-  compile.insert(compile.end(), {"-I" + fs::relative(folder, root).string(), "-Iinclude", "-I.", "-c",
-                                 "tools/src/" + name + ".cpp", "-o", object});
-  link.insert(link.end(), {object, "-o", fresh.string()});
-  say("compiling it, a few seconds:" + std::string(" ") + cxx + line + " tools/src/" + name + ".cpp");
-  const double start = fauna::seconds_now();
-  const bool compiled = run_command(compile, log) == 0 && run_command(link, log) == 0;
-  fs::remove(object);
-  if (!compiled) {
-    fs::remove(fresh);
-    throw fauna::error("[fauna] the model does not compile:\n" + shortened(fauna::read_file(log)) +
-                       "  (all of the compiler's output is in " + log.string() + ")");
+  if (const fs::path file = folder / "model.hpp"; !fs::exists(file)) {
+    fauna::write_file(file, header);
+    say("wrote " + shown(file) + ": " + model.type);
   }
-  fs::rename(fresh, program);
+  const double start = fauna::seconds_now();
+  Build build(t, folder, name);
+  std::vector<std::string> objects;
+  for (std::string const& s : program_named(name).of_model) objects.push_back(build.object(s, true));
+  for (std::string const& s : program_named(name).of_any) objects.push_back(build.object(s, false));
+  std::string all = t.key;
+  for (std::string const& o : objects) all += fs::path(o).filename().string() + '\n';
+  const fs::path program = folder / (name + '-' + short_hash(all));
+  const bool was_there = fs::exists(program);
+  if (!was_there) build.link(objects, program);
+  fauna::write_file(known, program.filename().string());
+  if (was_there) return there(program);
   char seconds[32];
   std::snprintf(seconds, sizeof seconds, "%.1f s", fauna::seconds_now() - start);
-  say("compiled in " + std::string(seconds) + ": " + shown + '/' + name);
+  say("compiled in " + std::string(seconds) + ": " + shown(program));
   return program;
 }
 

@@ -1,7 +1,7 @@
 // A model directory: config.json, weights and what else lies there, as the model that they stand for together.
 #pragma once
 #include <fauna/decode/weights.hpp>
-#include <tools/src/families.hpp>
+#include <tools/src/family.hpp>
 
 namespace tool {
 
@@ -82,44 +82,31 @@ inline void generation_fields(Config& c) {
 }
 
 /// A head of its own in the files counts, as in the reference library, whatever the config ties.
-inline void use_own_head(AnyConfig& config, fauna::SafeTensors const& file) {
-  std::visit(
-      [&file](auto& c) {
-        if constexpr (requires { c.tied; }) {
-          if (!c.tied || !fauna::head_differs(file, c.names)) return;
-          c.tied = false;
-          say(std::string(c.names.head) + " is not " + c.names.table + ": it is the head, whatever config.json ties");
-        } else if (fauna::head_differs(file, c.names)) {
-          fauna::fail("config", file.path() + " has a " + c.names.head + " that is not " + c.names.table,
-                      "the same numbers in both", std::string(c.names.family) + " has no head of its own here");
-        }
-      },
-      config);
+inline void use_own_head(ModelConfig& c, fauna::SafeTensors const& file) {
+  fauna::ConfigNames const& names = c.names();
+  if (!c.tied() || !fauna::head_differs(file, names)) return;
+  if (!c.untie())
+    fauna::fail("config", file.path() + " has a " + names.head + " that is not " + names.table,
+                "the same numbers in both", std::string(names.family) + " has no head of its own here");
+  say(std::string(names.head) + " is not " + names.table + ": it is the head, whatever config.json ties");
 }
 
 /// What a directory stands for.
 struct Directory {
-  AnyConfig config{};
+  AnyModel model{};
   std::vector<long long> stop_ids{};  ///< tokens that end a text
 };
 /// Throws on a directory without a config.json, and on every field whose value the zoo does not implement. For
 /// inference, weights that are there are looked at too: whether the head is tied, they say.
 inline Directory read_config(std::string const& directory, Use use = {}) {
-  struct Family {
-    AnyConfig (*read)(Config&);
-    const char *causal, *headless;  ///< its architectures: with a language model's head, and a checkpoint without one
-  };
-  static const std::map<std::string, Family> families{{"gpt2", {gpt2, "GPT2LMHeadModel", "GPT2Model"}},
-                                                      {"gpt_neox", {gpt_neox, "GPTNeoXForCausalLM", "GPTNeoXModel"}},
-                                                      {"llama", {llama, "LlamaForCausalLM", "LlamaModel"}}};
   const std::string path = directory + "/config.json";
   if (!fauna::exists(path))
     fauna::fail("config", directory + " has no config.json", "a model directory: config.json, weights, tokenizer.json");
   Config c(path, use);
   std::map<std::string, std::string> known;
-  for (auto const& f : families) known[f.first] = f.first;
+  for (auto const& f : families()) known[f.first] = f.first;
   const std::string type = c.one_of("model_type", known, "");
-  Family const& family = families.at(type);
+  Family const& family = families().at(type);
   if (Config::Json const* a = c.find("architectures"))
     if (*a != Config::Json::array({family.causal}) && *a != Config::Json::array({family.headless}))
       c.wrong("architectures", "[\"" + std::string(family.causal) + "\"]");
@@ -139,7 +126,7 @@ inline Directory read_config(std::string const& directory, Use use = {}) {
     const fauna::SafeTensors file(directory);
     for (std::string const& name : file.stale())
       say(file.path() + ": the index names " + name + ", which no shard has");
-    use_own_head(d.config, file);
+    use_own_head(*d.model, file);
   }
   return d;
 }

@@ -2,6 +2,7 @@
 #include "model.hpp"
 
 #include <cstdio>
+#include <fauna/core/concepts.hpp>
 #include <fauna/models/explain.hpp>
 #include <fauna/ops/cpu.hpp>
 #include <tools/src/main.hpp>
@@ -12,7 +13,8 @@ namespace {
 int run(int n, char** arguments) {
   settings::Explain s;
   settings::read(s, n - 1, arguments + 1);
-  const int context = s.context > 0 ? static_cast<int>(s.context) : Model::config.context;
+  constexpr int own = fauna::context_of<Model> == fauna::unbounded ? 1024 : fauna::context_of<Model>;
+  const int context = s.context > 0 ? static_cast<int>(s.context) : own;
   const int threads = s.threads > 0 ? static_cast<int>(s.threads) : fauna::default_threads();
   const fauna::Shape shape{.sequences = static_cast<int>(s.batch_size), .length = context, .threads = threads};
 

@@ -33,24 +33,23 @@ inline std::vector<Exported> exported(fauna::SafeTensors const& file) {
 
 /// Says in config.json whether the head is tied, as the files have it, and gives the one tensor of a tied one the
 /// table's name, which every reader knows.
-template <class C> void tie(std::vector<Exported>& tensors, Config::Json& config, C const& c) {
-  bool tied = true;
-  if constexpr (requires { c.tied; }) tied = c.tied;
-  config["tie_word_embeddings"] = tied;
-  if (!tied) return;
+inline void tie_head(std::vector<Exported>& tensors, Config::Json& config, ModelConfig const& c) {
+  fauna::ConfigNames const& names = c.names();
+  config["tie_word_embeddings"] = c.tied();
+  if (!c.tied()) return;
   Exported* head = nullptr;
   for (Exported& t : tensors) {
-    if (t.name == c.names.table || t.name == fauna::without_first(c.names.table)) return;
-    if (t.name == c.names.head) head = &t;
+    if (t.name == names.table || t.name == fauna::without_first(names.table)) return;
+    if (t.name == names.head) head = &t;
   }
-  if (head != nullptr) head->name = c.names.table;
+  if (head != nullptr) head->name = names.table;
 }
 
 /// Writes the model of `from`, a checkpoint or a model directory, to the folder `to`.
 inline void export_model(std::string const& from, std::string const& to, Use use) {
   const bool directory = fs::is_directory(from);
-  AnyConfig c;
-  if (directory) c = read_config(from, use).config;  // refuses what is no model here
+  AnyModel c;
+  if (directory) c = read_config(from, use).model;  // refuses what is no model here
   const fauna::SafeTensors file = directory ? fauna::SafeTensors(from) : fauna::checkpoint::open(from);
   std::vector<Exported> tensors = exported(file);
   Config::Json config;
@@ -59,19 +58,16 @@ inline void export_model(std::string const& from, std::string const& to, Use use
   if (directory) {
     config = Config::Json::parse(fauna::read_file(from + "/config.json"));
     config.erase("torch_dtype");
-    std::visit([&](auto const& some) { tie(tensors, config, some); }, c);
+    tie_head(tensors, config, *c);
   } else {
     const fauna::CheckpointHead head = fauna::checkpoint::read_head(file);
-    c = checkpoint_config(from, head.config);
-    config = std::visit([](auto const& some) { return reference_config(some); }, c);
+    c = checkpoint_model(from, head.config);
+    config = c->config_json();
     for (const char* none : {"bos_token_id", "eos_token_id"}) config[none] = nullptr;
     if (head.tokenizer.empty()) metadata.emplace_back("alphabet", head.alphabet);  // a character for each id
     else tokenizer = tokenizer_beside(from, head);
-    const auto* gpt = std::get_if<fauna::GptConfig>(&c);
-    const bool bare = gpt != nullptr && !gpt->bias;  // the reference has a bias for every weight but the embeddings
-    const std::size_t n = bare ? tensors.size() : 0;
-    for (std::size_t i = 0; i < n; ++i)
-      if (std::string name = tensors[i].name; name != "transformer.wte.weight" && name != "transformer.wpe.weight")
+    for (std::size_t i = 0, n = tensors.size(); i < n; ++i)
+      if (std::string name = tensors[i].name; c->bias_of_zeros(name))
         tensors.emplace_back(name.replace(name.rfind("weight"), 6, "bias"), std::vector{tensors[i].shape.back()},
                              nullptr);
   }

@@ -1,6 +1,7 @@
 // tools/fauna: turns flags, a text or a checkpoint into a model's type, compiles a program for it, and becomes that
 // program.
 #include <tools/src/chat.hpp>
+#include <tools/src/checks.hpp>
 #include <tools/src/compile.hpp>
 #include <tools/src/directory.hpp>
 #include <tools/src/export.hpp>
@@ -21,89 +22,14 @@
 
 namespace {
 
-using tool::AnyConfig;
-
-/// What a config stands for, as source text.
-tool::Described describe(AnyConfig const& config) {
-  return std::visit(
-      [](auto const& c) {
-        return tool::Described{fauna::cpp_type(c), std::remove_cvref_t<decltype(c)>::names.header};
-      },
-      config);
-}
-
-const std::pair<const char*, AnyConfig> presets[] = {{"nanogpt-cpu", fauna::NanoGptCpu::config},
-                                                     {"nanogpt-gpu", fauna::NanoGptGpu::config},
-                                                     {"gpt2", fauna::Gpt2::config},
-                                                     {"gpt2-medium", fauna::Gpt2Medium::config},
-                                                     {"gpt2-large", fauna::Gpt2Large::config},
-                                                     {"gpt2-xl", fauna::Gpt2Xl::config},
-                                                     {"llama-2-7b", fauna::Llama2_7B::config},
-                                                     {"llama-3-8b", fauna::Llama3_8B::config},
-                                                     {"llama-3.2-1b", fauna::Llama32_1B::config},
-                                                     {"tinyllama-1.1b", fauna::TinyLlama::config},
-                                                     {"smollm2-135m", fauna::SmolLm2_135M::config},
-                                                     {"pythia-70m", fauna::Pythia70M::config},
-                                                     {"pythia-160m", fauna::Pythia160M::config},
-                                                     {"pythia-410m", fauna::Pythia410M::config},
-                                                     {"pythia-1b", fauna::Pythia1B::config},
-                                                     {"pythia-1.4b", fauna::Pythia1_4B::config},
-                                                     {"pythia-2.8b", fauna::Pythia2_8B::config},
-                                                     {"pythia-6.9b", fauna::Pythia6_9B::config},
-                                                     {"pythia-12b", fauna::Pythia12B::config}};
-
-AnyConfig const* preset(std::string const& name) {
-  const auto* p = std::find_if(std::begin(presets), std::end(presets), [&](auto& q) { return q.first == name; });
-  return p == std::end(presets) ? nullptr : &p->second;
-}
-std::string preset_names() {
-  std::string all;
-  for (auto const& p : presets) all += (all.empty() ? "" : ", ") + std::string(p.first);
-  return all;
-}
-
-int whole(const char* flag, long value, long least, long most = 1000000) {
-  if (value < least || value > most)
-    fauna::fail("fauna", std::string("--") + flag + " " + std::to_string(value),
-                std::to_string(least) + " to " + std::to_string(most));
-  return static_cast<int>(value);
-}
-void one_of(const char* flag, std::string const& value, std::vector<std::string> const& choices) {
-  std::string all;
-  for (std::string const& c : choices) {
-    if (c == value) return;
-    all += (all.empty() ? "" : ", ") + c;
-  }
-  fauna::fail("fauna", std::string("--") + flag + " " + value, "one of " + all);
-}
+using tool::AnyModel;
+using tool::one_of;
+using tool::whole;
 
 /// What --block-size is for: the model's context, or that of a run alone, whose model has its own.
 enum class block_size { model, run };
 
-/// The structural flags that were given, over what stood before.
-fauna::GptConfig with_flags(tool::Verb const& verb, fauna::GptConfig c, block_size of) {
-  settings::Structure s{c.layers, c.heads, c.width, c.context, c.bias, static_cast<double>(c.dropout)};
-  verb.apply(s);
-  c.layers = whole("n-layer", s.n_layer, 1, 1000);
-  c.heads = whole("n-head", s.n_head, 1, 1000);
-  c.width = whole("n-embd", s.n_embd, 1);
-  if (of == block_size::model) c.context = whole("block-size", s.block_size, 1);
-  c.bias = s.bias;
-  if (verb.has("dropout")) {
-    if (!(s.dropout >= 0 && s.dropout < 1))
-      fauna::fail("fauna", "--dropout " + settings::text(s.dropout), "0 to below 1");
-    c.dropout = static_cast<float>(s.dropout);
-  }
-  if (c.width % c.heads != 0) {
-    const int below = c.width / c.heads * c.heads, above = below + c.heads;
-    fauna::fail("fauna", "--n-embd " + std::to_string(c.width) + " in " + std::to_string(c.heads) + " heads",
-                "a width that --n-head divides, such as " + std::to_string(below > 0 ? below : above) + " or " +
-                    std::to_string(above));
-  }
-  return c;
-}
-
-/// Throws if a flag was given that is for Gpt alone.
+/// Throws if a structural flag was given, for a model that takes none.
 void refuse_structure(tool::Verb const& verb, std::string const& name, block_size of) {
   settings::Structure{}.each([&](const char* flag, auto&, const char*) {
     if (verb.has(flag) && (of == block_size::model || std::string(flag) != "block-size"))
@@ -112,29 +38,34 @@ void refuse_structure(tool::Verb const& verb, std::string const& name, block_siz
                   "a model directory with a config.json of your own can have any structure");
   });
 }
-/// The structural flags that were given, over a config of any family.
-AnyConfig with_flags(tool::Verb const& verb, AnyConfig const& c, std::string const& name, block_size of) {
-  if (auto* gpt = std::get_if<fauna::GptConfig>(&c)) return with_flags(verb, *gpt, of);
-  refuse_structure(verb, name, of);
-  return c;
+/// The structural flags that were given, over what stood before.
+void apply_structure(tool::Verb const& verb, tool::ModelConfig& c, std::string const& name, block_size of) {
+  auto s = c.structure();
+  if (!s) return refuse_structure(verb, name, of);
+  const auto context = s->block_size;
+  verb.apply(*s);
+  if (of == block_size::run) s->block_size = context;
+  c.set_structure(*s);
 }
 
 /// The model of weights that exist. Flags may repeat its structure, and change only dropout, which has no tensors.
-AnyConfig with_dropout(tool::Verb const& verb, AnyConfig const& kept, std::string const& path, block_size of) {
-  AnyConfig asked = with_flags(verb, kept, path, of);
-  auto* gpt = std::get_if<fauna::GptConfig>(&asked);
-  if (gpt == nullptr) return asked;
-  auto const& own = std::get<fauna::GptConfig>(kept);
-  const float dropout = std::exchange(gpt->dropout, own.dropout);
-  if (fauna::to_text(*gpt) != fauna::to_text(own))
-    fauna::fail("fauna", "the flags ask for " + fauna::to_text(*gpt), fauna::to_text(own),
+AnyModel with_dropout(tool::Verb const& verb, AnyModel asked, std::string const& path, block_size of) {
+  const std::string own = asked->line();
+  const auto kept = asked->structure();
+  apply_structure(verb, *asked, path, of);
+  if (!kept) return asked;
+  const AnyModel same = asked->copy();
+  auto structure = *same->structure();
+  structure.dropout = kept->dropout;
+  same->set_structure(structure);
+  if (same->line() != own)
+    fauna::fail("fauna", "the flags ask for " + same->line(), own,
                 "that is what " + path + " holds: leave the structural flags out");
-  gpt->dropout = dropout;
   return asked;
 }
-AnyConfig from_checkpoint(tool::Verb const& verb, std::string const& path, std::string const& config,
-                          block_size of = block_size::model) {
-  return with_dropout(verb, tool::checkpoint_config(path, config), path, of);
+AnyModel from_checkpoint(tool::Verb const& verb, std::string const& path, std::string const& config,
+                         block_size of = block_size::model) {
+  return with_dropout(verb, tool::checkpoint_model(path, config), path, of);
 }
 
 /// The checkpoint in a run's folder; another name stands for itself.
@@ -160,15 +91,19 @@ tool::Use use_of(tool::Verb const& verb, bool training = false) {
 }
 
 /// The config that a preset, a checkpoint or a model directory stands for, with the structural flags.
-AnyConfig named_config(tool::Verb const& verb, std::string const& name, bool training = false) {
+AnyModel named_model(tool::Verb const& verb, std::string const& name, bool training = false) {
   const block_size of = training && verb.has("model") ? block_size::run : block_size::model;
-  if (const AnyConfig* c = preset(name)) return with_flags(verb, *c, name, of);
+  if (AnyModel c = tool::preset(name)) {
+    apply_structure(verb, *c, name, of);
+    return c;
+  }
   if (!tool::fs::exists(name))
-    fauna::fail("fauna", "the model '" + name + '\'', "a model directory, a checkpoint, or one of " + preset_names());
+    fauna::fail("fauna", "the model '" + name + '\'',
+                "a model directory, a checkpoint, or one of " + tool::preset_names());
   const std::string from = model_of(name);
   if (tool::fs::is_regular_file(from)) return from_checkpoint(verb, from, fauna::read_checkpoint_head(from).config, of);
   refuse_structure(verb, name, of);
-  return tool::read_config(from, use_of(verb, training)).config;
+  return tool::read_config(from, use_of(verb, training)).model;
 }
 
 void check_run(std::string const& dtype, long threads) {
@@ -176,11 +111,11 @@ void check_run(std::string const& dtype, long threads) {
   whole("threads", threads, 0, 4096);
 }
 
-/// The config of a model directory whose weights are to be trained on.
-AnyConfig pretrained_config(tool::Verb const& verb, std::string const& directory) {
-  AnyConfig c = tool::read_config(directory, use_of(verb, true)).config;
-  tool::use_own_head(c, fauna::SafeTensors(directory));
-  return with_dropout(verb, c, directory, block_size::run);
+/// The model of a model directory whose weights are to be trained on.
+AnyModel pretrained_model(tool::Verb const& verb, std::string const& directory) {
+  AnyModel c = tool::read_config(directory, use_of(verb, true)).model;
+  tool::use_own_head(*c, fauna::SafeTensors(directory));
+  return with_dropout(verb, std::move(c), directory, block_size::run);
 }
 
 /// What --init-from means.
@@ -206,19 +141,18 @@ tool::Start start_of(tool::Verb const& verb, settings::Train const& s) {
   verb.apply(s);
   verb.apply(named);
   const tool::Start from = start_of(verb, s);
-  AnyConfig c = from.checkpoint  ? from_checkpoint(verb, from.path, from.head.config, block_size::run)
-                : from.directory ? pretrained_config(verb, from.path)
-                                 : named_config(verb, named.model, true);
+  const AnyModel c = from.checkpoint  ? from_checkpoint(verb, from.path, from.head.config, block_size::run)
+                     : from.directory ? pretrained_model(verb, from.path)
+                                      : named_model(verb, named.model, true);
   check_run(s.dtype, s.threads);
   one_of("schedule", s.schedule, {"cosine", "linear", "constant", "wsd"});
   whole("batch-size", s.batch_size, 1);
   whole("gradient-accumulation-steps", s.gradient_accumulation_steps, 1);
   whole("eval-iters", s.eval_iters, 0);
-  settings::Structure length;
-  const int own = std::visit([](auto const& some) { return some.context; }, c);
-  length.block_size = own;
+  settings::Structure length;  // nanoGPT's 64 where a model has no context of its own
+  if (c->context() != fauna::unbounded) length.block_size = c->context();
   verb.apply(length);
-  s.context = whole("block-size", length.block_size, 1, own);
+  s.context = whole("block-size", length.block_size, 1, c->context());
   if (!tool::fs::exists(s.data))
     fauna::fail("fauna train", "there is no file " + s.data, "a text",
                 "give --data FILE, or let tools/shakespeare fetch one");
@@ -228,14 +162,14 @@ tool::Start start_of(tool::Verb const& verb, settings::Train const& s) {
   settings::Reading reading;
   verb.apply(reading);
   const bool fresh = !from.directory && !from.checkpoint;
-  s.recipe = tool::recipe_of(s, reading, fresh && verb.has("model") ? named.model : "", c);
+  s.recipe = tool::recipe_of(s, reading, fresh && verb.has("model") ? named.model : "", *c);
   s.tokenizer = tool::run_tokenizer(from, s.tokenizer);
   if (!from.checkpoint) {
     if (!from.path.empty()) (void)fauna::SafeTensors(from.path);  // weights alone: of what model, the flags say
-    tool::fit_vocabulary(c, s, from);
+    tool::fit_vocabulary(*c, s, from);
   }
   if (!from.path.empty() && !resume) s.init_from = from.path;
-  const std::string program = tool::program_for(describe(c), s.dtype, "runner");
+  const std::string program = tool::program_for(c->described(), s.dtype, "runner");
   auto all = settings::arguments(s);
   all.insert(all.begin(), "train");
   tool::become(program, all);
@@ -258,6 +192,19 @@ void check_texts(settings::Generate const& s) {
                            .repetition_penalty = static_cast<float>(s.repetition_penalty)});
 }
 
+/// Becomes the inference program for a model directory, or for a checkpoint's file. Without dropout, which is for
+/// training.
+[[noreturn]] void infer(std::string const& verb, std::string const& from, tool::ModelConfig& c,
+                        std::string const& dtype, std::vector<std::string> const& words,
+                        std::vector<std::string> flags) {
+  c.without_dropout();
+  (void)fauna::SafeTensors(from);  // says what is wrong with the weights before anything is compiled
+  const std::string program = tool::program_for(c.described(), dtype, "inference");
+  flags.insert(flags.begin(), words.begin(), words.end());
+  flags.insert(flags.begin(), {verb, from});
+  tool::become(program, flags);
+}
+
 [[noreturn]] void sample(tool::Verb const& verb, std::string const& from, settings::Sample const& s) {
   check_texts(s);
   const std::string checkpoint = checkpoint_of(from);
@@ -265,28 +212,12 @@ void check_texts(settings::Generate const& s) {
     fauna::fail("fauna sample", from + " has no best.safetensors and no last.safetensors", "the folder of a run");
   const auto head = fauna::read_checkpoint_head(checkpoint);
   if (!head.tokenizer.empty()) (void)tool::tokenizer_beside(checkpoint, head);
-  const tool::Described d = describe(from_checkpoint(verb, checkpoint, head.config));
-  const std::string program = tool::program_for(d, s.dtype, "runner");
-  auto all = settings::arguments(s);
-  all.insert(all.begin(), {"sample", checkpoint});
-  tool::become(program, all);
+  infer("sample", checkpoint, *from_checkpoint(verb, checkpoint, head.config), s.dtype, {}, settings::arguments(s));
 }
 [[noreturn]] void sample(tool::Verb const& verb, std::string const& checkpoint) {
   settings::Sample s;
   verb.apply(s);
   sample(verb, checkpoint, s);
-}
-
-/// Becomes the inference program for a model directory, or for a checkpoint's file. Without dropout, which is for
-/// training.
-[[noreturn]] void infer(std::string const& verb, std::string const& from, AnyConfig c, std::string const& dtype,
-                        std::vector<std::string> const& words, std::vector<std::string> flags) {
-  if (auto* gpt = std::get_if<fauna::GptConfig>(&c)) gpt->dropout = 0;
-  (void)fauna::SafeTensors(from);  // says what is wrong with the weights before anything is compiled
-  const std::string program = tool::program_for(describe(c), dtype, "inference");
-  flags.insert(flags.begin(), words.begin(), words.end());
-  flags.insert(flags.begin(), {verb, from});
-  tool::become(program, flags);
 }
 
 /// Says what is wrong with the tokenizer before anything is compiled.
@@ -305,10 +236,10 @@ fauna::Bpe tokenizer_of(std::string const& directory) {
   if (s.tokens.empty()) fauna::fail("fauna logits", "no --tokens", "ids with commas between them, such as 1,2,3");
   if (s.out.empty()) fauna::fail("fauna logits", "no --out", "a FILE.npy to write");
   const std::string model = model_of(from);
-  const AnyConfig c = tool::fs::is_regular_file(model)
-                          ? tool::checkpoint_config(model, fauna::read_checkpoint_head(model).config)
-                          : tool::read_config(model, use_of(verb)).config;
-  infer("logits", model, c, s.dtype, {}, settings::arguments(s));
+  const AnyModel c = tool::fs::is_regular_file(model)
+                         ? tool::checkpoint_model(model, fauna::read_checkpoint_head(model).config)
+                         : tool::read_config(model, use_of(verb)).model;
+  infer("logits", model, *c, s.dtype, {}, settings::arguments(s));
 }
 
 [[noreturn]] void generate(tool::Verb const& verb, std::string const& from) {
@@ -333,7 +264,7 @@ fauna::Bpe tokenizer_of(std::string const& directory) {
   else if (s.prompt.empty() && tokenizer.encode("").empty())
     fauna::fail("fauna generate", verb.has("prompt") ? "an empty --prompt" : "no --prompt", "a text to continue",
                 "its tokenizer puts no token before a text, from which an empty one could go on");
-  infer("generate", from, d.config, s.dtype, {stops}, settings::arguments(s));
+  infer("generate", from, *d.model, s.dtype, {stops}, settings::arguments(s));
 }
 
 [[noreturn]] void compare(tool::Verb const& verb, std::string const& directory, std::string const& file) {
@@ -341,10 +272,10 @@ fauna::Bpe tokenizer_of(std::string const& directory) {
   verb.apply(s);
   check_run(s.dtype, s.threads);
   if (!tool::fs::exists(file)) fauna::fail("fauna compare", "there is no file " + file, "a reference's tokens");
-  const AnyConfig c = tool::read_config(directory, use_of(verb)).config;
+  const AnyModel c = tool::read_config(directory, use_of(verb)).model;
   (void)tokenizer_of(directory);
   (void)tool::in_template(directory, "");
-  infer("compare", directory, c, s.dtype, {file}, settings::arguments(s));
+  infer("compare", directory, *c, s.dtype, {file}, settings::arguments(s));
 }
 
 [[noreturn]] void perplexity(tool::Verb const& verb, std::string const& directory, std::string const& file) {
@@ -353,23 +284,23 @@ fauna::Bpe tokenizer_of(std::string const& directory) {
   check_run(s.dtype, s.threads);
   whole("context", s.context, 0, 1000000000);
   if (!tool::fs::exists(file)) fauna::fail("fauna perplexity", "there is no file " + file, "a text");
-  const AnyConfig c = tool::read_config(directory, use_of(verb)).config;
+  const AnyModel c = tool::read_config(directory, use_of(verb)).model;
   (void)tokenizer_of(directory);
-  infer("perplexity", directory, c, s.dtype, {file}, settings::arguments(s));
+  infer("perplexity", directory, *c, s.dtype, {file}, settings::arguments(s));
 }
 
-/// As named_config, with a vocabulary of another size.
-tool::Described named_model(tool::Verb const& verb, std::string const& name) {
-  AnyConfig c = named_config(verb, name);
+/// As named_model, with a vocabulary of another size.
+tool::Described described_model(tool::Verb const& verb, std::string const& name) {
+  const AnyModel c = named_model(verb, name);
   if (verb.has("vocab-size")) {
     settings::Vocabulary v;
     verb.apply(v);
-    if (preset(name) == nullptr)
-      fauna::fail("fauna", "--vocab-size for " + name, "one of " + preset_names(),
+    if (tool::preset(name) == nullptr)
+      fauna::fail("fauna", "--vocab-size for " + name, "one of " + tool::preset_names(),
                   "the vocabulary of other models is their own");
-    std::visit([&v](auto& some) { some.vocab = whole("vocab-size", v.vocab_size, 1, 100000000); }, c);
+    c->set_vocab(whole("vocab-size", v.vocab_size, 1, 100000000));
   }
-  return describe(c);
+  return c->described();
 }
 
 /// Says what is wrong with words that name no verb.
@@ -429,7 +360,7 @@ int run(int n, char** words) {
   tool::Verb explain_verb(app, "explain", "print a model's tree, what it costs, and its memory plan");
   tool::Verb type_verb(app, "type", "print a model's C++ type");
   for (tool::Verb* v : {&explain_verb, &type_verb}) {
-    (*v)->add_option("model", name, preset_names() + "; a checkpoint, or a model directory")
+    (*v)->add_option("model", name, tool::preset_names() + "; a checkpoint, or a model directory")
         ->type_name("NAME=nanogpt-cpu");
     v->add(settings::Vocabulary{}, structure);
     v->add(settings::Structure{}, structure);
@@ -484,7 +415,7 @@ int run(int n, char** words) {
     return 0;
   }
   if (type_verb.chosen()) {
-    fauna::print(stdout, named_model(type_verb, name).type + '\n');
+    fauna::print(stdout, described_model(type_verb, name).type + '\n');
     return 0;
   }
   settings::Explain s;
@@ -492,7 +423,7 @@ int run(int n, char** words) {
   check_run(s.dtype, s.threads);
   whole("batch-size", s.batch_size, 1);
   whole("context", s.context, 0);
-  const tool::Described d = named_model(explain_verb, name);
+  const tool::Described d = described_model(explain_verb, name);
   const std::string program = tool::program_for(d, s.dtype, "explain");
   fauna::print(stdout, d.type + "\n\n");
   tool::become(program, settings::arguments(s));

@@ -1,22 +1,33 @@
-// The program that tools/fauna compiles for a model directory: "model.hpp" in the model's folder names the types Model
-// and Backend. It is started as  inference VERB DIR NAME=VALUE...
-#include "model.hpp"
-
+// The verbs that read a model directory or a checkpoint, before the engine of whichever model (engine.hpp) the program
+// is linked with. It is started as  inference VERB FROM NAME=VALUE...
+#include <cmath>
 #include <cstdio>
-#include <fauna/fauna.hpp>
+
+#include <fauna/backend/cpu.hpp>
+#include <fauna/io/json.hpp>
 #include <fauna/text/bpe.hpp>
+#include <fauna/text/chars.hpp>
+#include <fauna/train/checkpoint.hpp>
 #include <tools/src/chat.hpp>
+#include <tools/src/engine.hpp>
 #include <tools/src/main.hpp>
 #include <tools/src/texts.hpp>
+#include <tools/src/tokenizers.hpp>
 
 namespace {
 
-using Loaded = fauna::Loaded<Model, Backend>;
-constexpr int vocab = Model::vocab;
+using tool::Engine;
 
 int threads_of(long asked) { return asked > 0 ? static_cast<int>(asked) : fauna::default_threads(); }
 
+/// The engine with the weights of a model directory.
+Engine& loaded(std::string const& directory, long threads) {
+  tool::engine().load(fauna::SafeTensors(directory), threads_of(threads));
+  return tool::engine();
+}
+
 std::vector<int> token_list(std::string const& flag, std::string const& text) {
+  const int vocab = tool::engine().vocab();
   std::vector<int> ids;
   for (std::size_t at = 0; at <= text.size();) {
     const std::size_t comma = std::min(text.find(',', at), text.size());
@@ -48,27 +59,20 @@ void write_npy(std::string const& path, std::vector<float> const& values, std::s
 }
 
 /// The logits of some tokens, [tokens, vocab], read so many at once.
-std::vector<float> logits_of(Loaded& model, std::vector<int> const& ids, int chunk) {
-  const int n = static_cast<int>(ids.size());
-  model.prepare_inference({.sequences = 1, .length = chunk < n ? chunk : n, .context = n});
-  fauna::Cache<Model, Backend> cache(1, n);
-  std::vector<float> y(ids.size() * vocab);
-  for (int from = 0; from < n; from += chunk) {
-    const int rows = std::min(chunk, n - from);
-    model.logits(cache, fauna::Batch::uniform(1, rows, ids.data() + from), fauna::logit_rows::all,
-                 fauna::Matrix<float>(y.data() + static_cast<std::ptrdiff_t>(from) * vocab, rows, vocab));
-  }
+std::vector<float> logits_of(Engine& model, std::vector<int> const& ids, int chunk) {
+  std::vector<float> y(ids.size() * static_cast<std::size_t>(model.vocab()));
+  model.logits(ids, chunk, y.data());
   return y;
 }
 
 int logits(settings::Logits const& s, std::string const& directory) {
   const std::vector<int> ids = token_list("--tokens", s.tokens);
-  const int n = static_cast<int>(ids.size());
-  if (n > Model::config.context)
-    fauna::fail("logits", std::to_string(n) + " tokens",
-                "at most the context of " + std::to_string(Model::config.context));
-  Loaded model(fauna::SafeTensors(directory), threads_of(s.threads));
-  write_npy(s.out, logits_of(model, ids, s.decode ? 1 : static_cast<int>(s.chunk)), ids.size(), vocab);
+  const int n = static_cast<int>(ids.size()), context = tool::engine().context(), vocab = tool::engine().vocab();
+  if (n > context)
+    fauna::fail("logits", std::to_string(n) + " tokens", "at most the context of " + std::to_string(context));
+  Engine& model = loaded(directory, s.threads);
+  write_npy(s.out, logits_of(model, ids, s.decode ? 1 : static_cast<int>(s.chunk)), ids.size(),
+            static_cast<std::size_t>(vocab));
   fauna::print(stdout, "wrote " + s.out + tool::sentence(": [%d, %d]\n", n, vocab));
   return 0;
 }
@@ -78,28 +82,49 @@ int generate(settings::Generate const& s, std::string const& directory, std::vec
   std::string prompt = tool::prompt_of(s);
   if (s.chat) prompt = tool::in_template(directory, prompt);
   const auto ids = tokenizer.encode(prompt, {.match_special = s.special || s.chat, .add_special = !s.chat});
-  Loaded model(fauna::SafeTensors(directory), threads_of(s.threads));
-  tool::write_texts(model, tokenizer, ids, stop_ids, s, s.chat ? "" : prompt);
+  tool::write_texts(loaded(directory, s.threads), tokenizer, ids, stop_ids, s, s.chat ? "" : prompt);
+  return 0;
+}
+
+int sample(settings::Sample const& s, std::string const& checkpoint) {
+  const fauna::SafeTensors file = fauna::checkpoint::open(checkpoint);
+  const fauna::CheckpointHead head = fauna::checkpoint::read_head(file);
+  tool::engine().load(file, threads_of(s.threads));
+  if (!head.tokenizer.empty()) {
+    const auto pieces = fauna::Bpe::from_file(tool::tokenizer_beside(checkpoint, head));
+    const std::string start = tool::prompt_of(s);
+    const auto ids = pieces.encode(start, {.add_special = false});
+    if (ids.empty()) fauna::fail("sample", "a start without a token", "a text that the tokenizer has tokens for");
+    tool::write_texts(tool::engine(), pieces, ids, {}, s, start);
+    return 0;
+  }
+  if (head.alphabet.empty()) fauna::fail("sample", checkpoint + " has no vocabulary", "one trained on characters");
+  const fauna::CharTokenizer tokenizer(head.alphabet);
+  std::string start = tool::prompt_of(s);
+  // The usual start is a line break; a vocabulary without it starts with its first character.
+  if (start == "\n" && tokenizer.id(U'\n') < 0) {
+    const int first = 0;
+    start = tokenizer.decode(&first, 1);
+  }
+  tool::write_texts(tool::engine(), tokenizer, tokenizer.encode(start), {}, s, start);
   return 0;
 }
 
 int perplexity(settings::Perplexity const& s, std::string const& directory, std::string const& file) {
   const auto tokenizer = fauna::Bpe::from_file(directory + "/tokenizer.json");
   const std::vector<int> ids = tokenizer.encode(fauna::read_file(file), {.match_special = false});
-  const int most = Model::config.context < 1024 ? Model::config.context : 1024;
-  const int window = s.context > 0 ? static_cast<int>(s.context) : most;
-  if (window > Model::config.context)
-    fauna::fail("perplexity", "--context " + std::to_string(window),
-                "at most " + std::to_string(Model::config.context));
+  const int most = tool::engine().context();
+  const int window = s.context > 0 ? static_cast<int>(s.context) : std::min(most, 1024);
+  if (window > most)
+    fauna::fail("perplexity", "--context " + std::to_string(window), "at most " + std::to_string(most));
   if (ids.size() < 2) fauna::fail("perplexity", file + " has " + std::to_string(ids.size()) + " tokens", "at least 2");
-  Loaded model(fauna::SafeTensors(directory), threads_of(s.threads));
-  model.prepare_inference({.sequences = 1, .length = window});
+  Engine& model = loaded(directory, s.threads);
   std::vector<float> losses(static_cast<std::size_t>(window));
   double sum = 0;
   std::size_t counted = 0;
   for (std::size_t from = 0; from + 1 < ids.size(); from += static_cast<std::size_t>(window)) {
     const int n = static_cast<int>(std::min(static_cast<std::size_t>(window), ids.size() - 1 - from));
-    model.losses(fauna::Batch::uniform(1, n, ids.data() + from, ids.data() + from + 1), losses.data());
+    model.losses(ids.data() + from, ids.data() + from + 1, n, losses.data());
     for (int i = 0; i < n; ++i) sum += static_cast<double>(losses[static_cast<std::size_t>(i)]);
     counted += static_cast<std::size_t>(n);
   }
@@ -120,6 +145,7 @@ struct Case {
 /// A JSON list of {"prompt", "text", "ids", "greedy", "gaps"}.
 std::vector<Case> read_cases(std::string const& file) {
   const std::string text = fauna::read_file(file);
+  const int vocab = tool::engine().vocab();
   fauna::JsonReader in(text, file);
   std::vector<Case> cases;
   in.enter_array();
@@ -151,11 +177,12 @@ std::vector<Case> read_cases(std::string const& file) {
 }
 
 /// Are the logits of some tokens those of a safetensors file, but for what two orders of summation can differ by?
-bool same_logits(Loaded& model, std::vector<int> const& ids, std::string const& file) {
+bool same_logits(Engine& model, std::vector<int> const& ids, std::string const& file) {
   constexpr double rounding = 1e-4;  // of the largest logit
   const std::vector<float> got = logits_of(model, ids, static_cast<int>(ids.size()));
   const fauna::SafeTensors reference(file);
   const fauna::SafeTensor* t = reference.find("logits");
+  const auto vocab = static_cast<std::size_t>(model.vocab());
   if (t == nullptr || t->shape != std::vector<std::size_t>{ids.size(), vocab})
     fauna::fail("compare", file + " has " + (t == nullptr ? "no tensor logits" : "logits of " + t->text()),
                 "logits of [" + std::to_string(ids.size()) + ", " + std::to_string(vocab) + "]: the first case's");
@@ -189,14 +216,14 @@ int compare(settings::Compare const& s, std::string const& directory, std::strin
   }
   fauna::print(stdout, tool::sentence("%zu of %zu prompts equal the reference's in the chat template, %zu in its ids\n",
                                       texts, cases.size(), tokenized));
-  Loaded model(fauna::SafeTensors(directory), threads_of(s.threads));
+  Engine& model = loaded(directory, s.threads);
   const bool logits = same_logits(model, cases[0].ids, file.substr(0, file.rfind('.')) + ".safetensors");
   std::size_t equal = 0, wrong = 0;
   for (Case const& c : cases) {
     const int all = static_cast<int>(c.ids.size() + c.greedy.size());
-    const auto got = fauna::generate_tokens(
-        model, c.ids, {.tokens = static_cast<int>(c.greedy.size()), .temperature = 0, .top_k = 0, .context = all},
-        [](int) {});
+    const auto got = model.generate(
+        c.ids, {.tokens = static_cast<int>(c.greedy.size()), .temperature = 0, .top_k = 0, .context = all},
+        [](int) { return true; });
     std::size_t n = 0;
     while (n < c.greedy.size() && got[c.ids.size() + n] == c.greedy[n]) ++n;
     equal += n == c.greedy.size();
@@ -228,6 +255,11 @@ int run(int n, char** arguments) {
     const std::string stops = arguments[3];
     return generate(s, directory, stops.empty() ? std::vector<int>{} : token_list("eos_token_id", stops));
   }
+  if (verb == "sample" && n > 2) {
+    settings::Sample s;
+    settings::read(s, n - 3, arguments + 3);
+    return sample(s, directory);
+  }
   if (verb == "perplexity" && n > 4) {
     settings::Perplexity s;
     settings::read(s, n - 4, arguments + 4);
@@ -239,7 +271,7 @@ int run(int n, char** arguments) {
     return compare(s, directory, arguments[3]);
   }
   fauna::fail("fauna", "the verb '" + verb + '\'',
-              "logits, generate, perplexity or compare; this program is started by tools/fauna");
+              "logits, generate, sample, perplexity or compare; this program is started by tools/fauna");
 }
 
 }  // namespace

@@ -2,13 +2,14 @@
 #pragma once
 #include <string>
 
-#include <tools/src/families.hpp>
+#include <tools/src/family.hpp>
+#include <tools/src/fields.hpp>
 #include <tools/src/toml_settings.hpp>
 
 namespace tool {
 
 /// `model`: what --model named, if anything. A run that goes on keeps how it began, which is what makes it again.
-inline std::string recipe_of(settings::Run s, settings::Reading reading, std::string model, AnyConfig const& c) {
+inline std::string recipe_of(settings::Run s, settings::Reading reading, std::string model, ModelConfig const& c) {
   if (const std::string path = s.out_dir + "/run.toml"; s.init_from == "resume" && fauna::exists(path)) {
     const toml::table begun = read_toml(path);
     model = begun["model"].value_or("");
@@ -21,9 +22,13 @@ inline std::string recipe_of(settings::Run s, settings::Reading reading, std::st
       "# they were given. Another --out-dir makes the run again; --init-from resume goes on with it.\n";
   const auto line = [&all](const char* name, auto& value, const char*) { all += toml_line(name, value); };
   if (!model.empty()) line("model", model, "");
-  if (auto const* gpt = std::get_if<fauna::GptConfig>(&c))
-    settings::Structure{gpt->layers, gpt->heads, gpt->width, s.context, gpt->bias, shortest(gpt->dropout)}.each(line);
-  else line("block-size", s.context, "");
+  if (auto structure = c.structure()) {
+    structure->block_size = s.context;
+    structure->dropout = shortest(static_cast<float>(structure->dropout));
+    structure->each(line);
+  } else {
+    line("block-size", s.context, "");
+  }
   s.Train::each([&](const char* name, auto& value, const char* meaning) {
     if (std::string(name) != "overwrite") line(name, value, meaning);  // it removes what is in the folder
   });

@@ -1,4 +1,4 @@
-// The program that tools/fauna compiles for each model: "model.hpp" in the model's folder names the types Model and
+// The program that tools/fauna compiles to train a model: "model.hpp" in the model's folder names the types Model and
 // Backend. It is started with a verb and NAME=VALUE arguments (settings.hpp), all of which the launcher has checked.
 #include "model.hpp"
 
@@ -7,7 +7,6 @@
 #include <tools/src/main.hpp>
 #include <tools/src/settings.hpp>
 #include <tools/src/sha256.hpp>
-#include <tools/src/texts.hpp>
 #include <tools/src/tokenizers.hpp>
 
 namespace {
@@ -127,29 +126,6 @@ int train(settings::Run const& s) {
   return 0;
 }
 
-int sample(settings::Sample const& s, std::string const& checkpoint) {
-  Trained model(fauna::seed{}, threads_of(s.threads));
-  const auto head = fauna::load_checkpoint(checkpoint, model, fauna::load::weights);
-  if (!head.tokenizer.empty()) {
-    const auto pieces = fauna::Bpe::from_file(tool::tokenizer_beside(checkpoint, head));
-    const std::string start = tool::prompt_of(s);
-    const auto ids = pieces.encode(start, {.add_special = false});
-    if (ids.empty()) fauna::fail("sample", "a start without a token", "a text that the tokenizer has tokens for");
-    tool::write_texts(model, pieces, ids, {}, s, start);
-    return 0;
-  }
-  if (head.alphabet.empty()) fauna::fail("sample", checkpoint + " has no vocabulary", "one trained on characters");
-  const fauna::CharTokenizer tokenizer(head.alphabet);
-  std::string start = tool::prompt_of(s);
-  // The usual start is a line break; a vocabulary without it starts with its first character.
-  if (start == "\n" && tokenizer.id(U'\n') < 0) {
-    const int first = 0;
-    start = tokenizer.decode(&first, 1);
-  }
-  tool::write_texts(model, tokenizer, tokenizer.encode(start), {}, s, start);
-  return 0;
-}
-
 int run(int n, char** arguments) {
   const std::string verb = n > 1 ? arguments[1] : "";
   if (verb == "train") {
@@ -157,12 +133,7 @@ int run(int n, char** arguments) {
     settings::read(s, n - 2, arguments + 2);
     return train(s);
   }
-  if (verb == "sample" && n > 2) {
-    settings::Sample s;
-    settings::read(s, n - 3, arguments + 3);
-    return sample(s, arguments[2]);
-  }
-  fauna::fail("fauna", "the verb '" + verb + '\'', "train or sample; this program is started by tools/fauna");
+  fauna::fail("fauna", "the verb '" + verb + '\'', "train; this program is started by tools/fauna");
 }
 
 }  // namespace

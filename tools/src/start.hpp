@@ -2,7 +2,7 @@
 #pragma once
 #include <string>
 
-#include <tools/src/families.hpp>
+#include <tools/src/family.hpp>
 #include <tools/src/settings.hpp>
 #include <tools/src/tokenizers.hpp>
 
@@ -30,25 +30,21 @@ inline std::string run_tokenizer(Start const& from, std::string const& given) {
 }
 
 /// Gives a model without weights the vocabulary of its text, and throws where one with weights has a smaller one.
-inline void fit_vocabulary(AnyConfig& c, settings::Run const& s, Start const& from) {
+inline void fit_vocabulary(ModelConfig& c, settings::Run const& s, Start const& from) {
   if (s.tokenizer.empty()) {
     const auto text = fauna::CharText::from_file(s.data);
     fauna::require_context(text.train(), static_cast<int>(s.context));
     if (s.eval_interval > 0 || s.eval_only) fauna::require_context(text.val(), static_cast<int>(s.context));
-    std::visit([&text](auto& some) { some.vocab = text.vocab(); }, c);
+    c.set_vocab(text.vocab());
     say(s.data + " has " + std::to_string(text.tokens().size()) + " characters, " + std::to_string(text.vocab()) +
         " different ones: the vocabulary");
     return;
   }
   const int pieces = fauna::Bpe::from_file(s.tokenizer).vocab();
-  std::visit(
-      [&](auto& some) {
-        if (!from.directory) some.vocab = pieces;
-        if (some.vocab < pieces)
-          fauna::fail("fauna train", s.tokenizer + " has " + std::to_string(pieces) + " tokens",
-                      "at most the model's " + std::to_string(some.vocab));
-      },
-      c);
+  if (!from.directory) c.set_vocab(pieces);
+  if (c.vocab() < pieces)
+    fauna::fail("fauna train", s.tokenizer + " has " + std::to_string(pieces) + " tokens",
+                "at most the model's " + std::to_string(c.vocab()));
   say(s.tokenizer + " has " + std::to_string(pieces) + " tokens");
 }
 

@@ -1,12 +1,12 @@
-// How the programs behind generate and sample write texts.
+// How generate and sample write texts.
 #pragma once
 #include <cstdio>
 #include <string>
 #include <vector>
 
-#include <fauna/decode/generate.hpp>
 #include <fauna/io/file.hpp>
 #include <fauna/io/print.hpp>
+#include <tools/src/engine.hpp>
 #include <tools/src/settings.hpp>
 
 namespace tool {
@@ -17,22 +17,23 @@ inline std::string prompt_of(settings::Generate const& s) {
 }
 
 /// Writes s.num_samples texts to stdout as they come. `ids`: the prompt's tokens; `shown`: what each text starts with.
-template <class T, class Text>
-void write_texts(T& model, Text const& text, std::vector<int> const& ids, std::vector<int> const& stop_ids,
+template <class Text>
+void write_texts(Engine& model, Text const& text, std::vector<int> const& ids, std::vector<int> const& stop_ids,
                  settings::Generate const& s, std::string const& shown) {
-  const int own = T::model::config.context, prompt = static_cast<int>(ids.size());
+  const int own = model.context(), prompt = static_cast<int>(ids.size());
   if (s.context > own)
     fauna::fail("generate", "--context " + std::to_string(s.context), "at most the model's " + std::to_string(own));
   const int most = s.context > 0 ? static_cast<int>(s.context) : own, tokens = static_cast<int>(s.max_new_tokens);
-  const int room = most - prompt + 1;  // the last token is drawn, and never read
+  const long room = static_cast<long>(most) - prompt + 1;  // the last token is drawn, and never read
   const bool slide = s.at_context_end == "slide";
   if (!slide && prompt > most)
     fauna::fail("generate", "a prompt of " + std::to_string(prompt) + " tokens",
                 "at most the context of " + std::to_string(most),
                 "--at-context-end slide goes on from the last " + std::to_string(most));
   if (s.at_context_end == "stop" && tokens > room)
-    std::fprintf(stderr, "fauna: a text ends with the context of %d, after %d tokens; --at-context-end slide goes on\n",
-                 most, room);
+    std::fprintf(stderr,
+                 "fauna: a text ends with the context of %d, after %ld tokens; --at-context-end slide goes on\n", most,
+                 room);
   fauna::GenerateOptions o{.tokens = tokens,
                            .temperature = static_cast<float>(s.temperature),
                            .top_k = static_cast<int>(s.top_k),

@@ -182,6 +182,7 @@ LoadReport load_weights(B const& b, W& w, SafeTensors const& from, LoadOptions c
   ConfigNames names{};
   if constexpr (requires { M::config.names.head; }) names = M::config.names;
   bool stripped = true, tied = names.head != nullptr;
+  std::size_t under_head = 0;
   M::visit(w, Place{}, [&](Tensor const& t, auto&) {
     for (auto const& p : pieces_of(t, dialect)) {
       const bool head = names.head != nullptr && p.name == names.head;
@@ -204,6 +205,7 @@ LoadReport load_weights(B const& b, W& w, SafeTensors const& from, LoadOptions c
         continue;
       }
       used[static_cast<std::size_t>(s - from.tensors().data())] = true;
+      under_head += tied && s->name == names.head;  // a name that many families have: alone, it says nothing
       SafeTensor model;
       model.dtype = s->dtype;
       model.shape = d::dimensions(p.shape);
@@ -227,7 +229,7 @@ LoadReport load_weights(B const& b, W& w, SafeTensors const& from, LoadOptions c
   }
   if (!from.stale().empty()) more += "\n  " + std::to_string(from.stale().size()) + " of the index are in no shard";
   const bool bad = !shapes.empty() || (!o.partial && (!report.missing.empty() || !report.unexpected.empty())) ||
-                   report.missing.size() == wanted.size();
+                   report.missing.size() + under_head == wanted.size();
   if (bad)
     fail("load", from.path() + " does not fit the model" + d::list("of another shape", shapes, {}) +
                      d::list("missing", report.missing, had) + d::list("unexpected", report.unexpected, wanted) + more);

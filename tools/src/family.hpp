@@ -1,0 +1,158 @@
+// What the tool knows of a model, whichever family it is of. A family is one file in families/: a struct with its
+// config and what is said of it elsewhere (Registered lists all), and the line that registers it.
+#pragma once
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fauna/core/concepts.hpp>
+#include <fauna/models/config_text.hpp>
+#include <tools/src/config.hpp>
+#include <tools/src/settings.hpp>
+
+namespace tool {
+
+/// A model as source text, and the header that has its type.
+struct Described {
+  std::string type{}, include{};
+};
+
+/// The config of a model of some family.
+class ModelConfig {
+ public:
+  virtual ~ModelConfig() = default;
+  virtual std::unique_ptr<ModelConfig> copy() const = 0;
+  virtual std::string line() const = 0;  ///< as a checkpoint keeps it
+  virtual Described described() const = 0;
+  virtual Config::Json config_json() const = 0;  ///< for the reference library
+  virtual fauna::ConfigNames const& names() const = 0;
+  virtual int context() const = 0;  ///< fauna::unbounded where the family has none
+  virtual int vocab() const = 0;
+  virtual void set_vocab(int vocab) = 0;
+  virtual void without_dropout() = 0;
+  /// Is the head the token table? It is where the config has no member `tied`. `untie` gives it numbers of its own;
+  /// false in a family where it cannot have any.
+  virtual bool tied() const = 0;
+  virtual bool untie() = 0;
+  /// The structural flags, of a family that has them.
+  virtual std::optional<settings::Structure> structure() const = 0;
+  virtual void set_structure(settings::Structure const& s) = 0;
+  /// Does the reference library have a bias beside this weight that the model is without?
+  virtual bool bias_of_zeros(std::string const& weight) const = 0;
+};
+using AnyModel = std::unique_ptr<ModelConfig>;
+
+struct Family {
+  const char *model_type, *causal,
+      *headless;     ///< in config.json; architectures with a language model's head, and without
+  std::string word;  ///< that a checkpoint's line begins with
+  AnyModel (*read)(Config& c);
+  AnyModel (*parse)(std::string const& line);
+  std::vector<std::pair<std::string, std::shared_ptr<const ModelConfig>>> presets{};
+};
+
+/// Every family by its model_type.
+inline std::map<std::string, Family>& families() {
+  static std::map<std::string, Family> all;
+  return all;
+}
+
+/// The config of family F, as the tool sees it.
+template <class F> class ModelOf final : public ModelConfig {
+  using C = typename F::config;
+
+ public:
+  explicit ModelOf(C const& c) : c_(c) {}
+  AnyModel copy() const override { return std::make_unique<ModelOf>(c_); }
+  std::string line() const override { return fauna::to_text(c_); }
+  Described described() const override { return {fauna::cpp_type(c_), C::names.header}; }
+  Config::Json config_json() const override { return F::write(c_); }
+  fauna::ConfigNames const& names() const override { return C::names; }
+  int context() const override {
+    if constexpr (requires { c_.context; }) return c_.context;
+    else return fauna::unbounded;
+  }
+  int vocab() const override { return c_.vocab; }
+  void set_vocab(int vocab) override { c_.vocab = vocab; }
+  void without_dropout() override {
+    if constexpr (requires { c_.dropout; }) c_.dropout = 0;
+  }
+  bool tied() const override {
+    if constexpr (requires { c_.tied; }) return c_.tied;
+    else return true;
+  }
+  bool untie() override {
+    if constexpr (requires { c_.tied; }) return c_.tied = false, true;
+    else return false;
+  }
+  std::optional<settings::Structure> structure() const override {
+    if constexpr (requires { F::structure(c_); }) return F::structure(c_);
+    else return {};
+  }
+  void set_structure([[maybe_unused]] settings::Structure const& s) override {
+    if constexpr (requires { F::set_structure(c_, s); }) F::set_structure(c_, s);
+  }
+  bool bias_of_zeros([[maybe_unused]] std::string const& weight) const override {
+    if constexpr (requires { F::bias_of_zeros(c_, weight); }) return F::bias_of_zeros(c_, weight);
+    else return false;
+  }
+
+ private:
+  C c_;
+};
+
+/// Registers the family F, which has
+///   config                         a struct with `names` and `each` (fauna/models/lm.hpp) and a member vocab
+///   model_type, causal, headless   as in Family
+///   presets()                      pairs of a name and a config
+///   read(Config&)                  the config that a config.json says
+///   write(config)                  the config.json of a config
+/// and, where there is something to say, structure, set_structure and bias_of_zeros, as in ModelConfig.
+template <class F> struct Registered {
+  using C = typename F::config;
+  Registered() {
+    Family f{
+        F::model_type,
+        F::causal,
+        F::headless,
+        C::names.family,
+        [](Config& c) -> AnyModel { return std::make_unique<ModelOf<F>>(F::read(c)); },
+        [](std::string const& line) -> AnyModel { return std::make_unique<ModelOf<F>>(fauna::config_from<C>(line)); }};
+    for (auto const& [name, config] : F::presets()) f.presets.emplace_back(name, std::make_shared<ModelOf<F>>(config));
+    if (!families().emplace(F::model_type, std::move(f)).second)
+      fauna::fail("fauna", std::string("the family ") + F::model_type + " twice", "each once");
+  }
+};
+
+/// The model of a checkpoint, out of the line of text in which it says what it holds.
+inline AnyModel checkpoint_model(std::string const& path, std::string const& line) {
+  if (line.empty())
+    fauna::fail("fauna", path + " does not say which model it holds", "one made by fauna train",
+                "CheckpointHead::config is for fauna::to_text of its config");
+  std::string known;
+  for (auto const& [type, f] : families()) {
+    if (line.substr(0, line.find(' ')) == f.word) return f.parse(line);
+    known += (known.empty() ? "" : ", ") + f.word;
+  }
+  fauna::fail("model", path + " with the description '" + line + '\'', "a line that begins with one of " + known);
+}
+
+/// A copy of a preset; none by an unknown name.
+inline AnyModel preset(std::string const& name) {
+  for (auto const& [type, f] : families())
+    for (auto const& p : f.presets)
+      if (p.first == name) return p.second->copy();
+  return {};
+}
+
+inline std::string preset_names() {
+  std::string all;
+  for (auto const& [type, f] : families())
+    for (auto const& p : f.presets) all += (all.empty() ? "" : ", ") + p.first;
+  return all;
+}
+
+}  // namespace tool
