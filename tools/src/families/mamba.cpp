@@ -28,6 +28,9 @@ struct Mamba {
     m.vocab = c.whole("vocab_size");
     m.epsilon = static_cast<float>(c.positive("layer_norm_epsilon", 1e-5));
     m.bias = c.flag("use_bias", false);
+    // Of the start of a training, of how the reference library computes, and of halves: sums are f32 here.
+    c.without_effect({"rescale_prenorm_residual", "time_step_floor", "time_step_init_scheme", "time_step_max",
+                      "time_step_min", "time_step_scale", "use_associative_scan", "use_mambapy", "residual_in_fp32"});
     c.only("use_conv_bias", true);
     c.only("hidden_act", "silu");
     c.only("tie_word_embeddings", true);
