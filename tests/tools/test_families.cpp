@@ -56,7 +56,7 @@ TEST_CASE("a family is a struct and a line that registers it") {
   CHECK(tool::preset_names().find("toy-3") != std::string::npos);
   CHECK(tool::preset("toy-4") == nullptr);
   CHECK_THROWS_WITH_AS(tool::checkpoint_model("a.safetensors", "bicycle wheels=2"),
-                       doctest::Contains("begins with one of gpt, gpt_neox, llama, toyline"), error);
+                       doctest::Contains("begins with one of gpt, gpt_neox, llama, mamba, mixtral, toyline"), error);
 }
 
 TEST_CASE("a second family of one name is an error") {
