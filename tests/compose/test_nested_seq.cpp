@@ -1,0 +1,11 @@
+// Every combinator in first and last in a Seq; a file for a few of them, since a compilation has only so much memory.
+#include <doctest/doctest.h>
+
+#include "../support/nested.hpp"
+
+using namespace test::nested;
+
+TEST_SUITE("nested") {
+  TEST_CASE("first in Seq") { check_everything_in<First>(); }
+  TEST_CASE("last in Seq") { check_everything_in<Last>(); }
+}

@@ -1,0 +1,11 @@
+// Every combinator in what wraps one block; a file for a few of them, since a compilation has only so much memory.
+#include <doctest/doctest.h>
+
+#include "../support/nested.hpp"
+
+using namespace test::nested;
+
+TEST_SUITE("nested") {
+  TEST_CASE("in Residual") { check_everything_in<Residual>(); }
+  TEST_CASE("in Checkpoint") { check_everything_in<Checkpoint>(); }
+}
