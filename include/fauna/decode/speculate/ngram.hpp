@@ -23,7 +23,7 @@ class NgramDrafter {
     const std::size_t n = text.size();
     std::size_t best = static_cast<std::size_t>(shortest_) - 1, from = 0;
     const auto longest = static_cast<std::size_t>(longest_);
-    for (std::size_t end = n; --end > best && best < longest;) {
+    for (std::size_t end = n > 0 ? n - 1 : 0; end > best && best < longest; --end) {
       std::size_t same = 0;
       while (same < end && same < longest && text[end - 1 - same] == text[n - 1 - same]) ++same;
       if (same <= best) continue;
