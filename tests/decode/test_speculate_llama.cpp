@@ -27,6 +27,8 @@ TEST_CASE("llama: drafts that are taken back leave no trace in the state") {
 TEST_CASE("llama: a cache that is not taken back as it should be shows") {
   test::check_slips<Target>(test::OneRowTooMany{});
 }
+TEST_CASE("llama: a text that begins as another did has its own logits") { test::check_reader<Target>(); }
+TEST_CASE("llama: a step is a pass of the target") { test::check_passes<Target>(); }
 TEST_CASE("llama: a draft model that was taken back proposes what a fresh one does") {
   test::check_draft_model<Target>();
 }

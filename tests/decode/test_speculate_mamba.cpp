@@ -29,6 +29,8 @@ TEST_CASE("mamba: a cache that is not taken back as it should be shows") {
   test::check_slips<Target>(test::StatesStay{});
   test::check_slips<Target>(test::StatesStay{0, 0.1});  // of one layer's convolution
 }
+TEST_CASE("mamba: a text that begins as another did has its own logits") { test::check_reader<Target>(); }
+TEST_CASE("mamba: a step is a pass of the target") { test::check_passes<Target>(); }
 TEST_CASE("mamba: a draft model that was taken back proposes what a fresh one does") {
   test::check_draft_model<Target>();
 }

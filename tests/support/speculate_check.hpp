@@ -235,6 +235,56 @@ template <class M, class Slip> void check_slips(Slip const& slip) {
   CHECK(!same);
 }
 
+/// Texts one after another that begin as the one before, for a while: each has the logits of reading it alone.
+template <class M> void check_reader() {
+  using B = fauna::Cpu<>;
+  fauna::Loaded<M, B> model(lively<M, B>(1).weights(), 1);
+  fauna::Reader reader(model, 64, 7);
+  Random random(9);
+  std::vector<int> text;
+  for (int round = 0; round < size(300, 60); ++round) {
+    CAPTURE(round);
+    const int before = static_cast<int>(text.size());
+    text.resize(static_cast<std::size_t>(std::max(0, before - random.integer(0, round % 10 == 0 ? 60 : 7))));
+    const int most = std::min(round % 7 == 0 ? 25 : 6, 64 - static_cast<int>(text.size()));
+    const auto more = random.integers(random.integer(text.empty() ? 1 : 0, most), 0, M::vocab - 1);
+    text.insert(text.end(), more.begin(), more.end());
+    const int n = static_cast<int>(text.size()), wanted = random.integer(1, std::min(n, 9));
+    const float* got = reader.logits(text.data(), n, wanted, random.integer(std::max(0, n - 9), n));
+    fauna::Cache<M, B> fresh(1, 64);
+    const auto want = in_chunks(model, fresh, text, 1);
+    CHECK(std::equal(want.end() - wanted * M::vocab, want.end(), got));
+    CHECK(reader.length() == n);
+    CHECK(state_of(reader.cache()) == state_of(fresh));
+  }
+}
+
+/// Counts passes.
+struct Counting {
+  long* passes;
+  template <class K, class F> void operator()(K&, F&& read) {
+    ++*passes;
+    read();
+  }
+};
+/// What was taken back is read again beside the next draft: a step is a pass, or seldom two where states are replayed.
+template <class M> void check_passes() {
+  using T = fauna::Loaded<M, fauna::Cpu<>>;
+  T model(lively<M, fauna::Cpu<>>(1).weights(), 1);
+  long passes = 0;
+  Slipping<T, Counting> target{model, {&passes}};
+  const auto prompt = some_tokens<M>(9, 4);
+  const fauna::GenerateOptions o{.tokens = 50, .temperature = 0, .top_k = 0, .context = 64};
+  const auto want = plain(model, prompt, o);
+  for (const int n : {2, 3, 4, 7}) {
+    const Scripted drafter{wrong_at_every(want, prompt.size(), n, M::vocab)};
+    passes = 0;
+    const long steps = speculate(target, drafter, prompt, {.text = o, .draft = 4}).counts.steps;
+    if constexpr (fauna::forgets_rows<M>) CHECK(passes == steps);
+    else CHECK(passes <= steps + steps / 3);
+  }
+}
+
 /// A draft model that has followed other texts and taken back other drafts proposes what a fresh one does.
 template <class M> void check_draft_model() {
   using B = fauna::Cpu<>;
