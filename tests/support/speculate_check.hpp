@@ -296,8 +296,9 @@ template <class M> void check_draft_model() {
   Random random(3);
   std::vector<int> text = some_tokens<M>(5, 2);
   std::size_t longest = 0;
-  for (int round = 0; round < size(60, 25); ++round) {
+  for (int round = 0; round < size(200, 60); ++round) {
     if (round % 20 == 19) text = some_tokens<M>(random.integer(1, 9), 7);  // another text
+    if (round % 20 == 9) text.resize(std::max<std::size_t>(1, text.size() / 2));
     const int most = random.integer(1, 6);
     auto got = text, want = text;
     old.propose(got, most, draw);

@@ -31,8 +31,8 @@ class AnyDrafter {
  public:
   /// From the text itself; or by a model, of texts of up to `context` tokens.
   explicit AnyDrafter(Engine* model, int context, int chunk) {
-    if (model == nullptr) return take(fauna::NgramDrafter());
-    take(fauna::DraftModel(AnyReader(*model, std::min(context, model->context()), chunk)));
+    if (model == nullptr) take(fauna::NgramDrafter());
+    else take(fauna::DraftModel(AnyReader(*model, std::min(context, model->context()), chunk)));
   }
   template <class F> void propose(std::vector<int>& text, int most, F&& draw) { propose_(text, most, draw); }
 

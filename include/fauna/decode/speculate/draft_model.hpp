@@ -34,7 +34,7 @@ template <TextReader R> class DraftModel {
   R reader_;
   std::size_t from_ = 0;  ///< of the text, what the reader has as its first token
 };
-template <class T> DraftModel(T&) -> DraftModel<Reader<T>>;
-template <class T> DraftModel(T&, int) -> DraftModel<Reader<T>>;
+template <class T, class = typename T::model> DraftModel(T&) -> DraftModel<Reader<T>>;
+template <class T, class = typename T::model> DraftModel(T&, int) -> DraftModel<Reader<T>>;
 
 }  // namespace fauna::inline v0

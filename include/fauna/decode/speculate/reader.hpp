@@ -22,9 +22,9 @@ template <class M> inline constexpr bool forgets_rows = state_bytes<M>(Shape{.se
 
 /// One text, before a Trained or Loaded model that others may use beside it.
 template <class T> class Reader {
- public:
   using model = typename T::model;
 
+ public:
   /// context: rows at most. chunk: rows that one call reads at most, where no logits of them are wanted.
   Reader(T& m, int context, int chunk = 512)
       : model_(&m), cache_(1, context), chunk_(chunk < context ? chunk : context) {}
