@@ -51,10 +51,9 @@ Expected oracle(std::vector<float> const& logits, Sampling how) {
 
 /// The noise of a token at a position: minus the logarithm of a standard exponential number.
 double gumbel(Key key, std::uint64_t position, int token) {
-  const Philox r = key.child(position).words(static_cast<std::uint64_t>(token) / 2);
-  const auto word = static_cast<std::size_t>(token % 2) * 2;
-  const std::uint64_t bits = (std::uint64_t{r[word + 1]} << 32) + r[word];
-  return -std::log(-std::log1p(-(static_cast<double>(bits / 4096) + 0.5) / 4503599627370496.0));
+  const double v =
+      (static_cast<double>(key.child(position).word(static_cast<std::uint64_t>(token))) + 0.5) / 4294967296.0;
+  return -std::log(-std::log1p(-v));
 }
 
 std::vector<float> random_logits(int n, std::uint64_t seed, bool ties) {

@@ -82,8 +82,9 @@ class Sampler {
   double weight(int token) const { return static_cast<double>(weight_[at(token)]); }
   int vocab() const { return static_cast<int>(order_.size()); }
 
-  /// argmax log w - log E is the token that comes first when i comes at the time E_i / w_i. Two words of a block of
-  /// noise make v in (0, 1), and E = -log(1 - v) is no less than v: who is too late by that needs no logarithm.
+  /// argmax log w - log E is the token that comes first when i comes at the time E_i / w_i. A word of noise makes v,
+  /// the middle of one of 2^32 parts of (0, 1), and E = -log(1 - v) is no less than v: who is too late by that needs no
+  /// logarithm. The parts change the probability p of a token by some (2^-32 / p)^2 / 24 of it.
   int first(Key noise) const {
     Philox r{};
     int chosen = -1, block = -1;
@@ -92,10 +93,8 @@ class Sampler {
       const int token = kept(i);
       const double w = weight(token);
       if (!(w > 0)) continue;
-      if (token / 2 != block) r = noise.words(static_cast<std::uint64_t>(block = token / 2));
-      const std::size_t at_word = token % 2 == 0 ? 0 : 2;
-      const std::uint64_t bits = (std::uint64_t{r[at_word + 1]} << 32 | r[at_word]) >> 12;
-      const double v = (static_cast<double>(bits) + 0.5) * 0x1p-52;
+      if (token / 4 != block) r = noise.words(static_cast<std::uint64_t>(block = token / 4));
+      const double v = (static_cast<double>(r[static_cast<std::size_t>(token % 4)]) + 0.5) * 0x1p-32;
       if (chosen >= 0 && v >= earliest * w) continue;
       const double time = -std::log1p(-v) / w;
       if (chosen >= 0 && time >= earliest) continue;
