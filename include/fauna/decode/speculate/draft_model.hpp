@@ -21,9 +21,9 @@ template <TextReader R> class DraftModel {
   /// A text that is longer than the context is followed from its last half context on.
   template <class F> void propose(std::vector<int>& text, int most, F&& draw) {
     const std::size_t committed = text.size(), context = static_cast<std::size_t>(reader_.context()),
-                      half = context / 2 < committed ? context / 2 : committed;
-    if (from_ >= committed) from_ = 0;  // another text
-    if (committed + static_cast<std::size_t>(most) - from_ > context) from_ = committed - half;
+                      rows = committed + static_cast<std::size_t>(most), half = context > 1 ? context / 2 : 1;
+    if (rows <= context) from_ = 0;
+    else if (from_ >= committed || rows - from_ > context) from_ = committed > half ? committed - half : 0;
     for (int i = 0; i < most && text.size() - from_ <= context; ++i) {
       const int n = static_cast<int>(text.size() - from_);
       text.push_back(draw(reader_.logits(text.data() + from_, n, 1, static_cast<int>(committed - from_))));
