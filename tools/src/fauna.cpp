@@ -8,8 +8,10 @@
 #include <tools/src/flags.hpp>
 #include <tools/src/recipe.hpp>
 #include <tools/src/start.hpp>
+#include <tools/src/vocabulary.hpp>
 
 #include <algorithm>
+#include <optional>
 #include <sstream>
 #include <utility>
 
@@ -182,6 +184,7 @@ void check_texts(settings::Generate const& s) {
   whole("top-k", s.top_k, 0, 1000000000);
   whole("chunk", s.chunk, 1);
   whole("context", s.context, 0, 1000000000);
+  whole("draft-max", s.draft_max, 1, 1000000000);
   one_of("at-context-end", s.at_context_end, {"stop", "slide", "refuse"});
   for (std::string const& stop : s.stop)
     if (stop.empty()) fauna::fail("fauna", "--stop with an empty stop text", "at least a character");
@@ -192,17 +195,56 @@ void check_texts(settings::Generate const& s) {
                            .repetition_penalty = static_cast<float>(s.repetition_penalty)});
 }
 
-/// Becomes the inference program for a model directory, or for a checkpoint's file. Without dropout, which is for
-/// training.
+/// Becomes the inference program for a model directory, or for a checkpoint's file, of one model or of two. Without
+/// dropout, which is for training.
 [[noreturn]] void infer(std::string const& verb, std::string const& from, tool::ModelConfig& c,
-                        std::string const& dtype, std::vector<std::string> const& words,
-                        std::vector<std::string> flags) {
+                        std::string const& dtype, std::vector<std::string> const& words, std::vector<std::string> flags,
+                        std::optional<tool::Described> const& draft = {}) {
   c.without_dropout();
   (void)fauna::SafeTensors(from);  // says what is wrong with the weights before anything is compiled
-  const std::string program = tool::program_for(c.described(), dtype, "inference");
+  const std::string program = tool::program_for(c.described(), dtype, "inference", draft);
   flags.insert(flags.begin(), words.begin(), words.end());
   flags.insert(flags.begin(), {verb, from});
   tool::become(program, flags);
+}
+
+/// The model of a model directory, or of a checkpoint's file.
+AnyModel model_in(std::string const& from, tool::Use use) {
+  return tool::fs::is_regular_file(from) ? tool::checkpoint_model(from, fauna::read_checkpoint_head(from).config)
+                                         : tool::read_config(from, use).model;
+}
+
+/// Becomes the program that writes with a model, and with one that drafts for it, where --draft names one.
+template <class S>
+[[noreturn]] void write(std::string const& name, tool::Verb const& verb, std::string const& from, tool::ModelConfig& c,
+                        std::vector<std::string> const& words, S const& s) {
+  settings::Told<S> told;
+  static_cast<S&>(told) = s;
+  std::optional<tool::Described> draft;
+  if (s.draft.empty())
+    for (const char* flag : {"draft-max", "draft-stats"})
+      if (verb.has(flag)) fauna::fail("fauna", std::string("--") + flag + " without --draft", "ngram, or a model");
+  const long context = s.context > 0 ? std::min<long>(s.context, c.context()) : c.context();
+  if (!s.draft.empty() && s.draft_max >= context)
+    fauna::fail("fauna", "--draft-max " + std::to_string(s.draft_max), "at most " + std::to_string(context - 1),
+                "a draft and the token before it are read in a context of " + std::to_string(context));
+  if (!s.draft.empty() && s.draft != "ngram") {
+    if (!tool::fs::exists(s.draft))
+      fauna::fail("fauna", "there is no " + s.draft, "--draft ngram, a model directory, or a checkpoint");
+    told.draft_weights = model_of(s.draft);
+    const AnyModel small = model_in(told.draft_weights, use_of(verb));
+    tool::require_same_vocabulary(from, told.draft_weights);
+    if (small->vocab() != c.vocab())
+      fauna::fail("fauna", "the draft " + s.draft + " has a token table of " + std::to_string(small->vocab()) + " rows",
+                  std::to_string(c.vocab()) + ", as many as " + from);
+    (void)fauna::SafeTensors(told.draft_weights);
+    small->without_dropout();
+    c.without_dropout();
+    draft = small->described();
+    told.engine = tool::engine_name(c.described(), s.dtype);
+    told.draft_engine = tool::engine_name(*draft, s.dtype);
+  }
+  infer(name, from, c, s.dtype, words, settings::arguments(told), draft);
 }
 
 [[noreturn]] void sample(tool::Verb const& verb, std::string const& from, settings::Sample const& s) {
@@ -212,7 +254,7 @@ void check_texts(settings::Generate const& s) {
     fauna::fail("fauna sample", from + " has no best.safetensors and no last.safetensors", "the folder of a run");
   const auto head = fauna::read_checkpoint_head(checkpoint);
   if (!head.tokenizer.empty()) (void)tool::tokenizer_beside(checkpoint, head);
-  infer("sample", checkpoint, *from_checkpoint(verb, checkpoint, head.config), s.dtype, {}, settings::arguments(s));
+  write("sample", verb, checkpoint, *from_checkpoint(verb, checkpoint, head.config), {}, s);
 }
 [[noreturn]] void sample(tool::Verb const& verb, std::string const& checkpoint) {
   settings::Sample s;
@@ -236,10 +278,7 @@ fauna::Bpe tokenizer_of(std::string const& directory) {
   if (s.tokens.empty()) fauna::fail("fauna logits", "no --tokens", "ids with commas between them, such as 1,2,3");
   if (s.out.empty()) fauna::fail("fauna logits", "no --out", "a FILE.npy to write");
   const std::string model = model_of(from);
-  const AnyModel c = tool::fs::is_regular_file(model)
-                         ? tool::checkpoint_model(model, fauna::read_checkpoint_head(model).config)
-                         : tool::read_config(model, use_of(verb)).model;
-  infer("logits", model, *c, s.dtype, {}, settings::arguments(s));
+  infer("logits", model, *model_in(model, use_of(verb)), s.dtype, {}, settings::arguments(s));
 }
 
 [[noreturn]] void generate(tool::Verb const& verb, std::string const& from) {
@@ -264,7 +303,7 @@ fauna::Bpe tokenizer_of(std::string const& directory) {
   else if (s.prompt.empty() && tokenizer.encode("").empty())
     fauna::fail("fauna generate", verb.has("prompt") ? "an empty --prompt" : "no --prompt", "a text to continue",
                 "its tokenizer puts no token before a text, from which an empty one could go on");
-  infer("generate", from, *d.model, s.dtype, {stops}, settings::arguments(s));
+  write("generate", verb, from, *d.model, {stops}, s);
 }
 
 [[noreturn]] void compare(tool::Verb const& verb, std::string const& directory, std::string const& file) {

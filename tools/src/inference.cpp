@@ -2,6 +2,7 @@
 // is linked with. It is started as  inference VERB FROM NAME=VALUE...
 #include <cmath>
 #include <cstdio>
+#include <memory>
 
 #include <fauna/backend/cpu.hpp>
 #include <fauna/io/json.hpp>
@@ -24,6 +25,16 @@ int threads_of(long asked) { return asked > 0 ? static_cast<int>(asked) : fauna:
 Engine& loaded(std::string const& directory, long threads) {
   tool::engine().load(fauna::SafeTensors(directory), threads_of(threads));
   return tool::engine();
+}
+
+/// The engine that drafts, with its weights, if one does.
+template <class S> std::unique_ptr<Engine> draft_of(settings::Told<S> const& s) {
+  if (s.draft_engine.empty()) return {};
+  auto e = tool::make_engine(s.draft_engine);
+  e->load(fauna::is_directory(s.draft_weights) ? fauna::SafeTensors(s.draft_weights)
+                                               : fauna::checkpoint::open(s.draft_weights),
+          threads_of(s.threads));
+  return e;
 }
 
 std::vector<int> token_list(std::string const& flag, std::string const& text) {
@@ -77,25 +88,27 @@ int logits(settings::Logits const& s, std::string const& directory) {
   return 0;
 }
 
-int generate(settings::Generate const& s, std::string const& directory, std::vector<int> const& stop_ids) {
+int generate(settings::Told<settings::Generate> const& s, std::string const& directory,
+             std::vector<int> const& stop_ids) {
   const auto tokenizer = fauna::Bpe::from_file(directory + "/tokenizer.json");
   std::string prompt = tool::prompt_of(s);
   if (s.chat) prompt = tool::in_template(directory, prompt);
   const auto ids = tokenizer.encode(prompt, {.match_special = s.special || s.chat, .add_special = !s.chat});
-  tool::write_texts(loaded(directory, s.threads), tokenizer, ids, stop_ids, s, s.chat ? "" : prompt);
+  tool::write_texts(loaded(directory, s.threads), draft_of(s).get(), tokenizer, ids, stop_ids, s, s.chat ? "" : prompt);
   return 0;
 }
 
-int sample(settings::Sample const& s, std::string const& checkpoint) {
+int sample(settings::Told<settings::Sample> const& s, std::string const& checkpoint) {
   const fauna::SafeTensors file = fauna::checkpoint::open(checkpoint);
   const fauna::CheckpointHead head = fauna::checkpoint::read_head(file);
   tool::engine().load(file, threads_of(s.threads));
+  const auto draft = draft_of(s);
   if (!head.tokenizer.empty()) {
     const auto pieces = fauna::Bpe::from_file(tool::tokenizer_beside(checkpoint, head));
     const std::string start = tool::prompt_of(s);
     const auto ids = pieces.encode(start, {.add_special = false});
     if (ids.empty()) fauna::fail("sample", "a start without a token", "a text that the tokenizer has tokens for");
-    tool::write_texts(tool::engine(), pieces, ids, {}, s, start);
+    tool::write_texts(tool::engine(), draft.get(), pieces, ids, {}, s, start);
     return 0;
   }
   if (head.alphabet.empty()) fauna::fail("sample", checkpoint + " has no vocabulary", "one trained on characters");
@@ -106,7 +119,7 @@ int sample(settings::Sample const& s, std::string const& checkpoint) {
     const int first = 0;
     start = tokenizer.decode(&first, 1);
   }
-  tool::write_texts(tool::engine(), tokenizer, tokenizer.encode(start), {}, s, start);
+  tool::write_texts(tool::engine(), draft.get(), tokenizer, tokenizer.encode(start), {}, s, start);
   return 0;
 }
 
@@ -250,14 +263,16 @@ int run(int n, char** arguments) {
     return logits(s, directory);
   }
   if (verb == "generate" && n > 4) {
-    settings::Generate s;
+    settings::Told<settings::Generate> s;
     settings::read(s, n - 4, arguments + 4);
+    (void)tool::engine(s.engine);
     const std::string stops = arguments[3];
     return generate(s, directory, stops.empty() ? std::vector<int>{} : token_list("eos_token_id", stops));
   }
   if (verb == "sample" && n > 2) {
-    settings::Sample s;
+    settings::Told<settings::Sample> s;
     settings::read(s, n - 3, arguments + 3);
+    (void)tool::engine(s.engine);
     return sample(s, directory);
   }
   if (verb == "perplexity" && n > 4) {

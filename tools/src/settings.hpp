@@ -152,10 +152,10 @@ struct Logits {
 };
 
 struct Generate {
-  std::string prompt, dtype = "f32", at_context_end = "stop";
+  std::string prompt, dtype = "f32", at_context_end = "stop", draft;
   std::vector<std::string> stop;
-  bool chat = false, special = true;
-  long num_samples = 1, max_new_tokens = 200, top_k = 0, threads = 0, chunk = 512, context = 0;
+  bool chat = false, special = true, draft_stats = false;
+  long num_samples = 1, max_new_tokens = 200, top_k = 0, threads = 0, chunk = 512, context = 0, draft_max = 4;
   double temperature = 0, top_p = 1, min_p = 0, repetition_penalty = 1;
   std::uint64_t seed = 1337;
 
@@ -180,6 +180,11 @@ struct Generate {
     f("context", context, "tokens of prompt and text at most; 0: the model's own context");
     f("at-context-end", at_context_end, "stop, slide (go on from the last tokens) or refuse");
     f("chunk", chunk, "tokens of the prompt read at once");
+    f("draft", draft,
+      "write the same text sooner: ngram (drafts from what the text has already), or a smaller model of the same "
+      "vocabulary");
+    f("draft-max", draft_max, "tokens of a draft at most");
+    f("draft-stats", draft_stats, "say what came of the drafts, and what plain decoding takes in the same run");
     f("dtype", dtype, "f32 or bf16: precision of matrix products, and storage of a model directory's matrices");
     f("threads", threads, "0: one for every processor");
   }
@@ -198,6 +203,18 @@ struct Sample : Generate {
   template <class F> void each(F&& f) {
     f("start", prompt, "what to continue: a text, or FILE:PATH for the text in a file");
     each_shared(f);
+  }
+};
+
+/// What the program that writes is told: the flags, and where a model drafts, its weights and which engine is whose.
+template <class S> struct Told : S {
+  std::string engine, draft_engine, draft_weights;
+
+  template <class F> void each(F&& f) {
+    S::each(f);
+    f("engine", engine, "of the model");
+    f("draft-engine", draft_engine, "of the draft model");
+    f("draft-weights", draft_weights, "a model directory, or a checkpoint");
   }
 };
 
