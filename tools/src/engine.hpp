@@ -2,12 +2,25 @@
 // for each model; what stands before it, once.
 #pragma once
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include <fauna/decode/generate.hpp>
 #include <fauna/io/safetensors.hpp>
 
 namespace tool {
+
+/// Texts on their way, each in a slot of a cache, for who draws the tokens himself.
+class Slots {
+ public:
+  virtual ~Slots() = default;
+  /// fauna::generate_step: a call of the model for all texts, text s in slot s, and next(s, logits[vocab]) for each
+  /// that has been read to its end.
+  virtual bool step(std::vector<fauna::Continuation>& texts, int chunk,
+                    std::function<void(int, const float*)> const& next) = 0;
+  /// The slot forgets its text.
+  virtual void clear(int slot) = 0;
+};
 
 class Engine {
  public:
@@ -24,6 +37,8 @@ class Engine {
   /// fauna::generate_tokens.
   virtual std::vector<int> generate(std::vector<int> const& prompt, fauna::GenerateOptions const& o,
                                     std::function<bool(int)> const& see) = 0;
+  /// Room for `sequences` texts of `context` tokens, read at most `chunk` at once. It lives no longer than the weights.
+  virtual std::unique_ptr<Slots> slots(int sequences, int context, int chunk) = 0;
 };
 
 /// The model that the program was compiled for.
