@@ -44,17 +44,15 @@ class Server {
     http_.set_keep_alive_max_count(1000);
     http_.set_read_timeout(10);
     http_.set_write_timeout(60);  // who does not read for so long is gone
-    http_.set_payload_max_length(body_bytes);
-    http_.set_socket_options([](int socket) {  // not SO_REUSEPORT: two servers on one port would share what comes
+    // Not SO_REUSEPORT: two servers on one port would share what comes.
+    http_.set_socket_options([](int socket) {
       const int yes = 1;
       ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
     });
     http_.set_error_handler([](Http const& q, Answer& a) {
       if (!a.body.empty()) return;
-      const std::string what = q.method + ' ' + q.path;
-      answer(a, a.status == 404 ? Refusal(404, "There is no " + what + '.', "invalid_request_error", "", "unknown_url")
-                : a.status == 413 ? too_large()
-                                  : Refusal(a.status, "The request is not understood.", "invalid_request_error"));
+      answer(a, a.status == 404 ? no_such(q)
+                                : Refusal(a.status, "The request is not understood.", "invalid_request_error"));
     });
     http_.Get("/health", [](Http const&, Answer& a) { answer(a, {{"status", "ok"}}); });
     get("/v1/models", [this](Http const&) { return Reply{{"object", "list"}, {"data", Reply::array({model()})}}; });
@@ -65,7 +63,7 @@ class Server {
     post("/v1/completions", [this](Http const& q, Answer& a, Fields const& f) { completions(q, a, f); });
     post("/v1/chat/completions", [this](Http const& q, Answer& a, Fields const& f) { chat(q, a, f); });
     post("/tokenize", [this](Http const&, Answer& a, Fields const& f) {
-      if (f.find("content") == nullptr) f.need("content");
+      (void)f.need("content");
       answer(a, {{"tokens", site_.tokenizer.encode(f.text("content"), {.match_special = f.flag("parse_special", true),
                                                                        .add_special = f.flag("add_special")})}});
     });
@@ -76,6 +74,14 @@ class Server {
       for (Json const& id : list) ids.push_back(Fields::whole_of("tokens", id, 0, worker_.vocab() - 1));
       answer(a, {{"content", site_.tokenizer.decode(ids, false)}});
     });
+    // What has a body and no place: read here, within bounds.
+    const auto nowhere = [](Http const& q, Answer& a, httplib::ContentReader const& reader) {
+      guarded(a, [&] {
+        (void)read(q, reader);
+        throw no_such(q);
+      });
+    };
+    http_.Post(".*", nowhere).Put(".*", nowhere).Patch(".*", nowhere).Delete(".*", nowhere);
   }
 
   /// Takes a port, any for 0; which one. Who connects from now on waits for run().
@@ -107,14 +113,13 @@ class Server {
     if (r.status == 429 || r.status == 503) a.set_header("Retry-After", "1");
     answer(a, error_reply(r));
   }
-  static Refusal too_large() {
-    return {413, "The body is larger than " + std::to_string(body_bytes) + " bytes.", "invalid_request_error"};
-  }
 
+  static Refusal no_such(Http const& q) {
+    return {404, "There is no " + q.method + ' ' + q.path + '.', "invalid_request_error", "", "unknown_url"};
+  }
   /// Runs `work`; what it throws becomes the answer.
-  template <class F> void guarded(Http const& q, Answer& a, F&& work) {
+  template <class F> static void guarded(Answer& a, F&& work) {
     try {
-      authorise(q);
       work();
     } catch (Refusal const& r) {
       answer(a, r);
@@ -124,34 +129,42 @@ class Server {
     }
   }
   template <class F> void get(const char* path, F reply) {
-    http_.Get(path, [this, reply](Http const& q, Answer& a) { guarded(q, a, [&] { answer(a, reply(q)); }); });
+    http_.Get(path, [this, reply](Http const& q, Answer& a) {
+      guarded(a, [&] {
+        authorise(q);
+        answer(a, reply(q));
+      });
+    });
   }
   /// handle(request, answer, fields of its body)
   template <class F> void post(const char* path, F handle) {
     http_.Post(path, [this, handle](Http const& q, Answer& a, httplib::ContentReader const& reader) {
-      bool whole = false;
-      guarded(q, a, [&] {
+      guarded(a, [&] {
         const std::string body = read(q, reader);
-        whole = true;
+        authorise(q);
         handle(q, a, Fields(body));
       });
-      if (!whole) Connection(q).close_after_answer();
     });
   }
-  /// The body, within its limit however it is encoded.
+  /// The body. Of one that is too large the rest is read and forgotten, within bounds: most clients hear the answer
+  /// only when they have sent all.
   static std::string read(Http const& q, httplib::ContentReader const& reader) {
-    if (q.is_multipart_form_data()) throw bad_request("The body is a form, expected JSON.");
+    constexpr std::size_t most = std::size_t{1} << 30U;
     std::string body;
-    bool fits = true;
-    const bool read = reader([&](const char* data, std::size_t n) {
-      fits = body.size() + n <= body_bytes;
-      if (fits) body.append(data, n);
-      return fits;
-    });
-    if (!fits ||
-        (!read && q.has_header("Content-Length") && q.get_header_value<std::uint64_t>("Content-Length") > body_bytes))
-      throw too_large();
-    if (!read) throw bad_request("The body could not be read.");
+    std::size_t bytes = 0;
+    const auto take = [&](const char* data, std::size_t n) {
+      bytes += n;
+      if (bytes <= body_bytes) body.append(data, n);
+      return bytes <= most;
+    };
+    const bool form = q.is_multipart_form_data();
+    const bool whole = form ? reader([](auto const&) { return true; }, take) : reader(take);
+    // What follows an unread rest is no request.
+    if (!whole) Connection(q).close_after_answer();
+    if (bytes > body_bytes)
+      throw Refusal(413, "The body is larger than " + std::to_string(body_bytes) + " bytes.", "invalid_request_error");
+    if (form) throw bad_request("The body is a form, expected JSON.");
+    if (!whole) throw bad_request("The body could not be read.");
     return body;
   }
 
@@ -216,8 +229,8 @@ class Server {
     if (now == progress::refused) throw Worker::closing();
     if (r.stream) return stream(a, job, std::move(replies), connection, r.include_usage);
     for (std::optional<Piece> piece; (now = job->next(piece, patience)) == progress::runs;) {
+      if (!connection.alive()) return job->cancel();
       if (piece) replies.add(std::move(*piece));
-      else if (!connection.alive()) return job->cancel();
     }
     if (now == progress::failed) throw failed();
     answer(a, replies.whole());
@@ -235,6 +248,7 @@ class Server {
         const std::string event = "data: " + data + "\n\n";
         return sink.write(event.data(), event.size());
       };
+      if (!connection.alive()) return false;
       std::optional<Piece> piece;
       const progress now = job->next(piece, patience);
       if (piece) {
@@ -242,7 +256,7 @@ class Server {
           if (!send(text_of(chunk))) return false;
         return true;
       }
-      if (now == progress::runs) return connection.alive();
+      if (now == progress::runs) return true;
       if (now == progress::failed) send(text_of(error_reply(failed())));
       else if (with_usage) send(text_of(replies->usage_chunk()));
       if (now == progress::done) send("[DONE]");
