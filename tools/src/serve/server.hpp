@@ -92,11 +92,12 @@ class Server {
                   "an address of this machine and a port that is free");
     return got;
   }
-  /// Serves until stop() and until all that was begun is answered.
+  /// Serves until stop().
   void run() { http_.listen_after_bind(); }
-  /// Takes no new connection. After run() has begun.
+  /// Ends run(), once all texts that were begun are with their clients: cpp-httplib would cut a stream off. The worker
+  /// is closed, so none is begun any more.
   void stop() {
-    while (!http_.is_running()) std::this_thread::sleep_for(patience);
+    while (!http_.is_running() || begun_ > 0) std::this_thread::sleep_for(patience);
     http_.stop();
   }
 
@@ -221,13 +222,15 @@ class Server {
     if (!r.drawing.seed) r.drawing.seed = random_bits();
     const auto job = std::make_shared<Job>(std::move(prompts), r.n, std::move(r.drawing));
     auto replies = Replies(of, new_id(), site_.model, site_.fingerprint, site_.tokenizer, *job, std::move(echoes));
+    ++begun_;
+    const std::shared_ptr<void> begun(&begun_, [](std::atomic<int>* count) { --*count; });
     worker_.submit(job);
     const Connection connection(q);
     progress now = progress::waits;
     while ((now = job->wait_for_start(patience)) == progress::waits)
       if (!connection.alive()) return job->cancel();  // nobody hears the answer
     if (now == progress::refused) throw Worker::closing();
-    if (r.stream) return stream(a, job, std::move(replies), connection, r.include_usage);
+    if (r.stream) return stream(a, job, std::move(replies), connection, r.include_usage, begun);
     for (std::optional<Piece> piece; (now = job->next(piece, patience)) == progress::runs;) {
       if (!connection.alive()) return job->cancel();
       if (piece) replies.add(std::move(*piece));
@@ -238,8 +241,8 @@ class Server {
   static Refusal failed() { return {500, "The model failed to answer.", "server_error"}; }
 
   /// Server-sent events: a chunk a piece, then what it has cost, then [DONE].
-  static void stream(Answer& a, std::shared_ptr<Job> const& job, Replies first, Connection connection,
-                     bool with_usage) {
+  static void stream(Answer& a, std::shared_ptr<Job> const& job, Replies first, Connection connection, bool with_usage,
+                     std::shared_ptr<void> const& begun) {
     a.set_header("Cache-Control", "no-cache");
     a.set_header("X-Accel-Buffering", "no");  // no proxy gathers pieces
     const auto replies = std::make_shared<Replies>(std::move(first));
@@ -273,7 +276,7 @@ class Server {
             return false;
           }
         },
-        [job](bool) { job->cancel(); });
+        [job, begun](bool) { job->cancel(); });
   }
 
   static std::uint64_t random_bits() {
@@ -290,6 +293,7 @@ class Server {
   Site const& site_;
   Worker& worker_;
   long started_ = static_cast<long>(std::time(nullptr));
+  std::atomic<int> begun_ = 0;  ///< requests for texts that are not answered yet
   httplib::Server http_;
 };
 
