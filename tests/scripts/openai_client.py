@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """openai_client.py FAUNA [DIR|URL]: the official `openai` package (PyPI) against tools/fauna serve: models, completions, chats,
-streams and their helpers, log-probabilities, its classes of errors, and its retries. Without the URL of a server, one is
-started for the model directory DIR. Skipped, with exit 77, where the package is not installed, or no model is named.
+streams and their helpers, log-probabilities and its classes of errors. Without the URL of a server, one is
+started for the model directory DIR, or for that of tools/smollm2. Left out, with exit 77, where there is no package openai, or
+no model.
 """
 import asyncio
 import contextlib
@@ -17,9 +18,9 @@ except ImportError:
     print("left out: there is no Python package openai here (pip install openai)")
     sys.exit(77)
 
-fauna, where = sys.argv[1], (sys.argv[2] if len(sys.argv) > 2 else os.environ.get("FAUNA_SERVE_MODEL", ""))
-if not where:
-    print("left out: no model directory is named, nor by $FAUNA_SERVE_MODEL")
+fauna, where = sys.argv[1], (sys.argv[2] if len(sys.argv) > 2 else os.environ.get("FAUNA_SOURCE_DIR", ".") + "/data/smollm2/bf16")
+if not (where.startswith("http") or os.path.isdir(where)):
+    print(f"left out: there is no model directory {where} (tools/smollm2 makes one)")
     sys.exit(77)
 
 

@@ -68,11 +68,11 @@ class Server:
         return self
 
     def __exit__(self, kind, *_):
-        if kind is None:
+        if kind is not None:
+            self.process.kill()
+        elif self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
             assert self.process.wait(20) == 0
-        else:
-            self.process.kill()
 
     def open(self, path, body=None, headers=None, method=None):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
@@ -253,7 +253,8 @@ def refusals(server, model):
                             ([{"role": "user"}], "messages[0].content"), ([{"role": "user", "content": 3}], "messages[0].content"),
                             ([{"role": "user", "content": [{"type": "image_url"}]}], "messages[0].content")):
         server.refused(talk, {"messages": messages}, 400, param)
-    for body in (b"", b"{", b"[]", b"3", b'{"prompt": "\xff"}', b'{"prompt": "\\ud800"}', b"[" * 1000000, b'{"a":' * 100000, b"\0", b'{"n": 1e999}'):
+    for body in (b"", b"{", b"[]", b"3", b'{"prompt": "\xff"}', b'{"prompt": "\\ud800"}', b"[" * 1000000, b'{"a":' * 100000, b"\0",
+                 b'{"n": 1e999}'):
         server.refused(text, body, 400)
     # A JSON string without a type, and a form, which is none.
     server.ask(text, b'{"prompt": "a", "max_tokens": 1}', {"Content-Type": "application/x-www-form-urlencoded"})
@@ -262,6 +263,8 @@ def refusals(server, model):
     # What is not there, and bodies that are too large: however they are sent, and wherever to.
     server.refused("/v1/nowhere", None, 404, code="unknown_url")
     server.refused("/v1/models/other", None, 404, "model", "model_not_found")
+    server.refused("/v1/models/" + "a" * 8000, None, 404, "model", "model_not_found")
+    server.refused("/" + "a" * 8000, {}, 404, code="unknown_url")
     large = b" " * (17 << 20)
     for path in (text, talk, "/tokenize", "/v1/nowhere"):
         server.refused(path, large, 413)
@@ -299,8 +302,7 @@ def keys(model):
     (work / "keys").write_text("first-key\r\n\nsecond-key\n")
     with Server(model, "--api-key-file", "keys", "--name", "other/name") as server:
         assert server.ask("/health") == {"status": "ok"}
-        for headers in ({}, {"Authorization": "Bearer first-ke"}, {"Authorization": "first-key"}, {"X-Api-Key": ""}, {"Authorization": "Bearer "},
-                        {"Authorization": "Bearer first-key2"}):
+        for headers in ({}, {"X-Api-Key": ""}, *({"Authorization": a} for a in ("Bearer first-ke", "first-key", "Bearer ", "Bearer first-key2"))):
             for path, body in (("/v1/models", None), ("/v1/completions", {"prompt": "a"}), ("/tokenize", {"content": "a"})):
                 server.refused(path, body, 401, code="invalid_api_key", headers=headers)
         for headers in ({"Authorization": "Bearer first-key"}, {"X-Api-Key": "second-key"}):
@@ -316,11 +318,13 @@ def busy(model):
     """One at a time, one waits, the third is refused; whoever leaves makes room, whether he was served or waited."""
     path, long = "/v1/completions", {"prompt": "ab", "max_tokens": 100000000, "logit_bias": {str(end): -100}}
     short = {"prompt": "ab", "max_tokens": 3}
-    with Server(model, "--context", 100000001, "--queue", 1) as server:
-        def first_bytes(connection):
-            answer = connection.getresponse()
-            assert answer.status == 200 and answer.read(6) == b"data: "
 
+    def first_bytes(connection):
+        answer = connection.getresponse()
+        assert answer.status == 200 and answer.read(6) == b"data: "
+        return answer
+
+    with Server(model, "--context", 100000001, "--queue", 1) as server:
         def full():
             error = server.refused(path, short, 429, code="rate_limit_exceeded")
             assert error["type"] == "rate_limit_error" and int(server.headers["Retry-After"]) > 0
@@ -347,20 +351,28 @@ def busy(model):
         # A signal: what runs is finished, what waits is refused, nothing new is taken.
         some = long | {"max_tokens": 20000}
         runs = server.open(path, some | {"stream": True})
-        first_bytes_of = runs.getresponse()
-        assert first_bytes_of.read(6) == b"data: "
+        stream = first_bytes(runs)
         waits = server.open(path, short)
         time.sleep(0.3)
         server.process.send_signal(signal.SIGTERM)
         answer = waits.getresponse()
         assert answer.status == 503 and json.loads(answer.read())["error"]["type"] == "unavailable_error"
-        rest = first_bytes_of.read()
+        rest = stream.read()
         assert rest.endswith(b"data: [DONE]\n\n") and rest.count(b"\n\n") > 1000, rest[-500:]
         assert server.process.wait(20) == 0
         with contextlib.suppress(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", server.port))
             raise AssertionError("a server that is gone was reached")
-        server.process.send_signal = lambda _: None
+
+    # Twice: it ends at once.
+    with Server(model, "--context", 100000001) as server:
+        runs = server.open(path, long | {"stream": True})
+        first_bytes(runs)
+        server.process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        assert server.process.poll() is None
+        server.process.send_signal(signal.SIGINT)
+        assert server.process.wait(5) == -signal.SIGINT
 
 
 def no_template(model):

@@ -1,6 +1,6 @@
 // The server of a model directory, before the engine of whichever model (engine.hpp) the program is linked with. It is
 // started as  PROGRAM serve DIRECTORY STOP-IDS NAME=VALUE...
-#include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 
 #include <cstdio>
@@ -19,15 +19,15 @@ namespace {
 
 using namespace tool::serve;
 
-/// SIGINT and SIGTERM, for one thread to wait for. Called before there is another, which inherits that they are
-/// blocked.
-sigset_t blocked_signals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGTERM);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  return signals;
+sem_t stop_asked;
+
+/// Has SIGINT and SIGTERM ask for a stop, once: the second time they end the process, as they did before.
+void stop_on_signals() {
+  sem_init(&stop_asked, 0, 0);
+  struct sigaction action {};
+  action.sa_handler = [](int) { sem_post(&stop_asked); };
+  action.sa_flags = static_cast<int>(SA_RESTART | SA_RESETHAND);
+  for (const int signal : {SIGINT, SIGTERM}) sigaction(signal, &action, nullptr);
 }
 
 /// The template of a directory, where it has one that is known; else why there is no chat.
@@ -38,9 +38,13 @@ std::optional<ChatMl> chat_of(fauna::Bpe const& tokenizer, std::string const& di
   return std::nullopt;
 }
 
+/// Tells programs apart, which another model's type, another compiler or other sources make: the end of its path.
+std::string fingerprint(std::string const& program) {
+  return "fp_" + sha256(program.substr(program.rfind('/', program.rfind('/') - 1) + 1)).substr(0, 10);
+}
+
 int serve(settings::Serve const& s, std::string const& directory, std::string const& stops,
           std::string const& program) {
-  const sigset_t signals = blocked_signals();
   const auto tokenizer = fauna::Bpe::from_file(directory + "/tokenizer.json");
   tool::Engine& engine = tool::engine();
   const std::vector<int> stop_ids =
@@ -51,7 +55,7 @@ int serve(settings::Serve const& s, std::string const& directory, std::string co
                                                                         : own;
   if (context > own)
     fauna::fail("serve", "--context " + std::to_string(context), "at most the model's " + std::to_string(own));
-  const Site site{tokenizer, chat_of(tokenizer, directory), s.name, "fp_" + sha256(program).substr(0, 10),
+  const Site site{tokenizer, chat_of(tokenizer, directory), s.name, fingerprint(program),
                   context,   Keys::read(s.api_key_file)};
   engine.load(fauna::SafeTensors(directory), s.threads > 0 ? static_cast<int>(s.threads) : fauna::default_threads());
   Worker worker(engine, tokenizer, stop_ids,
@@ -59,18 +63,18 @@ int serve(settings::Serve const& s, std::string const& directory, std::string co
   Server server(site, worker, static_cast<int>(s.queue));
   const int port = server.bind(s.host, static_cast<int>(s.port));
 
+  stop_on_signals();
   std::thread works([&worker] { worker.run(); });
-  std::thread waits([&] {
-    int signal = 0;
-    sigwait(&signals, &signal);
+  std::thread waits([&worker, &server] {
+    while (sem_wait(&stop_asked) != 0) {}  // interrupted
     tool::say("finishing what runs; once more ends at once");
     worker.close();
-    pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);  // the next one ends the process
     server.stop();
   });
   const std::string host = s.host.find(':') == std::string::npos ? s.host : '[' + s.host + ']';
   fauna::print(stdout, "listening on http://" + host + ':' + std::to_string(port) + '\n');
   server.run();
+  sem_post(&stop_asked);  // should it have ended by itself
   waits.join();
   works.join();
   return 0;

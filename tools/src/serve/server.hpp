@@ -11,6 +11,7 @@
 #include <optional>
 #include <random>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -93,11 +94,14 @@ class Server {
     return got;
   }
   /// Serves until stop().
-  void run() { http_.listen_after_bind(); }
+  void run() {
+    http_.listen_after_bind();
+    ended_ = true;
+  }
   /// Ends run(), once all texts that were begun are with their clients: cpp-httplib would cut a stream off. The worker
   /// is closed, so none is begun any more.
   void stop() {
-    while (!http_.is_running() || begun_ > 0) std::this_thread::sleep_for(patience);
+    while (!ended_ && (!http_.is_running() || begun_ > 0)) std::this_thread::sleep_for(patience);
     http_.stop();
   }
 
@@ -294,6 +298,7 @@ class Server {
   Worker& worker_;
   long started_ = static_cast<long>(std::time(nullptr));
   std::atomic<int> begun_ = 0;  ///< requests for texts that are not answered yet
+  std::atomic<bool> ended_ = false;
   httplib::Server http_;
 };
 
