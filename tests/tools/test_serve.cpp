@@ -124,8 +124,9 @@ TEST_CASE("a worker serves the texts of its jobs, to their ends") {
 }
 
 TEST_CASE("a full queue refuses, who leaves makes room, and close finishes what runs") {
-  Running r;
   std::atomic<bool> open = false;
+  Running r;
+  const std::shared_ptr<void> opens(&open, [](std::atomic<bool>* gate) { *gate = true; });  // or r would never end
   r.engine.gate = [&] {
     while (!open) std::this_thread::sleep_for(milliseconds(1));
   };

@@ -282,9 +282,9 @@ std::string id_list(std::vector<long long> const& ids) {
   whole("chunk", s.chunk, 1);
   if (!s.api_key_file.empty() && !tool::fs::exists(s.api_key_file))
     fauna::fail("fauna serve", "there is no file " + s.api_key_file, "keys, one a line");
-  if (s.name.empty()) s.name = tool::fs::canonical(directory).filename().string();
   const tool::Directory d = tool::read_config(directory, use_of(verb));
   (void)tokenizer_of(directory);
+  if (s.name.empty()) s.name = tool::fs::canonical(directory).filename().string();
   infer("serve", directory, *d.model, s.dtype, {id_list(d.stop_ids)}, settings::arguments(s));
 }
 
