@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""tool_serve.py FAUNA WORK MODELS: tools/fauna serve, spoken to over HTTP: texts are those of tools/fauna generate, streams
+"""tool_server.py FAUNA WORK MODELS: tools/fauna serve, spoken to over HTTP: texts are those of tools/fauna generate, streams
 have the same text as whole answers, errors have the API's shape; a full queue, clients that leave, signals, keys, and
 bodies that are too large or no JSON. The models are tiny and random: a llama with a context of 32 tokens, and a mamba,
 which has none, for texts that take long. Both are compiled.
