@@ -143,6 +143,10 @@ def completions(server, model):
     assert [streamed(chunks, i)[0] for i in range(4)] == texts
     assert [c["text"] for c in server.ask(path, drawn | {"prompt": [[7, 8], [24]]})["choices"]] == texts
     assert server.ask(path, drawn | {"prompt": [7, 8], "n": 1})["choices"][0]["text"] == texts[0]
+    whole = drawn | {"max_tokens": 3, "logit_bias": {str(end): -100}}
+    usage = server.ask(path, whole)["usage"]
+    assert (usage["prompt_tokens"], usage["completion_tokens"], usage["total_tokens"]) == (3, 12, 15), usage
+    assert server.stream(path, whole | {"stream_options": {"include_usage": True}})[-1]["usage"] == usage
     unseeded = [server.ask(path, greedy | {"temperature": 1, "max_tokens": 20})["choices"][0]["text"] for _ in range(4)]
     assert len(set(unseeded)) > 1, unseeded
 

@@ -108,7 +108,7 @@ class Server {
  private:
   using Http = httplib::Request;
   using Answer = httplib::Response;
-  static constexpr std::size_t spare_threads = 32;
+  static constexpr std::size_t spare_threads = 256;          ///< for those that are refused, or kept open and idle
   static constexpr std::chrono::milliseconds patience{100};  ///< from one look at a connection to the next
 
   static void answer(Answer& a, Reply const& reply) { a.set_content(text_of(reply), "application/json"); }
