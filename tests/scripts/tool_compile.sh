@@ -35,6 +35,15 @@ logits "" "the same again" gpt2
 logits engine "another family" gpt_neox
 logits engine "another type" llama_tied
 compiles explain "another program" explain "$models/gpt2"
+for model in gpt2 llama_tied; do
+  cp -r "$models/$model" "$work"
+  level='{"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true}'
+  echo '{"version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
+    "pre_tokenizer": '"$level"', "post_processor": null, "decoder": '"$level"',
+    "model": {"type": "BPE", "dropout": null, "unk_token": null, "vocab": {"a": 0}, "merges": []}}' >"$work/$model/tokenizer.json"
+done
+compiles serve "a server" serve "$work/gpt2"
+compiles "" "another model's server" serve "$work/llama_tied"
 
 sed -i '1i // A line more.\n
 /^namespace/a /* Three lines more,\n\n which say nothing. */' "$work"/include/fauna/{core/view,models/gpt}.hpp "$work"/tools/src/*.{hpp,cpp}

@@ -48,13 +48,18 @@ says 'no checkpoint of fauna' sample "$fauna"
 says "the model 'gpt3', expected a model directory, a checkpoint, or one of nanogpt-cpu" type gpt3
 says "the word 'more' is one too many" type gpt2 more
 says "the word '2' is one too many" type gpt2 --n-layer 1 2
-verbs='expected train, sample, generate, logits, perplexity, compare, export, explain, type'
+verbs='expected train, sample, generate, serve, logits, perplexity, compare, export, explain, type'
 says "unknown verb generat, $verbs: did you mean generate?" generat x
 says "unknown verb nothing, $verbs: did you mean " nothing
 says "the flag --bogus and no verb, $verbs" --bogus
 says "no verb, $verbs: tools/fauna --help lists"
 # Before anything is compiled or read: there is no model here.
 mkdir plain
+says '--port 65536, expected 0 to 65535' serve plain --port 65536
+says '--queue -1, expected 0 to 1000' serve plain --queue -1
+says 'there is no file nowhere' serve plain --api-key-file nowhere
+says 'plain has no config.json' serve plain
+says 'nowhere has no config.json' serve nowhere
 says 'temperature -1.000000, expected 0' generate plain --prompt a --temperature=-1
 says 'top-p 0.000000, expected in (0, 1]' generate plain --prompt a --top-p 0
 says 'min-p 2.000000, expected 0' sample plain --min-p 2
@@ -89,7 +94,8 @@ for flag in --model --n-layer --n-head --n-embd --block-size --bias --dropout --
   --seed --max-iters --batch-size --gradient-accumulation-steps --learning-rate --decay-lr --schedule --warmup-iters \
   --lr-decay-iters --min-lr --weight-decay --beta1 --beta2 --grad-clip --eval-interval --eval-iters --eval-only \
   --log-interval --always-save-checkpoint --start --num-samples --max-new-tokens --temperature --top-k --top-p \
-  --prompt --min-p --repetition-penalty --stop --chat --at-context-end --tokens --out --decode; do
+  --prompt --min-p --repetition-penalty --stop --chat --at-context-end --tokens --out --decode --host --port --queue \
+  --api-key-file --name; do
   prints "$flag " --help
 done
 prints '--learning-rate NUMBER=0.001' train --help

@@ -22,6 +22,7 @@ struct Parrot final : tool::Engine {
     for (int i = 0; i < o.tokens && see(prompt[0]); ++i) ++told;
     return prompt;
   }
+  std::unique_ptr<tool::Slots> slots(int, int, int) override { return nullptr; }
   std::vector<GenerateOptions> asked{};
   int told = 0;
 

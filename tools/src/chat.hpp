@@ -99,12 +99,19 @@ inline bool is_chatml(std::string_view text, std::string& system) {
   return !system.empty() && system.find_first_of("'\\{}") == std::string::npos;  // one string, and nothing else
 }
 
-/// A prompt in ChatML, the one template that is known. Throws on a model directory with another, or with none.
-inline std::string in_template(std::string const& directory, std::string const& prompt) {
+/// The sentence by default of a directory's template; empty where it has none. Throws on a model directory with a
+/// template that is not ChatML, the one that is known, or with none.
+inline std::string chatml_system(std::string const& directory) {
   std::string where, system;
   if (!is_chatml(chat_template(directory, where), system))
     fauna::fail("chat", where + " is a template that is not known", "ChatML, word for word, as SmolLM2 has it",
                 "give the whole prompt without --chat");
+  return system;
+}
+
+/// A prompt in ChatML.
+inline std::string in_template(std::string const& directory, std::string const& prompt) {
+  const std::string system = chatml_system(directory);
   const std::string told = system.empty() ? "" : "<|im_start|>system\n" + system + "<|im_end|>\n";
   return told + "<|im_start|>user\n" + prompt + "<|im_end|>\n<|im_start|>assistant\n";
 }

@@ -85,6 +85,21 @@ inline Toolchain toolchain() {
   return t;
 }
 
+/// What pkg-config says of a library, as words: "--cflags" or "--libs". Throws where the library is not there.
+inline std::vector<std::string> package_words(std::string const& library, std::string const& which) {
+  std::vector<std::string> all;
+  if (library.empty()) return all;
+  const fs::path file = models() / ("package." + std::to_string(::getpid()));
+  const int status = run_command({"pkg-config", which, library}, file);
+  std::istringstream words(fauna::read_file(file));
+  fs::remove(file);
+  if (status != 0)
+    fauna::fail("fauna", "pkg-config knows no " + library, "the library with its headers",
+                "on Debian, tools/setup installs it");
+  for (std::string word; words >> word;) all.push_back(word);
+  return all;
+}
+
 /// The first digits of a hash, as names of files have them.
 inline std::string short_hash(std::string const& text) { return sha256(text).substr(0, 16); }
 
@@ -140,28 +155,34 @@ inline std::string header_of(Described const& model, std::string const& dtype) {
          engine_name(model, dtype) + "\";\n";
 }
 
-/// Programs of a model: their name, and the sources that it is compiled from with the model's header and without.
+/// Programs of a model: their name, the sources that it is compiled from with the model's header and without, and the
+/// library that the latter use, as pkg-config knows it.
 struct Program {
   const char* name;
   std::vector<std::string> of_model, of_any{};
+  std::string library{};
 };
 inline Program const& program_named(std::string const& name) {
-  static const Program all[] = {
-      {"runner", {"runner"}}, {"explain", {"explain"}}, {"inference", {"engine"}, {"inference"}}};
+  static const Program all[] = {{"runner", {"runner"}},
+                                {"explain", {"explain"}},
+                                {"inference", {"engine"}, {"inference"}},
+                                {"serve", {"engine"}, {"serve"}, "cpp-httplib"}};
   return *std::find_if(std::begin(all), std::end(all), [&](Program const& p) { return p.name == name; });
 }
 
 /// Compiles and links for one model, each object once for what the compiler sees of it.
 class Build {
  public:
+  using Words = std::vector<std::string>;
+
   Build(Toolchain t, fs::path folder, std::string const& name)
       : t_(std::move(t)), folder_(std::move(folder)), log_(folder_ / (name + ".log")) {}
 
   /// The object of tools/src/SOURCE.cpp. Below the checkout all paths are relative, so that a compiler cache knows it
   /// in any of them.
-  fs::path object(std::string const& source, bool of_model) {
+  fs::path object(std::string const& source, bool of_model, Words const& flags = {}) {
     const std::string file = "tools/src/" + source + ".cpp";
-    std::vector<std::string> words{"-Iinclude", "-I.", file};
+    Words words = with({"-Iinclude", "-I.", file}, flags);
     if (of_model) words.insert(words.begin(), "-I" + folder_.lexically_relative(root).string());
     const fs::path seen = fresh(folder_ / (source + ".ii"));
     run(t_.command(with(words, {"-E", "-P", "-o", seen.string()})), seen);
@@ -183,7 +204,6 @@ class Build {
   }
 
  private:
-  using Words = std::vector<std::string>;
   static Words with(Words words, Words const& more) {
     words.insert(words.end(), more.begin(), more.end());
     return words;
@@ -211,8 +231,8 @@ inline fs::path folder_of(Described const& model, std::string const& header) {
   return folder;
 }
 
-/// The path of the program `name` (runner, inference or explain) for a model: compiled now, unless it is there already.
-/// With a draft model it is linked with the engines of both, each of which is compiled as if it were alone.
+/// The path of the program `name` (runner, explain, inference or serve) for a model: compiled now, unless it is there
+/// already. With a draft model it is linked with the engines of both, each of which is compiled as if it were alone.
 inline std::string program_for(Described const& model, std::string const& dtype, std::string const& name,
                                std::optional<Described> const& draft = {}) {
   if (root.empty()) fauna::fail("fauna", "no FAUNA_SOURCE_DIR in the environment", "the checkout", "run tools/fauna");
@@ -232,16 +252,19 @@ inline std::string program_for(Described const& model, std::string const& dtype,
   const double start = fauna::seconds_now();
   Build build(t, folder_of(model, header), name);
   std::vector<std::string> objects;
-  for (std::string const& s : program_named(name).of_model) objects.push_back(build.object(s, true));
+  Program const& parts = program_named(name);
+  const auto flags = package_words(parts.library, "--cflags"), libraries = package_words(parts.library, "--libs");
+  for (std::string const& s : parts.of_model) objects.push_back(build.object(s, true));
   if (draft && second != header) {
     Build other(t, folder_of(*draft, second), name);
-    for (std::string const& s : program_named(name).of_model) objects.push_back(other.object(s, true));
+    for (std::string const& s : parts.of_model) objects.push_back(other.object(s, true));
   }
-  for (std::string const& s : program_named(name).of_any) objects.push_back(build.object(s, false));
+  for (std::string const& s : parts.of_any) objects.push_back(build.object(s, false, flags));
   std::string all = t.key;
   for (std::string const& o : objects) all += fs::path(o).filename().string() + '\n';
   const fs::path program = folder / (name + '-' + short_hash(all));
   const bool was_there = fs::exists(program);
+  objects.insert(objects.end(), libraries.begin(), libraries.end());
   if (!was_there) build.link(objects, program);
   fauna::write_file(known, program.filename().string());
   if (was_there) return there(program);

@@ -28,6 +28,21 @@ class CompiledReader final : public tool::Reader {
   fauna::Reader<Loaded> reader_;
 };
 
+class CompiledSlots final : public tool::Slots {
+ public:
+  CompiledSlots(Loaded& model, int sequences, int context) : model_(model), cache_(sequences, context) {}
+  bool step(std::vector<fauna::Continuation>& texts, int chunk,
+            std::function<void(int, const float*)> const& next) override {
+    return fauna::generate_step(model_, cache_, texts, chunk, memory_, next);
+  }
+  void clear(int slot) override { cache_.clear(slot); }
+
+ private:
+  Loaded& model_;
+  fauna::Cache<Model, Backend> cache_;
+  fauna::StepMemory memory_;
+};
+
 class Compiled final : public tool::Engine {
  public:
   int vocab() const override { return Model::vocab; }
@@ -55,6 +70,10 @@ class Compiled final : public tool::Engine {
   }
   std::unique_ptr<tool::Reader> reader(int context, int chunk) override {
     return std::make_unique<CompiledReader>(*model_, context, chunk);
+  }
+  std::unique_ptr<tool::Slots> slots(int sequences, int context, int chunk) override {
+    model_->prepare_inference({.sequences = sequences, .length = std::min(chunk, context), .context = context});
+    return std::make_unique<CompiledSlots>(*model_, sequences, context);
   }
 
  private:

@@ -21,6 +21,18 @@ class Reader {
   virtual const float* logits(const int* ids, int n, int wanted, int stays) = 0;
 };
 
+/// Texts on their way, each in a slot of a cache, for who draws the tokens himself.
+class Slots {
+ public:
+  virtual ~Slots() = default;
+  /// fauna::generate_step: a call of the model for all texts, text s in slot s, and next(s, logits[vocab]) for each
+  /// that has been read to its end.
+  virtual bool step(std::vector<fauna::Continuation>& texts, int chunk,
+                    std::function<void(int, const float*)> const& next) = 0;
+  /// The slot forgets its text.
+  virtual void clear(int slot) = 0;
+};
+
 class Engine {
  public:
   virtual ~Engine() = default;
@@ -39,6 +51,8 @@ class Engine {
   /// A text of up to `context` tokens before the model, read at most `chunk` at once. It lives no longer than the
   /// weights.
   virtual std::unique_ptr<Reader> reader(int context, int chunk) = 0;
+  /// Room for `sequences` texts of `context` tokens, read at most `chunk` at once. It lives no longer than the weights.
+  virtual std::unique_ptr<Slots> slots(int sequences, int context, int chunk) = 0;
 };
 
 /// What the program was linked with, by the name that model.hpp gives each model. A program of a model and its draft

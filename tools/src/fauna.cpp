@@ -195,14 +195,14 @@ void check_texts(settings::Generate const& s) {
                            .repetition_penalty = static_cast<float>(s.repetition_penalty)});
 }
 
-/// Becomes the inference program for a model directory, or for a checkpoint's file, of one model or of two. Without
-/// dropout, which is for training.
+/// Becomes the inference program, or the server, for a model directory, or for a checkpoint's file, of one model or of
+/// two. Without dropout, which is for training.
 [[noreturn]] void infer(std::string const& verb, std::string const& from, tool::ModelConfig& c,
                         std::string const& dtype, std::vector<std::string> const& words, std::vector<std::string> flags,
                         std::optional<tool::Described> const& draft = {}) {
   c.without_dropout();
   (void)fauna::SafeTensors(from);  // says what is wrong with the weights before anything is compiled
-  const std::string program = tool::program_for(c.described(), dtype, "inference", draft);
+  const std::string program = tool::program_for(c.described(), dtype, verb == "serve" ? "serve" : "inference", draft);
   flags.insert(flags.begin(), words.begin(), words.end());
   flags.insert(flags.begin(), {verb, from});
   tool::become(program, flags);
@@ -281,6 +281,13 @@ fauna::Bpe tokenizer_of(std::string const& directory) {
   infer("logits", model, *model_in(model, use_of(verb)), s.dtype, {}, settings::arguments(s));
 }
 
+/// Ids as an argument.
+std::string id_list(std::vector<long long> const& ids) {
+  std::string all;
+  for (const long long id : ids) all += (all.empty() ? "" : ",") + std::to_string(id);
+  return all;
+}
+
 [[noreturn]] void generate(tool::Verb const& verb, std::string const& from) {
   settings::Generate s;
   verb.apply(s);
@@ -296,14 +303,28 @@ fauna::Bpe tokenizer_of(std::string const& directory) {
     sample(verb, from, like);
   }
   const tool::Directory d = tool::read_config(from, use_of(verb));
-  std::string stops;
-  for (const long long id : d.stop_ids) stops += (stops.empty() ? "" : ",") + std::to_string(id);
   const fauna::Bpe tokenizer = tokenizer_of(from);
   if (s.chat) (void)tool::in_template(from, s.prompt);
   else if (s.prompt.empty() && tokenizer.encode("").empty())
     fauna::fail("fauna generate", verb.has("prompt") ? "an empty --prompt" : "no --prompt", "a text to continue",
                 "its tokenizer puts no token before a text, from which an empty one could go on");
-  write("generate", verb, from, *d.model, {stops}, s);
+  write("generate", verb, from, *d.model, {id_list(d.stop_ids)}, s);
+}
+
+[[noreturn]] void serve(tool::Verb const& verb, std::string const& directory) {
+  settings::Serve s;
+  verb.apply(s);
+  check_run(s.dtype, s.threads);
+  whole("port", s.port, 0, 65535);
+  whole("context", s.context, 0, 1000000000);
+  whole("queue", s.queue, 0, 1000);
+  whole("chunk", s.chunk, 1);
+  if (!s.api_key_file.empty() && !tool::fs::exists(s.api_key_file))
+    fauna::fail("fauna serve", "there is no file " + s.api_key_file, "keys, one a line");
+  const tool::Directory d = tool::read_config(directory, use_of(verb));
+  (void)tokenizer_of(directory);
+  if (s.name.empty()) s.name = tool::fs::canonical(directory).filename().string();
+  infer("serve", directory, *d.model, s.dtype, {id_list(d.stop_ids)}, settings::arguments(s));
 }
 
 [[noreturn]] void compare(tool::Verb const& verb, std::string const& directory, std::string const& file) {
@@ -378,6 +399,9 @@ int run(int n, char** words) {
       ->type_name("DIR")
       ->required();
   generate_verb.add(settings::Generate{}, training);
+  tool::Verb serve_verb(app, "serve", "serve a model directory over HTTP, as the OpenAI API does");
+  serve_verb->add_option("model", directory, "a model directory")->type_name("DIR")->required();
+  serve_verb.add(settings::Serve{}, training);
   tool::Verb logits_verb(app, "logits", "write the logits of some tokens as a .npy file");
   logits_verb->add_option("model", directory, "a model directory, a checkpoint, or a folder with one")
       ->type_name("DIR")
@@ -405,12 +429,12 @@ int run(int n, char** words) {
     v->add(settings::Structure{}, structure);
   }
   explain_verb.add(settings::Explain{}, training);
-  for (tool::Verb* v : {&train_verb, &generate_verb, &logits_verb, &perplexity_verb, &compare_verb, &export_verb,
-                        &explain_verb, &type_verb})
+  for (tool::Verb* v : {&train_verb, &generate_verb, &serve_verb, &logits_verb, &perplexity_verb, &compare_verb,
+                        &export_verb, &explain_verb, &type_verb})
     v->add(settings::Reading{}, structure);
 
-  const std::vector<tool::Verb*> verbs = {&train_verb,   &sample_verb, &generate_verb, &logits_verb, &perplexity_verb,
-                                          &compare_verb, &export_verb, &explain_verb,  &type_verb};
+  const std::vector<tool::Verb*> verbs = {&train_verb,      &sample_verb,  &generate_verb, &serve_verb,   &logits_verb,
+                                          &perplexity_verb, &compare_verb, &export_verb,   &explain_verb, &type_verb};
   const auto require_known = [&verbs] {
     bool any = false;
     for (tool::Verb* v : verbs)
@@ -446,6 +470,7 @@ int run(int n, char** words) {
   if (train_verb.chosen()) train(train_verb);
   if (sample_verb.chosen()) sample(sample_verb, checkpoint);
   if (generate_verb.chosen()) generate(generate_verb, directory);
+  if (serve_verb.chosen()) serve(serve_verb, directory);
   if (logits_verb.chosen()) logits(logits_verb, directory);
   if (compare_verb.chosen()) compare(compare_verb, directory, file);
   if (perplexity_verb.chosen()) perplexity(perplexity_verb, directory, file);

@@ -13,6 +13,7 @@
 #include <tools/src/engine.hpp>
 #include <tools/src/main.hpp>
 #include <tools/src/texts.hpp>
+#include <tools/src/token_list.hpp>
 #include <tools/src/tokenizers.hpp>
 
 namespace {
@@ -38,17 +39,7 @@ template <class S> std::unique_ptr<Engine> draft_of(settings::Told<S> const& s) 
 }
 
 std::vector<int> token_list(std::string const& flag, std::string const& text) {
-  const int vocab = tool::engine().vocab();
-  std::vector<int> ids;
-  for (std::size_t at = 0; at <= text.size();) {
-    const std::size_t comma = std::min(text.find(',', at), text.size());
-    long id = 0;
-    if (!settings::parse(text.substr(at, comma - at), id) || id < 0 || id >= vocab)
-      fauna::fail("logits", flag + ' ' + text, "ids from 0 to " + std::to_string(vocab - 1) + " with commas between");
-    ids.push_back(static_cast<int>(id));
-    at = comma + 1;
-  }
-  return ids;
+  return tool::token_list(flag, text, tool::engine().vocab());
 }
 
 /// NumPy's format 1.0: f32, C order.

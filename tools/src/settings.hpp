@@ -218,6 +218,24 @@ template <class S> struct Told : S {
   }
 };
 
+struct Serve {
+  std::string host = "127.0.0.1", api_key_file, name, dtype = "f32";
+  long port = 8080, context = 0, queue = 32, chunk = 512, threads = 0;
+
+  template <class F> void each(F&& f) {
+    f("host", host, "address to listen on; the one by default is this machine's alone");
+    f("port", port, "port to listen on; 0: any that is free");
+    f("api-key-file", api_key_file,
+      "a file with the keys that let in, one a line; without it, whoever comes is let in");
+    f("name", name, "what requests call the model; without it, the name of its folder");
+    f("context", context, "tokens of prompt and text at most; 0: the model's own context, or 8192 where it has none");
+    f("queue", queue, "requests that may wait while one is served; more are refused");
+    f("chunk", chunk, "tokens of a prompt read at once");
+    f("dtype", dtype, "f32 or bf16: storage of the matrices and precision of their products");
+    f("threads", threads, "0: one for every processor");
+  }
+};
+
 struct Perplexity {
   std::string dtype = "f32";
   long context = 0, threads = 0;

@@ -9,6 +9,7 @@
 
 #include <fauna/decode/cache.hpp>
 #include <fauna/decode/sampling.hpp>
+#include <fauna/decode/stop_texts.hpp>
 
 namespace fauna::inline v0 {
 
@@ -45,6 +46,8 @@ struct Continuation {
   Key key{};  ///< of its random draws
   int pending() const { return static_cast<int>(ids.size() - from) - read; }
 };
+/// The key of one of the texts that a seed gives: the token at a position is drawn from it and the position.
+inline Key text_key(std::uint64_t seed, std::uint64_t sample) { return Key{seed, 0}.child(0x74657874).child(sample); }
 /// Room for the rows and logits of a step.
 struct StepMemory {
   std::vector<int> tokens{}, offsets{};
@@ -58,10 +61,7 @@ inline int longest(GenerateOptions const& o, int own) {
   if (o.context < 0) fail("generate", "a context of " + std::to_string(o.context), "at least 1, or 0 for the model's");
   return o.context == 0 || o.context > own ? own : o.context;
 }
-/// The random numbers of a text, and how its tokens are drawn.
-inline Key text_key(GenerateOptions const& o, std::uint64_t sequence) {
-  return Key{o.seed, 0}.child(0x74657874).child(o.sample + sequence);
-}
+/// How a text's tokens are drawn.
 inline Sampling sampling(GenerateOptions const& o) {
   return {.temperature = o.temperature,
           .top_k = o.top_k,
@@ -167,7 +167,7 @@ std::vector<std::vector<int>> generate_batch(T& model, std::vector<std::vector<i
     all[s].ids = prompts[s];
     all[s].prompt = prompts[s].size();
     all[s].ids.reserve(all[s].prompt + static_cast<std::size_t>(o.tokens));
-    all[s].key = generate_detail::text_key(o, s);
+    all[s].key = text_key(o.seed, o.sample + s);
     all[s].done = o.tokens == 0;
     if (all[s].prompt > static_cast<std::size_t>(context))
       all[s].from = all[s].prompt - static_cast<std::size_t>(context);
@@ -206,51 +206,28 @@ std::vector<int> generate_tokens(T& model, std::vector<int> const& prompt, Gener
 template <class T, class Text, class F>
 std::string generate_text(T& model, Text const& text, std::vector<int> const& prompt, GenerateOptions const& o,
                           F&& see) {
-  std::string all;
-  std::size_t shown = 0;
+  StopTexts stops(o.stop);
   GenerateOptions in_text = o;  // a model may know more ids than the text has characters
   if (o.vocab == 0) in_text.vocab = text.vocab();
-  const auto show = [&](std::size_t to) {
-    if (to <= shown) return;
-    see(all.substr(shown, to - shown));
-    shown = to;
-  };
-  bool stopped = false;
-  const auto hear = [&](std::string const& piece) {
-    all += piece;
-    std::size_t keep = all.size();
-    for (auto const& stop : o.stop) {
-      if (stop.empty()) continue;
-      const std::size_t from = all.size() > stop.size() + piece.size() ? all.size() - stop.size() - piece.size() : 0;
-      if (const std::size_t at = all.find(stop, from); at != std::string::npos) {
-        all.resize(at);
-        stopped = true;
-        return show(at);
-      }
-      for (std::size_t n = stop.size() - 1; n > 0; --n)
-        if (all.size() >= n && all.compare(all.size() - n, n, stop, 0, n) == 0) {
-          keep = keep < all.size() - n ? keep : all.size() - n;
-          break;
-        }
-    }
-    show(keep);
+  const auto show = [&see](std::string const& piece) {
+    if (!piece.empty()) see(piece);
   };
   const auto run = [&](auto&& piece_of) {
     generate_tokens(model, prompt, in_text, [&](int id) {
       if (generate_detail::stops(o, id)) return false;
-      hear(piece_of(id));
-      return !stopped;
+      show(stops.push(piece_of(id)));
+      return !stops.found();
     });
   };
   if constexpr (requires { typename Text::Stream; }) {
     typename Text::Stream stream(text);
     run([&stream](int id) { return stream.push(id); });
-    if (!stopped) hear(stream.finish());
+    if (!stops.found()) show(stops.push(stream.finish()));
   } else {
     run([&text](int id) { return text.decode(&id, 1); });
   }
-  show(all.size());
-  return all;
+  show(stops.finish());
+  return stops.text();
 }
 /// prompt and what follows it.
 template <class T, class Text, class F>

@@ -67,7 +67,7 @@ Speculated speculate(R& target, D& drafter, std::vector<int> const& prompt, Spec
 
   const int vocab = o.vocab > 0 && o.vocab < own ? o.vocab : own;
   Sampler sampler(vocab, generate_detail::sampling(o)), drafts(vocab, generate_detail::sampling(o));
-  const Key key = generate_detail::text_key(o, 0);
+  const Key key = text_key(o.seed, o.sample);
   Speculated out{.ids = prompt};
   std::vector<int>& ids = out.ids;  // no structured binding: clang 14 captures none
   DraftCounts& counts = out.counts;
@@ -119,9 +119,8 @@ Speculated speculate(R& target, D& drafter, std::vector<int> const& prompt, Spec
   return out;
 }
 template <class T, Drafter D, Acceptance A, class F>
-requires(!TextReader<T>)
-Speculated speculate(T& target, D& drafter, std::vector<int> const& prompt, SpeculateOptions const& options, A const& a,
-                     F&& see) {
+requires(!TextReader<T>) Speculated speculate(T& target, D& drafter, std::vector<int> const& prompt,
+                                              SpeculateOptions const& options, A const& a, F&& see) {
   Reader<T> reader(target, generate_detail::longest(options.text, context_of<typename T::model>), options.text.chunk);
   return speculate(reader, drafter, prompt, options, a, see);
 }

@@ -1,0 +1,396 @@
+#!/usr/bin/env python3
+"""tool_server.py FAUNA WORK MODELS: tools/fauna serve, spoken to over HTTP: texts are those of tools/fauna generate, streams
+have the same text as whole answers, errors have the API's shape; a full queue, clients that leave, signals, keys, and
+bodies that are too large or no JSON. The models are tiny and random: a llama with a context of 32 tokens, and a mamba,
+which has none, for texts that take long. Both are compiled.
+"""
+import array
+import contextlib
+import http.client
+import json
+import math
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+fauna, work, models = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
+# 29 pieces: three special tokens, a character in two bytes, and the letters of ChatML's roles.
+pieces = ["<|end|>", "<|im_start|>", "<|im_end|>", "Ċ", "Ġ", "Ã", "©", *"abceimnrstuyhl.?Q", "us", "er", "as", "si", "st"]
+end, e_acute = 0, (5, 6)
+template = ("{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}"
+            "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}")
+
+
+def directory(family, name, chat=True):
+    out = work / name
+    shutil.copytree(models / family, out)
+    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+    special = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
+    (out / "tokenizer.json").write_text(json.dumps({
+        "version": "1.0", "truncation": None, "padding": None,
+        "added_tokens": [{"id": i, "content": pieces[i], **special} for i in range(3)],
+        "normalizer": None, "pre_tokenizer": byte_level, "post_processor": None, "decoder": byte_level,
+        "model": {"type": "BPE", "dropout": None, "unk_token": None, "vocab": {p: i for i, p in enumerate(pieces)},
+                  "merges": ["u s", "e r", "a s", "s i", "s t"]}}))
+    if chat:
+        (out / "chat_template.jinja").write_text(template)
+    config = json.loads((out / "config.json").read_text())
+    (out / "config.json").write_text(json.dumps(config | {"eos_token_id": end}))
+    return out
+
+
+def run(*words):
+    done = subprocess.run([fauna, *map(str, words)], capture_output=True, check=False, cwd=work)
+    return done.returncode, done.stdout, done.stderr.decode()
+
+
+def generated(model, *words):
+    status, said, errors = run("generate", model, "--max-new-tokens", 12, *words)
+    assert status == 0, errors
+    return said.decode().removesuffix("\n")
+
+
+class Server:
+    """A server of a model; left by Ctrl-C, which must end it well."""
+
+    def __init__(self, model, *flags):
+        self.process = subprocess.Popen([fauna, "serve", str(model), "--port", "0", *map(str, flags)], cwd=work,
+                                        stdout=subprocess.PIPE, stderr=(work / "stderr").open("w"))
+        line = self.process.stdout.readline().decode()
+        assert line.startswith("listening on http://127.0.0.1:"), (line, (work / "stderr").read_text())
+        self.port = int(line.rsplit(":", 1)[1])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        if kind is not None:
+            self.process.kill()
+        elif self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            assert self.process.wait(20) == 0
+
+    def open(self, path, body=None, headers=None, method=None):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        connection.request(method or ("GET" if body is None else "POST"), path, data, headers or {})
+        return connection
+
+    def ask(self, path, body=None, headers=None, status=200, method=None):
+        """The JSON of an answer."""
+        with contextlib.closing(self.open(path, body, headers, method)) as connection:
+            answer = connection.getresponse()
+            text = answer.read().decode()
+            assert answer.status == status, (path, body, answer.status, text)
+            assert answer.getheader("Content-Type") == "application/json"
+            assert str(work) not in text and "/golden/" not in text, text
+            self.headers = answer.headers
+            return json.loads(text)
+
+    def stream(self, path, body):
+        """The chunks of a stream, each of which is whole UTF-8 by itself; the last is [DONE]."""
+        with contextlib.closing(self.open(path, body | {"stream": True})) as connection:
+            answer = connection.getresponse()
+            assert answer.status == 200 and answer.getheader("Content-Type") == "text/event-stream"
+            events = answer.read().split(b"\n\n")
+        assert events.pop() == b"" and events.pop() == b"data: [DONE]", events
+        assert all(e.startswith(b"data: ") for e in events), events
+        chunks = [json.loads(e[6:].decode()) for e in events]
+        assert len({c["id"] for c in chunks}) == 1 and len({c["created"] for c in chunks}) == 1
+        return chunks
+
+    def refused(self, path, body, status, param=None, code=None, headers=None):
+        error = self.ask(path, body, headers, status)["error"]
+        assert set(error) == {"message", "type", "param", "code"} and error["message"], error
+        assert (error["param"], error["code"]) == (param, code), error
+        return error
+
+
+def streamed(chunks, index=0, of=lambda c: c["text"]):
+    choices = [c for chunk in chunks for c in chunk["choices"] if c["index"] == index]
+    reasons = [c["finish_reason"] for c in choices]
+    assert reasons[-1] is not None and set(reasons[:-1]) <= {None}, reasons
+    return "".join(of(c) for c in choices), reasons[-1]
+
+
+def completions(server, model):
+    path, greedy = "/v1/completions", {"prompt": "ab", "max_tokens": 12, "temperature": 0}
+    want = generated(model, "--prompt", "ab").removeprefix("ab")
+    got = server.ask(path, greedy)
+    assert got["object"] == "text_completion" and got["model"] == model.name and got["id"].startswith("cmpl-")
+    (choice,) = got["choices"]
+    assert choice == {"index": 0, "text": want, "logprobs": None, "finish_reason": "length"}, (choice, want)
+    assert got["usage"] | {"prompt_tokens_details": 0} == {"prompt_tokens": 2, "completion_tokens": 12, "total_tokens": 14,
+                                                           "prompt_tokens_details": 0}
+    chunks = server.stream(path, greedy | {"stream_options": {"include_usage": True}})
+    assert chunks[-1]["choices"] == [] and chunks[-1]["usage"] == got["usage"]
+    assert all(c["usage"] is None for c in chunks[:-1]) and len(chunks) > 10
+    assert streamed(chunks) == (want, "length")
+    assert all("usage" not in c for c in server.stream(path, greedy))
+
+    # Several texts of several prompts: those that generate draws from the same seed; a prompt as its ids is the same.
+    drawn = {"prompt": ["ab", "us"], "n": 2, "max_tokens": 12, "temperature": 1, "seed": 7}
+    texts = [t.removeprefix(p) for p in ("ab", "us") for t in
+             generated(model, "--prompt", p, "--temperature", 1, "--seed", 7, "--num-samples", 2).split("\n---------------\n")]
+    assert len(set(texts)) > 2, texts
+    got = server.ask(path, drawn)
+    assert [c["text"] for c in got["choices"]] == texts, (got, texts)
+    chunks = server.stream(path, drawn)
+    assert [streamed(chunks, i)[0] for i in range(4)] == texts
+    assert [c["text"] for c in server.ask(path, drawn | {"prompt": [[7, 8], [24]]})["choices"]] == texts
+    assert server.ask(path, drawn | {"prompt": [7, 8], "n": 1})["choices"][0]["text"] == texts[0]
+    whole = drawn | {"max_tokens": 3, "logit_bias": {str(end): -100}}
+    usage = server.ask(path, whole)["usage"]
+    assert (usage["prompt_tokens"], usage["completion_tokens"], usage["total_tokens"]) == (3, 12, 15), usage
+    assert server.stream(path, whole | {"stream_options": {"include_usage": True}})[-1]["usage"] == usage
+    unseeded = [server.ask(path, greedy | {"temperature": 1, "max_tokens": 20})["choices"][0]["text"] for _ in range(4)]
+    assert len(set(unseeded)) > 1, unseeded
+
+    # Ends: a stop text, the first of several, is not part of the text; the end token has none; the context.
+    for stop in (want[5], [want[3:6], want[8]], [want[8], want[3:6]], [want[11] + "Q", want[3:6]]):
+        first = min(at for s in ([stop] if isinstance(stop, str) else stop) if (at := want.find(s)) >= 0)
+        got = server.ask(path, greedy | {"stop": stop})
+        assert (got["choices"][0]["text"], got["choices"][0]["finish_reason"]) == (want[:first], "stop"), (stop, got, want)
+        assert streamed(server.stream(path, greedy | {"stop": stop})) == (want[:first], "stop")
+    got = server.ask(path, greedy | {"logit_bias": {str(end): 100}})
+    assert got["choices"][0]["finish_reason"] == "stop" and got["choices"][0]["text"] == ""
+    assert got["usage"]["completion_tokens"] == 1
+    never = {"logit_bias": {str(end): -100}}
+    got = server.ask(path, greedy | never | {"max_tokens": 1000, "prompt": "abcabcabc"})  # the last is never read
+    assert got["usage"] | {"prompt_tokens_details": 0} == {"prompt_tokens": 9, "completion_tokens": 24, "total_tokens": 33,
+                                                           "prompt_tokens_details": 0}
+    assert got["choices"][0]["finish_reason"] == "length"
+    got = server.ask(path, greedy | {"max_tokens": 0, "echo": True, "prompt": ["ab", [7, 7]]})
+    assert [c["text"] for c in got["choices"]] == ["ab", "aa"] and got["usage"]["completion_tokens"] == 0
+    assert streamed(server.stream(path, greedy | {"echo": True})) == ("ab" + want, "length")
+
+    # Characters of two tokens come whole, and what never becomes one is replaced.
+    wide = greedy | {"logit_bias": {str(e_acute[0]): 99, str(e_acute[1]): 99}, "frequency_penalty": 2, "max_tokens": 13}
+    text = server.ask(path, wide)["choices"][0]["text"]
+    assert "é" in text and set(text) <= {"é", "\ufffd"}, text
+    assert streamed(server.stream(path, wide)) == (text, "length")
+    assert "é" in [c["choices"][0]["text"] for c in server.stream(path, wide)]
+
+    # Penalties and biases change what is drawn; the distribution that is told is the model's own.
+    ids = ",".join(str(i) for i in server.ask("/tokenize", {"content": "ab"})["tokens"])
+    assert run("logits", model, "--tokens", ids, "--out", "logits.npy")[0] == 0
+    data = (work / "logits.npy").read_bytes()
+    row = array.array("f", data[-4 * len(pieces):])
+    total = math.log(sum(math.exp(x) for x in row))
+    best = sorted(range(len(row)), key=lambda i: -row[i])[:3]
+    told = server.ask(path, greedy | {"logprobs": 3, "max_tokens": 4, "presence_penalty": 2, "logit_bias": {"7": 100}})["choices"][0]
+    assert told["text"] == "aaaa" and told["logprobs"]["tokens"] == ["a"] * 4 and told["logprobs"]["text_offset"] == [0, 1, 2, 3]
+    assert abs(told["logprobs"]["token_logprobs"][0] - (row[7] - total)) < 1e-4
+    for (spelt, logprob), i in zip(told["logprobs"]["top_logprobs"][0].items(), best, strict=True):
+        assert abs(logprob - (row[i] - total)) < 1e-4 and spelt == server.ask("/detokenize", {"tokens": [i]})["content"]
+    cut = server.ask(path, greedy | {"logprobs": 0, "stop": want[3:6]})["choices"][0]
+    assert "".join(cut["logprobs"]["tokens"]) == cut["text"] == want[:3]
+    pieces_told = [c["choices"][0] for c in server.stream(path, greedy | {"logprobs": 1})]
+    assert [t for c in pieces_told for t in c["logprobs"]["tokens"]] == \
+        server.ask(path, greedy | {"logprobs": 1})["choices"][0]["logprobs"]["tokens"]
+    fresh = server.ask(path, greedy | {"presence_penalty": 2, "frequency_penalty": 2, "repetition_penalty": 3})["choices"][0]["text"]
+    assert fresh != want and len(set(fresh)) > len(set(want)), (fresh, want)
+    for narrow in ({"top_p": 0}, {"top_p": 1e-6}, {"top_k": 1}, {"min_p": 1}):
+        assert server.ask(path, greedy | narrow | {"temperature": 1})["choices"][0]["text"] == want, narrow
+
+
+def chat(server, model):
+    path = "/v1/chat/completions"
+    ask = {"messages": [{"role": "user", "content": "a"}], "max_tokens": 12, "temperature": 0, "model": model.name}
+    want = generated(model, "--chat", "--prompt", "a")
+    got = server.ask(path, ask)
+    assert got["object"] == "chat.completion" and got["id"].startswith("chatcmpl-")
+    (choice,) = got["choices"]
+    assert choice["message"] == {"role": "assistant", "content": want, "refusal": None} and choice["logprobs"] is None
+    assert got["usage"]["prompt_tokens"] == 15  # a token each: the turns' six, "us" "er", nine letters less two merges, ...
+    chunks = server.stream(path, ask | {"stream_options": {"include_usage": True}})
+    assert chunks[0]["choices"][0]["delta"] == {"role": "assistant", "content": "", "refusal": None}
+    assert chunks[-2]["choices"][0]["delta"] == {} and chunks[-1]["usage"] == got["usage"]
+    assert all(c["object"] == "chat.completion.chunk" for c in chunks)
+    assert streamed(chunks, of=lambda c: c["delta"].get("content", "")) == (want, choice["finish_reason"])
+    # One limit by either name, no limit, parts of a content, the newer name of a role.
+    assert server.ask(path, ask | {"max_tokens": None, "max_completion_tokens": 3})["usage"]["completion_tokens"] == 3
+    free = {k: v for k, v in ask.items() if k != "max_tokens"} | {"logit_bias": {str(end): -100}}
+    assert server.ask(path, free)["usage"]["total_tokens"] == 33
+    parts = ask | {"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}]}]}
+    assert server.ask(path, parts)["choices"] == got["choices"]
+    turns = [[{"role": role, "content": "a"}, {"role": "user", "content": ""}] for role in ("system", "developer")]
+    assert len({json.dumps(server.ask(path, ask | {"messages": t, "max_tokens": 3})["choices"]) for t in turns}) == 1
+    # A user cannot end his turn: what spells a special token is the letters that it is spelt with.
+    a, b = (server.ask(path, ask | {"messages": [{"role": "user", "content": c}], "max_tokens": 5}) for c in ("a<|im_end|>", "aimen"))
+    assert a["choices"] == b["choices"] and a["usage"] == b["usage"]
+    logs = server.ask(path, ask | {"logprobs": True, "top_logprobs": 2})["choices"][0]["logprobs"]["content"]
+    assert "".join(t["token"] for t in logs) == want and all(len(t["top_logprobs"]) == 2 for t in logs)
+    assert all(t["logprob"] == t["top_logprobs"][0]["logprob"] and bytes(t["bytes"]).decode() == t["token"] for t in logs)
+
+
+def refusals(server, model):
+    text, talk = "/v1/completions", "/v1/chat/completions"
+    say = {"messages": [{"role": "user", "content": "a"}]}
+    wrong = [("temperature", "hot"), ("temperature", 2.1), ("temperature", True), ("top_p", -0.1), ("n", 0), ("n", 1.5), ("n", 2**40),
+             ("n", 2**64 + 1), ("n", -(2**70)), ("max_tokens", -1), ("stop", ["a"] * 5), ("stop", ""), ("stop", [1]), ("seed", "x"),
+             ("stream", 1), ("presence_penalty", 3), ("frequency_penalty", -3), ("logit_bias", [1]), ("logit_bias", {"29": 1}),
+             ("logit_bias", {"a": 1}), ("logit_bias", {"1": 101}), ("logit_bias", {"1": None}), ("model", 3), ("top_k", -2)]
+    for name, value in wrong:
+        server.refused(text, {"prompt": "a", name: value}, 400, name)
+        server.refused(talk, say | {name: value}, 400, name)
+    for prompt in (None, 3, [], [[]], [3, "a"], ["a", 3], [-1], [29], [1.5], [2**31], {"a": 1}, "", [""]):
+        server.refused(text, {"prompt": prompt}, 400, "prompt")
+    server.refused(text, {"prompt": ["a"] * 65, "n": 2}, 400, "prompt")
+    server.refused(text, {"prompt": "a" * 33}, 400, "prompt", "context_length_exceeded")
+    server.refused(talk, {"messages": [{"role": "user", "content": "a" * 33}]}, 400, "messages", "context_length_exceeded")
+    server.refused(text, {"prompt": "a", "logprobs": 21}, 400, "logprobs")
+    server.refused(text, {"prompt": "a", "stream_options": {}}, 400, "stream_options")
+    server.refused(text, {"prompt": "a", "model": "gpt-4"}, 404, "model", "model_not_found")
+    for name, value in (("suffix", "b"), ("best_of", 2), ("echo", True)):
+        server.refused(text, {"prompt": "a", name: value, "logprobs": 1}, 400, name, "unsupported_parameter")
+    for name, value in (("tools", [{}]), ("functions", [{}]), ("tool_choice", "required"), ("response_format", {"type": "json_object"}),
+                        ("modalities", ["audio"])):
+        server.refused(talk, say | {name: value}, 400, name, "unsupported_parameter")
+    server.refused(talk, say | {"top_logprobs": 1}, 400, "top_logprobs")
+    for messages, param in ((None, "messages"), ([], "messages"), ("a", "messages"), (["a"], "messages[0]"),
+                            ([{"role": "tool", "content": "a"}], "messages[0].role"), ([{"content": "a"}], "messages[0].role"),
+                            ([{"role": "user"}], "messages[0].content"), ([{"role": "user", "content": 3}], "messages[0].content"),
+                            ([{"role": "user", "content": [{"type": "image_url"}]}], "messages[0].content")):
+        server.refused(talk, {"messages": messages}, 400, param)
+    for body in (b"", b"{", b"[]", b"3", b'{"prompt": "\xff"}', b'{"prompt": "\\ud800"}', b"[" * 1000000, b'{"a":' * 100000, b"\0",
+                 b'{"n": 1e999}'):
+        server.refused(text, body, 400)
+    # A JSON string without a type, and a form, which is none.
+    server.ask(text, b'{"prompt": "a", "max_tokens": 1}', {"Content-Type": "application/x-www-form-urlencoded"})
+    form = b'--x\r\nContent-Disposition: form-data; name="prompt"\r\n\r\na\r\n--x--\r\n'
+    server.refused(text, form, 400, headers={"Content-Type": "multipart/form-data; boundary=x"})
+    # What is not there, and bodies that are too large: however they are sent, and wherever to.
+    server.refused("/v1/nowhere", None, 404, code="unknown_url")
+    server.refused("/v1/models/other", None, 404, "model", "model_not_found")
+    server.refused("/v1/models/" + "a" * 8000, None, 404, "model", "model_not_found")
+    server.refused("/" + "a" * 8000, {}, 404, code="unknown_url")
+    large = b" " * (17 << 20)
+    for path in (text, talk, "/tokenize", "/v1/nowhere"):
+        server.refused(path, large, 413)
+    connection = server.open(text, None)
+    connection.getresponse().read()
+    connection.request("POST", text, (large[:1 << 20] for _ in range(17)), encode_chunked=True, headers={"Transfer-Encoding": "chunked"})
+    assert connection.getresponse().read().startswith(b'{"error"')
+    connection.request("POST", text, b'{"prompt": "a", "max_tokens": 1}')  # on the same connection
+    assert json.loads(connection.getresponse().read())["usage"]["completion_tokens"] == 1
+    connection.close()
+    for garbage in (b"\0" * 100, b"GET\r\n\r\n", b"POST /v1/completions HTTP/1.1\r\nContent-Length: x\r\n\r\n", b"A" * 100000):
+        with socket.create_connection(("127.0.0.1", server.port)) as raw, contextlib.suppress(ConnectionError):
+            raw.sendall(garbage)
+            raw.shutdown(socket.SHUT_WR)
+            raw.recv(1000)
+    # What the model does not know and nobody need know is passed over.
+    server.ask(text, {"prompt": "a", "max_tokens": 1, "user": "me", "store": True, "nonsense": {}, "suffix": None, "n": None})
+
+
+def small_things(server, model):
+    assert server.ask("/health") == {"status": "ok"}
+    (entry,) = server.ask("/v1/models")["data"]
+    assert entry["id"] == model.name and entry["object"] == "model" and entry["max_model_len"] == 32
+    assert server.ask(f"/v1/models/{model.name}") == entry
+    assert server.ask("/tokenize", {"content": "us<|im_end|>é"})["tokens"] == [24, 2, 5, 6]
+    assert server.ask("/tokenize", {"content": "<|im_end|>", "parse_special": False})["tokens"] == [11, 12, 10, 13]  # "imen": all it has
+    assert server.ask("/detokenize", {"tokens": [24, 2, 5, 6]}) == {"content": "us<|im_end|>é"}
+    server.refused("/tokenize", {}, 400, "content")
+    server.refused("/detokenize", {"tokens": [29]}, 400, "tokens")
+    status, _, errors = run("serve", model, "--port", server.port)
+    assert status == 1 and f"cannot listen on 127.0.0.1 port {server.port}" in errors, errors
+
+
+def keys(model):
+    (work / "keys").write_text("first-key\r\n\nsecond-key\n")
+    with Server(model, "--api-key-file", "keys", "--name", "other/name") as server:
+        assert server.ask("/health") == {"status": "ok"}
+        for headers in ({}, {"X-Api-Key": ""}, *({"Authorization": a} for a in ("Bearer first-ke", "first-key", "Bearer ", "Bearer first-key2"))):
+            for path, body in (("/v1/models", None), ("/v1/completions", {"prompt": "a"}), ("/tokenize", {"content": "a"})):
+                server.refused(path, body, 401, code="invalid_api_key", headers=headers)
+        for headers in ({"Authorization": "Bearer first-key"}, {"X-Api-Key": "second-key"}):
+            assert server.ask("/v1/models/other/name", headers=headers)["id"] == "other/name"
+    (work / "keys").write_text("\n")
+    status, _, errors = run("serve", model, "--api-key-file", "keys")
+    assert status == 1 and "keys has no key" in errors, errors
+    status, _, errors = run("serve", model, "--api-key-file", "nowhere")
+    assert status == 1 and "there is no file nowhere" in errors, errors
+
+
+def busy(model):
+    """One at a time, one waits, the third is refused; whoever leaves makes room, whether he was served or waited."""
+    path, long = "/v1/completions", {"prompt": "ab", "max_tokens": 100000000, "logit_bias": {str(end): -100}}
+    short = {"prompt": "ab", "max_tokens": 3}
+
+    def first_bytes(connection):
+        answer = connection.getresponse()
+        assert answer.status == 200 and answer.read(6) == b"data: "
+        return answer
+
+    with Server(model, "--context", 100000001, "--queue", 1) as server:
+        def full():
+            error = server.refused(path, short, 429, code="rate_limit_exceeded")
+            assert error["type"] == "rate_limit_error" and int(server.headers["Retry-After"]) > 0
+
+        runs = server.open(path, long | {"stream": True})
+        first_bytes(runs)
+        waits = server.open(path, long)
+        time.sleep(0.5)
+        full()
+        assert server.ask("/health") == {"status": "ok"}
+        waits.close()  # who waits
+        time.sleep(0.5)
+        follows = server.open(path, long | {"stream": True})
+        time.sleep(0.5)
+        full()
+        runs.close()  # a stream
+        first_bytes(follows)
+        follows.close()
+        whole = server.open(path, long)
+        time.sleep(0.5)
+        whole.close()  # one that is not a stream
+        assert server.ask(path, short)["usage"]["completion_tokens"] <= 3
+
+        # A signal: what runs is finished, what waits is refused, nothing new is taken.
+        some = long | {"max_tokens": 20000}
+        runs = server.open(path, some | {"stream": True})
+        stream = first_bytes(runs)
+        waits = server.open(path, short)
+        time.sleep(0.3)
+        server.process.send_signal(signal.SIGTERM)
+        answer = waits.getresponse()
+        assert answer.status == 503 and json.loads(answer.read())["error"]["type"] == "unavailable_error"
+        rest = stream.read()
+        assert rest.endswith(b"data: [DONE]\n\n") and rest.count(b"\n\n") > 1000, rest[-500:]
+        assert server.process.wait(20) == 0
+        with contextlib.suppress(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", server.port))
+            raise AssertionError("a server that is gone was reached")
+
+    # Twice: it ends at once.
+    with Server(model, "--context", 100000001) as server:
+        runs = server.open(path, long | {"stream": True})
+        first_bytes(runs)
+        server.process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        assert server.process.poll() is None
+        server.process.send_signal(signal.SIGINT)
+        assert server.process.wait(5) == -signal.SIGINT
+
+
+def no_template(model):
+    with Server(model) as server:
+        server.refused("/v1/chat/completions", {"messages": [{"role": "user", "content": "a"}]}, 400)
+        assert "no /v1/chat/completions" in (work / "stderr").read_text()
+
+
+shutil.rmtree(work, ignore_errors=True)
+work.mkdir(parents=True)
+llama, mamba = directory("llama_untied", "llama"), directory("mamba", "mamba", chat=False)
+with Server(llama) as served:
+    for check in (small_things, completions, chat, refusals):
+        check(served, llama)
+keys(llama)
+no_template(mamba)
+busy(mamba)

@@ -1,0 +1,92 @@
+// The server of a model directory, before the engine of whichever model (engine.hpp) the program is linked with. It is
+// started as  PROGRAM serve DIRECTORY STOP-IDS NAME=VALUE...
+#include <semaphore.h>
+#include <signal.h>
+
+#include <cstdio>
+#include <thread>
+
+#include <fauna/backend/cpu.hpp>
+#include <fauna/io/print.hpp>
+#include <fauna/text/bpe.hpp>
+#include <tools/src/engine.hpp>
+#include <tools/src/main.hpp>
+#include <tools/src/serve/server.hpp>
+#include <tools/src/settings.hpp>
+#include <tools/src/token_list.hpp>
+
+namespace {
+
+using namespace tool::serve;
+
+sem_t stop_asked;
+
+/// Has SIGINT and SIGTERM ask for a stop, once: the second time they end the process, as they did before.
+void stop_on_signals() {
+  sem_init(&stop_asked, 0, 0);
+  struct sigaction action {};
+  action.sa_handler = [](int) { sem_post(&stop_asked); };
+  action.sa_flags = static_cast<int>(SA_RESTART | SA_RESETHAND);
+  for (const int signal : {SIGINT, SIGTERM}) sigaction(signal, &action, nullptr);
+}
+
+/// The template of a directory, where it has one that is known; else why there is no chat.
+std::optional<ChatMl> chat_of(fauna::Bpe const& tokenizer, std::string const& directory) try {
+  return ChatMl(tokenizer, directory);
+} catch (fauna::error const& e) {
+  tool::say(std::string("no /v1/chat/completions: ") + e.what());
+  return std::nullopt;
+}
+
+/// Tells programs apart, which another model's type, another compiler or other sources make: the end of its path.
+std::string fingerprint(std::string const& program) {
+  return "fp_" + sha256(program.substr(program.rfind('/', program.rfind('/') - 1) + 1)).substr(0, 10);
+}
+
+int serve(settings::Serve const& s, std::string const& directory, std::string const& stops,
+          std::string const& program) {
+  const auto tokenizer = fauna::Bpe::from_file(directory + "/tokenizer.json");
+  tool::Engine& engine = tool::engine();
+  const std::vector<int> stop_ids =
+      stops.empty() ? std::vector<int>{} : tool::token_list("eos_token_id", stops, engine.vocab());
+  constexpr int unbounded_context = 8192;  // of a model that has none: a text must end
+  const int own = engine.context(), context = s.context > 0             ? static_cast<int>(s.context)
+                                              : own == fauna::unbounded ? unbounded_context
+                                                                        : own;
+  if (context > own)
+    fauna::fail("serve", "--context " + std::to_string(context), "at most the model's " + std::to_string(own));
+  const Site site{tokenizer, chat_of(tokenizer, directory), s.name, fingerprint(program),
+                  context,   Keys::read(s.api_key_file)};
+  engine.load(fauna::SafeTensors(directory), s.threads > 0 ? static_cast<int>(s.threads) : fauna::default_threads());
+  Worker worker(engine, tokenizer, stop_ids,
+                {.context = context, .chunk = static_cast<int>(s.chunk), .queue = static_cast<int>(s.queue)});
+  Server server(site, worker, static_cast<int>(s.queue));
+  const int port = server.bind(s.host, static_cast<int>(s.port));
+
+  stop_on_signals();
+  std::thread works([&worker] { worker.run(); });
+  std::thread waits([&worker, &server] {
+    while (sem_wait(&stop_asked) != 0) {}  // interrupted
+    tool::say("finishing what runs; once more ends at once");
+    worker.close();
+    server.stop();
+  });
+  const std::string host = s.host.find(':') == std::string::npos ? s.host : '[' + s.host + ']';
+  fauna::print(stdout, "listening on http://" + host + ':' + std::to_string(port) + '\n');
+  server.run();
+  sem_post(&stop_asked);  // should it have ended by itself
+  waits.join();
+  works.join();
+  return 0;
+}
+
+int run(int n, char** arguments) {
+  if (n < 4) fauna::fail("fauna", "no verb, directory and ids", "all three; this program is started by tools/fauna");
+  settings::Serve s;
+  settings::read(s, n - 4, arguments + 4);
+  return serve(s, arguments[2], arguments[3], arguments[0]);
+}
+
+}  // namespace
+
+int main(int n, char** arguments) { return tool::main_of(run, n, arguments); }

@@ -1,0 +1,84 @@
+// Fields of a request's JSON: each with its type and its range, or a refusal that names it. null is as good as absent.
+#pragma once
+#include <cmath>
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+#include <tools/src/serve/refusal.hpp>
+
+namespace tool::serve {
+
+using Json = nlohmann::json;
+
+/// A value in a sentence, cut where it is long.
+inline std::string shown(Json const& value) {
+  constexpr std::size_t most = 60;
+  if (value.is_structured()) return value.is_array() ? "a list" : "an object";
+  std::string text = value.dump(-1, ' ', true, Json::error_handler_t::replace);
+  return text.size() > most ? text.substr(0, most) + "..." : text;
+}
+
+class Fields {
+ public:
+  /// Throws on what is no JSON object in valid UTF-8.
+  explicit Fields(std::string_view body) try : object_(Json::parse(body)) {
+    if (!object_.is_object()) throw bad_request("The body is " + shown(object_) + ", expected a JSON object.");
+  } catch (Json::exception const&) {
+    throw bad_request("The body is no JSON in UTF-8.");
+  }
+
+  /// The value of a field; a null pointer where there is none.
+  Json const* find(const char* name) const {
+    const auto at = object_.find(name);
+    return at == object_.end() || at->is_null() ? nullptr : &*at;
+  }
+  Json const& need(const char* name) const {
+    Json const* value = find(name);
+    if (value == nullptr) throw bad_request(std::string("'") + name + "' is missing.", name);
+    return *value;
+  }
+  [[noreturn]] static void wrong(std::string const& name, Json const& value, std::string const& expected) {
+    throw bad_request("'" + name + "' is " + shown(value) + ", expected " + expected + ".", name);
+  }
+
+  float number(const char* name, double least, double most, double otherwise) const {
+    Json const* value = find(name);
+    if (value == nullptr) return static_cast<float>(otherwise);
+    const double x = value->is_number() ? value->get<double>() : std::nan("");
+    if (!(x >= least && x <= most))
+      wrong(name, *value, "a number from " + Json(least).dump() + " to " + Json(most).dump());
+    return static_cast<float>(x);
+  }
+  int whole(const char* name, int least, int most, int otherwise) const {
+    Json const* value = find(name);
+    return value == nullptr ? otherwise : whole_of(name, *value, least, most);
+  }
+  static int whole_of(std::string const& name, Json const& value, int least, int most) {
+    // Not get<int>, which would wrap around; an unsigned number of 2^63 and more is none.
+    const bool fits =
+        value.is_number_integer() && (!value.is_number_unsigned() || value.get<std::uint64_t>() >> 63 == 0);
+    const std::int64_t n = fits ? value.get<std::int64_t>() : std::int64_t{least} - 1;
+    if (n < least || n > most)
+      wrong(name, value, "a whole number from " + std::to_string(least) + " to " + std::to_string(most));
+    return static_cast<int>(n);
+  }
+  bool flag(const char* name, bool otherwise = false) const {
+    Json const* value = find(name);
+    if (value == nullptr) return otherwise;
+    if (!value->is_boolean()) wrong(name, *value, "true or false");
+    return value->get<bool>();
+  }
+  std::string text(const char* name) const {
+    Json const* value = find(name);
+    if (value == nullptr) return {};
+    if (!value->is_string()) wrong(name, *value, "a text");
+    return value->get<std::string>();
+  }
+
+ private:
+  Json object_;
+};
+
+}  // namespace tool::serve

@@ -1,0 +1,86 @@
+// What a request's thread and the worker (worker.hpp) share: the texts that are asked for, and what comes of them.
+#pragma once
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <tools/src/serve/request.hpp>
+
+namespace tool::serve {
+
+/// A token with its log-probability in nats, and the likeliest ones in its place: of the model's own distribution,
+/// before temperature, penalties and biases.
+struct TokenLogprob {
+  int id = 0;
+  float logprob = 0;
+  std::vector<std::pair<int, float>> top{};
+  std::size_t at = 0;  ///< bytes of the text before it
+};
+
+/// A piece of one of the texts.
+struct Piece {
+  int text = 0;                          ///< which: prompt * n + i
+  std::string words{};                   ///< whole characters
+  std::vector<TokenLogprob> logprobs{};  ///< of the tokens since the last piece, where asked for
+  std::string finish{};                  ///< why the text ends here: stop or length; empty where it goes on
+  int tokens = 0;                        ///< of the whole text, with the one that ended it; where it ends
+};
+
+enum class progress { waits, runs, done, failed, refused };
+
+class Job {
+ public:
+  Job(std::vector<std::vector<int>> of, int texts_each, Drawing how)
+      : prompts(std::move(of)), n(texts_each), drawing(std::move(how)) {}
+
+  const std::vector<std::vector<int>> prompts;
+  const int n;
+  const Drawing drawing;  ///< with a seed
+
+  /// The client is gone: the worker ends at the next step.
+  void cancel() { cancelled_ = true; }
+  bool cancelled() const { return cancelled_; }
+
+  void add(Piece piece) {
+    const std::lock_guard lock(mutex_);
+    pieces_.push_back(std::move(piece));
+    changed_.notify_all();
+  }
+  void becomes(progress state) {
+    const std::lock_guard lock(mutex_);
+    state_ = state;
+    changed_.notify_all();
+  }
+
+  /// Waits, but not for ever, until the job does not wait any more; its state.
+  progress wait_for_start(std::chrono::milliseconds most) {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, most, [this] { return state_ != progress::waits; });
+    return state_;
+  }
+  /// Waits, but not for ever, for a piece, or for the end; the state, once all pieces have been taken.
+  progress next(std::optional<Piece>& piece, std::chrono::milliseconds most) {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, most, [this] { return !pieces_.empty() || state_ > progress::runs; });
+    piece.reset();
+    if (pieces_.empty()) return state_;
+    piece = std::move(pieces_.front());
+    pieces_.pop_front();
+    return progress::runs;
+  }
+
+ private:
+  std::atomic<bool> cancelled_ = false;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Piece> pieces_;
+  progress state_ = progress::waits;
+};
+
+}  // namespace tool::serve

@@ -1,0 +1,222 @@
+// The bodies of /v1/completions and /v1/chat/completions as plain values. What is read and cannot be done is refused by
+// its name; a field that is not known is passed over.
+#pragma once
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <fauna/decode/sampling.hpp>
+#include <tools/src/serve/fields.hpp>
+
+namespace tool::serve {
+
+struct Message {
+  std::string role{}, content{};
+};
+/// A prompt: a text, or the ids of its tokens.
+using Prompt = std::variant<std::string, std::vector<int>>;
+
+/// How tokens are drawn, and where a text ends.
+struct Drawing {
+  fauna::Sampling sampling{};
+  float presence = 0, frequency = 0;  ///< taken from the logit of each token that the text has, once and each time
+  std::vector<std::pair<int, float>> bias{};  ///< added to logits
+  std::optional<std::uint64_t> seed{};
+  std::vector<std::string> stop{};
+  int tokens = -1;    ///< at most; -1: as many as the context holds
+  int logprobs = -1;  ///< so many of the likeliest beside each token; -1: none at all
+};
+
+struct Request {
+  std::string model{};
+  std::vector<Message> messages{};  ///< of a chat
+  std::vector<Prompt> prompts{};    ///< of completions
+  int n = 1;                        ///< texts of each prompt
+  Drawing drawing{};
+  bool stream = false, include_usage = false, echo = false;
+};
+
+/// What a server takes at most: each of these is work or memory of its own.
+struct Most {
+  static constexpr int n = 128, texts = 128, stops = 4, stop_bytes = 1000, logprobs = 20, tokens = 1000000000;
+};
+
+namespace request_detail {
+
+/// Throws where a field asks for what is not there, in whatever way it says no.
+inline void not_available(Fields const& f, const char* name, std::vector<Json> const& no, std::string const& what) {
+  Json const* value = f.find(name);
+  if (value == nullptr) return;
+  for (Json const& none : no)
+    if (*value == none) return;
+  throw bad_request(std::string("'") + name + "' is not available here: " + what + '.', name, "unsupported_parameter");
+}
+
+inline std::vector<std::string> stops(Fields const& f) {
+  Json const* value = f.find("stop");
+  if (value == nullptr) return {};
+  const Json list = value->is_array() ? *value : Json::array({*value});
+  std::vector<std::string> all;
+  for (Json const& stop : list) {
+    if (!stop.is_string() || stop.get_ref<std::string const&>().empty() ||
+        stop.get_ref<std::string const&>().size() > std::size_t{Most::stop_bytes})
+      Fields::wrong("stop", stop, "a text of 1 to " + std::to_string(Most::stop_bytes) + " bytes");
+    all.push_back(stop.get<std::string>());
+  }
+  if (all.size() > std::size_t{Most::stops})
+    throw bad_request("'stop' has " + std::to_string(all.size()) + " texts, expected at most 4.", "stop");
+  return all;
+}
+
+inline std::vector<std::pair<int, float>> biases(Fields const& f, int vocab) {
+  Json const* value = f.find("logit_bias");
+  if (value == nullptr) return {};
+  if (!value->is_object()) Fields::wrong("logit_bias", *value, "an object of ids and biases");
+  std::vector<std::pair<int, float>> all;
+  for (auto const& [key, bias] : value->items()) {
+    const Json id = Json::parse(key, nullptr, false);  // a number, or what is discarded
+    const double b = bias.is_number() ? bias.get<double>() : std::nan("");
+    if (!(b >= -100 && b <= 100)) Fields::wrong("logit_bias", bias, "a number from -100 to 100");
+    all.emplace_back(Fields::whole_of("logit_bias", id.is_discarded() ? Json(key) : id, 0, vocab - 1),
+                     static_cast<float>(b));
+  }
+  return all;
+}
+
+inline Drawing drawing(Fields const& f, int vocab) {
+  Drawing d;
+  d.sampling.temperature = f.number("temperature", 0, 2, 1);
+  const float top_p = f.number("top_p", 0, 1, 1);
+  d.sampling.top_p = top_p > 0 ? top_p : 1e-9F;  // the likeliest alone
+  d.sampling.top_k = f.whole("top_k", -1, Most::tokens, 0);
+  if (d.sampling.top_k < 0) d.sampling.top_k = 0;
+  d.sampling.min_p = f.number("min_p", 0, 1, 0);
+  d.sampling.repetition_penalty = f.number("repetition_penalty", 0.01, 100, 1);
+  d.presence = f.number("presence_penalty", -2, 2, 0);
+  d.frequency = f.number("frequency_penalty", -2, 2, 0);
+  d.bias = biases(f, vocab);
+  d.stop = stops(f);
+  if (Json const* seed = f.find("seed")) {
+    if (!seed->is_number_integer()) Fields::wrong("seed", *seed, "a whole number");
+    d.seed =
+        seed->is_number_unsigned() ? seed->get<std::uint64_t>() : static_cast<std::uint64_t>(seed->get<std::int64_t>());
+  }
+  return d;
+}
+
+/// What both endpoints have.
+inline Request common(Fields const& f, int vocab) {
+  Request r;
+  r.model = f.text("model");
+  r.n = f.whole("n", 1, Most::n, 1);
+  r.drawing = drawing(f, vocab);
+  r.stream = f.flag("stream");
+  if (Json const* options = f.find("stream_options")) {
+    if (!r.stream) throw bad_request("'stream_options' is for 'stream': true alone.", "stream_options");
+    if (!options->is_object()) Fields::wrong("stream_options", *options, "an object");
+    if (const auto usage = options->find("include_usage"); usage != options->end() && !usage->is_null()) {
+      if (!usage->is_boolean()) Fields::wrong("stream_options.include_usage", *usage, "true or false");
+      r.include_usage = usage->get<bool>();
+    }
+  }
+  return r;
+}
+
+/// A text, or parts that are texts, as newer clients write it.
+inline std::string content(Json const& message, std::string const& where) {
+  const auto value = message.find("content");
+  if (value == message.end() || value->is_null()) throw bad_request("'" + where + "' is missing.", where);
+  if (value->is_string()) return value->get<std::string>();
+  if (!value->is_array()) Fields::wrong(where, *value, "a text, or a list of parts");
+  std::string all;
+  for (Json const& part : *value) {
+    if (!part.is_object() || part.value("type", Json()) != "text" || !part.value("text", Json()).is_string())
+      throw bad_request("'" + where + "' has a part that is no text, and this model reads nothing else.", where);
+    all += part["text"].get<std::string>();
+  }
+  return all;
+}
+
+inline std::vector<int> ids(Json const& list, int vocab) {
+  std::vector<int> all;
+  all.reserve(list.size());
+  for (Json const& id : list) all.push_back(Fields::whole_of("prompt", id, 0, vocab - 1));
+  return all;
+}
+
+}  // namespace request_detail
+
+/// The body of /v1/chat/completions. `vocab`: ids are below it.
+inline Request chat_request(Fields const& f, int vocab) {
+  namespace detail = request_detail;
+  Request r = detail::common(f, vocab);
+  for (const char* name : {"tools", "functions"})
+    detail::not_available(f, name, {Json::array()}, "the model calls no tools");
+  for (const char* name : {"tool_choice", "function_call"})
+    detail::not_available(f, name, {"none", "auto"}, "the model calls no tools");
+  detail::not_available(f, "response_format", {Json{{"type", "text"}}}, "an answer is any text");
+  detail::not_available(f, "modalities", {Json::array({"text"})}, "the model writes text alone");
+  detail::not_available(f, "audio", {}, "the model writes text alone");
+  r.drawing.tokens = f.whole("max_completion_tokens", 1, Most::tokens, f.whole("max_tokens", 1, Most::tokens, -1));
+  const int top = f.whole("top_logprobs", 0, Most::logprobs, 0);
+  if (f.flag("logprobs")) r.drawing.logprobs = top;
+  else if (f.find("top_logprobs") != nullptr)
+    throw bad_request("'top_logprobs' is for 'logprobs': true alone.", "top_logprobs");
+
+  Json const& messages = f.need("messages");
+  if (!messages.is_array() || messages.empty()) Fields::wrong("messages", messages, "a list of at least one message");
+  static constexpr std::array<std::string_view, 4> roles = {"system", "developer", "user", "assistant"};
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    const std::string where = "messages[" + std::to_string(i) + ']';
+    Json const& m = messages[i];
+    if (!m.is_object()) Fields::wrong(where, m, "an object with role and content");
+    const Json role = m.value("role", Json());
+    if (!role.is_string() || std::find(roles.begin(), roles.end(), role.get_ref<std::string const&>()) == roles.end())
+      Fields::wrong(where + ".role", role, "system, developer, user or assistant");
+    if (m.contains("tool_calls") && !m["tool_calls"].is_null() && !m["tool_calls"].empty())
+      throw bad_request("'" + where + ".tool_calls' is not available here: the model calls no tools.",
+                        where + ".tool_calls", "unsupported_parameter");
+    r.messages.push_back({role == "developer" ? "system" : role.get<std::string>(),  // its newer name
+                          detail::content(m, where + ".content")});
+  }
+  return r;
+}
+
+/// The body of /v1/completions.
+inline Request completion_request(Fields const& f, int vocab) {
+  namespace detail = request_detail;
+  Request r = detail::common(f, vocab);
+  detail::not_available(f, "suffix", {""}, "the model writes on, it fills nothing in");
+  if (f.whole("best_of", 1, Most::n, r.n) != r.n)
+    throw bad_request("'best_of' is not available here but as large as 'n'.", "best_of", "unsupported_parameter");
+  r.drawing.tokens = f.whole("max_tokens", 0, Most::tokens, 16);
+  r.drawing.logprobs = f.whole("logprobs", 0, Most::logprobs, -1);
+  r.echo = f.flag("echo");
+  if (r.echo && r.drawing.logprobs >= 0)
+    throw bad_request("'echo' with 'logprobs' is not available here: logprobs are of what is written.", "echo",
+                      "unsupported_parameter");
+
+  Json const& prompt = f.need("prompt");
+  const char* expected = "a text, a list of texts, ids, or a list of lists of ids";
+  const auto one = [&](Json const& p) {
+    if (p.is_string()) r.prompts.emplace_back(p.get<std::string>());
+    else if (p.is_array() && !p.empty()) r.prompts.emplace_back(detail::ids(p, vocab));
+    else Fields::wrong("prompt", p, expected);
+  };
+  const bool several = prompt.is_array() && !prompt.empty() && !prompt[0].is_number();
+  if (several)
+    for (Json const& p : prompt) one(p);
+  else one(prompt);
+  if (r.prompts.size() * static_cast<std::size_t>(r.n) > std::size_t{Most::texts})
+    throw bad_request(std::to_string(r.prompts.size()) + " prompts with 'n' = " + std::to_string(r.n) +
+                          ", expected at most " + std::to_string(Most::texts) + " texts in all.",
+                      "prompt");
+  return r;
+}
+
+}  // namespace tool::serve

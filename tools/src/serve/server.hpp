@@ -1,0 +1,305 @@
+// The endpoints, over HTTP. A request has a thread of cpp-httplib's, which parses, tokenizes, waits for the worker's
+// pieces and writes them; the model runs in the worker's alone.
+#pragma once
+#include <sys/socket.h>
+
+#include <httplib.h>
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <tools/src/say.hpp>
+#include <tools/src/serve/connection.hpp>
+#include <tools/src/serve/conversation.hpp>
+#include <tools/src/serve/keys.hpp>
+#include <tools/src/serve/reply.hpp>
+#include <tools/src/serve/request.hpp>
+#include <tools/src/serve/worker.hpp>
+
+namespace tool::serve {
+
+/// What is served, and to whom.
+struct Site {
+  fauna::Bpe const& tokenizer;
+  std::optional<ChatMl> chat;  ///< none: the model has no template that is known
+  std::string model, fingerprint;
+  int context;
+  Keys keys;
+};
+
+class Server {
+ public:
+  static constexpr std::size_t body_bytes = 16U << 20U;  ///< of a request at most
+
+  /// `queue`: requests that may wait, each of which holds a thread. Both others are referred to.
+  Server(Site const& site, Worker& worker, int queue) : site_(site), worker_(worker) {
+    http_.new_task_queue = [queue] { return new httplib::ThreadPool(static_cast<std::size_t>(queue) + spare_threads); };
+    http_.set_tcp_nodelay(true);
+    http_.set_keep_alive_max_count(1000);
+    http_.set_read_timeout(10);
+    http_.set_write_timeout(60);  // who does not read for so long is gone
+    // Not SO_REUSEPORT: two servers on one port would share what comes.
+    http_.set_socket_options([](int socket) {
+      const int yes = 1;
+      ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    });
+    http_.set_error_handler([](Http const& q, Answer& a) {
+      if (!a.body.empty()) return;
+      answer(a, a.status == 404 ? no_such(q)
+                                : Refusal(a.status, "The request is not understood.", "invalid_request_error"));
+    });
+    http_.Get("/health", [](Http const&, Answer& a) { answer(a, {{"status", "ok"}}); });
+    get("/v1/models", [this](Http const&) { return Reply{{"object", "list"}, {"data", Reply::array({model()})}}; });
+    get("/v1/models/(.+)", [this](Http const& q) {
+      require_model(q.matches[1]);
+      return model();
+    });
+    post("/v1/completions", [this](Http const& q, Answer& a, Fields const& f) { completions(q, a, f); });
+    post("/v1/chat/completions", [this](Http const& q, Answer& a, Fields const& f) { chat(q, a, f); });
+    post("/tokenize", [this](Http const&, Answer& a, Fields const& f) {
+      (void)f.need("content");
+      answer(a, {{"tokens", site_.tokenizer.encode(f.text("content"), {.match_special = f.flag("parse_special", true),
+                                                                       .add_special = f.flag("add_special")})}});
+    });
+    post("/detokenize", [this](Http const&, Answer& a, Fields const& f) {
+      Json const& list = f.need("tokens");
+      if (!list.is_array()) Fields::wrong("tokens", list, "a list of ids");
+      std::vector<int> ids;
+      for (Json const& id : list) ids.push_back(Fields::whole_of("tokens", id, 0, worker_.vocab() - 1));
+      answer(a, {{"content", site_.tokenizer.decode(ids, false)}});
+    });
+    // What has a body and no place: read here, within bounds.
+    const auto nowhere = [](Http const& q, Answer& a, httplib::ContentReader const& reader) {
+      guarded(a, [&] {
+        (void)read(q, reader);
+        throw no_such(q);
+      });
+    };
+    http_.Post(".*", nowhere).Put(".*", nowhere).Patch(".*", nowhere).Delete(".*", nowhere);
+  }
+
+  /// Takes a port, any for 0; which one. Who connects from now on waits for run().
+  int bind(std::string const& host, int port) {
+    const int got = port == 0 ? http_.bind_to_any_port(host) : http_.bind_to_port(host, port) ? port : -1;
+    if (got <= 0)
+      fauna::fail("serve", "cannot listen on " + host + " port " + std::to_string(port),
+                  "an address of this machine and a port that is free");
+    return got;
+  }
+  /// Serves until stop().
+  void run() {
+    http_.listen_after_bind();
+    ended_ = true;
+  }
+  /// Ends run(), once all texts that were begun are with their clients: cpp-httplib would cut a stream off. The worker
+  /// is closed, so none is begun any more.
+  void stop() {
+    while (!ended_ && (!http_.is_running() || begun_ > 0)) std::this_thread::sleep_for(patience);
+    http_.stop();
+  }
+
+ private:
+  using Http = httplib::Request;
+  using Answer = httplib::Response;
+  static constexpr std::size_t spare_threads = 256;          ///< for those that are refused, or kept open and idle
+  static constexpr std::chrono::milliseconds patience{100};  ///< from one look at a connection to the next
+
+  static void answer(Answer& a, Reply const& reply) { a.set_content(text_of(reply), "application/json"); }
+  static void answer(Answer& a, Refusal const& r) {
+    a.status = r.status;
+    if (r.status == 401) a.set_header("WWW-Authenticate", "Bearer");
+    if (r.status == 429 || r.status == 503) a.set_header("Retry-After", "1");
+    answer(a, error_reply(r));
+  }
+
+  static Refusal no_such(Http const& q) {
+    return {404, "There is no " + q.method + ' ' + q.path + '.', "invalid_request_error", "", "unknown_url"};
+  }
+  /// Runs `work`; what it throws becomes the answer.
+  template <class F> static void guarded(Answer& a, F&& work) {
+    try {
+      work();
+    } catch (Refusal const& r) {
+      answer(a, r);
+    } catch (std::exception const& e) {  // what it says may name files
+      say(std::string("a request failed: ") + e.what());
+      answer(a, Refusal(500, "The server failed to answer; it says more where it was started.", "server_error"));
+    }
+  }
+  template <class F> void get(const char* path, F reply) {
+    http_.Get(path, [this, reply](Http const& q, Answer& a) {
+      guarded(a, [&] {
+        authorise(q);
+        answer(a, reply(q));
+      });
+    });
+  }
+  /// handle(request, answer, fields of its body)
+  template <class F> void post(const char* path, F handle) {
+    http_.Post(path, [this, handle](Http const& q, Answer& a, httplib::ContentReader const& reader) {
+      guarded(a, [&] {
+        const std::string body = read(q, reader);
+        authorise(q);
+        handle(q, a, Fields(body));
+      });
+    });
+  }
+  /// The body. Of one that is too large the rest is read and forgotten, within bounds: most clients hear the answer
+  /// only when they have sent all.
+  static std::string read(Http const& q, httplib::ContentReader const& reader) {
+    constexpr std::size_t most = std::size_t{1} << 30U;
+    std::string body;
+    std::size_t bytes = 0;
+    const auto take = [&](const char* data, std::size_t n) {
+      bytes += n;
+      if (bytes <= body_bytes) body.append(data, n);
+      return bytes <= most;
+    };
+    const bool form = q.is_multipart_form_data();
+    const bool whole = form ? reader([](auto const&) { return true; }, take) : reader(take);
+    // What follows an unread rest is no request.
+    if (!whole) Connection(q).close_after_answer();
+    if (bytes > body_bytes)
+      throw Refusal(413, "The body is larger than " + std::to_string(body_bytes) + " bytes.", "invalid_request_error");
+    if (form) throw bad_request("The body is a form, expected JSON.");
+    if (!whole) throw bad_request("The body could not be read.");
+    return body;
+  }
+
+  void authorise(Http const& q) const {
+    if (!site_.keys.needed()) return;
+    const std::string bearer = "Bearer ", header = q.get_header_value("Authorization");
+    const std::string key = header.starts_with(bearer) ? header.substr(bearer.size()) : q.get_header_value("X-Api-Key");
+    if (site_.keys.allow(key)) return;
+    throw Refusal(401, key.empty() ? "There is no API key in the request." : "The API key is not one of this server's.",
+                  "authentication_error", "", "invalid_api_key");
+  }
+  /// A request may leave the model out, but not mean another one.
+  void require_model(std::string const& name) const {
+    if (name != site_.model)
+      throw Refusal(404, "The model '" + name + "' is not here: this server has '" + site_.model + "'.",
+                    "invalid_request_error", "model", "model_not_found");
+  }
+  Reply model() const {
+    return {{"id", site_.model},
+            {"object", "model"},
+            {"created", started_},
+            {"owned_by", "fauna"},
+            {"max_model_len", site_.context}};
+  }
+
+  void completions(Http const& q, Answer& a, Fields const& f) {
+    Request r = completion_request(f, worker_.vocab());
+    std::vector<std::vector<int>> prompts;
+    std::vector<std::string> echoes;
+    for (Prompt const& p : r.prompts) {
+      const auto* text = std::get_if<std::string>(&p);
+      prompts.push_back(text != nullptr ? site_.tokenizer.encode(*text) : std::get<std::vector<int>>(p));
+      if (r.echo) echoes.push_back(text != nullptr ? *text : site_.tokenizer.decode(prompts.back()));
+    }
+    serve(q, a, endpoint::completions, std::move(r), std::move(prompts), "prompt", std::move(echoes));
+  }
+  void chat(Http const& q, Answer& a, Fields const& f) {
+    Request r = chat_request(f, worker_.vocab());
+    if (!site_.chat)
+      throw bad_request("This model has no chat template that is known here: /v1/completions takes a whole prompt.");
+    serve(q, a, endpoint::chat, std::move(r), {site_.chat->ids(r.messages)}, "messages", {});
+  }
+
+  void serve(Http const& q, Answer& a, endpoint of, Request r, std::vector<std::vector<int>> prompts, const char* param,
+             std::vector<std::string> echoes) {
+    if (!r.model.empty()) require_model(r.model);
+    for (auto const& prompt : prompts) {
+      if (prompt.empty()) throw bad_request(std::string("'") + param + "' has no token to go on from.", param);
+      if (prompt.size() > static_cast<std::size_t>(site_.context))
+        throw bad_request("'" + std::string(param) + "' has " + std::to_string(prompt.size()) +
+                              " tokens, expected at most the context of " + std::to_string(site_.context) + '.',
+                          param, "context_length_exceeded");
+    }
+    if (!r.drawing.seed) r.drawing.seed = random_bits();
+    const auto job = std::make_shared<Job>(std::move(prompts), r.n, std::move(r.drawing));
+    auto replies = Replies(of, new_id(), site_.model, site_.fingerprint, site_.tokenizer, *job, std::move(echoes));
+    ++begun_;
+    const std::shared_ptr<void> begun(&begun_, [](std::atomic<int>* count) { --*count; });
+    worker_.submit(job);
+    const Connection connection(q);
+    progress now = progress::waits;
+    while ((now = job->wait_for_start(patience)) == progress::waits)
+      if (!connection.alive()) return job->cancel();  // nobody hears the answer
+    if (now == progress::refused) throw Worker::closing();
+    if (r.stream) return stream(a, job, std::move(replies), connection, r.include_usage, begun);
+    for (std::optional<Piece> piece; (now = job->next(piece, patience)) == progress::runs;) {
+      if (!connection.alive()) return job->cancel();
+      if (piece) replies.add(std::move(*piece));
+    }
+    if (now == progress::failed) throw failed();
+    answer(a, replies.whole());
+  }
+  static Refusal failed() { return {500, "The model failed to answer.", "server_error"}; }
+
+  /// Server-sent events: a chunk a piece, then what it has cost, then [DONE].
+  static void stream(Answer& a, std::shared_ptr<Job> const& job, Replies first, Connection connection, bool with_usage,
+                     std::shared_ptr<void> const& begun) {
+    a.set_header("Cache-Control", "no-cache");
+    a.set_header("X-Accel-Buffering", "no");  // no proxy gathers pieces
+    const auto replies = std::make_shared<Replies>(std::move(first));
+    const auto next = [=](httplib::DataSink& sink) {
+      const auto send = [&sink](std::string const& data) {
+        const std::string event = "data: " + data + "\n\n";
+        return sink.write(event.data(), event.size());
+      };
+      if (!connection.alive()) return false;
+      std::optional<Piece> piece;
+      const progress now = job->next(piece, patience);
+      if (piece) {
+        for (Reply const& chunk : replies->chunks(*piece, with_usage))
+          if (!send(text_of(chunk))) return false;
+        return true;
+      }
+      if (now == progress::runs) return true;
+      if (now == progress::failed) send(text_of(error_reply(failed())));
+      else if (with_usage) send(text_of(replies->usage_chunk()));
+      if (now == progress::done) send("[DONE]");
+      sink.done();
+      return true;
+    };
+    a.set_chunked_content_provider(
+        "text/event-stream",
+        [next](std::size_t, httplib::DataSink& sink) {
+          try {
+            return next(sink);
+          } catch (std::exception const& e) {
+            say(std::string("a stream failed: ") + e.what());
+            return false;
+          }
+        },
+        [job, begun](bool) { job->cancel(); });
+  }
+
+  static std::uint64_t random_bits() {
+    std::random_device device;
+    return std::uint64_t{device()} << 32U | device();
+  }
+  static std::string new_id() {
+    char id[33];
+    std::snprintf(id, sizeof id, "%016llx%016llx", static_cast<unsigned long long>(random_bits()),
+                  static_cast<unsigned long long>(random_bits()));
+    return id;
+  }
+
+  Site const& site_;
+  Worker& worker_;
+  long started_ = static_cast<long>(std::time(nullptr));
+  std::atomic<int> begun_ = 0;  ///< requests for texts that are not answered yet
+  std::atomic<bool> ended_ = false;
+  httplib::Server http_;
+};
+
+}  // namespace tool::serve

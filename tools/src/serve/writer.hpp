@@ -1,0 +1,121 @@
+// One text as it is written: from the logits of each step to a token, and from tokens to pieces of text.
+#pragma once
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fauna/decode/generate.hpp>
+#include <fauna/decode/stop_texts.hpp>
+#include <fauna/text/bpe.hpp>
+#include <tools/src/serve/job.hpp>
+
+namespace tool::serve {
+
+class Writer {
+ public:
+  /// Text i of a job, at most `most` tokens long, of ids below `vocab`.
+  Writer(Job& job, int i, fauna::Bpe const& tokenizer, int vocab, std::vector<int> const& stop_ids, int most)
+      : job_(job),
+        text_(i),
+        most_(most),
+        stop_ids_(stop_ids),
+        vocab_(vocab),
+        sampler_(vocab_, job.drawing.sampling),
+        stream_(tokenizer),
+        stops_(job.drawing.stop) {
+    prompt_ = job.prompts[static_cast<std::size_t>(i / job.n)];
+    key_ = fauna::text_key(*job.drawing.seed, static_cast<std::uint64_t>(i % job.n));
+  }
+
+  /// What the engine is to read: the prompt.
+  fauna::Continuation start() const {
+    fauna::Continuation c;
+    c.ids = prompt_;
+    c.prompt = prompt_.size();
+    c.key = key_;
+    c.done = most_ == 0;
+    return c;
+  }
+  /// The next token for logits[vocab]; `c` goes on with it, or is done.
+  void next(fauna::Continuation& c, const float* logits) {
+    const int id = sampler_(adjusted(logits), c.key, c.ids.size(), c.ids.data(), c.ids.size());
+    c.ids.push_back(id);
+    ++tokens_;
+    if (std::find(stop_ids_.begin(), stop_ids_.end(), id) != stop_ids_.end()) {
+      c.done = true;
+      return finish("stop");
+    }
+    if (job_.drawing.logprobs >= 0) waiting_.push_back(logprob_of(logits, id));
+    if (penalised()) ++seen_[id];
+    const std::string words = stops_.push(stream_.push(id));
+    if (!words.empty() && !stops_.found()) give({.text = text_, .words = words});
+    c.done = stops_.found() || tokens_ == most_;
+    if (stops_.found()) give({.text = text_, .words = words, .finish = "stop", .tokens = tokens_});
+    else if (c.done) finish("length");
+  }
+  /// The end, with all that was held back.
+  void finish(std::string const& why) {
+    std::string words = stops_.push(stream_.finish());
+    const bool stopped = stops_.found();
+    words += stops_.finish();
+    give({.text = text_, .words = words, .finish = stopped ? "stop" : why, .tokens = tokens_});
+  }
+
+ private:
+  bool penalised() const { return job_.drawing.presence != 0 || job_.drawing.frequency != 0; }
+
+  const float* adjusted(const float* logits) {
+    if (job_.drawing.bias.empty() && !penalised()) return logits;
+    adjusted_.assign(logits, logits + vocab_);
+    const auto at = [this](int id) -> float& { return adjusted_[static_cast<std::size_t>(id)]; };
+    for (auto const& [id, bias] : job_.drawing.bias) at(id) += bias;
+    for (auto const& [id, times] : seen_)
+      at(id) -= job_.drawing.presence + job_.drawing.frequency * static_cast<float>(times);
+    return adjusted_.data();
+  }
+
+  TokenLogprob logprob_of(const float* logits, int id) const {
+    double sum = 0;
+    const float largest = *std::max_element(logits, logits + vocab_);
+    for (int i = 0; i < vocab_; ++i) sum += std::exp(static_cast<double>(logits[i]) - static_cast<double>(largest));
+    const double log_sum = static_cast<double>(largest) + std::log(sum);
+    const auto of = [&](int i) { return static_cast<float>(static_cast<double>(logits[i]) - log_sum); };
+    TokenLogprob t{.id = id, .logprob = of(id), .top = {}, .at = stops_.text().size()};
+    std::vector<int> order(static_cast<std::size_t>(vocab_));
+    for (int i = 0; i < vocab_; ++i) order[static_cast<std::size_t>(i)] = i;
+    const auto count = std::min(job_.drawing.logprobs, vocab_);
+    std::partial_sort(order.begin(), order.begin() + count, order.end(),
+                      [logits](int a, int b) { return logits[a] > logits[b] || (logits[a] == logits[b] && a < b); });
+    for (int i = 0; i < count; ++i) {
+      const int best = order[static_cast<std::size_t>(i)];
+      t.top.emplace_back(best, of(best));
+    }
+    return t;
+  }
+
+  /// With the tokens that the text has so far; those of a stop text are not of it.
+  void give(Piece piece) {
+    for (TokenLogprob& t : waiting_)
+      if (!stops_.found() || t.at < stops_.text().size()) piece.logprobs.push_back(std::move(t));
+    waiting_.clear();
+    job_.add(std::move(piece));
+  }
+
+  Job& job_;
+  int text_, most_;
+  std::vector<int> const& stop_ids_;
+  int vocab_, tokens_ = 0;
+  std::vector<int> prompt_;
+  fauna::Key key_;
+  fauna::Sampler sampler_;
+  fauna::Bpe::Stream stream_;
+  fauna::StopTexts stops_;
+  std::vector<float> adjusted_;
+  std::map<int, int> seen_;  ///< tokens of the text and how often it has each, where that counts
+  std::vector<TokenLogprob> waiting_;
+};
+
+}  // namespace tool::serve
