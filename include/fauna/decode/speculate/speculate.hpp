@@ -49,7 +49,7 @@ inline void cut(std::vector<int>& text, std::size_t committed, int most, int voc
 }  // namespace speculate_detail
 
 /// Continues a prompt by up to options.text.tokens tokens, with all that generate_tokens has, and calls see(id) with
-/// each; see may return false to end the text. target: a Reader, or a model.
+/// each; see may return false to end the text. target: a model, or a Reader, whose context is then the text's.
 template <TextReader R, Drafter D, Acceptance A, class F>
 Speculated speculate(R& target, D& drafter, std::vector<int> const& prompt, SpeculateOptions const& options, A const& a,
                      F&& see) {
@@ -66,7 +66,7 @@ Speculated speculate(R& target, D& drafter, std::vector<int> const& prompt, Spec
            "the target's " + std::to_string(own));
 
   const int vocab = o.vocab > 0 && o.vocab < own ? o.vocab : own;
-  Sampler sampler(vocab, generate_detail::sampling(o)), drafts(vocab, generate_detail::sampling(o));
+  Sampler sampler(vocab, generate_detail::sampling(o));
   const Key key = text_key(o.seed, o.sample);
   Speculated out{.ids = prompt};
   std::vector<int>& ids = out.ids;  // no structured binding: clang 14 captures none
@@ -88,7 +88,7 @@ Speculated speculate(R& target, D& drafter, std::vector<int> const& prompt, Spec
     if (most > context - held) most = context - held;
     if (most > 0)
       drafter.propose(ids, most, [&](const float* logits) {
-        return a.draft({.sampler = drafts, .logits = logits, .key = key, .text = ids.data(), .position = ids.size()});
+        return a.draft({.sampler = sampler, .logits = logits, .key = key, .text = ids.data(), .position = ids.size()});
       });
     speculate_detail::cut(ids, committed, most, own, o);
     const std::size_t draft = ids.size() - committed;
