@@ -300,6 +300,11 @@ def small_things(server, model):
     server.refused("/detokenize", {"tokens": [29]}, 400, "tokens")
     status, _, errors = run("serve", model, "--port", server.port)
     assert status == 1 and f"cannot listen on 127.0.0.1 port {server.port}" in errors, errors
+    status, _, errors = run("serve", model, "--port", 0, "--context", 33)
+    assert status == 1 and "--context 33, expected at most the model's 32" in errors, errors
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([fauna, "serve", model, "--port", "0"], stdout=full, stderr=subprocess.PIPE, check=False, cwd=work)
+    assert done.returncode == 1 and b"No space left on device" in done.stderr, done
 
 
 def keys(model):

@@ -43,18 +43,22 @@ std::string fingerprint(std::string const& program) {
   return "fp_" + sha256(program.substr(program.rfind('/', program.rfind('/') - 1) + 1)).substr(0, 10);
 }
 
+/// Tokens of a prompt and its text at most, where the flag asks for so many and the model has a context of its own.
+int context_of(long asked, int own) {
+  constexpr int without = 8192;  // of a model that has none: a text must end
+  if (asked > own)
+    fauna::fail("serve", "--context " + std::to_string(asked), "at most the model's " + std::to_string(own));
+  if (asked > 0) return static_cast<int>(asked);
+  return own == fauna::unbounded ? without : own;
+}
+
 int serve(settings::Serve const& s, std::string const& directory, std::string const& stops,
           std::string const& program) {
   const auto tokenizer = fauna::Bpe::from_file(directory + "/tokenizer.json");
   tool::Engine& engine = tool::engine();
   const std::vector<int> stop_ids =
       stops.empty() ? std::vector<int>{} : tool::token_list("eos_token_id", stops, engine.vocab());
-  constexpr int unbounded_context = 8192;  // of a model that has none: a text must end
-  const int own = engine.context(), context = s.context > 0             ? static_cast<int>(s.context)
-                                              : own == fauna::unbounded ? unbounded_context
-                                                                        : own;
-  if (context > own)
-    fauna::fail("serve", "--context " + std::to_string(context), "at most the model's " + std::to_string(own));
+  const int context = context_of(s.context, engine.context());
   const Site site{tokenizer, chat_of(tokenizer, directory), s.name, fingerprint(program),
                   context,   Keys::read(s.api_key_file)};
   engine.load(fauna::SafeTensors(directory), s.threads > 0 ? static_cast<int>(s.threads) : fauna::default_threads());
@@ -64,6 +68,8 @@ int serve(settings::Serve const& s, std::string const& directory, std::string co
   const int port = server.bind(s.host, static_cast<int>(s.port));
 
   stop_on_signals();
+  const std::string host = s.host.find(':') == std::string::npos ? s.host : '[' + s.host + ']';
+  fauna::print(stdout, "listening on http://" + host + ':' + std::to_string(port) + '\n');
   std::thread works([&worker] { worker.run(); });
   std::thread waits([&worker, &server] {
     while (sem_wait(&stop_asked) != 0) {}  // interrupted
@@ -71,8 +77,6 @@ int serve(settings::Serve const& s, std::string const& directory, std::string co
     worker.close();
     server.stop();
   });
-  const std::string host = s.host.find(':') == std::string::npos ? s.host : '[' + s.host + ']';
-  fauna::print(stdout, "listening on http://" + host + ':' + std::to_string(port) + '\n');
   server.run();
   sem_post(&stop_asked);  // should it have ended by itself
   waits.join();

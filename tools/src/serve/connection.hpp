@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include <httplib.h>
+#include <cerrno>
 #include <string>
 
 namespace tool::serve {
@@ -26,7 +27,9 @@ class Connection {
   /// Is the client still there? One that has said that it sends no more counts as gone.
   bool alive() const {
     char byte = 0;
-    return socket_ < 0 || ::recv(socket_, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 0;
+    if (socket_ < 0) return true;
+    const auto n = ::recv(socket_, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
   }
   /// Reads nothing more from it, so that the rest of a body is not taken for the next request.
   void close_after_answer() const {
