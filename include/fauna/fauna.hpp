@@ -9,6 +9,7 @@
 #include <fauna/models/llama.hpp>
 #include <fauna/models/mamba.hpp>
 #include <fauna/models/mixtral.hpp>
+#include <fauna/models/rwkv7.hpp>
 #include <fauna/ops/cpu.hpp>
 #include <fauna/ops/ref.hpp>
 #include <fauna/text/bin.hpp>
