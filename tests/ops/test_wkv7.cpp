@@ -7,6 +7,7 @@
 #include <fauna/ops/token_shift/ref.hpp>
 #include <fauna/ops/wkv7/cpu.hpp>
 #include <fauna/ops/wkv7/ref.hpp>
+#include <vector>
 
 #include "support/batches.hpp"
 #include "support/compare.hpp"
@@ -30,6 +31,23 @@ double scale(Matrix<const double> v) {
 constexpr double bound = 2e-5;
 #define CHECK_CLOSE(got, want) CHECK(test::distance<float>(got, want) <= bound * scale(want))
 
+/// Sequences of 40 and 20 rows without a tree, whose documents begin anywhere in a chunk of rows.
+Batch packed() {
+  static const int offsets[] = {0, 40, 60};
+  static std::vector<int> starts;
+  starts.clear();
+  int start = 0;
+  for (int row = 0; row < 60; ++row) {
+    for (const int begin : {5, 16, 33, 40, 47}) start = row == begin ? row : start;
+    starts.push_back(start);
+  }
+  Batch b;
+  b.sequences = 2;
+  b.rows = 60;
+  b.offsets = offsets;
+  b.document_start = starts.data();
+  return b;
+}
 const Batch batches[] = {test::plain(2, 40), test::plain(1, 16), test::plain(2, 17),
                          test::plain(1, 1),  test::ragged(),     test::with_finished()};
 
