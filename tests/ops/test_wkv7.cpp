@@ -48,8 +48,8 @@ Batch packed() {
   b.document_start = starts.data();
   return b;
 }
-const Batch batches[] = {test::plain(2, 40), test::plain(1, 16), test::plain(2, 17),
-                         test::plain(1, 1),  test::ragged(),     test::with_finished()};
+const Batch batches[] = {test::plain(2, 40), test::plain(1, 16), test::plain(2, 17),   test::plain(1, 1),
+                         packed(),           test::ragged(),     test::with_finished()};
 
 /// Seven random matrices of a row's width, [r w k v a b] and dy, such that states neither vanish nor grow: a is of
 /// length 1, b = -a times something in (0, 1), w in (0.5, 1).
