@@ -3,6 +3,7 @@
 #pragma once
 #include <fauna/decode/generate.hpp>
 #include <fauna/decode/loaded.hpp>
+#include <fauna/io/open_tensors.hpp>
 #include <fauna/models/explain.hpp>
 #include <fauna/models/gpt.hpp>
 #include <fauna/models/gpt_neox.hpp>
