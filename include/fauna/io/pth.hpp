@@ -109,13 +109,14 @@ class Pth : public TensorFile {
       t.shape.push_back(number(sizes.items[i], "size"));
       stride.push_back(number(strides.items[i], "stride"));
       n = safetensors_detail::product(n, t.shape[i], where);
-      if (t.shape[i] == 0) continue;
-      const std::size_t reach = safetensors_detail::product(t.shape[i] - 1, stride[i], where);
-      if (reach > elements) fail("pth", where + " reaches outside its storage", "a tensor inside it");
-      last += reach;
     }
     // Expanded tensors, whose elements are many times the same, could be made larger than any memory.
-    if (n > 0 && (last >= elements || offset > elements || n > elements))
+    bool inside = n == 0 || (n <= elements && offset < elements);
+    for (std::size_t i = 0; inside && n > 0 && i < stride.size(); ++i) {
+      last += safetensors_detail::product(t.shape[i] - 1, stride[i], where);
+      inside = last < elements;
+    }
+    if (!inside)
       fail("pth", where + " reaches outside its storage of " + std::to_string(elements) + " elements",
            "a tensor inside it");
     t.bytes = n * type.size;
