@@ -5,6 +5,7 @@
 
 #include <fauna/backend/cpu.hpp>
 #include <fauna/io/json.hpp>
+#include <fauna/io/open_tensors.hpp>
 #include <fauna/text/bpe.hpp>
 #include <fauna/text/chars.hpp>
 #include <fauna/train/checkpoint.hpp>
@@ -20,9 +21,9 @@ using tool::Engine;
 
 int threads_of(long asked) { return asked > 0 ? static_cast<int>(asked) : fauna::default_threads(); }
 
-/// The engine with the weights of a model directory.
+/// The engine with the weights of a model directory, or of a file.
 Engine& loaded(std::string const& directory, long threads) {
-  tool::engine().load(fauna::SafeTensors(directory), threads_of(threads));
+  tool::engine().load(fauna::open_tensors(directory), threads_of(threads));
   return tool::engine();
 }
 
@@ -78,8 +79,15 @@ int logits(settings::Logits const& s, std::string const& directory) {
 }
 
 int generate(settings::Generate const& s, std::string const& directory, std::vector<int> const& stop_ids) {
-  const auto tokenizer = fauna::Bpe::from_file(directory + "/tokenizer.json");
   std::string prompt = tool::prompt_of(s);
+  const auto write = [&](auto const& tokenizer) {
+    const std::vector<int> ids = tokenizer.encode(prompt);
+    tool::write_texts(loaded(directory, s.threads), tokenizer, ids, stop_ids, s, prompt);
+    return 0;
+  };
+  if (s.tokenizer.empty() && !fauna::is_directory(directory)) return write(fauna::ByteTokenizer());
+  if (!s.tokenizer.empty() && tool::is_world(s.tokenizer)) return write(fauna::RwkvWorld::from_file(s.tokenizer));
+  const auto tokenizer = fauna::Bpe::from_file(tool::tokenizer_file(s.tokenizer.empty() ? directory : s.tokenizer));
   if (s.chat) prompt = tool::in_template(directory, prompt);
   const auto ids = tokenizer.encode(prompt, {.match_special = s.special || s.chat, .add_special = !s.chat});
   tool::write_texts(loaded(directory, s.threads), tokenizer, ids, stop_ids, s, s.chat ? "" : prompt);

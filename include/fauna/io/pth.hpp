@@ -113,8 +113,9 @@ class Pth : public TensorFile {
     // Expanded tensors, whose elements are many times the same, could be made larger than any memory.
     bool inside = n == 0 || (n <= elements && offset < elements);
     for (std::size_t i = 0; inside && n > 0 && i < stride.size(); ++i) {
-      last += safetensors_detail::product(t.shape[i] - 1, stride[i], where);
-      inside = last < elements;
+      const std::size_t reach = safetensors_detail::product(t.shape[i] - 1, stride[i], where);
+      last += reach;
+      inside = reach < elements && last < elements;
     }
     if (!inside)
       fail("pth", where + " reaches outside its storage of " + std::to_string(elements) + " elements",
