@@ -74,7 +74,7 @@ LLAMA3 = {"factor": 32.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "orig
 
 
 def any_family():
-    refused("llama_untied", {"model_type": "bloom"}, 'model_type = "bloom", expected one of gpt2, gpt_neox, llama, mamba, mixtral')
+    refused("llama_untied", {"model_type": "bloom"}, 'model_type = "bloom", expected one of gpt2, gpt_neox, llama, mamba, mixtral, rwkv7')
     refused("llama_untied", {"model_type": ...}, "model_type = nothing, expected one of gpt2, gpt_neox, llama")
     refused("llama_untied", {"architectures": ["LlamaForSequenceClassification"]},
             ("architectures = ", 'expected ["LlamaForCausalLM"]'))
