@@ -72,6 +72,40 @@ TEST_CASE("rwkv7: the logits of trained weights, all at once and a row at a time
   CHECK(worst(logits<Published, Ref<double>, All<double>>(weights, ids, 3), want) < 2e-5);
 }
 
+TEST_CASE("rwkv7: rwkv.cpp's files in f16 are those numbers in f32") {
+  const std::string folder = shared();
+  if (folder.empty()) return;
+  const TensorFile weights = open_tensors(folder + "tiny-rwkv-7v0-834K-FP32.bin");
+  // Matrices in f16, the rest in f32, as rwkv.cpp writes it.
+  const auto file = [&](bool halves) {
+    const auto word = [](std::size_t n) {
+      const auto i = static_cast<std::int32_t>(n);
+      return std::string(reinterpret_cast<const char*>(&i), sizeof i);
+    };
+    std::string all = word(0x67676d66) + word(101) + word(256) + word(64) + word(12) + word(halves);
+    for (auto const& t : weights.tensors()) {
+      const bool half = t.shape.size() == 2;
+      all += word(t.shape.size()) + word(t.name.size()) + word(half && halves);
+      for (std::size_t i = t.shape.size(); i-- > 0;) all += word(t.shape[i]);
+      all += t.name;
+      for (const float x : test::floats(&t)) {
+        const f16 rounded(x);
+        const float as_float = half ? static_cast<float>(rounded) : x;
+        all += half && halves ? std::string(reinterpret_cast<const char*>(&rounded), sizeof rounded)
+                              : std::string(reinterpret_cast<const char*>(&as_float), sizeof as_float);
+      }
+    }
+    return all;
+  };
+  const TemporaryFolder at;
+  write_file(at / "f16.bin", file(true));
+  write_file(at / "f32.bin", file(false));
+  const std::vector<int> ids{'"', 'i', 'n'};
+  const auto halves = logits<Published, Cpu<>>(open_tensors(at / "f16.bin"), ids, 3);
+  CHECK(halves == logits<Published, Cpu<>>(open_tensors(at / "f32.bin"), ids, 3));
+  CHECK(halves != logits<Published, Cpu<>>(weights, ids, 3));
+}
+
 TEST_CASE("rwkv7: a checkpoint as torch.save writes it, and the logits of the author's package") {
   const TensorFile weights = open_tensors(test::source_path("tests/golden/rwkv7.pth"));
   const SafeTensors golden(test::source_path("tests/golden/rwkv7.safetensors"));
