@@ -47,7 +47,7 @@ class Compiled final : public tool::Engine {
  public:
   int vocab() const override { return Model::vocab; }
   int context() const override { return fauna::context_of<Model>; }
-  void load(fauna::SafeTensors const& from, int threads) override { model_.emplace(from, threads); }
+  void load(fauna::TensorFile const& from, int threads) override { model_.emplace(from, threads); }
 
   void logits(std::vector<int> const& ids, int chunk, float* logits) override {
     const int n = static_cast<int>(ids.size());

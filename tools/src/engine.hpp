@@ -8,7 +8,7 @@
 #include <vector>
 
 #include <fauna/decode/generate.hpp>
-#include <fauna/io/safetensors.hpp>
+#include <fauna/io/tensor_file.hpp>
 
 namespace tool {
 
@@ -39,7 +39,7 @@ class Engine {
   virtual int vocab() const = 0;
   virtual int context() const = 0;  ///< fauna::unbounded where the model has none of its own
   /// The weights, before anything below is called.
-  virtual void load(fauna::SafeTensors const& from, int threads) = 0;
+  virtual void load(fauna::TensorFile const& from, int threads) = 0;
 
   /// logits[tokens, vocab], read through a cache, `chunk` tokens at once.
   virtual void logits(std::vector<int> const& ids, int chunk, float* logits) = 0;

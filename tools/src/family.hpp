@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <fauna/core/concepts.hpp>
+#include <fauna/io/open_tensors.hpp>
 #include <fauna/models/config_text.hpp>
 #include <tools/src/config.hpp>
 #include <tools/src/settings.hpp>
@@ -51,6 +52,7 @@ struct Family {
   std::string word;  ///< that a checkpoint's line begins with
   AnyModel (*read)(Config& c);
   AnyModel (*parse)(std::string const& line);
+  AnyModel (*of_tensors)(fauna::TensorFile const& file);  ///< null: its weights do not say what they are of
   std::vector<std::pair<std::string, std::shared_ptr<const ModelConfig>>> presets{};
 };
 
@@ -85,7 +87,7 @@ template <class F> class ModelOf final : public ModelConfig {
     else return true;
   }
   bool untie() override {
-    if constexpr (requires { c_.tied; }) return c_.tied = false, true;
+    if constexpr (requires { c_.tied = false; }) return c_.tied = false, true;
     else return false;
   }
   std::optional<settings::Structure> structure() const override {
@@ -110,7 +112,8 @@ template <class F> class ModelOf final : public ModelConfig {
 ///   presets()                      pairs of a name and a config
 ///   read(Config&)                  the config that a config.json says
 ///   write(config)                  the config.json of a config
-/// and, where there is something to say, structure, set_structure and bias_of_zeros, as in ModelConfig.
+/// and, where there is something to say, structure, set_structure and bias_of_zeros, as in ModelConfig; and
+///   of_tensors(TensorFile const&)  the config of weights that come without a config.json; none: of another family
 template <class F> struct Registered {
   using C = typename F::config;
   Registered() {
@@ -120,7 +123,13 @@ template <class F> struct Registered {
         F::headless,
         C::names.family,
         [](Config& c) -> AnyModel { return std::make_unique<ModelOf<F>>(F::read(c)); },
-        [](std::string const& line) -> AnyModel { return std::make_unique<ModelOf<F>>(fauna::config_from<C>(line)); }};
+        [](std::string const& line) -> AnyModel { return std::make_unique<ModelOf<F>>(fauna::config_from<C>(line)); },
+        nullptr};
+    if constexpr (requires(fauna::TensorFile const& file) { F::of_tensors(file); })
+      f.of_tensors = [](fauna::TensorFile const& file) -> AnyModel {
+        const auto c = F::of_tensors(file);
+        return c ? std::make_unique<ModelOf<F>>(*c) : nullptr;
+      };
     for (auto const& [name, config] : F::presets()) f.presets.emplace_back(name, std::make_shared<ModelOf<F>>(config));
     if (!families().emplace(F::model_type, std::move(f)).second)
       fauna::fail("fauna", std::string("the family ") + F::model_type + " twice", "each once");
@@ -138,6 +147,20 @@ inline AnyModel checkpoint_model(std::string const& path, std::string const& lin
     known += (known.empty() ? "" : ", ") + f.word;
   }
   fauna::fail("model", path + " with the description '" + line + '\'', "a line that begins with one of " + known);
+}
+
+/// Is it a file of weights that has no config.json beside it: of PyTorch or rwkv.cpp?
+inline bool weights_alone(std::string const& path) {
+  return !fauna::is_directory(path) && fauna::tensor_format_of(path) != fauna::tensor_format::safetensors;
+}
+/// The model of such a file.
+inline AnyModel model_of_weights(std::string const& path) {
+  const fauna::TensorFile file = fauna::open_tensors(path);
+  for (auto const& [type, f] : families())
+    if (f.of_tensors != nullptr)
+      if (AnyModel m = f.of_tensors(file)) return m;
+  fauna::fail("fauna", path + " has tensors of no family that is known by them", "the weights of RWKV-7",
+              "others need a directory with a config.json");
 }
 
 /// A copy of a preset; none by an unknown name.

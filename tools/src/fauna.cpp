@@ -92,7 +92,13 @@ tool::Use use_of(tool::Verb const& verb, bool training = false) {
   return {.training = training, .ignore_unknown = r.ignore_unknown_config};
 }
 
-/// The config that a preset, a checkpoint or a model directory stands for, with the structural flags.
+/// The model of a file: a checkpoint says it in a line, weights without a config.json by their tensors.
+AnyModel model_of_file(std::string const& path) {
+  return tool::weights_alone(path) ? tool::model_of_weights(path)
+                                   : tool::checkpoint_model(path, fauna::read_checkpoint_head(path).config);
+}
+
+/// The config that a preset, a file or a model directory stands for, with the structural flags.
 AnyModel named_model(tool::Verb const& verb, std::string const& name, bool training = false) {
   const block_size of = training && verb.has("model") ? block_size::run : block_size::model;
   if (AnyModel c = tool::preset(name)) {
@@ -101,9 +107,9 @@ AnyModel named_model(tool::Verb const& verb, std::string const& name, bool train
   }
   if (!tool::fs::exists(name))
     fauna::fail("fauna", "the model '" + name + '\'',
-                "a model directory, a checkpoint, or one of " + tool::preset_names());
+                "a model directory, a checkpoint, a file of weights, or one of " + tool::preset_names());
   const std::string from = model_of(name);
-  if (tool::fs::is_regular_file(from)) return from_checkpoint(verb, from, fauna::read_checkpoint_head(from).config, of);
+  if (tool::fs::is_regular_file(from)) return with_dropout(verb, model_of_file(from), from, of);
   refuse_structure(verb, name, of);
   return tool::read_config(from, use_of(verb, training)).model;
 }
@@ -167,7 +173,7 @@ tool::Start start_of(tool::Verb const& verb, settings::Train const& s) {
   s.recipe = tool::recipe_of(s, reading, fresh && verb.has("model") ? named.model : "", *c);
   s.tokenizer = tool::run_tokenizer(from, s.tokenizer);
   if (!from.checkpoint) {
-    if (!from.path.empty()) (void)fauna::SafeTensors(from.path);  // weights alone: of what model, the flags say
+    if (!from.path.empty()) (void)fauna::open_tensors(from.path);  // weights alone: of what model, the flags say
     tool::fit_vocabulary(*c, s, from);
   }
   if (!from.path.empty() && !resume) s.init_from = from.path;
@@ -201,7 +207,7 @@ void check_texts(settings::Generate const& s) {
                         std::string const& dtype, std::vector<std::string> const& words, std::vector<std::string> flags,
                         std::optional<tool::Described> const& draft = {}) {
   c.without_dropout();
-  (void)fauna::SafeTensors(from);  // says what is wrong with the weights before anything is compiled
+  (void)fauna::open_tensors(from);  // says what is wrong with the weights before anything is compiled
   const std::string program = tool::program_for(c.described(), dtype, verb == "serve" ? "serve" : "inference", draft);
   flags.insert(flags.begin(), words.begin(), words.end());
   flags.insert(flags.begin(), {verb, from});
@@ -210,8 +216,7 @@ void check_texts(settings::Generate const& s) {
 
 /// The model of a model directory, or of a checkpoint's file.
 AnyModel model_in(std::string const& from, tool::Use use) {
-  return tool::fs::is_regular_file(from) ? tool::checkpoint_model(from, fauna::read_checkpoint_head(from).config)
-                                         : tool::read_config(from, use).model;
+  return tool::fs::is_regular_file(from) ? model_of_file(from) : tool::read_config(from, use).model;
 }
 
 /// Becomes the program that writes with a model, and with one that drafts for it, where --draft names one.
@@ -237,7 +242,7 @@ template <class S>
     if (small->vocab() != c.vocab())
       fauna::fail("fauna", "the draft " + s.draft + " has a token table of " + std::to_string(small->vocab()) + " rows",
                   std::to_string(c.vocab()) + ", as many as " + from);
-    (void)fauna::SafeTensors(told.draft_weights);
+    (void)fauna::open_tensors(told.draft_weights);
     small->without_dropout();
     c.without_dropout();
     draft = small->described();
@@ -262,9 +267,9 @@ template <class S>
   sample(verb, checkpoint, s);
 }
 
-/// Says what is wrong with the tokenizer before anything is compiled.
-fauna::Bpe tokenizer_of(std::string const& directory) {
-  const std::string path = directory + "/tokenizer.json";
+/// Says what is wrong with the tokenizer before anything is compiled. `given`: by --tokenizer, instead of its own.
+fauna::Bpe tokenizer_of(std::string const& directory, std::string const& given = {}) {
+  const std::string path = given.empty() ? directory + "/tokenizer.json" : tool::tokenizer_file(given);
   if (!tool::fs::exists(path))
     fauna::fail("fauna", directory + " has no tokenizer.json", "the tokenizer that the model was trained with");
   return fauna::Bpe::from_file(path);
@@ -288,11 +293,43 @@ std::string id_list(std::vector<long long> const& ids) {
   return all;
 }
 
+/// With a file of weights: texts are in the pieces of --tokenizer, or bytes where these are all that the model knows.
+[[noreturn]] void generate_from_weights(tool::Verb const& verb, std::string const& from, settings::Generate const& s) {
+  const AnyModel c = tool::model_of_weights(from);
+  for (const char* flag : {"chat", "special"})
+    if (verb.has(flag))
+      fauna::fail("fauna generate", std::string("--") + flag + " for a file of weights", "a model directory");
+  if (!s.draft.empty() && s.draft != "ngram")
+    fauna::fail("fauna generate", "--draft " + s.draft + " for a file of weights",
+                "--draft ngram, or a model directory, whose vocabulary can be compared");
+  if (s.prompt.empty()) fauna::fail("fauna generate", "no --prompt", "a text to continue");
+  int vocab = fauna::ByteTokenizer::vocab();
+  std::string stops;
+  if (s.tokenizer.empty()) {
+    if (c->vocab() != vocab)
+      fauna::fail("fauna generate", from + " has " + std::to_string(c->vocab()) + " tokens, and no tokenizer",
+                  "--tokenizer FILE",
+                  "rwkv_vocab_v20230424.txt is that of RWKV World; 256 tokens are bytes without one");
+  } else if (tool::is_world(tool::tokenizer_file(s.tokenizer))) {
+    vocab = fauna::RwkvWorld::from_file(s.tokenizer).vocab();
+    stops = std::to_string(fauna::RwkvWorld::end_of_text);
+  } else {
+    vocab = fauna::Bpe::from_file(tool::tokenizer_file(s.tokenizer)).vocab();
+  }
+  if (vocab > c->vocab())
+    fauna::fail("fauna generate", s.tokenizer + " has " + std::to_string(vocab) + " tokens",
+                "at most the model's " + std::to_string(c->vocab()));
+  write("generate", verb, from, *c, {stops}, s);
+}
+
 [[noreturn]] void generate(tool::Verb const& verb, std::string const& from) {
   settings::Generate s;
   verb.apply(s);
   check_texts(s);
+  if (tool::fs::is_regular_file(from) && tool::weights_alone(from)) generate_from_weights(verb, from, s);
   if (tool::fs::is_regular_file(model_of(from))) {
+    if (verb.has("tokenizer"))
+      fauna::fail("fauna generate", "--tokenizer for a checkpoint", "none: a checkpoint has its own");
     for (const char* flag : {"chat", "special"})
       if (verb.has(flag))
         fauna::fail("fauna generate", std::string("--") + flag + " for a checkpoint of characters",
@@ -303,9 +340,12 @@ std::string id_list(std::vector<long long> const& ids) {
     sample(verb, from, like);
   }
   const tool::Directory d = tool::read_config(from, use_of(verb));
-  const fauna::Bpe tokenizer = tokenizer_of(from);
+  bool begins = false;  // with a token before a text
+  if (!s.tokenizer.empty() && tool::is_world(tool::tokenizer_file(s.tokenizer)))
+    (void)fauna::RwkvWorld::from_file(s.tokenizer);
+  else begins = !tokenizer_of(from, s.tokenizer).encode("").empty();
   if (s.chat) (void)tool::in_template(from, s.prompt);
-  else if (s.prompt.empty() && tokenizer.encode("").empty())
+  else if (s.prompt.empty() && !begins)
     fauna::fail("fauna generate", verb.has("prompt") ? "an empty --prompt" : "no --prompt", "a text to continue",
                 "its tokenizer puts no token before a text, from which an empty one could go on");
   write("generate", verb, from, *d.model, {id_list(d.stop_ids)}, s);

@@ -6,6 +6,7 @@
 
 #include <fauna/backend/cpu.hpp>
 #include <fauna/io/json.hpp>
+#include <fauna/io/open_tensors.hpp>
 #include <fauna/text/bpe.hpp>
 #include <fauna/text/chars.hpp>
 #include <fauna/train/checkpoint.hpp>
@@ -22,9 +23,9 @@ using tool::Engine;
 
 int threads_of(long asked) { return asked > 0 ? static_cast<int>(asked) : fauna::default_threads(); }
 
-/// The engine with the weights of a model directory.
+/// The engine with the weights of a model directory, or of a file.
 Engine& loaded(std::string const& directory, long threads) {
-  tool::engine().load(fauna::SafeTensors(directory), threads_of(threads));
+  tool::engine().load(fauna::open_tensors(directory), threads_of(threads));
   return tool::engine();
 }
 
@@ -32,9 +33,7 @@ Engine& loaded(std::string const& directory, long threads) {
 template <class S> std::unique_ptr<Engine> draft_of(settings::Told<S> const& s) {
   if (s.draft_engine.empty()) return {};
   auto e = tool::make_engine(s.draft_engine);
-  e->load(fauna::is_directory(s.draft_weights) ? fauna::SafeTensors(s.draft_weights)
-                                               : fauna::checkpoint::open(s.draft_weights),
-          threads_of(s.threads));
+  e->load(fauna::open_tensors(s.draft_weights), threads_of(s.threads));
   return e;
 }
 
@@ -81,8 +80,15 @@ int logits(settings::Logits const& s, std::string const& directory) {
 
 int generate(settings::Told<settings::Generate> const& s, std::string const& directory,
              std::vector<int> const& stop_ids) {
-  const auto tokenizer = fauna::Bpe::from_file(directory + "/tokenizer.json");
   std::string prompt = tool::prompt_of(s);
+  const auto write = [&](auto const& tokenizer) {
+    const std::vector<int> ids = tokenizer.encode(prompt);
+    tool::write_texts(loaded(directory, s.threads), draft_of(s).get(), tokenizer, ids, stop_ids, s, prompt);
+    return 0;
+  };
+  if (s.tokenizer.empty() && !fauna::is_directory(directory)) return write(fauna::ByteTokenizer());
+  if (!s.tokenizer.empty() && tool::is_world(s.tokenizer)) return write(fauna::RwkvWorld::from_file(s.tokenizer));
+  const auto tokenizer = fauna::Bpe::from_file(tool::tokenizer_file(s.tokenizer.empty() ? directory : s.tokenizer));
   if (s.chat) prompt = tool::in_template(directory, prompt);
   const auto ids = tokenizer.encode(prompt, {.match_special = s.special || s.chat, .add_special = !s.chat});
   tool::write_texts(loaded(directory, s.threads), draft_of(s).get(), tokenizer, ids, stop_ids, s, s.chat ? "" : prompt);

@@ -152,7 +152,7 @@ struct Logits {
 };
 
 struct Generate {
-  std::string prompt, dtype = "f32", at_context_end = "stop", draft;
+  std::string prompt, tokenizer, dtype = "f32", at_context_end = "stop", draft;
   std::vector<std::string> stop;
   bool chat = false, special = true, draft_stats = false;
   long num_samples = 1, max_new_tokens = 200, top_k = 0, threads = 0, chunk = 512, context = 0, draft_max = 4;
@@ -164,6 +164,9 @@ struct Generate {
     f("chat", chat,
       "put the prompt into the model's chat template, as what a user says; special tokens in it are read as tokens");
     f("special", special, "read special tokens in the prompt as tokens, not as text");
+    f("tokenizer", tokenizer,
+      "a tokenizer.json, or the vocabulary of RWKV World; without it, the directory's, or bytes where the model has "
+      "256");
     each_shared(f);
   }
   /// What any model and text has.

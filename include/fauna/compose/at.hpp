@@ -39,7 +39,7 @@ template <label Name, class B> struct At : B {
 
 /// Shows a value to the call's tap under the label of B, if both are there: for a pair that ran fused, without its At.
 template <class B, class C, class V> void show_label(C const& c, bool gradient, V const& v) {
-  if constexpr (!std::is_same_v<B, bare<B>>) {
+  if constexpr (requires { B::tag; }) {
     if (c.tap != nullptr) c.tap->see(c.tap->user, Path{&c.path, B::tag.c, -1}, gradient, v);
   }
 }

@@ -20,6 +20,7 @@
 
 #include <fauna/core/number_text.hpp>
 #include <fauna/decode/weights.hpp>
+#include <fauna/io/open_tensors.hpp>
 #include <fauna/train/curve.hpp>
 #include <fauna/train/trained.hpp>
 
@@ -299,7 +300,7 @@ template <class T> CheckpointHead load_checkpoint(std::string const& path, T& mo
   const typename T::backend b{};
   const bool all = what == load::everything;
   if (!all && !is_checkpoint(path)) {
-    load_weights<M>(b, model.weights(), SafeTensors(path));
+    load_weights<M>(b, model.weights(), open_tensors(path));
     return {};
   }
   const SafeTensors file = checkpoint::open(path);
