@@ -132,6 +132,9 @@ inline AnyModel checkpoint_model(std::string const& path, std::string const& lin
   if (line.empty())
     fauna::fail("fauna", path + " does not say which model it holds", "one made by fauna train",
                 "CheckpointHead::config is for fauna::to_text of its config");
+  if (const std::size_t rewrite = line.rfind(": "); rewrite != std::string::npos)
+    fauna::fail("fauna", path + " holds a model that is " + line.substr(0, rewrite),
+                "a plain " + line.substr(rewrite + 2), "programs of one's own have its type");
   std::string known;
   for (auto const& [type, f] : families()) {
     if (line.substr(0, line.find(' ')) == f.word) return f.parse(line);

@@ -1,12 +1,16 @@
 // At<"attn", B>: B with a name. Names come from the composition, in the reference checkpoint's own spelling; the one
 // source of truth for saving, loading, freezing, taps and errors.
 #pragma once
+#include <fauna/compose/children.hpp>
 #include <fauna/core/block.hpp>
 #include <fauna/core/fault.hpp>
 
 namespace fauna::inline v0 {
 
 template <label Name, class B> struct At : B {
+  using composition = At;
+  using children = Children<B>;
+  template <class... New> using with = At<Name, New...>;
   static constexpr label tag = Name;
 
   template <class W, class F> static constexpr void visit(W& w, Place const& at, F&& f) {
