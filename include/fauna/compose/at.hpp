@@ -41,6 +41,10 @@ template <label Name, class B> struct At : B {
   }
 };
 
+template <class B> inline constexpr bool is_label = false;
+template <label N, class B> inline constexpr bool is_label<At<N, B>> = true;
+template <Named B> inline constexpr bool is_label<B> = is_label<typename B::composition>;
+
 /// Shows a value to the call's tap under the label of B, if both are there: for a pair that ran fused, without its At.
 template <class B, class C, class V> void show_label(C const& c, bool gradient, V const& v) {
   if constexpr (!std::is_same_v<B, bare<B>>) {

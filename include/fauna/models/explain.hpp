@@ -22,10 +22,6 @@ inline std::string bytes_text(std::size_t n) {
   return std::to_string(tenths / 10) + (u > 0 ? "." + std::to_string(tenths % 10) : "") + unit[u];
 }
 
-template <class B> inline constexpr bool is_label = false;
-template <label N, class B> inline constexpr bool is_label<At<N, B>> = true;
-template <Named B> inline constexpr bool is_label<B> = is_label<typename B::composition>;
-
 /// Walks the tree: f.operator()<Block>(name, depth, is a leaf). Labels join the name of what they label.
 template <class B, class F> void walk(std::string const& name, int depth, F&& f);
 

@@ -16,5 +16,6 @@
 #include <fauna/ops/rms_norm/cpu.hpp>
 #include <fauna/ops/rope/cpu.hpp>
 #include <fauna/ops/router/cpu.hpp>
+#include <fauna/ops/scale/cpu.hpp>
 #include <fauna/ops/scan/cpu.hpp>
 #include <fauna/ops/sgd/cpu.hpp>
