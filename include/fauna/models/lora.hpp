@@ -42,6 +42,7 @@ struct LoraConfig {
 };
 
 template <LoraConfig c> struct AddLora {
+  static constexpr LoraConfig config = c;
   static std::string text() {
     return "lora rank=" + number_text::of(c.rank) + " alpha=" + number_text::of(c.alpha) +
            " on=" + (c.on.view().empty() ? "all" : std::string(c.on.view())) + " dropout=" + number_text::of(c.dropout);
