@@ -118,12 +118,13 @@ inline std::string shortened(std::string const& log) {
 
 /// The header of a model.
 inline std::string header_of(Described const& model, std::string const& dtype) {
+  std::string includes;
+  for (std::string const& i : model.includes) includes += "#include <" + i + ">\n";
   return "// Written by tools/fauna: the model that the programs in this folder were compiled for.\n"
          "#pragma once\n"
-         "#include <fauna/backend/cpu.hpp>\n"
-         "#include <" +
-         model.include +
-         ">\n\n"
+         "#include <fauna/backend/cpu.hpp>\n" +
+         includes +
+         "\n"
          "using Model = " +
          model.type +
          ";\n"
@@ -137,8 +138,10 @@ struct Program {
   std::vector<std::string> of_model, of_any{};
 };
 inline Program const& program_named(std::string const& name) {
-  static const Program all[] = {
-      {"runner", {"runner"}}, {"explain", {"explain"}}, {"inference", {"engine"}, {"inference"}}};
+  static const Program all[] = {{"runner", {"runner"}},
+                                {"finetuner", {"finetuner"}},
+                                {"explain", {"explain"}},
+                                {"inference", {"engine"}, {"inference"}}};
   return *std::find_if(std::begin(all), std::end(all), [&](Program const& p) { return p.name == name; });
 }
 

@@ -15,9 +15,10 @@
 
 namespace tool {
 
-/// A model as source text, and the header that has its type.
+/// A model as source text, and the headers that have its type.
 struct Described {
-  std::string type{}, include{};
+  std::string type{};
+  std::vector<std::string> includes{};
 };
 
 /// The config of a model of some family.
@@ -68,7 +69,7 @@ template <class F> class ModelOf final : public ModelConfig {
   explicit ModelOf(C const& c) : c_(c) {}
   AnyModel copy() const override { return std::make_unique<ModelOf>(c_); }
   std::string line() const override { return fauna::to_text(c_); }
-  Described described() const override { return {fauna::cpp_type(c_), C::names.header}; }
+  Described described() const override { return {fauna::cpp_type(c_), {C::names.header}}; }
   Config::Json config_json() const override { return F::write(c_); }
   fauna::ConfigNames const& names() const override { return C::names; }
   int context() const override {

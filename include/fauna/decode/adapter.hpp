@@ -194,8 +194,14 @@ class Adapter {
   SafeTensors const& file() const { return file_; }
 
   /// W + s B A in the place of each layer's W, in f32. Throws, before anything is changed, where the adapter is another
-  /// model's: with the names of all layers that do not fit, and both shapes.
+  /// model's.
   void merge_into(SafeTensors& base) const {
+    const auto found = weights_of(base);
+    for (std::size_t i = 0; i < layers_.size(); ++i) base.replace(*found[i], merged(layers_[i], *found[i]));
+  }
+  /// The layers' weights. Throws where the adapter is another model's, with the names of all layers that do not fit, and
+  /// both shapes.
+  std::vector<SafeTensor const*> weights_of(SafeTensors const& base) const {
     std::vector<std::string> wrong, had;
     std::vector<SafeTensor const*> found;
     for (SafeTensor const& t : base.tensors()) had.push_back(t.name);
@@ -213,7 +219,7 @@ class Adapter {
     if (!wrong.empty())
       fail("adapter", folder_ + " does not fit " + base.path() + weights_detail::list("layers", wrong, {}),
            "the adapter of this model");
-    for (std::size_t i = 0; i < layers_.size(); ++i) base.replace(*found[i], merged(layers_[i], *found[i]));
+    return found;
   }
 
  private:

@@ -43,6 +43,8 @@ struct LoraConfig {
 
 template <LoraConfig c> struct AddLora {
   static constexpr LoraConfig config = c;
+  /// A checkpoint holds the adapters alone: the base is where it came from.
+  static bool keeps(std::string const& tensor) { return is_adapter(tensor); }
   static std::string text() {
     return "lora rank=" + number_text::of(c.rank) + " alpha=" + number_text::of(c.alpha) +
            " on=" + (c.on.view().empty() ? "all" : std::string(c.on.view())) + " dropout=" + number_text::of(c.dropout);
