@@ -69,7 +69,7 @@ def check(directory, adapter, logits, tokens):
     with torch.no_grad():
         plain = base(ids).logits[0]
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # peft warns of missing and unexpected keys
+            warnings.simplefilter("error", UserWarning)  # peft warns of missing and unexpected keys
             model = PeftModel.from_pretrained(base, adapter).eval()
         want = model(ids).logits[0]
     got = numpy.load(logits)

@@ -51,7 +51,7 @@ class Examples {
   int length() const { return length_; }  ///< one more than what a model reads of an example
   std::size_t cut() const { return cut_; }
   std::size_t without_target() const { return without_target_; }
-  /// The last examples validate: this share of all, but at least one, if it is not 0.
+  /// The last examples validate: this share of all, at least one. Without a share, both parts are all of them.
   fauna::Split split(double validation) const {
     const fauna::Tokens all = fauna::Tokens(ids_.data(), ids_.size(), vocab_).in_examples(length_);
     if (validation == 0) return {all, all};

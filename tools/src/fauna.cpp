@@ -224,6 +224,7 @@ void check_targets(std::string const& targets, fauna::SafeTensors const& file) {
   one_of("schedule", s.schedule, {"cosine", "linear", "constant", "wsd"});
   whole("lora", s.lora, 1, 4096);
   whole("steps", s.steps, 1, 1000000000);
+  if (!verb.has("warmup")) s.warmup = std::min(s.warmup, s.steps / 10);
   whole("batch-size", s.batch_size, 1);
   whole("accumulation", s.accumulation, 1);
   whole("eval-iters", s.eval_iters, 0);

@@ -167,7 +167,7 @@ struct Finetune {
     f("val", val, "share of the data, its last part, that validates and does not train; 0: none");
     f("lr", lr, "learning rate, the highest");
     f("schedule", schedule, "cosine, linear, constant (after warm-up) or wsd (warm-up, stable, decay)");
-    f("warmup", warmup, "updates of rising learning rate");
+    f("warmup", warmup, "updates of rising learning rate; where that is not given, a tenth of few steps");
     f("min-lr", min_lr, "the learning rate at the end");
     f("weight-decay", weight_decay, "AdamW's");
     f("beta1", beta1, "AdamW's, of the mean gradient");
