@@ -49,7 +49,7 @@ TEST_CASE("a family is a struct and a line that registers it") {
   REQUIRE(toy != nullptr);
   CHECK(toy->line() == "toyline vocab=5 wheels=3");
   CHECK(toy->described().type == "toys::Toy<toys::Config{.vocab = 5, .wheels = 3}>");
-  CHECK(toy->described().include == std::string("toys/toy.hpp"));
+  CHECK(toy->described().includes == std::vector<std::string>{"toys/toy.hpp"});
   CHECK(toy->context() == unbounded);
   CHECK_FALSE(toy->structure().has_value());
   CHECK(through_file(Toy::config{.vocab = 7, .wheels = 4}) == "toyline vocab=7 wheels=4");

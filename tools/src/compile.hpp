@@ -139,12 +139,13 @@ inline std::string engine_name(Described const& model, std::string const& dtype)
 
 /// The header of a model.
 inline std::string header_of(Described const& model, std::string const& dtype) {
+  std::string includes;
+  for (std::string const& i : model.includes) includes += "#include <" + i + ">\n";
   return "// Written by tools/fauna: the model that the programs in this folder were compiled for.\n"
          "#pragma once\n"
-         "#include <fauna/backend/cpu.hpp>\n"
-         "#include <" +
-         model.include +
-         ">\n\n"
+         "#include <fauna/backend/cpu.hpp>\n" +
+         includes +
+         "\n"
          "using Model = " +
          model.type +
          ";\n"
@@ -164,6 +165,7 @@ struct Program {
 };
 inline Program const& program_named(std::string const& name) {
   static const Program all[] = {{"runner", {"runner"}},
+                                {"finetuner", {"finetuner"}},
                                 {"explain", {"explain"}},
                                 {"inference", {"engine"}, {"inference"}},
                                 {"serve", {"engine"}, {"serve"}, "cpp-httplib"}};

@@ -16,9 +16,10 @@
 
 namespace tool {
 
-/// A model as source text, and the header that has its type.
+/// A model as source text, and the headers that have its type.
 struct Described {
-  std::string type{}, include{};
+  std::string type{};
+  std::vector<std::string> includes{};
 };
 
 /// The config of a model of some family.
@@ -70,7 +71,7 @@ template <class F> class ModelOf final : public ModelConfig {
   explicit ModelOf(C const& c) : c_(c) {}
   AnyModel copy() const override { return std::make_unique<ModelOf>(c_); }
   std::string line() const override { return fauna::to_text(c_); }
-  Described described() const override { return {fauna::cpp_type(c_), C::names.header}; }
+  Described described() const override { return {fauna::cpp_type(c_), {C::names.header}}; }
   Config::Json config_json() const override { return F::write(c_); }
   fauna::ConfigNames const& names() const override { return C::names; }
   int context() const override {
@@ -141,6 +142,9 @@ inline AnyModel checkpoint_model(std::string const& path, std::string const& lin
   if (line.empty())
     fauna::fail("fauna", path + " does not say which model it holds", "one made by fauna train",
                 "CheckpointHead::config is for fauna::to_text of its config");
+  if (const std::size_t rewrite = line.rfind(": "); rewrite != std::string::npos)
+    fauna::fail("fauna", path + " holds a model that is " + line.substr(0, rewrite),
+                "a plain " + line.substr(rewrite + 2), "programs of one's own have its type");
   std::string known;
   for (auto const& [type, f] : families()) {
     if (line.substr(0, line.find(' ')) == f.word) return f.parse(line);

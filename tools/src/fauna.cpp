@@ -4,6 +4,7 @@
 #include <tools/src/checks.hpp>
 #include <tools/src/compile.hpp>
 #include <tools/src/directory.hpp>
+#include <tools/src/examples.hpp>
 #include <tools/src/export.hpp>
 #include <tools/src/flags.hpp>
 #include <tools/src/recipe.hpp>
@@ -12,9 +13,11 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 #include <sstream>
 #include <utility>
 
+#include <fauna/decode/adapter.hpp>
 #include <fauna/decode/sampling.hpp>
 #include <fauna/io/print.hpp>
 #include <fauna/io/safetensors.hpp>
@@ -183,6 +186,93 @@ tool::Start start_of(tool::Verb const& verb, settings::Train const& s) {
   tool::become(program, all);
 }
 
+/// Says what is wrong with the tokenizer before anything is compiled. `given`: by --tokenizer, instead of its own.
+fauna::Bpe tokenizer_of(std::string const& directory, std::string const& given = {}) {
+  const std::string path = given.empty() ? directory + "/tokenizer.json" : tool::tokenizer_file(given);
+  if (!tool::fs::exists(path))
+    fauna::fail("fauna", directory + " has no tokenizer.json", "the tokenizer that the model was trained with");
+  return fauna::Bpe::from_file(path);
+}
+
+/// lora<MODEL, ...> as source text.
+tool::Described with_adapters(tool::Described model, settings::Finetune const& s) {
+  std::string on = s.targets == "all" ? "" : s.targets;
+  std::replace(on.begin(), on.end(), ',', '|');
+  model.type = "fauna::lora<" + model.type + ", fauna::LoraConfig{.rank = " + settings::text(s.lora) +
+               ", .alpha = " + settings::text(s.alpha) + (on.empty() ? "" : ", .on = \"" + on + '"') +
+               (s.lora_dropout > 0 ? ", .dropout = static_cast<float>(" + settings::text(s.lora_dropout) + ')' : "") +
+               "}>";
+  model.includes.emplace_back("fauna/models/lora.hpp");
+  return model;
+}
+
+/// Throws on a name that no matrix of the files ends with.
+void check_targets(std::string const& targets, fauna::SafeTensors const& file) {
+  if (targets == "all") return;
+  if (targets.size() > 159)
+    fauna::fail("fauna finetune", "--targets of " + std::to_string(targets.size()) + " characters", "159 at most");
+  std::set<std::string> known;
+  for (auto const& t : file.tensors())
+    if (std::string name = t.name; t.shape.size() == 2 && name.ends_with(".weight")) {
+      name.resize(name.size() - 7);
+      known.insert(name.substr(name.rfind('.') + 1));
+    }
+  std::string all;
+  for (std::string const& k : known) all += (all.empty() ? "" : ", ") + k;
+  std::istringstream names(targets + ',');
+  for (std::string name; std::getline(names, name, ',');)
+    if (known.count(name) == 0)
+      fauna::fail("fauna finetune", "--targets " + targets, "all, or some of " + all, '\'' + name + "' is none");
+}
+
+[[noreturn]] void finetune(tool::Verb const& verb, std::string const& directory) {
+  settings::FinetuneRun s;
+  verb.apply(static_cast<settings::Finetune&>(s));
+  check_run(s.dtype, s.threads);
+  one_of("schedule", s.schedule, {"cosine", "linear", "constant", "wsd"});
+  whole("lora", s.lora, 1, 4096);
+  whole("steps", s.steps, 1, 1000000000);
+  if (!verb.has("warmup")) s.warmup = std::min(s.warmup, s.steps / 10);
+  whole("batch-size", s.batch_size, 1);
+  whole("accumulation", s.accumulation, 1);
+  whole("eval-iters", s.eval_iters, 0);
+  const auto share = [](const char* flag, double v) {
+    if (!(v >= 0 && v < 1))
+      fauna::fail("fauna finetune", std::string("--") + flag + ' ' + settings::text(v), "0 to below 1");
+  };
+  share("lora-dropout", s.lora_dropout);
+  share("val", s.val);
+  tool::Directory d = tool::read_config(directory, use_of(verb));
+  d.model->without_dropout();
+  const fauna::Bpe tokenizer = tokenizer_of(directory);
+  const fauna::SafeTensors file(directory);
+  check_targets(s.targets, file);
+  whole("block-size", s.block_size, 0, d.model->context());
+  if (s.data.empty() || !tool::fs::exists(s.data))
+    fauna::fail("fauna finetune", s.data.empty() ? "no --data" : "there is no file " + s.data,
+                "FILE.txt or FILE.jsonl");
+  if (s.data.ends_with(".jsonl"))
+    (void)tool::Examples::read(s.data, tokenizer, -1, s.special, d.model->context()).split(s.val);
+  const std::string last = s.out + "/last.safetensors";
+  fauna::CheckpointHead head;
+  if (s.resume) {
+    head = fauna::read_checkpoint_head(last);
+    fauna::checkpoint::require_data(last, head, sha256(fauna::Mapped(s.data).text()));
+  }
+  if (!s.overwrite) fauna::checkpoint::require_own_folder(s.out, s.resume ? &head : nullptr);
+  settings::Reading reading;
+  verb.apply(reading);
+  s.base = directory;
+  s.end = d.stop_ids.empty() ? -1 : static_cast<long>(d.stop_ids[0]);
+  s.recipe = tool::recipe_of(s, reading, directory);
+  tool::become(tool::program_for(with_adapters(d.model->described(), s), s.dtype, "finetuner"), settings::arguments(s));
+}
+
+/// Says what is wrong with an adapter before anything is compiled.
+void check_adapter(std::string const& adapter, std::string const& directory) {
+  if (!adapter.empty()) (void)fauna::Adapter(adapter).weights_of(fauna::SafeTensors(directory));
+}
+
 void check_texts(settings::Generate const& s) {
   check_run(s.dtype, s.threads);
   whole("num-samples", s.num_samples, 1);
@@ -258,21 +348,14 @@ template <class S>
   if (tool::fs::is_directory(checkpoint))
     fauna::fail("fauna sample", from + " has no best.safetensors and no last.safetensors", "the folder of a run");
   const auto head = fauna::read_checkpoint_head(checkpoint);
+  const AnyModel c = from_checkpoint(verb, checkpoint, head.config);
   if (!head.tokenizer.empty()) (void)tool::tokenizer_beside(checkpoint, head);
-  write("sample", verb, checkpoint, *from_checkpoint(verb, checkpoint, head.config), {}, s);
+  write("sample", verb, checkpoint, *c, {}, s);
 }
 [[noreturn]] void sample(tool::Verb const& verb, std::string const& checkpoint) {
   settings::Sample s;
   verb.apply(s);
   sample(verb, checkpoint, s);
-}
-
-/// Says what is wrong with the tokenizer before anything is compiled. `given`: by --tokenizer, instead of its own.
-fauna::Bpe tokenizer_of(std::string const& directory, std::string const& given = {}) {
-  const std::string path = given.empty() ? directory + "/tokenizer.json" : tool::tokenizer_file(given);
-  if (!tool::fs::exists(path))
-    fauna::fail("fauna", directory + " has no tokenizer.json", "the tokenizer that the model was trained with");
-  return fauna::Bpe::from_file(path);
 }
 
 [[noreturn]] void logits(tool::Verb const& verb, std::string const& from) {
@@ -283,6 +366,7 @@ fauna::Bpe tokenizer_of(std::string const& directory, std::string const& given =
   if (s.tokens.empty()) fauna::fail("fauna logits", "no --tokens", "ids with commas between them, such as 1,2,3");
   if (s.out.empty()) fauna::fail("fauna logits", "no --out", "a FILE.npy to write");
   const std::string model = model_of(from);
+  check_adapter(s.adapter, model);
   infer("logits", model, *model_in(model, use_of(verb)), s.dtype, {}, settings::arguments(s));
 }
 
@@ -296,7 +380,7 @@ std::string id_list(std::vector<long long> const& ids) {
 /// With a file of weights: texts are in the pieces of --tokenizer, or bytes where these are all that the model knows.
 [[noreturn]] void generate_from_weights(tool::Verb const& verb, std::string const& from, settings::Generate const& s) {
   const AnyModel c = tool::model_of_weights(from);
-  for (const char* flag : {"chat", "special"})
+  for (const char* flag : {"chat", "special", "adapter"})
     if (verb.has(flag))
       fauna::fail("fauna generate", std::string("--") + flag + " for a file of weights", "a model directory");
   if (!s.draft.empty() && s.draft != "ngram")
@@ -330,7 +414,7 @@ std::string id_list(std::vector<long long> const& ids) {
   if (tool::fs::is_regular_file(model_of(from))) {
     if (verb.has("tokenizer"))
       fauna::fail("fauna generate", "--tokenizer for a checkpoint", "none: a checkpoint has its own");
-    for (const char* flag : {"chat", "special"})
+    for (const char* flag : {"chat", "special", "adapter"})
       if (verb.has(flag))
         fauna::fail("fauna generate", std::string("--") + flag + " for a checkpoint of characters",
                     "a model directory");
@@ -348,6 +432,7 @@ std::string id_list(std::vector<long long> const& ids) {
   else if (s.prompt.empty() && !begins)
     fauna::fail("fauna generate", verb.has("prompt") ? "an empty --prompt" : "no --prompt", "a text to continue",
                 "its tokenizer puts no token before a text, from which an empty one could go on");
+  check_adapter(s.adapter, from);
   write("generate", verb, from, *d.model, {id_list(d.stop_ids)}, s);
 }
 
@@ -386,6 +471,7 @@ std::string id_list(std::vector<long long> const& ids) {
   if (!tool::fs::exists(file)) fauna::fail("fauna perplexity", "there is no file " + file, "a text");
   const AnyModel c = tool::read_config(directory, use_of(verb)).model;
   (void)tokenizer_of(directory);
+  check_adapter(s.adapter, directory);
   infer("perplexity", directory, *c, s.dtype, {file}, settings::arguments(s));
 }
 
@@ -460,6 +546,15 @@ int run(int n, char** words) {
       ->type_name("FROM")
       ->required();
   export_verb->add_option("out", to, "a folder to write")->type_name("DIR")->required();
+  tool::Verb finetune_verb(app, "finetune", "train LoRA adapters to a model directory on a text or on examples");
+  finetune_verb->add_option("model", directory, "a model directory")->type_name("DIR")->required();
+  finetune_verb.add(settings::Finetune{}, training);
+  tool::Verb merge_verb(app, "merge", "write a model with an adapter merged into it, as transformers loads it");
+  merge_verb->add_option("model", directory, "a model directory")->type_name("DIR")->required();
+  merge_verb->add_option("adapter", file, "an adapter's folder, as peft or finetune writes it")
+      ->type_name("ADAPTER")
+      ->required();
+  merge_verb->add_option("out", to, "a folder to write")->type_name("OUT")->required();
   tool::Verb explain_verb(app, "explain", "print a model's tree, what it costs, and its memory plan");
   tool::Verb type_verb(app, "type", "print a model's C++ type");
   for (tool::Verb* v : {&explain_verb, &type_verb}) {
@@ -470,11 +565,12 @@ int run(int n, char** words) {
   }
   explain_verb.add(settings::Explain{}, training);
   for (tool::Verb* v : {&train_verb, &generate_verb, &serve_verb, &logits_verb, &perplexity_verb, &compare_verb,
-                        &export_verb, &explain_verb, &type_verb})
+                        &export_verb, &finetune_verb, &merge_verb, &explain_verb, &type_verb})
     v->add(settings::Reading{}, structure);
 
-  const std::vector<tool::Verb*> verbs = {&train_verb,      &sample_verb,  &generate_verb, &serve_verb,   &logits_verb,
-                                          &perplexity_verb, &compare_verb, &export_verb,   &explain_verb, &type_verb};
+  const std::vector<tool::Verb*> verbs = {&train_verb,    &sample_verb,     &generate_verb, &serve_verb,
+                                          &logits_verb,   &perplexity_verb, &compare_verb,  &export_verb,
+                                          &finetune_verb, &merge_verb,      &explain_verb,  &type_verb};
   const auto require_known = [&verbs] {
     bool any = false;
     for (tool::Verb* v : verbs)
@@ -516,6 +612,11 @@ int run(int n, char** words) {
   if (perplexity_verb.chosen()) perplexity(perplexity_verb, directory, file);
   if (export_verb.chosen()) {
     tool::export_model(model_of(directory), to, use_of(export_verb));
+    return 0;
+  }
+  if (finetune_verb.chosen()) finetune(finetune_verb, directory);
+  if (merge_verb.chosen()) {
+    tool::export_model(directory, to, use_of(merge_verb), file);
     return 0;
   }
   if (type_verb.chosen()) {

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include <fauna/backend/cpu.hpp>
+#include <fauna/decode/adapter.hpp>
 #include <fauna/io/json.hpp>
 #include <fauna/io/open_tensors.hpp>
 #include <fauna/text/bpe.hpp>
@@ -23,9 +24,11 @@ using tool::Engine;
 
 int threads_of(long asked) { return asked > 0 ? static_cast<int>(asked) : fauna::default_threads(); }
 
-/// The engine with the weights of a model directory, or of a file.
-Engine& loaded(std::string const& directory, long threads) {
-  tool::engine().load(fauna::open_tensors(directory), threads_of(threads));
+/// The engine with the weights of a model directory, or of a file, and an adapter's added to them, if there is one.
+Engine& loaded(std::string const& directory, long threads, std::string const& adapter = {}) {
+  fauna::TensorFile file = fauna::open_tensors(directory);
+  if (!adapter.empty()) fauna::Adapter(adapter).merge_into(file);
+  tool::engine().load(file, threads_of(threads));
   return tool::engine();
 }
 
@@ -71,7 +74,7 @@ int logits(settings::Logits const& s, std::string const& directory) {
   const int n = static_cast<int>(ids.size()), context = tool::engine().context(), vocab = tool::engine().vocab();
   if (n > context)
     fauna::fail("logits", std::to_string(n) + " tokens", "at most the context of " + std::to_string(context));
-  Engine& model = loaded(directory, s.threads);
+  Engine& model = loaded(directory, s.threads, s.adapter);
   write_npy(s.out, logits_of(model, ids, s.decode ? 1 : static_cast<int>(s.chunk)), ids.size(),
             static_cast<std::size_t>(vocab));
   fauna::print(stdout, "wrote " + s.out + tool::sentence(": [%d, %d]\n", n, vocab));
@@ -91,7 +94,8 @@ int generate(settings::Told<settings::Generate> const& s, std::string const& dir
   const auto tokenizer = fauna::Bpe::from_file(tool::tokenizer_file(s.tokenizer.empty() ? directory : s.tokenizer));
   if (s.chat) prompt = tool::in_template(directory, prompt);
   const auto ids = tokenizer.encode(prompt, {.match_special = s.special || s.chat, .add_special = !s.chat});
-  tool::write_texts(loaded(directory, s.threads), draft_of(s).get(), tokenizer, ids, stop_ids, s, s.chat ? "" : prompt);
+  tool::write_texts(loaded(directory, s.threads, s.adapter), draft_of(s).get(), tokenizer, ids, stop_ids, s,
+                    s.chat ? "" : prompt);
   return 0;
 }
 
@@ -128,7 +132,7 @@ int perplexity(settings::Perplexity const& s, std::string const& directory, std:
   if (window > most)
     fauna::fail("perplexity", "--context " + std::to_string(window), "at most " + std::to_string(most));
   if (ids.size() < 2) fauna::fail("perplexity", file + " has " + std::to_string(ids.size()) + " tokens", "at least 2");
-  Engine& model = loaded(directory, s.threads);
+  Engine& model = loaded(directory, s.threads, s.adapter);
   std::vector<float> losses(static_cast<std::size_t>(window));
   double sum = 0;
   std::size_t counted = 0;

@@ -61,8 +61,12 @@ class Corpus {
   }
 
   int vocab() const { return characters_ ? characters_->vocab() : vocab_; }
-  fauna::Split split() const {
-    return fauna::split(characters_ ? characters_->tokens() : fauna::Tokens(pieces_.data(), pieces_.size(), vocab_));
+  /// The last part validates: this share of all. Without one, both parts are all of it.
+  fauna::Split split(double validation = 0.1) const {
+    const fauna::Tokens all =
+        characters_ ? characters_->tokens() : fauna::Tokens(pieces_.data(), pieces_.size(), vocab_);
+    if (validation == 0) return {all, all};
+    return fauna::split(all, 1 - validation);
   }
   std::string alphabet() const { return characters_ ? characters_->alphabet() : ""; }
   std::string const& tokenizer() const { return tokenizer_; }  ///< contents of its file; empty for characters

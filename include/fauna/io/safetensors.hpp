@@ -143,22 +143,12 @@ std::string safetensors_header(std::string const& path, std::vector<T>& tensors,
     const std::size_t x = d::bits_of(a.dtype), y = d::bits_of(b.dtype);
     return x != y ? x > y : a.name < b.name;
   });
-  const auto quoted = [](std::string const& s) {
-    constexpr char hex[] = "0123456789abcdef";
-    std::string q = "\"";
-    for (const char c : s) {
-      if (c == '"' || c == '\\') q += '\\';
-      if (static_cast<unsigned char>(c) >= 0x20) q += c;
-      else (((q += "\\u00") += hex[static_cast<unsigned char>(c) >> 4]) += hex[static_cast<unsigned char>(c) & 15U]);
-    }
-    return q + '"';
-  };
   std::string header = "{";
   if (!metadata.empty()) {
     header += "\"__metadata__\":{";
     for (std::size_t i = 0; i < metadata.size(); ++i) {
       if (i > 0) header += ',';
-      header += quoted(metadata[i].first) + ':' + quoted(metadata[i].second);
+      header += json_quoted(metadata[i].first) + ':' + json_quoted(metadata[i].second);
     }
     header += '}';
   }
@@ -169,7 +159,7 @@ std::string safetensors_header(std::string const& path, std::vector<T>& tensors,
       fail("safetensors", t.name + " of " + t.text() + " with " + std::to_string(t.bytes) + " bytes",
            "a dtype of the format, and the bytes of its shape");
     if (header.size() > 1) header += ',';
-    header += quoted(t.name) + ":{\"dtype\":\"" + t.dtype + "\",\"shape\":[";
+    header += json_quoted(t.name) + ":{\"dtype\":\"" + t.dtype + "\",\"shape\":[";
     for (std::size_t i = 0; i < t.shape.size(); ++i) {
       if (i > 0) header += ',';  // not "," + ...: g++ 12 warns of it
       header += std::to_string(t.shape[i]);

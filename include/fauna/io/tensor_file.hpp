@@ -25,6 +25,16 @@ class TensorFile {
     }
     return low < by_name_.size() && tensors_[by_name_[low]].name == name ? &tensors_[by_name_[low]] : nullptr;
   }
+  /// Other numbers for one of these tensors, in its shape.
+  void replace(SafeTensor const& which, std::vector<float> values) {
+    SafeTensor& t = tensors_[static_cast<std::size_t>(&which - tensors_.data())];
+    if (values.size() != t.elements())
+      fail("tensors", std::to_string(values.size()) + " numbers for " + t.name + ' ' + t.text(), "one for each");
+    replaced_.push_back(static_cast<std::vector<float>&&>(values));
+    t.dtype = "F32";
+    t.data = reinterpret_cast<const std::byte*>(replaced_.back().data());
+    t.bytes = replaced_.back().size() * sizeof(float);
+  }
 
  protected:
   explicit TensorFile(std::string const& path) : path_(path) {}
@@ -52,6 +62,7 @@ class TensorFile {
 
  private:
   std::vector<Mapped> files_;
+  std::vector<std::vector<float>> replaced_;
   std::vector<std::size_t> by_name_;
 };
 

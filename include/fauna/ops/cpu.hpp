@@ -17,6 +17,7 @@
 #include <fauna/ops/rope/cpu.hpp>
 #include <fauna/ops/router/cpu.hpp>
 #include <fauna/ops/rwkv7/cpu.hpp>
+#include <fauna/ops/scale/cpu.hpp>
 #include <fauna/ops/scan/cpu.hpp>
 #include <fauna/ops/sgd/cpu.hpp>
 #include <fauna/ops/token_shift/cpu.hpp>

@@ -17,6 +17,7 @@
 #include <fauna/ops/rope/ref.hpp>
 #include <fauna/ops/router/ref.hpp>
 #include <fauna/ops/rwkv7/ref.hpp>
+#include <fauna/ops/scale/ref.hpp>
 #include <fauna/ops/scan/ref.hpp>
 #include <fauna/ops/sgd/ref.hpp>
 #include <fauna/ops/token_shift/ref.hpp>
