@@ -78,7 +78,11 @@ template <LanguageModel M, Backend B> class Trained {
   /// A tensor's values, gradients or moments: [rows, cols].
   Matrix<scalar> value(Parameter const& p) const { return in(values_, p); }
   Matrix<scalar> gradient(Parameter const& p) const { return in(gradients_region_, p); }
-  Matrix<scalar> moment(Parameter const& p, int which) const { return in(moments_[which], p); }
+  /// Null for a tensor that is not wholly within what keep_moments has kept.
+  Matrix<scalar> moment(Parameter const& p, int which) const {
+    const bool kept = moments_[which].bytes() > 0 && p.offset >= kept_from_ && p.offset + p.size() <= kept_to_;
+    return Matrix<scalar>(kept ? moments(which) + (p.offset - kept_from_) : nullptr, p.rows, p.cols);
+  }
   /// By name; throws for a name that the model does not have.
   Parameter const& parameter(std::string const& name) const {
     for (auto const& p : parameters_)
@@ -137,6 +141,7 @@ template <LanguageModel M, Backend B> class Trained {
     if (gradients_region_.bytes() == 0) {
       gradients_region_ = Region(elements_ * sizeof(scalar));
       for (auto& m : moments_) m = Region(elements_ * sizeof(scalar));
+      kept_to_ = elements_;
       bind_gradients();
     }
     grow(saved_region_, saved_bytes<M, scalar>(shape));
@@ -145,7 +150,7 @@ template <LanguageModel M, Backend B> class Trained {
     const std::size_t step = scratch_bytes<M, B>(shape),
                       norm = clip<B>::workspace(segments_.data(), static_cast<int>(segments_.size()));
     scratch_.grow(step > norm ? step : norm);
-    planned_ = plan<M, B>(shape);
+    if (const MemoryPlan p = plan<M, B>(shape); p.total() > planned_.total()) planned_ = p;
   }
   /// Plans and allocates for inference on batches of this shape. What is prepared for training stays as it is.
   void prepare_inference(Shape shape) {
@@ -175,7 +180,27 @@ template <LanguageModel M, Backend B> class Trained {
   /// Between accumulate and update, for who trains on several ranks: f(elements, n) is given all gradients, and what
   /// buffers have gathered, as one array in the backend's memory.
   template <class F> void reduce(F&& f) { f(static_cast<scalar*>(gradients_region_.data()), elements_); }
-  /// The gradients' global norm, and what is wrong with them.
+  /// The same of all values, after an update of a part of them.
+  template <class F> void share(F&& f) { f(static_cast<scalar*>(values_.data()), elements_); }
+  /// Keeps moments of elements [from, to) of that array alone, and from now on updates only those, buffers aside.
+  /// Moments that were kept and still are stay as they are, new ones are zero. After prepare_training.
+  void keep_moments(std::size_t from, std::size_t to) {
+    static_assert(!memory<B>::remote, "fauna: parts of moments are kept in the host's memory");
+    const std::size_t first = from > kept_from_ ? from : kept_from_, last = to < kept_to_ ? to : kept_to_;
+    for (auto& m : moments_) {
+      Region part((to - from) * sizeof(scalar));
+      if (first < last)
+        memory<B>::write(static_cast<scalar*>(part.data()) + (first - from),
+                         static_cast<const scalar*>(m.data()) + (first - kept_from_), last - first);
+      m = static_cast<Region&&>(part);
+    }
+    kept_from_ = from;
+    kept_to_ = to;
+    bind_gradients();
+  }
+  /// The moments that are kept, from the first one on.
+  scalar* moments(int which) const { return static_cast<scalar*>(moments_[which].data()); }
+  /// The global norm of the gradients that update acts on, and what is wrong with them.
   UpdateReport norm() {
     UpdateReport r;
     const int n = static_cast<int>(segments_.size());
@@ -270,9 +295,19 @@ template <LanguageModel M, Backend B> class Trained {
     });
     segments_.clear();
     states_.assign(parameters_.size(), gradient_state::zero);
-    for (auto const& p : parameters_)
-      segments_.push_back({value(p).data(), gradient(p).data(), moment(p, 0).data(), moment(p, 1).data(), p.size(), 0,
-                           p.lr_scale, p.trainable && p.is == role::parameter});
+    for (auto const& p : parameters_) {
+      const std::size_t from = p.offset > kept_from_ ? p.offset : kept_from_, end = p.offset + p.size(),
+                        to = end < kept_to_ ? end : kept_to_;
+      Segment<scalar>& s = segments_.emplace_back();
+      s.lr_scale = p.lr_scale;
+      s.trainable = p.trainable && p.is == role::parameter;
+      if (from >= to) continue;  // another rank's
+      s.value = value(p).data() + (from - p.offset);
+      s.gradient = gradient(p).data() + (from - p.offset);
+      s.m = moments(0) + (from - kept_from_);
+      s.v = moments(1) + (from - kept_from_);
+      s.size = to - from;
+    }
   }
   void update_buffers() {
     std::vector<double> values, gathered;
@@ -309,7 +344,7 @@ template <LanguageModel M, Backend B> class Trained {
   int threads_;
   long long steps_ = 0;
   std::vector<Parameter> parameters_;
-  std::size_t elements_ = 0;
+  std::size_t elements_ = 0, kept_from_ = 0, kept_to_ = 0;  ///< moments are kept of elements [from, to)
   Region values_, gradients_region_, moments_[2], saved_region_, side_region_;
   typename M::template Weights<All<scalar>> weights_, gradients_;
   typename M::template Saved<scalar> saved_;
