@@ -4,6 +4,7 @@
 // object that all models' programs are linked with.
 #pragma once
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -65,12 +66,26 @@ struct Toolchain {
   }
 };
 
-/// What $CXX and $CXXFLAGS ask for; g++ without them.
-inline Toolchain toolchain() {
+inline std::vector<std::string> words_of(std::string const& line) {
+  std::istringstream words(line);
+  std::vector<std::string> all;
+  for (std::string w; words >> w;) all.push_back(w);
+  return all;
+}
+/// What programs of several ranks are linked with, as CMake found it; empty without MPI.
+inline std::vector<std::string> mpi_libraries() { return words_of(FAUNA_MPI_LIBRARIES); }
+
+/// What $CXX and $CXXFLAGS ask for; g++ without them. With `mpi`, also what finds MPI's header.
+inline Toolchain toolchain(bool mpi) {
   const char *cxx = std::getenv("CXX"), *more = std::getenv("CXXFLAGS");
   Toolchain t{cxx != nullptr && *cxx != '\0' ? cxx : "g++", {"-std=c++20", "-O2", "-march=native", "-fopenmp"}};
-  std::istringstream words(more != nullptr ? more : "");
-  for (std::string f; words >> f;) t.flags.push_back(f);
+  for (std::string const& f : words_of(more != nullptr ? more : "")) t.flags.push_back(f);
+  if (mpi) {
+    if (mpi_libraries().empty())
+      fauna::fail("fauna", "tools/fauna was built without MPI", "MPI, for several ranks",
+                  "tools/setup mpi installs it; remove " + (root / "build/tools").string() + " to find it");
+    for (std::string const& f : words_of(FAUNA_MPI_FLAGS)) t.flags.push_back(f);
+  }
   for (std::string const& f : t.flags) t.line += ' ' + f;
   const fs::path file = models() / ("version." + std::to_string(::getpid()));
   const int status = run_command({t.cxx, "--version"}, file);
@@ -135,10 +150,14 @@ inline std::string header_of(Described const& model, std::string const& dtype) {
 struct Program {
   const char* name;
   std::vector<std::string> of_model, of_any{};
+  bool mpi = false;
 };
 inline Program const& program_named(std::string const& name) {
-  static const Program all[] = {
-      {"runner", {"runner"}}, {"explain", {"explain"}}, {"inference", {"engine"}, {"inference"}}};
+  static const Program all[] = {{"runner", {"runner"}},
+                                {"pieces", {"pieces"}},
+                                {"ranks", {"ranks"}, {}, true},
+                                {"explain", {"explain"}},
+                                {"inference", {"engine"}, {"inference"}}};
   return *std::find_if(std::begin(all), std::end(all), [&](Program const& p) { return p.name == name; });
 }
 
@@ -192,11 +211,21 @@ class Build {
   fs::path folder_, log_;
 };
 
-/// The path of the program `name` (runner, inference or explain) for a model: compiled now, unless it is there already.
+/// Held while a model is compiled, so that of several ranks one does it and the others find what it has made.
+inline fauna::Descriptor compiling(fs::path const& folder) {
+  if (started_rank() < 0) return fauna::Descriptor();
+  fauna::Descriptor lock(::open((folder / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
+  if (lock.get() >= 0) ::flock(lock.get(), LOCK_EX);
+  return lock;
+}
+
+/// The path of the program `name` (runner, pieces, ranks, inference or explain) for a model: compiled now, unless it is
+/// there already.
 inline std::string program_for(Described const& model, std::string const& dtype, std::string const& name) {
   if (root.empty()) fauna::fail("fauna", "no FAUNA_SOURCE_DIR in the environment", "the checkout", "run tools/fauna");
   fs::create_directories(models() / "known");
-  const Toolchain t = toolchain();
+  Program const& parts = program_named(name);
+  const Toolchain t = toolchain(parts.mpi);
   const std::string header = header_of(model, dtype);
   const fs::path folder = models() / short_hash(header);
   const auto shown = [](fs::path const& p) { return fs::relative(p, fs::current_path()).string(); };
@@ -204,11 +233,12 @@ inline std::string program_for(Described const& model, std::string const& dtype,
     say("the model's program is there already: " + shown(program));
     return program.string();
   };
+  fs::create_directories(folder);
+  const fauna::Descriptor lock = compiling(folder);
   const fs::path known = models() / "known" / short_hash(name + '\n' + header + t.key + fingerprint());
   if (fs::exists(known))
     if (const fs::path program = folder / fauna::read_file(known.string()); fs::exists(program)) return there(program);
 
-  fs::create_directories(folder);
   if (const fs::path file = folder / "model.hpp"; !fs::exists(file)) {
     fauna::write_file(file, header);
     say("wrote " + shown(file) + ": " + model.type);
@@ -216,12 +246,14 @@ inline std::string program_for(Described const& model, std::string const& dtype,
   const double start = fauna::seconds_now();
   Build build(t, folder, name);
   std::vector<std::string> objects;
-  for (std::string const& s : program_named(name).of_model) objects.push_back(build.object(s, true));
-  for (std::string const& s : program_named(name).of_any) objects.push_back(build.object(s, false));
+  for (std::string const& s : parts.of_model) objects.push_back(build.object(s, true));
+  for (std::string const& s : parts.of_any) objects.push_back(build.object(s, false));
   std::string all = t.key;
   for (std::string const& o : objects) all += fs::path(o).filename().string() + '\n';
   const fs::path program = folder / (name + '-' + short_hash(all));
   const bool was_there = fs::exists(program);
+  if (parts.mpi)
+    for (std::string const& l : mpi_libraries()) objects.push_back(l);
   if (!was_there) build.link(objects, program);
   fauna::write_file(known, program.filename().string());
   if (was_there) return there(program);

@@ -1,6 +1,9 @@
 // The ranks of an MPI program, started by mpirun. One of them in a process, made first and destroyed last: it starts
 // MPI and ends it. Messages are plain point-to-point ones; sums are not MPI's (communicator.hpp says why).
 #pragma once
+// Without the C++ bindings, which MPI has dropped.
+#define OMPI_SKIP_MPICXX 1
+#define MPICH_SKIP_MPICXX 1
 #include <mpi.h>
 
 #include <cstdio>
@@ -20,6 +23,10 @@ class Mpi {
     MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &granted);  // one thread communicates, others compute
     MPI_Comm_rank(MPI_COMM_WORLD, &rank_);
     MPI_Comm_size(MPI_COMM_WORLD, &size_);
+    MPI_Comm machine = MPI_COMM_NULL;
+    MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &machine);
+    MPI_Comm_size(machine, &on_machine_);
+    MPI_Comm_free(&machine);
   }
   Mpi(Mpi const&) = delete;
   Mpi& operator=(Mpi const&) = delete;
@@ -27,6 +34,8 @@ class Mpi {
 
   int rank() const { return rank_; }
   int size() const { return size_; }
+  /// Ranks on this machine, which share its processors.
+  int on_machine() const { return on_machine_; }
 
   /// Messages of at most `largest` bytes, since MPI counts in int. Errors end all ranks, as MPI has it by default.
   void exchange(const Outgoing* to, const Incoming* from) {
@@ -66,7 +75,7 @@ class Mpi {
   }
 
  private:
-  int rank_ = 0, size_ = 1;
+  int rank_ = 0, size_ = 1, on_machine_ = 1;
   std::vector<MPI_Request> requests_;
 };
 
