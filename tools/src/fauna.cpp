@@ -444,7 +444,7 @@ int main(int n, char** words) {
   } catch (std::exception const& e) {
     // What all ranks have to say, rank 0 says at once, and its end is theirs.
     const int rank = tool::started_rank();
-    if (rank > 0) ::sleep(1);
+    if (rank > 0) ::sleep(3);
     std::fprintf(stderr, "%s%s\n", rank > 0 ? ("[rank " + std::to_string(rank) + "] ").c_str() : "", e.what());
     return 1;
   }

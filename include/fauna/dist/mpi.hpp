@@ -61,12 +61,12 @@ class Mpi {
   }
 
   /// Ends all ranks with a message that names this one. An error that all ranks have met is said once: rank 0 speaks at
-  /// once, and the others only if it has not ended them after a second.
+  /// once, and the others only if it has not ended them after three seconds.
   [[noreturn]] void abort(const char* what) {
     std::fflush(nullptr);
     if (rank_ != 0) {
-      const timespec second{1, 0};
-      ::nanosleep(&second, nullptr);
+      const timespec seconds{3, 0};
+      ::nanosleep(&seconds, nullptr);
     }
     std::fprintf(stderr, "[rank %d of %d] %s\n", rank_, size_, what);
     std::fflush(nullptr);
