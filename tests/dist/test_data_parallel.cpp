@@ -2,8 +2,8 @@
 // against the plain run. Models with buffers, side losses, frozen tensors; parts that are uneven or empty.
 #include <doctest/doctest.h>
 
+#include <array>
 #include <cmath>
-#include <memory>
 
 #include <fauna/blocks/embedding.hpp>
 #include <fauna/blocks/norm.hpp>
@@ -117,7 +117,8 @@ template <class S> void require_equal(std::vector<Left<S>> const& all, Left<S> c
 
 TEST_SUITE("data_parallel") {
   TEST_CASE("in double, ten updates on 2, 3 and 4 ranks are those of the plain run to 1e-12") {
-    for (auto const& [batch, accumulation] : {std::pair{7, 1}, {4, 1}, {5, 3}}) {
+    for (auto const& size : {std::pair{7, 1}, {4, 1}, {5, 3}}) {
+      const int batch = size.first, accumulation = size.second;
       const TrainOptions o = options(batch, accumulation);
       const auto plain = left_by<Double>(OneRank{}, o, 10);
       const auto check = [&](auto const& all) {
@@ -182,7 +183,8 @@ TEST_SUITE("data_parallel") {
   }
 
   TEST_CASE("with fixed pieces, 1, 2, 3 and 4 ranks leave the same bits, whether they share moments or not") {
-    for (auto const& [batch, accumulation, pieces] : {std::tuple{8, 1, 8}, {3, 4, 12}, {7, 1, 5}, {4, 1, 1}}) {
+    for (auto const& size : {std::array{8, 1, 8}, {3, 4, 12}, {7, 1, 5}, {4, 1, 1}}) {
+      const int batch = size[0], accumulation = size[1], pieces = size[2];
       const TrainOptions o = options(batch, accumulation);
       Solo solo;
       const auto one = left_by<Single>(DataParallel(solo, pieces), o, 4);

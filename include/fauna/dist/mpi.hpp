@@ -18,7 +18,8 @@ namespace fauna::inline v0 {
 
 class Mpi {
  public:
-  Mpi() {
+  /// Messages have at most `largest` bytes, since MPI counts in int.
+  explicit Mpi(std::size_t largest = std::size_t{1} << 30) : largest_(largest) {
     int granted = 0;
     MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &granted);  // one thread communicates, others compute
     MPI_Comm_rank(MPI_COMM_WORLD, &rank_);
@@ -37,12 +38,11 @@ class Mpi {
   /// Ranks on this machine, which share its processors.
   int on_machine() const { return on_machine_; }
 
-  /// Messages of at most `largest` bytes, since MPI counts in int. Errors end all ranks, as MPI has it by default.
+  /// Errors end all ranks, as MPI has it by default.
   void exchange(const Outgoing* to, const Incoming* from) {
-    constexpr std::size_t largest = std::size_t{1} << 30;
-    const auto each = [](std::size_t bytes, auto&& f) {
-      for (std::size_t at = 0; at < bytes; at += largest)
-        f(at, static_cast<int>(bytes - at < largest ? bytes - at : largest));
+    const auto each = [this](std::size_t bytes, auto&& f) {
+      for (std::size_t at = 0; at < bytes; at += largest_)
+        f(at, static_cast<int>(bytes - at < largest_ ? bytes - at : largest_));
     };
     requests_.clear();
     for (int step = 1; step < size_; ++step) {  // not all to the same rank first
@@ -75,6 +75,7 @@ class Mpi {
   }
 
  private:
+  std::size_t largest_;
   int rank_ = 0, size_ = 1, on_machine_ = 1;
   std::vector<MPI_Request> requests_;
 };
