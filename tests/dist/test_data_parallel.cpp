@@ -22,11 +22,11 @@ using namespace fauna;
 namespace {
 
 /// Side losses, a buffer whose hook reads what all ranks gathered, and tensors of one and two dimensions.
-constexpr int V = 27, W = 12;
+template <int W>
 struct Layer : Residual<Seq<At<"norm", LayerNorm<W>>, At<"balance", test::Balance<W>>, At<"ffn", test::SquareLoss<W>>,
                             At<"proj", Linear<W, W>>>> {};
-struct Toy : Lm<At<"wte", Embedding<V, W>>, At<"h", Stack<0, 2, Layer>>, TiedHead<W, V>> {};
-using Double = Trained<Toy, Ref<double>>;
+template <int V, int W> struct Toy : Lm<At<"wte", Embedding<V, W>>, At<"h", Stack<0, 2, Layer<W>>>, TiedHead<W, V>> {};
+using Double = Trained<Toy<27, 12>, Ref<double>>;
 /// More than a block of 4096 elements, dropout, and threads in the kernels.
 using Single = test::Small;
 
@@ -235,6 +235,17 @@ TEST_SUITE("data_parallel") {
     require_equal(left_on<Double, 0>(3, 4, o, 3, "h.0.*"), one);
     require_equal(left_on<Double, 1>(3, 4, o, 3, "h.0.*"), one);
     CHECK(one.values != left_by<Double>(DataParallel(solo, 4), o, 3).values);
+  }
+
+  TEST_CASE("a buffer that lies in the parts of two ranks changes as a whole") {
+    using Wide = Trained<Toy<100, 40>, Ref<double>>;
+    Wide model(seed{5}, 1);
+    Parameter const& buffer = model.parameter("h.0.balance.offset");
+    REQUIRE(buffer.offset < 4096);
+    REQUIRE(buffer.offset + buffer.size() > 4096);
+    const TrainOptions o = options(4, 1);
+    Solo solo;
+    require_equal(left_on<Wide, 1>(2, 4, o, 3), left_by<Wide>(DataParallel(solo, 4), o, 3));
   }
 
   TEST_CASE("an update moves the bytes that the formulas say") {
