@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """headers_alone.py SOURCE [--all] COMPILER [FLAG...]: every header compiles alone, twice over, without a warning: each .hpp,
-and each .cuh that needs no CUDA toolkit. Those that are known to (known_good.py) are left out, but for --all.
+and each .cuh that needs no CUDA toolkit; dist/mpi.hpp where a flag names a folder with MPI's header. Those that are known to
+(known_good.py) are left out, but for --all.
 """
 import concurrent.futures
 import os
@@ -31,9 +32,11 @@ def compile_alone(header):
     return header, said
 
 
-NVCC_ONLY = ("cuda.cuh", "fauna.cuh")
+LEFT_OUT = ["cuda.cuh", "fauna.cuh"]  # for nvcc alone
+if not any((pathlib.Path(flag.removeprefix("-isystem")) / "mpi.h").exists() for flag in command):
+    LEFT_OUT.append("mpi.hpp")
 headers = sorted(str(file.relative_to(root)) for file in root.rglob("*")
-                 if file.suffix in (".hpp", ".cuh") and file.name not in NVCC_ONLY)
+                 if file.suffix in (".hpp", ".cuh") and file.name not in LEFT_OUT)
 failed = 0
 with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
     for header, said in pool.map(compile_alone, headers):

@@ -18,9 +18,9 @@ BELOW = {
     "models": {"core", "backend", "ops", "compose", "blocks"},
     "text": {"core", "io"},
     "io": {"core"},
-    "dist": {"core", "backend"},
-    "decode": {"core", "backend", "ops", "compose", "blocks", "models", "text", "io", "dist"},
-    "train": {"core", "backend", "ops", "compose", "blocks", "models", "text", "io", "dist", "decode"},
+    "decode": {"core", "backend", "ops", "compose", "blocks", "models", "text", "io"},
+    "train": {"core", "backend", "ops", "compose", "blocks", "models", "text", "io", "decode"},
+    "dist": {"core", "backend", "ops", "compose", "blocks", "models", "text", "io", "decode", "train"},
     "interop": {"core"},
 }
 
@@ -35,7 +35,7 @@ SYSTEM = {
     "sys/mman.h": {"backend", "io"}, "sys/stat.h": {"backend", "io"}, "sys/resource.h": {"backend", "io"},
     "sys/types.h": {"backend", "io"}, "time.h": {"backend", "io"}, "dirent.h": {"backend", "io"},
     "sys/file.h": {"backend", "io"},
-    "cpuid.h": {"backend"}, "Eigen/Core": {"interop"}, "Eigen/Dense": {"interop"},
+    "cpuid.h": {"backend"}, "mpi.h": {"dist"}, "Eigen/Core": {"interop"}, "Eigen/Dense": {"interop"},
 }
 CUDA = re.compile(r"^(cuda|cublas|curand|nccl|mma)")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
@@ -117,6 +117,8 @@ def self_test():
         ("ops/gemm/cuda.cuh", "<fauna/ops/gemm/cpu.hpp>", True), ("ops/gemm/cuda.cuh", "<cublasLt.h>", False),
         ("ops/gemm/cpu.hpp", "<cublasLt.h>", True), ("fauna.hpp", "<fauna/ops/gemm/cuda.cuh>", True),
         ("extra/x.hpp", "<vector>", True), ("fauna.hpp", "<fauna/models/gpt.hpp>", False),
+        ("train/train.hpp", "<fauna/dist/solo.hpp>", True), ("train/train.hpp", "<mpi.h>", True),
+        ("dist/data_parallel.hpp", "<fauna/train/trained.hpp>", False), ("dist/mpi.hpp", "<mpi.h>", False),
     ]
     wrong = [case for case in cases if bool(list(breaches(root, case[0], [f"#include {case[1]}"]))) != case[2]]
     for path, target, bad in wrong:

@@ -16,7 +16,7 @@ sys.stdout.reconfigure(encoding="utf-8")
 often = [8 if i < 10 else 1 for i in range(len(alphabet))]
 sys.stdout.write("".join(alphabet + draw.choices(alphabet, often, k=6000)))
 PYTHON
-check() { echo "$2" | grep -qF -- "$1" || { printf 'expected %s in:\n%s\n' "$1" "$2"; exit 1; }; }
+check() { [[ $2 == *"$1"* ]] || { printf 'expected %s in:\n%s\n' "$1" "$2"; exit 1; }; }
 
 model=(--n-layer 1 --n-head 2 --n-embd 16 --block-size 16 --dropout 0.1)
 run=(--data text.txt --dtype "$dtype" --batch-size 4 --learning-rate 1e-2 --warmup-iters 5 --lr-decay-iters 20

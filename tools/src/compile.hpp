@@ -4,6 +4,7 @@
 // object that all models' programs are linked with.
 #pragma once
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -66,12 +67,26 @@ struct Toolchain {
   }
 };
 
-/// What $CXX and $CXXFLAGS ask for; g++ without them.
-inline Toolchain toolchain() {
+inline std::vector<std::string> words_of(std::string const& line) {
+  std::istringstream words(line);
+  std::vector<std::string> all;
+  for (std::string w; words >> w;) all.push_back(w);
+  return all;
+}
+/// What programs of several ranks are linked with, as CMake found it; empty without MPI.
+inline std::vector<std::string> mpi_libraries() { return words_of(FAUNA_MPI_LIBRARIES); }
+
+/// What $CXX and $CXXFLAGS ask for; g++ without them. With `mpi`, also what finds MPI's header.
+inline Toolchain toolchain(bool mpi) {
   const char *cxx = std::getenv("CXX"), *more = std::getenv("CXXFLAGS");
   Toolchain t{cxx != nullptr && *cxx != '\0' ? cxx : "g++", {"-std=c++20", "-O2", "-march=native", "-fopenmp"}};
-  std::istringstream words(more != nullptr ? more : "");
-  for (std::string f; words >> f;) t.flags.push_back(f);
+  for (std::string const& f : words_of(more != nullptr ? more : "")) t.flags.push_back(f);
+  if (mpi) {
+    if (mpi_libraries().empty())
+      fauna::fail("fauna", "tools/fauna was built without MPI", "MPI, for several ranks",
+                  "tools/setup mpi installs it; remove " + (root / "build/tools").string() + " to find it");
+    for (std::string const& f : words_of(FAUNA_MPI_FLAGS)) t.flags.push_back(f);
+  }
   for (std::string const& f : t.flags) t.line += ' ' + f;
   const fs::path file = models() / ("version." + std::to_string(::getpid()));
   const int status = run_command({t.cxx, "--version"}, file);
@@ -162,9 +177,12 @@ struct Program {
   const char* name;
   std::vector<std::string> of_model, of_any{};
   std::string library{};
+  bool mpi = false;
 };
 inline Program const& program_named(std::string const& name) {
-  static const Program all[] = {{"runner", {"runner"}},
+  static const Program all[] = {{"runner", {"train_alone"}, {"runner"}},
+                                {"pieces", {"train_pieces"}, {"runner"}},
+                                {"ranks", {"train_ranks"}, {"runner"}, {}, true},
                                 {"finetuner", {"finetuner"}},
                                 {"explain", {"explain"}},
                                 {"inference", {"engine"}, {"inference"}},
@@ -233,13 +251,22 @@ inline fs::path folder_of(Described const& model, std::string const& header) {
   return folder;
 }
 
-/// The path of the program `name` (runner, explain, inference or serve) for a model: compiled now, unless it is there
-/// already. With a draft model it is linked with the engines of both, each of which is compiled as if it were alone.
+/// Held while a model is compiled, so that of several ranks one does it and the others find what it has made.
+inline fauna::Descriptor compiling(fs::path const& folder) {
+  if (started_rank() < 0) return fauna::Descriptor();
+  fauna::Descriptor lock(::open((folder / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
+  if (lock.get() >= 0) ::flock(lock.get(), LOCK_EX);
+  return lock;
+}
+
+/// The path of the program `name` (program_named has all) for a model: compiled now, unless it is there already. With a
+/// draft model it is linked with the engines of both, each of which is compiled as if it were alone.
 inline std::string program_for(Described const& model, std::string const& dtype, std::string const& name,
                                std::optional<Described> const& draft = {}) {
   if (root.empty()) fauna::fail("fauna", "no FAUNA_SOURCE_DIR in the environment", "the checkout", "run tools/fauna");
   fs::create_directories(models() / "known");
-  const Toolchain t = toolchain();
+  Program const& parts = program_named(name);
+  const Toolchain t = toolchain(parts.mpi);
   const std::string header = header_of(model, dtype), second = draft ? header_of(*draft, dtype) : "";
   const fs::path folder = models() / short_hash(header);
   const auto shown = [](fs::path const& p) { return fs::relative(p, fs::current_path()).string(); };
@@ -247,6 +274,8 @@ inline std::string program_for(Described const& model, std::string const& dtype,
     say("the model's program is there already: " + shown(program));
     return program.string();
   };
+  fs::create_directories(folder);
+  const fauna::Descriptor lock = compiling(folder);
   const fs::path known = models() / "known" / short_hash(name + '\n' + header + second + t.key + fingerprint());
   if (fs::exists(known))
     if (const fs::path program = folder / fauna::read_file(known.string()); fs::exists(program)) return there(program);
@@ -254,7 +283,6 @@ inline std::string program_for(Described const& model, std::string const& dtype,
   const double start = fauna::seconds_now();
   Build build(t, folder_of(model, header), name);
   std::vector<std::string> objects;
-  Program const& parts = program_named(name);
   const auto flags = package_words(parts.library, "--cflags"), libraries = package_words(parts.library, "--libs");
   for (std::string const& s : parts.of_model) objects.push_back(build.object(s, true));
   if (draft && second != header) {
@@ -267,6 +295,8 @@ inline std::string program_for(Described const& model, std::string const& dtype,
   const fs::path program = folder / (name + '-' + short_hash(all));
   const bool was_there = fs::exists(program);
   objects.insert(objects.end(), libraries.begin(), libraries.end());
+  if (parts.mpi)
+    for (std::string const& l : mpi_libraries()) objects.push_back(l);
   if (!was_there) build.link(objects, program);
   fauna::write_file(known, program.filename().string());
   if (was_there) return there(program);

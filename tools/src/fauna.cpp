@@ -160,6 +160,8 @@ tool::Start start_of(tool::Verb const& verb, settings::Train const& s) {
   whole("batch-size", s.batch_size, 1);
   whole("gradient-accumulation-steps", s.gradient_accumulation_steps, 1);
   whole("eval-iters", s.eval_iters, 0);
+  whole("pieces", s.pieces, 0, s.batch_size * s.gradient_accumulation_steps);
+  whole("zero", s.zero, 0, 1);
   settings::Structure length;  // nanoGPT's 64 where a model has no context of its own
   if (c->context() != fauna::unbounded) length.block_size = c->context();
   verb.apply(length);
@@ -180,7 +182,12 @@ tool::Start start_of(tool::Verb const& verb, settings::Train const& s) {
     tool::fit_vocabulary(*c, s, from);
   }
   if (!from.path.empty() && !resume) s.init_from = from.path;
-  const std::string program = tool::program_for(c->described(), s.dtype, "runner");
+  const bool started = tool::started_rank() >= 0;
+  if (s.zero > 0 && !started) tool::say("--zero 1 shares nothing on one rank: mpirun starts several");
+  const std::string program = tool::program_for(c->described(), s.dtype,
+                                                started        ? "ranks"
+                                                : s.pieces > 0 ? "pieces"
+                                                               : "runner");
   auto all = settings::arguments(s);
   all.insert(all.begin(), "train");
   tool::become(program, all);
@@ -640,7 +647,10 @@ int main(int n, char** words) {
   try {
     return run(n, words);
   } catch (std::exception const& e) {
-    std::fprintf(stderr, "%s\n", e.what());
+    // What all ranks have to say, rank 0 says at once, and its end is theirs.
+    const int rank = tool::started_rank();
+    if (rank > 0) ::sleep(3);
+    std::fprintf(stderr, "%s%s\n", rank > 0 ? ("[rank " + std::to_string(rank) + "] ").c_str() : "", e.what());
     return 1;
   }
 }

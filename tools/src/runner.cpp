@@ -1,15 +1,15 @@
-// The program that tools/fauna compiles to train a model: "model.hpp" in the model's folder names the types Model and
-// Backend. It is started with a verb and NAME=VALUE arguments (settings.hpp), all of which the launcher has checked.
-#include "model.hpp"
+// The program that trains a model, but for the model itself (trainer.hpp). It is started as  PROGRAM train NAME=VALUE...
+// with settings (settings.hpp) that the launcher has checked.
+#include <unistd.h>
 
+#include <fauna/io/mapped.hpp>
 #include <tools/src/settings.hpp>
 #include <tools/src/sha256.hpp>
 #include <tools/src/tokenizers.hpp>
+#include <tools/src/trainer.hpp>
 #include <tools/src/training.hpp>
 
 namespace {
-
-using Trained = fauna::Trained<Model, Backend>;
 
 fauna::Schedule schedule(settings::Train const& s) {
   if (!s.decay_lr) return fauna::Constant{.lr = s.learning_rate};
@@ -21,40 +21,42 @@ std::string note(settings::Run s) {
   std::string all = "--block-size " + settings::text(s.context);
   s.Train::each([&](const char* name, auto& value, const char*) {
     const std::string n = name;
-    if (n != "init-from" && n != "out-dir" && n != "overwrite" && n != "data" && n != "tokenizer" && n != "threads")
+    if (n != "init-from" && n != "out-dir" && n != "overwrite" && n != "data" && n != "tokenizer" && n != "threads" &&
+        n != "zero")
       all += " --" + n + ' ' + settings::text(value);
   });
   return all;
 }
 
-int train(settings::Run const& s) {
+int train(settings::Run const& s, tool::Trainer& model) {
   const bool resume = s.init_from == "resume", scratch = s.init_from == "scratch";
   const std::string from = resume ? s.out_dir + "/last.safetensors" : scratch ? "" : s.init_from;
   const bool known = !scratch && fauna::is_checkpoint(from);
   const auto text = tool::Corpus::read(s.data, s.tokenizer, known ? fauna::read_checkpoint_head(from).alphabet : "");
-  std::string digest;
-  {
-    const fauna::Mapped file(s.data);
-    digest = sha256(file.text());
-  }
-  const int threads = tool::threads_of(s.threads);
-  Trained model(fauna::seed{s.seed}, threads);
-  if (!scratch && !resume) fauna::load_checkpoint(from, model, fauna::load::weights);
+  const std::string digest = sha256(fauna::Mapped(s.data).text());
+  model.require_same("text", fauna::text_hash(digest));
+  if (!scratch && !resume) model.load_weights(from);
 
   std::vector<std::pair<std::string, std::string>> files{{"run.toml", s.recipe}};
   if (!s.tokenizer.empty()) files.emplace_back("tokenizer.json", text.tokenizer());
 
-  const double peak = tool::peak_flops(s.dtype == "bf16", threads);
-  fauna::print(stdout,
-               s.data +
-                   tool::sentence(": %zu + %zu tokens of %d %s; ", text.split().train.size(), text.split().val.size(),
-                                  text.vocab(), s.tokenizer.empty() ? "characters" : "pieces") +
-                   fauna::grouped(fauna::parameters<Model>) + " parameters, " + s.dtype +
-                   tool::sentence(", %d thread%s on %s, peak %.0f GFLOP/s\n", threads, threads > 1 ? "s" : "",
-                                  fauna::name_of(fauna::build_isa), peak * 1e-9));
-  if (!from.empty()) fauna::print(stdout, "going on from " + from + '\n');
-  const auto r = fauna::train(
-      model, text.split(),
+  const bool writes = model.writes();
+  const int threads = model.threads();
+  const double peak = writes ? model.ranks() * tool::peak_flops(s.dtype == "bf16", threads) : 0;
+  if (writes) {
+    fauna::print(
+        stdout,
+        s.data +
+            tool::sentence(": %zu + %zu tokens of %d %s; ", text.split().train.size(), text.split().val.size(),
+                           text.vocab(), s.tokenizer.empty() ? "characters" : "pieces") +
+            fauna::grouped(model.parameters()) + " parameters, " + s.dtype +
+            tool::sentence(", %d thread%s on %s, peak %.0f GFLOP/s\n", threads, threads > 1 ? "s" : "",
+                           fauna::name_of(fauna::build_isa), peak * 1e-9) +
+            (model.ranks() > 1 ? std::to_string(model.ranks()) + " ranks\n" : ""));
+    if (!from.empty()) fauna::print(stdout, "going on from " + from + '\n');
+  }
+  const auto r = model.train(
+      text.split(),
       {.steps = s.max_iters,
        .batch = static_cast<int>(s.batch_size),
        .context = static_cast<int>(s.context),
@@ -76,10 +78,10 @@ int train(settings::Run const& s) {
        .tokenizer = text.tokenizer_hash(),
        .files = files},
       text.alphabet());
-  if (r.interrupted || s.eval_only) return 0;
+  if (r.interrupted || s.eval_only || !writes) return 0;
   const double val_loss =
-      fauna::evaluate(model, text.split().val, static_cast<int>(s.context), static_cast<int>(s.batch_size));
-  tool::write_summary(s.out_dir, s.dtype, model, r, fauna::parameters<Model>, val_loss, digest);
+      model.evaluate(text.split().val, static_cast<int>(s.context), static_cast<int>(s.batch_size));
+  tool::write_summary(s.out_dir, s.dtype, model, r, model.parameters(), val_loss, digest);
   fauna::print(stdout, std::to_string(r.iterations) + " updates in " + fauna::duration_text(r.seconds) + ", " +
                            fauna::grouped(static_cast<std::size_t>(r.tokens_per_second)) +
                            tool::sentence(" tokens/s; loss on the whole validation part: %.4f\n", val_loss));
@@ -93,12 +95,18 @@ int train(settings::Run const& s) {
 
 int run(int n, char** arguments) {
   const std::string verb = n > 1 ? arguments[1] : "";
-  if (verb == "train") {
-    settings::Run s;
-    settings::read(s, n - 2, arguments + 2);
-    return train(s);
-  }
-  fauna::fail("fauna", "the verb '" + verb + '\'', "train; this program is started by tools/fauna");
+  if (verb != "train")
+    fauna::fail("fauna", "the verb '" + verb + '\'', "train; this program is started by tools/fauna");
+  settings::Run s;
+  settings::read(s, n - 2, arguments + 2);
+  std::string told;
+  for (int i = 1; i < n; ++i) told += '\n' + std::string(arguments[i]);
+  return tool::with_trainer({.seed = s.seed,
+                             .threads = s.threads,
+                             .pieces = static_cast<int>(s.pieces),
+                             .zero = static_cast<int>(s.zero),
+                             .told = told},
+                            [&s](tool::Trainer& trainer) { return train(s, trainer); });
 }
 
 }  // namespace

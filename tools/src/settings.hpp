@@ -85,7 +85,7 @@ struct Train {
   std::string data = "data/tinyshakespeare.txt", tokenizer, out_dir = "out", init_from = "scratch", dtype = "f32",
               schedule = "cosine";
   long threads = 0, max_iters = 2000, batch_size = 12, gradient_accumulation_steps = 1, warmup_iters = 100,
-       lr_decay_iters = 2000, eval_interval = 250, eval_iters = 20, log_interval = 10;
+       lr_decay_iters = 2000, eval_interval = 250, eval_iters = 20, log_interval = 10, pieces = 0, zero = 0;
   double learning_rate = 1e-3, min_lr = 1e-4, weight_decay = 0.1, beta1 = 0.9, beta2 = 0.99, grad_clip = 1;
   bool decay_lr = true, eval_only = false, always_save_checkpoint = false, overwrite = false;
   std::uint64_t seed = 1337;
@@ -120,6 +120,11 @@ struct Train {
     f("eval-only", eval_only, "evaluate once and stop");
     f("log-interval", log_interval, "updates from one line to the next; 0: none");
     f("always-save-checkpoint", always_save_checkpoint, "best.safetensors at every evaluation, not only at a new best");
+    f("pieces", pieces,
+      "parts of an update's sequences whose gradients are computed apart and added by a fixed tree, so that any number "
+      "of "
+      "ranks has the same bits; 0: one a rank");
+    f("zero", zero, "1: ranks share AdamW's moments (ZeRO stage 1); 0: each has all of them");
   }
 };
 

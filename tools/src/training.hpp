@@ -5,7 +5,12 @@
 #include <vector>
 
 #include <bench/support/peak.hpp>
-#include <fauna/fauna.hpp>
+#include <fauna/io/clock.hpp>
+#include <fauna/io/json.hpp>
+#include <fauna/io/process.hpp>
+#include <fauna/train/options.hpp>
+#include <fauna/train/report.hpp>
+#include <fauna/train/schedule.hpp>
 #include <tools/src/main.hpp>
 
 namespace tool {

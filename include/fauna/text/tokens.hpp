@@ -100,12 +100,14 @@ inline std::size_t draw_offset(Tokens t, int context, Key key, std::uint64_t ste
   return t.example() > 0 ? chosen * t.example() : chosen;
 }
 
-/// One batch: `sequences` windows at drawn offsets into tokens[sequences * context] and targets, the same shape.
-inline void draw_batch(Tokens t, Key key, std::uint64_t step, int sequences, int context, int* tokens, int* targets) {
+/// One batch: `sequences` windows at drawn offsets into tokens[sequences * context] and targets, the same shape. A part
+/// of a batch begins with its sequence number `first`.
+inline void draw_batch(Tokens t, Key key, std::uint64_t step, int sequences, int context, int* tokens, int* targets,
+                       int first = 0) {
   require_context(t, context);
   for (int s = 0; s < sequences; ++s) {
     const std::ptrdiff_t row = static_cast<std::ptrdiff_t>(s) * context;
-    window(t, draw_offset(t, context, key, step, s), context, tokens + row, targets + row);
+    window(t, draw_offset(t, context, key, step, first + s), context, tokens + row, targets + row);
   }
 }
 

@@ -18,8 +18,10 @@ struct BatchMemory {
   std::size_t rows() const { return static_cast<std::size_t>(sequences) * static_cast<std::size_t>(context); }
   Batch batch(int n) const { return Batch::uniform(n, context, tokens.data(), targets.data()); }
   Batch batch() const { return batch(sequences); }
-  void draw(Tokens t, Key key, std::uint64_t step) {
-    draw_batch(t, key, step, sequences, context, tokens.data(), targets.data());
+  void draw(Tokens t, Key key, std::uint64_t step) { draw(t, key, step, 0, sequences); }
+  /// Sequences [first, first + n) of that batch.
+  void draw(Tokens t, Key key, std::uint64_t step, int first, int n) {
+    draw_batch(t, key, step, n, context, tokens.data(), targets.data(), first);
   }
 };
 

@@ -8,6 +8,7 @@
 #include <fauna/models/config_text.hpp>
 #include <fauna/train/checkpoint.hpp>
 #include <fauna/train/evaluate.hpp>
+#include <fauna/train/one_rank.hpp>
 #include <fauna/train/report.hpp>
 
 namespace fauna::inline v0 {
@@ -27,8 +28,9 @@ inline std::string rewrite_text(std::string const& description) {
   return end == std::string::npos ? "" : description.substr(0, end + 2);
 }
 
-/// A run in steps, for loops of one's own; `train` below is the usual one.
-template <class T> class Trainer {
+/// A run in steps, for loops of one's own; `train` below is the usual one. On many ranks (dist/data_parallel.hpp) all
+/// of them make the same calls.
+template <class T, class Ranks = OneRank> class Trainer {
  public:
   struct Step {
     double loss = 0, lr = 0, gradient_norm = 0;  ///< loss: with the side losses
@@ -37,11 +39,20 @@ template <class T> class Trainer {
 
   /// Checks the options against model and text, and allocates all that a step needs. `alphabet` is kept in
   /// checkpoints. A run that resumes continues its checkpoint's; the model's weights are then replaced.
-  Trainer(T& model, Split text, TrainOptions const& o, std::string alphabet = {})
-      : model_(model), text_(text), o_(o), context_(length_of(o)), memory_(o.batch, context_) {
+  Trainer(T& model, Split text, TrainOptions const& o, std::string alphabet = {}, Ranks ranks = {})
+      : model_(model),
+        text_(text),
+        o_(o),
+        context_(length_of(o)),
+        memory_(o.batch, context_),
+        ranks_(std::move(ranks)) {
     if (o_.batch < 1 || o_.accumulation < 1)
       fail("train", "batch " + std::to_string(o_.batch) + ", accumulation " + std::to_string(o_.accumulation),
            "at least 1 of each");
+    if (ranks_.pieces() > sequences())
+      fail("train",
+           std::to_string(sequences()) + " sequences an update, of " + std::to_string(ranks_.pieces()) + " pieces",
+           "at least a sequence each", "more sequences, or fewer pieces or ranks");
     for (Tokens const& part : {text_.train, text_.val}) {
       if (&part != &text_.train && o_.eval_interval <= 0) continue;
       require_context(part, context_);
@@ -49,10 +60,13 @@ template <class T> class Trainer {
         fail("train", "a text of " + std::to_string(part.vocab()) + " different tokens",
              "at most the model's " + std::to_string(T::model::vocab));
     }
-    const bool new_run = o_.resume.empty(), keeps = !o_.out.empty();
+    const bool new_run = o_.resume.empty(), keeps = !o_.out.empty() && ranks_.writes();
     if (new_run && keeps && !o_.overwrite) checkpoint::require_own_folder(o_.out, nullptr);
     schedule_ = o.schedule ? *o.schedule : usual_schedule();
-    model_.prepare_training({.sequences = o_.batch, .length = context_});
+    const std::int64_t largest = (sequences() + ranks_.pieces() - 1) / ranks_.pieces();
+    prepare_pass(largest < o_.batch ? static_cast<int>(largest) : o_.batch);
+    if (largest < o_.batch && ranks_.writes())  // evaluation takes whole batches
+      model_.prepare_inference({.sequences = o_.batch, .length = context_});
     model_.weigh_side_losses(o_.side_weights);
     head_.config = config_text<typename T::model>();
     head_.alphabet = std::move(alphabet);
@@ -65,6 +79,7 @@ template <class T> class Trainer {
     head_.progress.estimates = key.child(0x6576616c);
     head_.progress.dropout = key.child(0x64726f70);
     if (!new_run) resume();
+    ranks_.start(model_);
     if (!keeps) return;
     const CheckpointHead* resumed = new_run ? nullptr : &head_;
     if (!new_run && !o_.overwrite) checkpoint::require_own_folder(o_.out, resumed);
@@ -78,23 +93,18 @@ template <class T> class Trainer {
   bool finished() const { return iteration() > o_.steps; }
   int context() const { return context_; }
   std::size_t tokens_per_step() const { return memory_.rows() * static_cast<std::size_t>(o_.accumulation); }
+  Ranks& ranks() { return ranks_; }
 
   /// One update. Allocates nothing. Throws, with nothing updated, where loss or gradient is not finite.
   Step step() {
     Progress& p = head_.progress;
     Step s;
     s.lr = schedule_(static_cast<long>(p.iteration));
-    const auto n = static_cast<std::uint64_t>(o_.accumulation);
-    const double part = 1.0 / o_.accumulation;
-    for (std::uint64_t i = 0; i < n; ++i) {
-      const std::uint64_t number = static_cast<std::uint64_t>(p.iteration) * n + i;
-      memory_.draw(text_.train, p.batches, number);
-      s.loss += part * model_.accumulate(memory_.batch(), part, p.dropout.child(number));
-    }
+    s.loss = ranks_.gradients(model_, [this](int piece) { return gradients_of(piece); });
     if (!(s.loss - s.loss == 0)) stop_not_finite(s);
     AdamWOptions adamw = o_.adamw;
     adamw.lr = s.lr;
-    const UpdateReport update = model_.update(adamw);
+    const UpdateReport update = ranks_.update(model_, adamw);
     if (update.not_finite >= 0) stop_not_finite(s);
     s.gradient_norm = update.gradient_norm;
     s.without_gradient = update.without_gradient;
@@ -102,7 +112,7 @@ template <class T> class Trainer {
     return s;
   }
 
-  /// The side losses of the last batch, as members of a JSON object.
+  /// The side losses of this rank's last pass, as members of a JSON object.
   std::string side_losses() const {
     std::string members;
     for (auto const& s : model_.side_losses())
@@ -117,10 +127,12 @@ template <class T> class Trainer {
       return estimate(model_, t, memory_, head_.progress.estimates.child(which),
                       static_cast<std::uint64_t>(iteration()), o_.eval_batches);
     };
-    return {part(text_.train, 0), part(text_.val, 1)};
+    return ranks_.once([&] { return SplitLosses{part(text_.train, 0), part(text_.val, 1)}; });
   }
   /// Mean loss over the whole validation part.
-  double whole_validation() { return fauna::evaluate(model_, text_.val, memory_); }
+  double whole_validation() {
+    return ranks_.once([&] { return fauna::evaluate(model_, text_.val, memory_); });
+  }
 
   void record(LossPoint train_loss) { head_.progress.train.push_back(train_loss); }
   /// Adds to the validation curve; true for a new lowest loss. An evaluation repeated by a resume counts once.
@@ -132,9 +144,41 @@ template <class T> class Trainer {
     p.best_val = e.val;
     return true;
   }
-  void save(std::string const& path) const { save_checkpoint(path, model_, head_); }
+  void save(std::string const& path) {
+    ranks_.with_state(model_, [&] {
+      if (ranks_.writes()) save_checkpoint(path, model_, head_);
+    });
+  }
 
  private:
+  /// Of an update.
+  std::int64_t sequences() const { return std::int64_t{o_.batch} * o_.accumulation; }
+  /// Lays out what a pass of n sequences keeps. The first one is the largest, so that this allocates once.
+  void prepare_pass(int n) {
+    if (n == prepared_) return;
+    model_.prepare_training({.sequences = n, .length = context_});
+    prepared_ = n;
+  }
+  /// Forward and backward of a piece of the update's sequences, batch after batch: its part of the loss, which is the
+  /// mean over all tokens of the update.
+  double gradients_of(int piece) {
+    Progress const& p = head_.progress;
+    const std::int64_t all = sequences(), last = all * (piece + 1) / ranks_.pieces();
+    double loss = 0;
+    for (std::int64_t at = all * piece / ranks_.pieces(); at < last;) {
+      const int first = static_cast<int>(at % o_.batch), rest = o_.batch - first,
+                count = last - at < rest ? static_cast<int>(last - at) : rest;
+      const auto number = static_cast<std::uint64_t>(p.iteration * o_.accumulation + at / o_.batch);
+      memory_.draw(text_.train, p.batches, number, first, count);
+      prepare_pass(count);
+      const double weight = static_cast<double>(count) / static_cast<double>(all);
+      const Key key = p.dropout.child(number);
+      loss += weight * model_.accumulate(memory_.batch(count), weight,
+                                         count == o_.batch ? key : key.child(static_cast<std::uint64_t>(first)));
+      at += count;
+    }
+    return loss;
+  }
   static int length_of(TrainOptions const& o) {
     constexpr int most = context_of<typename T::model>;
     if (o.context == 0 && most != unbounded) return most;
@@ -198,18 +242,26 @@ template <class T> class Trainer {
   T& model_;
   Split text_;
   TrainOptions o_;
-  int context_;
+  int context_, prepared_ = 0;
   BatchMemory memory_;
+  Ranks ranks_;
   Schedule schedule_;
   CheckpointHead head_;
 };
 
 /// Trains to the end, or until SIGINT or SIGTERM. With options.out, that folder receives last.safetensors and
-/// best.safetensors, metrics.jsonl, loss.svg and loss.txt.
-template <class T> TrainReport train(T& model, Split text, TrainOptions const& o, std::string const& alphabet = {}) {
+/// best.safetensors, metrics.jsonl, loss.svg and loss.txt. On many ranks one of them writes and prints, and a signal to
+/// any stops all.
+template <class T, class Ranks = OneRank>
+TrainReport train(T& model, Split text, TrainOptions const& o, std::string const& alphabet = {}, Ranks ranks = {}) {
   using M = typename T::model;
-  Trainer<T> run(model, text, o, alphabet);
-  Report report(o, run.iteration());
+  Trainer<T, Ranks> run(model, text, o, alphabet, std::move(ranks));
+  TrainOptions told = o;
+  if (!run.ranks().writes()) {
+    told.out.clear();
+    told.print = nullptr;
+  }
+  Report report(told, run.iteration());
   StopSignals signals;
   const std::string last = o.out + "/last.safetensors", best = o.out + "/best.safetensors";
   const double tokens = static_cast<double>(run.tokens_per_step());
@@ -222,6 +274,7 @@ template <class T> TrainReport train(T& model, Split text, TrainOptions const& o
   const long long first = run.iteration();
   double step_seconds = 0, evaluation_seconds = 0;
   long long timed = 0;
+  int signal = 0;
   const double start = seconds_now();
   while (!run.finished() || o.eval_only) {
     const long long at = run.iteration();
@@ -267,7 +320,8 @@ template <class T> TrainReport train(T& model, Split text, TrainOptions const& o
       timed = 0;
     }
     report.progress(run.iteration(), o.steps + 1, s.loss);
-    if (signals.asked() != 0) {
+    signal = run.ranks().most(signals.asked());
+    if (signal != 0) {
       r.interrupted = true;
       break;
     }
@@ -278,8 +332,8 @@ template <class T> TrainReport train(T& model, Split text, TrainOptions const& o
   r.tokens_per_second = r.seconds > 0 ? tokens * static_cast<double>(r.iterations - first) / r.seconds : 0;
   if (!o.out.empty() && !o.eval_only) run.save(last);
   if (r.interrupted)
-    report.line("stopped by signal " + std::to_string(signals.asked()) + " after " + std::to_string(r.iterations) +
-                " updates" + (o.out.empty() ? "" : ", saved in " + last));
+    report.line("stopped by signal " + std::to_string(signal) + " after " + std::to_string(r.iterations) + " updates" +
+                (o.out.empty() ? "" : ", saved in " + last));
   if (!o.eval_only) report.curves(run.progress().train, run.progress().val);
   report.memory(model.planned().total());
   return r;

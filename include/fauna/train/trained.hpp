@@ -79,7 +79,11 @@ template <LanguageModel M, Backend B> class Trained {
   /// A tensor's values, gradients or moments: [rows, cols].
   Matrix<scalar> value(Parameter const& p) const { return in(values_, p, p.offset); }
   Matrix<scalar> gradient(Parameter const& p) const { return in(gradients_region_, p, p.place); }
-  Matrix<scalar> moment(Parameter const& p, int which) const { return in(moments_[which], p, p.place); }
+  /// Null for a tensor that is not wholly within what keep_moments has kept.
+  Matrix<scalar> moment(Parameter const& p, int which) const {
+    const bool kept = moments_[which].bytes() > 0 && p.place >= kept_from_ && p.place + p.size() <= kept_to_;
+    return Matrix<scalar>(kept ? moments(which) + (p.place - kept_from_) : nullptr, p.rows, p.cols);
+  }
   /// By name; throws for a name that the model does not have.
   Parameter const& parameter(std::string const& name) const {
     for (auto const& p : parameters_)
@@ -148,6 +152,7 @@ template <LanguageModel M, Backend B> class Trained {
       }
       gradients_region_ = Region(elements_ * sizeof(scalar));
       for (auto& m : moments_) m = Region(elements_ * sizeof(scalar));
+      kept_to_ = elements_;
       bind_gradients();
     }
     grow(saved_region_, saved_bytes<M, scalar>(shape));
@@ -156,9 +161,10 @@ template <LanguageModel M, Backend B> class Trained {
     const std::size_t step = scratch_bytes<M, B>(shape),
                       norm = clip<B>::workspace(segments_.data(), static_cast<int>(segments_.size()));
     scratch_.grow(step > norm ? step : norm);
-    planned_ = plan<M, B>(shape);
-    planned_.gradients = trained_bytes_;
-    planned_.moments = 2 * trained_bytes_;
+    MemoryPlan p = plan<M, B>(shape);
+    p.gradients = trained_bytes_;
+    p.moments = 2 * trained_bytes_;
+    if (p.total() > planned_.total()) planned_ = p;
   }
   /// Plans and allocates for inference on batches of this shape. What is prepared for training stays as it is.
   void prepare_inference(Shape shape) {
@@ -188,7 +194,31 @@ template <LanguageModel M, Backend B> class Trained {
   /// Between accumulate and update, for who trains on several ranks: f(elements, n) is given all gradients, and what
   /// buffers have gathered, as one array in the backend's memory.
   template <class F> void reduce(F&& f) { f(static_cast<scalar*>(gradients_region_.data()), elements_); }
-  /// The gradients' global norm, and what is wrong with them.
+  /// The same of all values, after an update of a part of them.
+  template <class F> void share(F&& f) { f(static_cast<scalar*>(values_.data()), elements_); }
+  /// Keeps moments of elements [from, to) of that array alone, and from now on updates only those, buffers aside.
+  /// Moments that were kept and still are stay as they are, new ones are zero. After prepare_training.
+  void keep_moments(std::size_t from, std::size_t to) {
+    static_assert(!memory<B>::remote, "fauna: parts of moments are kept in the host's memory");
+    for (auto const& p : parameters_)
+      if (p.place != p.offset)
+        fail("trained", p.name + " has its gradient elsewhere than its values", "nothing frozen before prepare_training",
+             "parts of moments are those of the values that lie at the same place");
+    const std::size_t first = from > kept_from_ ? from : kept_from_, last = to < kept_to_ ? to : kept_to_;
+    for (auto& m : moments_) {
+      Region part((to - from) * sizeof(scalar));
+      if (first < last)
+        memory<B>::write(static_cast<scalar*>(part.data()) + (first - from),
+                         static_cast<const scalar*>(m.data()) + (first - kept_from_), last - first);
+      m = static_cast<Region&&>(part);
+    }
+    kept_from_ = from;
+    kept_to_ = to;
+    bind_gradients();
+  }
+  /// The moments that are kept, from the first one on.
+  scalar* moments(int which) const { return static_cast<scalar*>(moments_[which].data()); }
+  /// The global norm of the gradients that update acts on, and what is wrong with them.
   UpdateReport norm() {
     UpdateReport r;
     const int n = static_cast<int>(segments_.size());
@@ -283,9 +313,19 @@ template <LanguageModel M, Backend B> class Trained {
     });
     segments_.clear();
     states_.assign(parameters_.size(), gradient_state::zero);
-    for (auto const& p : parameters_)
-      segments_.push_back({value(p).data(), gradient(p).data(), moment(p, 0).data(), moment(p, 1).data(), p.size(), 0,
-                           p.lr_scale, p.trainable && p.is == role::parameter});
+    for (auto const& p : parameters_) {
+      const std::size_t from = p.place > kept_from_ ? p.place : kept_from_, end = p.place + p.size(),
+                        to = end < kept_to_ ? end : kept_to_;
+      Segment<scalar>& s = segments_.emplace_back();
+      s.lr_scale = p.lr_scale;
+      s.trainable = p.trainable && p.is == role::parameter;
+      if (from >= to) continue;  // another rank's
+      s.value = value(p).data() + (from - p.place);
+      s.gradient = gradient(p).data() + (from - p.place);
+      s.m = moments(0) + (from - kept_from_);
+      s.v = moments(1) + (from - kept_from_);
+      s.size = to - from;
+    }
   }
   void update_buffers() {
     std::vector<double> values, gathered;
@@ -322,7 +362,7 @@ template <LanguageModel M, Backend B> class Trained {
   int threads_;
   long long steps_ = 0;
   std::vector<Parameter> parameters_;
-  std::size_t elements_ = 0, trained_bytes_ = 0;
+  std::size_t elements_ = 0, trained_bytes_ = 0, kept_from_ = 0, kept_to_ = 0;  ///< moments are kept of [from, to)
   Region values_, gradients_region_, moments_[2], saved_region_, side_region_;
   typename M::template Weights<All<scalar>> weights_, gradients_;
   typename M::template Saved<scalar> saved_;

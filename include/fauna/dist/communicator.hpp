@@ -1,0 +1,32 @@
+// A communicator joins ranks: processes, or threads, that run the same program on parts of one task. It moves bytes and
+// does nothing else. Sums are made by collectives.hpp from what has arrived, in an order of their own, since no engine
+// promises one: MPI's reductions may give other bits for other numbers of ranks, message sizes and algorithms.
+#pragma once
+#include <concepts>
+#include <cstddef>
+
+#include <fauna/core/version.hpp>
+
+namespace fauna::inline v0 {
+
+/// What goes to a rank, and where what comes from a rank is put. Any size: engines cut what is larger than they take.
+struct Outgoing {
+  const std::byte* data = nullptr;
+  std::size_t bytes = 0;
+};
+struct Incoming {
+  std::byte* data = nullptr;
+  std::size_t bytes = 0;
+};
+
+/// exchange(to, from): to[r] goes to rank r and from[r] is what rank r sends here; both sizes are known on both sides.
+/// The entries of one's own rank are not looked at. Every rank calls it, in the same order as the others; it returns
+/// when all has been sent and has arrived. Throws, or ends the process, where another rank has failed.
+template <class C>
+concept Communicator = requires(C& c, const Outgoing* to, const Incoming* from) {
+  { c.rank() } -> std::same_as<int>;  // in [0, size)
+  { c.size() } -> std::same_as<int>;
+  c.exchange(to, from);
+};
+
+}  // namespace fauna::inline v0

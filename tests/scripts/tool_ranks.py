@@ -1,0 +1,163 @@
+#!/usr/bin/env python3
+"""tool_ranks.py FAUNA WORK MPIRUN: `mpirun tools/fauna train`. Any number of ranks has the bits of one with the same pieces,
+a run goes on with 1, 2 or 3 of them, what differs between ranks is refused, and a rank that fails or is killed ends all of
+them, soon and by name, with a checkpoint that loads. The model is the one of tool_train.sh with 30 characters.
+"""
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import time
+
+fauna, work, mpirun = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3]
+environment = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+               "OMPI_MCA_rmaps_base_oversubscribe": "1", "OMPI_MCA_hwloc_base_binding_policy": "none"}
+MODEL = ["--n-layer", 1, "--n-head", 2, "--n-embd", 16, "--block-size", 16, "--dropout", 0.1]
+RUN = ["--batch-size", 6, "--learning-rate", 1e-2, "--warmup-iters", 5, "--lr-decay-iters", 20, "--eval-interval", 10, "--eval-iters", 2,
+       "--log-interval", 5, "--threads", 1]
+SOON = 20  # seconds within which a failure has ended all ranks; about one where the machine is idle
+
+
+def words(out, *more, model=MODEL):
+    return [fauna, "train", "--data", "text.txt", "--out-dir", out, *model, *RUN, *more]
+
+
+def command(ranks, *arguments):
+    """The words that start so many ranks; 0: none but this process's."""
+    return [*([mpirun, "-n", ranks] if ranks else []), *arguments]
+
+
+def run(arguments, seconds=120, **others):
+    done = subprocess.run([*map(str, arguments)], cwd=work, env=environment, capture_output=True, text=True, check=False, timeout=seconds,
+                          **others)
+    return done.returncode, done.stdout + done.stderr
+
+
+def trained(ranks, out, *more, **others):
+    status, said = run(command(ranks, *words(out, *more, **others)))
+    assert status == 0, f"{ranks} ranks, {more}: {status}\n{said}"
+    return said
+
+
+def tensors(path):
+    data = (work / path).read_bytes()
+    size, = struct.unpack("<Q", data[:8])
+    header = json.loads(data[8:8 + size])
+    header.pop("__metadata__")
+    return {name: data[8 + size + t["data_offsets"][0]:8 + size + t["data_offsets"][1]] for name, t in header.items()
+            if not name.startswith("loss.")}
+
+
+def refused(wanted, arguments, seconds=60):
+    """Fails, and says so once."""
+    status, said = run(arguments, seconds)
+    assert status != 0 and said.count(wanted) == 1, f"{status}, {said.count(wanted)} times '{wanted}' in:\n{said}"
+
+
+def children(pid):
+    """The programs that mpirun has started, by their rank."""
+    found = {}
+    for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split():
+        try:
+            variables = pathlib.Path(f"/proc/{child}/environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        for v in variables:
+            if v.startswith(b"OMPI_COMM_WORLD_RANK="):
+                found[int(v.split(b"=")[1])] = int(child)
+    return found
+
+
+def interrupted(out, interrupt):
+    """interrupt(mpirun's process) once a long run on two ranks has saved: exit status, output and seconds to the end."""
+    before = (work / out / "last.safetensors").stat().st_mtime_ns
+    arguments = command(2, *words(out, "--max-iters", 10000000, "--eval-interval", 20, "--init-from", "resume", "--pieces", 6, "--zero", 1))
+    with open(work / "said.txt", "w+", encoding="utf-8") as said:
+        started = subprocess.Popen([*map(str, arguments)], cwd=work, env=environment, stdout=said, stderr=subprocess.STDOUT)
+        try:
+            for _ in range(6000):
+                if (work / out / "last.safetensors").stat().st_mtime_ns > before:
+                    break
+                assert started.poll() is None, (work / "said.txt").read_text(encoding="utf-8")
+                time.sleep(0.01)
+            interrupt(started.pid)
+            begin = time.monotonic()
+            status = started.wait(SOON)
+            return status, (work / "said.txt").read_text(encoding="utf-8"), time.monotonic() - begin
+        finally:
+            if started.poll() is None:
+                started.kill()
+
+
+shutil.rmtree(work, ignore_errors=True)
+work.mkdir(parents=True)
+alphabet = "".join(map(chr, range(97, 123))) + " \n.,"
+draw = random.Random(1)
+
+
+def text():
+    return alphabet + "".join(draw.choices(alphabet, [8] * 10 + [1] * 20, k=6000))
+
+
+(work / "text.txt").write_text(text(), encoding="ascii")
+
+# The same pieces: the same files, whether one process or ranks, whether moments are shared.
+trained(0, "one", "--max-iters", 20, "--pieces", 6)
+for ranks, zero in ((1, 0), (2, 0), (2, 1), (3, 1), (4, 0)):
+    out = f"ranks{ranks}-{zero}"
+    said = trained(ranks, out, "--max-iters", 20, "--pieces", 6, "--zero", zero)
+    assert said.count("21 updates in") == 1 and said.count("different ones: the vocabulary") == 1, said
+    for name in ("last.safetensors", "best.safetensors"):
+        assert (work / out / name).read_bytes() == (work / "one" / name).read_bytes(), f"{out}/{name} differs"
+    steps = [json.loads(line)["step"] for line in (work / out / "metrics.jsonl").read_text(encoding="ascii").splitlines()]
+    assert steps == [0, 0, 5, 10, 10, 15, 20, 20], steps
+
+# Half of the run on two ranks, the rest on 1, 2, 3 or in one process: the same weights and moments.
+trained(2, "half", "--max-iters", 9, "--pieces", 6, "--zero", 1)
+for ranks, zero in ((0, 0), (1, 1), (2, 0), (3, 1)):
+    out = f"on{ranks}-{zero}"
+    shutil.copytree(work / "half", work / out)
+    trained(ranks, out, "--max-iters", 20, "--pieces", 6, "--zero", zero, "--init-from", "resume", model=())
+    assert tensors(f"{out}/last.safetensors") == tensors("one/last.safetensors"), f"{out} differs"
+
+# Without pieces and without dropout: the plain run, to rounding.
+dry = MODEL[:-2]
+losses = []
+for ranks in (0, 2):
+    trained(ranks, f"plain{ranks}", "--max-iters", 20, model=dry)
+    losses.append(json.loads((work / f"plain{ranks}/summary.json").read_text(encoding="ascii"))["val_loss"])
+assert abs(losses[0] - losses[1]) < 1e-4 * losses[0], losses
+
+# What differs between ranks, or is wrong on all of them: an error, said once.
+refused("rank 1 has another program, or other flags, than rank 0",
+        [mpirun, "-n", 1, *words("no"), ":", "-n", 1, *words("no", "--seed", 7)])
+(work / "elsewhere").mkdir()
+(work / "elsewhere/text.txt").write_text(text(), encoding="ascii")
+refused("rank 1 has another text than rank 0",
+        [mpirun, "-n", 1, *words("no"), ":", "-n", 1, "-wdir", work / "elsewhere", *words("no")])
+refused("there is no file nowhere.txt", command(2, *words("no", "--data", "nowhere.txt")))
+refused("--zero 2, expected 0 to 1", command(2, *words("no", "--zero", 2)))
+refused("6 sequences an update, of 7 pieces", command(7, *words("no")))
+refused("one/last.safetensors is of another run", command(2, *words("one", "--seed", 7)))
+assert not (work / "no").exists()
+
+# One rank is killed: the others end, it is named, and the run goes on from its last checkpoint.
+trained(2, "killed", "--max-iters", 0, "--pieces", 6)
+for number, rank in ((signal.SIGKILL, 1), (signal.SIGKILL, 0), (signal.SIGTERM, 1), (signal.SIGTERM, None)):
+    status, said, seconds = interrupted("killed", lambda pid: os.kill(pid if rank is None else children(pid)[rank], number))
+    if number == signal.SIGKILL:
+        assert status != 0 and f"rank {rank}" in said and "signal 9" in said, f"{status}\n{said}"
+    elif rank is not None:
+        assert status == 0 and "stopped by signal 15" in said, f"{status}\n{said}"
+    trained(3, "killed", "--max-iters", 0, "--pieces", 6, "--init-from", "resume", model=())
+    print(f"signal {number} for {'mpirun' if rank is None else f'rank {rank}'}: all ranks ended in {seconds:.1f} s")
+
+# A rank that throws, as it can write no more: its error, by name, and the last checkpoint is whole.
+status, said, seconds = interrupted("killed", lambda _: (work / "killed").rename(work / "moved"))
+assert status != 0 and said.count("[rank 0 of 2] [io] cannot create killed/last.safetensors") == 1, f"{status}\n{said}"
+trained(2, "moved", "--max-iters", 0, "--pieces", 6, "--init-from", "resume", model=())
