@@ -1,4 +1,4 @@
-// Prints what a model is made of and what it takes. Compiled, like runner.cpp, with the "model.hpp" of a model.
+// Prints what a model is made of and what it takes. Compiled, like train_alone.cpp, with the "model.hpp" of a model.
 #include "model.hpp"
 
 #include <cstdio>
