@@ -149,6 +149,7 @@ TEST_CASE("drafts of another vocabulary, drafts beyond the context, and what pla
   refused(ngram, {.text = few}, {}, "an empty prompt");
   refused(ngram, {.text = few}, {13}, "token 13");
   refused(ngram, {.text = {.tokens = 40}}, {1}, "40 more");
+  refused(ngram, {.text = {.tokens = 3, .chunk = 0}}, {1}, "chunks of 0 rows");
   refused(ngram, {.text = {.tokens = 3, .top_p = 0}}, {1}, "top-p");
   CHECK(speculate(model, ngram, {1}, {.text = {.tokens = 0}}).ids == std::vector<int>{1});
 }
@@ -157,14 +158,14 @@ TEST_CASE("texts: stop texts inside a block, pieces as they come, fewer ids than
   auto model = target();
   const CharTokenizer text("abcdefghijkl");
   DraftModel self(model, 32);
-  Speculative both(model, self, 5);
+  Speculative both{model, self, 5};
   const GenerateOptions o{.tokens = 28, .temperature = 1, .top_k = 0};
   const std::string whole = generate(model, text, "abc", o);
   CHECK(generate(both, text, "abc", o) == whole);
   CHECK(both.counts.tokens == 28);
   CHECK(both.counts.tokens_per_step() > 4);
   for (std::size_t at = 4; at < 24; ++at)
-    for (const std::size_t length : {1, 2, 3}) {
+    for (std::size_t length = 1; length <= 3; ++length) {
       GenerateOptions stops = o;
       stops.stop = {"no such text", whole.substr(at, length)};
       std::string heard = "abc", want = "abc";

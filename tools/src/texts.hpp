@@ -32,13 +32,13 @@ class WithDrafts {
   template <class Text, class F>
   void operator()(Text const& text, std::vector<int> const& ids, fauna::GenerateOptions const& o, F&& write) {
     read_prompt(ids);
-    fauna::Speculative model(reader_, drafter_, draft_max_);
+    fauna::Speculative model{reader_, drafter_, draft_max_};
     const double start = fauna::seconds_now();
     const std::string got = fauna::generate_text(model, text, ids, o, write);
     const double seconds = fauna::seconds_now() - start;
     if (!compares_ || model.counts.tokens == 0) return;
     read_prompt(ids);
-    fauna::Speculative plain(reader_, drafter_, 0);
+    fauna::Speculative plain{reader_, drafter_, 0};
     const double again = fauna::seconds_now();
     const bool same = fauna::generate_text(plain, text, ids, o, [](std::string const&) {}) == got;
     stats_.add(model.counts, seconds, fauna::seconds_now() - again, same);

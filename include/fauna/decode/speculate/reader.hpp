@@ -1,6 +1,7 @@
 // A text before a model. The cache follows the text: it reads what it has not read, in blocks whose rows all give
 // logits, and comes back from tokens that the text did not keep.
 #pragma once
+#include <string>
 #include <vector>
 
 #include <fauna/decode/cache.hpp>
@@ -27,7 +28,9 @@ template <class T> class Reader {
  public:
   /// context: rows at most. chunk: rows that one call reads at most, where no logits of them are wanted.
   Reader(T& m, int context, int chunk = 512)
-      : model_(&m), cache_(1, context), chunk_(chunk < context ? chunk : context) {}
+      : model_(&m), cache_(1, context), chunk_(chunk < context ? chunk : context) {
+    if (chunk < 1) fail("reader", "chunks of " + std::to_string(chunk) + " rows", "at least 1");
+  }
 
   int vocab() const { return model::vocab; }
   int context() const { return cache_.context(); }
