@@ -199,8 +199,8 @@ class Adapter {
     const auto found = weights_of(base);
     for (std::size_t i = 0; i < layers_.size(); ++i) base.replace(*found[i], merged(layers_[i], *found[i]));
   }
-  /// The layers' weights. Throws where the adapter is another model's, with the names of all layers that do not fit, and
-  /// both shapes.
+  /// The layers' weights. Throws where the adapter is another model's, with the names of all layers that do not fit,
+  /// and both shapes.
   std::vector<SafeTensor const*> weights_of(TensorFile const& base) const {
     std::vector<std::string> wrong, had;
     std::vector<SafeTensor const*> found;
