@@ -1,8 +1,9 @@
 // mpi_ranks whole|cut: parcels of all sizes arrive on the ranks that mpirun has started, in one message or in many.
 // mpi_ranks RANK throw|exit|kill: that rank ends so, while the others wait for it.
-#include <signal.h>
 #include <unistd.h>
 
+#include <csignal>
+#include <cstdio>
 #include <stdexcept>
 #include <string>
 
@@ -37,7 +38,7 @@ void exchange(fauna::Mpi& mpi) {
     parcels.exchange(mpi);
     for (int r = 0; r < mpi.size(); ++r)
       if (r != mpi.rank() && arrived[static_cast<std::size_t>(r)] != parcel(r, mpi.rank() + round))
-        throw std::runtime_error("the parcel of rank " + std::to_string(r) + " in round " + std::to_string(round));
+        mpi.abort(("the parcel of rank " + std::to_string(r) + " in round " + std::to_string(round)).c_str());
   }
   if (mpi.rank() == 0) std::printf("%d ranks have exchanged\n", mpi.size());
 }
@@ -55,10 +56,13 @@ int end(fauna::Mpi& mpi, int rank, std::string const& how) {
 }  // namespace
 
 int main(int n, char** words) {
-  if (n == 2) {
+  try {
+    if (n == 3) return fauna::on_mpi_ranks([&](fauna::Mpi& mpi) { return end(mpi, std::stoi(words[1]), words[2]); });
     fauna::Mpi mpi(words[1] == std::string("whole") ? std::size_t{1} << 30 : 7);
     exchange(mpi);
     return 0;
+  } catch (std::exception const& e) {
+    std::fprintf(stderr, "%s\n", e.what());
+    return 1;
   }
-  return fauna::on_mpi_ranks([&](fauna::Mpi& mpi) { return end(mpi, std::stoi(words[1]), words[2]); });
 }

@@ -120,6 +120,7 @@ TEST_SUITE("collectives") {
               for (std::size_t i = 0; i < cut.n; ++i) array[i] = tree(node.first, node.first + node.count, i);
             }
             std::vector<float*> own;
+            own.reserve(arrays.size());
             for (auto& a : arrays) own.push_back(a.data());
             std::vector<float> result(cut.n, -1);
             float* const to = own.empty() ? result.data() : own.back();  // where a node is, as in training
