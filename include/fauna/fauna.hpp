@@ -3,12 +3,16 @@
 #pragma once
 #include <fauna/decode/generate.hpp>
 #include <fauna/decode/loaded.hpp>
+#include <fauna/decode/speculate/speculate.hpp>
+#include <fauna/io/open_tensors.hpp>
 #include <fauna/models/explain.hpp>
 #include <fauna/models/gpt.hpp>
 #include <fauna/models/gpt_neox.hpp>
 #include <fauna/models/llama.hpp>
 #include <fauna/models/mamba.hpp>
 #include <fauna/models/mixtral.hpp>
+#include <fauna/models/olmoe.hpp>
+#include <fauna/models/rwkv7.hpp>
 #include <fauna/ops/cpu.hpp>
 #include <fauna/ops/ref.hpp>
 #include <fauna/text/bin.hpp>

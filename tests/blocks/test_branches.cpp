@@ -32,10 +32,11 @@ using SmallNeoX =
 }  // namespace
 
 TEST_SUITE("branches") {
-  TEST_CASE_TEMPLATE("side by side, added or not", Block, Uneven, Adds, Mixed, Keeping, Nested, OneNorm,
-                     Concat<Linear<W, 3>>, GatedMlp<W, 11>, GatedMlp<W, 5, activation::gelu, true>,
-                     RotaryAttention<W, 3, 1, 4, interleaved>, NeoXAttention<W, 1>, SmallLlama, SmallNeoX<true>,
-                     SmallNeoX<false>, Checkpoint<SmallLlama>, Stack<0, 2, SmallNeoX<true>>) {
+  TEST_CASE_TEMPLATE(
+      "side by side, added or not", Block, Uneven, Adds, Mixed, Keeping, Nested, OneNorm, Concat<Linear<W, 3>>,
+      GatedMlp<W, 11>, GatedMlp<W, 5, activation::gelu, true>, RotaryAttention<W, 3, 1, 4, interleaved>,
+      RotaryAttention<W, 4, 2, 4, RopeShape{}, false, QkNorm{qk_norm::full, 1e-3F}>, NeoXAttention<W, 1>, SmallLlama,
+      SmallNeoX<true>, SmallNeoX<false>, Checkpoint<SmallLlama>, Stack<0, 2, SmallNeoX<true>>) {
     check<Block>();
   }
 }

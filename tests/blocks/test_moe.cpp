@@ -6,6 +6,7 @@
 #include <fauna/compose/residual.hpp>
 #include <fauna/decode/weights.hpp>
 #include <fauna/models/mixtral.hpp>
+#include <fauna/models/olmoe.hpp>
 #include <fauna/ops/ref.hpp>
 #include <fauna/train/trained.hpp>
 
@@ -35,6 +36,24 @@ constexpr MixtralConfig small{.layers = 2,
                               .vocab = 11,
                               .balance = 0.5F};
 
+// Two families, and what the hub calls an expert's matrices.
+struct MixtralFiles {
+  using model = Mixtral<small>;
+  static constexpr const char *moe = "block_sparse_moe", *gate = "w1", *up = "w3", *down = "w2";
+};
+struct OlmoeFiles {
+  using model = Olmoe<OlmoeConfig{.layers = 2,
+                                  .heads = 2,
+                                  .kv_heads = 1,
+                                  .width = 8,
+                                  .hidden = 6,
+                                  .experts = 3,
+                                  .chosen = 2,
+                                  .context = 16,
+                                  .vocab = 11}>;
+  static constexpr const char *moe = "mlp", *gate = "gate_proj", *up = "up_proj", *down = "down_proj";
+};
+
 TEST_SUITE("moe") {
   TEST_CASE_TEMPLATE("gradients", Block, Moe1, Moe2, Moe3) { check<Block>(); }
 
@@ -55,8 +74,8 @@ TEST_SUITE("moe") {
     }
   }
 
-  TEST_CASE("files with a layer's experts in one tensor give the same model") {
-    using M = Mixtral<small>;
+  TEST_CASE_TEMPLATE("files with a layer's experts in one tensor give the same model", F, MixtralFiles, OlmoeFiles) {
+    using M = typename F::model;
     const TemporaryFolder folder;
     Trained<M, Ref<float>> from(seed{1}), to(seed{2});
     const std::string apart = folder / "apart.safetensors", fused = folder / "fused.safetensors";
@@ -74,7 +93,8 @@ TEST_SUITE("moe") {
     };
     for (SafeTensor t : file.tensors()) {
       if (matches("*.experts.*", t.name)) continue;
-      if (const auto at = t.name.find("block_sparse_moe.gate"); at != std::string::npos) t.name.replace(at, 16, "mlp");
+      const std::string moe = F::moe;
+      if (const auto at = t.name.find(moe + ".gate"); at != std::string::npos) t.name.replace(at, moe.size(), "mlp");
       tensors.push_back(t);
     }
     for (int layer = 0; layer < 2; ++layer)
@@ -82,10 +102,9 @@ TEST_SUITE("moe") {
         const std::string prefix = "model.layers." + std::to_string(layer);
         auto& all = room.emplace_back();
         for (int e = 0; e < 3; ++e)
-          for (const char* part : {"1", "3", "2"})
-            if ((part[0] == '2') == down) {
-              const auto v =
-                  numbers(prefix + ".block_sparse_moe.experts." + std::to_string(e) + ".w" + part + ".weight");
+          for (const char* part : {F::gate, F::up, F::down})
+            if ((part == std::string(F::down)) == down) {
+              const auto v = numbers(prefix + '.' + F::moe + ".experts." + std::to_string(e) + '.' + part + ".weight");
               all.insert(all.end(), v.begin(), v.end());
             }
         SafeTensor t;

@@ -5,7 +5,7 @@
 
 #include <vector>
 
-#include <fauna/compose/checkpoint.hpp>
+#include <fauna/compose/checkpointed.hpp>
 #include <fauna/models/gpt.hpp>
 #include <fauna/models/llama.hpp>
 #include <fauna/ops/cpu.hpp>
@@ -46,7 +46,7 @@ template <class M, class P> std::vector<double> steps(int threads, Batch batch) 
 /// Checkpoint around each layer changes no bit of training.
 template <class Layer, class P> void check_checkpoint() {
   using Plain = Lay<Layer>;
-  using Again = Lay<Checkpoint<Layer>>;
+  using Again = checkpointed<Plain>;
   for (const Batch& batch : {plain(3, 7), ragged()}) {
     CAPTURE(batch.rows);
     const auto want = steps<Plain, P>(1, batch);

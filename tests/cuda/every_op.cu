@@ -42,6 +42,7 @@ template <class B> void every_op(B const& b) {
   rms_norm<B>::backward(b, m, f, 0, f, m, m, m, f);
   rope<B>::forward(b, {}, {}, m, m);
   rope<B>::backward(b, {}, {}, m, m);
+  scale<B>::run(b, 2, m);
   sgd<B>::step(b, nullptr, 0, {});
   attend<B, 16>(b);
   attend<B, 32>(b);

@@ -143,7 +143,7 @@ TEST_CASE("simt: rms_norm") {
 TEST_CASE("simt: activations, plain and gated") {
   test::Random random(3);
   using enum activation;
-  for (const activation a : {none, gelu, gelu_tanh, silu, relu, relu_squared})
+  for (const activation a : {none, gelu, gelu_tanh, silu, relu, relu_squared, sigmoid, tanh})
     for (auto const& s : shapes) {
       CAPTURE(static_cast<int>(a));
       const int R = s[0], C = s[1];

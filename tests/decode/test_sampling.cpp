@@ -49,6 +49,13 @@ Expected oracle(std::vector<float> const& logits, Sampling how) {
   return e;
 }
 
+/// The noise of a token at a position: minus the logarithm of a standard exponential number.
+double gumbel(Key key, std::uint64_t position, int token) {
+  const double v =
+      (static_cast<double>(key.child(position).word(static_cast<std::uint64_t>(token))) + 0.5) / 4294967296.0;
+  return -std::log(-std::log1p(-v));
+}
+
 std::vector<float> random_logits(int n, std::uint64_t seed, bool ties) {
   std::vector<float> l;
   for (int i = 0; i < n; ++i) {
@@ -121,15 +128,13 @@ TEST_CASE("penalty, temperature, top-k, top-p, min-p: the reference library's to
         if ((c.how.top_k > 0 && c.how.top_k < n) || c.how.top_p < 1) CHECK(kept == c.kept);
         else CHECK(std::set<int>(kept.begin(), kept.end()) == std::set<int>(c.kept.begin(), c.kept.end()));
       }
-      // A draw is a number below 1, the token the one in whose part of the sum of probabilities it falls. The file's
-      // seven digits and f32 weights are off by less than 1e-5: nearer than that to a border is anyone's.
-      const Philox r = key.words(position);
-      const double u = static_cast<double>((std::uint64_t{r[1]} << 32 | r[0]) >> 11) * 0x1p-53;
-      double before = 0;
-      for (int i = 0; i < sampler.kept() && sampler.kept(i) != token; ++i)
-        before += probability[static_cast<std::size_t>(sampler.kept(i))];
-      const double after = before + probability[static_cast<std::size_t>(token)];
-      compared += u > before - 1e-5 && u < after + 1e-5;
+      // The token is the one with the largest log probability + noise. The file's seven digits and f32 weights are
+      // off by less than 1e-5: nearer than that to each other is anyone's.
+      double best = -std::numeric_limits<double>::infinity();
+      for (const int i : c.kept)
+        best = std::max(best, std::log(probability[static_cast<std::size_t>(i)]) + gumbel(key, position, i));
+      const double own = probability[static_cast<std::size_t>(token)];
+      compared += own > 0 && std::log(own) + gumbel(key, position, token) > best - 1e-5;
     }
   }
   CHECK(compared == 200 * draws);
@@ -216,6 +221,48 @@ TEST_CASE("tokens come as often as their probabilities say") {
     // Mean cells - 1, variance twice that: five deviations leave one false alarm in about 1e5 seeds; the seed is fixed.
     CHECK(chi < cells - 1 + 5 * std::sqrt(2.0 * (cells - 1)));
   }
+}
+
+TEST_CASE("what is drawn at a position says nothing about the next one") {
+  // The joint law of three tokens in a row, by enumeration: 125 cells.
+  const int n = 5, draws = 60000;
+  const std::vector<float> logits = random_logits(n, 6, false);
+  const Sampling how{0.9F};
+  Sampler sampler(n, how);
+  const Expected e = oracle(logits, how);
+  std::vector<int> count(125);
+  for (std::uint64_t i = 0; i < draws; ++i) {
+    std::size_t cell = 0;
+    for (std::uint64_t j = 0; j < 3; ++j)
+      cell = cell * 5 + static_cast<std::size_t>(sampler(logits.data(), Key{11, i}, j));
+    ++count[cell];
+  }
+  double chi = 0;
+  for (std::size_t cell = 0; cell < 125; ++cell) {
+    const double expected = draws * e.probability[cell / 25] * e.probability[cell / 5 % 5] * e.probability[cell % 5];
+    chi += (count[cell] - expected) * (count[cell] - expected) / expected;
+  }
+  CHECK(chi < 124 + 5 * std::sqrt(2.0 * 124));
+}
+
+TEST_CASE("two laws draw the same token as often as their noise allows") {
+  // Each keeps the other's choice with at least (1 - TV) / (1 + TV); independent draws agree with the sum of p q.
+  const int n = 12, draws = 20000;
+  const std::vector<float> p = random_logits(n, 7, false), more = random_logits(n, 8, false);
+  std::vector<float> q;
+  for (std::size_t i = 0; i < p.size(); ++i) q.push_back(p[i] + 0.3F * more[i]);
+  Sampler sampler(n);
+  const Expected a = oracle(p, {}), b = oracle(q, {});
+  double distance = 0, independent = 0;
+  for (std::size_t i = 0; i < p.size(); ++i) {
+    distance += 0.5 * std::abs(a.probability[i] - b.probability[i]);
+    independent += a.probability[i] * b.probability[i];
+  }
+  int same = 0;
+  for (std::uint64_t i = 0; i < draws; ++i) same += sampler(p.data(), Key{3, 4}, i) == sampler(q.data(), Key{3, 4}, i);
+  const double bound = (1 - distance) / (1 + distance), deviation = 0.5 / std::sqrt(draws);
+  CHECK(bound > independent + 0.1);
+  CHECK(same > draws * (bound - 5 * deviation));
 }
 
 TEST_CASE("temperature 0 takes the largest, the first of equals, whatever the key") {

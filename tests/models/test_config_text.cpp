@@ -5,6 +5,7 @@
 #include <fauna/models/gpt.hpp>
 #include <fauna/models/gpt_neox.hpp>
 #include <fauna/models/llama.hpp>
+#include <fauna/models/rwkv7.hpp>
 
 using namespace fauna;
 
@@ -48,6 +49,7 @@ template <class C> consteval int listed() {
 static_assert(members<GptConfig>() == 8 && listed<GptConfig>() == 8);
 static_assert(members<LlamaConfig>() == listed<LlamaConfig>());
 static_assert(members<GptNeoXConfig>() == listed<GptNeoXConfig>());
+static_assert(members<Rwkv7Config>() == listed<Rwkv7Config>());
 static_assert(members<RopeScaling>() == listed<RopeScaling>());
 
 }  // namespace
@@ -61,6 +63,12 @@ TEST_CASE("a config as a line") {
   same(neox,
        "gpt_neox layers=6 heads=8 width=512 hidden=2048 context=2048 vocab=50304 rotary=20 base=1e+100 epsilon=1e-05 "
        "parallel=false tied=false act=relu_squared");
+}
+
+TEST_CASE("a config whose head is never tied") {
+  same(Rwkv7Config{},
+       "rwkv7 layers=12 heads=12 width=768 hidden=3072 decay=64 learning=64 value=32 gate=128 vocab=65536");
+  CHECK(cpp_type(Rwkv7Config{.vocab = 65}).ends_with(".gate = 128, .vocab = 65}>"));
 }
 
 TEST_CASE("another line is refused") {

@@ -9,49 +9,22 @@ import os
 import pathlib
 import shutil
 import struct
-import subprocess
 import sys
 
-fauna, work, models = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
+import fauna_tool
+from fauna_tool import write_tensors
 
-
-def run(*words, stdout=subprocess.PIPE):
-    done = subprocess.run([fauna, *map(str, words)], stdout=stdout, stderr=subprocess.PIPE, check=False, cwd=work)
-    return done.returncode, done.stdout, done.stderr.decode()
-
-
-def succeeds(*words):
-    status, said, errors = run(*words)
-    assert status == 0, f"{words}: {errors}"
-    return said, errors
-
-
-def refused(words, *arguments):
-    status, _, errors = run(*arguments)
-    assert status != 0 and all(w in errors for w in words), f"{arguments}: {status}, {errors}, not {words}"
+work, models = pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
+tool = fauna_tool.Tool(sys.argv[1], work)
 
 
 def read(path):
-    """Of each tensor its dtype, shape and bytes."""
-    data = path.read_bytes()
-    (length,) = struct.unpack("<Q", data[:8])
-    head = json.loads(data[8 : 8 + length])
-    return {n: (t["dtype"], t["shape"], data[8 + length + t["data_offsets"][0] : 8 + length + t["data_offsets"][1]])
-            for n, t in head.items() if n != "__metadata__"}
-
-
-def write(path, tensors):
-    head, data = {}, b""
-    for name, (dtype, shape, values) in tensors.items():
-        head[name] = {"dtype": dtype, "shape": shape, "data_offsets": [len(data), len(data) + len(values)]}
-        data += values
-    text = json.dumps(head).encode()
-    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
+    return fauna_tool.read_tensors(path)[1]
 
 
 def logits(model, tokens="3,1,4,1,5"):
     """The bytes of a .npy file, and what was said beside it."""
-    said = succeeds("logits", model, "--tokens", tokens, "--out", "logits.npy")[1]
+    said = tool.succeeds("logits", model, "--tokens", tokens, "--out", "logits.npy")[1]
     return (work / "logits.npy").read_bytes(), said
 
 
@@ -59,7 +32,7 @@ def variant(family, name, change, **fields):
     """A copy of a model whose tensors went through `change`, with other fields in its config.json."""
     out = work / f"{family}_{name}"
     shutil.copytree(models / family, out)
-    write(out / "model.safetensors", change(read(out / "model.safetensors")))
+    write_tensors(out / "model.safetensors", change(read(out / "model.safetensors")))
     config = json.loads((out / "config.json").read_text()) | fields
     (out / "config.json").write_text(json.dumps(config))
     return out
@@ -85,34 +58,34 @@ def heads():
             return t | {head: (dtype, shape, values[4:] + values[:4])}
 
         plain = variant(family, "plain", lambda t, head=head: {n: v for n, v in t.items() if n != head}, tie_word_embeddings=True)
-        tied_type = succeeds("type", plain)[0]
+        tied_type = tool.succeeds("type", plain)[0]
         for name, change in (("equal", equal), ("only", only)):
             model = variant(family, name, change, tie_word_embeddings=True)
-            assert succeeds("type", model)[0] == tied_type, model
-            succeeds("export", model, f"{model}_exported")
+            assert tool.succeeds("type", model)[0] == tied_type, model
+            tool.succeeds("export", model, f"{model}_exported")
             written = read(work / f"{model}_exported/model.safetensors")
             assert written[table] == read(plain / "model.safetensors")[table], model
             assert written.keys() - {head} == read(plain / "model.safetensors").keys(), model
         wrong = variant(family, "wider", wider, tie_word_embeddings=True)
         shape = read(plain / "model.safetensors")[table][1]
         for words in (("type",), ("explain",), ("logits", "--tokens", "1", "--out", "no.npy"), ("generate", "--prompt", "a"),
-                      ("perplexity", fauna), ("compare", fauna), ("export", "no")):
-            refused(["wider", f"{head} F32 [{shape[0] - 1}, {shape[1]}]", f"{table}'s F32 [{shape[0]}, {shape[1]}]"],
+                      ("perplexity", tool.program), ("compare", tool.program), ("export", "no")):
+            tool.refused(["wider", f"{head} F32 [{shape[0] - 1}, {shape[1]}]", f"{table}'s F32 [{shape[0]}, {shape[1]}]"],
                     words[0], wrong, *words[1:])
         other = variant(family, "different", different, tie_word_embeddings=True)
         if family == "gpt2":  # whose type has no head of its own
-            refused([f"different has a {head} that is not {table}"], "type", other)
-            refused([f"different has a {head} that is not {table}"], "export", other, "no")
+            tool.refused([f"different has a {head} that is not {table}"], "type", other, early=False)
+            tool.refused([f"different has a {head} that is not {table}"], "export", other, "no", early=False)
             continue
-        untied, said = succeeds("type", other)
+        untied, said = tool.succeeds("type", other)
         assert b".tied" not in untied and f"{head} is not {table}" in said, (untied, said)
-        succeeds("export", other, f"{other}_exported")
+        tool.succeeds("export", other, f"{other}_exported")
         assert read(work / f"{other}_exported/model.safetensors") == read(other / "model.safetensors"), other
         assert json.loads((work / f"{other}_exported/config.json").read_text())["tie_word_embeddings"] is False, other
     # The numbers: a head of its own, and the one tensor under its other name.
     own = variant("llama_untied", "own", lambda t: t, tie_word_embeddings=True)
     assert logits(own)[0] == logits(models / "llama_untied")[0]
-    succeeds("export", own, "own_exported")
+    tool.succeeds("export", own, "own_exported")
     assert logits("own_exported")[0] == logits(own)[0]
     assert logits(work / "llama_untied_only")[0] == logits(work / "llama_untied_plain")[0] == logits(work / "llama_untied_equal")[0]
     assert logits("llama_untied_only_exported")[0] == logits(work / "llama_untied_plain")[0]
@@ -130,8 +103,8 @@ def stale_index():
     numbers, said = logits(model)
     assert numbers == logits(models / "llama_sharded")[0] and "inv_freq, which no shard has" in said, said
     for name in index["weight_map"].values():
-        write(model / name, {n: v for n, v in read(model / name).items() if n != "model.norm.weight"})
-    refused(["1 missing", "model.norm.weight", "2 of the index are in no shard"], "logits", model, "--tokens", "1", "--out", "no.npy")
+        write_tensors(model / name, {n: v for n, v in read(model / name).items() if n != "model.norm.weight"})
+    tool.refused(["1 missing", "model.norm.weight", "2 of the index are in no shard"], "logits", model, "--tokens", "1", "--out", "no.npy", early=False)
 
 
 def texts():
@@ -159,21 +132,21 @@ def texts():
     values = array.array("f", logits(model, "0")[0][-4 * 29 :])
     likeliest = pieces[values.index(max(values))].replace("Ā", "\0").encode() + b"\n"
     for words in ([], ["--prompt", ""], ["--prompt="]):
-        assert succeeds("generate", model, *words, "--max-new-tokens", 1)[0] == likeliest, likeliest
+        assert tool.succeeds("generate", model, *words, "--max-new-tokens", 1)[0] == likeliest, likeliest
     (work / "nul.txt").write_bytes(b"ab\0cab")
-    said = succeeds("generate", model, "--prompt", "FILE:nul.txt", "--max-new-tokens", 0)[0]
+    said = tool.succeeds("generate", model, "--prompt", "FILE:nul.txt", "--max-new-tokens", 0)[0]
     assert said == b"ab\0cab\n", said
-    assert b"6 tokens in windows of" in succeeds("perplexity", model, "nul.txt")[0]  # what follows the token in front
+    assert b"6 tokens in windows of" in tool.succeeds("perplexity", model, "nul.txt")[0]  # what follows the token in front
     tokenizer["post_processor"] = None
     save()
-    refused(["no --prompt", "its tokenizer puts no token before a text"], "generate", model)
-    refused(["an empty --prompt"], "generate", model, "--prompt", "")
+    tool.refused(["no --prompt", "its tokenizer puts no token before a text"], "generate", model, early=False)
+    tool.refused(["an empty --prompt"], "generate", model, "--prompt", "", early=False)
     # An output that takes nothing.
     with open("/dev/full", "wb") as full:
         for words in (("--help",), ("type",), ("type", model), ("logits", model, "--tokens", "1", "--out", "x.npy"),
                       ("generate", model, "--prompt", "a"), ("perplexity", model, "nul.txt"), ("explain", model),
                       ("export", model, "exported_full")):
-            status, _, errors = run(*words, stdout=full)
+            status, _, errors = tool.run(*words, stdout=full)
             assert status != 0 and "No space left on device" in errors, f"{words}: {status}, {errors}"
 
 
@@ -190,33 +163,31 @@ def shared_cases(cases):
 
     for name in ("tied-head-differs", "tied-head-only", "index-names-absent-tensor"):
         same(cases / name / "want.npy", logits(cases / name, "5,6,7,8")[0])
-    refused(["lm_head.weight F32 [7, 16]", "[48, 16]"], "logits", cases / "tied-head-of-another-shape", "--tokens", 1, "--out", "no.npy")
+    tool.refused(["lm_head.weight F32 [7, 16]", "[48, 16]"], "logits", cases / "tied-head-of-another-shape", "--tokens", 1, "--out", "no.npy", early=False)
     for name in ("config-harmless-fields", "config-harmless-fields-gpt2"):
         model = copied(name)
         for config in sorted(model.glob("config-*.json")):
             shutil.copy(config, model / "config.json")
             same(model / "want.npy", logits(model, "5,6,7,8")[0])
     nul = cases / "nul-in-text"
-    assert succeeds("generate", nul, "--prompt", f"FILE:{nul}/prompt.txt", "--max-new-tokens", 4)[0] == (nul / "want.bin").read_bytes()
+    assert tool.succeeds("generate", nul, "--prompt", f"FILE:{nul}/prompt.txt", "--max-new-tokens", 4)[0] == (nul / "want.bin").read_bytes()
     empty = cases / "empty-prompt-with-bos"
     want = json.loads((empty / "want.json").read_text())["text"].encode() + b"\n"
     for words in ([], ["--prompt", ""]):
-        assert succeeds("generate", empty, *words, "--max-new-tokens", 8)[0] == want
+        assert tool.succeeds("generate", empty, *words, "--max-new-tokens", 8)[0] == want
     batches = cases / "tokenizer-truncation-padding"
     text = json.loads((batches / "want.json").read_text())
     (work / "batches.txt").write_text(text["text"])
-    said = succeeds("perplexity", batches, "batches.txt")[0].decode()
+    said = tool.succeeds("perplexity", batches, "batches.txt")[0].decode()
     assert f"{len(text['ids']) - 1} tokens in windows" in said, said
     for template in sorted((cases / "chatml-lookalikes").glob("*/want.txt")):
         model = work / f"chat-{template.parent.name}"
         shutil.copytree(cases / "chatml-lookalikes/base", model, copy_function=shutil.copyfile)
         model.chmod(0o755)
         shutil.copyfile(template.parent / "tokenizer_config.json", model / "tokenizer_config.json")
-        refused(["is a template that is not known"], "generate", model, "--chat", "--prompt", "the fox")
+        tool.refused(["is a template that is not known"], "generate", model, "--chat", "--prompt", "the fox", early=False)
 
 
-shutil.rmtree(work, ignore_errors=True)
-work.mkdir(parents=True)
 heads()
 stale_index()
 texts()

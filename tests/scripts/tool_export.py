@@ -5,27 +5,18 @@ directories, in shards and in bf16, and a checkpoint, whose missing biases becom
 import json
 import pathlib
 import shutil
-import struct
-import subprocess
 import sys
 
-fauna, work, models = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
+from fauna_tool import Tool, read_tensors, write_tensors
 
-
-def run(*words):
-    done = subprocess.run([fauna, *map(str, words)], capture_output=True, text=True, check=False, cwd=work)
-    return done.returncode, done.stdout + done.stderr
+work, models = pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
+tool = Tool(sys.argv[1], work)
 
 
 def succeeds(*words):
-    status, said = run(*words)
+    status, said = tool.all_said(*words)
     assert status == 0, said
     return said
-
-
-def refused(text, *words):
-    status, said = run(*words)
-    assert status != 0 and text in said, f"{words}: {status}, {said}, not {text}"
 
 
 def logits(model):
@@ -36,31 +27,12 @@ def logits(model):
     return out.read_bytes()
 
 
-def read(path):
-    """Metadata, and of each tensor its dtype, shape and bytes."""
-    data = path.read_bytes()
-    (length,) = struct.unpack("<Q", data[:8])
-    head = json.loads(data[8 : 8 + length])
-    metadata = head.pop("__metadata__", {})
-    at = 8 + length
-    return metadata, {n: (t["dtype"], t["shape"], data[at + t["data_offsets"][0] : at + t["data_offsets"][1]]) for n, t in head.items()}
-
-
-def write(path, tensors):
-    head, data = {}, b""
-    for name, (dtype, shape, values) in tensors.items():
-        head[name] = {"dtype": dtype, "shape": shape, "data_offsets": [len(data), len(data) + len(values)]}
-        data += values
-    text = json.dumps(head).encode()
-    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
-
-
 def exports(model):
     """The folder that a model is exported to, and what tensors it has: f32 throughout."""
     out = work / (model.name + "_exported")
     said = succeeds("export", model, out)
     assert f"wrote {out}: config.json, model.safetensors" in said, said
-    metadata, tensors = read(out / "model.safetensors")
+    metadata, tensors = read_tensors(out / "model.safetensors")
     assert metadata["format"] == "pt" and {t[0] for t in tensors.values()} == {"F32"}, (metadata, tensors.keys())
     return out, tensors
 
@@ -69,15 +41,13 @@ def same_logits(model):
     assert logits(work / (model.name + "_exported")) == logits(model), f"{model}: exported, it has other logits"
 
 
-shutil.rmtree(work, ignore_errors=True)
-work.mkdir(parents=True)
 shutil.copytree(models / "gpt_neox", work / "neox")
 for name in ("tokenizer.json", "generation_config.json"):
     (work / "neox" / name).write_text("{}")
 out, tensors = exports(work / "neox")
-assert tensors == read(models / "gpt_neox/model.safetensors")[1]
+assert tensors == read_tensors(models / "gpt_neox/model.safetensors")[1]
 assert sorted(p.name for p in out.iterdir()) == ["config.json", "generation_config.json", "model.safetensors", "tokenizer.json"]
-refused("to itself, expected a new folder", "export", out, out)
+tool.refused("to itself, expected a new folder", "export", out, out)
 
 shutil.copytree(models / "llama_sharded", work / "shards")
 exports(work / "shards")
@@ -87,9 +57,9 @@ same_logits(work / "shards")
 half = work / "half"
 shutil.copytree(models / "llama_untied", half)
 (half / "config.json").write_text((half / "config.json").read_text().replace('"dtype": "float32"', '"torch_dtype": "bfloat16"'))
-_, whole = read(half / "model.safetensors")
+_, whole = read_tensors(half / "model.safetensors")
 rounded = {n: ("BF16", shape, b"".join(v[i + 2 : i + 4] for i in range(0, len(v), 4))) for n, (_, shape, v) in whole.items()}
-write(half / "model.safetensors", rounded | {"model.layers.0.self_attn.rotary_emb.inv_freq": ("F32", [1], bytes(4)),
+write_tensors(half / "model.safetensors", rounded | {"model.layers.0.self_attn.rotary_emb.inv_freq": ("F32", [1], bytes(4)),
                                              "optimizer.exp_avg.model.norm.weight": ("F32", [1], bytes(4))})
 out, tensors = exports(half)
 same_logits(half)
@@ -104,8 +74,8 @@ succeeds("train", "--data", "text.txt", "--out-dir", "run", "--n-layer", 1, "--n
          "--dropout", 0.1, "--max-iters", 20, "--batch-size", 4, "--learning-rate", 1e-2, "--eval-interval", 10, "--eval-iters", 2)
 out, tensors = exports(work / "run")
 same_logits(work / "run")
-metadata, kept = read(work / "run/best.safetensors")
-assert read(out / "model.safetensors")[0]["alphabet"] == metadata["fauna.alphabet"] == "".join(sorted(set(text)))
+metadata, kept = read_tensors(work / "run/best.safetensors")
+assert read_tensors(out / "model.safetensors")[0]["alphabet"] == metadata["fauna.alphabet"] == "".join(sorted(set(text)))
 biases = {n.replace("weight", "bias"): (t[0], t[1][-1:], bytes(4 * t[1][-1])) for n, t in kept.items()
           if n.startswith("transformer.") and n.split(".")[1] in ("h", "ln_f")}
 weights = {n: t for n, t in kept.items() if n.startswith("transformer.")}
@@ -132,7 +102,7 @@ def train(out, *words):
 
 def trained(out):
     """Weights and moments, bit for bit."""
-    return {n: t for n, t in read(work / out / "last.safetensors")[1].items() if not n.startswith("loss.")}
+    return {n: t for n, t in read_tensors(work / out / "last.safetensors")[1].items() if not n.startswith("loss.")}
 
 
 def goes_on(out):
@@ -147,7 +117,7 @@ def goes_on(out):
 goes_on("llama")
 for words, text_of_error in ((("--model", tiny), "no --model: llama/last.safetensors says which model it holds"),
                              (("--n-layer", 2), "--n-layer for llama/last.safetensors")):
-    refused(text_of_error, "train", "--data", "text.txt", "--out-dir", "llama", "--init-from", "resume", *words)
+    tool.refused(text_of_error, "train", "--data", "text.txt", "--out-dir", "llama", "--init-from", "resume", *words)
 assert len(succeeds("sample", "llama", "--num-samples", 1, "--max-new-tokens", 7, "--start", text[0])) >= 8
 exports(work / "llama")
 same_logits(work / "llama")
@@ -164,7 +134,7 @@ assert described == succeeds("type", work / "llama_exported") and ".vocab = 30, 
 damaged = bytearray((work / "run/last.safetensors").read_bytes())
 damaged[-1] ^= 1
 (work / "damaged.safetensors").write_bytes(damaged)
-refused("is damaged", "export", work / "damaged.safetensors", work / "none")
-refused("no checkpoint of fauna", "export", out / "model.safetensors", work / "none")
-refused("has no config.json", "export", work, work / "none")
+tool.refused("is damaged", "export", work / "damaged.safetensors", work / "none")
+tool.refused("no checkpoint of fauna", "export", out / "model.safetensors", work / "none")
+tool.refused("has no config.json", "export", work, work / "none")
 assert not (work / "none").exists()

@@ -8,15 +8,12 @@ import math
 import pathlib
 import shutil
 import struct
-import subprocess
 import sys
 
-fauna, work, models = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
+from fauna_tool import Tool
 
-
-def run(*words):
-    done = subprocess.run([fauna, *map(str, words)], capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout + done.stderr
+work, models = pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
+tool = Tool(sys.argv[1], work)
 
 
 def npy(path):
@@ -43,18 +40,16 @@ def safetensors(path):
 def logits(directory, *flags):
     out = work / "logits.npy"
     out.unlink(missing_ok=True)
-    status, said = run("logits", directory, "--tokens", tokens, "--out", out, *flags)
+    status, said = tool.all_said("logits", directory, "--tokens", tokens, "--out", out, *flags)
     assert status == 0, said
     return npy(out)
 
 
 def refused(words, *arguments):
-    status, said = run(*arguments)
+    status, said = tool.all_said(*arguments)
     assert status != 0 and all(w in said for w in words), f"{arguments}: {status}, {said}, not {words}"
 
 
-shutil.rmtree(work, ignore_errors=True)
-work.mkdir(parents=True)
 model = models / "llama_untied"
 golden = safetensors(model / "golden.safetensors")
 (_, length), ids = golden["tokens"]
@@ -79,7 +74,7 @@ for dtype, whole in (("f32", once), ("bf16", half.tobytes())):
         assert logits(model, "--dtype", dtype, *flags)[1] == whole, f"{dtype}: {flags} gives other bits"
 
 total = sum(math.prod(shape) for shape, _ in safetensors(model / "model.safetensors").values())
-status, said = run("explain", model, "--batch-size", 2, "--context", 8)
+status, said = tool.all_said("explain", model, "--batch-size", 2, "--context", 8)
 assert status == 0 and f"{total:,} parameters" in said and "2 x 8 tokens" in said, said
 
 # Shards: the same type, so the program is there already; other weights, other numbers, and its own reference.
@@ -127,8 +122,7 @@ def rows_of(text):
 
 
 def said_by(*words):
-    done = subprocess.run([fauna, *map(str, words)], capture_output=True, text=True, check=True)
-    return done.stdout.rstrip("\n")
+    return tool.says(*words).rstrip("\n")
 
 
 ends = json.loads((spoken / "config.json").read_text())["eos_token_id"]
@@ -147,9 +141,8 @@ stops = [text[9:11], "=\n[not, this]", text[7:9]]
 first = min(text.index(s, 5) for s in stops if s in text[5:])
 assert said_by(*generate, *(word for s in stops for word in ("--stop", s))) == text[:first], (text, stops)
 refused(["an empty stop text"], *generate, "--stop", "")
-refusal = subprocess.run([fauna, *map(str, generate), "--at-context-end", "refuse", "--max-new-tokens", "99"],
-                         capture_output=True, text=True, check=False)
-assert refusal.returncode != 0 and refusal.stdout == "", refusal  # the prompt comes with the first piece
+refusal = tool.run(*generate, "--at-context-end", "refuse", "--max-new-tokens", 99)
+assert refusal[0] != 0 and refusal[1] == b"", refusal  # the prompt comes with the first piece
 assert said_by("generate", spoken, "--prompt", "zebra", "--max-new-tokens", 0) == "zebra"
 drawn = [said_by(*generate, "--temperature", 1, "--num-samples", 3, "--seed", s) for s in (1, 1, 2)]
 assert drawn[0] == drawn[1] != drawn[2] and drawn[0].count("---------------") == 2, drawn
@@ -178,7 +171,7 @@ tokenizer = json.loads((spoken / "tokenizer.json").read_text())
 tokenizer["model"]["type"] = "Unigram"
 (unusable / "tokenizer.json").write_text(json.dumps(tokenizer))
 for words in (("generate", unusable, "--prompt", "a"), ("perplexity", unusable, work / "corpus.txt")):
-    status, said = run(*words)
+    status, said = tool.all_said(*words)
     assert status != 0 and "Unigram" in said and "program is there" not in said and "compil" not in said, said
 
 # Templates that are absent or unknown, said before the program is looked for; then ChatML, in the one file and in the
@@ -189,7 +182,7 @@ for template, words in ((None, ["no chat template", "chat_template.jinja"]),
     if template is not None:
         fields = {"model_max_length": 32, "chat_template": None if template is ... else template}
         (spoken / "tokenizer_config.json").write_text(json.dumps(fields))
-    status, said = run(*generate, "--chat")
+    status, said = tool.all_said(*generate, "--chat")
     assert status != 0 and all(w in said for w in words) and "program is there" not in said, said
 chatml = ("{% for message in messages %}{{'<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n'}}"
           "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}")
@@ -219,7 +212,7 @@ def compared(change, add=0.0):
     head = json.dumps({"logits": {"dtype": "F32", "shape": [len(rows), 29], "data_offsets": [0, 4 * len(values)]}}).encode()
     (work / "golden.safetensors").write_bytes(struct.pack("<Q", len(head)) + head + values.tobytes())
     (work / "golden.json").write_text(json.dumps([case | change]))
-    return run("compare", spoken, work / "golden.json")
+    return tool.all_said("compare", spoken, work / "golden.json")
 
 
 with_template(in_jinja=False)

@@ -3,28 +3,13 @@
 the files in RECIPES are runs that can be started. The model that is compiled is the one of tool_train.sh with 30 characters.
 """
 import pathlib
-import shutil
-import subprocess
 import sys
 import tomllib
 
-fauna, work, recipes = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3]).resolve()
+import fauna_tool
 
-
-def run(*words):
-    done = subprocess.run([fauna, *map(str, words)], capture_output=True, check=False, cwd=work)
-    return done.returncode, done.stdout.decode(), done.stderr.decode()
-
-
-def succeeds(*words):
-    status, said, errors = run(*words)
-    assert status == 0, f"{words}: {errors}"
-    return said
-
-
-def refused(message, *words):
-    status, _, errors = run(*words)
-    assert status != 0 and message in errors and "compil" not in errors, f"{words}: {status}, {errors}, not {message}"
+work, recipes = pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3]).resolve()
+tool = fauna_tool.Tool(sys.argv[1], work)
 
 
 def config(text):
@@ -34,14 +19,14 @@ def config(text):
 
 def flags():
     def typed(text, *words):
-        return succeeds("type", *config(text), *words)
+        return tool.says("type", *config(text), *words)
 
-    assert typed("# a comment\nn-layer = 6\nn-head = 4\nbias = true") == succeeds("type", "--n-layer", 6, "--n-head", 4, "--bias")
+    assert typed("# a comment\nn-layer = 6\nn-head = 4\nbias = true") == tool.says("type", "--n-layer", 6, "--n-head", 4, "--bias")
     assert ".layers = 3," in typed("n-layer = 6", "--n-layer", 3)
-    assert ".layers = 3," in succeeds("type", "--n-layer", 3, *config("n-layer = 6"))
+    assert ".layers = 3," in tool.says("type", "--n-layer", 3, *config("n-layer = 6"))
     assert ".dropout = 0.25F" in typed("dropout = 0.25") and ".width = 256" in typed("n-embd = 0x100")
     assert ".vocab = 77," in typed("vocab-size = 77")
-    assert typed("") == succeeds("type")
+    assert typed("") == tool.says("type")
     for text, found in (("n-layer = 'six'", "n-layer = \"six\", expected a whole number"),
                         ("\nn-layer = 6.0", "line 2: n-layer = 6.0, expected a whole number"),
                         ("n-layer = true", "n-layer = true, expected a whole number"),
@@ -56,21 +41,21 @@ def flags():
                         ("n-layer = ", "c.toml, line 1: "),
                         ("n-layer = 6\nn-layer = 7", "c.toml, line 2: "),
                         ("n-layer = 0", "--n-layer 0, expected 1 to")):
-        refused(found, "type", *config(text))
+        tool.refused(found, "type", *config(text))
     # A mistake is one, also where a flag wins.
-    refused("[fauna type] c.toml, line 1: n-layer = \"six\"", "type", "--n-layer", 3, *config("n-layer = 'six'"))
-    refused("cannot open nowhere.toml", "type", "--config", "nowhere.toml")
-    refused("seed = -1, expected a whole number, not negative", "train", *config("seed = -1"))
-    refused("data = 1, expected text", "train", *config("data = 1"))
+    tool.refused("[fauna type] c.toml, line 1: n-layer = \"six\"", "type", "--n-layer", 3, *config("n-layer = 'six'"))
+    tool.refused("cannot open nowhere.toml", "type", "--config", "nowhere.toml")
+    tool.refused("seed = -1, expected a whole number, not negative", "train", *config("seed = -1"))
+    tool.refused("data = 1, expected text", "train", *config("data = 1"))
     # Every verb with flags; what is wrong with the value is found after it was taken.
     for verb in ("sample", "generate", "logits", "explain"):
-        refused("--threads -3, expected 0 to 4096", verb, "x", *config("threads = -3\n" + ("tokens = '1'\nout = 'x'" if verb == "logits" else "")))
+        tool.refused("--threads -3, expected 0 to 4096", verb, "x", *config("threads = -3\n" + ("tokens = '1'\nout = 'x'" if verb == "logits" else "")))
     for verb in ("perplexity", "compare"):
-        refused("--threads -3, expected 0 to 4096", verb, "x", "y", *config("threads = -3"))
-    refused("ignore-unknown-config = 3, expected true or false", "export", "x", "y", *config("ignore-unknown-config = 3"))
+        tool.refused("--threads -3, expected 0 to 4096", verb, "x", "y", *config("threads = -3"))
+    tool.refused("ignore-unknown-config = 3, expected true or false", "export", "x", "y", *config("ignore-unknown-config = 3"))
     for stop in ("''", "['a', '']"):
-        refused("an empty stop text", "generate", "x", *config(f"prompt = 'a'\nstop = {stop}"))
-    refused("stop = [ \"a\", 1 ], expected text", "generate", "x", *config("stop = ['a', 1]"))
+        tool.refused("an empty stop text", "generate", "x", *config(f"prompt = 'a'\nstop = {stop}"))
+    tool.refused("stop = [ \"a\", 1 ], expected text", "generate", "x", *config("stop = ['a', 1]"))
 
 
 def runs():
@@ -93,7 +78,7 @@ def runs():
 
     def train(out, *words):
         """Weights, moments and curves at the end, and the settings."""
-        succeeds("train", "--out-dir", out, *words)
+        tool.says("train", "--out-dir", out, *words)
         assert not [p for p in (work / out).iterdir() if ".tmp" in p.name]
         checkpoint = (work / out / "last.safetensors").read_bytes()
         return checkpoint[8 + int.from_bytes(checkpoint[:8], "little") :], tomllib.loads((work / out / "run.toml").read_text())
@@ -104,7 +89,7 @@ def runs():
     assert "overwrite" not in settings and "model" not in settings and settings["init-from"] == "scratch"
     again, same = train("again", "--config", "first/run.toml")
     assert again == first and same == settings | {"out-dir": "again"}
-    refused("first/last.safetensors is of another run", "train", "--config", "first/run.toml")
+    tool.refused("first/last.safetensors is of another run", "train", "--config", "first/run.toml")
     other, changed = train("other", "--config", "first/run.toml", "--seed", 5)
     assert other != first and changed == settings | {"out-dir": "other", "seed": 5}
     # What goes on says how it began: the whole run again.
@@ -113,7 +98,7 @@ def runs():
     assert train("whole", "--config", "again/run.toml") == (longer, changed | {"out-dir": "whole"})
     # An evaluation is no run, and a run that takes a folder takes this file too.
     before = (work / "first/run.toml").read_bytes()
-    succeeds("train", "--config", "first/run.toml", "--init-from", "first", "--eval-only")
+    tool.says("train", "--config", "first/run.toml", "--init-from", "first", "--eval-only")
     assert (work / "first/run.toml").read_bytes() == before
     assert train("first", "--config", "other/run.toml", "--overwrite")[1]["seed"] == 5
 
@@ -123,15 +108,13 @@ def nanogpt():
     files = {p.stem: tomllib.loads(p.read_text()) for p in recipes.glob("nanogpt/*.toml")}
     assert files.keys() == {"shakespeare_char_cpu", "shakespeare_char", "train_gpt2", "finetune_shakespeare", "eval_gpt2"}
     for name in files:
-        refused("there is no file nowhere.txt", "train", "--config", recipes / f"nanogpt/{name}.toml", "--data", "nowhere.txt")
+        tool.refused("there is no file nowhere.txt", "train", "--config", recipes / f"nanogpt/{name}.toml", "--data", "nowhere.txt")
     for name, sizes in (("shakespeare_char_cpu", (4, 4, 128, 64, 12, 2000, 1e-3)), ("shakespeare_char", (6, 6, 384, 256, 64, 5000, 1e-3)),
                         ("train_gpt2", (12, 12, 768, 1024, 12, 600000, 6e-4))):
         keys = ("n-layer", "n-head", "n-embd", "block-size", "batch-size", "max-iters", "learning-rate")
         assert tuple(files[name][k] for k in keys) == sizes, name
 
 
-shutil.rmtree(work, ignore_errors=True)
-work.mkdir(parents=True)
 flags()
 nanogpt()
 runs()

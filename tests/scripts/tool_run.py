@@ -13,17 +13,15 @@ import subprocess
 import sys
 import time
 
+import fauna_tool
+
 fauna, work = sys.argv[1], pathlib.Path(sys.argv[2])
+tool = fauna_tool.Tool(fauna, work)
 checkpoints = ("best.safetensors", "last.safetensors")
 
 
-def run(*words, stdout=subprocess.PIPE):
-    done = subprocess.run([fauna, *map(str, words)], stdout=stdout, stderr=subprocess.PIPE, check=False, cwd=work)
-    return done.returncode, done.stdout, done.stderr.decode()
-
-
 def train(text, out, *words, **others):
-    return run("train", "--data", text, "--out-dir", out, "--n-layer", 1, "--n-head", 2, "--n-embd", 16, "--block-size", 16,
+    return tool.run("train", "--data", text, "--out-dir", out, "--n-layer", 1, "--n-head", 2, "--n-embd", 16, "--block-size", 16,
                "--dropout", 0.1, "--batch-size", 4, "--learning-rate", 1e-2, "--eval-iters", 2, *words, **others)
 
 
@@ -44,7 +42,7 @@ def files(out):
 
 
 def sampled(out):
-    status, said, errors = run("sample", out, "--num-samples", 2, "--max-new-tokens", 40, "--start", "FILE:start.txt")
+    status, said, errors = tool.run("sample", out, "--num-samples", 2, "--max-new-tokens", 40, "--start", "FILE:start.txt")
     assert status == 0, errors
     return said
 
@@ -54,8 +52,6 @@ def text_of(name, alphabet):
     (work / name).write_bytes("".join(letters).encode())
 
 
-shutil.rmtree(work, ignore_errors=True)
-work.mkdir(parents=True)
 (work / "start.txt").write_bytes(b"\0")
 text_of("a.txt", "\0" + "abcdefghijklmnopqrstuvwxyzABC")
 text_of("same_letters.txt", ("\0" + "abcdefghijklmnopqrstuvwxyzABC")[::-1])
@@ -87,7 +83,7 @@ trained("a.txt", "going", "--max-iters", 24, "--init-from", "resume")
 shutil.copytree(work / "going", work / "mixed")
 shutil.copy(work / "out/last.safetensors", work / "mixed")
 for words in (("sample", "mixed"), ("export", "mixed", "no"), ("type", "mixed")):
-    status, _, errors = run(*words)
+    status, _, errors = tool.run(*words)
     assert status != 0 and "mixed/best.safetensors and last.safetensors are of different runs" in errors, (words, errors)
 refused(["mixed/best.safetensors is of another run"], "b.txt", "mixed", "--max-iters", 24, "--init-from", "resume")
 trained("b.txt", "mixed", *no_best, "--max-iters", 24, "--init-from", "resume", "--overwrite")
@@ -119,5 +115,5 @@ assert not [p for p in (work / "killed").iterdir() if ".tmp" in p.name], sorted(
 with open("/dev/full", "wb") as full:
     for words in (("train", "--data", "a.txt", "--out-dir", "full", "--init-from", "going/best.safetensors", "--eval-only"),
                   ("sample", "going", "--num-samples", 1, "--start", "a")):
-        status, _, errors = run(*words, stdout=full)
+        status, _, errors = tool.run(*words, stdout=full)
         assert status != 0 and "No space left on device" in errors, f"{words}: {status}, {errors}"

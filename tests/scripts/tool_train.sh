@@ -87,6 +87,11 @@ sampled=(--num-samples 1 --max-new-tokens 30 --dtype "$dtype")
 first=$("$fauna" sample whole --start '!' "${sampled[@]}" 2>/dev/null)
 again=$("$fauna" generate whole --prompt '!' "${sampled[@]}" --temperature 0.8 --top-k 200 --at-context-end slide 2>/dev/null)
 [[ $first == "$again" ]] || { printf 'sample and generate differ:\n%s\n%s\n' "$first" "$again"; exit 1; }
+# Drafts, of the text itself and of a model, leave the text alone; at the end of the context they stop.
+for draft in ngram whole whole/last.safetensors; do
+  again=$("$fauna" sample whole --start '!' "${sampled[@]}" --draft "$draft" --draft-max 3 2>/dev/null)
+  [[ $first == "$again" ]] || { printf 'a sample with drafts of %s differs:\n%s\n%s\n' "$draft" "$first" "$again"; exit 1; }
+done
 said=$("$fauna" generate whole --prompt '!!!' "${sampled[@]}" 2>err.txt)
 [[ ${#said} == 17 ]] || { echo "a context of 16 and the token after it is '$said'"; exit 1; }
 check "a text ends with the context of 16, after 14 tokens" "$(cat err.txt)"

@@ -10,8 +10,8 @@ template <class B> B with_threads(int threads) {
   return b;
 }
 
-inline constexpr fauna::activation activations[] = {fauna::activation::none,      fauna::activation::gelu,
-                                                    fauna::activation::gelu_tanh, fauna::activation::silu,
-                                                    fauna::activation::relu,      fauna::activation::relu_squared};
+inline constexpr fauna::activation activations[] = {
+    fauna::activation::none, fauna::activation::gelu,         fauna::activation::gelu_tanh, fauna::activation::silu,
+    fauna::activation::relu, fauna::activation::relu_squared, fauna::activation::sigmoid,   fauna::activation::tanh};
 
 }  // namespace test

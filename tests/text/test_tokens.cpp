@@ -58,6 +58,34 @@ TEST_CASE("a window's targets are the tokens that follow") {
   }
 }
 
+TEST_CASE("of examples, a window is one of them, and what is marked is read and is no target") {
+  // Three examples of four tokens: a prompt of two, a completion of one, and one that fills up.
+  std::vector<int> ids;
+  for (int e = 0; e < 3; ++e)
+    for (const int id : {~(10 + e), ~(20 + e), 30 + e, ~0}) ids.push_back(id);
+  const Tokens t = Tokens(ids.data(), ids.size(), 40).in_examples(4);
+  CHECK(windows(t, 3) == 3);
+  CHECK(window_start(t, 3, 2) == 8);
+  CHECK(windows(t.part(0, 8, "train"), 3) == 2);
+  int count[3]{};
+  for (std::uint64_t step = 0; step < 50; ++step) {
+    int tokens[2 * 3], targets[2 * 3];
+    draw_batch(t, Key{1, 2}, step, 2, 3, tokens, targets);
+    for (int s = 0; s < 2; ++s) {
+      const int e = tokens[3 * s] - 10;
+      REQUIRE((e >= 0 && e < 3));
+      ++count[e];
+      CHECK(tokens[3 * s + 1] == 20 + e);
+      CHECK(tokens[3 * s + 2] == 30 + e);
+      CHECK(targets[3 * s] == no_target);
+      CHECK(targets[3 * s + 1] == 30 + e);
+      CHECK(targets[3 * s + 2] == no_target);
+    }
+  }
+  for (const int n : count) CHECK(n > 20);
+  CHECK_THROWS_WITH_AS(windows(t, 4), Contains("a context of 4 tokens, expected 3, of examples with 4"), error);
+}
+
 TEST_CASE("a batch is its windows, one after the other") {
   const std::vector<int> ids = counting(100);
   const Tokens t(ids.data(), ids.size(), 100);

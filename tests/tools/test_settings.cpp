@@ -42,3 +42,23 @@ TEST_CASE("an argument that is no flag, or of another type") {
   char* argument = word;
   CHECK_THROWS_WITH_AS(settings::read(s, 1, &argument), Contains("a whole number"), fauna::error);
 }
+
+TEST_CASE("what the launcher says of a pair of models arrives beside the flags") {
+  settings::Told<settings::Sample> s;
+  CHECK(sent(s).draft.empty());
+  CHECK(sent(s).engine.empty());
+  s.draft = "a folder";
+  s.draft_max = 7;
+  s.draft_stats = true;
+  s.engine = "one";
+  s.draft_engine = "two";
+  s.draft_weights = "a folder/best.safetensors";
+  const auto got = sent(s);
+  CHECK(got.draft == s.draft);
+  CHECK(got.draft_max == 7);
+  CHECK(got.draft_stats);
+  CHECK(got.engine == "one");
+  CHECK(got.draft_engine == "two");
+  CHECK(got.draft_weights == s.draft_weights);
+  CHECK(got.top_k == 200);
+}

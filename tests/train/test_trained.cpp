@@ -77,6 +77,30 @@ TEST_SUITE("trained") {
     CHECK(all_values(m) == all_values(other));
   }
 
+  TEST_CASE("what is frozen before the plan takes no memory in it, and can train later all the same") {
+    Model early(seed{3}), late(seed{3}), all(seed{3});
+    const Shape shape{.sequences = 2, .length = T};
+    early.freeze("*proj*");
+    early.prepare_training(shape);
+    late.prepare_training(shape);
+    late.freeze("*proj*");
+    all.prepare_training(shape);
+    CHECK(early.planned().gradients < all.planned().gradients);
+    CHECK(early.planned().moments == 2 * early.planned().gradients);
+    CHECK(late.planned().gradients == all.planned().gradients);
+    CHECK(all.planned().total() ==
+          plan<Toy, Ref<float>>(Shape{.sequences = 2, .length = T, .threads = all.threads()}).total());
+    for (int i = 0; i < 6; ++i) {
+      if (i == 3)
+        for (Model* m : {&early, &late}) m->freeze("*proj*", false);
+      for (Model* m : {&early, &late}) {
+        m->accumulate(text.batch(2));
+        m->update({});
+      }
+    }
+    CHECK(all_values(early) == all_values(late));
+  }
+
   TEST_CASE("training, evaluation and inference in any order leave training's bits as they are") {
     const auto run = [](auto&& between) {
       Model m(seed{1});

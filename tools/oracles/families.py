@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import save_file
 from torch.nn import functional as F
 from transformers import (GPT2Config, GPT2LMHeadModel, GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig, LlamaForCausalLM,
-                          MambaConfig, MambaForCausalLM, MixtralConfig, MixtralForCausalLM)
+                          MambaConfig, MambaForCausalLM, MixtralConfig, MixtralForCausalLM, OlmoeConfig, OlmoeForCausalLM)
 
 LENGTH = 11
 LLAMA = {"vocab_size": 29, "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 2, "max_position_embeddings": 32,
@@ -28,6 +28,8 @@ NEOX = {"vocab_size": 29, "hidden_size": 24, "intermediate_size": 40, "num_hidde
         "max_position_embeddings": 32, "bos_token_id": 1, "eos_token_id": 2}
 MAMBA = {"vocab_size": 29, "hidden_size": 24, "num_hidden_layers": 2, "state_size": 5, "time_step_rank": 3, "bos_token_id": 1,
          "eos_token_id": 2}
+
+EXPERTS = {"mixtral": ("block_sparse_moe", "w1", "w3", "w2"), "olmoe": ("mlp", "gate_proj", "up_proj", "down_proj")}  # as the hub names them
 
 
 def models():
@@ -42,20 +44,22 @@ def models():
     yield "llama_sharded", LlamaForCausalLM(LlamaConfig(**LLAMA, num_attention_heads=4, num_key_value_heads=2, tie_word_embeddings=False)), torch.float32, "20KB"
     yield "mamba", MambaForCausalLM(MambaConfig(**MAMBA)), torch.float32, None
     yield "mixtral", MixtralForCausalLM(MixtralConfig(**LLAMA, num_attention_heads=4, num_key_value_heads=2, num_local_experts=5, num_experts_per_tok=2)), torch.float32, None
+    yield "olmoe", OlmoeForCausalLM(OlmoeConfig(**LLAMA, num_attention_heads=4, num_key_value_heads=2, num_experts=6, num_experts_per_tok=3)), torch.float32, None
 
 
 def hub_gradients(name, key, gradient):
     """Gradients under the names of the files: transformers 5 has a layer's experts in one tensor, the hub has them apart."""
     if "neox" in name:
         yield key.replace("lm_head", "embed_out"), gradient
-    elif name == "mixtral" and ".mlp." in key:
+    elif name in EXPERTS and ".mlp." in key:
         layer, part = key.split(".mlp.")
+        moe, gate, up, down = EXPERTS[name]
         if part == "gate.weight":
-            yield f"{layer}.block_sparse_moe.gate.weight", gradient
+            yield f"{layer}.{moe}.gate.weight", gradient
         for expert, g in enumerate(gradient if part != "gate.weight" else ()):
-            files = {"w2": g} if part == "experts.down_proj" else dict(zip(("w1", "w3"), g.chunk(2)))
+            files = {down: g} if part == "experts.down_proj" else dict(zip((gate, up), g.chunk(2)))
             for file, one in files.items():
-                yield f"{layer}.block_sparse_moe.experts.{expert}.{file}.weight", one
+                yield f"{layer}.{moe}.experts.{expert}.{file}.weight", one
     else:
         yield key, gradient
 

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 #include <sstream>
 #include <vector>
 
@@ -131,19 +132,28 @@ inline std::string shortened(std::string const& log) {
   return own.empty() ? errors : own;
 }
 
+/// What a program of two models tells them apart by.
+inline std::string engine_name(Described const& model, std::string const& dtype) {
+  return short_hash(model.type + ' ' + dtype);
+}
+
 /// The header of a model.
 inline std::string header_of(Described const& model, std::string const& dtype) {
+  std::string includes;
+  for (std::string const& i : model.includes) includes += "#include <" + i + ">\n";
   return "// Written by tools/fauna: the model that the programs in this folder were compiled for.\n"
          "#pragma once\n"
-         "#include <fauna/backend/cpu.hpp>\n"
-         "#include <" +
-         model.include +
-         ">\n\n"
+         "#include <fauna/backend/cpu.hpp>\n" +
+         includes +
+         "\n"
          "using Model = " +
          model.type +
          ";\n"
          "using Backend = fauna::Cpu<fauna::" +
-         dtype + "_products>;\n";
+         dtype +
+         "_products>;\n"
+         "constexpr char model_name[] = \"" +
+         engine_name(model, dtype) + "\";\n";
 }
 
 /// Programs of a model: their name, the sources that it is compiled from with the model's header and without, and the
@@ -155,6 +165,7 @@ struct Program {
 };
 inline Program const& program_named(std::string const& name) {
   static const Program all[] = {{"runner", {"runner"}},
+                                {"finetuner", {"finetuner"}},
                                 {"explain", {"explain"}},
                                 {"inference", {"engine"}, {"inference"}},
                                 {"serve", {"engine"}, {"serve"}, "cpp-httplib"}};
@@ -212,34 +223,44 @@ class Build {
   fs::path folder_, log_;
 };
 
+/// The folder of a model, with its header in it.
+inline fs::path folder_of(Described const& model, std::string const& header) {
+  const fs::path folder = models() / short_hash(header), file = folder / "model.hpp";
+  fs::create_directories(folder);
+  if (fs::exists(file)) return folder;
+  fauna::write_file(file, header);
+  say("wrote " + fs::relative(file, fs::current_path()).string() + ": " + model.type);
+  return folder;
+}
+
 /// The path of the program `name` (runner, explain, inference or serve) for a model: compiled now, unless it is there
-/// already.
-inline std::string program_for(Described const& model, std::string const& dtype, std::string const& name) {
+/// already. With a draft model it is linked with the engines of both, each of which is compiled as if it were alone.
+inline std::string program_for(Described const& model, std::string const& dtype, std::string const& name,
+                               std::optional<Described> const& draft = {}) {
   if (root.empty()) fauna::fail("fauna", "no FAUNA_SOURCE_DIR in the environment", "the checkout", "run tools/fauna");
   fs::create_directories(models() / "known");
   const Toolchain t = toolchain();
-  const std::string header = header_of(model, dtype);
+  const std::string header = header_of(model, dtype), second = draft ? header_of(*draft, dtype) : "";
   const fs::path folder = models() / short_hash(header);
   const auto shown = [](fs::path const& p) { return fs::relative(p, fs::current_path()).string(); };
   const auto there = [&](fs::path const& program) {
     say("the model's program is there already: " + shown(program));
     return program.string();
   };
-  const fs::path known = models() / "known" / short_hash(name + '\n' + header + t.key + fingerprint());
+  const fs::path known = models() / "known" / short_hash(name + '\n' + header + second + t.key + fingerprint());
   if (fs::exists(known))
     if (const fs::path program = folder / fauna::read_file(known.string()); fs::exists(program)) return there(program);
 
-  fs::create_directories(folder);
-  if (const fs::path file = folder / "model.hpp"; !fs::exists(file)) {
-    fauna::write_file(file, header);
-    say("wrote " + shown(file) + ": " + model.type);
-  }
   const double start = fauna::seconds_now();
-  Build build(t, folder, name);
+  Build build(t, folder_of(model, header), name);
   std::vector<std::string> objects;
   Program const& parts = program_named(name);
   const auto flags = package_words(parts.library, "--cflags"), libraries = package_words(parts.library, "--libs");
   for (std::string const& s : parts.of_model) objects.push_back(build.object(s, true));
+  if (draft && second != header) {
+    Build other(t, folder_of(*draft, second), name);
+    for (std::string const& s : parts.of_model) objects.push_back(other.object(s, true));
+  }
   for (std::string const& s : parts.of_any) objects.push_back(build.object(s, false, flags));
   std::string all = t.key;
   for (std::string const& o : objects) all += fs::path(o).filename().string() + '\n';

@@ -82,7 +82,7 @@ inline void generation_fields(Config& c) {
 }
 
 /// A head of its own in the files counts, as in the reference library, whatever the config ties.
-inline void use_own_head(ModelConfig& c, fauna::SafeTensors const& file) {
+inline void use_own_head(ModelConfig& c, fauna::TensorFile const& file) {
   fauna::ConfigNames const& names = c.names();
   if (!c.tied() || !fauna::head_differs(file, names)) return;
   if (!c.untie())

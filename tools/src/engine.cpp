@@ -1,4 +1,5 @@
-// The engine of one model: "model.hpp" in the model's folder names the types Model and Backend. Nothing here is about
+// The engine of one model: "model.hpp" in the model's folder names the types Model and Backend, and says what programs
+// of two models call it. Nothing here is about
 // anything but its numbers, so that another model costs the compilation of its kernels alone.
 #include "model.hpp"
 
@@ -6,12 +7,26 @@
 #include <optional>
 
 #include <fauna/decode/loaded.hpp>
+#include <fauna/decode/speculate/reader.hpp>
 #include <fauna/ops/cpu.hpp>
 #include <tools/src/engine.hpp>
 
 namespace {
 
 using Loaded = fauna::Loaded<Model, Backend>;
+
+class CompiledReader final : public tool::Reader {
+ public:
+  CompiledReader(Loaded& model, int context, int chunk) : reader_(model, context, chunk) {}
+  int vocab() const override { return reader_.vocab(); }
+  int context() const override { return reader_.context(); }
+  const float* logits(const int* ids, int n, int wanted, int stays) override {
+    return reader_.logits(ids, n, wanted, stays);
+  }
+
+ private:
+  fauna::Reader<Loaded> reader_;
+};
 
 class CompiledSlots final : public tool::Slots {
  public:
@@ -32,7 +47,7 @@ class Compiled final : public tool::Engine {
  public:
   int vocab() const override { return Model::vocab; }
   int context() const override { return fauna::context_of<Model>; }
-  void load(fauna::SafeTensors const& from, int threads) override { model_.emplace(from, threads); }
+  void load(fauna::TensorFile const& from, int threads) override { model_.emplace(from, threads); }
 
   void logits(std::vector<int> const& ids, int chunk, float* logits) override {
     const int n = static_cast<int>(ids.size());
@@ -53,6 +68,9 @@ class Compiled final : public tool::Engine {
                             std::function<bool(int)> const& see) override {
     return fauna::generate_tokens(*model_, prompt, o, see);
   }
+  std::unique_ptr<tool::Reader> reader(int context, int chunk) override {
+    return std::make_unique<CompiledReader>(*model_, context, chunk);
+  }
   std::unique_ptr<tool::Slots> slots(int sequences, int context, int chunk) override {
     model_->prepare_inference({.sequences = sequences, .length = std::min(chunk, context), .context = context});
     return std::make_unique<CompiledSlots>(*model_, sequences, context);
@@ -62,9 +80,9 @@ class Compiled final : public tool::Engine {
   std::optional<Loaded> model_;
 };
 
-}  // namespace
+[[maybe_unused]] const bool registered =
+    tool::engines()
+        .emplace(model_name, []() -> std::unique_ptr<tool::Engine> { return std::make_unique<Compiled>(); })
+        .second;
 
-tool::Engine& tool::engine() {
-  static Compiled compiled;
-  return compiled;
-}
+}  // namespace

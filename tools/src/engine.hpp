@@ -2,13 +2,24 @@
 // for each model; what stands before it, once.
 #pragma once
 #include <functional>
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include <fauna/decode/generate.hpp>
-#include <fauna/io/safetensors.hpp>
+#include <fauna/io/tensor_file.hpp>
 
 namespace tool {
+
+/// fauna::Reader of an engine's model.
+class Reader {
+ public:
+  virtual ~Reader() = default;
+  virtual int vocab() const = 0;
+  virtual int context() const = 0;
+  virtual const float* logits(const int* ids, int n, int wanted, int stays) = 0;
+};
 
 /// Texts on their way, each in a slot of a cache, for who draws the tokens himself.
 class Slots {
@@ -28,7 +39,7 @@ class Engine {
   virtual int vocab() const = 0;
   virtual int context() const = 0;  ///< fauna::unbounded where the model has none of its own
   /// The weights, before anything below is called.
-  virtual void load(fauna::SafeTensors const& from, int threads) = 0;
+  virtual void load(fauna::TensorFile const& from, int threads) = 0;
 
   /// logits[tokens, vocab], read through a cache, `chunk` tokens at once.
   virtual void logits(std::vector<int> const& ids, int chunk, float* logits) = 0;
@@ -37,12 +48,33 @@ class Engine {
   /// fauna::generate_tokens.
   virtual std::vector<int> generate(std::vector<int> const& prompt, fauna::GenerateOptions const& o,
                                     std::function<bool(int)> const& see) = 0;
+  /// A text of up to `context` tokens before the model, read at most `chunk` at once. It lives no longer than the
+  /// weights.
+  virtual std::unique_ptr<Reader> reader(int context, int chunk) = 0;
   /// Room for `sequences` texts of `context` tokens, read at most `chunk` at once. It lives no longer than the weights.
   virtual std::unique_ptr<Slots> slots(int sequences, int context, int chunk) = 0;
 };
 
-/// The model that the program was compiled for.
-Engine& engine();
+/// What the program was linked with, by the name that model.hpp gives each model. A program of a model and its draft
+/// has two.
+using Engines = std::map<std::string, std::unique_ptr<Engine> (*)()>;
+inline Engines& engines() {
+  static Engines all;
+  return all;
+}
+/// A new engine of the model with this name; without one, of the only model.
+inline std::unique_ptr<Engine> make_engine(std::string const& name = {}) {
+  const auto found = name.empty() ? engines().begin() : engines().find(name);
+  if (found == engines().end() || (name.empty() && engines().size() != 1))
+    fauna::fail("fauna", "no engine '" + name + "' among " + std::to_string(engines().size()), "one of the program's",
+                "this program is started by tools/fauna");
+  return found->second();
+}
+/// The program's model. Where there are two, the first call says which it is.
+inline Engine& engine(std::string const& name = {}) {
+  static const std::unique_ptr<Engine> one = make_engine(name);
+  return *one;
+}
 
 /// What fauna::generate_text calls for an engine, as it is closer than that of any model.
 template <class F>

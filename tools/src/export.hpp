@@ -1,6 +1,7 @@
 // fauna export: a model as the reference library loads it: config.json, model.safetensors in f32, and what the
 // tokenizer needs.
 #pragma once
+#include <fauna/decode/adapter.hpp>
 #include <fauna/io/print.hpp>
 #include <fauna/train/checkpoint.hpp>
 #include <tools/src/compile.hpp>
@@ -45,12 +46,14 @@ inline void tie_head(std::vector<Exported>& tensors, Config::Json& config, Model
   if (head != nullptr) head->name = names.table;
 }
 
-/// Writes the model of `from`, a checkpoint or a model directory, to the folder `to`.
-inline void export_model(std::string const& from, std::string const& to, Use use) {
+/// Writes the model of `from`, a checkpoint or a model directory, to the folder `to`; with an adapter merged into it,
+/// where there is one.
+inline void export_model(std::string const& from, std::string const& to, Use use, std::string const& adapter = {}) {
   const bool directory = fs::is_directory(from);
   AnyModel c;
   if (directory) c = read_config(from, use).model;  // refuses what is no model here
-  const fauna::SafeTensors file = directory ? fauna::SafeTensors(from) : fauna::checkpoint::open(from);
+  fauna::SafeTensors file = directory ? fauna::SafeTensors(from) : fauna::checkpoint::open(from);
+  if (!adapter.empty()) fauna::Adapter(adapter).merge_into(file);
   std::vector<Exported> tensors = exported(file);
   Config::Json config;
   fauna::SafeTensors::Metadata metadata{{"format", "pt"}};

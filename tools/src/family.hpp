@@ -9,15 +9,17 @@
 #include <vector>
 
 #include <fauna/core/concepts.hpp>
+#include <fauna/io/open_tensors.hpp>
 #include <fauna/models/config_text.hpp>
 #include <tools/src/config.hpp>
 #include <tools/src/settings.hpp>
 
 namespace tool {
 
-/// A model as source text, and the header that has its type.
+/// A model as source text, and the headers that have its type.
 struct Described {
-  std::string type{}, include{};
+  std::string type{};
+  std::vector<std::string> includes{};
 };
 
 /// The config of a model of some family.
@@ -51,6 +53,7 @@ struct Family {
   std::string word;  ///< that a checkpoint's line begins with
   AnyModel (*read)(Config& c);
   AnyModel (*parse)(std::string const& line);
+  AnyModel (*of_tensors)(fauna::TensorFile const& file);  ///< null: its weights do not say what they are of
   std::vector<std::pair<std::string, std::shared_ptr<const ModelConfig>>> presets{};
 };
 
@@ -68,7 +71,7 @@ template <class F> class ModelOf final : public ModelConfig {
   explicit ModelOf(C const& c) : c_(c) {}
   AnyModel copy() const override { return std::make_unique<ModelOf>(c_); }
   std::string line() const override { return fauna::to_text(c_); }
-  Described described() const override { return {fauna::cpp_type(c_), C::names.header}; }
+  Described described() const override { return {fauna::cpp_type(c_), {C::names.header}}; }
   Config::Json config_json() const override { return F::write(c_); }
   fauna::ConfigNames const& names() const override { return C::names; }
   int context() const override {
@@ -85,7 +88,7 @@ template <class F> class ModelOf final : public ModelConfig {
     else return true;
   }
   bool untie() override {
-    if constexpr (requires { c_.tied; }) return c_.tied = false, true;
+    if constexpr (requires { c_.tied = false; }) return c_.tied = false, true;
     else return false;
   }
   std::optional<settings::Structure> structure() const override {
@@ -110,7 +113,8 @@ template <class F> class ModelOf final : public ModelConfig {
 ///   presets()                      pairs of a name and a config
 ///   read(Config&)                  the config that a config.json says
 ///   write(config)                  the config.json of a config
-/// and, where there is something to say, structure, set_structure and bias_of_zeros, as in ModelConfig.
+/// and, where there is something to say, structure, set_structure and bias_of_zeros, as in ModelConfig; and
+///   of_tensors(TensorFile const&)  the config of weights that come without a config.json; none: of another family
 template <class F> struct Registered {
   using C = typename F::config;
   Registered() {
@@ -120,7 +124,13 @@ template <class F> struct Registered {
         F::headless,
         C::names.family,
         [](Config& c) -> AnyModel { return std::make_unique<ModelOf<F>>(F::read(c)); },
-        [](std::string const& line) -> AnyModel { return std::make_unique<ModelOf<F>>(fauna::config_from<C>(line)); }};
+        [](std::string const& line) -> AnyModel { return std::make_unique<ModelOf<F>>(fauna::config_from<C>(line)); },
+        nullptr};
+    if constexpr (requires(fauna::TensorFile const& file) { F::of_tensors(file); })
+      f.of_tensors = [](fauna::TensorFile const& file) -> AnyModel {
+        const auto c = F::of_tensors(file);
+        return c ? std::make_unique<ModelOf<F>>(*c) : nullptr;
+      };
     for (auto const& [name, config] : F::presets()) f.presets.emplace_back(name, std::make_shared<ModelOf<F>>(config));
     if (!families().emplace(F::model_type, std::move(f)).second)
       fauna::fail("fauna", std::string("the family ") + F::model_type + " twice", "each once");
@@ -132,12 +142,29 @@ inline AnyModel checkpoint_model(std::string const& path, std::string const& lin
   if (line.empty())
     fauna::fail("fauna", path + " does not say which model it holds", "one made by fauna train",
                 "CheckpointHead::config is for fauna::to_text of its config");
+  if (const std::size_t rewrite = line.rfind(": "); rewrite != std::string::npos)
+    fauna::fail("fauna", path + " holds a model that is " + line.substr(0, rewrite),
+                "a plain " + line.substr(rewrite + 2), "programs of one's own have its type");
   std::string known;
   for (auto const& [type, f] : families()) {
     if (line.substr(0, line.find(' ')) == f.word) return f.parse(line);
     known += (known.empty() ? "" : ", ") + f.word;
   }
   fauna::fail("model", path + " with the description '" + line + '\'', "a line that begins with one of " + known);
+}
+
+/// Is it a file of weights that has no config.json beside it: of PyTorch or rwkv.cpp?
+inline bool weights_alone(std::string const& path) {
+  return !fauna::is_directory(path) && fauna::tensor_format_of(path) != fauna::tensor_format::safetensors;
+}
+/// The model of such a file.
+inline AnyModel model_of_weights(std::string const& path) {
+  const fauna::TensorFile file = fauna::open_tensors(path);
+  for (auto const& [type, f] : families())
+    if (f.of_tensors != nullptr)
+      if (AnyModel m = f.of_tensors(file)) return m;
+  fauna::fail("fauna", path + " has tensors of no family that is known by them", "the weights of RWKV-7",
+              "others need a directory with a config.json");
 }
 
 /// A copy of a preset; none by an unknown name.

@@ -4,15 +4,20 @@
 #include <tools/src/checks.hpp>
 #include <tools/src/compile.hpp>
 #include <tools/src/directory.hpp>
+#include <tools/src/examples.hpp>
 #include <tools/src/export.hpp>
 #include <tools/src/flags.hpp>
 #include <tools/src/recipe.hpp>
 #include <tools/src/start.hpp>
+#include <tools/src/vocabulary.hpp>
 
 #include <algorithm>
+#include <optional>
+#include <set>
 #include <sstream>
 #include <utility>
 
+#include <fauna/decode/adapter.hpp>
 #include <fauna/decode/sampling.hpp>
 #include <fauna/io/print.hpp>
 #include <fauna/io/safetensors.hpp>
@@ -90,7 +95,13 @@ tool::Use use_of(tool::Verb const& verb, bool training = false) {
   return {.training = training, .ignore_unknown = r.ignore_unknown_config};
 }
 
-/// The config that a preset, a checkpoint or a model directory stands for, with the structural flags.
+/// The model of a file: a checkpoint says it in a line, weights without a config.json by their tensors.
+AnyModel model_of_file(std::string const& path) {
+  return tool::weights_alone(path) ? tool::model_of_weights(path)
+                                   : tool::checkpoint_model(path, fauna::read_checkpoint_head(path).config);
+}
+
+/// The config that a preset, a file or a model directory stands for, with the structural flags.
 AnyModel named_model(tool::Verb const& verb, std::string const& name, bool training = false) {
   const block_size of = training && verb.has("model") ? block_size::run : block_size::model;
   if (AnyModel c = tool::preset(name)) {
@@ -99,9 +110,9 @@ AnyModel named_model(tool::Verb const& verb, std::string const& name, bool train
   }
   if (!tool::fs::exists(name))
     fauna::fail("fauna", "the model '" + name + '\'',
-                "a model directory, a checkpoint, or one of " + tool::preset_names());
+                "a model directory, a checkpoint, a file of weights, or one of " + tool::preset_names());
   const std::string from = model_of(name);
-  if (tool::fs::is_regular_file(from)) return from_checkpoint(verb, from, fauna::read_checkpoint_head(from).config, of);
+  if (tool::fs::is_regular_file(from)) return with_dropout(verb, model_of_file(from), from, of);
   refuse_structure(verb, name, of);
   return tool::read_config(from, use_of(verb, training)).model;
 }
@@ -165,7 +176,7 @@ tool::Start start_of(tool::Verb const& verb, settings::Train const& s) {
   s.recipe = tool::recipe_of(s, reading, fresh && verb.has("model") ? named.model : "", *c);
   s.tokenizer = tool::run_tokenizer(from, s.tokenizer);
   if (!from.checkpoint) {
-    if (!from.path.empty()) (void)fauna::SafeTensors(from.path);  // weights alone: of what model, the flags say
+    if (!from.path.empty()) (void)fauna::open_tensors(from.path);  // weights alone: of what model, the flags say
     tool::fit_vocabulary(*c, s, from);
   }
   if (!from.path.empty() && !resume) s.init_from = from.path;
@@ -175,6 +186,93 @@ tool::Start start_of(tool::Verb const& verb, settings::Train const& s) {
   tool::become(program, all);
 }
 
+/// Says what is wrong with the tokenizer before anything is compiled. `given`: by --tokenizer, instead of its own.
+fauna::Bpe tokenizer_of(std::string const& directory, std::string const& given = {}) {
+  const std::string path = given.empty() ? directory + "/tokenizer.json" : tool::tokenizer_file(given);
+  if (!tool::fs::exists(path))
+    fauna::fail("fauna", directory + " has no tokenizer.json", "the tokenizer that the model was trained with");
+  return fauna::Bpe::from_file(path);
+}
+
+/// lora<MODEL, ...> as source text.
+tool::Described with_adapters(tool::Described model, settings::Finetune const& s) {
+  std::string on = s.targets == "all" ? "" : s.targets;
+  std::replace(on.begin(), on.end(), ',', '|');
+  model.type = "fauna::lora<" + model.type + ", fauna::LoraConfig{.rank = " + settings::text(s.lora) +
+               ", .alpha = " + settings::text(s.alpha) + (on.empty() ? "" : ", .on = \"" + on + '"') +
+               (s.lora_dropout > 0 ? ", .dropout = static_cast<float>(" + settings::text(s.lora_dropout) + ')' : "") +
+               "}>";
+  model.includes.emplace_back("fauna/models/lora.hpp");
+  return model;
+}
+
+/// Throws on a name that no matrix of the files ends with.
+void check_targets(std::string const& targets, fauna::SafeTensors const& file) {
+  if (targets == "all") return;
+  if (targets.size() > 159)
+    fauna::fail("fauna finetune", "--targets of " + std::to_string(targets.size()) + " characters", "159 at most");
+  std::set<std::string> known;
+  for (auto const& t : file.tensors())
+    if (std::string name = t.name; t.shape.size() == 2 && name.ends_with(".weight")) {
+      name.resize(name.size() - 7);
+      known.insert(name.substr(name.rfind('.') + 1));
+    }
+  std::string all;
+  for (std::string const& k : known) all += (all.empty() ? "" : ", ") + k;
+  std::istringstream names(targets + ',');
+  for (std::string name; std::getline(names, name, ',');)
+    if (known.count(name) == 0)
+      fauna::fail("fauna finetune", "--targets " + targets, "all, or some of " + all, '\'' + name + "' is none");
+}
+
+[[noreturn]] void finetune(tool::Verb const& verb, std::string const& directory) {
+  settings::FinetuneRun s;
+  verb.apply(static_cast<settings::Finetune&>(s));
+  check_run(s.dtype, s.threads);
+  one_of("schedule", s.schedule, {"cosine", "linear", "constant", "wsd"});
+  whole("lora", s.lora, 1, 4096);
+  whole("steps", s.steps, 1, 1000000000);
+  if (!verb.has("warmup")) s.warmup = std::min(s.warmup, s.steps / 10);
+  whole("batch-size", s.batch_size, 1);
+  whole("accumulation", s.accumulation, 1);
+  whole("eval-iters", s.eval_iters, 0);
+  const auto share = [](const char* flag, double v) {
+    if (!(v >= 0 && v < 1))
+      fauna::fail("fauna finetune", std::string("--") + flag + ' ' + settings::text(v), "0 to below 1");
+  };
+  share("lora-dropout", s.lora_dropout);
+  share("val", s.val);
+  tool::Directory d = tool::read_config(directory, use_of(verb));
+  d.model->without_dropout();
+  const fauna::Bpe tokenizer = tokenizer_of(directory);
+  const fauna::SafeTensors file(directory);
+  check_targets(s.targets, file);
+  whole("block-size", s.block_size, 0, d.model->context());
+  if (s.data.empty() || !tool::fs::exists(s.data))
+    fauna::fail("fauna finetune", s.data.empty() ? "no --data" : "there is no file " + s.data,
+                "FILE.txt or FILE.jsonl");
+  if (s.data.ends_with(".jsonl"))
+    (void)tool::Examples::read(s.data, tokenizer, -1, s.special, d.model->context()).split(s.val);
+  const std::string last = s.out + "/last.safetensors";
+  fauna::CheckpointHead head;
+  if (s.resume) {
+    head = fauna::read_checkpoint_head(last);
+    fauna::checkpoint::require_data(last, head, sha256(fauna::Mapped(s.data).text()));
+  }
+  if (!s.overwrite) fauna::checkpoint::require_own_folder(s.out, s.resume ? &head : nullptr);
+  settings::Reading reading;
+  verb.apply(reading);
+  s.base = directory;
+  s.end = d.stop_ids.empty() ? -1 : static_cast<long>(d.stop_ids[0]);
+  s.recipe = tool::recipe_of(s, reading, directory);
+  tool::become(tool::program_for(with_adapters(d.model->described(), s), s.dtype, "finetuner"), settings::arguments(s));
+}
+
+/// Says what is wrong with an adapter before anything is compiled.
+void check_adapter(std::string const& adapter, std::string const& directory) {
+  if (!adapter.empty()) (void)fauna::Adapter(adapter).weights_of(fauna::SafeTensors(directory));
+}
+
 void check_texts(settings::Generate const& s) {
   check_run(s.dtype, s.threads);
   whole("num-samples", s.num_samples, 1);
@@ -182,6 +280,7 @@ void check_texts(settings::Generate const& s) {
   whole("top-k", s.top_k, 0, 1000000000);
   whole("chunk", s.chunk, 1);
   whole("context", s.context, 0, 1000000000);
+  whole("draft-max", s.draft_max, 1, 1000000000);
   one_of("at-context-end", s.at_context_end, {"stop", "slide", "refuse"});
   for (std::string const& stop : s.stop)
     if (stop.empty()) fauna::fail("fauna", "--stop with an empty stop text", "at least a character");
@@ -192,17 +291,55 @@ void check_texts(settings::Generate const& s) {
                            .repetition_penalty = static_cast<float>(s.repetition_penalty)});
 }
 
-/// Becomes the inference program, or the server, for a model directory, or for a checkpoint's file. Without dropout,
-/// which is for training.
+/// Becomes the inference program, or the server, for a model directory, or for a checkpoint's file, of one model or of
+/// two. Without dropout, which is for training.
 [[noreturn]] void infer(std::string const& verb, std::string const& from, tool::ModelConfig& c,
-                        std::string const& dtype, std::vector<std::string> const& words,
-                        std::vector<std::string> flags) {
+                        std::string const& dtype, std::vector<std::string> const& words, std::vector<std::string> flags,
+                        std::optional<tool::Described> const& draft = {}) {
   c.without_dropout();
-  (void)fauna::SafeTensors(from);  // says what is wrong with the weights before anything is compiled
-  const std::string program = tool::program_for(c.described(), dtype, verb == "serve" ? "serve" : "inference");
+  (void)fauna::open_tensors(from);  // says what is wrong with the weights before anything is compiled
+  const std::string program = tool::program_for(c.described(), dtype, verb == "serve" ? "serve" : "inference", draft);
   flags.insert(flags.begin(), words.begin(), words.end());
   flags.insert(flags.begin(), {verb, from});
   tool::become(program, flags);
+}
+
+/// The model of a model directory, or of a checkpoint's file.
+AnyModel model_in(std::string const& from, tool::Use use) {
+  return tool::fs::is_regular_file(from) ? model_of_file(from) : tool::read_config(from, use).model;
+}
+
+/// Becomes the program that writes with a model, and with one that drafts for it, where --draft names one.
+template <class S>
+[[noreturn]] void write(std::string const& name, tool::Verb const& verb, std::string const& from, tool::ModelConfig& c,
+                        std::vector<std::string> const& words, S const& s) {
+  settings::Told<S> told;
+  static_cast<S&>(told) = s;
+  std::optional<tool::Described> draft;
+  if (s.draft.empty())
+    for (const char* flag : {"draft-max", "draft-stats"})
+      if (verb.has(flag)) fauna::fail("fauna", std::string("--") + flag + " without --draft", "ngram, or a model");
+  const long context = s.context > 0 ? std::min<long>(s.context, c.context()) : c.context();
+  if (!s.draft.empty() && s.draft_max >= context)
+    fauna::fail("fauna", "--draft-max " + std::to_string(s.draft_max), "at most " + std::to_string(context - 1),
+                "a draft and the token before it are read in a context of " + std::to_string(context));
+  if (!s.draft.empty() && s.draft != "ngram") {
+    if (!tool::fs::exists(s.draft))
+      fauna::fail("fauna", "there is no " + s.draft, "--draft ngram, a model directory, or a checkpoint");
+    told.draft_weights = model_of(s.draft);
+    const AnyModel small = model_in(told.draft_weights, use_of(verb));
+    tool::require_same_vocabulary(from, told.draft_weights);
+    if (small->vocab() != c.vocab())
+      fauna::fail("fauna", "the draft " + s.draft + " has a token table of " + std::to_string(small->vocab()) + " rows",
+                  std::to_string(c.vocab()) + ", as many as " + from);
+    (void)fauna::open_tensors(told.draft_weights);
+    small->without_dropout();
+    c.without_dropout();
+    draft = small->described();
+    told.engine = tool::engine_name(c.described(), s.dtype);
+    told.draft_engine = tool::engine_name(*draft, s.dtype);
+  }
+  infer(name, from, c, s.dtype, words, settings::arguments(told), draft);
 }
 
 [[noreturn]] void sample(tool::Verb const& verb, std::string const& from, settings::Sample const& s) {
@@ -211,21 +348,14 @@ void check_texts(settings::Generate const& s) {
   if (tool::fs::is_directory(checkpoint))
     fauna::fail("fauna sample", from + " has no best.safetensors and no last.safetensors", "the folder of a run");
   const auto head = fauna::read_checkpoint_head(checkpoint);
+  const AnyModel c = from_checkpoint(verb, checkpoint, head.config);
   if (!head.tokenizer.empty()) (void)tool::tokenizer_beside(checkpoint, head);
-  infer("sample", checkpoint, *from_checkpoint(verb, checkpoint, head.config), s.dtype, {}, settings::arguments(s));
+  write("sample", verb, checkpoint, *c, {}, s);
 }
 [[noreturn]] void sample(tool::Verb const& verb, std::string const& checkpoint) {
   settings::Sample s;
   verb.apply(s);
   sample(verb, checkpoint, s);
-}
-
-/// Says what is wrong with the tokenizer before anything is compiled.
-fauna::Bpe tokenizer_of(std::string const& directory) {
-  const std::string path = directory + "/tokenizer.json";
-  if (!tool::fs::exists(path))
-    fauna::fail("fauna", directory + " has no tokenizer.json", "the tokenizer that the model was trained with");
-  return fauna::Bpe::from_file(path);
 }
 
 [[noreturn]] void logits(tool::Verb const& verb, std::string const& from) {
@@ -236,10 +366,8 @@ fauna::Bpe tokenizer_of(std::string const& directory) {
   if (s.tokens.empty()) fauna::fail("fauna logits", "no --tokens", "ids with commas between them, such as 1,2,3");
   if (s.out.empty()) fauna::fail("fauna logits", "no --out", "a FILE.npy to write");
   const std::string model = model_of(from);
-  const AnyModel c = tool::fs::is_regular_file(model)
-                         ? tool::checkpoint_model(model, fauna::read_checkpoint_head(model).config)
-                         : tool::read_config(model, use_of(verb)).model;
-  infer("logits", model, *c, s.dtype, {}, settings::arguments(s));
+  check_adapter(s.adapter, model);
+  infer("logits", model, *model_in(model, use_of(verb)), s.dtype, {}, settings::arguments(s));
 }
 
 /// Ids as an argument.
@@ -249,12 +377,44 @@ std::string id_list(std::vector<long long> const& ids) {
   return all;
 }
 
+/// With a file of weights: texts are in the pieces of --tokenizer, or bytes where these are all that the model knows.
+[[noreturn]] void generate_from_weights(tool::Verb const& verb, std::string const& from, settings::Generate const& s) {
+  const AnyModel c = tool::model_of_weights(from);
+  for (const char* flag : {"chat", "special", "adapter"})
+    if (verb.has(flag))
+      fauna::fail("fauna generate", std::string("--") + flag + " for a file of weights", "a model directory");
+  if (!s.draft.empty() && s.draft != "ngram")
+    fauna::fail("fauna generate", "--draft " + s.draft + " for a file of weights",
+                "--draft ngram, or a model directory, whose vocabulary can be compared");
+  if (s.prompt.empty()) fauna::fail("fauna generate", "no --prompt", "a text to continue");
+  int vocab = fauna::ByteTokenizer::vocab();
+  std::string stops;
+  if (s.tokenizer.empty()) {
+    if (c->vocab() != vocab)
+      fauna::fail("fauna generate", from + " has " + std::to_string(c->vocab()) + " tokens, and no tokenizer",
+                  "--tokenizer FILE",
+                  "rwkv_vocab_v20230424.txt is that of RWKV World; 256 tokens are bytes without one");
+  } else if (tool::is_world(tool::tokenizer_file(s.tokenizer))) {
+    vocab = fauna::RwkvWorld::from_file(s.tokenizer).vocab();
+    stops = std::to_string(fauna::RwkvWorld::end_of_text);
+  } else {
+    vocab = fauna::Bpe::from_file(tool::tokenizer_file(s.tokenizer)).vocab();
+  }
+  if (vocab > c->vocab())
+    fauna::fail("fauna generate", s.tokenizer + " has " + std::to_string(vocab) + " tokens",
+                "at most the model's " + std::to_string(c->vocab()));
+  write("generate", verb, from, *c, {stops}, s);
+}
+
 [[noreturn]] void generate(tool::Verb const& verb, std::string const& from) {
   settings::Generate s;
   verb.apply(s);
   check_texts(s);
+  if (tool::fs::is_regular_file(from) && tool::weights_alone(from)) generate_from_weights(verb, from, s);
   if (tool::fs::is_regular_file(model_of(from))) {
-    for (const char* flag : {"chat", "special"})
+    if (verb.has("tokenizer"))
+      fauna::fail("fauna generate", "--tokenizer for a checkpoint", "none: a checkpoint has its own");
+    for (const char* flag : {"chat", "special", "adapter"})
       if (verb.has(flag))
         fauna::fail("fauna generate", std::string("--") + flag + " for a checkpoint of characters",
                     "a model directory");
@@ -264,12 +424,16 @@ std::string id_list(std::vector<long long> const& ids) {
     sample(verb, from, like);
   }
   const tool::Directory d = tool::read_config(from, use_of(verb));
-  const fauna::Bpe tokenizer = tokenizer_of(from);
+  bool begins = false;  // with a token before a text
+  if (!s.tokenizer.empty() && tool::is_world(tool::tokenizer_file(s.tokenizer)))
+    (void)fauna::RwkvWorld::from_file(s.tokenizer);
+  else begins = !tokenizer_of(from, s.tokenizer).encode("").empty();
   if (s.chat) (void)tool::in_template(from, s.prompt);
-  else if (s.prompt.empty() && tokenizer.encode("").empty())
+  else if (s.prompt.empty() && !begins)
     fauna::fail("fauna generate", verb.has("prompt") ? "an empty --prompt" : "no --prompt", "a text to continue",
                 "its tokenizer puts no token before a text, from which an empty one could go on");
-  infer("generate", from, *d.model, s.dtype, {id_list(d.stop_ids)}, settings::arguments(s));
+  check_adapter(s.adapter, from);
+  write("generate", verb, from, *d.model, {id_list(d.stop_ids)}, s);
 }
 
 [[noreturn]] void serve(tool::Verb const& verb, std::string const& directory) {
@@ -307,6 +471,7 @@ std::string id_list(std::vector<long long> const& ids) {
   if (!tool::fs::exists(file)) fauna::fail("fauna perplexity", "there is no file " + file, "a text");
   const AnyModel c = tool::read_config(directory, use_of(verb)).model;
   (void)tokenizer_of(directory);
+  check_adapter(s.adapter, directory);
   infer("perplexity", directory, *c, s.dtype, {file}, settings::arguments(s));
 }
 
@@ -381,6 +546,15 @@ int run(int n, char** words) {
       ->type_name("FROM")
       ->required();
   export_verb->add_option("out", to, "a folder to write")->type_name("DIR")->required();
+  tool::Verb finetune_verb(app, "finetune", "train LoRA adapters to a model directory on a text or on examples");
+  finetune_verb->add_option("model", directory, "a model directory")->type_name("DIR")->required();
+  finetune_verb.add(settings::Finetune{}, training);
+  tool::Verb merge_verb(app, "merge", "write a model with an adapter merged into it, as transformers loads it");
+  merge_verb->add_option("model", directory, "a model directory")->type_name("DIR")->required();
+  merge_verb->add_option("adapter", file, "an adapter's folder, as peft or finetune writes it")
+      ->type_name("ADAPTER")
+      ->required();
+  merge_verb->add_option("out", to, "a folder to write")->type_name("OUT")->required();
   tool::Verb explain_verb(app, "explain", "print a model's tree, what it costs, and its memory plan");
   tool::Verb type_verb(app, "type", "print a model's C++ type");
   for (tool::Verb* v : {&explain_verb, &type_verb}) {
@@ -391,11 +565,12 @@ int run(int n, char** words) {
   }
   explain_verb.add(settings::Explain{}, training);
   for (tool::Verb* v : {&train_verb, &generate_verb, &serve_verb, &logits_verb, &perplexity_verb, &compare_verb,
-                        &export_verb, &explain_verb, &type_verb})
+                        &export_verb, &finetune_verb, &merge_verb, &explain_verb, &type_verb})
     v->add(settings::Reading{}, structure);
 
-  const std::vector<tool::Verb*> verbs = {&train_verb,      &sample_verb,  &generate_verb, &serve_verb,   &logits_verb,
-                                          &perplexity_verb, &compare_verb, &export_verb,   &explain_verb, &type_verb};
+  const std::vector<tool::Verb*> verbs = {&train_verb,    &sample_verb,     &generate_verb, &serve_verb,
+                                          &logits_verb,   &perplexity_verb, &compare_verb,  &export_verb,
+                                          &finetune_verb, &merge_verb,      &explain_verb,  &type_verb};
   const auto require_known = [&verbs] {
     bool any = false;
     for (tool::Verb* v : verbs)
@@ -437,6 +612,11 @@ int run(int n, char** words) {
   if (perplexity_verb.chosen()) perplexity(perplexity_verb, directory, file);
   if (export_verb.chosen()) {
     tool::export_model(model_of(directory), to, use_of(export_verb));
+    return 0;
+  }
+  if (finetune_verb.chosen()) finetune(finetune_verb, directory);
+  if (merge_verb.chosen()) {
+    tool::export_model(directory, to, use_of(merge_verb), file);
     return 0;
   }
   if (type_verb.chosen()) {

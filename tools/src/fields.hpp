@@ -81,6 +81,15 @@ inline Rope rope_of(Config& c, double fraction, int context) {
   return r;
 }
 
+/// The base alone, of a family without scaling and parts of heads.
+inline double plain_rope_base(Config& c, int context) {
+  const Rope rope = rope_of(c, 1, context);
+  if (rope.scaling.kind != fauna::rope_scaling::none)
+    c.wrong(rope.inside, "rope_type default, the only one that is implemented for this family");
+  if (rope.fraction != 1) c.wrong("partial_rotary_factor", "1, the only one that is implemented for this family");
+  return rope.base;
+}
+
 /// A head's columns, where heads share the width.
 inline int head_size(Config const& c, const char* heads_field, int heads, int width) {
   if (width % heads != 0) c.wrong(heads_field, "a number that divides the width of " + std::to_string(width));

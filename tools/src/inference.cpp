@@ -2,9 +2,12 @@
 // is linked with. It is started as  inference VERB FROM NAME=VALUE...
 #include <cmath>
 #include <cstdio>
+#include <memory>
 
 #include <fauna/backend/cpu.hpp>
+#include <fauna/decode/adapter.hpp>
 #include <fauna/io/json.hpp>
+#include <fauna/io/open_tensors.hpp>
 #include <fauna/text/bpe.hpp>
 #include <fauna/text/chars.hpp>
 #include <fauna/train/checkpoint.hpp>
@@ -21,10 +24,20 @@ using tool::Engine;
 
 int threads_of(long asked) { return asked > 0 ? static_cast<int>(asked) : fauna::default_threads(); }
 
-/// The engine with the weights of a model directory.
-Engine& loaded(std::string const& directory, long threads) {
-  tool::engine().load(fauna::SafeTensors(directory), threads_of(threads));
+/// The engine with the weights of a model directory, or of a file, and an adapter's added to them, if there is one.
+Engine& loaded(std::string const& directory, long threads, std::string const& adapter = {}) {
+  fauna::TensorFile file = fauna::open_tensors(directory);
+  if (!adapter.empty()) fauna::Adapter(adapter).merge_into(file);
+  tool::engine().load(file, threads_of(threads));
   return tool::engine();
+}
+
+/// The engine that drafts, with its weights, if one does.
+template <class S> std::unique_ptr<Engine> draft_of(settings::Told<S> const& s) {
+  if (s.draft_engine.empty()) return {};
+  auto e = tool::make_engine(s.draft_engine);
+  e->load(fauna::open_tensors(s.draft_weights), threads_of(s.threads));
+  return e;
 }
 
 std::vector<int> token_list(std::string const& flag, std::string const& text) {
@@ -61,32 +74,42 @@ int logits(settings::Logits const& s, std::string const& directory) {
   const int n = static_cast<int>(ids.size()), context = tool::engine().context(), vocab = tool::engine().vocab();
   if (n > context)
     fauna::fail("logits", std::to_string(n) + " tokens", "at most the context of " + std::to_string(context));
-  Engine& model = loaded(directory, s.threads);
+  Engine& model = loaded(directory, s.threads, s.adapter);
   write_npy(s.out, logits_of(model, ids, s.decode ? 1 : static_cast<int>(s.chunk)), ids.size(),
             static_cast<std::size_t>(vocab));
   fauna::print(stdout, "wrote " + s.out + tool::sentence(": [%d, %d]\n", n, vocab));
   return 0;
 }
 
-int generate(settings::Generate const& s, std::string const& directory, std::vector<int> const& stop_ids) {
-  const auto tokenizer = fauna::Bpe::from_file(directory + "/tokenizer.json");
+int generate(settings::Told<settings::Generate> const& s, std::string const& directory,
+             std::vector<int> const& stop_ids) {
   std::string prompt = tool::prompt_of(s);
+  const auto write = [&](auto const& tokenizer) {
+    const std::vector<int> ids = tokenizer.encode(prompt);
+    tool::write_texts(loaded(directory, s.threads), draft_of(s).get(), tokenizer, ids, stop_ids, s, prompt);
+    return 0;
+  };
+  if (s.tokenizer.empty() && !fauna::is_directory(directory)) return write(fauna::ByteTokenizer());
+  if (!s.tokenizer.empty() && tool::is_world(s.tokenizer)) return write(fauna::RwkvWorld::from_file(s.tokenizer));
+  const auto tokenizer = fauna::Bpe::from_file(tool::tokenizer_file(s.tokenizer.empty() ? directory : s.tokenizer));
   if (s.chat) prompt = tool::in_template(directory, prompt);
   const auto ids = tokenizer.encode(prompt, {.match_special = s.special || s.chat, .add_special = !s.chat});
-  tool::write_texts(loaded(directory, s.threads), tokenizer, ids, stop_ids, s, s.chat ? "" : prompt);
+  tool::write_texts(loaded(directory, s.threads, s.adapter), draft_of(s).get(), tokenizer, ids, stop_ids, s,
+                    s.chat ? "" : prompt);
   return 0;
 }
 
-int sample(settings::Sample const& s, std::string const& checkpoint) {
+int sample(settings::Told<settings::Sample> const& s, std::string const& checkpoint) {
   const fauna::SafeTensors file = fauna::checkpoint::open(checkpoint);
   const fauna::CheckpointHead head = fauna::checkpoint::read_head(file);
   tool::engine().load(file, threads_of(s.threads));
+  const auto draft = draft_of(s);
   if (!head.tokenizer.empty()) {
     const auto pieces = fauna::Bpe::from_file(tool::tokenizer_beside(checkpoint, head));
     const std::string start = tool::prompt_of(s);
     const auto ids = pieces.encode(start, {.add_special = false});
     if (ids.empty()) fauna::fail("sample", "a start without a token", "a text that the tokenizer has tokens for");
-    tool::write_texts(tool::engine(), pieces, ids, {}, s, start);
+    tool::write_texts(tool::engine(), draft.get(), pieces, ids, {}, s, start);
     return 0;
   }
   if (head.alphabet.empty()) fauna::fail("sample", checkpoint + " has no vocabulary", "one trained on characters");
@@ -97,7 +120,7 @@ int sample(settings::Sample const& s, std::string const& checkpoint) {
     const int first = 0;
     start = tokenizer.decode(&first, 1);
   }
-  tool::write_texts(tool::engine(), tokenizer, tokenizer.encode(start), {}, s, start);
+  tool::write_texts(tool::engine(), draft.get(), tokenizer, tokenizer.encode(start), {}, s, start);
   return 0;
 }
 
@@ -109,7 +132,7 @@ int perplexity(settings::Perplexity const& s, std::string const& directory, std:
   if (window > most)
     fauna::fail("perplexity", "--context " + std::to_string(window), "at most " + std::to_string(most));
   if (ids.size() < 2) fauna::fail("perplexity", file + " has " + std::to_string(ids.size()) + " tokens", "at least 2");
-  Engine& model = loaded(directory, s.threads);
+  Engine& model = loaded(directory, s.threads, s.adapter);
   std::vector<float> losses(static_cast<std::size_t>(window));
   double sum = 0;
   std::size_t counted = 0;
@@ -241,14 +264,16 @@ int run(int n, char** arguments) {
     return logits(s, directory);
   }
   if (verb == "generate" && n > 4) {
-    settings::Generate s;
+    settings::Told<settings::Generate> s;
     settings::read(s, n - 4, arguments + 4);
+    (void)tool::engine(s.engine);
     const std::string stops = arguments[3];
     return generate(s, directory, stops.empty() ? std::vector<int>{} : token_list("eos_token_id", stops));
   }
   if (verb == "sample" && n > 2) {
-    settings::Sample s;
+    settings::Told<settings::Sample> s;
     settings::read(s, n - 3, arguments + 3);
+    (void)tool::engine(s.engine);
     return sample(s, directory);
   }
   if (verb == "perplexity" && n > 4) {

@@ -36,4 +36,19 @@ inline std::string recipe_of(settings::Run s, settings::Reading reading, std::st
   return all;
 }
 
+/// The same of a fine-tuning of the model directory `base`.
+inline std::string recipe_of(settings::Finetune s, settings::Reading reading, std::string const& base) {
+  std::string all =
+      "# Written by tools/fauna: the settings of the run in this folder, for `tools/fauna finetune DIR --config`, "
+      "where\n"
+      "# DIR was " +
+      toml_text(toml::value<std::string>(base)) + ". Another --out makes the run again; --resume goes on with it.\n";
+  const auto line = [&all](const char* name, auto& value, const char*) {
+    if (std::string(name) != "overwrite" && std::string(name) != "resume") all += toml_line(name, value);
+  };
+  s.each(line);
+  reading.each(line);
+  return all;
+}
+
 }  // namespace tool

@@ -2,33 +2,18 @@
 // Backend. It is started with a verb and NAME=VALUE arguments (settings.hpp), all of which the launcher has checked.
 #include "model.hpp"
 
-#include <bench/support/peak.hpp>
-#include <fauna/fauna.hpp>
-#include <tools/src/main.hpp>
 #include <tools/src/settings.hpp>
 #include <tools/src/sha256.hpp>
 #include <tools/src/tokenizers.hpp>
+#include <tools/src/training.hpp>
 
 namespace {
 
 using Trained = fauna::Trained<Model, Backend>;
 
-int threads_of(long asked) { return asked > 0 ? static_cast<int>(asked) : fauna::default_threads(); }
-
-/// What a core can do at most, so that a rate has a measure: the best of a few short looks.
-double peak_flops(bool bf16, int threads) {
-  double best = 0;
-  for (int i = 0; i < 10; ++i)
-    best = std::max(best, bench::peak(bf16 ? bench::limit::bf16 : bench::limit::f32, threads, 2e-3));
-  return best;
-}
-
 fauna::Schedule schedule(settings::Train const& s) {
   if (!s.decay_lr) return fauna::Constant{.lr = s.learning_rate};
-  if (s.schedule == "constant") return fauna::Constant{.lr = s.learning_rate, .warmup = s.warmup_iters};
-  if (s.schedule == "linear") return fauna::LinearDecay{s.learning_rate, s.min_lr, s.warmup_iters, s.lr_decay_iters};
-  if (s.schedule == "wsd") return fauna::Wsd{s.learning_rate, s.min_lr, s.warmup_iters, s.lr_decay_iters};
-  return fauna::Cosine{s.learning_rate, s.min_lr, s.warmup_iters, s.lr_decay_iters};
+  return tool::schedule(s.schedule, s.learning_rate, s.min_lr, s.warmup_iters, s.lr_decay_iters);
 }
 
 /// Everything that decides the numbers of the run, for whoever reads the checkpoint.
@@ -42,26 +27,6 @@ std::string note(settings::Run s) {
   return all;
 }
 
-void write_summary(settings::Train const& s, Trained& model, fauna::TrainReport const& r, double val_loss,
-                   std::string const& digest) {
-  const auto string = [](std::string const& v) { return '"' + v + '"'; };
-  const std::pair<const char*, std::string> rows[] = {{"val_loss", fauna::json_number(val_loss, 6)},
-                                                      {"seconds", fauna::json_number(r.seconds, 3)},
-                                                      {"iterations", std::to_string(r.iterations)},
-                                                      {"parameters", std::to_string(fauna::parameters<Model>)},
-                                                      {"dtype", string(s.dtype)},
-                                                      {"threads", std::to_string(model.threads())},
-                                                      {"tokens_per_second", fauna::json_number(r.tokens_per_second, 1)},
-                                                      {"corpus_sha256", string(digest)},
-                                                      {"planned_bytes", std::to_string(model.planned().total())},
-                                                      {"peak_rss_bytes", std::to_string(fauna::peak_resident_bytes())},
-                                                      {"isa", string(fauna::name_of(fauna::build_isa))}};
-  std::string json = "{";
-  for (auto const& [name, value] : rows)
-    json += std::string(json.size() > 1 ? "," : "") + "\n  \"" + name + "\": " + value;
-  fauna::write_file(s.out_dir + "/summary.json", json + "\n}\n");
-}
-
 int train(settings::Run const& s) {
   const bool resume = s.init_from == "resume", scratch = s.init_from == "scratch";
   const std::string from = resume ? s.out_dir + "/last.safetensors" : scratch ? "" : s.init_from;
@@ -72,14 +37,14 @@ int train(settings::Run const& s) {
     const fauna::Mapped file(s.data);
     digest = sha256(file.text());
   }
-  const int threads = threads_of(s.threads);
+  const int threads = tool::threads_of(s.threads);
   Trained model(fauna::seed{s.seed}, threads);
   if (!scratch && !resume) fauna::load_checkpoint(from, model, fauna::load::weights);
 
   std::vector<std::pair<std::string, std::string>> files{{"run.toml", s.recipe}};
   if (!s.tokenizer.empty()) files.emplace_back("tokenizer.json", text.tokenizer());
 
-  const double peak = peak_flops(s.dtype == "bf16", threads);
+  const double peak = tool::peak_flops(s.dtype == "bf16", threads);
   fauna::print(stdout,
                s.data +
                    tool::sentence(": %zu + %zu tokens of %d %s; ", text.split().train.size(), text.split().val.size(),
@@ -114,7 +79,7 @@ int train(settings::Run const& s) {
   if (r.interrupted || s.eval_only) return 0;
   const double val_loss =
       fauna::evaluate(model, text.split().val, static_cast<int>(s.context), static_cast<int>(s.batch_size));
-  write_summary(s, model, r, val_loss, digest);
+  tool::write_summary(s.out_dir, s.dtype, model, r, fauna::parameters<Model>, val_loss, digest);
   fauna::print(stdout, std::to_string(r.iterations) + " updates in " + fauna::duration_text(r.seconds) + ", " +
                            fauna::grouped(static_cast<std::size_t>(r.tokens_per_second)) +
                            tool::sentence(" tokens/s; loss on the whole validation part: %.4f\n", val_loss));

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include <fauna/backend/cpu.hpp>
+#include <fauna/io/open_tensors.hpp>
 #include <fauna/io/print.hpp>
 #include <fauna/text/bpe.hpp>
 #include <tools/src/engine.hpp>
@@ -61,7 +62,7 @@ int serve(settings::Serve const& s, std::string const& directory, std::string co
   const int context = context_of(s.context, engine.context());
   const Site site{tokenizer, chat_of(tokenizer, directory), s.name, fingerprint(program),
                   context,   Keys::read(s.api_key_file)};
-  engine.load(fauna::SafeTensors(directory), s.threads > 0 ? static_cast<int>(s.threads) : fauna::default_threads());
+  engine.load(fauna::open_tensors(directory), s.threads > 0 ? static_cast<int>(s.threads) : fauna::default_threads());
   Worker worker(engine, tokenizer, stop_ids,
                 {.context = context, .chunk = static_cast<int>(s.chunk), .queue = static_cast<int>(s.queue)});
   Server server(site, worker, static_cast<int>(s.queue));

@@ -135,15 +135,75 @@ struct Run : Train {
   }
 };
 
+/// Names as in other tools for the same, where nanoGPT has none.
+struct Finetune {
+  std::string data, out = "adapter", targets = "all", dtype = "f32", schedule = "cosine";
+  long lora = 8, steps = 200, batch_size = 8, accumulation = 1, block_size = 0, warmup = 10, threads = 0,
+       eval_interval = 50, eval_iters = 0, log_interval = 10;
+  double alpha = 16, lora_dropout = 0, lr = 1e-3, min_lr = 0, weight_decay = 0, beta1 = 0.9, beta2 = 0.999,
+         grad_clip = 1, val = 0.1;
+  bool resume = false, overwrite = false, special = true;
+  std::uint64_t seed = 1337;
+
+  template <class F> void each(F&& f) {
+    f("data", data,
+      "FILE.txt: a text; FILE.jsonl: {\"prompt\": ..., \"completion\": ...} a line, of which completions count, or "
+      "{\"text\": ...}");
+    f("lora", lora, "rank of the adapters");
+    f("alpha", alpha, "adapters are multiplied by alpha / rank");
+    f("targets", targets, "all: every linear layer; or names with commas between them, such as q_proj,v_proj");
+    f("lora-dropout", lora_dropout, "share of what adapters read that is dropped in training, in [0, 1)");
+    f("out", out, "folder for the adapter, checkpoints, metrics and loss curve");
+    f("resume", resume, "go on from OUT/last.safetensors");
+    f("overwrite", overwrite, "remove what another run left in OUT; without it, such a folder is refused");
+    f("dtype", dtype, "f32 or bf16: precision of matrix products");
+    f("threads", threads, "0: one for every processor");
+    f("seed", seed, "of initial adapters, batches and dropout");
+    f("steps", steps, "updates");
+    f("batch-size", batch_size, "sequences of a batch");
+    f("accumulation", accumulation, "batches of an update");
+    f("block-size", block_size, "tokens of a sequence at most; 0: the longest example's, or 256 of a text");
+    f("special", special, "read special tokens in examples as tokens, not as text");
+    f("val", val, "share of the data, its last part, that validates and does not train; 0: none");
+    f("lr", lr, "learning rate, the highest");
+    f("schedule", schedule, "cosine, linear, constant (after warm-up) or wsd (warm-up, stable, decay)");
+    f("warmup", warmup, "updates of rising learning rate; where that is not given, a tenth of few steps");
+    f("min-lr", min_lr, "the learning rate at the end");
+    f("weight-decay", weight_decay, "AdamW's");
+    f("beta1", beta1, "AdamW's, of the mean gradient");
+    f("beta2", beta2, "AdamW's, of the mean squared gradient");
+    f("grad-clip", grad_clip, "most that the global gradient norm may be; 0: off");
+    f("eval-interval", eval_interval, "updates from one evaluation to the next; 0: none");
+    f("eval-iters", eval_iters, "batches of an evaluation, of each part; 0: each part as a whole");
+    f("log-interval", log_interval, "updates from one line to the next; 0: none");
+  }
+};
+
+/// What the program that fine-tunes is told beside the flags.
+struct FinetuneRun : Finetune {
+  std::string base, recipe;
+  long end = -1;
+
+  template <class F> void each(F&& f) {
+    Finetune::each(f);
+    f("base", base, "the model directory");
+    f("end", end, "the token that ends a completion; -1: none");
+    f("recipe", recipe, "contents of OUT/run.toml");
+  }
+};
+
+inline constexpr const char* adapter_meaning = "a LoRA adapter's folder, as peft writes it, to add to the weights";
+
 /// Flags of the verbs that read a model directory.
 struct Logits {
-  std::string tokens, out, dtype = "f32";
+  std::string tokens, out, adapter, dtype = "f32";
   bool decode = false;
   long threads = 0, chunk = 512;
 
   template <class F> void each(F&& f) {
     f("tokens", tokens, "token ids with commas between them, such as 1,2,3");
     f("out", out, "FILE.npy to write: f32, [tokens, vocabulary]");
+    f("adapter", adapter, adapter_meaning);
     f("decode", decode, "one token after another through the state, not all at once");
     f("chunk", chunk, "tokens read at once");
     f("dtype", dtype, "f32 or bf16: storage of the matrices and precision of their products");
@@ -152,10 +212,10 @@ struct Logits {
 };
 
 struct Generate {
-  std::string prompt, dtype = "f32", at_context_end = "stop";
+  std::string prompt, tokenizer, adapter, dtype = "f32", at_context_end = "stop", draft;
   std::vector<std::string> stop;
-  bool chat = false, special = true;
-  long num_samples = 1, max_new_tokens = 200, top_k = 0, threads = 0, chunk = 512, context = 0;
+  bool chat = false, special = true, draft_stats = false;
+  long num_samples = 1, max_new_tokens = 200, top_k = 0, threads = 0, chunk = 512, context = 0, draft_max = 4;
   double temperature = 0, top_p = 1, min_p = 0, repetition_penalty = 1;
   std::uint64_t seed = 1337;
 
@@ -164,6 +224,10 @@ struct Generate {
     f("chat", chat,
       "put the prompt into the model's chat template, as what a user says; special tokens in it are read as tokens");
     f("special", special, "read special tokens in the prompt as tokens, not as text");
+    f("tokenizer", tokenizer,
+      "a tokenizer.json, or the vocabulary of RWKV World; without it, the directory's, or bytes where the model has "
+      "256");
+    f("adapter", adapter, adapter_meaning);
     each_shared(f);
   }
   /// What any model and text has.
@@ -180,6 +244,11 @@ struct Generate {
     f("context", context, "tokens of prompt and text at most; 0: the model's own context");
     f("at-context-end", at_context_end, "stop, slide (go on from the last tokens) or refuse");
     f("chunk", chunk, "tokens of the prompt read at once");
+    f("draft", draft,
+      "write the same text sooner: ngram (drafts from what the text has already), or a smaller model of the same "
+      "vocabulary");
+    f("draft-max", draft_max, "tokens of a draft at most");
+    f("draft-stats", draft_stats, "say what came of the drafts, and what plain decoding takes in the same run");
     f("dtype", dtype, "f32 or bf16: precision of matrix products, and storage of a model directory's matrices");
     f("threads", threads, "0: one for every processor");
   }
@@ -198,6 +267,18 @@ struct Sample : Generate {
   template <class F> void each(F&& f) {
     f("start", prompt, "what to continue: a text, or FILE:PATH for the text in a file");
     each_shared(f);
+  }
+};
+
+/// What the program that writes is told: the flags, and where a model drafts, its weights and which engine is whose.
+template <class S> struct Told : S {
+  std::string engine, draft_engine, draft_weights;
+
+  template <class F> void each(F&& f) {
+    S::each(f);
+    f("engine", engine, "of the model");
+    f("draft-engine", draft_engine, "of the draft model");
+    f("draft-weights", draft_weights, "a model directory, or a checkpoint");
   }
 };
 
@@ -220,11 +301,12 @@ struct Serve {
 };
 
 struct Perplexity {
-  std::string dtype = "f32";
+  std::string adapter, dtype = "f32";
   long context = 0, threads = 0;
 
   template <class F> void each(F&& f) {
     f("context", context, "tokens of a window; 0: the model's context, 1024 at most");
+    f("adapter", adapter, adapter_meaning);
     f("dtype", dtype, "f32 or bf16: storage of the matrices and precision of their products");
     f("threads", threads, "0: one for every processor");
   }

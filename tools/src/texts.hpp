@@ -1,11 +1,15 @@
 // How generate and sample write texts.
 #pragma once
+#include <algorithm>
 #include <cstdio>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include <fauna/io/clock.hpp>
 #include <fauna/io/file.hpp>
 #include <fauna/io/print.hpp>
+#include <tools/src/drafts.hpp>
 #include <tools/src/engine.hpp>
 #include <tools/src/settings.hpp>
 
@@ -16,10 +20,52 @@ inline std::string prompt_of(settings::Generate const& s) {
   return s.prompt.rfind("FILE:", 0) == 0 ? fauna::read_file(s.prompt.substr(5)) : s.prompt;
 }
 
-/// Writes s.num_samples texts to stdout as they come. `ids`: the prompt's tokens; `shown`: what each text starts with.
+/// The text after a prompt, written by `write` as it comes, with drafts of s.draft.
+class WithDrafts {
+ public:
+  WithDrafts(Engine& model, Engine* draft, settings::Generate const& s, int context, int chunk)
+      : reader_(model, context, chunk),
+        drafter_(draft, context, chunk),
+        draft_max_(std::min(static_cast<int>(s.draft_max), context - 1)),
+        compares_(s.draft_stats) {}
+
+  template <class Text, class F>
+  void operator()(Text const& text, std::vector<int> const& ids, fauna::GenerateOptions const& o, F&& write) {
+    read_prompt(ids);
+    fauna::Speculative model(reader_, drafter_, draft_max_);
+    const double start = fauna::seconds_now();
+    const std::string got = fauna::generate_text(model, text, ids, o, write);
+    const double seconds = fauna::seconds_now() - start;
+    if (!compares_ || model.counts.tokens == 0) return;
+    read_prompt(ids);
+    fauna::Speculative plain(reader_, drafter_, 0);
+    const double again = fauna::seconds_now();
+    const bool same = fauna::generate_text(plain, text, ids, o, [](std::string const&) {}) == got;
+    stats_.add(model.counts, seconds, fauna::seconds_now() - again, same);
+  }
+  void print() const {
+    if (compares_) stats_.print();
+  }
+
+ private:
+  /// All but the last token, whose logits are the text's.
+  void read_prompt(std::vector<int> const& ids) {
+    const int n = static_cast<int>(ids.size()) - 1;
+    if (n > 0 && n <= reader_.context()) reader_.logits(ids.data(), n, 1, n);
+  }
+
+  AnyReader reader_;
+  AnyDrafter drafter_;
+  int draft_max_;
+  bool compares_;
+  DraftStats stats_;
+};
+
+/// Writes s.num_samples texts to stdout as they come. `draft`: the model that drafts, if one does; `ids`: the prompt's
+/// tokens; `shown`: what each text starts with.
 template <class Text>
-void write_texts(Engine& model, Text const& text, std::vector<int> const& ids, std::vector<int> const& stop_ids,
-                 settings::Generate const& s, std::string const& shown) {
+void write_texts(Engine& model, Engine* draft, Text const& text, std::vector<int> const& ids,
+                 std::vector<int> const& stop_ids, settings::Generate const& s, std::string const& shown) {
   const int own = model.context(), prompt = static_cast<int>(ids.size());
   if (s.context > own)
     fauna::fail("generate", "--context " + std::to_string(s.context), "at most the model's " + std::to_string(own));
@@ -49,6 +95,8 @@ void write_texts(Engine& model, Text const& text, std::vector<int> const& ids, s
                            .at_end = slide                          ? fauna::context_end::slide
                                      : s.at_context_end == "refuse" ? fauna::context_end::refuse
                                                                     : fauna::context_end::stop};
+  std::optional<WithDrafts> drafts;
+  if (!s.draft.empty()) drafts.emplace(model, draft, s, o.context, o.chunk);
   for (long i = 0; i < s.num_samples; ++i) {
     o.sample = static_cast<std::uint64_t>(i);
     std::string before = shown;  // until the first piece comes, so that an error stands alone
@@ -56,9 +104,11 @@ void write_texts(Engine& model, Text const& text, std::vector<int> const& ids, s
       fauna::print(stdout, before + piece);
       before.clear();
     };
-    fauna::generate_text(model, text, ids, o, write);
+    if (drafts) (*drafts)(text, ids, o, write);
+    else fauna::generate_text(model, text, ids, o, write);
     write(i + 1 < s.num_samples ? "\n---------------\n" : "\n");
   }
+  if (drafts) drafts->print();
 }
 
 }  // namespace tool

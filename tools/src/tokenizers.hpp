@@ -5,7 +5,9 @@
 #include <vector>
 
 #include <fauna/text/bpe.hpp>
+#include <fauna/text/bytes.hpp>
 #include <fauna/text/chars.hpp>
+#include <fauna/text/rwkv_world.hpp>
 #include <fauna/train/checkpoint.hpp>
 #include <tools/src/sha256.hpp>
 
@@ -17,6 +19,12 @@ inline std::string tokenizer_file(std::string const& from) {
   if (!fauna::exists(path))
     fauna::fail("fauna", "there is no " + path, "a tokenizer.json, or a folder with one", "--tokenizer says which");
   return path;
+}
+
+/// Is it the vocabulary of RWKV World, whose lines begin with a number, and no JSON?
+inline bool is_world(std::string const& path) {
+  const fauna::Mapped file(path);
+  return file.size() > 0 && file.text()[0] >= '0' && file.text()[0] <= '9';
 }
 
 /// Throws where a file is not the tokenizer that a checkpoint was trained with.
@@ -53,8 +61,12 @@ class Corpus {
   }
 
   int vocab() const { return characters_ ? characters_->vocab() : vocab_; }
-  fauna::Split split() const {
-    return fauna::split(characters_ ? characters_->tokens() : fauna::Tokens(pieces_.data(), pieces_.size(), vocab_));
+  /// The last part validates: this share of all. Without one, both parts are all of it.
+  fauna::Split split(double validation = 0.1) const {
+    const fauna::Tokens all =
+        characters_ ? characters_->tokens() : fauna::Tokens(pieces_.data(), pieces_.size(), vocab_);
+    if (validation == 0) return {all, all};
+    return fauna::split(all, 1 - validation);
   }
   std::string alphabet() const { return characters_ ? characters_->alphabet() : ""; }
   std::string const& tokenizer() const { return tokenizer_; }  ///< contents of its file; empty for characters

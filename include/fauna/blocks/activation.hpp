@@ -12,6 +12,8 @@ template <int Width, activation Form> struct Activation : Elementwise<Width> {
   static constexpr const char* kind_name = Form == activation::silu           ? "Silu"
                                            : Form == activation::relu         ? "Relu"
                                            : Form == activation::relu_squared ? "ReluSquared"
+                                           : Form == activation::sigmoid      ? "Sigmoid"
+                                           : Form == activation::tanh         ? "Tanh"
                                            : Form == activation::none         ? "Identity"
                                                                               : "Gelu";
   static constexpr activation form = Form;

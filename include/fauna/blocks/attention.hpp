@@ -81,10 +81,8 @@ struct AttentionCore : Leaf<(NHeads + 2 * KvHeads) * HeadSize, NHeads * HeadSize
 
  private:
   static constexpr AttentionShape how(Key key) {
-    // 1/sqrt(head size): std::sqrt is not constexpr; Newton's iteration is, and exact enough in double
-    double root = HeadSize;
-    for (int i = 0; i < 60; ++i) root = 0.5 * (root + HeadSize / root);
-    return {.heads = NHeads, .kv_heads = KvHeads, .scale = 1 / root, .dropout = Drop.value, .key = key};
+    constexpr double scale = 1 / square_root(static_cast<double>(HeadSize));
+    return {.heads = NHeads, .kv_heads = KvHeads, .scale = scale, .dropout = Drop.value, .key = key};
   }
   template <class V> static constexpr auto q(V x) { return x.template columns<0, queries>(); }
   template <class V> static constexpr auto k(V x) { return x.template columns<queries, keys>(); }

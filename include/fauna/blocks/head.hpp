@@ -60,9 +60,10 @@ template <int Width, int Vocab, bool Bias = false> struct LmHead : Leaf<Width, V
   }
 };
 
-/// The head that reads the token embedding (Press and Wolf 2017).
-template <int Width, int Vocab> struct TiedHead : Use<"embedding", LmHead<Width, Vocab>> {
-  using Head = LmHead<Width, Vocab>;
+/// A head that reads the token embedding (Press and Wolf 2017).
+template <class Head> struct Tied : Use<"embedding", Head> {
+  using composition = Tied;
+  template <class... New> using with = Tied<New...>;
   template <class C, class W, class... A> static void logits(C const& c, W const&, A&&... a) {
     Head::logits(c, *c.template get<"embedding">().value, a...);
   }
@@ -74,5 +75,6 @@ template <int Width, int Vocab> struct TiedHead : Use<"embedding", LmHead<Width,
     Head::loss_and_gradient(c, *e.value, *e.gradient, a...);
   }
 };
+template <int Width, int Vocab> struct TiedHead : Tied<LmHead<Width, Vocab>> {};
 
 }  // namespace fauna::inline v0

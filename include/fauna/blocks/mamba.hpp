@@ -95,8 +95,7 @@ template <int Width, int Taps, bool Bias = true> struct CausalConv : Elementwise
     for (std::size_t i = 0; i < turned.size(); ++i) values[i] = turned[i];
   }
   static constexpr Init uniform_of(int inputs) {
-    float root = 1;
-    for (int i = 0; i < 60; ++i) root = 0.5F * (root + static_cast<float>(inputs) / root);
+    const float root = square_root(static_cast<float>(inputs));
     return uniform(-1 / root, 1 / root);
   }
   /// Column k of [Width, Taps], and row k of [Taps, Width] as a column.
@@ -264,11 +263,7 @@ template <int E, int N, int R, int K> struct MambaCore : Leaf<2 * E, E> {
 
  private:
   /// 1 / √R
-  static constexpr float rank_start = [] {
-    float root = 1;
-    for (int i = 0; i < 60; ++i) root = 0.5F * (root + static_cast<float>(R) / root);
-    return 1 / root;
-  }();
+  static constexpr float rank_start = 1 / square_root(static_cast<float>(R));
   static void to_rates(Tensor const&, float* values) {
     std::vector<float> A(static_cast<std::size_t>(E) * N);
     for (int e = 0; e < E; ++e)

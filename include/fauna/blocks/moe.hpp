@@ -8,6 +8,7 @@
 #include <cmath>
 #include <new>
 
+#include <fauna/compose/children.hpp>
 #include <fauna/core/block.hpp>
 #include <fauna/core/fault.hpp>
 #include <fauna/ops/add/op.hpp>
@@ -30,6 +31,9 @@ struct Routing {
 /// E copies of Expert, named experts.0, experts.1, ..., of which each row uses K; the router's matrix is gate.weight.
 /// An expert has no state and reads rows alone: it is called with those of all sequences side by side.
 template <class Expert, int E, int K, Routing How = Routing{}> struct Moe : Leaf<Expert::in, Expert::out> {
+  using composition = Moe;
+  using children = Children<Expert>;
+  template <class... New> using with = Moe<New..., E, K, How>;
   static constexpr const char* kind_name = "Moe";
   static constexpr int width = Expert::in;
   static constexpr bool adds_y = true, adds_dx = true;

@@ -1,12 +1,16 @@
 // At<"attn", B>: B with a name. Names come from the composition, in the reference checkpoint's own spelling; the one
 // source of truth for saving, loading, freezing, taps and errors.
 #pragma once
+#include <fauna/compose/children.hpp>
 #include <fauna/core/block.hpp>
 #include <fauna/core/fault.hpp>
 
 namespace fauna::inline v0 {
 
 template <label Name, class B> struct At : B {
+  using composition = At;
+  using children = Children<B>;
+  template <class... New> using with = At<Name, New...>;
   static constexpr label tag = Name;
 
   template <class W, class F> static constexpr void visit(W& w, Place const& at, F&& f) {
@@ -37,9 +41,13 @@ template <label Name, class B> struct At : B {
   }
 };
 
+template <class B> inline constexpr bool is_label = false;
+template <label N, class B> inline constexpr bool is_label<At<N, B>> = true;
+template <Named B> inline constexpr bool is_label<B> = is_label<typename B::composition>;
+
 /// Shows a value to the call's tap under the label of B, if both are there: for a pair that ran fused, without its At.
 template <class B, class C, class V> void show_label(C const& c, bool gradient, V const& v) {
-  if constexpr (!std::is_same_v<B, bare<B>>) {
+  if constexpr (requires { B::tag; }) {
     if (c.tap != nullptr) c.tap->see(c.tap->user, Path{&c.path, B::tag.c, -1}, gradient, v);
   }
 }

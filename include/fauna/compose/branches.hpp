@@ -2,6 +2,7 @@
 // over the branches, in order:
 //   dx = base + A.dx + B.dx + ...
 #pragma once
+#include <fauna/compose/children.hpp>
 #include <fauna/core/block.hpp>
 #include <fauna/core/fault.hpp>
 #include <fauna/core/pack.hpp>
@@ -10,6 +11,7 @@
 namespace fauna::inline v0 {
 
 template <class... Bs> struct Branches {
+  using children = Children<Bs...>;
   static constexpr std::size_t count = sizeof...(Bs);
   template <std::size_t I> using Child = nth<I, Bs...>;
   using First = Child<0>;

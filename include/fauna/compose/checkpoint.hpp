@@ -1,6 +1,7 @@
 // Checkpoint<B>: keeps nothing of B but its input, and runs its forward pass again inside the backward pass (Chen et
 // al. 2016, "Training deep nets with sublinear memory cost"). Same dropout, same bits.
 #pragma once
+#include <fauna/compose/children.hpp>
 #include <fauna/core/block.hpp>
 #include <fauna/ops/add/op.hpp>
 
@@ -10,6 +11,9 @@ namespace fauna::inline v0 {
 /// backward pass takes the rest from scratch, as the memory plan counts it. `flops` are those of one forward pass.
 template <class B> struct Checkpoint : B {
   using composition = Checkpoint;
+  using children = Children<B>;
+  template <class... New> using with = Checkpoint<New...>;
+  static std::string child_name(std::size_t) { return "recomputed"; }
   static constexpr bool adds_y = false;  // the recomputed output has no base to start from
   template <class C> using X = typename B::template X<C>;
   template <class C> using DX = typename B::template DX<C>;

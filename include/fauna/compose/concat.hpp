@@ -6,6 +6,7 @@ namespace fauna::inline v0 {
 
 template <class... Bs> struct Concat : Branches<Bs...> {
   using composition = Concat;
+  template <class... New> using with = Concat<New...>;
   using Base = Branches<Bs...>;
   using Base::count;
   template <std::size_t I> using Child = nth<I, Bs...>;

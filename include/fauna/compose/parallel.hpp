@@ -8,6 +8,8 @@ namespace fauna::inline v0 {
 
 template <class... Bs> struct Parallel : Branches<Bs...> {
   using composition = Parallel;
+  template <class... New> using with = Parallel<New...>;
+  static std::string child_name(std::size_t) { return "+"; }
   using Base = Branches<Bs...>;
   using Base::count;
   template <std::size_t I> using Child = nth<I, Bs...>;

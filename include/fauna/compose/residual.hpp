@@ -1,6 +1,7 @@
 // Residual<B>: y = x + B(x) (He et al. 2016). The sum is the epilogue of B's last product where B can add (adds_y); the
 // gradient dx = dy + Bᵀ dy likewise (adds_dx). Otherwise B's result is kept apart and added.
 #pragma once
+#include <fauna/compose/children.hpp>
 #include <fauna/core/block.hpp>
 #include <fauna/core/fault.hpp>
 #include <fauna/ops/add/op.hpp>
@@ -9,6 +10,9 @@ namespace fauna::inline v0 {
 
 template <class B> struct Residual {
   using composition = Residual;
+  using children = Children<B>;
+  template <class... New> using with = Residual<New...>;
+  static std::string child_name(std::size_t) { return "+"; }
   using Branch = B;
   static constexpr int in = B::in, out = B::out;
   using fault = first_fault<typename B::fault,

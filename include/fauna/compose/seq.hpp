@@ -19,7 +19,9 @@ template <class A, class B, class... R> struct chain_fault_<A, B, R...> {
 /// Training keeps what flows between the children; inference takes it from scratch. A block that works in place
 /// writes over its predecessor's output.
 template <class... Bs> struct Seq {
-  using composition = Seq;  ///< rewrites reach through a named block by this
+  using composition = Seq;
+  using children = Children<Bs...>;
+  template <class... New> using with = Seq<New...>;
   static constexpr std::size_t count = sizeof...(Bs);
   template <std::size_t I> using Child = nth<I, Bs...>;
   using First = Child<0>;

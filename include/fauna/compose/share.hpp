@@ -10,6 +10,10 @@ namespace fauna::inline v0 {
 
 /// B with the weights that are in scope under Name. No parameters of its own; state and saved activations are its own.
 template <label Name, class B> struct Use : B {
+  using composition = Use;
+  using children = Children<B>;
+  template <class... New> using with = Use<Name, New...>;
+  static std::string child_name(std::size_t) { return {}; }
   static constexpr std::size_t parameters = 0;
   template <class D> struct Weights {};
   template <class W, class F> static constexpr void visit(W&, Place const&, F&&) {}
@@ -45,6 +49,9 @@ template <class Body> struct Scoped {
 /// Owns the weights of B under Name; inside Body, Use<Name, B> runs it.
 template <label Name, class B, class Body> struct Share : Scoped<Body> {
   using composition = Share;
+  using children = Children<B, Body>;
+  template <class... New> using with = Share<Name, New...>;
+  static std::string child_name(std::size_t i) { return i == 0 ? std::string(Name.view()) : std::string(); }
   using Base = Scoped<Body>;
   template <class C> using X = typename Base::template X<C>;
   template <class C> using DX = typename Base::template DX<C>;
@@ -81,6 +88,8 @@ template <label Name, class B, class Body> struct Share : Scoped<Body> {
 /// each reader adds to `*c.get<Name>().gradient` in backward, and the writer takes that gradient in with its own.
 template <label Name, int Width, class Body> struct Carry : Scoped<Body> {
   using composition = Carry;
+  using children = Children<Body>;
+  template <class... New> using with = Carry<Name, Width, New...>;
   using Base = Scoped<Body>;
   template <class C> using X = typename Base::template X<C>;
   template <class C> using DX = typename Base::template DX<C>;

@@ -7,6 +7,12 @@ namespace fauna::inline v0 {
 
 template <int First, int Rounds, class... Ls> struct Stack {
   using composition = Stack;
+  using children = Children<Ls...>;
+  template <class... New> using with = Stack<First, Rounds, New...>;
+  static std::string child_name(std::size_t i) {
+    const int one = First + static_cast<int>(i), last = one + (Rounds - 1) * pattern;
+    return std::to_string(one) + (Rounds > 1 ? " .. " + std::to_string(last) : "");
+  }
   using Round = Seq<Ls...>;
   static constexpr int pattern = static_cast<int>(sizeof...(Ls)), layers = Rounds * pattern;
   template <std::size_t I> using Layer = nth<I, Ls...>;

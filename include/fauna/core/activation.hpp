@@ -4,10 +4,10 @@
 
 namespace fauna::inline v0 {
 
-enum class activation : int { none, gelu, gelu_tanh, silu, relu, relu_squared };
+enum class activation : int { none, gelu, gelu_tanh, silu, relu, relu_squared, sigmoid, tanh };
 
 constexpr const char* name_of(activation a) {
-  constexpr const char* names[] = {"none", "gelu", "gelu_tanh", "silu", "relu", "relu_squared"};
+  constexpr const char* names[] = {"none", "gelu", "gelu_tanh", "silu", "relu", "relu_squared", "sigmoid", "tanh"};
   return names[static_cast<int>(a)];
 }
 

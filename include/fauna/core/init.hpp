@@ -33,6 +33,13 @@ constexpr Init log_column() { return {.form = draw::log_column}; }
 /// section 3.6).
 constexpr Init inverse_softplus(float from, float to) { return {.form = draw::inverse_softplus, .a = from, .b = to}; }
 
+/// √x for the compiler, which std::sqrt is not for: Newton's iteration, as exact as S.
+template <class S> constexpr S square_root(S x) {
+  S root = 1;
+  for (int i = 0; i < 60; ++i) root = S(0.5) * (root + x / root);
+  return root;
+}
+
 /// What is to be filled: rows [from, to) of a tensor of rows x cols in all, in a model of so many layers.
 struct Filling {
   Key key{};

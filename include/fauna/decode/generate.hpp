@@ -56,13 +56,28 @@ struct StepMemory {
 
 namespace generate_detail {
 
-/// Rows of a sequence at most.
-template <class M> int longest(GenerateOptions const& o) {
+/// Rows of a sequence at most, of a model whose own context is `own`.
+inline int longest(GenerateOptions const& o, int own) {
   if (o.context < 0) fail("generate", "a context of " + std::to_string(o.context), "at least 1, or 0 for the model's");
-  return o.context == 0 || o.context > context_of<M> ? context_of<M> : o.context;
+  return o.context == 0 || o.context > own ? own : o.context;
+}
+/// How a text's tokens are drawn.
+inline Sampling sampling(GenerateOptions const& o) {
+  return {.temperature = o.temperature,
+          .top_k = o.top_k,
+          .top_p = o.top_p,
+          .min_p = o.min_p,
+          .repetition_penalty = o.repetition_penalty};
+}
+/// Does a text end after this token?
+inline bool stops(GenerateOptions const& o, int id) {
+  for (const int stop : o.stop_ids)
+    if (id == stop) return true;
+  return false;
 }
 
-template <class M> void check(std::vector<std::vector<int>> const& prompts, GenerateOptions const& o, int context) {
+/// vocab: of the model.
+inline void check(std::vector<std::vector<int>> const& prompts, GenerateOptions const& o, int vocab, int context) {
   if (prompts.empty()) fail("generate", "no prompt", "at least one");
   if (o.tokens < 0) fail("generate", std::to_string(o.tokens) + " tokens", "0 or more");
   if (o.chunk < 1) fail("generate", "chunks of " + std::to_string(o.chunk) + " rows", "at least 1");
@@ -71,8 +86,8 @@ template <class M> void check(std::vector<std::vector<int>> const& prompts, Gene
   for (auto const& ids : prompts) {
     if (ids.empty()) fail("generate", "an empty prompt", "at least one token");
     for (const int id : ids)
-      if (id < 0 || id >= M::vocab)
-        fail("generate", "token " + std::to_string(id), "one of the model's " + std::to_string(M::vocab));
+      if (id < 0 || id >= vocab)
+        fail("generate", "token " + std::to_string(id), "one of the model's " + std::to_string(vocab));
     if (o.at_end != context_end::slide && ids.size() > static_cast<std::size_t>(context))
       fail("generate", "a prompt of " + std::to_string(ids.size()) + " tokens",
            "no more than the context of " + std::to_string(context));
@@ -89,10 +104,10 @@ inline bool one_each(std::vector<int> const& offsets) {
   return true;
 }
 
-/// see(sequence, id) may return false to end that sequence.
-template <class F> bool goes_on(F& see, int sequence, int id) {
-  if constexpr (std::is_void_v<decltype(see(sequence, id))>) return see(sequence, id), true;
-  else return see(sequence, id);
+/// see(sequence, id), or see(id), may return false to end that sequence.
+template <class F, class... Id> bool goes_on(F& see, Id... id) {
+  if constexpr (std::is_void_v<decltype(see(id...))>) return see(id...), true;
+  else return see(id...);
 }
 
 }  // namespace generate_detail
@@ -140,17 +155,13 @@ template <class T, class F>
 std::vector<std::vector<int>> generate_batch(T& model, std::vector<std::vector<int>> const& prompts,
                                              GenerateOptions const& o, F&& see) {
   using M = typename T::model;
-  const int context = generate_detail::longest<M>(o), n = static_cast<int>(prompts.size());
-  generate_detail::check<M>(prompts, o, context);
+  const int context = generate_detail::longest(o, context_of<M>), n = static_cast<int>(prompts.size());
+  generate_detail::check(prompts, o, M::vocab, context);
   const int chunk = o.chunk < context ? o.chunk : context;
   model.prepare_inference({.sequences = n, .length = chunk, .context = context});
   Cache<M, typename T::backend> cache(n, context);
   const int vocab = o.vocab > 0 && o.vocab < M::vocab ? o.vocab : M::vocab;
-  Sampler sampler(vocab, {.temperature = o.temperature,
-                          .top_k = o.top_k,
-                          .top_p = o.top_p,
-                          .min_p = o.min_p,
-                          .repetition_penalty = o.repetition_penalty});
+  Sampler sampler(vocab, generate_detail::sampling(o));
   std::vector<Continuation> all(prompts.size());
   for (std::size_t s = 0; s < all.size(); ++s) {
     all[s].ids = prompts[s];
@@ -166,8 +177,7 @@ std::vector<std::vector<int>> generate_batch(T& model, std::vector<std::vector<i
     auto& s = all[static_cast<std::size_t>(q)];
     const int id = sampler(logits, s.key, s.ids.size(), s.ids.data(), s.ids.size());
     s.ids.push_back(id);
-    s.done = s.ids.size() - s.prompt == static_cast<std::size_t>(o.tokens);
-    for (const int stop : o.stop_ids) s.done = s.done || id == stop;
+    s.done = s.ids.size() - s.prompt == static_cast<std::size_t>(o.tokens) || generate_detail::stops(o, id);
     if (!generate_detail::goes_on(see, q, id)) s.done = true;
     if (cache.room(q) > 0 || s.done) return;
     if (o.at_end == context_end::slide) {
@@ -204,8 +214,7 @@ std::string generate_text(T& model, Text const& text, std::vector<int> const& pr
   };
   const auto run = [&](auto&& piece_of) {
     generate_tokens(model, prompt, in_text, [&](int id) {
-      for (const int stop : o.stop_ids)
-        if (id == stop) return false;
+      if (generate_detail::stops(o, id)) return false;
       show(stops.push(piece_of(id)));
       return !stops.found();
     });

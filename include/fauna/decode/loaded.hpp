@@ -14,7 +14,7 @@ template <LanguageModel M, Backend B, class D = Packed<B>> class Loaded {
   using backend = B;
   using scalar = typename B::scalar;
 
-  explicit Loaded(SafeTensors const& from, int threads = B{}.threads, LoadOptions const& o = {}) : threads_(threads) {
+  explicit Loaded(TensorFile const& from, int threads = B{}.threads, LoadOptions const& o = {}) : threads_(threads) {
     allocate();
     report_ = load_weights<M>(on_backend(), weights_, from, o);
     prepare();

@@ -1,9 +1,13 @@
 // From logits to a token: repetition penalty (Keskar et al. 2019, "CTRL", section 4.1), temperature, top-k, top-p
 // (Holtzman et al. 2020, "The curious case of neural text degeneration", section 3.1), min-p (Nguyen et al. 2024), the
-// order in which Hugging Face's generate applies them. The draw is a pure function of
-// the logits, the key and the position, so a text does not depend on threads or on what was sampled before.
+// order in which Hugging Face's generate applies them. Among the tokens kept one is drawn by the Gumbel-max trick
+// (Maddison et al. 2014, "A* sampling", section 2) with noise that belongs to (key, position, token):
 //
 //   V  vocabulary      l[V] logits      w[i] = exp((l[i] - max l) / temperature)
+//   token = argmax_i log w[i] + G_i,  G_i = -log E_i,  E_i standard exponential:  P(i) = w[i] / sum of w
+//
+// So a text does not depend on threads or on what was sampled before; and logits that differ a little, another model's
+// say, mostly draw the same token at the same position, which is what drafts live on (decode/speculate).
 #pragma once
 #include <cmath>
 #include <cstdint>
@@ -64,16 +68,7 @@ class Sampler {
       return best;
     }
     total_ = keep(logits, logits[best]);
-    const Philox r = key.words(position);
-    const std::uint64_t bits = (std::uint64_t{r[1]} << 32 | r[0]) >> 11;
-    double left = static_cast<double>(bits) * 0x1p-53 * total_;
-    int chosen = -1;
-    for (int i = 0; i < kept_ && left >= 0; ++i)  // rounding may leave a rest at the end: then it is the last possible
-      if (weight(kept(i)) > 0) {
-        chosen = kept(i);
-        left -= weight(chosen);
-      }
-    return chosen;
+    return first(key.child(position));
   }
 
   /// How many tokens the last draw chose among, and which: by rank where top-k or top-p was at work, else by index.
@@ -86,6 +81,28 @@ class Sampler {
   static constexpr std::size_t at(int i) { return static_cast<std::size_t>(i); }
   double weight(int token) const { return static_cast<double>(weight_[at(token)]); }
   int vocab() const { return static_cast<int>(order_.size()); }
+
+  /// argmax log w - log E is the token that comes first when i comes at the time E_i / w_i. A word of noise makes v,
+  /// the middle of one of 2^32 parts of (0, 1), and E = -log(1 - v) is no less than v: who is too late by that needs no
+  /// logarithm. The parts change the probability p of a token by some (2^-32 / p)^2 / 24 of it.
+  int first(Key noise) const {
+    Philox r{};
+    int chosen = -1, block = -1;
+    double earliest = 0;
+    for (int i = 0; i < kept_; ++i) {
+      const int token = kept(i);
+      const double w = weight(token);
+      if (!(w > 0)) continue;
+      if (token / 4 != block) r = noise.words(static_cast<std::uint64_t>(block = token / 4));
+      const double v = (static_cast<double>(r[static_cast<std::size_t>(token % 4)]) + 0.5) * 0x1p-32;
+      if (chosen >= 0 && v >= earliest * w) continue;
+      const double time = -std::log1p(-v) / w;
+      if (chosen >= 0 && time >= earliest) continue;
+      earliest = time;
+      chosen = token;
+    }
+    return chosen;
+  }
 
   int largest(const float* logits) const {
     int best = 0;

@@ -126,7 +126,7 @@ void fill_from(B const& b, Tensor const& t, std::vector<Piece> const& pieces,
 }
 
 /// The dialect that a file is in; null: that of the blocks.
-template <class M> Dialect const* dialect_of(SafeTensors const& file) {
+template <class M> Dialect const* dialect_of(TensorFile const& file) {
   if constexpr (requires { M::dialects; }) {
     for (auto const& d : M::dialects)
       for (auto const& t : file.tensors())
@@ -158,7 +158,7 @@ inline std::string_view without_first(std::string_view name) { return name.subst
 
 /// Do files that have both a token table and a head have two different tensors in them? Throws where these have two
 /// shapes. For a config that ties the two: the reference library has them as the files do.
-inline bool head_differs(SafeTensors const& from, ConfigNames const& names) {
+inline bool head_differs(TensorFile const& from, ConfigNames const& names) {
   const SafeTensor *head = from.find(names.head), *table = from.find(names.table);
   if (table == nullptr) table = from.find(without_first(names.table));
   if (head == nullptr || table == nullptr) return false;
@@ -173,7 +173,7 @@ inline bool head_differs(SafeTensors const& from, ConfigNames const& names) {
 /// model without its head does. The one tensor of a tied head may have either of its names, or both where both have the
 /// same numbers.
 template <LanguageModel M, Backend B, class W>
-LoadReport load_weights(B const& b, W& w, SafeTensors const& from, LoadOptions const& o = {}) {
+LoadReport load_weights(B const& b, W& w, TensorFile const& from, LoadOptions const& o = {}) {
   namespace d = weights_detail;
   LoadReport report;
   std::vector<std::string> shapes, wanted, had;

@@ -18,6 +18,18 @@ constexpr const char* name_of(json k) {
   return names[static_cast<int>(k)];
 }
 
+/// A string as JSON spells it.
+inline std::string json_quoted(std::string_view s) {
+  constexpr char hex[] = "0123456789abcdef";
+  std::string q = "\"";
+  for (const char c : s) {
+    if (c == '"' || c == '\\') q += '\\';
+    if (static_cast<unsigned char>(c) >= 0x20) q += c;
+    else (((q += "\\u00") += hex[static_cast<unsigned char>(c) >> 4]) += hex[static_cast<unsigned char>(c) & 15U]);
+  }
+  return q + '"';
+}
+
 /// Usage:
 ///   JsonReader in(text, "config.json");
 ///   in.enter_object();

@@ -3,13 +3,13 @@
 #pragma once
 #include <fauna/core/dtype.hpp>
 #include <fauna/io/file.hpp>
-#include <fauna/io/mapped.hpp>
 #include <fauna/io/safetensors_header.hpp>
+#include <fauna/io/tensor_file.hpp>
 
 namespace fauna::inline v0 {
 
 /// The tensors of a file, of an index with its shards, or of a directory that has either.
-class SafeTensors {
+class SafeTensors : public TensorFile {
  public:
   using Metadata = safetensors_detail::Metadata;
 
@@ -17,8 +17,7 @@ class SafeTensors {
   /// Maps the files and reads their headers. A directory is read as its model.safetensors, or else as its
   /// model.safetensors.index.json; shards stand beside their index. Throws, naming the file and the tensor, where a
   /// file is missing or cut short or is not in the format, a name comes twice, or an index and its shards disagree.
-  explicit SafeTensors(std::string const& path) : path_(path) {
-    namespace d = safetensors_detail;
+  explicit SafeTensors(std::string const& path) : TensorFile(path) {
     const bool directory = is_directory(path);
     const std::string base = directory ? path + "/model.safetensors" : path, index = base + ".index.json";
     constexpr std::string_view json = ".index.json";
@@ -27,37 +26,17 @@ class SafeTensors {
     else if (directory && !exists(base))
       fail("safetensors", path + " has no weights", "model.safetensors or model.safetensors.index.json");
     else open_file(base);
-    by_name_.resize(tensors_.size());
-    for (std::size_t i = 0; i < by_name_.size(); ++i) by_name_[i] = i;
-    d::sort(by_name_, [this](std::size_t a, std::size_t b) { return tensors_[a].name < tensors_[b].name; });
-    for (std::size_t i = 1; i < by_name_.size(); ++i)
-      if (tensors_[by_name_[i]].name == tensors_[by_name_[i - 1]].name)
-        fail("safetensors", path + " has the tensor " + tensors_[by_name_[i]].name + " twice", "it once");
+    index_names("safetensors");
     check_index();
   }
 
-  std::string const& path() const { return path_; }
-  std::vector<SafeTensor> const& tensors() const { return tensors_; }
   Metadata const& metadata() const { return metadata_; }
-  /// Names in the index that no shard has, as a tool leaves them that drops tensors and keeps the index. Whoever needs
-  /// one of them will miss it.
-  std::vector<std::string> const& stale() const { return stale_; }
-  /// Null where there is none of this name.
-  const SafeTensor* find(std::string_view name) const {
-    std::size_t low = 0, high = by_name_.size();
-    while (low < high) {
-      const std::size_t middle = (low + high) / 2;
-      if (tensors_[by_name_[middle]].name < name) low = middle + 1;
-      else high = middle;
-    }
-    return low < by_name_.size() && tensors_[by_name_[low]].name == name ? &tensors_[by_name_[low]] : nullptr;
-  }
 
  private:
   void open_file(std::string const& path) {
-    Mapped m(path);
-    safetensors_detail::parse(m.data(), m.size(), path, tensors_, metadata_);
-    files_.push_back(static_cast<Mapped&&>(m));
+    const std::string_view bytes = map(path);
+    safetensors_detail::parse(reinterpret_cast<const std::byte*>(bytes.data()), bytes.size(), path, tensors_,
+                              metadata_);
   }
   /// {"metadata": {...}, "weight_map": {tensor: file}}: every file stands beside the index.
   void open_index(std::string const& path) {
@@ -120,12 +99,8 @@ class SafeTensors {
              "an index of all tensors");
   }
 
-  std::string path_;
-  std::vector<Mapped> files_;
-  std::vector<SafeTensor> tensors_;
-  std::vector<std::size_t> by_name_, first_;
+  std::vector<std::size_t> first_;
   std::vector<std::pair<std::string, std::size_t>> mapped_;
-  std::vector<std::string> stale_;
   Metadata metadata_;
 };
 
@@ -168,22 +143,12 @@ std::string safetensors_header(std::string const& path, std::vector<T>& tensors,
     const std::size_t x = d::bits_of(a.dtype), y = d::bits_of(b.dtype);
     return x != y ? x > y : a.name < b.name;
   });
-  const auto quoted = [](std::string const& s) {
-    constexpr char hex[] = "0123456789abcdef";
-    std::string q = "\"";
-    for (const char c : s) {
-      if (c == '"' || c == '\\') q += '\\';
-      if (static_cast<unsigned char>(c) >= 0x20) q += c;
-      else (((q += "\\u00") += hex[static_cast<unsigned char>(c) >> 4]) += hex[static_cast<unsigned char>(c) & 15U]);
-    }
-    return q + '"';
-  };
   std::string header = "{";
   if (!metadata.empty()) {
     header += "\"__metadata__\":{";
     for (std::size_t i = 0; i < metadata.size(); ++i) {
       if (i > 0) header += ',';
-      header += quoted(metadata[i].first) + ':' + quoted(metadata[i].second);
+      header += json_quoted(metadata[i].first) + ':' + json_quoted(metadata[i].second);
     }
     header += '}';
   }
@@ -194,7 +159,7 @@ std::string safetensors_header(std::string const& path, std::vector<T>& tensors,
       fail("safetensors", t.name + " of " + t.text() + " with " + std::to_string(t.bytes) + " bytes",
            "a dtype of the format, and the bytes of its shape");
     if (header.size() > 1) header += ',';
-    header += quoted(t.name) + ":{\"dtype\":\"" + t.dtype + "\",\"shape\":[";
+    header += json_quoted(t.name) + ":{\"dtype\":\"" + t.dtype + "\",\"shape\":[";
     for (std::size_t i = 0; i < t.shape.size(); ++i) {
       if (i > 0) header += ',';  // not "," + ...: g++ 12 warns of it
       header += std::to_string(t.shape[i]);

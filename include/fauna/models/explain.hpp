@@ -1,12 +1,7 @@
 // explain<Model>(): the model as a tree with names, shapes and counts. explain<Model, Backend>(shape) adds the bytes
-// that each block keeps for backward and takes from scratch. Combinators are the only things it has to know.
+// that each block keeps for backward and takes from scratch. It walks what combinators publish of their parts.
 #pragma once
-#include <fauna/compose/checkpoint.hpp>
-#include <fauna/compose/concat.hpp>
-#include <fauna/compose/parallel.hpp>
-#include <fauna/compose/residual.hpp>
-#include <fauna/compose/share.hpp>
-#include <fauna/compose/stack.hpp>
+#include <fauna/compose/at.hpp>
 #include <fauna/core/ledger.hpp>
 #include <fauna/models/lm.hpp>
 
@@ -27,79 +22,28 @@ inline std::string bytes_text(std::size_t n) {
   return std::to_string(tenths / 10) + (u > 0 ? "." + std::to_string(tenths % 10) : "") + unit[u];
 }
 
-/// How a block's parts are listed. A leaf has none; a named block is looked into through its `composition`.
-template <class B> struct Parts {
-  template <class F> static void each(F&&) {}
-};
-template <class B>
-concept Named = requires {
-  typename B::composition;
-}
-&&!std::is_same_v<typename B::composition, B>;
-template <class B>
-requires Named<B>
-struct Parts<B> : Parts<typename B::composition> {
-};
-template <label N, class B> struct Parts<At<N, B>> {
-  static constexpr bool is_label = true;
-  template <class F> static void each(F&& f) { f.template operator()<B>(std::string(N.view())); }
-};
-template <class... Bs> struct Parts<Seq<Bs...>> {
-  template <class F> static void each(F&& f) { (f.template operator()<Bs>(std::string()), ...); }
-};
-template <class... Bs> struct Parts<Concat<Bs...>> {
-  template <class F> static void each(F&& f) { (f.template operator()<Bs>(std::string()), ...); }
-};
-template <class... Bs> struct Parts<Parallel<Bs...>> {
-  template <class F> static void each(F&& f) { (f.template operator()<Bs>("+"), ...); }
-};
-template <class B> struct Parts<Residual<B>> {
-  template <class F> static void each(F&& f) { f.template operator()<B>("+"); }
-};
-template <class B> struct Parts<Checkpoint<B>> {
-  template <class F> static void each(F&& f) { f.template operator()<B>("recomputed"); }
-};
-template <int First, int Rounds, class... Ls> struct Parts<Stack<First, Rounds, Ls...>> {
-  template <class F> static void each(F&& f) {
-    int i = First;
-    auto one = [&]<class L>() {
-      f.template operator()<L>(
-          std::to_string(i) +
-          (Rounds > 1 ? " .. " + std::to_string(i + (Rounds - 1) * static_cast<int>(sizeof...(Ls))) : ""));
-      ++i;
-    };
-    (one.template operator()<Ls>(), ...);
-  }
-};
-template <label N, class B, class Body> struct Parts<Share<N, B, Body>> {
-  template <class F> static void each(F&& f) {
-    f.template operator()<B>(std::string(N.view()));
-    f.template operator()<Body>(std::string());
-  }
-};
-template <label N, int W, class Body> struct Parts<Carry<N, W, Body>> {
-  template <class F> static void each(F&& f) { f.template operator()<Body>(std::string()); }
-};
-template <class E, class T, class H, class... M> struct Parts<Lm<E, T, H, M...>> {
-  template <class F> static void each(F&& f) {
-    f.template operator()<E>(std::string());
-    f.template operator()<T>(std::string());
-    f.template operator()<H>("head");
-    (f.template operator()<M>("mtp"), ...);
-  }
-};
-
 /// Walks the tree: f.operator()<Block>(name, depth, is a leaf). Labels join the name of what they label.
+template <class B, class F> void walk(std::string const& name, int depth, F&& f);
+
+/// The parts of B, one after another.
+template <class B, class... Parts, class F> void walk_parts(Children<Parts...>, int depth, F&& f) {
+  std::size_t at = 0;
+  const auto name = [](std::size_t i) {
+    if constexpr (requires { B::child_name(i); }) return B::child_name(i);
+    else return std::string();
+  };
+  (walk<Parts>(name(at++), depth, f), ...);
+}
+
 template <class B, class F> void walk(std::string const& name, int depth, F&& f) {
-  if constexpr (requires { Parts<B>::is_label; }) {
-    Parts<B>::each(
-        [&]<class Inner>(std::string const& n) { walk<Inner>(name.empty() ? n : name + "." + n, depth, f); });
+  if constexpr (is_label<B>) {
+    const std::string inner = (name.empty() ? "" : name + '.') + std::string(B::tag.view());
+    [&]<class Inner>(Children<Inner>) { walk<Inner>(inner, depth, f); }(typename B::children{});
   } else {
     constexpr bool leaf = requires { B::kind_name; };
     const bool shown = leaf || !name.empty();
     if (shown) f.template operator()<B>(name, depth, leaf);
-    if constexpr (!leaf)
-      Parts<B>::each([&]<class Inner>(std::string const& n) { walk<Inner>(n, depth + (shown ? 1 : 0), f); });
+    if constexpr (!leaf && Composite<B>) walk_parts<B>(typename B::children{}, depth + (shown ? 1 : 0), f);
   }
 }
 

@@ -23,6 +23,10 @@ struct ConfigNames {
 
 /// One depth of multi-token prediction: a block from 2 x width to width, and the weight of its loss.
 template <class Block, Rate Weight = Rate{0.3F}> struct Mtp : Block {
+  using composition = Mtp;
+  using children = Children<Block>;
+  template <class... New> using with = Mtp<New..., Weight>;
+  static std::string child_name(std::size_t) { return {}; }
   static constexpr double weight = static_cast<double>(Weight.value);
 };
 
@@ -35,6 +39,9 @@ using mtp_fault_ =
 
 template <class Embed, class Trunk, class Head, class... Mtps> struct Lm {
   using composition = Lm;
+  using children = Children<Embed, Trunk, Head, Mtps...>;
+  template <class... New> using with = Lm<New...>;
+  static std::string child_name(std::size_t i) { return i < 2 ? "" : i == 2 ? "head" : "mtp"; }
   static constexpr int width = Trunk::out, vocab = Head::out;
   static constexpr std::size_t depths = sizeof...(Mtps);
   template <std::size_t K> using Depth = nth<K, Mtps...>;

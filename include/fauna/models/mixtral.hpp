@@ -2,11 +2,10 @@
 // those of the checkpoints on the hub, an expert a tensor; transformers 5 also has files in which a layer's experts are
 // one.
 #pragma once
-#include <cstdlib>
 #include <type_traits>
 
 #include <fauna/blocks/moe.hpp>
-#include <fauna/core/pieces.hpp>
+#include <fauna/models/fused_experts.hpp>
 #include <fauna/models/llama.hpp>
 
 namespace fauna::inline v0 {
@@ -74,26 +73,8 @@ struct Mixtral : Lm<At<"model", At<"embed_tokens", Embedding<c.vocab, c.width>>>
       Mixtral::parameters -
       static_cast<std::size_t>(c.layers) * (c.experts - c.chosen) * 3 * static_cast<std::size_t>(c.width) * c.hidden;
 
-  /// A layer's experts as two tensors: gate_up_proj [experts, 2 hidden, width], w1 before w3, and down_proj.
   static std::vector<Piece> fused(Tensor const& t) {
-    auto pieces = pieces_of(t);
-    for (auto& p : pieces) {
-      const std::size_t moe = p.name.find("block_sparse_moe."), of = p.name.find(".experts.");
-      if (moe == std::string::npos) continue;
-      const std::string layer = p.name.substr(0, moe) + "mlp.";
-      if (of == std::string::npos) {
-        p.name = layer + "gate.weight";
-        continue;
-      }
-      const std::string rest = p.name.substr(of + 9);  // "3.w1.weight"
-      const int expert = std::atoi(rest.c_str());
-      const char which = rest[rest.find('w') + 1];
-      const std::ptrdiff_t matrix = static_cast<std::ptrdiff_t>(c.width) * c.hidden;
-      p.name = layer + (which == '2' ? "experts.down_proj" : "experts.gate_up_proj");
-      p.shape = which == '2' ? FileShape(c.experts, c.width, c.hidden) : FileShape(c.experts, 2 * c.hidden, c.width);
-      p.offset = which == '2' ? expert * matrix : (2 * expert + (which == '3')) * matrix;
-    }
-    return pieces;
+    return fused_experts(t, {"block_sparse_moe.", "w3", "w2", c.experts, c.width, c.hidden});
   }
   static constexpr Dialect dialects[] = {{"an expert a tensor", "*block_sparse_moe.*", nullptr},
                                          {"a layer's experts in one", "*mlp.experts.gate_up_proj", fused}};

@@ -16,5 +16,9 @@
 #include <fauna/ops/rms_norm/cpu.hpp>
 #include <fauna/ops/rope/cpu.hpp>
 #include <fauna/ops/router/cpu.hpp>
+#include <fauna/ops/rwkv7/cpu.hpp>
+#include <fauna/ops/scale/cpu.hpp>
 #include <fauna/ops/scan/cpu.hpp>
 #include <fauna/ops/sgd/cpu.hpp>
+#include <fauna/ops/token_shift/cpu.hpp>
+#include <fauna/ops/wkv7/cpu.hpp>

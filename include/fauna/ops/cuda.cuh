@@ -13,4 +13,5 @@
 #include <fauna/ops/layer_norm/kernel.cuh>
 #include <fauna/ops/rms_norm/kernel.cuh>
 #include <fauna/ops/rope/kernel.cuh>
+#include <fauna/ops/scale/kernel.cuh>
 #include <fauna/ops/sgd/kernel.cuh>

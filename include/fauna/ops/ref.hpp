@@ -16,5 +16,9 @@
 #include <fauna/ops/rms_norm/ref.hpp>
 #include <fauna/ops/rope/ref.hpp>
 #include <fauna/ops/router/ref.hpp>
+#include <fauna/ops/rwkv7/ref.hpp>
+#include <fauna/ops/scale/ref.hpp>
 #include <fauna/ops/scan/ref.hpp>
 #include <fauna/ops/sgd/ref.hpp>
+#include <fauna/ops/token_shift/ref.hpp>
+#include <fauna/ops/wkv7/ref.hpp>

@@ -10,7 +10,12 @@
 
 namespace fauna::inline v0 {
 
+/// The target of a row that is not counted in a loss.
+inline constexpr int no_target = -1;
+
 /// A read-only view of token ids in [0, vocab). `name` says which part of the data this is, in errors.
+/// Examples (in_examples) are texts of one length each, one after another, where ~id stands for a token that is read
+/// and is no target: a prompt, and what fills up an example.
 class Tokens {
  public:
   Tokens() = default;
@@ -23,6 +28,13 @@ class Tokens {
   std::size_t size() const { return size_; }
   int vocab() const { return vocab_; }
   const char* name() const { return name_; }
+  /// The tokens of an example; 0 for a running text.
+  std::size_t example() const { return example_; }
+  Tokens in_examples(int length) const {
+    Tokens t = *this;
+    t.example_ = static_cast<std::size_t>(length);
+    return t;
+  }
   int operator[](std::size_t i) const {
     if (width_ == 1) return static_cast<const std::uint8_t*>(ids_)[i];
     if (width_ == 2) return static_cast<const std::uint16_t*>(ids_)[i];
@@ -43,6 +55,7 @@ class Tokens {
   int vocab_ = 0;
   std::size_t width_ = 1;
   const char* name_ = "text";
+  std::size_t example_ = 0;
 };
 
 struct Split {
@@ -58,28 +71,33 @@ inline Split split(Tokens all, double train_fraction = 0.9) {
 /// Throws unless there is a window of `context` tokens with a next token for each.
 inline void require_context(Tokens t, int context) {
   if (context < 1) fail("text", "a context of " + std::to_string(context) + " tokens", "at least 1");
+  if (t.example() > 0 && t.example() != static_cast<std::size_t>(context) + 1)
+    fail("text", "a context of " + std::to_string(context) + " tokens",
+         std::to_string(t.example() - 1) + ", of examples with " + std::to_string(t.example()));
   if (t.size() <= static_cast<std::size_t>(context))
     fail("text", std::string("the ") + t.name() + " part has " + std::to_string(t.size()) + " tokens",
          "more than the context of " + std::to_string(context), "use a longer text or a shorter context");
 }
 
-/// tokens[i] = t[at + i] and targets[i] = t[at + i + 1], for i in [0, context).
+/// tokens[i] = t[at + i] and targets[i] = t[at + i + 1], or no_target, for i in [0, context).
 inline void window(Tokens t, std::size_t at, int context, int* tokens, int* targets) {
   int id = t[at];
   for (int i = 0; i < context; ++i) {
-    tokens[i] = id;
+    tokens[i] = id < 0 ? ~id : id;
     id = t[at + static_cast<std::size_t>(i) + 1];
-    targets[i] = id;
+    targets[i] = id < 0 ? no_target : id;
   }
 }
 
-/// Where one sequence of one step starts: uniform in [0, size - context), with replacement (nanoGPT's get_batch). A
-/// pure function of its arguments, so a resumed run sees the offsets that an uninterrupted one would have seen.
+/// Where one sequence of one step starts: uniform in [0, size - context), with replacement (nanoGPT's get_batch); of
+/// examples, where one of them starts. A pure function of its arguments, so a resumed run sees the offsets that an
+/// uninterrupted one would have seen.
 inline std::size_t draw_offset(Tokens t, int context, Key key, std::uint64_t step, int sequence) {
   const Philox r = key.child(step).words(static_cast<std::uint64_t>(sequence));
   const std::uint64_t bits = (std::uint64_t{r[1]} << 32 | r[0]) >> 11;  // 53 bits: every text there is, evenly
-  const auto range = static_cast<double>(t.size() - static_cast<std::size_t>(context));
-  return static_cast<std::size_t>(static_cast<double>(bits) * 0x1p-53 * range);
+  const std::size_t choices = t.example() > 0 ? t.size() / t.example() : t.size() - static_cast<std::size_t>(context);
+  const auto chosen = static_cast<std::size_t>(static_cast<double>(bits) * 0x1p-53 * static_cast<double>(choices));
+  return t.example() > 0 ? chosen * t.example() : chosen;
 }
 
 /// One batch: `sequences` windows at drawn offsets into tokens[sequences * context] and targets, the same shape.
@@ -91,10 +109,14 @@ inline void draw_batch(Tokens t, Key key, std::uint64_t step, int sequences, int
   }
 }
 
-/// The whole text as consecutive windows: window i starts at i * context. An incomplete last one is left out.
+/// The whole text as consecutive windows: window i starts at i * context. An incomplete last one is left out. Of
+/// examples, each is a window.
 inline std::size_t windows(Tokens t, int context) {
   require_context(t, context);
-  return (t.size() - 1) / static_cast<std::size_t>(context);
+  return t.example() > 0 ? t.size() / t.example() : (t.size() - 1) / static_cast<std::size_t>(context);
+}
+inline std::size_t window_start(Tokens t, int context, std::size_t i) {
+  return i * (t.example() > 0 ? t.example() : static_cast<std::size_t>(context));
 }
 
 }  // namespace fauna::inline v0

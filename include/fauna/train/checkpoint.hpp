@@ -20,6 +20,7 @@
 
 #include <fauna/core/number_text.hpp>
 #include <fauna/decode/weights.hpp>
+#include <fauna/io/open_tensors.hpp>
 #include <fauna/train/curve.hpp>
 #include <fauna/train/trained.hpp>
 
@@ -115,12 +116,20 @@ template <class N> bool parse(std::string const& s, N& to) { return number_text:
 
 inline constexpr const char* moment_prefix[] = {"optimizer.exp_avg.", "optimizer.exp_avg_sq."};
 
+/// Does a checkpoint of M hold a tensor? The base of an adapter lies elsewhere.
+template <class M> bool holds(std::string const& tensor) {
+  if constexpr (requires { M::rewriting::keeps(tensor); }) return M::rewriting::keeps(tensor);
+  else if constexpr (requires { typename M::original; }) return holds<typename M::original>(tensor);
+  else return true;
+}
+
 /// Weights and, where the model has them, moments.
 template <class T> std::vector<weights_detail::Stored> tensors_of(T const& model) {
   weights_detail::Gathered tensors;
   std::size_t i = 0;
   T::model::visit(model.weights(), Place{}, [&](Tensor const& t, auto& v) {
     Parameter const& p = model.parameters()[i++];
+    if (!holds<typename T::model>(p.name)) return;
     tensors.add(t, v);
     for (int which = 0; which < 2; ++which)
       if (const auto m = model.moment(p, which)) tensors.add(t, m, moment_prefix[which]);
@@ -299,17 +308,20 @@ template <class T> CheckpointHead load_checkpoint(std::string const& path, T& mo
   const typename T::backend b{};
   const bool all = what == load::everything;
   if (!all && !is_checkpoint(path)) {
-    load_weights<M>(b, model.weights(), SafeTensors(path));
+    load_weights<M>(b, model.weights(), open_tensors(path));
     return {};
   }
   const SafeTensors file = checkpoint::open(path);
   CheckpointHead head = checkpoint::read_head(file);
   if (all) checkpoint::require_same(file, model);
-  load_weights<M>(b, model.weights(), file);
+  bool whole = true;
+  for (Parameter const& p : model.parameters()) whole = whole && checkpoint::holds<M>(p.name);
+  load_weights<M>(b, model.weights(), file, {.partial = all && !whole});
   if (!all) return head;
   std::size_t i = 0;
   M::visit(model.weights(), Place{}, [&](Tensor const& t, auto&) {
     Parameter const& p = model.parameters()[i++];
+    if (!checkpoint::holds<M>(p.name)) return;
     const std::vector<Piece> pieces = pieces_of(t);
     for (int which = 0; which < 2; ++which) {
       std::vector<const SafeTensor*> found;

@@ -23,41 +23,48 @@ struct BatchMemory {
   }
 };
 
-/// Σ of the losses of the first n sequences.
-template <class T> double loss_sum(T& model, BatchMemory& m, int n) {
-  model.losses(m.batch(n), m.losses.data());
+/// Losses of rows with a target, added up.
+struct LossSum {
   double sum = 0;
-  for (std::size_t r = 0; r < static_cast<std::size_t>(n) * static_cast<std::size_t>(m.context); ++r)
-    sum += static_cast<double>(m.losses[r]);
-  return sum;
-}
+  std::size_t counted = 0;
+  double mean() const { return sum / static_cast<double>(counted); }
+
+  /// Adds those of the first n sequences.
+  template <class T> void add(T& model, BatchMemory& m, int n) {
+    model.losses(m.batch(n), m.losses.data());
+    for (std::size_t r = 0; r < static_cast<std::size_t>(n) * static_cast<std::size_t>(m.context); ++r) {
+      sum += static_cast<double>(m.losses[r]);
+      counted += m.targets[r] != no_target;
+    }
+  }
+};
 
 /// Mean cross-entropy in nats over the consecutive windows of the whole text, as many at a time as the memory holds.
 template <class T> double evaluate(T& model, Tokens text, BatchMemory& m) {
   const std::size_t all = windows(text, m.context);
-  double sum = 0;
+  LossSum losses;
   for (std::size_t at = 0; at < all;) {
     const auto most = static_cast<std::size_t>(m.sequences);
     const int n = static_cast<int>(all - at < most ? all - at : most);
     for (int s = 0; s < n; ++s) {
       const std::ptrdiff_t row = static_cast<std::ptrdiff_t>(s) * m.context;
-      window(text, (at + static_cast<std::size_t>(s)) * static_cast<std::size_t>(m.context), m.context,
-             m.tokens.data() + row, m.targets.data() + row);
+      window(text, window_start(text, m.context, at + static_cast<std::size_t>(s)), m.context, m.tokens.data() + row,
+             m.targets.data() + row);
     }
-    sum += loss_sum(model, m, n);
+    losses.add(model, m, n);
     at += static_cast<std::size_t>(n);
   }
-  return sum / (static_cast<double>(all) * m.context);
+  return losses.mean();
 }
 
 /// Mean cross-entropy over `batches` random batches: nanoGPT's estimate_loss. `step` draws others each time.
 template <class T> double estimate(T& model, Tokens text, BatchMemory& m, Key key, std::uint64_t step, int batches) {
-  double sum = 0;
+  LossSum losses;
   for (int i = 0; i < batches; ++i) {
     m.draw(text, key, step * static_cast<std::uint64_t>(batches) + static_cast<std::uint64_t>(i));
-    sum += loss_sum(model, m, m.sequences);
+    losses.add(model, m, m.sequences);
   }
-  return sum / (static_cast<double>(batches) * static_cast<double>(m.rows()));
+  return losses.mean();
 }
 
 /// The loss of `text` under a model that has just been loaded: plans memory for `sequences` windows at a time.

@@ -12,10 +12,19 @@
 
 namespace fauna::inline v0 {
 
-/// The line of text that describes a model in its checkpoints, where its config has one (to_text); else empty.
+/// The line of text that describes a model in its checkpoints, where its config has one (to_text); else empty. That of
+/// a rewritten model says first what it is: "checkpointed: llama layers=...".
 template <class M> std::string config_text() {
-  if constexpr (requires { to_text(M::config); }) return to_text(M::config);
+  if constexpr (requires { typename M::rewriting; })
+    return M::rewriting::text() + ": " + config_text<typename M::original>();
+  else if constexpr (requires { to_text(M::config); }) return to_text(M::config);
   else return {};
+}
+
+/// What a description says of a rewrite, before the config: "checkpointed: "; of a plain model's, nothing.
+inline std::string rewrite_text(std::string const& description) {
+  const std::size_t end = description.rfind(": ");
+  return end == std::string::npos ? "" : description.substr(0, end + 2);
 }
 
 /// A run in steps, for loops of one's own; `train` below is the usual one.
@@ -144,6 +153,9 @@ template <class T> class Trainer {
     if (found.seed != model_.seed_value())
       fail("train", o_.resume + " is of a run with seed " + std::to_string(found.seed),
            "seed " + std::to_string(model_.seed_value()));
+    if (rewrite_text(found.config) != rewrite_text(head_.config))
+      fail("train", o_.resume + " is of a model '" + found.config + '\'', '\'' + head_.config + '\'',
+           "a rewritten model goes on as what it is");
     if (found.alphabet != head_.alphabet)
       fail("train", o_.resume + " is of a text with other characters", "the same text", "was it trained on this file?");
     if (found.tokenizer != head_.tokenizer)

@@ -26,6 +26,7 @@ struct Parameter {
   bool decays = false, trainable = true;
   float lr_scale = 1;
   role is = role::parameter;
+  std::size_t place = 0;  ///< of its gradient and moments in their memory: those that train stand first
   std::size_t size() const { return static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols); }
 };
 
@@ -76,9 +77,9 @@ template <LanguageModel M, Backend B> class Trained {
   std::uint64_t seed_value() const { return seed_; }
 
   /// A tensor's values, gradients or moments: [rows, cols].
-  Matrix<scalar> value(Parameter const& p) const { return in(values_, p); }
-  Matrix<scalar> gradient(Parameter const& p) const { return in(gradients_region_, p); }
-  Matrix<scalar> moment(Parameter const& p, int which) const { return in(moments_[which], p); }
+  Matrix<scalar> value(Parameter const& p) const { return in(values_, p, p.offset); }
+  Matrix<scalar> gradient(Parameter const& p) const { return in(gradients_region_, p, p.place); }
+  Matrix<scalar> moment(Parameter const& p, int which) const { return in(moments_[which], p, p.place); }
   /// By name; throws for a name that the model does not have.
   Parameter const& parameter(std::string const& name) const {
     for (auto const& p : parameters_)
@@ -135,6 +136,16 @@ template <LanguageModel M, Backend B> class Trained {
   void prepare_training(Shape shape) {
     shape.threads = threads_;
     if (gradients_region_.bytes() == 0) {
+      // What is frozen by now stands behind, where its pages are never written.
+      Arena a;
+      for (const bool trains : {true, false}) {
+        for (auto& p : parameters_)
+          if (p.trainable == trains) {
+            p.place = a.used() / sizeof(scalar);
+            a.take<scalar>(p.size());
+          }
+        if (trains) trained_bytes_ = a.used();
+      }
       gradients_region_ = Region(elements_ * sizeof(scalar));
       for (auto& m : moments_) m = Region(elements_ * sizeof(scalar));
       bind_gradients();
@@ -146,6 +157,8 @@ template <LanguageModel M, Backend B> class Trained {
                       norm = clip<B>::workspace(segments_.data(), static_cast<int>(segments_.size()));
     scratch_.grow(step > norm ? step : norm);
     planned_ = plan<M, B>(shape);
+    planned_.gradients = trained_bytes_;
+    planned_.moments = 2 * trained_bytes_;
   }
   /// Plans and allocates for inference on batches of this shape. What is prepared for training stays as it is.
   void prepare_inference(Shape shape) {
@@ -263,10 +276,10 @@ template <LanguageModel M, Backend B> class Trained {
   /// Gradients of what is frozen are null: nothing is computed for them.
   void bind_gradients() {
     if (gradients_region_.bytes() == 0) return;
-    bind(gradients_, gradients_region_);
     std::size_t i = 0;
     M::visit(gradients_, Place{}, [&](Tensor const&, auto& v) {
-      if (!parameters_[i++].trainable) v = {};
+      Parameter const& p = parameters_[i++];
+      v = p.trainable ? gradient(p) : Matrix<scalar>();
     });
     segments_.clear();
     states_.assign(parameters_.size(), gradient_state::zero);
@@ -293,8 +306,8 @@ template <LanguageModel M, Backend B> class Trained {
       add<B>::clear(on_backend(), gradient(p));
     });
   }
-  Matrix<scalar> in(Region const& r, Parameter const& p) const {
-    return Matrix<scalar>(r.bytes() ? static_cast<scalar*>(r.data()) + p.offset : nullptr, p.rows, p.cols);
+  Matrix<scalar> in(Region const& r, Parameter const& p, std::size_t at) const {
+    return Matrix<scalar>(r.bytes() ? static_cast<scalar*>(r.data()) + at : nullptr, p.rows, p.cols);
   }
   void initialise() {
     std::vector<float> drawn;
@@ -309,7 +322,7 @@ template <LanguageModel M, Backend B> class Trained {
   int threads_;
   long long steps_ = 0;
   std::vector<Parameter> parameters_;
-  std::size_t elements_ = 0;
+  std::size_t elements_ = 0, trained_bytes_ = 0;
   Region values_, gradients_region_, moments_[2], saved_region_, side_region_;
   typename M::template Weights<All<scalar>> weights_, gradients_;
   typename M::template Saved<scalar> saved_;

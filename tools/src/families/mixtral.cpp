@@ -26,10 +26,7 @@ struct Mixtral {
     if (m.chosen > m.experts) c.wrong("num_experts_per_tok", "at most num_local_experts, " + std::to_string(m.experts));
     m.context = c.whole("max_position_embeddings", 32768);
     m.vocab = c.whole("vocab_size");
-    const Rope rope = rope_of(c, 1, m.context);
-    if (rope.scaling.kind != fauna::rope_scaling::none || rope.fraction != 1)
-      c.wrong(rope.inside, "rope_type default, the only one that is implemented for mixtral");
-    m.base = rope.base;
+    m.base = plain_rope_base(c, m.context);
     m.epsilon = static_cast<float>(c.positive("rms_norm_eps", 1e-5));
     m.tied = c.flag("tie_word_embeddings", false);
     if (Config::Json const* aux = c.find("router_aux_loss_coef")) m.balance = aux->get<float>();

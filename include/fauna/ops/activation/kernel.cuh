@@ -15,6 +15,8 @@ FAUNA_KERNEL inline float activation_of(activation a, float x) {
     case activation::silu: return x / (1 + std::exp(-x));
     case activation::relu: return x > 0 ? x : 0;
     case activation::relu_squared: return x > 0 ? x * x : 0;
+    case activation::sigmoid: return 1 / (1 + std::exp(-x));
+    case activation::tanh: return std::tanh(x);
   }
   return x;
 }
@@ -33,6 +35,14 @@ FAUNA_KERNEL inline float activation_slope(activation a, float x) {
     }
     case activation::relu: return x > 0 ? 1 : 0;
     case activation::relu_squared: return x > 0 ? 2 * x : 0;
+    case activation::sigmoid: {
+      const float s = 1 / (1 + std::exp(-x));
+      return s * (1 - s);
+    }
+    case activation::tanh: {
+      const float t = std::tanh(x);
+      return 1 - t * t;
+    }
   }
   return 1;
 }

@@ -4,7 +4,8 @@
 // GELU, its tanh form and SiLU are x (1/2 + t(x)), and their derivatives are 1/2 + t(x), with an odd t that ends near
 // ±1/2: so all six are one formula, t(x) = x P(x²) / Q(x²), with coefficients of their own (minimax on |x| <= edge, by
 // Lawson's reweighted least squares). No exponential, no branch, one division. Beyond the edge t stays what it is
-// there; edges of the three values are floats at which it comes to exactly 1/2.
+// there; edges of the three values are floats at which it comes to exactly 1/2. SiLU's t is also the odd part of σ, and
+// half that of tanh(x / 2).
 #pragma once
 #include <fauna/backend/simd.hpp>
 #include <fauna/core/activation.hpp>
@@ -55,7 +56,7 @@ template <int W, int N> FAUNA_INLINE void odd_quotient(vfloat<W>& t, vfloat<W> c
   t = c * (p / q);
 }
 
-/// y = A(x), to 3e-7 |x| (relu_squared: correctly rounded). NaN stays NaN.
+/// y = A(x), to 3e-7 |x| (relu_squared: correctly rounded; sigmoid, tanh: to 3e-7). NaN stays NaN.
 template <activation A, int W> FAUNA_INLINE void activate_lanes(vfloat<W>& y, vfloat<W> const& x) {
   vfloat<W> t;
   if constexpr (A == activation::gelu) {
@@ -67,6 +68,12 @@ template <activation A, int W> FAUNA_INLINE void activate_lanes(vfloat<W>& y, vf
   } else if constexpr (A == activation::silu) {
     odd_quotient<W>(t, x, silu_fit);
     y = x * (t + 0.5F);
+  } else if constexpr (A == activation::sigmoid) {
+    odd_quotient<W>(t, x, silu_fit);
+    y = t + 0.5F;
+  } else if constexpr (A == activation::tanh) {
+    odd_quotient<W>(t, x + x, silu_fit);
+    y = t + t;
   } else {
     y = x;
     if constexpr (A != activation::none) y = x < 0.0F ? vfloat<W>{} : x;
@@ -74,7 +81,7 @@ template <activation A, int W> FAUNA_INLINE void activate_lanes(vfloat<W>& y, vf
   }
 }
 
-/// g = dA/dx at x, to 4e-7 (relu_squared: exact). NaN stays NaN, but for relu, whose slope there is 1.
+/// g = dA/dx at x, to 4e-7 (tanh: 7e-7; relu_squared: exact). NaN stays NaN, but for relu, whose slope there is 1.
 template <activation A, int W> FAUNA_INLINE void activate_gradient_lanes(vfloat<W>& g, vfloat<W> const& x) {
   vfloat<W> t;
   if constexpr (A == activation::gelu) {
@@ -86,6 +93,12 @@ template <activation A, int W> FAUNA_INLINE void activate_gradient_lanes(vfloat<
   } else if constexpr (A == activation::silu) {
     odd_quotient<W>(t, x, silu_slope_fit);
     g = t + 0.5F;
+  } else if constexpr (A == activation::sigmoid) {
+    odd_quotient<W>(t, x, silu_fit);
+    g = 0.25F - t * t;
+  } else if constexpr (A == activation::tanh) {
+    odd_quotient<W>(t, x + x, silu_fit);
+    g = 1.0F - 4.0F * t * t;
   } else if constexpr (A == activation::relu_squared) {
     g = x < 0.0F ? vfloat<W>{} : x + x;
   } else {
@@ -106,6 +119,8 @@ template <class F> FAUNA_INLINE void with_form(activation a, F&& f) {
     case activation::silu: return f(form<activation::silu>{});
     case activation::relu: return f(form<activation::relu>{});
     case activation::relu_squared: return f(form<activation::relu_squared>{});
+    case activation::sigmoid: return f(form<activation::sigmoid>{});
+    case activation::tanh: return f(form<activation::tanh>{});
   }
 }
 

@@ -6,6 +6,8 @@
 //   silu          y = x σ(x),  σ(x) = 1 / (1 + exp(-x))            dy/dx = σ(x) (1 + x (1 - σ(x)))
 //   relu          y = max(x, 0)                                    dy/dx = 1 where x > 0, else 0
 //   relu_squared  y = max(x, 0)²                                   dy/dx = 2 max(x, 0)
+//   sigmoid       y = σ(x)                                         dy/dx = y (1 - y)
+//   tanh          y = tanh x = 2 σ(2x) - 1                         dy/dx = 1 - y²
 // Hendrycks and Gimpel 2016, "Gaussian Error Linear Units", section 2 (gelu, its tanh form, silu); So et al. 2021,
 // "Primer", section 4 (squared ReLU).
 #pragma once

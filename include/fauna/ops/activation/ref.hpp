@@ -16,6 +16,8 @@ template <class S> S activation_value(activation a, S x) {
     case activation::silu: return x / (S(1) + exp(-x));
     case activation::relu: return x > S(0) ? x : S(0);
     case activation::relu_squared: return x > S(0) ? x * x : S(0);
+    case activation::sigmoid: return S(1) / (S(1) + exp(-x));
+    case activation::tanh: return tanh(x);
   }
   return x;
 }
@@ -39,6 +41,14 @@ template <class S> S activation_gradient(activation a, S x) {
     }
     case activation::relu: return x > S(0) ? S(1) : S(0);
     case activation::relu_squared: return x > S(0) ? x + x : S(0);
+    case activation::sigmoid: {
+      const S s = S(1) / (S(1) + exp(-x));
+      return s * (S(1) - s);
+    }
+    case activation::tanh: {
+      const S t = tanh(x);
+      return S(1) - t * t;
+    }
   }
   return S(1);
 }

@@ -1,0 +1,92 @@
+// Token shift (Peng et al. 2023, "RWKV: Reinventing RNNs for the Transformer era", section 3.1): a row mixed with the
+// one before it, in one way or several (ops/token_shift/op.hpp).
+#pragma once
+#include <cmath>
+
+#include <fauna/core/block.hpp>
+#include <fauna/core/pieces.hpp>
+#include <fauna/ops/add/op.hpp>
+#include <fauna/ops/token_shift/op.hpp>
+
+namespace fauna::inline v0 {
+
+/// One of the mixes: its name in files, and where its μ starts in layer l of L, column c of C:
+///   1 - (c / C)^(power · (1 - l / L)^order)
+struct Mix {
+  label name;
+  float power = 1;
+  int order = 1;
+};
+
+/// Rows of Width columns to as many times Width as there are mixes, side by side. The mixes' μ are one tensor, Name,
+/// [mixes, Width], and in checkpoints one each, [1, 1, Width]. Its state: the last row of the input.
+template <label Name, int Width, int Layers, Mix... Mixes>
+struct TokenShift : Leaf<Width, static_cast<int>(sizeof...(Mixes)) * Width> {
+  static constexpr const char* kind_name = "TokenShift";
+  static constexpr int mixes = static_cast<int>(sizeof...(Mixes));
+  using Base = Leaf<Width, mixes * Width>;
+  static constexpr label name = Name;
+
+  template <class D> struct Weights { typename D::template storage<kind::vector> mu; };
+  template <class S> struct State { View<S, dyn, Width> last; };
+  template <class S> struct Saved { View<S, dyn, Width> entering; };
+  template <class W, class F> static constexpr void visit(W& w, Place const& at, F&& f) {
+    f(Tensor{.field = name.c,
+             .rows = mixes,
+             .cols = Width,
+             .stored = kind::vector,
+             .file = {mixes, 1, Width},
+             .decays = decay::no,
+             .at = at,
+             .draw_rows = start,
+             .pieces = mixes > 1 ? one_each : nullptr},
+      w.mu);
+  }
+  template <class S> static constexpr void plan(Saved<S>& s, Shape const& shape, Arena& a) {
+    s.entering = a.take_view<S, dyn, Width>(shape.sequences);
+  }
+  template <class S> static constexpr void plan_state(State<S>& s, Shape const& shape, Arena& a) {
+    s.last = a.take_view<S, dyn, Width>(shape.sequences);
+  }
+  template <class F, class... St> static constexpr void visit_state(F&& f, St&... s) { f(StatePiece{}, s.last...); }
+  static constexpr double flops(double) { return (1.0 + 2 * mixes) * Width; }
+
+  template <class C> using X = typename Base::template X<C>;
+  template <class C> using Y = typename Base::template Y<C>;
+  template <class C> using DX = typename Base::template DX<C>;
+  template <class C> using DY = typename Base::template DY<C>;
+  template <class C, class W, class St, class Sv>
+  static void forward(C const& c, W const& w, St& st, X<C> x, Y<C> y, Sv& saved) {
+    using B = typename C::backend_type;
+    if (c.keeps()) {
+      if (st.last) add<B>::run(c.backend, st.last, {}, saved.entering);
+      else add<B>::clear(c.backend, saved.entering);
+    }
+    token_shift<B>::forward(c.backend, *c.batch, x, reading(w.mu), st.last, y);
+  }
+  template <class C, class W, class G, class Sv, class St>
+  static void backward(C const& c, W const& w, G& dw, X<C> x, Sv& saved, DY<C> dy, DX<C> dx, St& dst) {
+    token_shift<typename C::backend_type>::backward(c.backend, *c.batch, x, saved.entering, reading(w.mu), dy, dx,
+                                                    gradient<typename C::scalar>(dw.mu), dst.last);
+  }
+
+ private:
+  static void start(Filling const& f, float* to) {
+    constexpr Mix all[] = {Mixes...};
+    const double depth = 1 - static_cast<double>(f.layer) / Layers;
+    f.each(to, [&](int i, int c) {
+      const double power = static_cast<double>(all[i].power) * std::pow(depth, all[i].order);
+      return 1 - std::pow(static_cast<double>(c) / Width, power);
+    });
+  }
+  static std::vector<Piece> one_each(Tensor const& t) {
+    const std::string path = t.at.path ? t.at.path->str() + '.' : "";
+    std::vector<Piece> all;
+    for (auto const& mix : {Mixes...})
+      all.push_back(
+          {.name = path + mix.name.c, .shape = {1, 1, Width}, .first = static_cast<int>(all.size()), .rows = 1});
+    return all;
+  }
+};
+
+}  // namespace fauna::inline v0

@@ -1,0 +1,152 @@
+// Speculative decoding (Stern et al. 2018; Leviathan et al. 2023; Chen et al. 2023): a drafter proposes some tokens,
+// the target reads them all at once, and the text takes what the target would have said anyway. docs/speculation.md has
+// the rules, why they are exact, and what pays.
+//   text t_1 … t_n, draft d_1 … d_γ:  one pass over t_n d_1 … d_γ gives the logits of γ + 1 places. Place i draws its
+//   token x_i; while x_i = d_i the logits of place i + 1 are those of the text, and the first other token ends the
+//   block
+#pragma once
+#include <fauna/decode/speculate/acceptance.hpp>
+#include <fauna/decode/speculate/draft_model.hpp>
+#include <fauna/decode/speculate/drafter.hpp>
+#include <fauna/decode/speculate/greedy.hpp>
+#include <fauna/decode/speculate/match.hpp>
+#include <fauna/decode/speculate/ngram.hpp>
+
+namespace fauna::inline v0 {
+
+struct SpeculateOptions {
+  GenerateOptions text{};
+  int draft = 4;  ///< tokens of a draft at most (γ); 0: plain decoding
+};
+
+/// What came of drafts.
+struct DraftCounts {
+  long steps = 0, tokens = 0;            ///< passes of the target, and tokens of the text
+  long drafted = 0;                      ///< tokens proposed
+  std::vector<long> seen{}, accepted{};  ///< by place in the draft: how often all before it stayed, and it did too
+  /// τ: tokens a step. 1 is plain decoding.
+  double tokens_per_step() const { return steps > 0 ? static_cast<double>(tokens) / static_cast<double>(steps) : 0; }
+};
+struct Speculated {
+  std::vector<int> ids{};  ///< of prompt and text, as generate_tokens gives them
+  DraftCounts counts{};
+};
+
+namespace speculate_detail {
+
+/// Of what was proposed behind `committed` tokens, what can be read and is of use: up to `most`, of the target's
+/// vocabulary, and up to the first token that ends the text.
+inline void cut(std::vector<int>& text, std::size_t committed, int most, int vocab, GenerateOptions const& o) {
+  std::size_t n = committed;
+  const std::size_t end = committed + static_cast<std::size_t>(most);
+  for (bool last = false; n < text.size() && n < end && !last; ++n) {
+    if (text[n] < 0 || text[n] >= vocab) break;
+    last = generate_detail::stops(o, text[n]);
+  }
+  text.resize(n);
+}
+
+}  // namespace speculate_detail
+
+/// Continues a prompt by up to options.text.tokens tokens, with all that generate_tokens has, and calls see(id) with
+/// each; see may return false to end the text. target: a model, or a Reader, whose context is then the text's.
+template <TextReader R, Drafter D, Acceptance A, class F>
+Speculated speculate(R& target, D& drafter, std::vector<int> const& prompt, SpeculateOptions const& options, A const& a,
+                     F&& see) {
+  GenerateOptions const& o = options.text;
+  const int context = target.context(), own = target.vocab();
+  generate_detail::check({prompt}, o, own, context);
+  a.check(o);
+  if (options.draft < 0 || options.draft >= context)
+    fail("speculate", "drafts of " + std::to_string(options.draft) + " tokens",
+         "0 to " + std::to_string(context - 1) + ", in a context of " + std::to_string(context));
+  if constexpr (requires { drafter.vocab(); })
+    if (drafter.vocab() != own)
+      fail("speculate", "a draft model with a vocabulary of " + std::to_string(drafter.vocab()),
+           "the target's " + std::to_string(own));
+
+  const int vocab = o.vocab > 0 && o.vocab < own ? o.vocab : own;
+  Sampler sampler(vocab, generate_detail::sampling(o));
+  const Key key = text_key(o.seed, o.sample);
+  Speculated out{.ids = prompt};
+  std::vector<int>& ids = out.ids;  // no structured binding: clang 14 captures none
+  DraftCounts& counts = out.counts;
+  counts.seen.resize(static_cast<std::size_t>(options.draft));
+  counts.accepted.resize(counts.seen.size());
+  const std::size_t all = prompt.size() + static_cast<std::size_t>(o.tokens);
+  ids.reserve(all + static_cast<std::size_t>(options.draft));
+  std::size_t from = 0;
+  for (bool done = o.tokens == 0; !done;) {
+    const std::size_t committed = ids.size();
+    if (committed - from > static_cast<std::size_t>(context)) {
+      if (o.at_end != context_end::slide) break;
+      from = committed - static_cast<std::size_t>(context);
+    }
+    // No further than the text may go: the last token is drawn and never read.
+    const int held = static_cast<int>(committed - from), left = static_cast<int>(all - committed) - 1;
+    int most = options.draft < left ? options.draft : left;
+    if (most > context - held) most = context - held;
+    if (most > 0)
+      drafter.propose(ids, most, [&](const float* logits) {
+        return a.draft({.sampler = sampler, .logits = logits, .key = key, .text = ids.data(), .position = ids.size()});
+      });
+    speculate_detail::cut(ids, committed, most, own, o);
+    const std::size_t draft = ids.size() - committed;
+    const float* logits =
+        target.logits(ids.data() + from, held + static_cast<int>(draft), 1 + static_cast<int>(draft), held);
+    ++counts.steps;
+    counts.drafted += static_cast<long>(draft);
+    bool same = true;
+    for (std::size_t i = 0; i <= draft && same && !done; ++i) {
+      const std::size_t at = committed + i;
+      const int drafted = i < draft ? ids[at] : -1;
+      const int id =
+          a.next({.sampler = sampler, .logits = logits, .key = key, .text = ids.data(), .position = at}, drafted);
+      logits += own;
+      same = id == drafted;
+      if (i < draft) {
+        ++counts.seen[i];
+        counts.accepted[i] += same;
+      }
+      ids.resize(at + (same ? draft - i : 1));
+      ids[at] = id;
+      ++counts.tokens;
+      done = at + 1 == all || generate_detail::stops(o, id);
+      if (!generate_detail::goes_on(see, id)) done = true;
+      if (done) ids.resize(at + 1);
+    }
+  }
+  return out;
+}
+template <class T, Drafter D, Acceptance A, class F>
+requires(!TextReader<T>) Speculated speculate(T& target, D& drafter, std::vector<int> const& prompt,
+                                              SpeculateOptions const& options, A const& a, F&& see) {
+  Reader<T> reader(target, generate_detail::longest(options.text, context_of<typename T::model>), options.text.chunk);
+  return speculate(reader, drafter, prompt, options, a, see);
+}
+template <class T, Drafter D, Acceptance A = Match>
+Speculated speculate(T& target, D& drafter, std::vector<int> const& prompt, SpeculateOptions const& options = {},
+                     A const& a = {}) {
+  return speculate(target, drafter, prompt, options, a, [](int) {});
+}
+
+/// A target with its drafter as one model, for generate and generate_text: stop texts, pieces as they come.
+template <class T, Drafter D, Acceptance A = Match> struct Speculative {
+  T& target;
+  D& drafter;
+  int draft = 4;         ///< tokens of a draft at most
+  DraftCounts counts{};  ///< of the last text
+  A acceptance{};
+};
+template <class T, class D> Speculative(T&, D&) -> Speculative<T, D>;
+template <class T, class D> Speculative(T&, D&, int) -> Speculative<T, D>;
+
+template <class T, class D, class A, class F>
+std::vector<int> generate_tokens(Speculative<T, D, A>& s, std::vector<int> const& prompt, GenerateOptions const& o,
+                                 F&& see) {
+  Speculated text = speculate(s.target, s.drafter, prompt, {.text = o, .draft = s.draft}, s.acceptance, see);
+  s.counts = static_cast<DraftCounts&&>(text.counts);
+  return static_cast<std::vector<int>&&>(text.ids);
+}
+
+}  // namespace fauna::inline v0

@@ -1,0 +1,72 @@
+// lora<M, LoraConfig{...}>: the model M with a Lora around its linear layers, all of them or those of some names. Heads
+// and embeddings are not among them.
+//   lora<SmolLm2_135M, LoraConfig{.rank = 8, .alpha = 16, .on = "q_proj|v_proj"}>
+#pragma once
+#include <string>
+#include <string_view>
+
+#include <fauna/blocks/lora.hpp>
+#include <fauna/compose/rewrite.hpp>
+#include <fauna/core/number_text.hpp>
+
+namespace fauna::inline v0 {
+
+/// Names with | between them, as a template argument: of a fixed size, as label is and for the same reason.
+struct NameList {
+  char c[160]{};
+  constexpr NameList() = default;
+  template <std::size_t N> constexpr NameList(const char (&s)[N]) {
+    static_assert(N <= 160, "fauna: a list of names has at most 159 characters");
+    for (std::size_t i = 0; i < N; ++i) c[i] = s[i];
+  }
+  constexpr bool operator==(NameList const&) const = default;
+  constexpr std::string_view view() const { return {c}; }
+  constexpr bool has(std::string_view name) const {
+    for (std::string_view rest = view(); !rest.empty();) {
+      const std::size_t end = rest.find('|');
+      if (rest.substr(0, end) == name) return true;
+      rest = end == rest.npos ? std::string_view{} : rest.substr(end + 1);
+    }
+    return false;
+  }
+};
+
+/// The members are those of PyPI's peft; the defaults are litgpt's.
+struct LoraConfig {
+  int rank = 8;
+  double alpha = 16;  ///< the addition is multiplied by alpha / rank
+  NameList on{};      ///< the last names of layers, such as q_proj|v_proj; none: every linear layer
+  float dropout = 0;  ///< of what A reads, in training
+  constexpr bool operator==(LoraConfig const&) const = default;
+  constexpr double scale() const { return alpha / rank; }
+};
+
+template <LoraConfig c> struct AddLora {
+  static constexpr LoraConfig config = c;
+  /// A checkpoint holds the adapters alone: the base is where it came from.
+  static bool keeps(std::string const& tensor) { return is_adapter(tensor); }
+  static std::string text() {
+    return "lora rank=" + number_text::of(c.rank) + " alpha=" + number_text::of(c.alpha) +
+           " on=" + (c.on.view().empty() ? "all" : std::string(c.on.view())) + " dropout=" + number_text::of(c.dropout);
+  }
+  struct Linears {
+    template <class B> static constexpr auto replace() {
+      if constexpr (is_linear<B>) return std::type_identity<Lora<B, c.rank, LoraScale{c.scale()}, Rate{c.dropout}>>{};
+    }
+  };
+  template <class B> static constexpr auto replace() {
+    if constexpr (c.on.view().empty()) {
+      return Linears::template replace<B>();
+    } else if constexpr (is_label<B> && !Named<B>) {
+      if constexpr (c.on.has(B::tag.view()) && names_linear(typename B::children{}))
+        return children_mapped_<Linears, B>{};
+    }
+  }
+
+ private:
+  template <class B> static constexpr bool names_linear(Children<B>) { return is_linear<B>; }
+};
+
+template <class M, LoraConfig c> using lora = rewrite<M, AddLora<c>>;
+
+}  // namespace fauna::inline v0

@@ -1,0 +1,9 @@
+// A model without a stack of layers has nothing to recompute.
+// expect: rewrite touches nothing Flat CheckpointLayers
+#include <fauna/compose/checkpointed.hpp>
+#include <fauna/fauna.hpp>
+
+using namespace fauna;
+struct Flat : Lm<Embedding<65, 128>, Residual<Seq<LayerNorm<128>, Linear<128, 128>>>, TiedHead<128, 65>> {};
+
+Trained<checkpointed<Flat>, Cpu<>> model;

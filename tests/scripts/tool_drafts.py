@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+"""tool_drafts.py FAUNA WORK MODELS: `fauna generate` with drafts: the texts of plain decoding, what is said of the drafts, a
+second model that is linked and not compiled, and what is refused before anything is written. Two small models are compiled.
+"""
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+fauna, work, models = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
+letters = "abcdefghijklmnopqrstuvwxyzABC"
+
+
+def run(*words):
+    done = subprocess.run([fauna, *map(str, words)], capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def succeeds(*words):
+    status, said, errors = run(*words)
+    assert status == 0, f"{words}: {errors}"
+    return said, errors
+
+
+def refused(expected, *words):
+    status, said, errors = run(*words)
+    assert status != 0 and said == "" and all(w in errors for w in expected), f"{words}: {status}, {said}, {errors}"
+    assert "compil" not in errors and "program is there" not in errors, f"{words}: {errors}"
+
+
+def spoken(family, name, alphabet=letters):
+    """A copy of a model in which each letter is a token."""
+    out = work / name
+    shutil.copytree(models / family, out)
+    (out / "tokenizer.json").write_text(json.dumps({
+        "version": "1.0", "truncation": None, "padding": None, "added_tokens": [], "normalizer": None,
+        "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True},
+        "post_processor": None, "decoder": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True},
+        "model": {"type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": None, "end_of_word_suffix": None,
+                  "fuse_unk": False, "byte_fallback": False, "ignore_merges": False,
+                  "vocab": {c: i for i, c in enumerate(alphabet)}, "merges": []}}))
+    return out
+
+
+shutil.rmtree(work, ignore_errors=True)
+work.mkdir(parents=True)
+llama, mamba = spoken("llama_untied", "llama"), spoken("mamba", "mamba")
+
+# What cannot draft is said before anything is compiled.
+swapped = spoken("mamba", "swapped", letters[:3] + "ed" + letters[5:])
+shorter = spoken("mamba", "shorter", letters[:-1])
+wider = spoken("mamba", "wider")
+config = json.loads((wider / "config.json").read_text())
+(wider / "config.json").write_text(json.dumps(config | {"vocab_size": 32}))
+generate = ("generate", llama, "--prompt", "zebra", "--max-new-tokens", 24)
+refused(["swapped has 'e' for the token 3", "expected 'd', as"], *generate, "--draft", swapped)
+refused(["shorter has a vocabulary of 28", "expected 29"], *generate, "--draft", shorter)
+refused(["wider has a token table of 32 rows", "expected 29"], *generate, "--draft", wider)
+refused(["there is no nothing", "--draft ngram, a model directory, or a checkpoint"], *generate, "--draft", "nothing")
+refused(["tokenizer.json"], *generate, "--draft", models / "mamba")
+refused(["--draft-max 32", "at most 31", "a context of 32"], *generate, "--draft", "ngram", "--draft-max", 32)
+refused(["--draft-max 9", "at most 8"], *generate, "--draft", "ngram", "--draft-max", 9, "--context", 9)
+refused(["--draft-max 0"], *generate, "--draft", "ngram", "--draft-max", 0)
+for flag in (["--draft-max", 3], ["--draft-stats"]):
+    refused([f"{flag[0]} without --draft"], *generate, *flag)
+
+# The texts, by every drafter, greedy and drawn, whole and stopped.
+for model, other in ((llama, mamba), (mamba, llama)):
+    plain = ("generate", model, "--prompt", "zebra", "--max-new-tokens", 24)
+    whole = succeeds(*plain)[0]
+    if model is mamba:  # both engines are there: a pair is a link
+        assert "compiling" not in succeeds(*plain, "--draft", other)[1]
+    for how in ([], ["--temperature", 1, "--num-samples", 3, "--seed", 4], ["--repetition-penalty", 1.4, "--chunk", 2],
+                ["--stop", whole[9:11]], ["--max-new-tokens", 99]):
+        want = succeeds(*plain, *how)[0]
+        for draft in ("ngram", other, model):
+            for most in (1, 4, 7):
+                got = succeeds(*plain, *how, "--draft", draft, "--draft-max", most)[0]
+                assert got == want, f"{model}, {how}, {draft}, {most}:\n{got}\n{want}"
+
+# What is said of them: the model's own drafts are all accepted, 4 and a token of its own a step.
+said, errors = succeeds(*generate, "--draft", llama, "--draft-stats", "--max-new-tokens", 20)
+assert "20 tokens in 4 steps: 5.00 a step; 16 tokens were drafted" in errors, errors
+assert errors.count("100 % of 4") == 4 and "the same text" in errors, errors
+assert re.search(r"[0-9.]+ ms a token, [0-9.]+ times as fast as plain decoding \([0-9.]+ ms\)", errors), errors
+assert said == succeeds(*generate, "--max-new-tokens", 20)[0]
+errors = succeeds(*generate, "--draft", "ngram", "--draft-max", 2, "--draft-stats", "--num-samples", 2)[1]
+assert "48 tokens in" in errors and errors.count("% of") == 2 and "the same text" in errors, errors
+print("plain decoding's texts from every draft")

@@ -1,0 +1,181 @@
+#!/usr/bin/env python3
+"""tool_finetune.py FAUNA WORK MODELS ADAPTERS: questions and answers learnt by heart through LoRA adapters to a model in bf16;
+stopped and gone on with; the adapter added, merged and trained further; what is wrong is said before anything is compiled.
+MODELS has directories of every family, ADAPTERS what tools/oracles/adapters.py wrote. Small models are compiled.
+"""
+import json
+import pathlib
+import random
+import shutil
+import struct
+import subprocess
+import sys
+import tomllib
+
+fauna, work, models, adapters = sys.argv[1], *(pathlib.Path(p).resolve() for p in sys.argv[2:5])
+ANSWERS = {"Who mews?": " The cat.", "Who barks?": " A dog does.", "Two and two?": " Four.", "Is snow warm?": " No, it is cold.",
+           "What is fauna?": " A zoo of models."}
+END = 96
+
+
+def run(*words):
+    done = subprocess.run([fauna, *map(str, words)], capture_output=True, text=True, check=False, cwd=work)
+    return done.returncode, done.stdout, done.stderr
+
+
+def succeeds(*words):
+    status, said, errors = run(*words)
+    assert status == 0, f"{words}: {errors}"
+    return said
+
+
+def refused(words, *arguments):
+    status, _, errors = run(*arguments)
+    assert status != 0 and all(w in errors for w in words) and "compiling" not in errors, f"{arguments}: {status}, {errors}, not {words}"
+
+
+def read(path):
+    data = path.read_bytes()
+    (length,) = struct.unpack("<Q", data[:8])
+    head = json.loads(data[8 : 8 + length])
+    head.pop("__metadata__", None)
+    return {n: (t["dtype"], t["shape"], data[8 + length + t["data_offsets"][0] : 8 + length + t["data_offsets"][1]]) for n, t in head.items()}
+
+
+def write(path, tensors):
+    head, data = {}, b""
+    for name, (dtype, shape, values) in tensors.items():
+        head[name] = {"dtype": dtype, "shape": shape, "data_offsets": [len(data), len(data) + len(values)]}
+        data += values
+    text = json.dumps(head).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
+
+
+def make_base(folder):
+    """A random Llama of two layers in bf16, with a token for every printable character."""
+    layers, width, hidden, key, vocab = 2, 48, 64, 24, END + 1
+    shapes = {"model.embed_tokens.weight": [vocab, width], "model.norm.weight": [width], "lm_head.weight": [vocab, width]}
+    for i in range(layers):
+        at = f"model.layers.{i}."
+        shapes |= {at + "input_layernorm.weight": [width], at + "post_attention_layernorm.weight": [width]}
+        shapes |= {f"{at}self_attn.{n}_proj.weight": s for n, s in (("q", [width, width]), ("k", [key, width]), ("v", [key, width]), ("o", [width, width]))}
+        shapes |= {f"{at}mlp.{n}_proj.weight": s for n, s in (("gate", [hidden, width]), ("up", [hidden, width]), ("down", [width, hidden]))}
+    draw = random.Random(1)
+    tensors = {}
+    for name, shape in shapes.items():
+        n = shape[0] * (shape[1] if len(shape) > 1 else 1)
+        values = [1.0 if "norm" in name else draw.gauss(0, 0.15) for _ in range(n)]
+        tensors[name] = ("BF16", shape, b"".join(struct.pack("<f", v)[2:] for v in values))
+    folder.mkdir()
+    write(folder / "model.safetensors", tensors)
+    (folder / "config.json").write_text(json.dumps({
+        "model_type": "llama", "architectures": ["LlamaForCausalLM"], "num_hidden_layers": layers, "num_attention_heads": 4, "num_key_value_heads": 2,
+        "hidden_size": width, "intermediate_size": hidden, "max_position_embeddings": 64, "vocab_size": vocab, "rms_norm_eps": 1e-5,
+        "initializer_range": 0.041666, "torch_dtype": "bfloat16", "tie_word_embeddings": False, "bos_token_id": None, "eos_token_id": END}))
+    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+    pieces = ["Ċ", "Ġ", *map(chr, range(33, 127))]
+    (folder / "tokenizer.json").write_text(json.dumps({
+        "version": "1.0", "truncation": None, "padding": None, "normalizer": None, "pre_tokenizer": byte_level, "post_processor": None, "decoder": byte_level,
+        "added_tokens": [{"id": END, "content": "<end>", "single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}],
+        "model": {"type": "BPE", "dropout": None, "unk_token": None, "vocab": {p: i for i, p in enumerate(pieces)}, "merges": []}}))
+
+
+def answers(*words):
+    """What the model says to each question."""
+    return {q: succeeds("generate", *words, "--prompt", q, "--max-new-tokens", 30).removesuffix("\n").removeprefix(q) for q in ANSWERS}
+
+
+def logits(*words):
+    succeeds("logits", *words, "--tokens", "3,1,4,1,5,9,2,6", "--out", "logits.npy")
+    data = (work / "logits.npy").read_bytes()
+    numbers = data[10 + int.from_bytes(data[8:10], "little") :]
+    return struct.unpack(f"<{len(numbers) // 4}f", numbers)
+
+
+def learns():
+    common = ("finetune", "base", "--data", "answers.jsonl", "--lora", 8, "--alpha", 16, "--val", 0, "--batch-size", 5, "--lr", 1e-2, "--threads", 1)
+    base = (work / "base/model.safetensors").read_bytes()
+    said = succeeds(*common, "--steps", 200, "--out", "adapter")
+    assert "answers.jsonl: 5 examples of up to 32 tokens; 0 cut at 32, 0 left out" in said and "200 updates" in said, said
+    assert "the adapter of the last update is in adapter" in said, said
+    assert answers("base", "--adapter", "adapter") == ANSWERS, answers("base", "--adapter", "adapter")
+    assert not set(answers("base").values()) & set(ANSWERS.values())
+    assert (work / "base/model.safetensors").read_bytes() == base
+    files = {p.name for p in (work / "adapter").iterdir()}
+    assert files >= {"adapter_config.json", "adapter_model.safetensors", "last.safetensors", "run.toml", "summary.json", "metrics.jsonl", "loss.svg"}, files
+
+    # As peft has it.
+    config = json.loads((work / "adapter/adapter_config.json").read_text())
+    assert config["peft_type"] == "LORA" and config["r"] == 8 and config["lora_alpha"] == 16 and config["base_model_name_or_path"] == "base", config
+    assert set(config["target_modules"]) == {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}, config
+    adapter = read(work / "adapter/adapter_model.safetensors")
+    assert len(adapter) == 2 * 7 * 2 and adapter["base_model.model.model.layers.1.mlp.down_proj.lora_A.weight"][:2] == ("F32", [8, 64])
+    # A run's checkpoint has the adapters with their moments, and nothing of the base.
+    names = {n for n in read(work / "adapter/last.safetensors") if not n.startswith("loss.")}
+    assert len(names) == 3 * len(adapter) and all("lora_" in n for n in names), names
+    refused(["holds a model that is lora rank=8 alpha=16 on=all dropout=0"], "sample", "adapter")
+
+    # Merged: the same answers without an adapter, and logits that differ by rounding.
+    succeeds("merge", "base", "adapter", "merged")
+    assert answers("merged") == ANSWERS
+    assert logits("merged") == logits("base", "--adapter", "adapter") != logits("base")
+
+    # Half of it, then the rest: the same adapter, bit for bit. Again with its own settings: the same once more.
+    succeeds(*common, "--steps", 200, "--out", "again", "--config", "adapter/run.toml")
+    assert read(work / "again/adapter_model.safetensors") == adapter
+    flat = ("--schedule", "constant", "--warmup", 5)
+    succeeds(*common, *flat, "--steps", 30, "--out", "whole")
+    succeeds(*common, *flat, "--steps", 12, "--out", "parts")
+    assert read(work / "parts/adapter_model.safetensors") != read(work / "whole/adapter_model.safetensors")
+    succeeds(*common, *flat, "--steps", 30, "--out", "parts", "--resume")
+    assert read(work / "parts/adapter_model.safetensors") == read(work / "whole/adapter_model.safetensors")
+    assert tomllib.loads((work / "parts/run.toml").read_text())["lr"] == 1e-2
+    refused(["adapter/last.safetensors is of another run"], *common, "--steps", 30, "--out", "adapter")
+
+    # Other weights of the same shape are another base.
+    shutil.copytree(work / "base", work / "other")
+    tensors = read(work / "other/model.safetensors")
+    dtype, shape, values = tensors["lm_head.weight"]
+    write(work / "other/model.safetensors", tensors | {"lm_head.weight": (dtype, shape, values[2:] + values[:2])})
+    status, _, errors = run(common[0], "other", *common[2:], *flat, "--steps", 40, "--out", "parts", "--resume")
+    assert status != 0 and "parts/last.safetensors is of an adapter to other weights" in errors, errors
+
+    # Validation keeps the best; what is too long is cut, and counted.
+    said = succeeds(*common[:-6], "--val", 0.4, "--batch-size", 3, "--threads", 1, "--steps", 12, "--eval-interval", 4, "--block-size", 15, "--out", "cut")
+    assert "5 examples of up to 16 tokens; 5 cut at 16" in said and "the adapter of the lowest validation loss" in said, said
+    # A text.
+    (work / "text.txt").write_text(" ".join(q + a for q, a in ANSWERS.items()) * 5)
+    said = succeeds("finetune", "base", "--data", "text.txt", "--block-size", 16, "--steps", 5, "--out", "text", "--threads", 1)
+    assert "text.txt: 549 + 61 tokens" in said, said
+
+
+def mistakes():
+    (work / "few.jsonl").write_text('{"prompt": "a", "completion": "b"}\n')
+    for line, words in (('{"prompt": "a", "completion": ', ["broken.jsonl:3: the text ends at byte"]),
+                        ('{"prompt": "a", "completion": 5}', ["broken.jsonl:3: '5' at byte 30, expected a string"]),
+                        ('{"prompt": "a"}', ["broken.jsonl:3 has prompt, expected prompt and completion, or text"]),
+                        ('{"messages": []}', ["broken.jsonl:3 has none of these"]),
+                        ('["a"]', ["broken.jsonl:3: '[' at byte 0, expected an object"])):
+        (work / "broken.jsonl").write_text('{"prompt": "a", "completion": "b"}\n\n' + line + "\n")
+        refused(words, "finetune", "base", "--data", "broken.jsonl", "--out", "none")
+    refused(["there is no file nowhere.jsonl"], "finetune", "base", "--data", "nowhere.jsonl")
+    refused(["no --data"], "finetune", "base")
+    refused(["1 examples, of which 1 validate"], "finetune", "base", "--data", "few.jsonl", "--out", "none")
+    refused(["--targets q_proj,w_proj", "'w_proj' is none", "down_proj"], "finetune", "base", "--data", "few.jsonl", "--targets", "q_proj,w_proj")
+    refused(["--lora 0, expected 1 to"], "finetune", "base", "--data", "few.jsonl", "--lora", 0)
+    refused(["--val 1, expected 0 to below 1"], "finetune", "base", "--data", "few.jsonl", "--val", 1)
+    refused(["has no tokenizer.json"], "finetune", models / "llama_tied", "--data", "few.jsonl")
+    wrong = ["model.layers.0.self_attn.q_proj of [32, 24], the model BF16 [48, 48]"]
+    refused(wrong, "generate", "base", "--adapter", adapters / "llama_bf16", "--prompt", "a")
+    refused(wrong, "logits", "base", "--adapter", adapters / "llama_bf16", "--tokens", "1", "--out", "x.npy")
+    refused(wrong, "merge", "base", adapters / "llama_bf16", "none")
+    refused(["transformer.h.0.attn.c_attn of [72, 24], the model no transformer.h.0.attn.c_attn.weight"], "merge", "base", adapters / "gpt2", "none")
+    assert not (work / "none").exists()
+
+
+shutil.rmtree(work, ignore_errors=True)
+work.mkdir(parents=True)
+make_base(work / "base")
+(work / "answers.jsonl").write_text("".join(json.dumps({"prompt": q, "completion": a}) + "\n" for q, a in ANSWERS.items()))
+mistakes()
+learns()

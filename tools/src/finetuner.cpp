@@ -1,0 +1,143 @@
+// The program that tools/fauna compiles to fine-tune a model: "model.hpp" in its folder names the types Model, which is
+// lora<Base, c>, and Backend. It is started with NAME=VALUE arguments (settings.hpp), which the launcher has checked.
+#include "model.hpp"
+
+#include <fauna/decode/adapter.hpp>
+#include <fauna/fauna.hpp>
+#include <fauna/train/adapters.hpp>
+#include <optional>
+#include <tools/src/examples.hpp>
+#include <tools/src/settings.hpp>
+#include <tools/src/sha256.hpp>
+#include <tools/src/tokenizers.hpp>
+#include <tools/src/training.hpp>
+
+namespace {
+
+using Trained = fauna::Trained<Model, Backend>;
+
+/// Every name that was asked for is one of a layer with an adapter.
+void require_targets() {
+  const auto have = fauna::adapter_config_of<Model>("").targets;
+  std::string known;
+  for (std::string const& t : have) known += (known.empty() ? "" : ", ") + t;
+  const std::string_view on = Model::rewriting::config.on.view();
+  for (std::size_t at = 0; at < on.size();) {
+    const std::size_t end = std::min(on.find('|', at), on.size());
+    const std::string name(on.substr(at, end - at));
+    if (std::find(have.begin(), have.end(), name) == have.end())
+      fauna::fail("finetune", "--targets " + name, "linear layers of the model, as " + known + " are");
+    at = end + 1;
+  }
+}
+
+/// Tells a base's weights from others, in a run's note.
+std::string base_note(fauna::SafeTensors const& base) {
+  fauna::Checksum sum;
+  for (auto const& t : base.tensors()) sum.add(t.data, t.bytes);
+  return " base " + sum.text();
+}
+
+/// What is trained on, and how it is said.
+struct Data {
+  std::optional<tool::Examples> examples{};
+  std::optional<tool::Corpus> text{};
+  fauna::Split split{};
+  int context = 0;
+  std::string said{};
+};
+Data data_of(settings::FinetuneRun const& s) {
+  constexpr int own = fauna::context_of<Model>;
+  const std::string tokenizer = s.base + "/tokenizer.json";
+  Data d;
+  if (s.data.ends_with(".jsonl")) {
+    const int most = s.block_size > 0 ? static_cast<int>(s.block_size) : own == fauna::unbounded ? 1 << 20 : own;
+    d.examples =
+        tool::Examples::read(s.data, fauna::Bpe::from_file(tokenizer), static_cast<int>(s.end), s.special, most);
+    d.split = d.examples->split(s.val);
+    d.context = d.examples->length() - 1;
+    d.said =
+        tool::sentence(": %zu examples of up to %d tokens; %zu cut at %d, %zu left out that had no target before it",
+                       d.examples->count(), d.examples->length(), d.examples->cut(), d.examples->length(),
+                       d.examples->without_target());
+  } else {
+    d.text = tool::Corpus::read(s.data, tokenizer, "");
+    d.split = d.text->split(s.val);
+    d.context = s.block_size > 0 ? static_cast<int>(s.block_size) : std::min(256, own);
+    d.said = tool::sentence(": %zu + %zu tokens", d.split.train.size(), d.split.val.size());
+  }
+  return d;
+}
+
+int finetune(settings::FinetuneRun const& s) {
+  require_targets();
+  const std::string last = s.out + "/last.safetensors", best = s.out + "/best.safetensors";
+  const Data data = data_of(s);
+  const std::string digest = sha256(fauna::Mapped(s.data).text());
+  const int threads = tool::threads_of(s.threads);
+  Trained model(fauna::seed{s.seed}, threads);
+  fauna::freeze_base(model);
+  std::string note;
+  {
+    const fauna::SafeTensors base(s.base);
+    fauna::load_base(model, base);
+    note = base_note(base);
+  }
+  if (s.resume && !fauna::read_checkpoint_head(last).note.ends_with(note))
+    fauna::fail("finetune", last + " is of an adapter to other weights", "those of " + s.base);
+  settings::FinetuneRun told = s;
+  std::string flags;
+  static_cast<settings::Finetune&>(told).each([&](const char* name, auto& value, const char*) {
+    flags += std::string(flags.empty() ? "--" : " --") + name + ' ' + settings::text(value);
+  });
+
+  constexpr std::size_t trained = fauna::parameters<Model> - fauna::parameters<typename Model::original>;
+  const double peak = tool::peak_flops(s.dtype == "bf16", threads);
+  fauna::print(stdout, s.data + data.said + "; " + fauna::grouped(trained) + " parameters beside " +
+                           fauna::grouped(fauna::parameters<typename Model::original>) + " that are frozen, " +
+                           s.dtype +
+                           tool::sentence(", %d thread%s on %s, peak %.0f GFLOP/s\n", threads, threads > 1 ? "s" : "",
+                                          fauna::name_of(fauna::build_isa), peak * 1e-9));
+  const bool evaluates = s.val > 0 && s.eval_interval > 0;
+  const auto r = fauna::train(
+      model, data.split,
+      {.steps = s.steps - 1,
+       .batch = static_cast<int>(s.batch_size),
+       .context = data.context,
+       .accumulation = static_cast<int>(s.accumulation),
+       .adamw = {.lr = s.lr, .beta1 = s.beta1, .beta2 = s.beta2, .decay = s.weight_decay, .clip = s.grad_clip},
+       .schedule = tool::schedule(s.schedule, s.lr, s.min_lr, s.warmup, s.steps),
+       .eval_interval = evaluates ? s.eval_interval : 0,
+       .eval_batches = static_cast<int>(s.eval_iters),
+       .log_interval = s.log_interval,
+       .out = s.out,
+       .overwrite = s.overwrite,
+       .resume = s.resume ? last : "",
+       .peak_flops = peak,
+       .note = flags + note,
+       .data = digest,
+       .tokenizer = sha256(fauna::read_file(s.base + "/tokenizer.json")),
+       .files = {{"run.toml", s.recipe}}});
+  const bool of_best = evaluates && fauna::exists(best);
+  const double val_loss =
+      evaluates ? fauna::evaluate(model, data.split.val, data.context, static_cast<int>(s.batch_size)) : 0;
+  if (!r.interrupted) tool::write_summary(s.out, s.dtype, model, r, trained, val_loss, digest);
+  if (of_best) fauna::load_checkpoint(best, model);
+  fauna::save_adapter<Model>(s.out, model.weights(), s.base);
+  fauna::print(stdout, std::to_string(r.iterations) + " updates in " + fauna::duration_text(r.seconds) +
+                           "; the adapter of " + (of_best ? "the lowest validation loss" : "the last update") +
+                           " is in " + s.out +
+                           ": adapter_config.json, adapter_model.safetensors\n  tools/fauna generate " + s.base +
+                           " --adapter " + s.out + " --prompt ...\n");
+  return 0;
+}
+
+int run(int n, char** arguments) {
+  settings::FinetuneRun s;
+  settings::read(s, n - 1, arguments + 1);
+  return finetune(s);
+}
+
+}  // namespace
+
+int main(int n, char** arguments) { return tool::main_of(run, n, arguments); }
