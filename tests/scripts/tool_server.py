@@ -17,7 +17,10 @@ import subprocess
 import sys
 import time
 
+from fauna_tool import Tool
+
 fauna, work, models = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
+tool = Tool(fauna, work)
 # 29 pieces: three special tokens, a character in two bytes, and the letters of ChatML's roles.
 pieces = ["<|end|>", "<|im_start|>", "<|im_end|>", "Ċ", "Ġ", "Ã", "©", *"abceimnrstuyhl.?Q", "us", "er", "as", "si", "st"]
 end, e_acute = 0, (5, 6)
@@ -43,15 +46,8 @@ def directory(family, name, chat=True):
     return out
 
 
-def run(*words):
-    done = subprocess.run([fauna, *map(str, words)], capture_output=True, check=False, cwd=work)
-    return done.returncode, done.stdout, done.stderr.decode()
-
-
 def generated(model, *words):
-    status, said, errors = run("generate", model, "--max-new-tokens", 12, *words)
-    assert status == 0, errors
-    return said.decode().removesuffix("\n")
+    return tool.says("generate", model, "--max-new-tokens", 12, *words).removesuffix("\n")
 
 
 class Server:
@@ -177,7 +173,7 @@ def completions(server, model):
 
     # Penalties and biases change what is drawn; the distribution that is told is the model's own.
     ids = ",".join(str(i) for i in server.ask("/tokenize", {"content": "ab"})["tokens"])
-    assert run("logits", model, "--tokens", ids, "--out", "logits.npy")[0] == 0
+    tool.succeeds("logits", model, "--tokens", ids, "--out", "logits.npy")
     data = (work / "logits.npy").read_bytes()
     row = array.array("f", data[-4 * len(pieces):])
     total = math.log(sum(math.exp(x) for x in row))
@@ -298,13 +294,11 @@ def small_things(server, model):
     assert server.ask("/detokenize", {"tokens": [24, 2, 5, 6]}) == {"content": "us<|im_end|>é"}
     server.refused("/tokenize", {}, 400, "content")
     server.refused("/detokenize", {"tokens": [29]}, 400, "tokens")
-    status, _, errors = run("serve", model, "--port", server.port)
-    assert status == 1 and f"cannot listen on 127.0.0.1 port {server.port}" in errors, errors
-    status, _, errors = run("serve", model, "--port", 0, "--context", 33)
-    assert status == 1 and "--context 33, expected at most the model's 32" in errors, errors
+    tool.refused(f"cannot listen on 127.0.0.1 port {server.port}", "serve", model, "--port", server.port, early=False)
+    tool.refused("--context 33, expected at most the model's 32", "serve", model, "--port", 0, "--context", 33, early=False)
     with open("/dev/full", "wb") as full:
-        done = subprocess.run([fauna, "serve", model, "--port", "0"], stdout=full, stderr=subprocess.PIPE, check=False, cwd=work)
-    assert done.returncode == 1 and b"No space left on device" in done.stderr, done
+        status, _, errors = tool.run("serve", model, "--port", 0, stdout=full)
+    assert status == 1 and "No space left on device" in errors, (status, errors)
 
 
 def keys(model):
@@ -317,10 +311,8 @@ def keys(model):
         for headers in ({"Authorization": "Bearer first-key"}, {"X-Api-Key": "second-key"}):
             assert server.ask("/v1/models/other/name", headers=headers)["id"] == "other/name"
     (work / "keys").write_text("\n")
-    status, _, errors = run("serve", model, "--api-key-file", "keys")
-    assert status == 1 and "keys has no key" in errors, errors
-    status, _, errors = run("serve", model, "--api-key-file", "nowhere")
-    assert status == 1 and "there is no file nowhere" in errors, errors
+    tool.refused("keys has no key", "serve", model, "--api-key-file", "keys", early=False)
+    tool.refused("there is no file nowhere", "serve", model, "--api-key-file", "nowhere")
 
 
 def busy(model):
@@ -390,8 +382,6 @@ def no_template(model):
         assert "no /v1/chat/completions" in (work / "stderr").read_text()
 
 
-shutil.rmtree(work, ignore_errors=True)
-work.mkdir(parents=True)
 llama, mamba = directory("llama_untied", "llama"), directory("mamba", "mamba", chat=False)
 with Server(llama) as served:
     for check in (small_things, completions, chat, refusals):

@@ -9,6 +9,7 @@
 #include <tools/src/serve/keys.hpp>
 #include <tools/src/serve/worker.hpp>
 
+#include "../support/idle_engine.hpp"
 #include "../support/temporary.hpp"
 
 namespace {
@@ -38,16 +39,9 @@ Bpe letters() {
 }
 
 /// Goes on with the next letter: after a comes b. Waits at a gate before each step, if there is one.
-struct Alphabet final : tool::Engine {
+struct Alphabet final : IdleEngine {
   int vocab() const override { return 19; }
   int context() const override { return 100; }
-  void load(SafeTensors const&, int) override {}
-  void logits(std::vector<int> const&, int, float*) override {}
-  void losses(const int*, const int*, int, float*) override {}
-  std::vector<int> generate(std::vector<int> const& prompt, GenerateOptions const&,
-                            std::function<bool(int)> const&) override {
-    return prompt;
-  }
   struct Slot final : tool::Slots {
     explicit Slot(Alphabet& of) : engine(of) {}
     bool step(std::vector<Continuation>& texts, int, std::function<void(int, const float*)> const& next) override {

@@ -4,25 +4,23 @@
 #include <fauna/text/chars.hpp>
 #include <tools/src/texts.hpp>
 
+#include "../support/idle_engine.hpp"
+
 namespace {
 
 using namespace fauna;
 
 /// Remembers what it is asked for, and answers with the prompt's first token.
-struct Parrot final : tool::Engine {
+struct Parrot final : IdleEngine {
   explicit Parrot(int longest) : longest_(longest) {}
   int vocab() const override { return 3; }
   int context() const override { return longest_; }
-  void load(SafeTensors const&, int) override {}
-  void logits(std::vector<int> const&, int, float*) override {}
-  void losses(const int*, const int*, int, float*) override {}
   std::vector<int> generate(std::vector<int> const& prompt, GenerateOptions const& o,
                             std::function<bool(int)> const& see) override {
     asked.push_back(o);
     for (int i = 0; i < o.tokens && see(prompt[0]); ++i) ++told;
     return prompt;
   }
-  std::unique_ptr<tool::Slots> slots(int, int, int) override { return nullptr; }
   std::vector<GenerateOptions> asked{};
   int told = 0;
 
@@ -33,7 +31,7 @@ struct Parrot final : tool::Engine {
 /// What a model of this context is asked for, to go on from "ab".
 Parrot written(int longest, settings::Generate const& s) {
   Parrot parrot(longest);
-  tool::write_texts(parrot, CharTokenizer("abc"), {0, 1}, {}, s, "ab");
+  tool::write_texts(parrot, nullptr, CharTokenizer("abc"), {0, 1}, {}, s, "ab");
   return parrot;
 }
 

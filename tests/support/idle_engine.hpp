@@ -1,0 +1,20 @@
+// An engine that does nothing: tests of what stands before a model override what they ask it for.
+#pragma once
+#include <memory>
+#include <vector>
+
+#include <tools/src/engine.hpp>
+
+struct IdleEngine : tool::Engine {
+  int vocab() const override { return 1; }
+  int context() const override { return 1; }
+  void load(fauna::TensorFile const&, int) override {}
+  void logits(std::vector<int> const&, int, float*) override {}
+  void losses(const int*, const int*, int, float*) override {}
+  std::vector<int> generate(std::vector<int> const& prompt, fauna::GenerateOptions const&,
+                            std::function<bool(int)> const&) override {
+    return prompt;
+  }
+  std::unique_ptr<tool::Reader> reader(int, int) override { return nullptr; }
+  std::unique_ptr<tool::Slots> slots(int, int, int) override { return nullptr; }
+};
