@@ -1,4 +1,5 @@
-// Every combinator in the branches of Concat and Parallel; a file for a few of them, since a compilation has only so much memory.
+// Every combinator in the branches of Concat and Parallel; a file for a few of them, since a compilation has only so
+// much memory.
 #include <doctest/doctest.h>
 
 #include "../support/nested.hpp"

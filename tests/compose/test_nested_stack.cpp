@@ -1,4 +1,5 @@
-// Every combinator in the rounds of a Stack, and a stream carried through them; a file for a few of them, since a compilation has only so much memory.
+// Every combinator in the rounds of a Stack, and a stream carried through them; a file for a few of them, since a
+// compilation has only so much memory.
 #include <doctest/doctest.h>
 
 #include "../support/nested.hpp"

@@ -1,5 +1,5 @@
-// The program that trains a model, but for the model itself (trainer.hpp). It is started as  PROGRAM train NAME=VALUE...
-// with settings (settings.hpp) that the launcher has checked.
+// The program that trains a model, but for the model itself (trainer.hpp). It is started as  PROGRAM train
+// NAME=VALUE... with settings (settings.hpp) that the launcher has checked.
 #include <unistd.h>
 
 #include <fauna/io/mapped.hpp>
@@ -44,15 +44,14 @@ int train(settings::Run const& s, tool::Trainer& model) {
   const int threads = model.threads();
   const double peak = writes ? model.ranks() * tool::peak_flops(s.dtype == "bf16", threads) : 0;
   if (writes) {
-    fauna::print(
-        stdout,
-        s.data +
-            tool::sentence(": %zu + %zu tokens of %d %s; ", text.split().train.size(), text.split().val.size(),
-                           text.vocab(), s.tokenizer.empty() ? "characters" : "pieces") +
-            fauna::grouped(model.parameters()) + " parameters, " + s.dtype +
-            tool::sentence(", %d thread%s on %s, peak %.0f GFLOP/s\n", threads, threads > 1 ? "s" : "",
-                           fauna::name_of(fauna::build_isa), peak * 1e-9) +
-            (model.ranks() > 1 ? std::to_string(model.ranks()) + " ranks\n" : ""));
+    fauna::print(stdout,
+                 s.data +
+                     tool::sentence(": %zu + %zu tokens of %d %s; ", text.split().train.size(), text.split().val.size(),
+                                    text.vocab(), s.tokenizer.empty() ? "characters" : "pieces") +
+                     fauna::grouped(model.parameters()) + " parameters, " + s.dtype +
+                     tool::sentence(", %d thread%s on %s, peak %.0f GFLOP/s\n", threads, threads > 1 ? "s" : "",
+                                    fauna::name_of(fauna::build_isa), peak * 1e-9) +
+                     (model.ranks() > 1 ? std::to_string(model.ranks()) + " ranks\n" : ""));
     if (!from.empty()) fauna::print(stdout, "going on from " + from + '\n');
   }
   const auto r = model.train(
@@ -79,8 +78,7 @@ int train(settings::Run const& s, tool::Trainer& model) {
        .files = files},
       text.alphabet());
   if (r.interrupted || s.eval_only || !writes) return 0;
-  const double val_loss =
-      model.evaluate(text.split().val, static_cast<int>(s.context), static_cast<int>(s.batch_size));
+  const double val_loss = model.evaluate(text.split().val, static_cast<int>(s.context), static_cast<int>(s.batch_size));
   tool::write_summary(s.out_dir, s.dtype, model, r, model.parameters(), val_loss, digest);
   fauna::print(stdout, std::to_string(r.iterations) + " updates in " + fauna::duration_text(r.seconds) + ", " +
                            fauna::grouped(static_cast<std::size_t>(r.tokens_per_second)) +

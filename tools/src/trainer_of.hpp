@@ -28,9 +28,7 @@ template <class Ranks> class TrainerOf final : public Trainer {
   void require_same(std::string const& what, std::uint64_t hash) override {
     if constexpr (requires { ranks_.require_same(what, hash); }) ranks_.require_same(what, hash);
   }
-  void load_weights(std::string const& from) override {
-    fauna::load_checkpoint(from, model_, fauna::load::weights);
-  }
+  void load_weights(std::string const& from) override { fauna::load_checkpoint(from, model_, fauna::load::weights); }
   fauna::TrainReport train(fauna::Split const& text, fauna::TrainOptions const& o,
                            std::string const& alphabet) override {
     return fauna::train(model_, text, o, alphabet, std::move(ranks_));

@@ -31,7 +31,8 @@ constexpr bool is_adapter(std::string_view name) {
   return name.ends_with(".lora_A.weight") || name.ends_with(".lora_B.weight");
 }
 
-template <class Base, int Rank, LoraScale Scale = LoraScale{1}, Rate Drop = Rate{}> struct Lora : Leaf<Base::in, Base::out> {
+template <class Base, int Rank, LoraScale Scale = LoraScale{1}, Rate Drop = Rate{}>
+struct Lora : Leaf<Base::in, Base::out> {
   static_assert(is_linear<Base>, "fauna: Lora stands around a Linear: see Base");
   static constexpr const char* kind_name = "Lora";
   static constexpr int in = Base::in, out = Base::out, rank = Rank;

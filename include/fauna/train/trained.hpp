@@ -202,7 +202,8 @@ template <LanguageModel M, Backend B> class Trained {
     static_assert(!memory<B>::remote, "fauna: parts of moments are kept in the host's memory");
     for (auto const& p : parameters_)
       if (p.place != p.offset)
-        fail("trained", p.name + " has its gradient elsewhere than its values", "nothing frozen before prepare_training",
+        fail("trained", p.name + " has its gradient elsewhere than its values",
+             "nothing frozen before prepare_training",
              "parts of moments are those of the values that lie at the same place");
     const std::size_t first = from > kept_from_ ? from : kept_from_, last = to < kept_to_ ? to : kept_to_;
     for (auto& m : moments_) {
