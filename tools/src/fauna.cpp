@@ -528,7 +528,8 @@ int run(int n, char** words) {
   sample_verb.add(settings::Sample{}, training);
   tool::Verb generate_verb(app, "generate",
                            "write texts with a model directory (config.json, weights, tokenizer.json) or a checkpoint");
-  generate_verb->add_option("model", directory, "a model directory, a checkpoint, or a folder with one")
+  generate_verb
+      ->add_option("model", directory, "a model directory, a checkpoint, a folder with one, or a file of weights")
       ->type_name("DIR")
       ->required();
   generate_verb.add(settings::Generate{}, training);
@@ -536,7 +537,8 @@ int run(int n, char** words) {
   serve_verb->add_option("model", directory, "a model directory")->type_name("DIR")->required();
   serve_verb.add(settings::Serve{}, training);
   tool::Verb logits_verb(app, "logits", "write the logits of some tokens as a .npy file");
-  logits_verb->add_option("model", directory, "a model directory, a checkpoint, or a folder with one")
+  logits_verb
+      ->add_option("model", directory, "a model directory, a checkpoint, a folder with one, or a file of weights")
       ->type_name("DIR")
       ->required();
   logits_verb.add(settings::Logits{}, training);
@@ -565,7 +567,7 @@ int run(int n, char** words) {
   tool::Verb explain_verb(app, "explain", "print a model's tree, what it costs, and its memory plan");
   tool::Verb type_verb(app, "type", "print a model's C++ type");
   for (tool::Verb* v : {&explain_verb, &type_verb}) {
-    (*v)->add_option("model", name, tool::preset_names() + "; a checkpoint, or a model directory")
+    (*v)->add_option("model", name, tool::preset_names() + "; a checkpoint, a model directory, or a file of weights")
         ->type_name("NAME=nanogpt-cpu");
     v->add(settings::Vocabulary{}, structure);
     v->add(settings::Structure{}, structure);
