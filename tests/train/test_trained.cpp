@@ -2,6 +2,7 @@
 // a recurrent state and side losses at each of its layers and in its prediction of further tokens.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <memory>
 
 #include <fauna/blocks/embedding.hpp>
@@ -54,6 +55,22 @@ double squares(Model const& m, Parameter const& p) {
 }  // namespace
 
 TEST_SUITE("trained") {
+  TEST_CASE("memory for many sequences serves fewer, with the same bits, and no more than it was prepared for") {
+    Model few(seed{1}), many(seed{1});
+    few.prepare_training({.sequences = 2, .length = T});
+    many.prepare_training({.sequences = 5, .length = T});
+    CHECK(many.accumulate(text.batch(2)) == few.accumulate(text.batch(2)));
+    for (auto const& p : few.parameters()) {
+      const auto a = few.gradient(p), b = many.gradient(many.parameter(p.name));
+      CAPTURE(p.name);
+      CHECK(std::equal(a.data(), a.data() + a.size(), b.data()));
+    }
+    many.accumulate(text.batch(5));  // all of it again
+    const Text more(1000 * T);
+    CHECK_THROWS_WITH_AS(many.accumulate(more.batch(1000)), doctest::Contains("larger than what was prepared for"),
+                         error);
+  }
+
   TEST_CASE("a frozen tensor gathers no gradient, and trains on from where it was") {
     Model m(seed{1}), other(seed{1});
     for (auto* each : {&m, &other}) each->prepare_training({.sequences = 2, .length = T});

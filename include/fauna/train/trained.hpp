@@ -156,8 +156,7 @@ template <LanguageModel M, Backend B> class Trained {
       bind_gradients();
     }
     grow(saved_region_, saved_bytes<M, scalar>(shape));
-    Arena a = saved_region_.arena();
-    M::plan(saved_, shape, a);
+    plan_saved(shape);
     const std::size_t step = scratch_bytes<M, B>(shape),
                       norm = clip<B>::workspace(segments_.data(), static_cast<int>(segments_.size()));
     scratch_.grow(step > norm ? step : norm);
@@ -283,6 +282,14 @@ template <LanguageModel M, Backend B> class Trained {
   template <class St>
   double pass(Batch const& batch, St& state, St& gradient, double weight, Key key, Tap<scalar> const* tap) {
     if (gradients_region_.bytes() == 0) fail("train", "no memory for gradients", "prepare_training first");
+    Shape shape{.sequences = batch.sequences, .length = 0, .threads = threads_, .total = batch.rows};
+    for (int q = 0; q < batch.sequences; ++q) {
+      const int rows = batch.last(q) - batch.first(q);
+      if (rows > shape.length) shape.length = rows;
+    }
+    if (shape.sequences != saved_for_.sequences || shape.rows() != saved_for_.rows() ||
+        shape.length != saved_for_.length)
+      plan_saved(shape);
     auto c = call(batch, mode::train, key, tap);
     c.loss_scale = weight;
     c.side = &side_;
@@ -299,6 +306,12 @@ template <LanguageModel M, Backend B> class Trained {
     c.key = key;
     c.tap = tap;
     return c;
+  }
+  /// What is saved has the rows of the batch that saves it. Throws where that is more than was prepared for.
+  void plan_saved(Shape const& shape) {
+    Arena a = saved_region_.arena();
+    M::plan(saved_, shape, a);
+    saved_for_ = shape;
   }
   template <class W> void bind(W& w, Region const& r) {
     Arena a = r.arena();
@@ -367,6 +380,7 @@ template <LanguageModel M, Backend B> class Trained {
   Region values_, gradients_region_, moments_[2], saved_region_, side_region_;
   typename M::template Weights<All<scalar>> weights_, gradients_;
   typename M::template Saved<scalar> saved_;
+  Shape saved_for_{};
   typename M::template State<scalar> no_state_;  ///< without memory: sequences start from zeros and leave nothing
   SideLosses<scalar> side_;
   Scratch<B> scratch_;
