@@ -40,9 +40,13 @@ std::vector<int> looked_up(int longest, int shortest, std::vector<int> text, int
 
 /// The token behind the draft is drawn a row too early: from the logits that the last draft was verified with.
 struct WrongRow : Match {
-  static int next(Drawing at, int drafted) {
-    if (drafted < 0 && at.position > 12) at.logits -= Model::vocab;
-    return at();
+  mutable const float* before = nullptr;
+  int next(Drawing at, int drafted) const {
+    const float* own = at.logits;
+    if (drafted < 0 && before != nullptr) at.logits = before;
+    const int id = at();
+    before = id == drafted ? own : nullptr;
+    return id;
   }
 };
 /// Drafts stay without being looked at.
