@@ -20,6 +20,7 @@
 #include <tools/src/family.hpp>
 #include <tools/src/say.hpp>
 #include <tools/src/sha256.hpp>
+#include <tools/src/tidy.hpp>
 
 namespace tool {
 
@@ -209,8 +210,12 @@ class Build {
     const std::string key = short_hash(t_.key + file + '\n' + fauna::read_file(seen));
     fs::remove(seen);
     const fs::path object = models() / "objects" / (source + '-' + key + ".o");
-    if (fs::exists(object)) return object;
+    if (fs::exists(object)) {
+      touch(object);
+      return object;
+    }
     fs::create_directories(object.parent_path());
+    tidy(object.parent_path(), "", 100);
     say("compiling, a few seconds: " + t_.cxx + t_.line + ' ' + file);
     auto compile = t_.command(with(words, {"-c", "-o", fresh(object).string()}));
     compile.insert(compile.begin(), "tools/cached");
@@ -297,7 +302,11 @@ inline std::string program_for(Described const& model, std::string const& dtype,
   objects.insert(objects.end(), libraries.begin(), libraries.end());
   if (parts.mpi)
     for (std::string const& l : mpi_libraries()) objects.push_back(l);
-  if (!was_there) build.link(objects, program);
+  if (!was_there) {
+    tidy(folder, name + '-', 10);
+    build.link(objects, program);
+  }
+  touch(program);
   fauna::write_file(known, program.filename().string());
   if (was_there) return there(program);
   char seconds[32];
