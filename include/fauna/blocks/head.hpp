@@ -61,9 +61,9 @@ template <int Width, int Vocab, bool Bias = false> struct LmHead : Leaf<Width, V
 };
 
 /// A head that reads the token embedding (Press and Wolf 2017).
-template <class Head> struct Tied : Use<"embedding", Head> {
-  using composition = Tied;
-  template <class... New> using with = Tied<New...>;
+template <class Head> struct TiedTable : Use<"embedding", Head> {
+  using composition = TiedTable;
+  template <class... New> using with = TiedTable<New...>;
   template <class C, class W, class... A> static void logits(C const& c, W const&, A&&... a) {
     Head::logits(c, *c.template get<"embedding">().value, a...);
   }
@@ -75,6 +75,6 @@ template <class Head> struct Tied : Use<"embedding", Head> {
     Head::loss_and_gradient(c, *e.value, *e.gradient, a...);
   }
 };
-template <int Width, int Vocab> struct TiedHead : Tied<LmHead<Width, Vocab>> {};
+template <int Width, int Vocab> struct TiedHead : TiedTable<LmHead<Width, Vocab>> {};
 
 }  // namespace fauna::inline v0
