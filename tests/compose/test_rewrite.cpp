@@ -88,7 +88,7 @@ TEST_SUITE("rewrite") {
     CHECK((std::is_base_of_v<
            Lm<At<"wte", Embedding<7, W>>, At<"h", Stack<0, 2, L>>, Rewritten<TiedHead<W, 7>, MarkOne<LmHead<W, 7>>>>,
            Head>));
-    CHECK((std::is_base_of_v<Tied<Marked<LmHead<W, 7>>>, Rewritten<TiedHead<W, 7>, MarkOne<LmHead<W, 7>>>>));
+    CHECK((std::is_base_of_v<TiedTable<Marked<LmHead<W, 7>>>, Rewritten<TiedHead<W, 7>, MarkOne<LmHead<W, 7>>>>));
     using Table = rewrite<Small<L>, MarkOne<Embedding<7, W>>>;
     CHECK((std::is_base_of_v<Lm<At<"wte", Marked<Embedding<7, W>>>, At<"h", Stack<0, 2, L>>, TiedHead<W, 7>>, Table>));
     CHECK((std::is_same_v<rewrite<Seq<At<"down", L>, At<"up", L>>, MarkUnderName>, Seq<At<"down", L>, At<"up", M>>>));
