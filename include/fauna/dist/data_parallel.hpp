@@ -11,7 +11,6 @@
 // (collectives.hpp), so that a given number of pieces has the same bits on any number of ranks. A rank with several
 // pieces holds as many as log2 of them in memory of a gradient each.
 #pragma once
-#include <algorithm>
 #include <cmath>
 #include <string>
 #include <vector>
@@ -108,8 +107,15 @@ template <Communicator C, int Zero = 0> class DataParallel {
     struct Part {
       std::size_t parameter, from, to;
     };
-    std::vector<Part> parts;  // of trainable tensors, cut at blocks
+    std::vector<Part> parts;         // of trainable tensors, cut at blocks; ascending
+    std::vector<std::size_t> order;  // of the tensors, as their gradients lie
     for (std::size_t i = 0; i < model.parameters().size(); ++i) {
+      std::size_t at = order.size();
+      for (order.push_back(i); at > 0 && model.parameters()[order[at - 1]].place > model.parameters()[i].place; --at)
+        order[at] = order[at - 1];
+      order[at] = i;
+    }
+    for (const std::size_t i : order) {
       Parameter const& p = model.parameters()[i];
       const std::size_t end = p.place + p.size();
       for (std::size_t at = p.place, to = 0; at < end && p.trainable && p.is == role::parameter; at = to) {
@@ -118,7 +124,6 @@ template <Communicator C, int Zero = 0> class DataParallel {
         parts.push_back({i, at, to});
       }
     }
-    std::sort(parts.begin(), parts.end(), [](Part const& a, Part const& b) { return a.from < b.from; });
     std::vector<double> squares(parts.size());
     model.reduce([&](auto* g, std::size_t n) {
       const auto first = [&, cut = cut(n)](int r) {
