@@ -22,7 +22,8 @@ token, commit = "hf_secretOfThisTest", "c0ffee" * 6 + "c0de"
 golden = models / "llama_sharded"
 shard = "model-00002-of-00003.safetensors"
 needed = {p.name: p.read_bytes() for p in golden.iterdir() if p.name == "config.json" or p.name.startswith("model")}
-needed |= {"tokenizer.json": b"{}", "generation_config.json": b'{"eos_token_id": 2}', "chat_template.jinja": b""}
+needed |= {"tokenizer.json": b"{}", "generation_config.json": b'{"eos_token_id": 2}', "chat_template.jinja": b"",
+           "rwkv_vocab_v20230424.txt": b"1 'a' 1"}
 others = {"README.md": b"read", "pytorch_model.bin": b"pickled", "onnx/model.safetensors": b"deeper", "flax model.gguf": b"a" * 70000,
           "sub/of a folder/small.gguf": b"b" * 700}
 
@@ -120,12 +121,13 @@ def serve(address, handler):
 front, store = serve("127.0.0.1", Front), serve("127.0.0.2", Store)
 out = work / "model"
 
-# curl as it is, but for a note of its command line.
+# curl as it is, but for a note of its command line; and a user whose curl tells all.
+(work / ".curlrc").write_text("verbose\n")
 (work / "bin").mkdir()
 (work / "bin/curl").write_text(f'#!/bin/sh\necho "$@" >> {work}/commands\nexec {shutil.which("curl")} "$@"\n')
 (work / "bin/curl").chmod(0o755)
-os.environ |= {"HF_ENDPOINT": f"http://127.0.0.1:{front.server_port}/", "HF_TOKEN": token, "PATH": f"{work}/bin:{os.environ['PATH']}",
-               "no_proxy": "*"}
+os.environ |= {"HF_ENDPOINT": f"http://127.0.0.1:{front.server_port}/", "HF_TOKEN": token, "HOME": str(work),
+               "PATH": f"{work}/bin:{os.environ['PATH']}", "no_proxy": "*"}
 
 
 def fresh():

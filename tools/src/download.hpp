@@ -20,7 +20,7 @@ struct Download {
 
   template <class F> void each(F&& f) {
     f("revision", revision, "a branch, a tag or a commit");
-    f("out", out, "folder for the files; without it, models/ORG/NAME");
+    f("out", out, "folder for the files, where those that differ are replaced; without it, models/ORG/NAME");
     f("include", include,
       "files to fetch instead of those that a model directory has, such as '*.gguf'; several: all that match one");
   }

@@ -165,7 +165,7 @@ class Hub {
     const auto lfs = f.find("lfs");
     file.large = lfs != f.end() && !lfs->is_null();
     file.hash = file.large ? digits(lfs->at("sha256"), 64) : digits(f.at("blobId"), 40);
-    file.size = (file.large ? lfs->at("size") : f.at("size")).get<std::uint64_t>();
+    file.size = f.at("size").get<std::uint64_t>();
     return file;
   }
 
@@ -218,9 +218,9 @@ class Hub {
   }
 
   [[noreturn]] void refuse(Answer const& a, std::string const& url, std::string const& name) const {
-    const std::string found = url + ": " +
-                              (a.status == http_error ? a.http : "curl's error " + std::to_string(a.status)) +
-                              (a.error.empty() ? "" : " (" + a.error + ')');
+    const std::string found =
+        url + ": " +
+        (a.status == http_error ? a.http : "curl's error " + std::to_string(a.status) + " (" + a.error + ')');
     if (a.status == not_installed) fauna::fail("download", "curl does not run", "curl", "tools/setup installs it");
     if (a.http == "401")
       fauna::fail("download", found, token_.empty() ? "a token in HF_TOKEN" : "a token that the hub knows in HF_TOKEN",
