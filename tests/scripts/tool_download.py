@@ -231,7 +231,8 @@ for status, words in ((403, "ask for access on "), (429, "429"), (503, "503")):
     hub.status = status
     refused(str(status), words)
 for name, value, words in (("HF_TOKEN", f'{token}"\nurl = "x', "HF_TOKEN has a character"), ("HF_ENDPOINT", "ftp://x", "is no address"),
-                           ("HF_ENDPOINT", f"http://me:{token}@127.0.0.1", "is no address"), ("HF_ENDPOINT", "http://127.0.0.1:1", "curl's error 7")):
+                           ("HF_ENDPOINT", f"http://me:{token}@127.0.0.1", "is no address"), ("HF_ENDPOINT", "http://127.0.0.1:1", "curl's error 7"),
+                           ("PATH", "/nowhere", "curl does not run")):
     kept, os.environ[name] = os.environ[name], value
     refused(words)
     os.environ[name] = kept

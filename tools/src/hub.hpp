@@ -1,6 +1,6 @@
 // A hub of models that speaks Hugging Face's HTTP API: the list of a repository's files, and their bytes. curl speaks
 // HTTP; what it is to do it reads from its standard input, so that the token is in no command line.
-// https://huggingface.co/docs/hub/api, https://huggingface.co/spec (OpenAPI): "Get model info", "Resolve a file".
+// https://huggingface.co/docs/hub/api: model info with "blobs", and "resolve".
 #pragma once
 #include <unistd.h>
 
