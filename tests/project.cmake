@@ -81,6 +81,7 @@ if(TARGET fauna_tool)
   fauna_test(tools/drafts ${python} ${scripts}/tool_drafts.py $<TARGET_FILE:fauna_tool> ${work}/tool_drafts ${models})
   fauna_test(tools/weights ${python} ${scripts}/tool_weights.py $<TARGET_FILE:fauna_tool> ${work}/tool_weights
              ${CMAKE_CURRENT_SOURCE_DIR}/golden)
+  fauna_test(tools/download ${python} ${scripts}/tool_download.py $<TARGET_FILE:fauna_tool> ${work}/tool_download ${models})
   fauna_test(tools/run ${python} ${scripts}/tool_run.py $<TARGET_FILE:fauna_tool> ${work}/tool_run)
   fauna_test(tools/tokenizer ${python} ${scripts}/tool_tokenizer.py $<TARGET_FILE:fauna_tool> ${work}/tool_tokenizer ${models})
   fauna_test(tools/server ${python} ${scripts}/tool_server.py $<TARGET_FILE:fauna_tool> ${work}/tool_server ${models})

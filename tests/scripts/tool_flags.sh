@@ -48,7 +48,7 @@ says 'no checkpoint of fauna' sample "$fauna"
 says "the model 'gpt3', expected a model directory, a checkpoint, a file of weights, or one of nanogpt-cpu" type gpt3
 says "the word 'more' is one too many" type gpt2 more
 says "the word '2' is one too many" type gpt2 --n-layer 1 2
-verbs='expected train, sample, generate, serve, logits, perplexity, compare, export, finetune, merge, explain, type'
+verbs='expected train, sample, generate, serve, logits, perplexity, compare, export, finetune, merge, download, explain, type'
 says "unknown verb generat, $verbs: did you mean generate?" generat x
 says "unknown verb nothing, $verbs: did you mean " nothing
 says "the flag --bogus and no verb, $verbs" --bogus

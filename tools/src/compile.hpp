@@ -5,7 +5,6 @@
 #pragma once
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,6 +16,7 @@
 
 #include <fauna/io/clock.hpp>
 #include <fauna/io/file.hpp>
+#include <tools/src/command.hpp>
 #include <tools/src/family.hpp>
 #include <tools/src/say.hpp>
 #include <tools/src/sha256.hpp>
@@ -34,21 +34,10 @@ inline const fs::path root = [] {
 
 /// Runs a command in the checkout, its output into a file; the exit status.
 inline int run_command(std::vector<std::string> const& command, fs::path const& output) {
-  std::vector<char*> arguments;
-  for (std::string const& a : command) arguments.push_back(const_cast<char*>(a.c_str()));
-  arguments.push_back(nullptr);
-  std::fflush(nullptr);
-  const pid_t child = ::fork();
-  if (child < 0) fauna::io_fail("start", command[0], errno);
-  if (child == 0) {
+  return run_prepared(command, [&] {
     const int fd = ::open(output.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0666);
-    if (fd < 0 || ::dup2(fd, 1) < 0 || ::dup2(fd, 2) < 0 || ::chdir(root.c_str()) < 0) ::_exit(126);
-    ::execvp(arguments[0], arguments.data());
-    ::_exit(127);
-  }
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {}
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    return fd >= 0 && ::dup2(fd, 1) >= 0 && ::dup2(fd, 2) >= 0 && ::chdir(root.c_str()) >= 0;
+  });
 }
 
 /// Where compiled models are.

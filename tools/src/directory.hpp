@@ -1,7 +1,11 @@
 // A model directory: config.json, weights and what else lies there, as the model that they stand for together.
 #pragma once
+#include <filesystem>
+#include <system_error>
+
 #include <fauna/decode/weights.hpp>
 #include <tools/src/family.hpp>
+#include <tools/src/model_files.hpp>
 
 namespace tool {
 
@@ -91,6 +95,16 @@ inline void use_own_head(ModelConfig& c, fauna::TensorFile const& file) {
   say(std::string(names.head) + " is not " + names.table + ": it is the head, whatever config.json ties");
 }
 
+/// Throws on a link to nowhere. A hub's cache has its files as links to others, which may have been cleared away.
+inline void require_links(std::string const& directory) {
+  namespace fs = std::filesystem;
+  std::error_code none;
+  for (fs::directory_entry const& e : fs::directory_iterator(directory, none))
+    if (is_model_file(e.path().filename().string()) && e.is_symlink() && !fs::exists(e.path(), none))
+      fauna::fail("config", e.path().string() + " is a link to " + fs::read_symlink(e.path(), none).string(),
+                  "a file there", "nothing is; fetch the model again");
+}
+
 /// What a directory stands for.
 struct Directory {
   AnyModel model{};
@@ -100,6 +114,7 @@ struct Directory {
 /// inference, weights that are there are looked at too: whether the head is tied, they say.
 inline Directory read_config(std::string const& directory, Use use = {}) {
   const std::string path = directory + "/config.json";
+  require_links(directory);
   if (!fauna::exists(path))
     fauna::fail("config", directory + " has no config.json", "a model directory: config.json, weights, tokenizer.json");
   Config c(path, use);

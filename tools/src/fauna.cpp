@@ -4,6 +4,7 @@
 #include <tools/src/checks.hpp>
 #include <tools/src/compile.hpp>
 #include <tools/src/directory.hpp>
+#include <tools/src/download.hpp>
 #include <tools/src/examples.hpp>
 #include <tools/src/export.hpp>
 #include <tools/src/flags.hpp>
@@ -85,7 +86,8 @@ std::string checkpoint_of(std::string const& from) {
 }
 /// What has the model that is meant: a model directory, or a checkpoint.
 std::string model_of(std::string const& from) {
-  return tool::fs::exists(from + "/config.json") ? from : checkpoint_of(from);
+  const bool directory = tool::fs::exists(tool::fs::symlink_status(from + "/config.json"));  // or a link to nowhere
+  return directory ? from : checkpoint_of(from);
 }
 
 /// How the verb's flags have model directories read.
@@ -564,6 +566,10 @@ int run(int n, char** words) {
       ->type_name("ADAPTER")
       ->required();
   merge_verb->add_option("out", to, "a folder to write")->type_name("OUT")->required();
+  tool::Verb download_verb(app, "download",
+                           "fetch a model directory from a hub: $HF_ENDPOINT, with the token $HF_TOKEN");
+  download_verb->add_option("model", name, "as the hub calls it")->type_name("ORG/NAME")->required();
+  download_verb.add(settings::Download{}, training);
   tool::Verb explain_verb(app, "explain", "print a model's tree, what it costs, and its memory plan");
   tool::Verb type_verb(app, "type", "print a model's C++ type");
   for (tool::Verb* v : {&explain_verb, &type_verb}) {
@@ -577,9 +583,9 @@ int run(int n, char** words) {
                         &export_verb, &finetune_verb, &merge_verb, &explain_verb, &type_verb})
     v->add(settings::Reading{}, structure);
 
-  const std::vector<tool::Verb*> verbs = {&train_verb,    &sample_verb,     &generate_verb, &serve_verb,
-                                          &logits_verb,   &perplexity_verb, &compare_verb,  &export_verb,
-                                          &finetune_verb, &merge_verb,      &explain_verb,  &type_verb};
+  const std::vector<tool::Verb*> verbs = {&train_verb,      &sample_verb,  &generate_verb, &serve_verb,    &logits_verb,
+                                          &perplexity_verb, &compare_verb, &export_verb,   &finetune_verb, &merge_verb,
+                                          &download_verb,   &explain_verb, &type_verb};
   const auto require_known = [&verbs] {
     bool any = false;
     for (tool::Verb* v : verbs)
@@ -626,6 +632,12 @@ int run(int n, char** words) {
   if (finetune_verb.chosen()) finetune(finetune_verb, directory);
   if (merge_verb.chosen()) {
     tool::export_model(directory, to, use_of(merge_verb), file);
+    return 0;
+  }
+  if (download_verb.chosen()) {
+    settings::Download s;
+    download_verb.apply(s);
+    tool::download(name, s);
     return 0;
   }
   if (type_verb.chosen()) {
