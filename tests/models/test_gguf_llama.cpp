@@ -2,12 +2,13 @@
 // it is what comes of the hub's names.
 #include <doctest/doctest.h>
 
+#include <fauna/fauna.hpp>
+
 #include "../support/gguf.hpp"
-#include "support/model_check.hpp"
+#include "../support/temporary.hpp"
 #include "support/small_llamas.hpp"
 
 using namespace fauna;
-using test::Tied, test::Untied;
 
 namespace {
 
@@ -56,7 +57,7 @@ template <class M> std::vector<float> logits(TensorFile const& file) {
   const int n = static_cast<int>(ids.size());
   model.prepare_inference({.sequences = 1, .length = n});
   std::vector<float> y(ids.size() * M::vocab);
-  Batch b(1, n, ids.data());
+  const Batch b = Batch::uniform(1, n, ids.data());
   model.logits(b, logit_rows::all, Matrix<float>(y.data(), n, M::vocab));
   return y;
 }
@@ -77,7 +78,7 @@ template <class M> void equals_hub() {
 
 TEST_SUITE("llama") {
   TEST_CASE("from GGUF to the bit: tied, and with a head and biases of its own") {
-    equals_hub<Tied>();
-    equals_hub<Untied>();
+    equals_hub<test::Tied>();
+    equals_hub<test::Untied>();
   }
 }
