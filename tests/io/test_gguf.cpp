@@ -115,6 +115,7 @@ TEST_CASE("gguf: headers and keys that are refused") {
   CHECK_THROWS_WITH_AS(most.integer("k"), Contains("a number below 2^63"), error);
   const Gguf empty = read(with_key(list("k", f32, 0, "")));
   CHECK_THROWS_WITH_AS(empty.number("k"), Contains("array of f32"), error);
+  CHECK_THROWS_WITH_AS(empty.integers("k"), Contains("array of f32"), error);
 }
 
 TEST_CASE("gguf: tensors that are refused") {

@@ -63,13 +63,17 @@ class Gguf : public TensorFile {
   // Values by their keys. All throw where there is none of that key, or one of another type.
   bool has(std::string_view key) const { return find_value(key) != nullptr; }
   /// Of any whole type.
-  long long integer(std::string_view key) const { return integer_at(value(key), 0, false); }
+  long long integer(std::string_view key) const {
+    Value const& v = value(key);
+    if (v.array || !is_whole(v)) wrong(v, "a whole number");
+    return integer_at(v, 0);
+  }
   /// Of any type of numbers.
   double number(std::string_view key) const {
     Value const& v = value(key);
     if (v.type == type_f32 && !v.array) return static_cast<double>(load<float>(v.data));
     if (v.type == type_f64 && !v.array) return load<double>(v.data);
-    return static_cast<double>(integer_at(v, 0, false));
+    return static_cast<double>(integer(key));
   }
   bool flag(std::string_view key) const {
     Value const& v = value(key);
@@ -94,8 +98,9 @@ class Gguf : public TensorFile {
   }
   std::vector<long long> integers(std::string_view key) const {
     Value const& v = value(key);
+    if (!v.array || !is_whole(v)) wrong(v, "an array of whole numbers");
     std::vector<long long> all;
-    for (std::uint64_t i = 0; i < v.count; ++i) all.push_back(integer_at(v, i, true));
+    for (std::uint64_t i = 0; i < v.count; ++i) all.push_back(integer_at(v, i));
     return all;
   }
   /// In the order of their names.
@@ -250,24 +255,22 @@ class Gguf : public TensorFile {
   [[noreturn]] void wrong(Value const& v, std::string const& expected) const {
     fail("gguf", path_ + " has the key " + std::string(v.key) + " of type " + name_of(v), expected);
   }
-  long long integer_at(Value const& v, std::uint64_t i, bool array) const {
-    if (v.array == array) {
-      const char* const at = v.data + i * size_of(v.type);
-      switch (v.type) {
-        case type_u8: return load<std::uint8_t>(at);
-        case type_i8: return load<std::int8_t>(at);
-        case type_u16: return load<std::uint16_t>(at);
-        case type_i16: return load<std::int16_t>(at);
-        case type_u32: return load<std::uint32_t>(at);
-        case type_i32: return load<std::int32_t>(at);
-        case type_i64: return load<std::int64_t>(at);
-        case type_u64:
-          if (const auto n = load<std::uint64_t>(at); n < std::uint64_t{1} << 63) return static_cast<long long>(n);
-          wrong(v, "a number below 2^63");
-        default: break;
-      }
+  static bool is_whole(Value const& v) { return v.type <= type_i32 || v.type == type_u64 || v.type == type_i64; }
+  long long integer_at(Value const& v, std::uint64_t i) const {
+    const char* const at = v.data + i * size_of(v.type);
+    switch (v.type) {
+      case type_u8: return load<std::uint8_t>(at);
+      case type_i8: return load<std::int8_t>(at);
+      case type_u16: return load<std::uint16_t>(at);
+      case type_i16: return load<std::int16_t>(at);
+      case type_u32: return load<std::uint32_t>(at);
+      case type_i32: return load<std::int32_t>(at);
+      case type_i64: return load<std::int64_t>(at);
+      default: break;
     }
-    wrong(v, array ? "an array of whole numbers" : "a whole number");
+    const auto n = load<std::uint64_t>(at);
+    if (n >> 63 != 0) wrong(v, "a number below 2^63");
+    return static_cast<long long>(n);
   }
 
   std::string_view left_;  ///< what has not been read yet
