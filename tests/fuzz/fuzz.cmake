@@ -8,3 +8,5 @@ fauna_test(fuzz/pth ${CMAKE_CURRENT_LIST_DIR}/run ${fuzz_inputs} ${work}/fuzz ${
            io/pickle.hpp io/zip.hpp)
 fauna_test(fuzz/rwkv_cpp ${CMAKE_CURRENT_LIST_DIR}/run ${fuzz_inputs} ${work}/fuzz ${FAUNA_CLANGXX} rwkv_cpp
            io/rwkv_cpp.hpp)
+fauna_test(fuzz/gguf ${CMAKE_CURRENT_LIST_DIR}/run ${fuzz_inputs} ${work}/fuzz ${FAUNA_CLANGXX} gguf io/gguf.hpp
+           io/quants.hpp)

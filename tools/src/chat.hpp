@@ -7,12 +7,18 @@
 
 #include <fauna/core/error.hpp>
 #include <fauna/io/file.hpp>
+#include <fauna/io/gguf.hpp>
 #include <fauna/io/json.hpp>
 
 namespace tool {
 
-/// The template of a directory, from chat_template.jinja or else tokenizer_config.json; `where` becomes its place.
+/// The template of a directory, from chat_template.jinja or else tokenizer_config.json, or of a GGUF file; `where`
+/// becomes its place.
 inline std::string chat_template(std::string const& directory, std::string& where) {
+  if (!fauna::is_directory(directory)) {
+    where = "tokenizer.chat_template in " + directory;
+    return std::string(fauna::Gguf(directory).text("tokenizer.chat_template"));
+  }
   where = directory + "/chat_template.jinja";
   if (fauna::exists(where)) return fauna::read_file(where);
   if (const std::string path = directory + "/tokenizer_config.json"; fauna::exists(path)) {

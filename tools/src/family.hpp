@@ -12,6 +12,7 @@
 #include <fauna/io/open_tensors.hpp>
 #include <fauna/models/config_text.hpp>
 #include <tools/src/config.hpp>
+#include <tools/src/gguf_keys.hpp>
 #include <tools/src/settings.hpp>
 
 namespace tool {
@@ -54,6 +55,7 @@ struct Family {
   AnyModel (*read)(Config& c);
   AnyModel (*parse)(std::string const& line);
   AnyModel (*of_tensors)(fauna::TensorFile const& file);  ///< null: its weights do not say what they are of
+  AnyModel (*of_gguf)(GgufKeys& keys);                    ///< null: not read from GGUF
   std::vector<std::pair<std::string, std::shared_ptr<const ModelConfig>>> presets{};
 };
 
@@ -115,6 +117,7 @@ template <class F> class ModelOf final : public ModelConfig {
 ///   write(config)                  the config.json of a config
 /// and, where there is something to say, structure, set_structure and bias_of_zeros, as in ModelConfig; and
 ///   of_tensors(TensorFile const&)  the config of weights that come without a config.json; none: of another family
+///   of_gguf(GgufKeys&)             the config that a GGUF file of its architecture says
 template <class F> struct Registered {
   using C = typename F::config;
   Registered() {
@@ -125,7 +128,10 @@ template <class F> struct Registered {
         C::names.family,
         [](Config& c) -> AnyModel { return std::make_unique<ModelOf<F>>(F::read(c)); },
         [](std::string const& line) -> AnyModel { return std::make_unique<ModelOf<F>>(fauna::config_from<C>(line)); },
+        nullptr,
         nullptr};
+    if constexpr (requires(GgufKeys & keys) { F::of_gguf(keys); })
+      f.of_gguf = [](GgufKeys& keys) -> AnyModel { return std::make_unique<ModelOf<F>>(F::of_gguf(keys)); };
     if constexpr (requires(fauna::TensorFile const& file) { F::of_tensors(file); })
       f.of_tensors = [](fauna::TensorFile const& file) -> AnyModel {
         const auto c = F::of_tensors(file);
@@ -153,12 +159,30 @@ inline AnyModel checkpoint_model(std::string const& path, std::string const& lin
   fauna::fail("model", path + " with the description '" + line + '\'', "a line that begins with one of " + known);
 }
 
-/// Is it a file of weights that has no config.json beside it: of PyTorch or rwkv.cpp?
+/// Is it a file of weights that has no config.json beside it: of PyTorch, rwkv.cpp or ggml?
 inline bool weights_alone(std::string const& path) {
   return !fauna::is_directory(path) && fauna::tensor_format_of(path) != fauna::tensor_format::safetensors;
 }
-/// The model of such a file.
+/// The model of a GGUF file, which its keys describe. GGUF's architectures have the names of config.json's types.
+inline AnyModel model_of_gguf(std::string const& path) {
+  const fauna::Gguf file(path);
+  const std::string type(file.text("general.architecture"));
+  std::string known;
+  for (auto const& [name, f] : families()) {
+    if (f.of_gguf == nullptr) continue;
+    if (name == type) {
+      GgufKeys keys(file);
+      AnyModel m = f.of_gguf(keys);
+      keys.all_used();
+      return m;
+    }
+    known += (known.empty() ? "" : ", ") + name;
+  }
+  fauna::fail("fauna", path + " has the general.architecture '" + type + '\'', "one of " + known);
+}
+/// The model of a file of weights.
 inline AnyModel model_of_weights(std::string const& path) {
+  if (is_gguf(path)) return model_of_gguf(path);
   const fauna::TensorFile file = fauna::open_tensors(path);
   for (auto const& [type, f] : families())
     if (f.of_tensors != nullptr)

@@ -386,11 +386,13 @@ std::string id_list(std::vector<long long> const& ids) {
   return all;
 }
 
-/// With a file of weights: texts are in the pieces of --tokenizer, or bytes where these are all that the model knows.
+/// With a file of weights: texts are in the pieces of --tokenizer, of a GGUF file's own, or bytes where these are all
+/// that the model knows.
 [[noreturn]] void generate_from_weights(tool::Verb const& verb, std::string const& from, settings::Generate const& s) {
   const AnyModel c = tool::model_of_weights(from);
+  const bool gguf = tool::is_gguf(from);
   for (const char* flag : {"chat", "special", "adapter"})
-    if (verb.has(flag))
+    if (verb.has(flag) && (!gguf || flag == std::string("adapter")))
       fauna::fail("fauna generate", std::string("--") + flag + " for a file of weights", "a model directory");
   if (!s.draft.empty() && s.draft != "ngram")
     fauna::fail("fauna generate", "--draft " + s.draft + " for a file of weights",
@@ -398,7 +400,11 @@ std::string id_list(std::vector<long long> const& ids) {
   if (s.prompt.empty()) fauna::fail("fauna generate", "no --prompt", "a text to continue");
   int vocab = fauna::ByteTokenizer::vocab();
   std::string stops;
-  if (s.tokenizer.empty()) {
+  if (gguf) stops = id_list(fauna::gguf_stop_ids(fauna::Gguf(from)));
+  if (s.chat) (void)tool::in_template(from, s.prompt);
+  if (s.tokenizer.empty() && gguf) {
+    vocab = tool::bpe_of(from).vocab();
+  } else if (s.tokenizer.empty()) {
     if (c->vocab() != vocab)
       fauna::fail("fauna generate", from + " has " + std::to_string(c->vocab()) + " tokens, and no tokenizer",
                   "--tokenizer FILE",
@@ -407,10 +413,11 @@ std::string id_list(std::vector<long long> const& ids) {
     vocab = fauna::RwkvWorld::from_file(s.tokenizer).vocab();
     stops = std::to_string(fauna::RwkvWorld::end_of_text);
   } else {
-    vocab = fauna::Bpe::from_file(tool::tokenizer_file(s.tokenizer)).vocab();
+    vocab = tool::bpe_of(s.tokenizer).vocab();
   }
   if (vocab > c->vocab())
-    fauna::fail("fauna generate", s.tokenizer + " has " + std::to_string(vocab) + " tokens",
+    fauna::fail("fauna generate",
+                (s.tokenizer.empty() ? from : s.tokenizer) + " has " + std::to_string(vocab) + " tokens",
                 "at most the model's " + std::to_string(c->vocab()));
   write("generate", verb, from, *c, {stops}, s);
 }

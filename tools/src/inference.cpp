@@ -89,9 +89,10 @@ int generate(settings::Told<settings::Generate> const& s, std::string const& dir
     tool::write_texts(loaded(directory, s.threads), draft_of(s).get(), tokenizer, ids, stop_ids, s, prompt);
     return 0;
   };
-  if (s.tokenizer.empty() && !fauna::is_directory(directory)) return write(fauna::ByteTokenizer());
+  if (s.tokenizer.empty() && !fauna::is_directory(directory) && !tool::is_gguf(directory))
+    return write(fauna::ByteTokenizer());
   if (!s.tokenizer.empty() && tool::is_world(s.tokenizer)) return write(fauna::RwkvWorld::from_file(s.tokenizer));
-  const auto tokenizer = fauna::Bpe::from_file(tool::tokenizer_file(s.tokenizer.empty() ? directory : s.tokenizer));
+  const auto tokenizer = tool::bpe_of(s.tokenizer.empty() ? directory : s.tokenizer);
   if (s.chat) prompt = tool::in_template(directory, prompt);
   const auto ids = tokenizer.encode(prompt, {.match_special = s.special || s.chat, .add_special = !s.chat});
   tool::write_texts(loaded(directory, s.threads, s.adapter), draft_of(s).get(), tokenizer, ids, stop_ids, s,

@@ -7,8 +7,10 @@
 #include <fauna/text/bpe.hpp>
 #include <fauna/text/bytes.hpp>
 #include <fauna/text/chars.hpp>
+#include <fauna/text/gguf_vocab.hpp>
 #include <fauna/text/rwkv_world.hpp>
 #include <fauna/train/checkpoint.hpp>
+#include <tools/src/gguf_keys.hpp>
 #include <tools/src/sha256.hpp>
 
 namespace tool {
@@ -25,6 +27,12 @@ inline std::string tokenizer_file(std::string const& from) {
 inline bool is_world(std::string const& path) {
   const fauna::Mapped file(path);
   return file.size() > 0 && file.text()[0] >= '0' && file.text()[0] <= '9';
+}
+
+/// The tokenizer of a GGUF file, of a tokenizer.json, or of a folder with one.
+inline fauna::Bpe bpe_of(std::string const& from) {
+  if (is_gguf(from)) return fauna::Bpe(fauna::read_gguf_vocab(fauna::Gguf(from)));
+  return fauna::Bpe::from_file(tokenizer_file(from));
 }
 
 /// Throws where a file is not the tokenizer that a checkpoint was trained with.

@@ -210,8 +210,7 @@ LoadReport load_weights(B const& b, W& w, TensorFile const& from, LoadOptions co
       model.dtype = s->dtype;
       model.shape = d::dimensions(p.shape);
       if (s->shape != model.shape) shapes.push_back(s->name + ' ' + s->text() + ", the model has " + model.text());
-      else if (s->dtype != "F32" && s->dtype != "BF16" && s->dtype != "F16" && s->dtype != "F64")
-        shapes.push_back(s->name + ' ' + s->text() + ", not one of F64, F32, F16, BF16");
+      else if (!has_floats(s->dtype)) shapes.push_back(s->name + ' ' + s->text() + ", not one of F64, F32, F16, BF16");
     }
   });
   std::string more;

@@ -1,5 +1,6 @@
 // A file of tensors in any of the formats that are read: the file itself says which.
 #pragma once
+#include <fauna/io/gguf.hpp>
 #include <fauna/io/pth.hpp>
 #include <fauna/io/rwkv_cpp.hpp>
 #include <fauna/io/safetensors.hpp>
@@ -7,13 +8,14 @@
 namespace fauna::inline v0 {
 
 /// What the first bytes of a file say that it is; a directory and all else are safetensors.
-enum class tensor_format : int { safetensors, pth, rwkv_cpp };
+enum class tensor_format : int { safetensors, pth, rwkv_cpp, gguf };
 inline tensor_format tensor_format_of(std::string const& path) {
   if (is_directory(path)) return tensor_format::safetensors;
   const Mapped file(path);
   std::uint32_t first = 0;
   if (file.size() >= 4) std::memcpy(&first, file.data(), 4);
   if (first == RwkvCpp::magic) return tensor_format::rwkv_cpp;
+  if (first == Gguf::magic) return tensor_format::gguf;
   constexpr std::uint32_t zip = 0x04034b50, old_pickle = 0x0a8a0280;
   return first == zip || first == old_pickle ? tensor_format::pth : tensor_format::safetensors;
 }
@@ -22,6 +24,7 @@ inline TensorFile open_tensors(std::string const& path) {
   switch (tensor_format_of(path)) {
     case tensor_format::pth: return Pth(path);
     case tensor_format::rwkv_cpp: return RwkvCpp(path);
+    case tensor_format::gguf: return Gguf(path);
     case tensor_format::safetensors: break;
   }
   return SafeTensors(path);

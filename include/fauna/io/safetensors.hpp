@@ -3,6 +3,7 @@
 #pragma once
 #include <fauna/core/dtype.hpp>
 #include <fauna/io/file.hpp>
+#include <fauna/io/quants.hpp>
 #include <fauna/io/safetensors_header.hpp>
 #include <fauna/io/tensor_file.hpp>
 
@@ -111,7 +112,13 @@ template <> inline constexpr const char* float_dtype<float> = "F32";
 template <> inline constexpr const char* float_dtype<f16> = "F16";
 template <> inline constexpr const char* float_dtype<bf16> = "BF16";
 
-/// n numbers of a tensor, from element `from` on, as f32 or f64; F64, F32, F16 and BF16, at any address.
+/// Is it a type whose numbers are read?
+inline bool has_floats(std::string_view dtype) {
+  return dtype == "F64" || dtype == "F32" || dtype == "F16" || dtype == "BF16" || block_format(dtype) != nullptr;
+}
+
+/// n numbers of a tensor, from element `from` on, as f32 or f64; F64, F32, F16 and BF16, at any address, and the blocks
+/// of quants.hpp.
 template <class T> void read_floats(SafeTensor const& t, std::size_t from, std::size_t n, T* to) {
   if (n == 0) return;  // memcpy wants addresses even for nothing
   if (t.dtype == float_dtype<T>) {
@@ -128,6 +135,7 @@ template <class T> void read_floats(SafeTensor const& t, std::size_t from, std::
     }
     return true;
   };
+  if (const BlockFormat* blocks = block_format(t.dtype)) return read_blocks(*blocks, t.data, from, n, to);
   if (!each(bf16{}) && !each(f16{}) && !each(0.0F) && !each(0.0))
     fail("safetensors", t.name + " is of dtype " + t.dtype, "F64, F32, F16 or BF16");
 }

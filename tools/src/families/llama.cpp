@@ -71,6 +71,42 @@ struct Llama {
             {"mlp_bias", c.mlp_bias},
             {"hidden_act", reference_name(c.act)}};
   }
+
+  static config of_gguf(GgufKeys& k) {
+    fauna::LlamaConfig l{.layers = k.whole("block_count"), .heads = k.whole("attention.head_count")};
+    l.kv_heads = k.whole("attention.head_count_kv", l.heads);
+    l.width = k.whole("embedding_length");
+    l.hidden = k.whole("feed_forward_length");
+    l.context = k.whole("context_length");
+    if (l.heads % l.kv_heads != 0)
+      k.wrong("attention.head_count_kv", std::to_string(l.kv_heads),
+              "a number that divides the " + std::to_string(l.heads) + " heads");
+    l.head_size = k.whole("attention.key_length", l.width / l.heads);
+    if (l.head_size < 2 || l.head_size % 2 != 0)
+      k.wrong("attention.key_length", std::to_string(l.head_size), "an even number: columns turn in pairs");
+    k.only("attention.value_length", l.head_size);
+    k.only("rope.dimension_count", l.head_size);
+    k.only("expert_count", 0);
+    k.only("expert_used_count", 0);
+    fauna::TensorFile const& file = k.file();
+    const fauna::SafeTensor* table = file.find("token_embd.weight");
+    if (table == nullptr || table->shape.size() != 2 || table->shape[0] > 0x7fffffff)
+      fauna::fail("config", file.path() + " has no token_embd.weight of two dimensions", "the token table");
+    l.vocab = static_cast<int>(table->shape[0]);
+    k.only("vocab_size", l.vocab);
+    l.base = k.positive("rope.freq_base", 10000);
+    const std::string scaling = k.text("rope.scaling.type", "none");
+    if (scaling == "linear") l.scaling = {fauna::rope_scaling::linear, k.positive("rope.scaling.factor", 1)};
+    else if (scaling != "none") k.wrong("rope.scaling.type", scaling, "none or linear");
+    if (file.find("rope_freqs.weight") != nullptr)
+      fauna::fail("config", file.path() + " has rope_freqs.weight, frequencies that are scaled one by one",
+                  "none: they are not read yet");
+    l.tied = file.find("output.weight") == nullptr;
+    l.epsilon = static_cast<float>(k.positive("attention.layer_norm_rms_epsilon", 1e-5));
+    l.attention_bias = file.find("blk.0.attn_q.bias") != nullptr;
+    l.mlp_bias = file.find("blk.0.ffn_gate.bias") != nullptr;
+    return l;
+  }
 };
 
 const Registered<Llama> registered;

@@ -1,0 +1,55 @@
+// How llama.cpp's converter writes Llama and what is built like it: under names of its own, and the rows of queries'
+// and keys' projections in the order of the published weights, in which the columns of a head that rotate together are
+// neighbours: row 2i + s of a head is row s w/2 + i of the hub's, for a head of w columns.
+#pragma once
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include <fauna/core/pieces.hpp>
+
+namespace fauna::inline v0 {
+
+/// "model.layers.3.self_attn.q_proj.weight" as "blk.3.attn_q.weight". A name that GGUF has no other for stays.
+inline std::string gguf_name(std::string const& name) {
+  struct Names {
+    const char *hub, *gguf;
+  };
+  constexpr Names model[] = {
+      {"model.embed_tokens", "token_embd"}, {"model.norm", "output_norm"}, {"lm_head", "output"}};
+  constexpr Names layer[] = {
+      {"input_layernorm", "attn_norm"}, {"self_attn.q_proj", "attn_q"},      {"self_attn.k_proj", "attn_k"},
+      {"self_attn.v_proj", "attn_v"},   {"self_attn.o_proj", "attn_output"}, {"post_attention_layernorm", "ffn_norm"},
+      {"mlp.gate_proj", "ffn_gate"},    {"mlp.up_proj", "ffn_up"},           {"mlp.down_proj", "ffn_down"}};
+  const auto translated = [](std::string const& part, auto const& names) {
+    for (Names const& n : names)
+      if (part == n.hub) return std::string(n.gguf);
+    return part;
+  };
+  const std::size_t field = name.rfind('.');
+  if (field == std::string::npos) return name;
+  const std::string layers = "model.layers.";
+  const std::size_t block = name.rfind(layers, 0) == 0 ? name.find('.', layers.size()) + 1 : 0;
+  if (block == 0) return translated(name.substr(0, field), model) + name.substr(field);
+  return "blk." + name.substr(layers.size(), block - layers.size()) +
+         translated(name.substr(block, field - block), layer) + name.substr(field);
+}
+
+/// Where a tensor is in such a file, of a model with so many heads of queries and of keys.
+inline std::vector<Piece> llama_in_gguf(Tensor const& t, int heads, int kv_heads) {
+  Piece p = whole_piece(t);
+  const auto has = [&p](const char* part) { return p.name.find(part) != std::string::npos; };
+  if (const int turned = has(".q_proj.") ? heads : has(".k_proj.") ? kv_heads : 0; turned > 0) {
+    const std::ptrdiff_t stride = p.digits[2].stride;
+    const int half = p.rows / (2 * turned);
+    p.digits[0] = {turned, 2 * half * stride};
+    p.digits[1] = {2, stride};
+    p.digits[2] = {half, 2 * stride};
+  }
+  p.name = gguf_name(p.name);
+  std::vector<Piece> one;
+  one.push_back(static_cast<Piece&&>(p));
+  return one;
+}
+
+}  // namespace fauna::inline v0

@@ -1,0 +1,62 @@
+// What a GGUF file says of its model: the keys that begin with its architecture. As in a config.json, one that nobody
+// reads is an error.
+#pragma once
+#include <set>
+#include <string>
+
+#include <fauna/io/open_tensors.hpp>
+
+namespace tool {
+
+inline bool is_gguf(std::string const& path) {
+  return !fauna::is_directory(path) && fauna::exists(path) &&
+         fauna::tensor_format_of(path) == fauna::tensor_format::gguf;
+}
+
+class GgufKeys {
+ public:
+  explicit GgufKeys(fauna::Gguf const& file)
+      : file_(file), prefix_(std::string(file.text("general.architecture")) + '.') {}
+
+  fauna::Gguf const& file() const { return file_; }
+  bool has(std::string const& key) { return file_.has(used(key)); }
+  /// 1 or more.
+  int whole(std::string const& key) {
+    const long long n = file_.integer(used(key));
+    if (n < 1 || n > 0x7fffffff) wrong(key, std::to_string(n), "1 or more, of at most 31 bits");
+    return static_cast<int>(n);
+  }
+  int whole(std::string const& key, int otherwise) { return has(key) ? whole(key) : otherwise; }
+  double positive(std::string const& key, double otherwise) {
+    if (!has(key)) return otherwise;
+    const double x = file_.number(used(key));
+    if (!(x > 0 && x < 1e30)) wrong(key, std::to_string(x), "a positive number");
+    return x;
+  }
+  std::string text(std::string const& key, std::string const& otherwise) {
+    return has(key) ? std::string(file_.text(used(key))) : otherwise;
+  }
+  /// Throws where there is a key of another value than the only one that is implemented.
+  void only(std::string const& key, long long value) {
+    if (!has(key)) return;
+    if (const long long n = file_.integer(used(key)); n != value)
+      wrong(key, std::to_string(n), std::to_string(value) + ", the only one that is implemented");
+  }
+  void all_used() const {
+    for (const std::string_view key : file_.keys())
+      if (key.starts_with(prefix_) && !used_.contains(std::string(key)))
+        fauna::fail("config", file_.path() + " has the key " + std::string(key), "none: it is not known here");
+  }
+  [[noreturn]] void wrong(std::string const& key, std::string const& found, std::string const& expected) const {
+    fauna::fail("config", file_.path() + ": " + prefix_ + key + " is " + found, expected);
+  }
+
+ private:
+  std::string const& used(std::string const& key) { return *used_.insert(prefix_ + key).first; }
+
+  fauna::Gguf const& file_;
+  std::string prefix_;
+  std::set<std::string> used_{};
+};
+
+}  // namespace tool
