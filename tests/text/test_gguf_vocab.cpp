@@ -90,6 +90,21 @@ TEST_CASE("a tokenizer is that of the tokenizer.json") {
   }
 }
 
+TEST_CASE("words are cut and merged as the name says") {
+  const auto ids = [](const char* pre, std::string const& text_) {
+    auto keys = with(1, text("pre", pre));
+    keys[2] = gguf::texts("tokens", {"1", "2", "12", "a", "b", "ab"});
+    keys[3] = types({1, 1, 1, 1, 1, 1});
+    keys[4] = gguf::texts("merges", {"1 2"});
+    return Bpe(read_gguf_vocab(file(keys))).encode(text_);
+  };
+  const std::vector<int> digits = {0, 1}, number = {2}, letters = {3, 4}, whole = {5};
+  for (const char* pre : {"smollm", "starcoder", "qwen2"}) CHECK(ids(pre, "12") == digits);
+  for (const char* pre : {"gpt-2", "llama-bpe", "llama3"}) CHECK(ids(pre, "12") == number);
+  for (const char* pre : {"smollm", "gpt-2", "qwen2"}) CHECK(ids(pre, "ab") == letters);
+  for (const char* pre : {"llama-bpe", "llama3"}) CHECK(ids(pre, "ab") == whole);  // no merge makes it
+}
+
 TEST_CASE("tokens around a text, and those that end it") {
   CHECK(Bpe(read_gguf_vocab(file(small))).encode("ab<end>") == std::vector<int>{2, 3});
   CHECK(gguf_stop_ids(file(small)).empty());

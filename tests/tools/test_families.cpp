@@ -165,7 +165,8 @@ TEST_CASE("a GGUF file says in its keys what it is of") {
                                         number("llama.rope.dimension_count", 6),
                                         real("llama.rope.freq_base", 500000),
                                         real("llama.attention.layer_norm_rms_epsilon", 1e-6F)};
-  const auto model = [&](std::vector<std::string> const& keys, std::vector<std::string> const& names = {}) {
+  const auto model = [&](std::vector<std::string> const& keys, std::vector<std::string> names = {}) {
+    names.push_back("blk.1.attn_norm.weight");
     std::string tensors = tensor("token_embd.weight", 0, {24, 29}, 0);
     std::uint64_t at = 2784;  // 29 rows of 24 numbers, and on to a multiple of 32
     for (auto const& n : names) {
@@ -203,6 +204,7 @@ TEST_CASE("a GGUF file says in its keys what it is of") {
   refused(0, key("general.architecture", string, text("t5")), "the general.architecture 't5', expected one of llama");
   refused(1, number("llama.block", 2), "has no key llama.block_count");
   refused(1, number("llama.block_count", 0), "llama.block_count is 0, expected 1 or more");
+  refused(1, number("llama.block_count", 3), "block_count is 3, and there is no blk.2.attn_norm.weight");
   refused(3, number("llama.attention.head_count_kv", 3), "head_count_kv is 3, expected a number that divides");
   refused(4, number("llama.embedding_length", 20), "llama.attention.key_length is 5, expected an even number");
   refused(7, number("llama.rope.dimension_count", 4), "dimension_count is 4, expected 6, the only one");

@@ -89,6 +89,9 @@ struct Llama {
     k.only("expert_count", 0);
     k.only("expert_used_count", 0);
     fauna::TensorFile const& file = k.file();
+    if (const std::string last = "blk." + std::to_string(l.layers - 1) + ".attn_norm.weight";
+        file.find(last) == nullptr)
+      k.wrong("block_count", std::to_string(l.layers) + ", and there is no " + last, "as many layers as the file has");
     const fauna::SafeTensor* table = file.find("token_embd.weight");
     if (table == nullptr || table->shape.size() != 2 || table->shape[0] > 0x7fffffff)
       fauna::fail("config", file.path() + " has no token_embd.weight of two dimensions", "the token table");
