@@ -2,6 +2,8 @@
 // against the plain run. Models with buffers, side losses, frozen tensors; parts that are uneven or empty.
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include <array>
 #include <cmath>
 
@@ -264,12 +266,15 @@ TEST_SUITE("data_parallel") {
         const int me = rank.rank();
         const std::size_t others = static_cast<std::size_t>(n - 1), own = cut.size(me),
                           nodes = PieceShares{pieces, n}.nodes(me).size();
-        std::size_t blocks = 0;  // parts of tensors in this rank's cut
-        for (auto const& p : model.parameters())
+        std::size_t blocks = 0, values = 0;  // parts of tensors, and their elements, in this rank's cut
+        for (auto const& p : model.parameters()) {
+          const std::size_t from = std::max(p.offset, cut.at(me)), to = std::min(p.offset + p.size(), cut.at(me + 1));
+          if (from < to) values += to - from;
           for (std::size_t at = p.offset; at < p.offset + p.size(); at = at / 4096 * 4096 + 4096)
             blocks += at >= cut.at(me) && at < cut.at(me + 1);
-        const std::size_t want = nodes * (elements - own) * 4  // gradients to who adds them
-                                 + others * own * 4            // sums, or new values
+        }
+        const std::size_t want = nodes * (elements - own) * 4               // gradients to who adds them
+                                 + others * (Zero == 0 ? own : values) * 4  // sums, or new values
                                  + others * 8 * (blocks + nodes);
         if (counting.bytes() != want)
           throw std::runtime_error(std::to_string(counting.bytes()) + " bytes, not " + std::to_string(want));

@@ -96,9 +96,12 @@ template <Communicator C, int Zero = 0> class DataParallel {
           all_gather(*c_, g, [&, cut = cut(n)](int r) { return within(p, cut.at(r)); });
     });
     model.update(o, seen);
-    model.clear_gradients();  // those of the others' parts; the update has cleared its own
-    model.share(
-        [&](auto* values, std::size_t n) { all_gather(*c_, values, [cut = cut(n)](int r) { return cut.at(r); }); });
+    model.clear_gradients();                        // those of the others' parts; the update has cleared its own
+    model.share([&](auto* values, std::size_t n) {  // what moments were kept of, by tensor: frozen ones lie elsewhere
+      for (Parameter const& p : model.parameters())
+        if (p.is == role::parameter && p.trainable)
+          all_gather(*c_, values + p.offset, [&, cut = cut(n)](int r) { return within(p, cut.at(r)) - p.place; });
+    });
     return seen;
   }
 

@@ -193,17 +193,12 @@ template <LanguageModel M, Backend B> class Trained {
   /// Between accumulate and update, for who trains on several ranks: f(elements, n) is given all gradients, and what
   /// buffers have gathered, as one array in the backend's memory.
   template <class F> void reduce(F&& f) { f(static_cast<scalar*>(gradients_region_.data()), elements_); }
-  /// The same of all values, after an update of a part of them.
+  /// The same of all values, each tensor's at its offset, after an update of a part of them.
   template <class F> void share(F&& f) { f(static_cast<scalar*>(values_.data()), elements_); }
   /// Keeps moments of elements [from, to) of that array alone, and from now on updates only those, buffers aside.
   /// Moments that were kept and still are stay as they are, new ones are zero. After prepare_training.
   void keep_moments(std::size_t from, std::size_t to) {
     static_assert(!memory<B>::remote, "fauna: parts of moments are kept in the host's memory");
-    for (auto const& p : parameters_)
-      if (p.place != p.offset)
-        fail("trained", p.name + " has its gradient elsewhere than its values",
-             "nothing frozen before prepare_training",
-             "parts of moments are those of the values that lie at the same place");
     const std::size_t first = from > kept_from_ ? from : kept_from_, last = to < kept_to_ ? to : kept_to_;
     for (auto& m : moments_) {
       Region part((to - from) * sizeof(scalar));
