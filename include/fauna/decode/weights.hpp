@@ -125,15 +125,13 @@ void fill_from(B const& b, Tensor const& t, std::vector<Piece> const& pieces,
   fill(b, v, as(static_cast<const S*>(rows)));
 }
 
-/// The dialect that a file is in; null: that of the blocks.
+/// The dialect that a file is in, or the first where it has no sign of any; null: that of the blocks.
 template <class M> Dialect const* dialect_of(TensorFile const& file) {
   if constexpr (requires { M::dialects; }) {
     for (auto const& d : M::dialects)
       for (auto const& t : file.tensors())
         if (matches(d.sign, t.name)) return &d;
-    std::string known;
-    for (auto const& d : M::dialects) known += (known.empty() ? "" : ", ") + std::string(d.name) + " (" + d.sign + ')';
-    fail("load", file.path() + " is in none of the spellings of this family", "one of " + known);
+    return M::dialects;  // what is missing then is said by name, as the family saves it
   }
   return nullptr;
 }
