@@ -21,7 +21,9 @@ def git(*arguments):
     return run.stdout.split() if run.returncode == 0 else []
 
 
-headers = sorted(file for file in root.rglob("*.hpp"))
+headers = sorted(root.rglob("*.hpp"))
+if not any("mpi" in flag for flag in flags):
+    headers = [file for file in headers if "#include <mpi.h>" not in file.read_text(encoding="utf-8")]
 chosen = headers
 base = git("rev-list", "-1", "--before=1 day ago", "HEAD")
 if base and "--all" not in flags:

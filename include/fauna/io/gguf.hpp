@@ -49,14 +49,15 @@ class Gguf : public TensorFile {
     const std::uint64_t start = aligned_up(file.size() - left_.size());
     const std::uint64_t data = start < file.size() ? file.size() - start : 0;
     std::uint64_t at = 0;
-    for (std::size_t i = 0; i < tensors_.size(); ++i) {
-      SafeTensor& t = tensors_[i];
-      expect(offsets[i] == at, "has " + t.name + " at byte " + std::to_string(offsets[i]) + " of the data",
+    const std::uint64_t* offset = offsets.data();
+    for (SafeTensor& t : tensors_) {
+      expect(*offset == at, "has " + t.name + " at byte " + std::to_string(*offset) + " of the data",
              std::to_string(at) + ", after the one before it");
       expect(at <= data && t.bytes <= data - at,
              "ends inside " + t.name + ", which has " + std::to_string(t.bytes) + " bytes", "a whole file");
       t.data = reinterpret_cast<const std::byte*>(file.data()) + start + at;
       at = aligned_up(at + t.bytes);
+      ++offset;
     }
   }
 

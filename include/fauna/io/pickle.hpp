@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include <fauna/core/error.hpp>
@@ -60,7 +61,7 @@ class Pickle {
   std::string line() {
     const std::size_t end = in_.find('\n');
     expect(end != std::string_view::npos && end < 256, "a name without an end");
-    const std::string s(take(end));
+    std::string s(take(end));
     take(1);
     return s;
   }
@@ -69,7 +70,7 @@ class Pickle {
   void push(V v) {
     constexpr std::size_t most = std::size_t{1} << 22;
     if (values_.size() == most) refuse("more than " + std::to_string(most) + " values", "fewer");
-    values_.push_back(static_cast<V&&>(v));
+    values_.push_back(std::move(v));
     push(values_.size() - 1);
   }
   std::size_t pop() {

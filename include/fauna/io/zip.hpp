@@ -106,6 +106,7 @@ inline std::vector<ZipEntry> read_zip(std::string_view file, std::string const& 
     all.push_back({name, after.substr(local_name + local_extra, size)});
   }
   std::vector<std::string_view> names;
+  names.reserve(all.size());
   for (auto const& e : all) names.push_back(e.name);
   safetensors_detail::no_name_twice(names, source + " has the entry ");
   return all;
