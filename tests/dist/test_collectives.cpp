@@ -33,8 +33,8 @@ float tree(int from, int to, std::size_t i) {
 
 TEST_SUITE("collectives") {
   TEST_CASE("a cut has no holes, goes through no block, and is even to a block") {
-    for (const std::size_t n : {0, 1, 5, 64, 1000})
-      for (const std::size_t block : {1, 7, 64})
+    for (const std::size_t n : {0U, 1U, 5U, 64U, 1000U})
+      for (const std::size_t block : {1U, 7U, 64U})
         for (int ranks = 1; ranks < 6; ++ranks) {
           const Cut cut{n, block, ranks};
           CHECK(cut.at(0) == 0);
@@ -109,7 +109,7 @@ TEST_SUITE("collectives") {
   TEST_CASE("a sum over pieces has the tree's bits on any number of ranks, whatever goes at once") {
     for (const int pieces : {1, 2, 3, 5, 8, 12, 16})
       for (int n = 1; n < 5; ++n)
-        for (const std::size_t most : {7, 64, 1 << 17}) {
+        for (const std::size_t most : {7U, 64U, 1U << 17}) {
           const Cut cut{200, 16, n};
           const PieceShares shares{pieces, n};
           test::on_ranks(n, [&](auto& rank) {
