@@ -65,6 +65,11 @@ constexpr const BlockFormat* block_format(std::string_view dtype) {
   return nullptr;
 }
 
+/// Is it a type whose numbers are read: in blocks, or one by one?
+constexpr bool has_floats(std::string_view dtype) {
+  return dtype == "F64" || dtype == "F32" || dtype == "F16" || dtype == "BF16" || block_format(dtype) != nullptr;
+}
+
 /// n numbers of a tensor in blocks, from element `from` on.
 template <class T>
 void read_blocks(BlockFormat const& format, const std::byte* data, std::size_t from, std::size_t n, T* to) {

@@ -112,11 +112,6 @@ template <> inline constexpr const char* float_dtype<float> = "F32";
 template <> inline constexpr const char* float_dtype<f16> = "F16";
 template <> inline constexpr const char* float_dtype<bf16> = "BF16";
 
-/// Is it a type whose numbers are read?
-inline bool has_floats(std::string_view dtype) {
-  return dtype == "F64" || dtype == "F32" || dtype == "F16" || dtype == "BF16" || block_format(dtype) != nullptr;
-}
-
 /// n numbers of a tensor, from element `from` on, as f32 or f64; F64, F32, F16 and BF16, at any address, and the blocks
 /// of quants.hpp.
 template <class T> void read_floats(SafeTensor const& t, std::size_t from, std::size_t n, T* to) {
