@@ -1,5 +1,6 @@
 // The adapters of tests/golden/adapters (tools/oracles/adapters.py) and the models that they are for.
 #pragma once
+#include <doctest/doctest.h>
 #include <fauna/decode/adapter.hpp>
 #include <fauna/train/adapters.hpp>
 
@@ -70,6 +71,36 @@ template <class Case> Trained<typename Case::Adapted, Cpu<>> adapted() {
   load_adapter<typename Case::Adapted>(Cpu<>{}, model.weights(), Adapter(adapter_folder(Case::name)));
   freeze_base(model);
   return model;
+}
+
+/// Logits, loss and gradients are the reference library's, beside the base; merged into it the logits are the same but
+/// for rounding.
+template <class Case> void check_against_reference() {
+  const Golden golden(folder_of(Case::base));
+  const SafeTensors want(adapter_folder(Case::name) + "/golden.safetensors");
+  auto model = adapted<Case>();
+  model.prepare_training({.sequences = 2, .length = golden.length});
+  CHECK(model.accumulate(golden.batch()) == doctest::Approx(floats(want.find("loss"))[0]).epsilon(1e-5));
+  const auto beside = adapter_logits(model, golden);
+  CHECK(gap_of(beside, floats(want.find("logits"))).close());
+  CHECK_FALSE(gap_of(beside, floats(golden.file.find("logits"))).close());
+
+  const TemporaryFolder place;
+  save_adapter<typename Case::Adapted>(place / "gradients", model.gradients(), "");
+  const SafeTensors gradients(place / "gradients/adapter_model.safetensors");
+  CHECK(gradients.tensors().size() + 2 == want.tensors().size());
+  for (auto const& t : gradients.tensors()) {
+    CAPTURE(t.name);
+    CHECK(gap_of(floats(&t), floats(want.find("grad." + t.name))).close());
+  }
+
+  // Merged into the base: the same but for rounding.
+  SafeTensors base(folder_of(Case::base));
+  Adapter(adapter_folder(Case::name)).merge_into(base);
+  Loaded<typename Case::Model, Cpu<>> merged(base);
+  merged.prepare_inference({.sequences = 2, .length = golden.length});
+  const Gap rounding = gap_of(adapter_logits(merged, golden), beside);
+  CHECK(rounding.most <= 1e-5 * rounding.scale);
 }
 
 }  // namespace test

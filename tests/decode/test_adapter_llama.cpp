@@ -1,0 +1,11 @@
+// LoRA adapters beside those of PyPI's peft, to Llama; a file for two of them, since a compilation has only so much
+// memory.
+#include <doctest/doctest.h>
+
+#include "../support/adapters.hpp"
+
+using namespace test;
+
+TEST_CASE_TEMPLATE("adapters: the reference library's numbers", Case, LlamaTied, LlamaHalf) {
+  check_against_reference<Case>();
+}
