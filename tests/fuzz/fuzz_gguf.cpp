@@ -103,7 +103,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     for (auto const& t : read.tensors()) {
       if (read.find(t.name) != &t) std::abort();
       std::vector<float> numbers(t.elements());  // a file of so many bytes has so many numbers
-      read_floats(t, 0, numbers.size(), numbers.data());
+      if (has_floats(t.dtype)) read_floats(t, 0, numbers.size(), numbers.data());
       bytes += 24 + 8 * t.shape.size() + t.name.size() + t.bytes;
     }
     if (bytes > size) std::abort();  // no byte is in two tensors
