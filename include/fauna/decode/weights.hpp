@@ -128,10 +128,11 @@ void fill_from(B const& b, Tensor const& t, std::vector<Piece> const& pieces,
 /// The dialect that a file is in, or the first where it has no sign of any; null: that of the blocks.
 template <class M> Dialect const* dialect_of(TensorFile const& file) {
   if constexpr (requires { M::dialects; }) {
-    for (auto const& d : M::dialects)
+    constexpr auto& dialects = M::dialects;  // by its name alone, nvcc 13 does not know how many there are
+    for (Dialect const& d : dialects)
       for (auto const& t : file.tensors())
         if (matches(d.sign, t.name)) return &d;
-    return M::dialects;  // what is missing then is said by name, as the family saves it
+    return dialects;  // what is missing then is said by name, as the family saves it
   }
   return nullptr;
 }
