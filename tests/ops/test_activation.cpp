@@ -85,7 +85,8 @@ TEST_CASE_TEMPLATE("activation: vectors stay within their stated error everywher
     if (kind == activation::relu_squared) continue;
     if (bounded) {
       CHECK(at(kind, false, 1e30F) == 1.0F);
-      CHECK(at(kind, false, -1e30F) == (kind == activation::tanh ? -1.0F : 0.0F));
+      // Not 0 to the bit: where a product and a sum are fused, t is not rounded to -1/2 first.
+      CHECK(std::fabs(at(kind, false, -1e30F) - (kind == activation::tanh ? -1.0F : 0.0F)) < 3e-7F);
       CHECK(at(kind, true, 1e30F) == 0.0F);
       CHECK(at(kind, true, -1e30F) == 0.0F);
       continue;
