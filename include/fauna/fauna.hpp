@@ -10,6 +10,7 @@
 #include <fauna/models/gpt_neox.hpp>
 #include <fauna/models/llama.hpp>
 #include <fauna/models/mamba.hpp>
+#include <fauna/models/mamba2.hpp>
 #include <fauna/models/mixtral.hpp>
 #include <fauna/models/olmoe.hpp>
 #include <fauna/models/rwkv7.hpp>

@@ -5,6 +5,7 @@
 
 #include <fauna/decode/weights.hpp>
 #include <tools/src/family.hpp>
+#include <tools/src/mamba_ssm.hpp>
 #include <tools/src/model_files.hpp>
 
 namespace tool {
@@ -120,7 +121,7 @@ inline Directory read_config(std::string const& directory, Use use = {}) {
   Config c(path, use);
   std::map<std::string, std::string> known;
   for (auto const& f : families()) known[f.first] = f.first;
-  const std::string type = c.one_of("model_type", known, "");
+  const std::string type = is_mamba_ssm(c) ? mamba_ssm_type(c) : c.one_of("model_type", known, "");
   Family const& family = families().at(type);
   if (Config::Json const* a = c.find("architectures"))
     if (*a != Config::Json::array({family.causal}) && *a != Config::Json::array({family.headless}))

@@ -2,6 +2,7 @@
 #include <fauna/models/mamba.hpp>
 #include <tools/src/family.hpp>
 #include <tools/src/fields.hpp>
+#include <tools/src/mamba_ssm.hpp>
 
 namespace tool {
 namespace {
@@ -19,6 +20,7 @@ struct Mamba {
   }
 
   static config read(Config& c) {
+    if (is_mamba_ssm(c)) return of_mamba_ssm(c);
     config m{.layers = c.whole("num_hidden_layers"), .width = c.whole("hidden_size")};
     m.inner = c.whole("intermediate_size", c.whole("expand", 2) * m.width);
     m.states = c.whole("state_size", 16);
@@ -53,6 +55,26 @@ struct Mamba {
             {"use_conv_bias", true},
             {"hidden_act", "silu"},
             {"tie_word_embeddings", true}};
+  }
+
+ private:
+  static config of_mamba_ssm(Config& c) {
+    const MambaSsm m = mamba_ssm(c);
+    Config s = ssm_cfg(c);
+    config r{.layers = m.layers, .width = m.width};
+    r.inner = s.whole("expand", 2) * m.width;
+    r.states = s.whole("d_state", 16);
+    Config::Json const* rank = s.find("dt_rank");
+    r.rank = rank == nullptr || *rank == "auto" ? (m.width + 15) / 16 : s.whole("dt_rank");
+    r.taps = s.whole("d_conv", 4);
+    r.vocab = m.vocab;
+    r.epsilon = m.epsilon;
+    r.bias = s.flag("bias", false);
+    s.without_effect({"layer", "dt_min", "dt_max", "dt_init", "dt_scale", "dt_init_floor", "use_fast_path"});
+    s.only("conv_bias", true);
+    c.only("tie_embeddings", true);
+    s.all_used("Mamba1");
+    return r;
   }
 };
 
