@@ -6,6 +6,7 @@
 #include <fauna/decode/speculate/speculate.hpp>
 #include <fauna/io/open_tensors.hpp>
 #include <fauna/models/explain.hpp>
+#include <fauna/models/falcon_mamba.hpp>
 #include <fauna/models/gpt.hpp>
 #include <fauna/models/gpt_neox.hpp>
 #include <fauna/models/llama.hpp>

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <fauna/models/config_text.hpp>
+#include <fauna/models/falcon_mamba.hpp>
 #include <fauna/models/gpt.hpp>
 #include <fauna/models/gpt_neox.hpp>
 #include <fauna/models/llama.hpp>
@@ -50,6 +51,7 @@ template <class C> consteval int listed() {
 static_assert(members<GptConfig>() == 8 && listed<GptConfig>() == 8);
 static_assert(members<LlamaConfig>() == listed<LlamaConfig>());
 static_assert(members<GptNeoXConfig>() == listed<GptNeoXConfig>());
+static_assert(members<FalconMambaConfig>() == listed<FalconMambaConfig>());
 static_assert(members<Mamba2Config>() == listed<Mamba2Config>());
 static_assert(members<Rwkv7Config>() == listed<Rwkv7Config>());
 static_assert(members<RopeScaling>() == listed<RopeScaling>());
@@ -74,9 +76,10 @@ TEST_CASE("a config whose head is never tied") {
 }
 
 TEST_CASE("a config of which another's word is the beginning") {
-  same(Mamba2Config{},
-       "mamba2 layers=24 width=768 heads=24 head_size=64 states=128 groups=1 taps=4 vocab=50288 tied=true epsilon=1e-05 "
-       "bias=false conv_bias=true gate_first=true");
+  same(
+      Mamba2Config{},
+      "mamba2 layers=24 width=768 heads=24 head_size=64 states=128 groups=1 taps=4 vocab=50288 tied=true epsilon=1e-05 "
+      "bias=false conv_bias=true gate_first=true");
 }
 
 TEST_CASE("another line is refused") {

@@ -16,7 +16,7 @@ import sys
 import torch
 from safetensors.torch import save_file
 from torch.nn import functional as F
-from transformers import (GPT2Config, GPT2LMHeadModel, GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig, LlamaForCausalLM,
+from transformers import (FalconMambaConfig, FalconMambaForCausalLM, GPT2Config, GPT2LMHeadModel, GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig, LlamaForCausalLM,
                           Mamba2Config, Mamba2ForCausalLM, MambaConfig, MambaForCausalLM, MixtralConfig, MixtralForCausalLM, OlmoeConfig, OlmoeForCausalLM)
 
 LENGTH = 11
@@ -50,6 +50,7 @@ def models():
 
     yield "mamba2", Mamba2ForCausalLM(Mamba2Config(**MAMBA2, n_groups=1, tie_word_embeddings=True)), torch.float32, None
     yield "mamba2_groups", Mamba2ForCausalLM(Mamba2Config(**MAMBA2, n_groups=2, use_bias=True, use_conv_bias=False)), torch.float32, None
+    yield "falcon_mamba", FalconMambaForCausalLM(FalconMambaConfig(**(MAMBA | {"state_size": 12, "time_step_rank": 12}), intermediate_size=48, tie_word_embeddings=False)), torch.float32, None
 
 
 def hub_gradients(name, key, gradient):

@@ -7,6 +7,7 @@
 //   out = (y silu(z)) W_outᵀ
 #pragma once
 #include <cmath>
+#include <type_traits>
 #include <vector>
 
 #include <fauna/blocks/activation.hpp>
@@ -19,12 +20,14 @@
 namespace fauna::inline v0 {
 
 /// The mixer between its two outer projections: rows of [x | z], 2 E columns, to rows of E. Its state: the
-/// convolution's last inputs and, for each sequence, N rows of E numbers.
-template <int E, int N, int R, int K> struct MambaCore : Leaf<2 * E, E> {
+/// convolution's last inputs and, for each sequence, N rows of E numbers. Refine: a block without weights that [δ' | B
+/// | C] go through, in place (FalconMamba's norms).
+template <int E, int N, int R, int K, class Refine = Elementwise<R + 2 * N>> struct MambaCore : Leaf<2 * E, E> {
   static constexpr const char* kind_name = "MambaCore";
   using Conv = At<"conv1d", CausalConv<E, K>>;
   using Project = At<"x_proj", Linear<E, R + 2 * N, false>>;
   using Steps = At<"dt_proj", Linear<R, E, true>>;
+  static constexpr bool refines = !std::is_same_v<Refine, Elementwise<R + 2 * N>>;
 
   template <class D> struct Weights {
     static constexpr bool ready = prepared<D>;  ///< A_log holds A, [N, E]
@@ -41,7 +44,8 @@ template <int E, int N, int R, int K> struct MambaCore : Leaf<2 * E, E> {
   template <class S> struct Saved {
     typename Conv::template Saved<S> conv;
     View<S, dyn, E> convolved, x, dt, entering, h;  ///< h: the states after every row
-    View<S, dyn, R + 2 * N> projected;
+    View<S, dyn, R + 2 * N> projected, raw;         ///< raw: as they were before they were refined
+    typename Refine::template Saved<S> refine;
   };
 
   template <class W, class F> static constexpr void visit(W& w, Place const& at, F&& f) {
@@ -72,6 +76,8 @@ template <int E, int N, int R, int K> struct MambaCore : Leaf<2 * E, E> {
     s.entering = a.take_view<S, dyn, E>(shape.sequences * N);
     s.h = a.take_view<S, dyn, E>(rows * N);
     s.projected = a.take_view<S, dyn, R + 2 * N>(rows);
+    if constexpr (refines) s.raw = a.take_view<S, dyn, R + 2 * N>(rows);
+    Refine::plan(s.refine, shape, a);
   }
   template <class S> static constexpr void plan_state(State<S>& s, Shape const& shape, Arena& a) {
     Conv::plan_state(s.conv, shape, a);
@@ -98,6 +104,7 @@ template <int E, int N, int R, int K> struct MambaCore : Leaf<2 * E, E> {
     Conv::template plan_scratch<B>(shape, a);
     Project::template plan_scratch<B>(shape, a);
     Steps::template plan_scratch<B>(shape, a);
+    Refine::template plan_scratch<B>(shape, a);
   }
   static constexpr double flops(double context) {
     return Conv::flops(context) + Project::flops(context) + Steps::flops(context) + 9.0 * E * N;
@@ -128,7 +135,10 @@ template <int E, int N, int R, int K> struct MambaCore : Leaf<2 * E, E> {
     }
     Conv::forward(c.child(0).overwriting(), w.conv, st.conv, xz.template columns<0, E>(), convolved, saved.conv);
     activate<B>::forward(c.backend, activation::silu, convolved, x);
-    Project::forward(c.child(1).overwriting(), w.project, none, as_const(x), projected, none);
+    const auto raw = refines && keeps ? saved.raw : projected;
+    Project::forward(c.child(1).overwriting(), w.project, none, as_const(x), raw, none);
+    if constexpr (refines)
+      Refine::forward(c.child(3).overwriting(), none, none, as_const(raw), projected, saved.refine);
     Steps::forward(c.child(2).overwriting(), w.steps, none, as_const(projected).template columns<0, R>(), dt, none);
     selective_scan<B>::forward(c.backend, *c.batch, rows(as_const(x), xz, as_const(dt), as_const(projected)), A,
                                w.D_.data(), st.h, y, saved.h);
@@ -154,6 +164,8 @@ template <int E, int N, int R, int K> struct MambaCore : Leaf<2 * E, E> {
     None none;
     Steps::backward(c.child(2).overwriting(), w.steps, dw.steps, as_const(saved.projected).template columns<0, R>(),
                     none, as_const(ddt), dp.template columns<0, R>(), none);
+    if constexpr (refines)
+      Refine::backward(c.child(3).overwriting(), none, none, as_const(saved.raw), saved.refine, as_const(dp), dp, none);
     Project::backward(c.child(1).onto(dx), w.project, dw.project, as_const(saved.x), none, as_const(dp), dx, none);
     activate<B>::backward(c.backend, activation::silu, saved.convolved, dx, dx);
     Conv::backward(c.child(0).overwriting(), w.conv, dw.conv, xz.template columns<0, E>(), saved.conv, as_const(dx),
@@ -188,8 +200,8 @@ template <int E, int N, int R, int K> struct MambaCore : Leaf<2 * E, E> {
 
 /// Rows of C columns to rows of C, by E channels of N states each. Checkpoints hold the matrices as [out, in]; A_log, D
 /// and the convolution stand beside them under their own names.
-template <int C, int E, int N, int R, int K, bool Bias = false>
-struct MambaMixer : Seq<At<"in_proj", Linear<C, 2 * E, Bias>>, MambaCore<E, N, R, K>,
+template <int C, int E, int N, int R, int K, bool Bias = false, class Refine = Elementwise<R + 2 * N>>
+struct MambaMixer : Seq<At<"in_proj", Linear<C, 2 * E, Bias>>, MambaCore<E, N, R, K, Refine>,
                         At<"out_proj", Linear<E, C, Bias, residual_normal(0.02F)>>> {};
 
 }  // namespace fauna::inline v0

@@ -143,11 +143,10 @@ template <Mamba2Sizes Z> struct Mamba2Core : Leaf<Z.inner() + Z.convolved() + Z.
     const auto dy = c.scratch().template take_view<S, dyn, E>(u.rows());
     gated_norm<B>::backward(c.backend, form, saved.y, u.template columns<0, E>(), w.norm.weight.data(), saved.rstd,
                             dout, dy, du.template columns<0, E>(), gradient<S>(dw.norm.weight).data());
-    ssd<B>::backward(c.backend, *c.batch, sizes, rows(as_const(saved.xbc), u), heads<const S>(w), saved.kept, dy,
-                     rows(dxbc, du),
-                     SsdHeads<S>{gradient<S>(dw.A_log).data(), gradient<S>(dw.D_).data(),
-                                 gradient<S>(dw.dt_bias).data()},
-                     dst.heads);
+    ssd<B>::backward(
+        c.backend, *c.batch, sizes, rows(as_const(saved.xbc), u), heads<const S>(w), saved.kept, dy, rows(dxbc, du),
+        SsdHeads<S>{gradient<S>(dw.A_log).data(), gradient<S>(dw.D_).data(), gradient<S>(dw.dt_bias).data()},
+        dst.heads);
     activate<B>::backward(c.backend, activation::silu, saved.convolved, dxbc, dxbc);
     Conv::backward(c.child(0).overwriting(), w.conv, dw.conv, u.template columns<E, XBC>(), saved.conv, as_const(dxbc),
                    du.template columns<E, XBC>(), dst.conv);

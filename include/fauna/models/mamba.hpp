@@ -34,8 +34,8 @@ struct MambaConfig {
 template <MambaConfig c>
 struct Mamba
     : Lm<At<"backbone", At<"embeddings", Embedding<c.vocab, c.width>>>,
-         At<"backbone",
-            MambaTrunk<c.layers, c.width, MambaMixer<c.width, c.inner, c.states, c.rank, c.taps, c.bias>, Epsilon{c.epsilon}>>,
+         At<"backbone", MambaTrunk<c.layers, c.width, MambaMixer<c.width, c.inner, c.states, c.rank, c.taps, c.bias>,
+                                   Epsilon{c.epsilon}>>,
          TiedHead<c.width, c.vocab>>,
       MambaNames {
   static constexpr MambaConfig config = c;

@@ -1,5 +1,8 @@
 // What the families of Mamba share: layers of x + mixer(norm(x)), and the names of their files.
 #pragma once
+#include <type_traits>
+#include <vector>
+
 #include <fauna/blocks/norm.hpp>
 #include <fauna/compose/residual.hpp>
 #include <fauna/compose/stack.hpp>
@@ -14,8 +17,11 @@ struct MambaLayer : Residual<Seq<At<"norm", RmsNorm<Width, E>>, At<"mixer", Mixe
 
 /// From embedded tokens to the last norm.
 template <int Layers, int Width, class Mixer, Epsilon E>
-struct MambaTrunk
-    : Seq<At<"layers", Stack<0, Layers, MambaLayer<Width, Mixer, E>>>, At<"norm_f", RmsNorm<Width, E>>> {};
+struct MambaTrunk : Seq<At<"layers", Stack<0, Layers, MambaLayer<Width, Mixer, E>>>, At<"norm_f", RmsNorm<Width, E>>> {
+};
+
+template <bool Tied, int Width, int Vocab>
+using MambaHead = std::conditional_t<Tied, TiedHead<Width, Vocab>, At<"lm_head", LmHead<Width, Vocab>>>;
 
 /// Names are those of transformers; checkpoints of mamba_ssm itself call the token table otherwise.
 struct MambaNames {

@@ -103,8 +103,8 @@ struct Mamba2 {
     r.bias = s.flag("bias", false);
     r.conv_bias = s.flag("conv_bias", true);
     r.gate_first = !s.flag("norm_before_gate", false);
-    s.without_effect({"layer", "chunk_size", "use_mem_eff_path", "A_init_range", "dt_min", "dt_max", "dt_init_floor",
-                      "conv_init"});
+    s.without_effect(
+        {"layer", "chunk_size", "use_mem_eff_path", "A_init_range", "dt_min", "dt_max", "dt_init_floor", "conv_init"});
     s.only("rmsnorm", true);
     s.only("D_has_hdim", false);
     s.only("dt_limit", {0.0, {{"__float__", "Infinity"}}});

@@ -18,9 +18,9 @@ template <int W> struct Chunk {
 
   SsdSizes z{};
   int most = 0, wide_q = 0, wide_n = 0, wide_p = 0;
-  int first = 0, rows = 0;     ///< the rows of the batch that it holds
-  int* before = nullptr;       ///< what each continues: one of the chunk, or `state` or `nothing`
-  float *B{}, *C{}, *Bt{}, *CB{};                     // of a group
+  int first = 0, rows = 0;         ///< the rows of the batch that it holds
+  int* before = nullptr;           ///< what each continues: one of the chunk, or `state` or `nothing`
+  float *B{}, *C{}, *Bt{}, *CB{};  // of a group
   float *L{}, *X{}, *Y{}, *delta{}, *decay{}, *w{}, *l{};  // of a head; L becomes M
   float *dB{}, *dC{}, *dCB{}, *S{}, *St{}, *Gt{}, *Xt{}, *dM{}, *T{}, *dX{}, *columns{};
   double* dlog{};
@@ -105,11 +105,13 @@ template <int W> struct Chunk {
   }
 
   /// Sums over the rows of a head.
-  struct Sums { double log_rate, skip, bias; };
+  struct Sums {
+    double log_rate, skip, bias;
+  };
 
   /// G: the gradient of the leaving state, and then of the entering one, S.
-  void backward(int h, SsdRows<const float> const& in, SsdHeads<const float> const& v, Matrix<const float> dy,
-                float* G, SsdRows<float> const& d, Sums& sums) {
+  void backward(int h, SsdRows<const float> const& in, SsdHeads<const float> const& v, Matrix<const float> dy, float* G,
+                SsdRows<float> const& d, Sums& sums) {
     const int last = rows - 1;
     decays(h, in, v);
     steps(h, in);

@@ -97,7 +97,9 @@ template <class P, isa T, unsigned Tag> struct ssd<Cpu<P, T, Tag>> {
 
  private:
   /// Some heads of a group.
-  struct Unit { int index, group, first, last; };
+  struct Unit {
+    int index, group, first, last;
+  };
   static constexpr int units_of_group(SsdSizes const& z) { return (z.heads / z.groups + together - 1) / together; }
   static constexpr int units(SsdSizes const& z) { return z.groups * units_of_group(z); }
   static Unit unit(SsdSizes const& z, int u) {

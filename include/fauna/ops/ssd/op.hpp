@@ -3,9 +3,9 @@
 // of x and a state S of N x P numbers; the heads of a group share B and C. Row t continues row p (Batch::continues):
 //   δ_t = softplus(dt_t + dt_bias)      a_t = exp(δ_t A),  A = -exp(A_log)
 //   S_t = a_t S_p + B_tᵀ (δ_t x_t)      y_t = C_t S_t + D x_t
-// Over a chunk of rows that is a few products (derived in docs/ops/ssd.md). With X = δ x, L_ts the product of the decays
-// after row s up to row t (0 where t does not continue s), w_t that of all decays up to t, S what enters and S' what
-// leaves after row `last`:
+// Over a chunk of rows that is a few products (derived in docs/ops/ssd.md). With X = δ x, L_ts the product of the
+// decays after row s up to row t (0 where t does not continue s), w_t that of all decays up to t, S what enters and S'
+// what leaves after row `last`:
 //   Y = (C Bᵀ ∘ L) X + diag(w) C S + D x      S' = w_last S + Bᵀ diag(L_last) X
 // Backward, with G the gradient of S', M = C Bᵀ ∘ L and E = (dY Xᵀ) ∘ M:
 //   d(C Bᵀ) = (dY Xᵀ) ∘ L      dC = d(C Bᵀ) B + diag(w) dY Sᵀ      dB = d(C Bᵀ)ᵀ C + diag(L_last) X Gᵀ
@@ -40,8 +40,8 @@ constexpr int ssd_first_kept(Batch const& batch, int sequence) { return batch.fi
 ///   of the leaving state in, of the entering one out
 /// ssd<B>::workspace(sizes, rows, sequences, threads, backward): the bytes that either takes from b.scratch. A tree of
 /// more than ssd_chunk rows takes memory of its own: trees are short.
-/// The bits do not depend on the number of threads. In chunks they depend on where chunks begin, within rounding: row by
-/// row, and in calls of fewer than ssd_stepped rows a sequence, they do not.
+/// The bits do not depend on the number of threads. In chunks they depend on where chunks begin, within rounding: row
+/// by row, and in calls of fewer than ssd_stepped rows a sequence, they do not.
 template <class B> struct ssd {
   static_assert(always_false<B>, "fauna: no ssd for this backend: include <fauna/ops/ssd/cpu.hpp> or ref.hpp");
 };

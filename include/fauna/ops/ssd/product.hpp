@@ -1,5 +1,5 @@
-// Products of matrices that fit into the first two caches, as a chunk of the recurrence has them: nothing is packed, and
-// B lies row by row in vectors.
+// Products of matrices that fit into the first two caches, as a chunk of the recurrence has them: nothing is packed,
+// and B lies row by row in vectors.
 #pragma once
 #include <cstddef>
 
@@ -28,8 +28,7 @@ template <int W> struct Product {
   /// read as far: what lies beyond m and n is never mixed with the rest.
   static void run(int m, int n, int k, Left const& a, const float* b, int b_stride, float* c, int c_stride, bool onto) {
     for (int i = 0; i < m; i += MR) {
-      const int from = a.shape == triangle::upper ? i : 0,
-                to = a.shape == triangle::lower && i + MR < k ? i + MR : k;
+      const int from = a.shape == triangle::upper ? i : 0, to = a.shape == triangle::lower && i + MR < k ? i + MR : k;
       int j = 0;
       for (; j + W < n; j += 2 * W) tile<2>(i, j, from, to, a, b, b_stride, c, c_stride, onto);
       if (j < n) tile<1>(i, j, from, to, a, b, b_stride, c, c_stride, onto);
