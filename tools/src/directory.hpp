@@ -138,8 +138,8 @@ inline Directory read_config(std::string const& directory, Use use = {}) {
     generation_fields(g);
     g.all_used("a generation_config.json");
   }
-  if (fauna::exists(directory + "/model.safetensors") || fauna::exists(directory + "/model.safetensors.index.json")) {
-    const fauna::SafeTensors file(directory);
+  if (fauna::has_weights(directory)) {
+    const fauna::TensorFile file = fauna::open_tensors(directory);
     for (std::string const& name : file.stale())
       say(file.path() + ": the index names " + name + ", which no shard has");
     use_own_head(*d.model, file);
