@@ -6,10 +6,12 @@
 #include <fauna/decode/speculate/speculate.hpp>
 #include <fauna/io/open_tensors.hpp>
 #include <fauna/models/explain.hpp>
+#include <fauna/models/falcon_mamba.hpp>
 #include <fauna/models/gpt.hpp>
 #include <fauna/models/gpt_neox.hpp>
 #include <fauna/models/llama.hpp>
 #include <fauna/models/mamba.hpp>
+#include <fauna/models/mamba2.hpp>
 #include <fauna/models/mixtral.hpp>
 #include <fauna/models/olmoe.hpp>
 #include <fauna/models/rwkv7.hpp>

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <fauna/blocks/mamba.hpp>
+#include <fauna/blocks/norm.hpp>
 #include <fauna/ops/ref.hpp>
 
 #include "../support/gradients.hpp"
@@ -15,7 +16,9 @@ using test::check, test::W;
 
 TEST_SUITE("mamba") {
   TEST_CASE_TEMPLATE("gradients", Block, CausalConv<W, 4>, CausalConv<W, 2, false>, CausalConv<5, 3>,
-                     MambaCore<3, 4, 2, 4>, MambaMixer<W, 5, 3, 2, 3>, MambaMixer<4, 8, 2, 1, 4, true>) {
+                     PartNorms<Epsilon{}, 1, 5>, MambaCore<3, 4, 2, 4>,
+                     MambaCore<3, 4, 2, 4, PartNorms<Epsilon{1e-3F}, 2, 4, 4>>, MambaMixer<W, 5, 3, 2, 3>,
+                     MambaMixer<4, 8, 2, 1, 4, true>) {
     check<Block>();
   }
 }

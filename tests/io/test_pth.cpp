@@ -219,3 +219,60 @@ TEST_CASE("pth: archives that are none") {
   CHECK_REFUSED(test::zip_of({{"x/data.pkl", pickle}, {"x/byteorder", "big"}, {"x/data/0", six}}), "byte order 'big'");
   CHECK_REFUSED(test::zip_of({{"x/data.pkl", pickle}}), "data/0");
 }
+
+TEST_CASE("directories: one file, an index with its shards, and every way in which these disagree") {
+  const TemporaryFolder folder;
+  const auto shard = [](std::vector<std::string> const& tensors) {
+    test::PickleText p;
+    p.raw("}");
+    for (std::string const& name : tensors) p.word(name).tensor("FloatStorage", "0", 2, 0, {2}, {1}).raw("s");
+    return test::pth_of(p.raw(".").text, std::string(8, '\7'));
+  };
+  CHECK_THROWS_WITH_AS(Pth{folder.path()}, Contains("has no weights"), error);
+  CHECK_THROWS_WITH_AS(open_tensors(folder.path()), Contains("model.safetensors"), error);  // what is usual
+  const std::string index = folder / "pytorch_model.bin.index.json";
+  write_file(folder / "one", shard({"a", "b"}));
+  write_file(folder / "two", shard({"c"}));
+  const auto write_index = [&](std::string const& map) { write_file(index, R"({"weight_map":{)" + map + "}}"); };
+  write_index(R"("a":"one","b":"one","c":"two","gone":"two")");
+  for (std::string const& path : {index, folder.path()}) {
+    CHECK(tensor_format_of(path) == tensor_format::pth);
+    const TensorFile read = open_tensors(path);
+    CHECK(read.tensors().size() == 3);
+    CHECK(read.find("c") != nullptr);
+    CHECK(read.stale() == std::vector<std::string>{"gone"});
+  }
+  struct Case {
+    const char *map, *error;
+  };
+  const Case cases[] = {
+      {R"("a":"one","b":"one","c":"three")", "three is missing"},
+      {R"("a":"one","b":"one","c":"one","d":"two")", "the tensor c is not in the shard that the index names"},
+      {R"("a":"one","c":"two")", "a shard has the tensor b, which the index does not name"},
+      {R"("a":"one","a":"one","c":"two")", "the index names the tensor a twice"},
+      {R"("a":"../one")", "puts a into '../one'"},
+      {R"("a":1)", "expected a string"},
+  };
+  for (auto const& c : cases) {
+    CAPTURE(c.map);
+    write_index(c.map);
+    CHECK_THROWS_WITH_AS(open_tensors(folder.path()), Contains(c.error), error);
+  }
+  write_file(index, "{}");
+  CHECK_THROWS_WITH_AS(open_tensors(folder.path()), Contains("[pth] "), error);
+  write_index(R"("a":"one","b":"one","c":"two")");
+  write_file(folder / "two", shard({"a"}));
+  CHECK_THROWS_WITH_AS(open_tensors(folder.path()), Contains("has the tensor a twice"), error);
+  write_file(folder / "two", "PK");
+  CHECK_THROWS_WITH_AS(open_tensors(folder.path()), Contains("two"), error);  // the shard, not the folder
+
+  // One file stands before an index, and safetensors before both.
+  write_file(folder / "pytorch_model.bin", shard({"whole"}));
+  CHECK(open_tensors(folder.path()).find("whole") != nullptr);
+  const std::vector<std::byte> eight(8);
+  SafeTensor t{.name = "safe", .dtype = "F32", .shape = {2}};
+  t.data = eight.data();
+  t.bytes = 8;
+  write_safetensors(folder / "model.safetensors", {t});
+  CHECK(open_tensors(folder.path()).find("safe") != nullptr);
+}

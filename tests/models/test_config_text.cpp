@@ -2,9 +2,11 @@
 #include <doctest/doctest.h>
 
 #include <fauna/models/config_text.hpp>
+#include <fauna/models/falcon_mamba.hpp>
 #include <fauna/models/gpt.hpp>
 #include <fauna/models/gpt_neox.hpp>
 #include <fauna/models/llama.hpp>
+#include <fauna/models/mamba2.hpp>
 #include <fauna/models/rwkv7.hpp>
 
 using namespace fauna;
@@ -49,6 +51,8 @@ template <class C> consteval int listed() {
 static_assert(members<GptConfig>() == 8 && listed<GptConfig>() == 8);
 static_assert(members<LlamaConfig>() == listed<LlamaConfig>());
 static_assert(members<GptNeoXConfig>() == listed<GptNeoXConfig>());
+static_assert(members<FalconMambaConfig>() == listed<FalconMambaConfig>());
+static_assert(members<Mamba2Config>() == listed<Mamba2Config>());
 static_assert(members<Rwkv7Config>() == listed<Rwkv7Config>());
 static_assert(members<RopeScaling>() == listed<RopeScaling>());
 
@@ -69,6 +73,13 @@ TEST_CASE("a config whose head is never tied") {
   same(Rwkv7Config{},
        "rwkv7 layers=12 heads=12 width=768 hidden=3072 decay=64 learning=64 value=32 gate=128 vocab=65536");
   CHECK(cpp_type(Rwkv7Config{.vocab = 65}).ends_with(".gate = 128, .vocab = 65}>"));
+}
+
+TEST_CASE("a config of which another's word is the beginning") {
+  same(
+      Mamba2Config{},
+      "mamba2 layers=24 width=768 heads=24 head_size=64 states=128 groups=1 taps=4 vocab=50288 tied=true epsilon=1e-05 "
+      "bias=false conv_bias=true gate_first=true");
 }
 
 TEST_CASE("another line is refused") {

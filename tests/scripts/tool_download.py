@@ -264,10 +264,15 @@ download("--include", "*.gguf", "--include", "READ*")
 assert there(work / "models/org/tiny") == {n: others[n] for n in ("flax model.gguf", "sub/of a folder/small.gguf", "README.md")}
 refused("org/tiny has no *.pth, expected one of its files: ", "flax model.gguf",
         arguments=("download", "org/tiny", "--include", "*.gguf", "--include", "*.pth"))
-for name, what in (("config.json", "config.json"), (".safetensors", "model.safetensors")):
+for names, what in ((["config.json"], "config.json"), ([".safetensors", ".bin"], "model.safetensors")):
     fresh()
-    hub.files = {n: d for n, d in hub.files.items() if name not in n}
+    hub.files = {n: d for n, d in hub.files.items() if not any(name in n for name in names)}
     refused(f"org/tiny has no {what}, expected a model directory: --include PATTERN")
+# PyTorch's own weights, where there are no others.
+fresh()
+hub.files = {n: d for n, d in hub.files.items() if ".safetensors" not in n}
+download()
+assert there() == {n: hub.files[n] for n in (needed.keys() | {"pytorch_model.bin"}) & hub.files.keys()}
 # Two at a time would write the same files.
 fresh()
 out.mkdir()

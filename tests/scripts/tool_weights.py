@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """tool_weights.py FAUNA WORK GOLDEN: weights without a config.json: what they are of, their logits by the author's package,
-texts in bytes or in the tokens of a vocabulary, and what is said of files that do not fit. One small model is compiled, and
-the one of $FAUNA_SHARED_DIR/data/rwkv, where that is.
+texts in bytes or in the tokens of a vocabulary; directories of PyTorch's own files, without a tokenizer; and what is said of
+files that do not fit. Two small models are compiled, and the one of $FAUNA_SHARED_DIR/data/rwkv, where that is.
 """
 import array
 import json
@@ -67,6 +67,29 @@ refused(["--chat for a file of weights"], "generate", weights, "--chat")
 (work / "cut.pth").write_bytes(weights.read_bytes()[:-100])
 refused(["cut.pth", "no directory at its end"], "type", work / "cut.pth")
 refused(["cut.pth", "no directory at its end"], "logits", work / "cut.pth", "--tokens", "1", "--out", work / "x.npy")
+
+# Directories without safetensors: the weights as torch.save writes them, and no tokenizer in them.
+mamba = golden / "torch/mamba"
+assert succeeds("type", golden / "torch/mamba2").startswith(b"fauna::Mamba2<fauna::Mamba2Config{.layers = 2, .width = 24, .heads = 6, ")
+assert logits(mamba, tokens[:9]) == logits(golden / "models/mamba", tokens[:9])
+text = work / "text.txt"
+text.write_text("abcabcabc")
+letters = work / "tokenizer.json"
+letters.write_text(json.dumps({
+    "version": "1.0", "truncation": None, "padding": None, "added_tokens": [], "normalizer": None,
+    "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True},
+    "post_processor": None, "decoder": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True},
+    "model": {"type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": None, "end_of_word_suffix": None,
+              "fuse_unk": False, "byte_fallback": False, "ignore_merges": False, "vocab": {c: i for i, c in enumerate("abc")}, "merges": []}}))
+for verb in (["perplexity", mamba, text], ["generate", mamba, "--prompt", "abc", "--max-new-tokens", 0]):
+    refused(["torch/mamba has no tokenizer.json", "--tokenizer FILE"], *verb)
+    succeeds(*verb, "--tokenizer", letters)
+refused(["torch/mamba has no tokenizer.json", "--tokenizer FILE"], "serve", mamba)
+refused(["there is no", "nowhere.json"], "serve", mamba, "--tokenizer", work / "nowhere.json")
+cut = work / "cut"
+shutil.copytree(mamba, cut)
+(cut / "pytorch_model-00002-of-00002.bin").unlink()
+refused(["pytorch_model-00002-of-00002.bin is missing", "every file that"], "logits", cut, "--tokens", "1", "--out", work / "x.npy")
 
 if shared := os.environ.get("FAUNA_SHARED_DIR"):
     model = pathlib.Path(shared) / "data/rwkv/tiny-rwkv-7v0-834K-FP32.bin"

@@ -1,9 +1,12 @@
 // A config, written as the reference library's config.json and read back, through the families that registered.
 #include <doctest/doctest.h>
 
+#include <fauna/models/falcon_mamba.hpp>
 #include <fauna/models/gpt.hpp>
 #include <fauna/models/gpt_neox.hpp>
 #include <fauna/models/llama.hpp>
+#include <fauna/models/mamba.hpp>
+#include <fauna/models/mamba2.hpp>
 #include <fauna/models/mixtral.hpp>
 #include <fauna/models/olmoe.hpp>
 #include <fauna/models/rwkv7.hpp>
@@ -62,7 +65,7 @@ TEST_CASE("a family is a struct and a line that registers it") {
   CHECK(tool::preset_names().find("toy-3") != std::string::npos);
   CHECK(tool::preset("toy-4") == nullptr);
   CHECK_THROWS_WITH_AS(tool::checkpoint_model("a.safetensors", "bicycle wheels=2"),
-                       doctest::Contains("begins with one of gpt, gpt_neox, llama, "), error);
+                       doctest::Contains("expected a line that begins with one of falcon_mamba, "), error);
 }
 
 TEST_CASE("a second family of one name is an error") {
@@ -110,6 +113,31 @@ TEST_CASE("every member of a config comes back from its config.json") {
   rwkv.layers = 1;
   CHECK_THROWS_WITH_AS(through_file(rwkv), doctest::Contains("num_hidden_layers = 1, expected 2 or more"), error);
 
+  FalconMambaConfig falcon{.layers = 3, .width = 32, .inner = 96, .states = 5, .rank = 7, .taps = 3, .vocab = 29};
+  CHECK(through_file(falcon) == to_text(falcon));
+  falcon.tied = true;
+  falcon.epsilon = 1e-6F;
+  falcon.mixer_epsilon = 1e-3F;
+  falcon.bias = true;
+  CHECK(through_file(falcon) == to_text(falcon));
+  MambaConfig mamba{.layers = 3, .width = 32, .inner = 96, .states = 5, .rank = 7, .taps = 3, .vocab = 29};
+  mamba.bias = true;
+  CHECK(through_file(mamba) == to_text(mamba));
+
+  Mamba2Config mamba2{.layers = 3, .width = 32, .heads = 6, .head_size = 16, .states = 24, .groups = 3, .taps = 3};
+  CHECK(through_file(mamba2) == to_text(mamba2));
+  mamba2.vocab = 29;
+  mamba2.tied = false;
+  mamba2.epsilon = 1e-6F;
+  mamba2.bias = true;
+  mamba2.conv_bias = false;
+  CHECK(through_file(mamba2) == to_text(mamba2));
+  mamba2.gate_first = false;  // as mamba_ssm has it
+  CHECK(through_file(mamba2) == to_text(mamba2));
+  for (mamba2.groups = 4; mamba2.heads == 6; mamba2.gate_first = true, ++mamba2.heads)
+    CHECK_THROWS_WITH_AS(through_file(mamba2), doctest::Contains("a number that divides the 6 heads"), error);
+  CHECK_THROWS_WITH_AS(through_file(mamba2), doctest::Contains("expand times 32 columns"), error);
+
   GptNeoXConfig neox{.layers = 2, .heads = 3, .hidden = 40, .context = 32, .vocab = 29, .epsilon = 1e-6F};
   neox.parallel = false;
   neox.tied = true;
@@ -125,6 +153,67 @@ TEST_CASE("every member of a config comes back from its config.json") {
   neox.rotary = 2;
   neox.width = 2;  // of three heads
   CHECK_THROWS_WITH_AS(through_file(neox), doctest::Contains("heads that divide the width"), error);
+}
+
+TEST_CASE("mamba_ssm's own config.json") {
+  TemporaryFolder folder;
+  const auto line = [&](std::string const& config) {
+    write_file(folder / "config.json", config);
+    return tool::read_config(folder.path()).model->line();
+  };
+  // As the first checkpoints of both have it.
+  CHECK(line(R"({"d_model": 768, "n_layer": 24, "vocab_size": 50277, "ssm_cfg": {}, "rms_norm": true,
+                 "residual_in_fp32": true, "fused_add_norm": true, "pad_vocab_size_multiple": 8})") ==
+        to_text(Mamba_130M::config));
+  CHECK(
+      line(R"({"d_model": 768, "d_intermediate": 0, "n_layer": 24, "vocab_size": 50277, "ssm_cfg": {"layer": "Mamba2"},
+                 "attn_layer_idx": [], "attn_cfg": {}, "rms_norm": true, "residual_in_fp32": true,
+                 "fused_add_norm": true, "pad_vocab_size_multiple": 16, "tie_embeddings": true})") ==
+      to_text(Mamba2_130M::config));
+  MambaConfig first{.layers = 2, .width = 24, .inner = 72, .states = 5, .rank = 4, .taps = 3, .vocab = 32};
+  first.epsilon = 1e-6F;
+  first.bias = true;
+  CHECK(line(R"({"d_model": 24, "n_layer": 2, "vocab_size": 29, "norm_epsilon": 1e-6, "ssm_cfg": {"d_state": 5,
+                 "d_conv": 3, "expand": 3, "dt_rank": 4, "bias": true}})") == to_text(first));
+
+  // Beside PyTorch's own file of weights, in which the tied head stands too.
+  CHECK(tool::read_config(test::source_path("tests/golden/torch/mamba2")).model->line() ==
+        to_text(Mamba2Config{.layers = 2, .width = 24, .heads = 6, .head_size = 8, .states = 5, .vocab = 29}));
+
+  const auto refused = [&](std::string const& more, std::string const& ssm, const char* what) {
+    CAPTURE(what);
+    CHECK_THROWS_WITH_AS(
+        line(R"({"d_model": 24, "n_layer": 2, "vocab_size": 29, )" + more + R"("ssm_cfg": {)" + ssm + "}}"),
+        doctest::Contains(what), error);
+  };
+  refused(R"("attn_layer_idx": [1], )", "", "attn_layer_idx = [1], expected []");
+  refused(R"("d_intermediate": 64, )", "", "d_intermediate = 64");
+  refused(R"("rms_norm": false, )", "", "rms_norm = false");
+  refused(R"("tie_embeddings": false, )", "", "tie_embeddings = false");
+  refused("", R"("layer": "Mamba3")", "ssm_cfg.layer = \"Mamba3\", expected one of Mamba1, Mamba2");
+  refused("", R"("conv_bias": false)", "ssm_cfg.conv_bias = false");
+  refused("", R"("layer": "Mamba2", "headdim": 36)", "a number that divides the 48 columns");
+  refused("", R"("layer": "Mamba2", "headdim": 8, "ngroups": 4)", "a number that divides the 6 heads");
+  refused("", R"("layer": "Mamba2", "headdim": 8, "rmsnorm": false)", "ssm_cfg.rmsnorm = false");
+  refused("", R"("layer": "Mamba2", "headdim": 8, "d_ssm": 40)", "ssm_cfg.d_ssm = 40, expected 48");
+  refused("", R"("layer": "Mamba2", "headdim": 8, "D_has_hdim": true)", "ssm_cfg.D_has_hdim = true");
+  refused("", R"("layer": "Mamba2", "headdim": 8, "dt_limit": [0.0, 0.5])", "ssm_cfg.dt_limit = [0.0,0.5]");
+  refused("", R"("layer": "Mamba2", "headdim": 8, "speed": 3)", "no such field for Mamba2");
+  write_file(folder / "config.json", R"({"d_model": 24, "n_layer": 2, "vocab_size": 29})");
+  CHECK_THROWS_WITH_AS(tool::read_config(folder.path()), doctest::Contains("ssm_cfg = nothing"), error);
+}
+
+TEST_CASE("a limit that is infinite, as Python writes it and as JSON can") {
+  TemporaryFolder folder;
+  const auto line = [&](std::string const& limit) {
+    write_file(folder / "config.json",
+               R"({"model_type": "mamba2", "num_hidden_layers": 2, "hidden_size": 24, "num_heads": 6, "head_dim": 8,
+                   "n_groups": 1, "vocab_size": 29, "_name_or_path": "\"Infinity\\", "time_step_limit": )" +
+                   limit + "}");
+    return tool::read_config(folder.path()).model->line();
+  };
+  CHECK(line("[0.0, Infinity]") == line(R"([0.0, {"__float__": "Infinity"}])"));
+  CHECK_THROWS_WITH_AS(line("[0.0, 0.1]"), doctest::Contains("time_step_limit = [0.0,0.1]"), error);
 }
 
 TEST_CASE("weights without a config.json say what they are of") {

@@ -16,8 +16,8 @@ import sys
 import torch
 from safetensors.torch import save_file
 from torch.nn import functional as F
-from transformers import (GPT2Config, GPT2LMHeadModel, GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig, LlamaForCausalLM,
-                          MambaConfig, MambaForCausalLM, MixtralConfig, MixtralForCausalLM, OlmoeConfig, OlmoeForCausalLM)
+from transformers import (FalconMambaConfig, FalconMambaForCausalLM, GPT2Config, GPT2LMHeadModel, GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig, LlamaForCausalLM,
+                          Mamba2Config, Mamba2ForCausalLM, MambaConfig, MambaForCausalLM, MixtralConfig, MixtralForCausalLM, OlmoeConfig, OlmoeForCausalLM)
 
 LENGTH = 11
 LLAMA = {"vocab_size": 29, "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 2, "max_position_embeddings": 32,
@@ -28,6 +28,8 @@ NEOX = {"vocab_size": 29, "hidden_size": 24, "intermediate_size": 40, "num_hidde
         "max_position_embeddings": 32, "bos_token_id": 1, "eos_token_id": 2}
 MAMBA = {"vocab_size": 29, "hidden_size": 24, "num_hidden_layers": 2, "state_size": 5, "time_step_rank": 3, "bos_token_id": 1,
          "eos_token_id": 2}
+MAMBA2 = {"vocab_size": 29, "hidden_size": 24, "num_hidden_layers": 2, "state_size": 5, "num_heads": 6, "head_dim": 8, "chunk_size": 4,
+          "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0}
 
 EXPERTS = {"mixtral": ("block_sparse_moe", "w1", "w3", "w2"), "olmoe": ("mlp", "gate_proj", "up_proj", "down_proj")}  # as the hub names them
 
@@ -45,6 +47,10 @@ def models():
     yield "mamba", MambaForCausalLM(MambaConfig(**MAMBA)), torch.float32, None
     yield "mixtral", MixtralForCausalLM(MixtralConfig(**LLAMA, num_attention_heads=4, num_key_value_heads=2, num_local_experts=5, num_experts_per_tok=2)), torch.float32, None
     yield "olmoe", OlmoeForCausalLM(OlmoeConfig(**LLAMA, num_attention_heads=4, num_key_value_heads=2, num_experts=6, num_experts_per_tok=3)), torch.float32, None
+
+    yield "mamba2", Mamba2ForCausalLM(Mamba2Config(**MAMBA2, n_groups=1, tie_word_embeddings=True)), torch.float32, None
+    yield "mamba2_groups", Mamba2ForCausalLM(Mamba2Config(**MAMBA2, n_groups=2, use_bias=True, use_conv_bias=False)), torch.float32, None
+    yield "falcon_mamba", FalconMambaForCausalLM(FalconMambaConfig(**(MAMBA | {"state_size": 12, "time_step_rank": 12}), intermediate_size=48, tie_word_embeddings=False)), torch.float32, None
 
 
 def hub_gradients(name, key, gradient):

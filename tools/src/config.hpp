@@ -28,7 +28,7 @@ class Config {
 
   explicit Config(std::string const& path, Use use = {}) : where_(path + ": "), use_(use) {
     try {
-      fields_ = Json::parse(fauna::read_file(path), refuse_twice(path));
+      fields_ = Json::parse(without_infinity(fauna::read_file(path)), refuse_twice(path));
     } catch (Json::exception const& e) {
       fauna::fail("config", path + " is no JSON", "a model's config.json", e.what());
     }
@@ -133,6 +133,25 @@ class Config {
 
  private:
   Config(std::string where, Json fields, Use use) : where_(std::move(where)), use_(use), fields_(std::move(fields)) {}
+
+  /// Python writes an infinite number as the word Infinity, which is no JSON; newer versions of the reference library
+  /// as an object that holds the word.
+  static std::string without_infinity(std::string const& text) {
+    constexpr std::string_view word = "Infinity";
+    std::string all;
+    bool inside = false;  // a text
+    for (std::size_t i = 0; i < text.size(); ++i) {
+      if (!inside && text.compare(i, word.size(), word) == 0) {
+        all += R"({"__float__": "Infinity"})";
+        i += word.size() - 1;
+        continue;
+      }
+      if (inside && text[i] == '\\' && i + 1 < text.size()) all += text[i++];
+      else if (text[i] == '"') inside = !inside;
+      all += text[i];
+    }
+    return all;
+  }
 
   static Json::parser_callback_t refuse_twice(std::string const& path) {
     return [path, open = std::vector<std::set<std::string>>()](int, Json::parse_event_t event, Json& at) mutable {

@@ -5,6 +5,7 @@
 
 #include <fauna/decode/weights.hpp>
 #include <tools/src/family.hpp>
+#include <tools/src/mamba_ssm.hpp>
 #include <tools/src/model_files.hpp>
 
 namespace tool {
@@ -120,7 +121,7 @@ inline Directory read_config(std::string const& directory, Use use = {}) {
   Config c(path, use);
   std::map<std::string, std::string> known;
   for (auto const& f : families()) known[f.first] = f.first;
-  const std::string type = c.one_of("model_type", known, "");
+  const std::string type = is_mamba_ssm(c) ? mamba_ssm_type(c) : c.one_of("model_type", known, "");
   Family const& family = families().at(type);
   if (Config::Json const* a = c.find("architectures"))
     if (*a != Config::Json::array({family.causal}) && *a != Config::Json::array({family.headless}))
@@ -137,8 +138,8 @@ inline Directory read_config(std::string const& directory, Use use = {}) {
     generation_fields(g);
     g.all_used("a generation_config.json");
   }
-  if (fauna::exists(directory + "/model.safetensors") || fauna::exists(directory + "/model.safetensors.index.json")) {
-    const fauna::SafeTensors file(directory);
+  if (fauna::has_weights(directory)) {
+    const fauna::TensorFile file = fauna::open_tensors(directory);
     for (std::string const& name : file.stale())
       say(file.path() + ": the index names " + name + ", which no shard has");
     use_own_head(*d.model, file);

@@ -48,13 +48,16 @@ inline std::vector<HubFile> wanted_files(Repository const& r, std::vector<std::s
   std::vector<bool> met(patterns.size());
   bool config = false, weights = false;
   std::string all;
+  const bool safe = std::any_of(r.files.begin(), r.files.end(), [](HubFile const& f) {
+    return is_model_file(f.path) && f.path.ends_with(".safetensors");
+  });
   for (HubFile const& f : r.files) {
     all += (all.empty() ? "" : ", ") + f.path;
-    bool take = patterns.empty() && is_model_file(f.path);
+    bool take = patterns.empty() && is_model_file(f.path) && !(safe && is_pytorch_file(f.path));
     for (std::size_t i = 0; i < patterns.size(); ++i)
       if (::fnmatch(patterns[i].c_str(), f.path.c_str(), 0) == 0) take = met[i] = true;
     config = config || (take && f.path == "config.json");
-    weights = weights || (take && f.path.ends_with(".safetensors"));
+    weights = weights || (take && (f.path.ends_with(".safetensors") || f.path.ends_with(".bin")));
     if (take) wanted.push_back(f);
   }
   const std::string has = r.name + " has no ", what = "one of its files: " + (all.empty() ? "none" : all);

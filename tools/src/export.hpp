@@ -2,6 +2,7 @@
 // tokenizer needs.
 #pragma once
 #include <fauna/decode/adapter.hpp>
+#include <fauna/io/open_tensors.hpp>
 #include <fauna/io/print.hpp>
 #include <fauna/train/checkpoint.hpp>
 #include <tools/src/compile.hpp>
@@ -22,7 +23,7 @@ struct Exported : fauna::SafeTensor {
 };
 
 /// All tensors that a model needs, without a run's moments and old files' masks.
-inline std::vector<Exported> exported(fauna::SafeTensors const& file) {
+inline std::vector<Exported> exported(fauna::TensorFile const& file) {
   std::vector<Exported> all;
   for (auto const& t : file.tensors()) {
     bool ignored = false;
@@ -52,7 +53,7 @@ inline void export_model(std::string const& from, std::string const& to, Use use
   const bool directory = fs::is_directory(from);
   AnyModel c;
   if (directory) c = read_config(from, use).model;  // refuses what is no model here
-  fauna::SafeTensors file = directory ? fauna::SafeTensors(from) : fauna::checkpoint::open(from);
+  fauna::TensorFile file = directory ? fauna::open_tensors(from) : fauna::TensorFile(fauna::checkpoint::open(from));
   if (!adapter.empty()) fauna::Adapter(adapter).merge_into(file);
   std::vector<Exported> tensors = exported(file);
   Config::Json config;
@@ -63,7 +64,7 @@ inline void export_model(std::string const& from, std::string const& to, Use use
     config.erase("torch_dtype");
     tie_head(tensors, config, *c);
   } else {
-    const fauna::CheckpointHead head = fauna::checkpoint::read_head(file);
+    const fauna::CheckpointHead head = fauna::read_checkpoint_head(from);
     c = checkpoint_model(from, head.config);
     config = c->config_json();
     for (const char* none : {"bos_token_id", "eos_token_id"}) config[none] = nullptr;

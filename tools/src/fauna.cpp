@@ -127,7 +127,7 @@ void check_run(std::string const& dtype, long threads) {
 /// The model of a model directory whose weights are to be trained on.
 AnyModel pretrained_model(tool::Verb const& verb, std::string const& directory) {
   AnyModel c = tool::read_config(directory, use_of(verb, true)).model;
-  tool::use_own_head(*c, fauna::SafeTensors(directory));
+  tool::use_own_head(*c, fauna::open_tensors(directory));
   return with_dropout(verb, std::move(c), directory, block_size::run);
 }
 
@@ -199,7 +199,8 @@ tool::Start start_of(tool::Verb const& verb, settings::Train const& s) {
 fauna::Bpe tokenizer_of(std::string const& directory, std::string const& given = {}) {
   const std::string path = given.empty() ? directory + "/tokenizer.json" : tool::tokenizer_file(given);
   if (!tool::fs::exists(path))
-    fauna::fail("fauna", directory + " has no tokenizer.json", "the tokenizer that the model was trained with");
+    fauna::fail("fauna", directory + " has no tokenizer.json", "the tokenizer that the model was trained with",
+                "generate, perplexity, compare and serve take --tokenizer FILE");
   return fauna::Bpe::from_file(path);
 }
 
@@ -216,7 +217,7 @@ tool::Described with_adapters(tool::Described model, settings::Finetune const& s
 }
 
 /// Throws on a name that no matrix of the files ends with.
-void check_targets(std::string const& targets, fauna::SafeTensors const& file) {
+void check_targets(std::string const& targets, fauna::TensorFile const& file) {
   if (targets == "all") return;
   if (targets.size() > 159)
     fauna::fail("fauna finetune", "--targets of " + std::to_string(targets.size()) + " characters", "159 at most");
@@ -254,7 +255,7 @@ void check_targets(std::string const& targets, fauna::SafeTensors const& file) {
   tool::Directory d = tool::read_config(directory, use_of(verb));
   d.model->without_dropout();
   const fauna::Bpe tokenizer = tokenizer_of(directory);
-  const fauna::SafeTensors file(directory);
+  const fauna::TensorFile file = fauna::open_tensors(directory);
   check_targets(s.targets, file);
   whole("block-size", s.block_size, 0, d.model->context());
   if (s.data.empty() || !tool::fs::exists(s.data))
@@ -279,7 +280,7 @@ void check_targets(std::string const& targets, fauna::SafeTensors const& file) {
 
 /// Says what is wrong with an adapter before anything is compiled.
 void check_adapter(std::string const& adapter, std::string const& directory) {
-  if (!adapter.empty()) (void)fauna::Adapter(adapter).weights_of(fauna::SafeTensors(directory));
+  if (!adapter.empty()) (void)fauna::Adapter(adapter).weights_of(fauna::open_tensors(directory));
 }
 
 void check_texts(settings::Generate const& s) {
@@ -463,7 +464,7 @@ std::string id_list(std::vector<long long> const& ids) {
   if (!s.api_key_file.empty() && !tool::fs::exists(s.api_key_file))
     fauna::fail("fauna serve", "there is no file " + s.api_key_file, "keys, one a line");
   const tool::Directory d = tool::read_config(directory, use_of(verb));
-  (void)tokenizer_of(directory);
+  (void)tokenizer_of(directory, s.tokenizer);
   if (s.name.empty()) s.name = tool::fs::canonical(directory).filename().string();
   infer("serve", directory, *d.model, s.dtype, {id_list(d.stop_ids)}, settings::arguments(s));
 }
@@ -474,7 +475,7 @@ std::string id_list(std::vector<long long> const& ids) {
   check_run(s.dtype, s.threads);
   if (!tool::fs::exists(file)) fauna::fail("fauna compare", "there is no file " + file, "a reference's tokens");
   const AnyModel c = tool::read_config(directory, use_of(verb)).model;
-  (void)tokenizer_of(directory);
+  (void)tokenizer_of(directory, s.tokenizer);
   (void)tool::in_template(directory, "");
   infer("compare", directory, *c, s.dtype, {file}, settings::arguments(s));
 }
@@ -486,7 +487,7 @@ std::string id_list(std::vector<long long> const& ids) {
   whole("context", s.context, 0, 1000000000);
   if (!tool::fs::exists(file)) fauna::fail("fauna perplexity", "there is no file " + file, "a text");
   const AnyModel c = tool::read_config(directory, use_of(verb)).model;
-  (void)tokenizer_of(directory);
+  (void)tokenizer_of(directory, s.tokenizer);
   check_adapter(s.adapter, directory);
   infer("perplexity", directory, *c, s.dtype, {file}, settings::arguments(s));
 }

@@ -32,7 +32,7 @@ void require_targets() {
 }
 
 /// Tells a base's weights from others, in a run's note.
-std::string base_note(fauna::SafeTensors const& base) {
+std::string base_note(fauna::TensorFile const& base) {
   fauna::Checksum sum;
   for (auto const& t : base.tensors()) sum.add(t.data, t.bytes);
   return " base " + sum.text();
@@ -79,7 +79,7 @@ int finetune(settings::FinetuneRun const& s) {
   fauna::freeze_base(model);
   std::string note;
   {
-    const fauna::SafeTensors base(s.base);
+    const fauna::TensorFile base = fauna::open_tensors(s.base);
     fauna::load_base(model, base);
     note = base_note(base);
   }

@@ -126,7 +126,7 @@ int sample(settings::Told<settings::Sample> const& s, std::string const& checkpo
 }
 
 int perplexity(settings::Perplexity const& s, std::string const& directory, std::string const& file) {
-  const auto tokenizer = fauna::Bpe::from_file(directory + "/tokenizer.json");
+  const auto tokenizer = tool::bpe_of(s.tokenizer.empty() ? directory : s.tokenizer);
   const std::vector<int> ids = tokenizer.encode(fauna::read_file(file), {.match_special = false});
   const int most = tool::engine().context();
   const int window = s.context > 0 ? static_cast<int>(s.context) : std::min(most, 1024);
@@ -223,7 +223,7 @@ bool same_logits(Engine& model, std::vector<int> const& ids, std::string const& 
 int compare(settings::Compare const& s, std::string const& directory, std::string const& file) {
   constexpr double tie = 1e-4;
   const std::vector<Case> cases = read_cases(file);
-  const auto tokenizer = fauna::Bpe::from_file(directory + "/tokenizer.json");
+  const auto tokenizer = tool::bpe_of(s.tokenizer.empty() ? directory : s.tokenizer);
   std::size_t texts = 0, tokenized = 0;
   for (Case const& c : cases) {
     texts += tool::in_template(directory, c.prompt) == c.text;

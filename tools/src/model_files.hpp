@@ -22,12 +22,18 @@ inline constexpr std::array model_files{"config.json",
                                         "chat_template.json",
                                         "model.safetensors",
                                         "model*-of-*.safetensors",
-                                        "model.safetensors.index.json"};
+                                        "model.safetensors.index.json",
+                                        "pytorch_model.bin",
+                                        "pytorch_model-*-of-*.bin",
+                                        "pytorch_model.bin.index.json"};
 
 /// Is it a file of a model directory? `path` is relative to the directory.
 inline bool is_model_file(std::string const& path) {
   return std::any_of(model_files.begin(), model_files.end(),
                      [&](const char* pattern) { return ::fnmatch(pattern, path.c_str(), FNM_PATHNAME) == 0; });
 }
+
+/// Is it PyTorch's own form of weights, which are read where there are no safetensors?
+inline bool is_pytorch_file(std::string const& path) { return path.rfind("pytorch_model", 0) == 0; }
 
 }  // namespace tool

@@ -15,6 +15,7 @@
 #include <tools/src/serve/server.hpp>
 #include <tools/src/settings.hpp>
 #include <tools/src/token_list.hpp>
+#include <tools/src/tokenizers.hpp>
 
 namespace {
 
@@ -55,7 +56,7 @@ int context_of(long asked, int own) {
 
 int serve(settings::Serve const& s, std::string const& directory, std::string const& stops,
           std::string const& program) {
-  const auto tokenizer = fauna::Bpe::from_file(directory + "/tokenizer.json");
+  const auto tokenizer = tool::bpe_of(s.tokenizer.empty() ? directory : s.tokenizer);
   tool::Engine& engine = tool::engine();
   const std::vector<int> stop_ids =
       stops.empty() ? std::vector<int>{} : tool::token_list("eos_token_id", stops, engine.vocab());

@@ -287,8 +287,11 @@ template <class S> struct Told : S {
   }
 };
 
+/// For verbs that read a model directory's own tokenizer otherwise.
+inline constexpr const char* tokenizer_meaning = "a tokenizer.json, or a folder with one; without it, the directory's";
+
 struct Serve {
-  std::string host = "127.0.0.1", api_key_file, name, dtype = "f32";
+  std::string host = "127.0.0.1", api_key_file, name, tokenizer, dtype = "f32";
   long port = 8080, context = 0, queue = 32, chunk = 512, threads = 0;
 
   template <class F> void each(F&& f) {
@@ -297,6 +300,7 @@ struct Serve {
     f("api-key-file", api_key_file,
       "a file with the keys that let in, one a line; without it, whoever comes is let in");
     f("name", name, "what requests call the model; without it, the name of its folder");
+    f("tokenizer", tokenizer, tokenizer_meaning);
     f("context", context, "tokens of prompt and text at most; 0: the model's own context, or 8192 where it has none");
     f("queue", queue, "requests that may wait while one is served; more are refused");
     f("chunk", chunk, "tokens of a prompt read at once");
@@ -306,11 +310,12 @@ struct Serve {
 };
 
 struct Perplexity {
-  std::string adapter, dtype = "f32";
+  std::string tokenizer, adapter, dtype = "f32";
   long context = 0, threads = 0;
 
   template <class F> void each(F&& f) {
     f("context", context, "tokens of a window; 0: the model's context, 1024 at most");
+    f("tokenizer", tokenizer, tokenizer_meaning);
     f("adapter", adapter, adapter_meaning);
     f("dtype", dtype, "f32 or bf16: storage of the matrices and precision of their products");
     f("threads", threads, "0: one for every processor");
@@ -318,10 +323,11 @@ struct Perplexity {
 };
 
 struct Compare {
-  std::string dtype = "f32";
+  std::string tokenizer, dtype = "f32";
   long threads = 0;
 
   template <class F> void each(F&& f) {
+    f("tokenizer", tokenizer, tokenizer_meaning);
     f("dtype", dtype, "f32 or bf16: storage of the matrices and precision of their products");
     f("threads", threads, "0: one for every processor");
   }

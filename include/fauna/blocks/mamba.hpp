@@ -7,125 +7,27 @@
 //   out = (y silu(z)) W_outᵀ
 #pragma once
 #include <cmath>
+#include <type_traits>
 #include <vector>
 
 #include <fauna/blocks/activation.hpp>
+#include <fauna/blocks/causal_conv.hpp>
 #include <fauna/blocks/linear.hpp>
 #include <fauna/compose/at.hpp>
 #include <fauna/compose/seq.hpp>
-#include <fauna/ops/conv/op.hpp>
 #include <fauna/ops/scan/op.hpp>
 
 namespace fauna::inline v0 {
 
-/// A causal depthwise convolution of Taps rows, checkpoints' weight [Width, 1, Taps] and bias. Its state: the last
-/// Taps - 1 rows of the input.
-template <int Width, int Taps, bool Bias = true> struct CausalConv : Elementwise<Width> {
-  static constexpr const char* kind_name = "CausalConv";
-  template <class D> struct Weights {
-    static constexpr bool ready = prepared<D>;           ///< weight is [Taps, Width]
-    typename D::template storage<kind::control> weight;  ///< [Width, Taps]
-    typename D::template storage<kind::vector> bias;
-  };
-  template <class S> struct State { View<S, dyn, Width> last; };
-  template <class S> struct Saved { View<S, dyn, Width> entering; };
-  template <class W, class F> static constexpr void visit(W& w, Place const& at, F&& f) {
-    // PyTorch's start of a convolution with Taps inputs.
-    constexpr Init start = uniform_of(Taps);
-    f(Tensor{.field = "weight",
-             .rows = Width,
-             .cols = Taps,
-             .stored = kind::control,
-             .init = start,
-             .file = {Width, 1, Taps},
-             .at = at,
-             .prepare = transpose},
-      w.weight);
-    if constexpr (Bias)
-      f(Tensor{.field = "bias", .rows = 1, .cols = Width, .stored = kind::vector, .init = start, .at = at}, w.bias);
-  }
-  template <class S> static constexpr void plan(Saved<S>& s, Shape const& shape, Arena& a) {
-    s.entering = a.take_view<S, dyn, Width>(shape.sequences * (Taps - 1));
-  }
-  template <class S> static constexpr void plan_state(State<S>& s, Shape const& shape, Arena& a) {
-    s.last = a.take_view<S, dyn, Width>(shape.sequences * (Taps - 1));
-  }
-  template <class F, class... St> static constexpr void visit_state(F&& f, St&... s) {
-    f(StatePiece{.rows = Taps - 1}, s.last...);
-  }
-  template <class B> static constexpr void plan_scratch(Shape const& shape, Arena& a) {
-    Scope s(a);
-    a.take_view<typename B::scalar, Taps, Width>();
-    if (shape.backward) a.take_view<typename B::scalar, Taps, Width>();
-  }
-  static constexpr double flops(double) { return 2.0 * Width * Taps; }
-
-  template <class C> using X = typename Elementwise<Width>::template X<C>;
-  template <class C> using Y = typename Elementwise<Width>::template Y<C>;
-  template <class C, class W, class St, class Sv>
-  static void forward(C const& c, W const& w, St& st, X<C> x, Y<C> y, Sv& saved) {
-    Scope s(c.scratch());
-    if (c.keeps()) keep_state(c, st.last, saved.entering);
-    causal_conv<typename C::backend_type>::forward(c.backend, *c.batch, x, turned(c, w), w.bias.data(), st.last, y);
-  }
-  template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, W const& w, G& dw, X<C> x, Sv& saved, X<C> dy, Y<C> dx, St& dst) {
-    using S = typename C::scalar;
-    using B = typename C::backend_type;
-    Scope s(c.scratch());
-    const auto taps = turned(c, w);
-    const auto g = gradient<S>(dw.weight);
-    View<S, Taps, Width> dtaps;
-    if (g) {
-      dtaps = c.scratch().template take_view<S, Taps, Width>();
-      add<B>::clear(c.backend, dtaps);
-    }
-    causal_conv<B>::backward(c.backend, *c.batch, x, saved.entering, taps, dy, dx, dtaps, gradient<S>(dw.bias).data(),
-                             dst.last);
-    // The checkpoint's order is the other way round; a column of it is a row here.
-    for (int k = 0; g && k < Taps; ++k)
-      add<B>::run(c.backend, column(as_const(g), k), across(as_const(dtaps), k), column(g, k));
-  }
-
- private:
-  static void transpose(Tensor const&, float* values) {
-    std::vector<float> turned(static_cast<std::size_t>(Width) * Taps);
-    for (int c = 0; c < Width; ++c)
-      for (int k = 0; k < Taps; ++k) turned[static_cast<std::size_t>(k * Width + c)] = values[c * Taps + k];
-    for (std::size_t i = 0; i < turned.size(); ++i) values[i] = turned[i];
-  }
-  static constexpr Init uniform_of(int inputs) {
-    const float root = square_root(static_cast<float>(inputs));
-    return uniform(-1 / root, 1 / root);
-  }
-  /// Column k of [Width, Taps], and row k of [Taps, Width] as a column.
-  template <class V> static constexpr auto column(V v, int k) {
-    return Matrix<typename V::element>(v.data() + k, Width, 1, Taps);
-  }
-  template <class V> static constexpr auto across(V v, int k) {
-    return Matrix<typename V::element>(v.data() + k * Width, Width, 1, 1);
-  }
-  template <class C, class W> static auto turned(C const& c, W const& w) {
-    using S = typename C::scalar;
-    if constexpr (W::ready) return View<const S, Taps, Width>(w.weight.data());
-    const auto taps = c.scratch().template take_view<S, Taps, Width>();
-    for (int k = 0; k < Taps; ++k)
-      add<typename C::backend_type>::run(c.backend, column(reading(w.weight), k), {}, across(taps, k));
-    return as_const(taps);
-  }
-  template <class C, class V> static void keep_state(C const& c, V const& now, V const& kept) {
-    if (now) add<typename C::backend_type>::run(c.backend, now, {}, kept);
-    else add<typename C::backend_type>::clear(c.backend, kept);
-  }
-};
-
 /// The mixer between its two outer projections: rows of [x | z], 2 E columns, to rows of E. Its state: the
-/// convolution's last inputs and, for each sequence, N rows of E numbers.
-template <int E, int N, int R, int K> struct MambaCore : Leaf<2 * E, E> {
+/// convolution's last inputs and, for each sequence, N rows of E numbers. Refine: a block without weights that [δ' | B
+/// | C] go through, in place (FalconMamba's norms).
+template <int E, int N, int R, int K, class Refine = Elementwise<R + 2 * N>> struct MambaCore : Leaf<2 * E, E> {
   static constexpr const char* kind_name = "MambaCore";
   using Conv = At<"conv1d", CausalConv<E, K>>;
   using Project = At<"x_proj", Linear<E, R + 2 * N, false>>;
   using Steps = At<"dt_proj", Linear<R, E, true>>;
+  static constexpr bool refines = !std::is_same_v<Refine, Elementwise<R + 2 * N>>;
 
   template <class D> struct Weights {
     static constexpr bool ready = prepared<D>;  ///< A_log holds A, [N, E]
@@ -142,7 +44,8 @@ template <int E, int N, int R, int K> struct MambaCore : Leaf<2 * E, E> {
   template <class S> struct Saved {
     typename Conv::template Saved<S> conv;
     View<S, dyn, E> convolved, x, dt, entering, h;  ///< h: the states after every row
-    View<S, dyn, R + 2 * N> projected;
+    View<S, dyn, R + 2 * N> projected, raw;         ///< raw: as they were before they were refined
+    typename Refine::template Saved<S> refine;
   };
 
   template <class W, class F> static constexpr void visit(W& w, Place const& at, F&& f) {
@@ -173,6 +76,8 @@ template <int E, int N, int R, int K> struct MambaCore : Leaf<2 * E, E> {
     s.entering = a.take_view<S, dyn, E>(shape.sequences * N);
     s.h = a.take_view<S, dyn, E>(rows * N);
     s.projected = a.take_view<S, dyn, R + 2 * N>(rows);
+    if constexpr (refines) s.raw = a.take_view<S, dyn, R + 2 * N>(rows);
+    Refine::plan(s.refine, shape, a);
   }
   template <class S> static constexpr void plan_state(State<S>& s, Shape const& shape, Arena& a) {
     Conv::plan_state(s.conv, shape, a);
@@ -199,6 +104,7 @@ template <int E, int N, int R, int K> struct MambaCore : Leaf<2 * E, E> {
     Conv::template plan_scratch<B>(shape, a);
     Project::template plan_scratch<B>(shape, a);
     Steps::template plan_scratch<B>(shape, a);
+    Refine::template plan_scratch<B>(shape, a);
   }
   static constexpr double flops(double context) {
     return Conv::flops(context) + Project::flops(context) + Steps::flops(context) + 9.0 * E * N;
@@ -229,7 +135,10 @@ template <int E, int N, int R, int K> struct MambaCore : Leaf<2 * E, E> {
     }
     Conv::forward(c.child(0).overwriting(), w.conv, st.conv, xz.template columns<0, E>(), convolved, saved.conv);
     activate<B>::forward(c.backend, activation::silu, convolved, x);
-    Project::forward(c.child(1).overwriting(), w.project, none, as_const(x), projected, none);
+    const auto raw = refines && keeps ? saved.raw : projected;
+    Project::forward(c.child(1).overwriting(), w.project, none, as_const(x), raw, none);
+    if constexpr (refines)
+      Refine::forward(c.child(3).overwriting(), none, none, as_const(raw), projected, saved.refine);
     Steps::forward(c.child(2).overwriting(), w.steps, none, as_const(projected).template columns<0, R>(), dt, none);
     selective_scan<B>::forward(c.backend, *c.batch, rows(as_const(x), xz, as_const(dt), as_const(projected)), A,
                                w.D_.data(), st.h, y, saved.h);
@@ -255,6 +164,8 @@ template <int E, int N, int R, int K> struct MambaCore : Leaf<2 * E, E> {
     None none;
     Steps::backward(c.child(2).overwriting(), w.steps, dw.steps, as_const(saved.projected).template columns<0, R>(),
                     none, as_const(ddt), dp.template columns<0, R>(), none);
+    if constexpr (refines)
+      Refine::backward(c.child(3).overwriting(), none, none, as_const(saved.raw), saved.refine, as_const(dp), dp, none);
     Project::backward(c.child(1).onto(dx), w.project, dw.project, as_const(saved.x), none, as_const(dp), dx, none);
     activate<B>::backward(c.backend, activation::silu, saved.convolved, dx, dx);
     Conv::backward(c.child(0).overwriting(), w.conv, dw.conv, xz.template columns<0, E>(), saved.conv, as_const(dx),
@@ -289,8 +200,8 @@ template <int E, int N, int R, int K> struct MambaCore : Leaf<2 * E, E> {
 
 /// Rows of C columns to rows of C, by E channels of N states each. Checkpoints hold the matrices as [out, in]; A_log, D
 /// and the convolution stand beside them under their own names.
-template <int C, int E, int N, int R, int K, bool Bias = false>
-struct MambaMixer : Seq<At<"in_proj", Linear<C, 2 * E, Bias>>, MambaCore<E, N, R, K>,
+template <int C, int E, int N, int R, int K, bool Bias = false, class Refine = Elementwise<R + 2 * N>>
+struct MambaMixer : Seq<At<"in_proj", Linear<C, 2 * E, Bias>>, MambaCore<E, N, R, K, Refine>,
                         At<"out_proj", Linear<E, C, Bias, residual_normal(0.02F)>>> {};
 
 }  // namespace fauna::inline v0

@@ -3,6 +3,7 @@
 //   RmsNorm (Zhang and Sennrich 2019)    y = x / √(mean of x² + ε) · (offset + weight)
 #pragma once
 #include <fauna/core/block.hpp>
+#include <fauna/ops/add/op.hpp>
 #include <fauna/ops/layer_norm/op.hpp>
 #include <fauna/ops/rms_norm/op.hpp>
 
@@ -85,6 +86,53 @@ template <int Width, Epsilon E = Epsilon{}, int Offset = 0> struct RmsNorm : Ele
     rms_norm<typename C::backend_type>::backward(c.backend, x, w.weight.data(), Offset, saved.rstd.data(), dy, dx,
                                                  c.into.template view<Width>(x.rows()),
                                                  gradient<typename C::scalar>(dw.weight).data());
+  }
+};
+
+/// Neighbouring parts of a row, each divided by its own root mean square: RmsNorm without weights.
+template <Epsilon E, int... Widths> struct PartNorms : Elementwise<(Widths + ...)> {
+  static constexpr const char* kind_name = "PartNorms";
+  static constexpr int parts = sizeof...(Widths), widths[] = {Widths...}, wide = (Widths + ...);
+  template <class S> struct Saved { View<S, dyn, 1> rstd[parts]; };
+  template <class S> static constexpr void plan(Saved<S>& s, Shape const& shape, Arena& a) {
+    for (int i = 0; i < parts; ++i) s.rstd[i] = a.take_view<S, dyn, 1>(shape.rows());
+  }
+  template <class B> static constexpr void plan_scratch(Shape const& s, Arena& a) {
+    Scope scope(a);
+    a.take_view<typename B::scalar, 1, wide>();
+    if (s.backward) plan_workspace(rms_norm<B>::workspace(s.rows(), wide, s.threads), a);
+  }
+  template <class C> using X = typename Elementwise<wide>::template X<C>;
+  template <class C> using Y = typename Elementwise<wide>::template Y<C>;
+
+  /// y may be x.
+  template <class C, class W, class St, class Sv>
+  static void forward(C const& c, W const&, St&, X<C> x, Y<C> y, Sv& saved) {
+    Scope s(c.scratch());
+    const auto zeros = no_weight(c);
+    for (int i = 0, at = 0; i < parts; at += widths[i++])
+      rms_norm<typename C::backend_type>::forward(c.backend, part(x, at, widths[i]), zeros, 1, part(y, at, widths[i]),
+                                                  saved.rstd[i].data(), E.value);
+  }
+  /// dx may be dy.
+  template <class C, class W, class G, class Sv, class St>
+  static void backward(C const& c, W const&, G&, X<C> x, Sv& saved, X<C> dy, Y<C> dx, St&) {
+    Scope s(c.scratch());
+    const auto zeros = no_weight(c);
+    for (int i = 0, at = 0; i < parts; at += widths[i++])
+      rms_norm<typename C::backend_type>::backward(c.backend, part(x, at, widths[i]), zeros, 1, saved.rstd[i].data(),
+                                                   part(dy, at, widths[i]), part(dx, at, widths[i]), {}, nullptr);
+  }
+
+ private:
+  /// Weights of 1, as the op has them: zeros and an offset of 1.
+  template <class C> static const typename C::scalar* no_weight(C const& c) {
+    const auto zeros = c.scratch().template take_view<typename C::scalar, 1, wide>();
+    add<typename C::backend_type>::clear(c.backend, zeros);
+    return zeros.data();
+  }
+  template <class V> static constexpr Matrix<typename V::element> part(V v, int from, int count) {
+    return Matrix<typename V::element>(v.data() + from, v.rows(), count, v.stride());
   }
 };
 

@@ -7,10 +7,25 @@
 
 namespace fauna::inline v0 {
 
-/// What the first bytes of a file say that it is; a directory and all else are safetensors.
+/// Has a directory weights of that name, in one file or in shards?
+inline bool has_weights(std::string const& directory, std::string const& name) {
+  return exists(directory + '/' + name) || exists(directory + '/' + name + ".index.json");
+}
+/// And of any that open_tensors reads there?
+inline bool has_weights(std::string const& directory) {
+  return has_weights(directory, "model.safetensors") || has_weights(directory, "pytorch_model.bin");
+}
+
+/// What the first bytes of a file say that it is; all else are safetensors. A directory is what it has: PyTorch's own
+/// format where there are no safetensors. An index is of what its name says.
 enum class tensor_format : int { safetensors, pth, rwkv_cpp, gguf };
 inline tensor_format tensor_format_of(std::string const& path) {
-  if (is_directory(path)) return tensor_format::safetensors;
+  if (is_directory(path))
+    return !has_weights(path, "model.safetensors") && has_weights(path, "pytorch_model.bin")
+               ? tensor_format::pth
+               : tensor_format::safetensors;
+  if (is_shard_index(path))
+    return path.find(".bin.index.json") != std::string::npos ? tensor_format::pth : tensor_format::safetensors;
   const Mapped file(path);
   std::uint32_t first = 0;
   if (file.size() >= 4) std::memcpy(&first, file.data(), 4);

@@ -3,18 +3,26 @@
 // and a tensor is copied only where its numbers do not lie row by row.
 #pragma once
 #include <fauna/io/pickle.hpp>
-#include <fauna/io/tensor_file.hpp>
+#include <fauna/io/sharded.hpp>
 #include <fauna/io/zip.hpp>
 
 namespace fauna::inline v0 {
 
 /// The tensors of a dictionary; those of dictionaries and lists inside it by names with dots: "model.layers.0.weight".
 /// What else it holds, such as numbers and texts, is passed over.
-class Pth : public TensorFile {
+class Pth : public Sharded {
  public:
-  /// Throws, naming the file and the tensor, for a file in another form, what a pickle may not have (io/pickle.hpp),
-  /// and tensors that reach outside their storage.
-  explicit Pth(std::string const& path) : TensorFile(path) {
+  /// A directory is read as its pytorch_model.bin, or else as its pytorch_model.bin.index.json, whose shards stand
+  /// beside it. Throws, naming the file and the tensor, for a file in another form, what a pickle may not have
+  /// (io/pickle.hpp), tensors that reach outside their storage, and an index and shards that disagree.
+  explicit Pth(std::string const& path) : Sharded("pth", path) {
+    open("pytorch_model.bin", [this](std::string const& file) { open_file(file); });
+  }
+
+ private:
+  using Storages = std::unordered_map<std::string_view, std::string_view>;
+
+  void open_file(std::string const& path) {
     const std::string_view file = map(path);
     if (!file.empty() && file[0] == '\x80')
       fail("pth", path + " is in the form that PyTorch wrote before 1.6", "a ZIP archive",
@@ -34,16 +42,12 @@ class Pth : public TensorFile {
         fail("pth", path + " has the byte order '" + std::string(e.bytes.substr(0, 16)) + '\'', "little");
     const Pickle tree(pickle->bytes, path);
     if (tree.root().is != PickleValue::dictionary) fail("pth", path + " holds no dictionary", "one of tensors");
-    std::unordered_map<std::string_view, std::string_view> storages;
+    Storages storages;
     const std::string data = folder + "data/";
     for (auto const& e : entries)
       if (e.name.substr(0, data.size()) == data) storages.emplace(e.name.substr(data.size()), e.bytes);
-    collect(tree, tree.root(), "", storages, 0);
-    index_names("pth");
+    collect(tree, tree.root(), "", path, storages, 0);
   }
-
- private:
-  using Storages = std::unordered_map<std::string_view, std::string_view>;
 
   struct Type {
     const char *storage, *dtype;
@@ -59,10 +63,11 @@ class Pth : public TensorFile {
     fail("pth", where + " is a " + storage, "floats, halves, bfloat16, doubles, integers or booleans");
   }
 
-  void collect(Pickle const& tree, PickleValue const& v, std::string const& name, Storages const& storages, int depth) {
+  void collect(Pickle const& tree, PickleValue const& v, std::string const& name, std::string const& path,
+               Storages const& storages, int depth) {
     constexpr std::size_t most = std::size_t{1} << 20;  // what shares parts may be larger than its pickle
-    if (depth > 32 || ++met_ > most) fail("pth", path_ + " is nested too deeply at " + name, "a dictionary of tensors");
-    if (v.is == PickleValue::tensor) return add(tree, v, name, storages);
+    if (depth > 32 || ++met_ > most) fail("pth", path + " is nested too deeply at " + name, "a dictionary of tensors");
+    if (v.is == PickleValue::tensor) return add(tree, v, name, path + ": " + name, storages);
     const bool dictionary = v.is == PickleValue::dictionary;
     if (!dictionary && v.is != PickleValue::list && v.is != PickleValue::tuple) return;
     for (std::size_t i = 0; i < v.items.size(); i += dictionary ? 2 : 1) {
@@ -73,12 +78,12 @@ class Pth : public TensorFile {
         if (k.is != PickleValue::text && k.is != PickleValue::integer) continue;
         key = k.is == PickleValue::text ? k.word : std::to_string(k.value);
       }
-      collect(tree, item, name.empty() ? key : name + '.' + key, storages, depth + 1);
+      collect(tree, item, name.empty() ? key : name + '.' + key, path, storages, depth + 1);
     }
   }
 
-  void add(Pickle const& tree, PickleValue const& v, std::string const& name, Storages const& storages) {
-    const std::string where = path_ + ": " + name;
+  void add(Pickle const& tree, PickleValue const& v, std::string const& name, std::string const& where,
+           Storages const& storages) {
     PickleValue const &storage = tree[v.items[0]], &sizes = tree[v.items[2]], &strides = tree[v.items[3]];
     const Type type = type_of(storage.word, where);
     const auto number = [&](std::size_t i, const char* what) {

@@ -5,12 +5,12 @@
 #include <fauna/io/file.hpp>
 #include <fauna/io/quants.hpp>
 #include <fauna/io/safetensors_header.hpp>
-#include <fauna/io/tensor_file.hpp>
+#include <fauna/io/sharded.hpp>
 
 namespace fauna::inline v0 {
 
 /// The tensors of a file, of an index with its shards, or of a directory that has either.
-class SafeTensors : public TensorFile {
+class SafeTensors : public Sharded {
  public:
   using Metadata = safetensors_detail::Metadata;
 
@@ -18,17 +18,8 @@ class SafeTensors : public TensorFile {
   /// Maps the files and reads their headers. A directory is read as its model.safetensors, or else as its
   /// model.safetensors.index.json; shards stand beside their index. Throws, naming the file and the tensor, where a
   /// file is missing or cut short or is not in the format, a name comes twice, or an index and its shards disagree.
-  explicit SafeTensors(std::string const& path) : TensorFile(path) {
-    const bool directory = is_directory(path);
-    const std::string base = directory ? path + "/model.safetensors" : path, index = base + ".index.json";
-    constexpr std::string_view json = ".index.json";
-    const bool names_index = !directory && path.size() > json.size() && path.substr(path.size() - json.size()) == json;
-    if (names_index || (directory && !exists(base) && exists(index))) open_index(names_index ? path : index);
-    else if (directory && !exists(base))
-      fail("safetensors", path + " has no weights", "model.safetensors or model.safetensors.index.json");
-    else open_file(base);
-    index_names("safetensors");
-    check_index();
+  explicit SafeTensors(std::string const& path) : Sharded("safetensors", path) {
+    open("model.safetensors", [this](std::string const& file) { open_file(file); });
   }
 
   Metadata const& metadata() const { return metadata_; }
@@ -39,69 +30,7 @@ class SafeTensors : public TensorFile {
     safetensors_detail::parse(reinterpret_cast<const std::byte*>(bytes.data()), bytes.size(), path, tensors_,
                               metadata_);
   }
-  /// {"metadata": {...}, "weight_map": {tensor: file}}: every file stands beside the index.
-  void open_index(std::string const& path) {
-    const std::size_t slash = path.rfind('/');
-    const std::string folder = slash == std::string::npos ? "" : path.substr(0, slash + 1);
-    const std::string text = read_file(path);
-    JsonReader in(text, path);
-    std::vector<std::string> shards;
-    bool map = false;
-    in.enter_object();
-    for (std::string key; in.next_key(key);) {
-      if (key != "weight_map") {
-        in.skip();
-        continue;
-      }
-      if (map) fail("safetensors", path + " has weight_map twice", "it once");
-      map = true;
-      in.enter_object();
-      for (std::string name; in.next_key(name);) {
-        const std::string shard = in.string();
-        if (shard.empty() || shard.find('/') != std::string::npos || shard.find('\\') != std::string::npos ||
-            shard.find('\0') != std::string::npos || shard == "." || shard == "..")
-          fail("safetensors", path + " puts " + name + " into '" + shard + '\'', "the name of a file beside it");
-        std::size_t i = 0;
-        while (i < shards.size() && shards[i] != shard) ++i;
-        if (i == shards.size()) shards.push_back(shard);
-        mapped_.emplace_back(name, i);
-      }
-    }
-    in.end();
-    if (!map) fail("safetensors", path + " has no weight_map", "one that says which file has which tensor");
-    for (auto const& shard : shards) {
-      if (!exists(folder + shard))
-        fail("safetensors", "the shard " + folder + shard + " is missing", "every file that " + path + " names");
-      first_.push_back(tensors_.size());
-      open_file(folder + shard);
-    }
-    first_.push_back(tensors_.size());
-  }
-  /// The index and its shards agree: each tensor that is there is where the index says, and in the index once.
-  void check_index() {
-    if (first_.empty()) return;  // a file without an index
-    std::vector<bool> named(tensors_.size());
-    for (auto const& m : mapped_) {
-      const SafeTensor* t = find(m.first);
-      if (t == nullptr) {
-        stale_.push_back(m.first);
-        continue;
-      }
-      const auto at = static_cast<std::size_t>(t - tensors_.data());
-      if (at < first_[m.second] || at >= first_[m.second + 1])
-        fail("safetensors", path_ + ": the tensor " + m.first + " is not in the shard that the index names",
-             "it there");
-      if (named[at]) fail("safetensors", path_ + ": the index names the tensor " + m.first + " twice", "it once");
-      named[at] = true;
-    }
-    for (std::size_t i = 0; i < tensors_.size(); ++i)
-      if (!named[i])
-        fail("safetensors", path_ + ": a shard has the tensor " + tensors_[i].name + ", which the index does not name",
-             "an index of all tensors");
-  }
 
-  std::vector<std::size_t> first_;
-  std::vector<std::pair<std::string, std::size_t>> mapped_;
   Metadata metadata_;
 };
 

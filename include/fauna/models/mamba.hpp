@@ -1,15 +1,10 @@
 // Mamba (Gu and Dao 2023, "Mamba: Linear-time sequence modeling with selective state spaces"): layers of x +
-// mixer(norm(x)), and nothing else. Names are those of transformers; checkpoints of mamba_ssm itself call the token
-// table otherwise.
+// mixer(norm(x)), and nothing else. Names are those of transformers.
 #pragma once
 #include <fauna/blocks/embedding.hpp>
 #include <fauna/blocks/mamba.hpp>
-#include <fauna/blocks/norm.hpp>
-#include <fauna/compose/residual.hpp>
-#include <fauna/compose/stack.hpp>
 #include <fauna/core/concepts.hpp>
-#include <fauna/core/pieces.hpp>
-#include <fauna/models/lm.hpp>
+#include <fauna/models/mamba_trunk.hpp>
 
 namespace fauna::inline v0 {
 
@@ -35,32 +30,15 @@ struct MambaConfig {
   }
 };
 
-/// x + mixer(norm(x)).
-template <int Width, class Mixer, Epsilon E>
-struct MambaLayer : Residual<Seq<At<"norm", RmsNorm<Width, E>>, At<"mixer", Mixer>>> {};
-
-/// From embedded tokens to the last norm.
-template <MambaConfig c>
-struct MambaTrunk
-    : Seq<At<"layers", Stack<0, c.layers,
-                             MambaLayer<c.width, MambaMixer<c.width, c.inner, c.states, c.rank, c.taps, c.bias>,
-                                        Epsilon{c.epsilon}>>>,
-          At<"norm_f", RmsNorm<c.width, Epsilon{c.epsilon}>>> {};
-
 /// Its state has one size, whatever the length of a text.
 template <MambaConfig c>
-struct Mamba : Lm<At<"backbone", At<"embeddings", Embedding<c.vocab, c.width>>>, At<"backbone", MambaTrunk<c>>,
-                  TiedHead<c.width, c.vocab>> {
+struct Mamba
+    : Lm<At<"backbone", At<"embeddings", Embedding<c.vocab, c.width>>>,
+         At<"backbone", MambaTrunk<c.layers, c.width, MambaMixer<c.width, c.inner, c.states, c.rank, c.taps, c.bias>,
+                                   Epsilon{c.epsilon}>>,
+         TiedHead<c.width, c.vocab>>,
+      MambaNames {
   static constexpr MambaConfig config = c;
-  static std::vector<Piece> as_mamba_ssm(Tensor const& t) {
-    auto pieces = pieces_of(t);
-    for (auto& p : pieces)
-      if (p.name == c.names.table) p.name = "backbone.embedding.weight";
-    return pieces;
-  }
-  static constexpr Dialect dialects[] = {{"transformers", "*embeddings.weight", nullptr},
-                                         {"mamba_ssm", "*embedding.weight", as_mamba_ssm},
-                                         {"transformers, the table under the head's name", "lm_head.weight", nullptr}};
 };
 
 /// For characters, as large as nanoGPT's CPU model.

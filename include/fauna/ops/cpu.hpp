@@ -11,6 +11,7 @@
 #include <fauna/ops/embedding/cpu.hpp>
 #include <fauna/ops/experts/cpu.hpp>
 #include <fauna/ops/gated/cpu.hpp>
+#include <fauna/ops/gated_norm/cpu.hpp>
 #include <fauna/ops/gemm/cpu.hpp>
 #include <fauna/ops/layer_norm/cpu.hpp>
 #include <fauna/ops/rms_norm/cpu.hpp>
@@ -20,5 +21,6 @@
 #include <fauna/ops/scale/cpu.hpp>
 #include <fauna/ops/scan/cpu.hpp>
 #include <fauna/ops/sgd/cpu.hpp>
+#include <fauna/ops/ssd/cpu.hpp>
 #include <fauna/ops/token_shift/cpu.hpp>
 #include <fauna/ops/wkv7/cpu.hpp>

@@ -11,6 +11,7 @@
 #include <fauna/ops/embedding/ref.hpp>
 #include <fauna/ops/experts/ref.hpp>
 #include <fauna/ops/gated/ref.hpp>
+#include <fauna/ops/gated_norm/ref.hpp>
 #include <fauna/ops/gemm/ref.hpp>
 #include <fauna/ops/layer_norm/ref.hpp>
 #include <fauna/ops/rms_norm/ref.hpp>
@@ -20,5 +21,6 @@
 #include <fauna/ops/scale/ref.hpp>
 #include <fauna/ops/scan/ref.hpp>
 #include <fauna/ops/sgd/ref.hpp>
+#include <fauna/ops/ssd/ref.hpp>
 #include <fauna/ops/token_shift/ref.hpp>
 #include <fauna/ops/wkv7/ref.hpp>
