@@ -13,6 +13,7 @@
 #include <fauna/ops/gated/cpu.hpp>
 #include <fauna/ops/gemm/cpu.hpp>
 #include <fauna/ops/layer_norm/cpu.hpp>
+#include <fauna/ops/recurrence/cpu.hpp>
 #include <fauna/ops/rms_norm/cpu.hpp>
 #include <fauna/ops/rope/cpu.hpp>
 #include <fauna/ops/router/cpu.hpp>

@@ -13,6 +13,7 @@
 #include <fauna/ops/gated/ref.hpp>
 #include <fauna/ops/gemm/ref.hpp>
 #include <fauna/ops/layer_norm/ref.hpp>
+#include <fauna/ops/recurrence/ref.hpp>
 #include <fauna/ops/rms_norm/ref.hpp>
 #include <fauna/ops/rope/ref.hpp>
 #include <fauna/ops/router/ref.hpp>
