@@ -102,7 +102,8 @@ template <class Block, class B> void check_layer(std::string const& name) {
   call.mode = mode::train;
   const View<const S, dyn, in> rows(x.data(), T);
   Block::forward(call, w, none, rows, View<S, dyn, out>(y.data(), T), saved);
-  Block::backward(call, w, dw, rows, saved, View<const S, dyn, out>(dy.data(), T), View<S, dyn, in>(dx.data(), T), none);
+  Block::backward(call, w, dw, rows, saved, View<const S, dyn, out>(dy.data(), T), View<S, dyn, in>(dx.data(), T),
+                  none);
 
   check<S>(name + ".y", y, y.size());
   check<S>(name + ".dx", dx, dx.size());

@@ -69,7 +69,8 @@ struct Random {
   RecurrenceShape n;
   int R, columns;
   Rows<float> q, k, v, fade, beta, a, b, least, dy, entering, left;
-  Random(Recurrence kin, Batch const& batch, RecurrenceShape const& shape) : Random(kin, batch, shape, test::Random(5)) {}
+  Random(Recurrence kin, Batch const& batch, RecurrenceShape const& shape)
+      : Random(kin, batch, shape, test::Random(5)) {}
   template <class S> struct As {
     Rows<S> q, k, v, fade, beta, a, b, least;
     RecurrenceRows<const S> rows() const { return {q, k, v, fade, beta, a, b, least}; }
@@ -129,8 +130,7 @@ template <Recurrence kin, class B, class S> struct Made {
     recurrence<kin, B>::backward(b, batch, s.n, in.rows(), kept, dy, d.rows(), dstate);
   }
   auto all() const {
-    return std::vector<Matrix<const S>>{y,      state,  dstate,  d.q, d.k, d.v,
-                                        d.fade, d.beta, d.least, d.a, d.b};
+    return std::vector<Matrix<const S>>{y, state, dstate, d.q, d.k, d.v, d.fade, d.beta, d.least, d.a, d.b};
   }
 };
 
@@ -143,8 +143,8 @@ TEST_CASE_TEMPLATE("recurrence: equals the reference on every width and for any 
                                                    {.heads = 2, .key_heads = 2, .keys = 16, .values = 32},
                                                    {.heads = 2, .key_heads = 1, .keys = 8, .values = 70}},
                                                   {{.heads = 6, .key_heads = 2, .keys = 5, .values = 33}});
-  for (const Batch& batch : {test::plain(2, 40), test::plain(1, 16), test::plain(2, 17), test::plain(1, 1), packed_documents(),
-                             test::ragged(), test::with_finished()})
+  for (const Batch& batch : {test::plain(2, 40), test::plain(1, 16), test::plain(2, 17), test::plain(1, 1),
+                             packed_documents(), test::ragged(), test::with_finished()})
     for (RecurrenceShape const& n : sizes)
       each_kin([&](auto kin) {
         constexpr Recurrence R = decltype(kin)::value;

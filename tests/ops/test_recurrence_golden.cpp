@@ -40,9 +40,7 @@ template <class S> struct File {
     return r;
   }
   /// None, of no columns, where the file has no such numbers.
-  Rows<S> some(std::string const& name) const {
-    return golden().has(of + "." + name) ? rows(name) : Rows<S>(1, 0);
-  }
+  Rows<S> some(std::string const& name) const { return golden().has(of + "." + name) ? rows(name) : Rows<S>(1, 0); }
   static Rows<S> zeros(Rows<S> const& like) {
     Rows<S> r(like.rows(), like.cols());
     for (int t = 0; t < r.rows(); ++t)

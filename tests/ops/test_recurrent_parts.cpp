@@ -56,12 +56,13 @@ const Batch batches[] = {test::plain(2, 40), test::plain(1, 1), test::ragged(), 
 
 }  // namespace
 
-#define ON_EVERY_WIDTH(name)                                                                               \
+#define ON_EVERY_WIDTH(name)                                                                        \
   TEST_CASE_TEMPLATE(name ": equals the reference on every width and for any number of threads", B, \
                      Cpu<f32_products, isa::baseline>, Cpu<f32_products, isa::avx2>, Cpu<f32_products, isa::avx512>)
 
 ON_EVERY_WIDTH("unit_heads") {
-  for (auto const& [R, heads, N] : {std::array{1, 1, 1}, std::array{7, 3, 5}, std::array{40, 2, 16}, std::array{5, 1, 70}}) {
+  for (auto const& [R, heads, N] :
+       {std::array{1, 1, 1}, std::array{7, 3, 5}, std::array{40, 2, 16}, std::array{5, 1, 70}}) {
     test::Random random(1);
     const Rows<float> x(random, R, heads * N, 2), dy(random, R, heads * N, 1);
     same<B>(
@@ -77,7 +78,8 @@ ON_EVERY_WIDTH("unit_heads") {
 }
 
 ON_EVERY_WIDTH("fade_gate") {
-  for (auto const& [R, heads, N] : {std::array{1, 1, 1}, std::array{40, 3, 5}, std::array{9, 70, 1}, std::array{5, 2, 32}})
+  for (auto const& [R, heads, N] :
+       {std::array{1, 1, 1}, std::array{40, 3, 5}, std::array{9, 70, 1}, std::array{5, 2, 32}})
     for (const bool parameters : {false, true}) {
       test::Random random(2);
       const int C = heads * N;
@@ -138,7 +140,7 @@ ON_EVERY_WIDTH("rg_lru") {
             dy(random, R, C, 1), entering(random, batch.sequences, C), left(random, batch.sequences, C);
         same<B>(
             [&]<class P, class S>(P b, S) {
-              std::vector<Rows<S>> out{dy.as<S>(), entering.as<S>(), x.as<S>(),    i.as<S>(),
+              std::vector<Rows<S>> out{dy.as<S>(), entering.as<S>(), x.as<S>(),   i.as<S>(),
                                        r.as<S>(),  lambda.as<S>(),   left.as<S>()};
               const auto X = x.as<S>(), I = i.as<S>(), R_ = r.as<S>(), L = lambda.as<S>(), D = dy.as<S>(),
                          E = entering.as<S>();

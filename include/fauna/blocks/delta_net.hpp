@@ -1,7 +1,7 @@
-// The delta rule (Schlag, Irie and Schmidhuber 2021, "Linear transformers are secretly fast weight programmers", section
-// 4.2; Yang et al. 2024, "Parallelizing linear transformers with the delta rule over sequence length") and its gated form
-// (Yang, Kautz and Hatamizadeh 2024, "Gated delta networks: Improving Mamba2 with delta rule", section 3), in the names
-// of flash-linear-attention's checkpoints.
+// The delta rule (Schlag, Irie and Schmidhuber 2021, "Linear transformers are secretly fast weight programmers",
+// section 4.2; Yang et al. 2024, "Parallelizing linear transformers with the delta rule over sequence length") and its
+// gated form (Yang, Kautz and Hatamizadeh 2024, "Gated delta networks: Improving Mamba2 with delta rule", section 3),
+// in the names of flash-linear-attention's checkpoints.
 //   C  Width     H  Heads of N columns for values     G  KeyHeads of K for queries and keys, each for H / G heads
 //   T  Taps of the convolutions
 //   q = unit(silu(conv(x W_qᵀ)))      k = unit(silu(conv(x W_kᵀ)))      v = silu(conv(x W_vᵀ))      β = σ(x W_bᵀ)
@@ -19,8 +19,7 @@ namespace fauna::inline v0 {
 
 /// silu(conv(x Wᵀ)).
 template <label Proj, label Conv, int Width, int Out, int Taps>
-struct ShortConvolved
-    : Seq<At<Proj, Linear<Width, Out, false>>, At<Conv, CausalConv<Out, Taps, false>>, Silu<Out>> {};
+struct ShortConvolved : Seq<At<Proj, Linear<Width, Out, false>>, At<Conv, CausalConv<Out, Taps, false>>, Silu<Out>> {};
 
 /// The queries and keys of delta rules: heads of length 1.
 template <label Proj, label Conv, int Width, int Heads, int K, int Taps>
@@ -28,14 +27,13 @@ struct UnitKeys : Seq<ShortConvolved<Proj, Conv, Width, Heads * K, Taps>, UnitHe
 
 /// Rows of Width columns to rows of Width. Its state: K rows of N numbers a head, and the convolutions' last inputs.
 template <int Width, int Heads, int K, int N, int Taps = 4>
-struct DeltaNet
-    : Seq<Concat<UnitKeys<"q_proj", "q_conv1d", Width, Heads, K, Taps>,
-                 UnitKeys<"k_proj", "k_conv1d", Width, Heads, K, Taps>,
-                 ShortConvolved<"v_proj", "v_conv1d", Width, Heads * N, Taps>,
-                 Seq<At<"b_proj", Linear<Width, Heads, false>>, Activation<Heads, activation::sigmoid>>>,
-          Recur<Recurrence{.erase = erases::delta, .strength = true}, Heads, Heads, K, N>,
-          At<"o_norm", HeadNorm<Heads, RmsNorm<N>>>,
-          At<"o_proj", Linear<Heads * N, Width, false, residual_normal(0.02F)>>> {};
+struct DeltaNet : Seq<Concat<UnitKeys<"q_proj", "q_conv1d", Width, Heads, K, Taps>,
+                             UnitKeys<"k_proj", "k_conv1d", Width, Heads, K, Taps>,
+                             ShortConvolved<"v_proj", "v_conv1d", Width, Heads * N, Taps>,
+                             Seq<At<"b_proj", Linear<Width, Heads, false>>, Activation<Heads, activation::sigmoid>>>,
+                      Recur<Recurrence{.erase = erases::delta, .strength = true}, Heads, Heads, K, N>,
+                      At<"o_norm", HeadNorm<Heads, RmsNorm<N>>>,
+                      At<"o_proj", Linear<Heads * N, Width, false, residual_normal(0.02F)>>> {};
 
 /// The same. What is added to the norm's mean square is E: 1e-6 in Qwen3-Next.
 template <int Width, int Heads, int KeyHeads, int K, int N, int Taps = 4, Epsilon E = Epsilon{}>

@@ -18,14 +18,14 @@ namespace fauna::inline v0 {
 /// Rows of Width columns to rows of Width. Its state: K rows of N numbers a head.
 template <int Width, int Heads, int K, int N, int Rank = 16>
 struct GatedLinearAttention
-    : Seq<Concat<At<"g_proj", Linear<Width, Heads * N, false>>,
-                 Seq<Concat<At<"q_proj", Linear<Width, Heads * K, false>>,
-                            At<"k_proj", Linear<Width, Heads * K, false>>,
-                            At<"v_proj", Linear<Width, Heads * N, false>>,
-                            Seq<At<"gk_proj.0", Linear<Width, Rank, false>>, At<"gk_proj.1", Linear<Rank, Heads * K>>,
-                                SlowSigmoid<Heads * K>>>,
-                     Recur<Recurrence{.fade = fades::by_key}, Heads, Heads, K, N>,
-                     At<"g_norm_swish_gate", HeadNorm<Heads, RmsNorm<N>>>>>,
+    : Seq<Concat<
+              At<"g_proj", Linear<Width, Heads * N, false>>,
+              Seq<Concat<At<"q_proj", Linear<Width, Heads * K, false>>, At<"k_proj", Linear<Width, Heads * K, false>>,
+                         At<"v_proj", Linear<Width, Heads * N, false>>,
+                         Seq<At<"gk_proj.0", Linear<Width, Rank, false>>, At<"gk_proj.1", Linear<Rank, Heads * K>>,
+                             SlowSigmoid<Heads * K>>>,
+                  Recur<Recurrence{.fade = fades::by_key}, Heads, Heads, K, N>,
+                  At<"g_norm_swish_gate", HeadNorm<Heads, RmsNorm<N>>>>>,
           Gated<activation::silu, Heads * N>, At<"o_proj", Linear<Heads * N, Width, false, residual_normal(0.02F)>>> {};
 
 }  // namespace fauna::inline v0

@@ -21,9 +21,10 @@ struct KimiDeltaAttention
                             Seq<At<"f_proj.0", Linear<Width, N, false>>, At<"f_proj.1", Linear<N, Heads * N, false>>,
                                 RateFade<Heads, N>>,
                             Seq<At<"b_proj", Linear<Width, Heads, false>>, Activation<Heads, activation::sigmoid>>>,
-                     Recur<Recurrence{.fade = fades::by_key, .erase = erases::delta, .strength = true}, Heads, Heads,
-                           N, N>,
+                     Recur<Recurrence{.fade = fades::by_key, .erase = erases::delta, .strength = true}, Heads, Heads, N,
+                           N>,
                      At<"o_norm", HeadNorm<Heads, RmsNorm<N, E>>>>>,
-          Gated<activation::sigmoid, Heads * N>, At<"o_proj", Linear<Heads * N, Width, false, residual_normal(0.02F)>>> {};
+          Gated<activation::sigmoid, Heads * N>,
+          At<"o_proj", Linear<Heads * N, Width, false, residual_normal(0.02F)>>> {};
 
 }  // namespace fauna::inline v0

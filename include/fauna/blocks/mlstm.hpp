@@ -82,15 +82,15 @@ template <int W, int H, int F, int T> struct bare_<HeadGate<W, H, F, T>> : bare_
 /// Rows of Width columns to rows of Width. Its state: K rows of N + 1 numbers a head, and m.
 template <int Width, int Heads, int K, int N>
 struct Mlstm
-    : Seq<Concat<At<"ogate_preact", Linear<Width, Heads * N, false>>,
-                 Seq<Concat<At<"q", Linear<Width, Heads * K, false>>, At<"k", Linear<Width, Heads * K, false>>,
-                            At<"v", Linear<Width, Heads * N, false>>,
-                            Seq<Concat<At<"igate_preact", HeadGate<Width, Heads, -10, -10>>,
-                                       At<"fgate_preact", HeadGate<Width, Heads, 3, 6>>>,
-                                MlstmGates<Heads>>>,
-                     Recur<Recurrence{.fade = fades::by_head, .strength = true, .normalised = true}, Heads, Heads, K,
-                           N>,
-                     At<"multihead_norm", HeadNorm<Heads, LayerNorm<N, false, Epsilon{1e-6F}>, false>>>>,
+    : Seq<Concat<
+              At<"ogate_preact", Linear<Width, Heads * N, false>>,
+              Seq<Concat<At<"q", Linear<Width, Heads * K, false>>, At<"k", Linear<Width, Heads * K, false>>,
+                         At<"v", Linear<Width, Heads * N, false>>,
+                         Seq<Concat<At<"igate_preact", HeadGate<Width, Heads, -10, -10>>,
+                                    At<"fgate_preact", HeadGate<Width, Heads, 3, 6>>>,
+                             MlstmGates<Heads>>>,
+                  Recur<Recurrence{.fade = fades::by_head, .strength = true, .normalised = true}, Heads, Heads, K, N>,
+                  At<"multihead_norm", HeadNorm<Heads, LayerNorm<N, false, Epsilon{1e-6F}>, false>>>>,
           Gated<activation::sigmoid, Heads * N>,
           At<"out_proj", Linear<Heads * N, Width, false, residual_normal(0.02F)>>> {};
 

@@ -50,9 +50,7 @@ struct Recur : Leaf<recurrence_width(R, Heads, KeyHeads, K, N), Heads * N> {
     plan_workspace(recurrence<R, B>::workspace(shape(), s.threads), a);
   }
   /// Fading, writing and reading; with a removal, one more of each of the last two.
-  static constexpr double flops(double) {
-    return (R.erase == erases::nothing ? 5.0 : 7.0) * Heads * K * columns;
-  }
+  static constexpr double flops(double) { return (R.erase == erases::nothing ? 5.0 : 7.0) * Heads * K * columns; }
 
   template <class C> using X = typename Base::template X<C>;
   template <class C> using Y = typename Base::template Y<C>;
@@ -73,7 +71,9 @@ struct Recur : Leaf<recurrence_width(R, Heads, KeyHeads, K, N), Heads * N> {
   }
 
  private:
-  struct Fixed_ { float of[Heads]{}; };
+  struct Fixed_ {
+    float of[Heads]{};
+  };
   static constexpr Fixed_ make_fixed() {
     Fixed_ f;
     if constexpr (Fixed != nullptr)

@@ -169,9 +169,9 @@ template <int E, int Heads> struct RgLru : Elementwise<E> {
 /// channel.
 template <int Width, int E, int Heads, int Taps = 4>
 struct GriffinRecurrent
-    : Seq<Concat<At<"linear_y", Linear<Width, E>>,
-                 Seq<At<"linear_x", Linear<Width, E>>, At<"conv_1d", CausalConv<E, Taps>>,
-                     At<"rg_lru", RgLru<E, Heads>>>>,
+    : Seq<Concat<
+              At<"linear_y", Linear<Width, E>>,
+              Seq<At<"linear_x", Linear<Width, E>>, At<"conv_1d", CausalConv<E, Taps>>, At<"rg_lru", RgLru<E, Heads>>>>,
           Gated<activation::gelu_tanh, E>, At<"linear_out", Linear<E, Width, true, residual_normal(0.02F)>>> {};
 
 }  // namespace fauna::inline v0

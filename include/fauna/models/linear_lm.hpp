@@ -31,11 +31,11 @@ struct LinearLmConfig {
   mixing mixer = mixing::gated_deltanet;
   int layers = 4;
   int heads = 4;
-  int keys = 32;      ///< columns of a head's queries and keys; of KDA, the values' stand for them
-  int values = 32;    ///< columns of a head's values
-  int width = 128;    ///< columns of the residual stream
-  int hidden = 304;   ///< columns inside the MLP
-  int vocab = 65;     ///< rows of the token table, which is the head too
+  int keys = 32;          ///< columns of a head's queries and keys; of KDA, the values' stand for them
+  int values = 32;        ///< columns of a head's values
+  int width = 128;        ///< columns of the residual stream
+  int hidden = 304;       ///< columns inside the MLP
+  int vocab = 65;         ///< rows of the token table, which is the head too
   float epsilon = 1e-5F;  ///< what the norms of the stream add to the mean square
 
   constexpr bool operator==(LinearLmConfig const&) const = default;
@@ -79,10 +79,9 @@ struct LinearLayer : Seq<Residual<Seq<At<"attn_norm", RmsNorm<Width, E>>, At<"at
 /// From embedded tokens to the last norm.
 template <LinearLmConfig c>
 struct LinearTrunk
-    : Seq<At<"layers",
-             Stack<0, c.layers,
-                   LinearLayer<c.width, typename mixer_<c.mixer, c.width, c.heads, c.keys, c.values>::type, c.hidden,
-                               Epsilon{c.epsilon}>>>,
+    : Seq<At<"layers", Stack<0, c.layers,
+                             LinearLayer<c.width, typename mixer_<c.mixer, c.width, c.heads, c.keys, c.values>::type,
+                                         c.hidden, Epsilon{c.epsilon}>>>,
           At<"norm", RmsNorm<c.width, Epsilon{c.epsilon}>>> {};
 
 /// Its state has one size, whatever the length of a text.

@@ -63,9 +63,10 @@ template <class P, isa T, unsigned Tag> struct fade_gate<Cpu<P, T, Tag>> {
   }
   static float rate(FadeShape const& n, const float* A_log, int h) { return A_log ? std::exp(A_log[h]) : n.rate; }
 
-  /// z = ±(x + bias), y = softplus(z) = max(z, 0) + log(1 + u), u = e^{-|z|}. The logarithm is 2 artanh(u / (2 + u)), by
-  /// its series: the argument is at most 1/3, and what is left out 2e-9 of the sum.
-  FAUNA_INLINE static void softplus_of(vec& y, vec& z, FadeShape const& n, const float* x, const float* bias, int c, int left) {
+  /// z = ±(x + bias), y = softplus(z) = max(z, 0) + log(1 + u), u = e^{-|z|}. The logarithm is 2 artanh(u / (2 + u)),
+  /// by its series: the argument is at most 1/3, and what is left out 2e-9 of the sum.
+  FAUNA_INLINE static void softplus_of(vec& y, vec& z, FadeShape const& n, const float* x, const float* bias, int c,
+                                       int left) {
     vec add{}, u;
     simd::get<W>(z, x + c, left);
     if (bias) simd::get<W>(add, bias + c, left);

@@ -22,7 +22,9 @@ template <class S> S log_sigmoid(S x) {
 
 /// m before and after each row of a sequence, and both logarithms.
 template <class S> struct Head {
-  struct Row { S i, f, log_f, before, m; };
+  struct Row {
+    S i, f, log_f, before, m;
+  };
   std::vector<Row> rows;
   int first;
 

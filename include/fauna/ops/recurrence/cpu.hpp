@@ -146,7 +146,8 @@ template <Recurrence R, class P, isa I, unsigned Tag> struct recurrence<R, Cpu<P
   static void read(RecurrenceShape const& n, Matrix<const float> from, int place, int part, int count, float* s) {
     clear(s, static_cast<std::size_t>(count) * tile_size(n));
     each_row(n, part, count, [&](int i, int column, int width, std::size_t at) {
-      for (int j = 0; from && j < width; ++j) s[at + static_cast<std::size_t>(j)] = from(place * n.keys + i, column + j);
+      for (int j = 0; from && j < width; ++j)
+        s[at + static_cast<std::size_t>(j)] = from(place * n.keys + i, column + j);
     });
   }
   static void write(RecurrenceShape const& n, const float* s, Matrix<float> to, int place, int part, int count) {

@@ -86,7 +86,9 @@ template <Recurrence R, int W> class Tile {
   }
 
   /// dy / divisor, and the gradient of the normaliser's sum.
-  struct Division { float by = 1, of_sum = 0; };
+  struct Division {
+    float by = 1, of_sum = 0;
+  };
   Division division(int tiles, const float* after, const float* dy, RecurrenceRows<float> const& d) const {
     if constexpr (!R.normalised) {
       return {};

@@ -34,9 +34,9 @@ template <class P, isa T, unsigned Tag> struct rg_lru<Cpu<P, T, Tag>> {
       if (state) simd::put<W>(state.row(q) + c, now, n);
     });
   }
-  static void backward(B const& b, Batch const& batch, Rows const& in, const float* lambda, Matrix<const float> entering,
-                       Matrix<const float> h, Matrix<const float> dh, RgLruRows<float> const& d, float* dlambda,
-                       Matrix<float> dstate) {
+  static void backward(B const& b, Batch const& batch, Rows const& in, const float* lambda,
+                       Matrix<const float> entering, Matrix<const float> h, Matrix<const float> dh,
+                       RgLruRows<float> const& d, float* dlambda, Matrix<float> dstate) {
     Scope scope(*b.scratch);
     const Matrix<float> H = b.scratch->template take_view<float, dyn, dyn>(h.rows(), h.cols());
     over(b, batch, h.cols(), [&](int q, int c, int n) {

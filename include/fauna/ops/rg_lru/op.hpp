@@ -1,6 +1,6 @@
 // The real-gated linear recurrent unit (De et al. 2024, "Griffin: Mixing gated linear recurrences with local attention
-// for efficient language models", section 2.4), as RecurrentGemma has it. Each of C channels carries one number h; row t
-// continues row p (Batch::continues):
+// for efficient language models", section 2.4), as RecurrentGemma has it. Each of C channels carries one number h; row
+// t continues row p (Batch::continues):
 //   l = -8 softplus(Λ) σ(r_t)      a = e^l      g = √(1 - a²)      h_t = a h_p + g σ(i_t) x_t
 // Where a text begins, at position 0 or with nothing before it, a = 0 and g = 1: nothing enters, and x is not made
 // smaller. Backward, with H_t the gradient of h_t, from the row's own output, the rows that continue t and the leaving

@@ -9,8 +9,8 @@ namespace fauna::inline v0 {
 template <class S> struct rg_lru<Ref<S>> {
   static constexpr std::size_t workspace(int, int) { return 0; }
 
-  static void forward(Ref<S> const&, Batch const& batch, RgLruRows<const S> const& in, const S* lambda,
-                      Matrix<S> state, Matrix<S> h) {
+  static void forward(Ref<S> const&, Batch const& batch, RgLruRows<const S> const& in, const S* lambda, Matrix<S> state,
+                      Matrix<S> h) {
     for (int q = 0; q < batch.sequences; ++q)
       for (int c = 0; c < h.cols() && batch.last(q) > batch.first(q); ++c) {
         for (int t = batch.first(q); t < batch.last(q); ++t) {

@@ -24,8 +24,7 @@ template <class P, isa T, unsigned Tag> struct unit_heads<Cpu<P, T, Tag>> {
       });
     });
   }
-  static void backward(B const& b, int N, double eps, Matrix<const float> x, Matrix<const float> dy,
-                       Matrix<float> dx) {
+  static void backward(B const& b, int N, double eps, Matrix<const float> x, Matrix<const float> dy, Matrix<float> dx) {
     over_heads(b, N, x, [&](int t, int h) {
       const float *in = x.row(t) + h, *d = dy.row(t) + h, r = shrink(in, N, eps), along = dot(in, d, N) * r * r;
       float* out = dx.row(t) + h;
