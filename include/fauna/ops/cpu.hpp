@@ -10,10 +10,15 @@
 #include <fauna/ops/dropout/cpu.hpp>
 #include <fauna/ops/embedding/cpu.hpp>
 #include <fauna/ops/experts/cpu.hpp>
+#include <fauna/ops/fade/cpu.hpp>
 #include <fauna/ops/gated/cpu.hpp>
 #include <fauna/ops/gated_norm/cpu.hpp>
 #include <fauna/ops/gemm/cpu.hpp>
 #include <fauna/ops/layer_norm/cpu.hpp>
+#include <fauna/ops/mlstm_gates/cpu.hpp>
+#include <fauna/ops/product/cpu.hpp>
+#include <fauna/ops/recurrence/cpu.hpp>
+#include <fauna/ops/rg_lru/cpu.hpp>
 #include <fauna/ops/rms_norm/cpu.hpp>
 #include <fauna/ops/rope/cpu.hpp>
 #include <fauna/ops/router/cpu.hpp>
@@ -23,4 +28,5 @@
 #include <fauna/ops/sgd/cpu.hpp>
 #include <fauna/ops/ssd/cpu.hpp>
 #include <fauna/ops/token_shift/cpu.hpp>
+#include <fauna/ops/unit_heads/cpu.hpp>
 #include <fauna/ops/wkv7/cpu.hpp>

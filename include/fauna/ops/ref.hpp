@@ -10,10 +10,15 @@
 #include <fauna/ops/dropout/ref.hpp>
 #include <fauna/ops/embedding/ref.hpp>
 #include <fauna/ops/experts/ref.hpp>
+#include <fauna/ops/fade/ref.hpp>
 #include <fauna/ops/gated/ref.hpp>
 #include <fauna/ops/gated_norm/ref.hpp>
 #include <fauna/ops/gemm/ref.hpp>
 #include <fauna/ops/layer_norm/ref.hpp>
+#include <fauna/ops/mlstm_gates/ref.hpp>
+#include <fauna/ops/product/ref.hpp>
+#include <fauna/ops/recurrence/ref.hpp>
+#include <fauna/ops/rg_lru/ref.hpp>
 #include <fauna/ops/rms_norm/ref.hpp>
 #include <fauna/ops/rope/ref.hpp>
 #include <fauna/ops/router/ref.hpp>
@@ -23,4 +28,5 @@
 #include <fauna/ops/sgd/ref.hpp>
 #include <fauna/ops/ssd/ref.hpp>
 #include <fauna/ops/token_shift/ref.hpp>
+#include <fauna/ops/unit_heads/ref.hpp>
 #include <fauna/ops/wkv7/ref.hpp>

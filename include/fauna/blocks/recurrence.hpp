@@ -1,0 +1,180 @@
+// The recurrence as a block, and what makes its numbers (ops/recurrence/op.hpp, ops/fade/op.hpp): the mixers of
+// linear attention's kin are compositions around it, a file each.
+#pragma once
+#include <cmath>
+
+#include <fauna/core/block.hpp>
+#include <fauna/core/fault.hpp>
+#include <fauna/ops/add/op.hpp>
+#include <fauna/ops/fade/op.hpp>
+#include <fauna/ops/recurrence/op.hpp>
+
+namespace fauna::inline v0 {
+
+/// What a state of Heads heads fades by where that does not depend on the row: as a template argument, a function that
+/// the compiler calls for each head.
+using FixedFade = double (*)(int head);
+
+/// Numbers that a head of K keys fades by.
+constexpr int recurrence_fades(Recurrence r, int K) {
+  return r.fade == fades::by_key ? K : r.fade == fades::by_head ? 1 : 0;
+}
+/// Columns of what Recur reads.
+constexpr int recurrence_width(Recurrence r, int heads, int key_heads, int K, int N) {
+  return 2 * key_heads * K + heads * (N + recurrence_fades(r, K) + (r.strength ? 1 : 0) + (r.normalised ? 1 : 0));
+}
+
+/// Rows of [q | k | v | fade | β | least], as far as R has them, to rows of Heads N columns. Queries and keys have K
+/// columns in KeyHeads heads, values N in Heads; q is scaled by 1 / √K. Its state: K rows of a head's columns, the
+/// normaliser's among them.
+template <Recurrence R, int Heads, int KeyHeads, int K, int N, FixedFade Fixed = nullptr>
+struct Recur : Leaf<recurrence_width(R, Heads, KeyHeads, K, N), Heads * N> {
+  static_assert(R.erase != erases::decoupled, "fauna: RWKV-7 has a block of its own");
+  static constexpr const char* kind_name = "Recur";
+  static constexpr int columns = recurrence_columns(R, N);
+  using fault = std::conditional_t<Heads % KeyHeads == 0, void, key_heads_do_not_divide_heads<Recur, Heads, KeyHeads>>;
+  using Base = Leaf<recurrence_width(R, Heads, KeyHeads, K, N), Heads * N>;
+  template <class S> struct State { View<S, dyn, columns> heads; };
+  template <class S> struct Saved { View<S, dyn, columns> heads; };  ///< states between chunks
+
+  template <class S> static constexpr void plan(Saved<S>& s, Shape const& shape, Arena& a) {
+    s.heads = a.take_view<S, dyn, columns>(recurrence_kept(shape.rows(), shape.sequences) * Heads * K);
+  }
+  template <class S> static constexpr void plan_state(State<S>& s, Shape const& shape, Arena& a) {
+    s.heads = a.take_view<S, dyn, columns>(shape.sequences * Heads * K);
+  }
+  template <class F, class... St> static constexpr void visit_state(F&& f, St&... s) {
+    f(StatePiece{.rows = Heads * K}, s.heads...);
+  }
+  template <class B> static constexpr void plan_scratch(Shape const& s, Arena& a) {
+    plan_workspace(recurrence<R, B>::workspace(shape(), s.threads), a);
+  }
+  /// Fading, writing and reading; with a removal, one more of each of the last two.
+  static constexpr double flops(double) { return (R.erase == erases::nothing ? 5.0 : 7.0) * Heads * K * columns; }
+
+  template <class C> using X = typename Base::template X<C>;
+  template <class C> using Y = typename Base::template Y<C>;
+  template <class C> using DX = typename Base::template DX<C>;
+  template <class C> using DY = typename Base::template DY<C>;
+
+  template <class C, class W, class St, class Sv>
+  static void forward(C const& c, W const&, St& st, X<C> x, Y<C> y, Sv& saved) {
+    using S = typename C::scalar;
+    recurrence<R, typename C::backend_type>::forward(c.backend, *c.batch, shape(), rows(x), st.heads, y,
+                                                     c.keeps() ? saved.heads : View<S, dyn, columns>());
+  }
+  template <class C, class W, class G, class Sv, class St>
+  static void backward(C const& c, W const&, G&, X<C> x, Sv& saved, DY<C> dy, DX<C> dx, St& dst) {
+    using B = typename C::backend_type;
+    add<B>::clear(c.backend, dx);
+    recurrence<R, B>::backward(c.backend, *c.batch, shape(), rows(x), saved.heads, dy, rows(dx), dst.heads);
+  }
+
+ private:
+  struct Fixed_ {
+    float of[Heads]{};
+  };
+  static constexpr Fixed_ make_fixed() {
+    Fixed_ f;
+    if constexpr (Fixed != nullptr)
+      for (int h = 0; h < Heads; ++h) f.of[h] = static_cast<float>(Fixed(h));
+    return f;
+  }
+  static constexpr Fixed_ fixed = make_fixed();
+  static constexpr RecurrenceShape shape() {
+    return {.heads = Heads,
+            .key_heads = KeyHeads,
+            .keys = K,
+            .values = N,
+            .scale = 1 / square_root(static_cast<float>(K)),
+            .fixed = fixed.of};
+  }
+  static constexpr int fade_at = 2 * KeyHeads * K + Heads * N, fades_of = Heads * recurrence_fades(R, K),
+                       beta_at = fade_at + fades_of, least_at = beta_at + (R.strength ? Heads : 0);
+  template <class V> static constexpr RecurrenceRows<typename V::element> rows(V x) {
+    RecurrenceRows<typename V::element> r{x.template columns<0, KeyHeads * K>(),
+                                          x.template columns<KeyHeads * K, KeyHeads * K>(),
+                                          x.template columns<2 * KeyHeads * K, Heads * N>(),
+                                          {},
+                                          {},
+                                          {},
+                                          {},
+                                          {}};
+    if constexpr (fades_of > 0) r.fade = x.template columns<fade_at, fades_of>();
+    if constexpr (R.strength) r.beta = x.template columns<beta_at, Heads>();
+    if constexpr (R.normalised) r.least = x.template columns<least_at, Heads>();
+    return r;
+  }
+};
+
+/// What a state fades by, of rows as a product gave them: exp(-e^{A_log} softplus(x + dt_bias)), a number for each of
+/// Heads heads of Columns columns (Dao and Gu 2024, "Transformers are SSMs", section 7; its start too).
+template <int Heads, int Columns = 1> struct RateFade : Elementwise<Heads * Columns> {
+  static constexpr const char* kind_name = "RateFade";
+  static constexpr int width = Heads * Columns;
+  template <class D> struct Weights {
+    typename D::template storage<kind::control> A_log;
+    typename D::template storage<kind::control> dt_bias;
+  };
+  template <class W, class F> static constexpr void visit(W& w, Place const& at, F&& f) {
+    Tensor t{.field = "A_log",
+             .rows = 1,
+             .cols = Heads,
+             .stored = kind::control,
+             .decays = decay::no,
+             .at = at,
+             .draw_rows = start_rates};
+    f(t, w.A_log);
+    t.field = "dt_bias";
+    t.cols = width;
+    t.draw_rows = nullptr;
+    t.init = inverse_softplus(1e-3F, 1e-1F);
+    f(t, w.dt_bias);
+  }
+  static constexpr double flops(double) { return 6.0 * width; }
+  template <class C> using X = typename Elementwise<width>::template X<C>;
+  template <class C> using Y = typename Elementwise<width>::template Y<C>;
+
+  template <class C, class W, class St, class Sv>
+  static void forward(C const& c, W const& w, St&, X<C> x, Y<C> y, Sv&) {
+    fade_gate<typename C::backend_type>::forward(c.backend, {.head = Columns}, x, w.A_log.data(), w.dt_bias.data(), y);
+  }
+  template <class C, class W, class G, class Sv, class St>
+  static void backward(C const& c, W const& w, G& dw, X<C> x, Sv&, X<C> dy, Y<C> dx, St&) {
+    using S = typename C::scalar;
+    fade_gate<typename C::backend_type>::backward(c.backend, {.head = Columns}, x, w.A_log.data(), w.dt_bias.data(), dy,
+                                                  dx, gradient<S>(dw.A_log).data(), gradient<S>(dw.dt_bias).data());
+  }
+
+ private:
+  /// The logarithm of rates between 1 and 16.
+  static void start_rates(Filling const& f, float* to) {
+    f.each(to, [&](int r, int c) { return std::log(1 + 15 * static_cast<double>(f.key.uniform(f.index(r, c)))); });
+  }
+};
+
+/// σ(x)^{1/16} (Yang et al. 2023, "Gated linear attention transformers with hardware-efficient training", section 4.4).
+template <int Width> struct SlowSigmoid : Elementwise<Width> {
+  static constexpr const char* kind_name = "SlowSigmoid";
+  static constexpr double flops(double) { return 5.0 * Width; }
+  template <class C> using X = typename Elementwise<Width>::template X<C>;
+  template <class C> using Y = typename Elementwise<Width>::template Y<C>;
+
+  template <class C, class W, class St, class Sv> static void forward(C const& c, W const&, St&, X<C> x, Y<C> y, Sv&) {
+    using S = typename C::scalar;
+    const S* none = nullptr;
+    fade_gate<typename C::backend_type>::forward(c.backend, form, x, none, none, y);
+  }
+  template <class C, class W, class G, class Sv, class St>
+  static void backward(C const& c, W const&, G&, X<C> x, Sv&, X<C> dy, Y<C> dx, St&) {
+    using S = typename C::scalar;
+    const S* none = nullptr;
+    S* nothing = nullptr;
+    fade_gate<typename C::backend_type>::backward(c.backend, form, x, none, none, dy, dx, nothing, nothing);
+  }
+
+ private:
+  static constexpr FadeShape form{.head = Width, .sign = -1, .rate = 1.0F / 16};
+};
+
+}  // namespace fauna::inline v0
