@@ -12,6 +12,7 @@
 #include <fauna/models/mamba.hpp>
 #include <fauna/models/mixtral.hpp>
 #include <fauna/models/olmoe.hpp>
+#include <fauna/models/rwkv4.hpp>
 #include <fauna/models/rwkv7.hpp>
 #include <fauna/ops/cpu.hpp>
 #include <fauna/ops/ref.hpp>

@@ -5,6 +5,7 @@
 #include <fauna/models/gpt.hpp>
 #include <fauna/models/gpt_neox.hpp>
 #include <fauna/models/llama.hpp>
+#include <fauna/models/rwkv4.hpp>
 #include <fauna/models/rwkv7.hpp>
 
 using namespace fauna;
@@ -49,6 +50,7 @@ template <class C> consteval int listed() {
 static_assert(members<GptConfig>() == 8 && listed<GptConfig>() == 8);
 static_assert(members<LlamaConfig>() == listed<LlamaConfig>());
 static_assert(members<GptNeoXConfig>() == listed<GptNeoXConfig>());
+static_assert(members<Rwkv4Config>() == listed<Rwkv4Config>());
 static_assert(members<Rwkv7Config>() == listed<Rwkv7Config>());
 static_assert(members<RopeScaling>() == listed<RopeScaling>());
 
@@ -68,6 +70,7 @@ TEST_CASE("a config as a line") {
 TEST_CASE("a config whose head is never tied") {
   same(Rwkv7Config{},
        "rwkv7 layers=12 heads=12 width=768 hidden=3072 decay=64 learning=64 value=32 gate=128 vocab=65536");
+  same(Rwkv4Config{}, "rwkv4 layers=12 width=768 hidden=3072 vocab=50277");
   CHECK(cpp_type(Rwkv7Config{.vocab = 65}).ends_with(".gate = 128, .vocab = 65}>"));
 }
 

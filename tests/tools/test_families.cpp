@@ -1,11 +1,13 @@
 // A config, written as the reference library's config.json and read back, through the families that registered.
 #include <doctest/doctest.h>
 
+#include <cstdlib>
 #include <fauna/models/gpt.hpp>
 #include <fauna/models/gpt_neox.hpp>
 #include <fauna/models/llama.hpp>
 #include <fauna/models/mixtral.hpp>
 #include <fauna/models/olmoe.hpp>
+#include <fauna/models/rwkv4.hpp>
 #include <fauna/models/rwkv7.hpp>
 #include <tools/src/directory.hpp>
 
@@ -110,6 +112,11 @@ TEST_CASE("every member of a config comes back from its config.json") {
   rwkv.layers = 1;
   CHECK_THROWS_WITH_AS(through_file(rwkv), doctest::Contains("num_hidden_layers = 1, expected 2 or more"), error);
 
+  Rwkv4Config rwkv4{.layers = 3, .width = 32, .hidden = 120, .vocab = 40};
+  CHECK(through_file(rwkv4) == to_text(rwkv4));
+  rwkv4.layers = 1;
+  CHECK_THROWS_WITH_AS(through_file(rwkv4), doctest::Contains("num_hidden_layers = 1, expected 2 or more"), error);
+
   GptNeoXConfig neox{.layers = 2, .heads = 3, .hidden = 40, .context = 32, .vocab = 29, .epsilon = 1e-6F};
   neox.parallel = false;
   neox.tied = true;
@@ -147,6 +154,11 @@ TEST_CASE("weights without a config.json say what they are of") {
   };
   refused(one("some.weight"), "tensors of no family");
   refused(one("blocks.0.att.r_k"), "no emb.weight");
+  refused(one("blocks.0.att.time_first"), "has 0 layers");
+  if (const char* shared = std::getenv("FAUNA_SHARED_DIR"); shared != nullptr)
+    CHECK(tool::model_of_weights(std::string(shared) + "/data/rwkv/tiny-rwkv-4v0-660K-FP32.bin")->line() ==
+          "rwkv4 layers=4 width=128 hidden=256 vocab=256");
+  else MESSAGE("not all checked: FAUNA_SHARED_DIR is not set");
 }
 
 TEST_CASE("a GGUF file says in its keys what it is of") {

@@ -21,4 +21,5 @@
 #include <fauna/ops/scan/cpu.hpp>
 #include <fauna/ops/sgd/cpu.hpp>
 #include <fauna/ops/token_shift/cpu.hpp>
+#include <fauna/ops/wkv4/cpu.hpp>
 #include <fauna/ops/wkv7/cpu.hpp>

@@ -21,4 +21,5 @@
 #include <fauna/ops/scan/ref.hpp>
 #include <fauna/ops/sgd/ref.hpp>
 #include <fauna/ops/token_shift/ref.hpp>
+#include <fauna/ops/wkv4/ref.hpp>
 #include <fauna/ops/wkv7/ref.hpp>
