@@ -20,6 +20,8 @@
 #include <fauna/ops/scale/ref.hpp>
 #include <fauna/ops/scan/ref.hpp>
 #include <fauna/ops/sgd/ref.hpp>
+#include <fauna/ops/token_mix/ref.hpp>
 #include <fauna/ops/token_shift/ref.hpp>
 #include <fauna/ops/wkv4/ref.hpp>
+#include <fauna/ops/wkv6/ref.hpp>
 #include <fauna/ops/wkv7/ref.hpp>
