@@ -15,12 +15,13 @@
 
 namespace fauna::inline v0 {
 
-/// The tensors of a file in f32 or f16.
+/// The tensors of a file; those in blocks have the dtype that quants.hpp calls them.
 class RwkvCpp : public TensorFile {
  public:
   static constexpr std::uint32_t magic = 0x67676d66;
 
-  /// Throws, naming the file and the tensor, for another format or version, quantised tensors, and what is cut short.
+  /// Throws, naming the file and the tensor, for another format or version, types that are not read, and what is cut
+  /// short.
   explicit RwkvCpp(std::string const& path) : TensorFile(path) {
     std::string_view left = map(path);
     const auto expect = [](bool ok, std::string const& found, std::string const& expected) {
@@ -56,11 +57,27 @@ class RwkvCpp : public TensorFile {
         t.shape[i] = static_cast<std::size_t>(size);
       }
       t.name = take(static_cast<std::size_t>(name), of);
-      expect(type == 0 || type == 1, path + ": " + t.name + " is of type " + std::to_string(type) + ", quantised",
-             "0 (f32) or 1 (f16)");
-      t.dtype = type == 0 ? "F32" : "F16";
-      t.bytes = type == 0 ? 4 : 2;
-      for (const std::size_t size : t.shape) t.bytes = safetensors_detail::product(t.bytes, size, path + ": " + t.name);
+      const std::string what = path + ": " + t.name;
+      const BlockFormat* blocks = nullptr;
+      if (type > 1) {
+        constexpr std::string_view types[] = {"Q4_0", "Q4_1", "", "", "", "Q5_0", "Q5_1", "Q8_0"};  // from 2 on
+        if (type < 10) blocks = block_format(types[type - 2]);
+        if (blocks != nullptr)
+          expect(version == 101, what + " is of type " + std::to_string(type) + " in a file of version 100",
+                 "version 101, since which these are the blocks of io/quants.hpp");
+      }
+      expect(type == 0 || type == 1 || blocks != nullptr, what + " is of type " + std::to_string(type),
+             "0 (f32), 1 (f16), 2 (Q4_0), 3 (Q4_1), 7 (Q5_0), 8 (Q5_1) or 9 (Q8_0)");
+      if (blocks != nullptr)
+        expect(t.shape.back() % BlockFormat::elements == 0, what + " has rows of " + std::to_string(t.shape.back()),
+               "whole blocks of 32 numbers");
+      t.dtype = blocks != nullptr ? blocks->name : type == 0 ? "F32" : "F16";
+      t.bytes = blocks != nullptr ? blocks->bytes : type == 0 ? 4 : 2;
+      for (std::size_t i = 0; i < t.shape.size(); ++i) {
+        const bool in_blocks = blocks != nullptr && i + 1 == t.shape.size();
+        t.bytes =
+            safetensors_detail::product(t.bytes, in_blocks ? t.shape[i] / BlockFormat::elements : t.shape[i], what);
+      }
       t.data = reinterpret_cast<const std::byte*>(take(t.bytes, t.name).data());
       tensors_.push_back(static_cast<SafeTensor&&>(t));
     }
