@@ -14,6 +14,9 @@
 #include <fauna/models/mamba2.hpp>
 #include <fauna/models/mixtral.hpp>
 #include <fauna/models/olmoe.hpp>
+#include <fauna/models/rwkv4.hpp>
+#include <fauna/models/rwkv5.hpp>
+#include <fauna/models/rwkv6.hpp>
 #include <fauna/models/rwkv7.hpp>
 #include <fauna/ops/cpu.hpp>
 #include <fauna/ops/ref.hpp>

@@ -7,6 +7,9 @@
 #include <fauna/models/gpt_neox.hpp>
 #include <fauna/models/llama.hpp>
 #include <fauna/models/mamba2.hpp>
+#include <fauna/models/rwkv4.hpp>
+#include <fauna/models/rwkv5.hpp>
+#include <fauna/models/rwkv6.hpp>
 #include <fauna/models/rwkv7.hpp>
 
 using namespace fauna;
@@ -53,6 +56,9 @@ static_assert(members<LlamaConfig>() == listed<LlamaConfig>());
 static_assert(members<GptNeoXConfig>() == listed<GptNeoXConfig>());
 static_assert(members<FalconMambaConfig>() == listed<FalconMambaConfig>());
 static_assert(members<Mamba2Config>() == listed<Mamba2Config>());
+static_assert(members<Rwkv4Config>() == listed<Rwkv4Config>());
+static_assert(members<Rwkv5Config>() == listed<Rwkv5Config>());
+static_assert(members<Rwkv6Config>() == listed<Rwkv6Config>());
 static_assert(members<Rwkv7Config>() == listed<Rwkv7Config>());
 static_assert(members<RopeScaling>() == listed<RopeScaling>());
 
@@ -72,6 +78,9 @@ TEST_CASE("a config as a line") {
 TEST_CASE("a config whose head is never tied") {
   same(Rwkv7Config{},
        "rwkv7 layers=12 heads=12 width=768 hidden=3072 decay=64 learning=64 value=32 gate=128 vocab=65536");
+  same(Rwkv4Config{}, "rwkv4 layers=12 width=768 hidden=3072 vocab=50277");
+  same(Rwkv5Config{}, "rwkv5 layers=12 heads=12 width=768 hidden=2688 divisor=8 vocab=65536");
+  same(Rwkv6Config{}, "rwkv6 layers=12 heads=12 width=768 hidden=2688 mix=32 decay=64 divisor=8 vocab=65536");
   CHECK(cpp_type(Rwkv7Config{.vocab = 65}).ends_with(".gate = 128, .vocab = 65}>"));
 }
 

@@ -2,11 +2,7 @@
 // and against the author's package (tools/oracles/rwkv7.py).
 #include <doctest/doctest.h>
 
-#include <cstdlib>
-#include <string>
-#include <vector>
-
-#include "../support/families.hpp"
+#include "../support/rwkv.hpp"
 
 using namespace fauna;
 
@@ -24,56 +20,22 @@ using Tiny = Rwkv7<Rwkv7Config{.layers = 3,
                                .gate = 10,
                                .vocab = 40}>;
 
-/// The folder of the goldens, or empty with a reason printed.
-std::string shared() {
-  const char* folder = std::getenv("FAUNA_SHARED_DIR");
-  if (folder == nullptr) MESSAGE("skipped: FAUNA_SHARED_DIR is not set");
-  return folder == nullptr ? "" : std::string(folder) + "/data/rwkv/";
-}
-
-/// The logits of some tokens, read through a cache, `rows` at once.
-template <class M, class B, class D = Packed<B>>
-std::vector<double> logits(TensorFile const& weights, std::vector<int> const& ids, int rows) {
-  using S = typename B::scalar;
-  Loaded<M, B, D> model(weights, 1);
-  model.prepare_inference({.sequences = 1, .length = rows});
-  Cache<M, B> cache(1);
-  std::vector<double> all;
-  std::vector<S> y(static_cast<std::size_t>(rows) * M::vocab);
-  for (std::size_t from = 0; from < ids.size(); from += static_cast<std::size_t>(rows)) {
-    model.logits(cache, Batch::uniform(1, rows, ids.data() + from), logit_rows::all,
-                 Matrix<S>(y.data(), rows, M::vocab));
-    all.insert(all.end(), y.begin(), y.end());
-  }
-  return all;
-}
-/// The largest difference to the last so many.
-double worst(std::vector<double> const& got, std::vector<float> const& want) {
-  double most = 0;
-  for (std::size_t i = 0; i < want.size(); ++i)
-    test::see(most, std::fabs(got[got.size() - want.size() + i] - static_cast<double>(want[i])));
-  return most;
-}
-
 }  // namespace
 
 TEST_CASE("rwkv7: the logits of trained weights, all at once and a row at a time") {
-  const std::string folder = shared();
+  const std::string folder = test::shared_rwkv();
   if (folder.empty()) return;
   const TensorFile weights = open_tensors(folder + "tiny-rwkv-7v0-834K-FP32.bin");
-  const std::string golden = read_file(folder + "expected-logits-7v0-834K.bin");
-  std::vector<float> want(256);  // after the three bytes of its prompt
-  REQUIRE(golden.size() == want.size() * sizeof(float));
-  std::memcpy(want.data(), golden.data(), golden.size());
+  const std::vector<float> want = test::expected(folder + "expected-logits-7v0-834K.bin");
   const std::vector<int> ids{'"', 'i', 'n'};
-  const auto once = logits<Published, Cpu<>>(weights, ids, 3);
-  CHECK(worst(once, want) < 2e-5);
-  CHECK(logits<Published, Cpu<>>(weights, ids, 1) == once);
-  CHECK(worst(logits<Published, Ref<double>, All<double>>(weights, ids, 3), want) < 2e-5);
+  const auto once = test::logits<Published, Cpu<>>(weights, ids, 3);
+  CHECK(test::worst(once, want) < 2e-5);
+  CHECK(test::logits<Published, Cpu<>>(weights, ids, 1) == once);
+  CHECK(test::worst(test::logits<Published, Ref<double>, All<double>>(weights, ids, 3), want) < 2e-5);
 }
 
 TEST_CASE("rwkv7: rwkv.cpp's files in f16 are those numbers in f32") {
-  const std::string folder = shared();
+  const std::string folder = test::shared_rwkv();
   if (folder.empty()) return;
   const TensorFile weights = open_tensors(folder + "tiny-rwkv-7v0-834K-FP32.bin");
   // Matrices in f16, the rest in f32, as rwkv.cpp writes it.
@@ -101,9 +63,9 @@ TEST_CASE("rwkv7: rwkv.cpp's files in f16 are those numbers in f32") {
   write_file(at / "f16.bin", file(true));
   write_file(at / "f32.bin", file(false));
   const std::vector<int> ids{'"', 'i', 'n'};
-  const auto halves = logits<Published, Cpu<>>(open_tensors(at / "f16.bin"), ids, 3);
-  CHECK(halves == logits<Published, Cpu<>>(open_tensors(at / "f32.bin"), ids, 3));
-  CHECK(halves != logits<Published, Cpu<>>(weights, ids, 3));
+  const auto halves = test::logits<Published, Cpu<>>(open_tensors(at / "f16.bin"), ids, 3);
+  CHECK(halves == test::logits<Published, Cpu<>>(open_tensors(at / "f32.bin"), ids, 3));
+  CHECK(halves != test::logits<Published, Cpu<>>(weights, ids, 3));
 }
 
 TEST_CASE("rwkv7: a checkpoint as torch.save writes it, and the logits of the author's package") {
@@ -113,9 +75,9 @@ TEST_CASE("rwkv7: a checkpoint as torch.save writes it, and the logits of the au
   const std::vector<float> want = test::floats(golden.find("logits"));
   float largest = 0;
   for (const float x : want) largest = std::fmax(largest, std::fabs(x));
-  const auto once = logits<Tiny, Cpu<>>(weights, ids, 24);
-  CHECK(worst(once, want) < 1e-4 * largest);  // two orders of summation
-  for (const int rows : {1, 3}) CHECK(logits<Tiny, Cpu<>>(weights, ids, rows) == once);
+  const auto once = test::logits<Tiny, Cpu<>>(weights, ids, 24);
+  CHECK(test::worst(once, want) < 1e-4 * largest);  // two orders of summation
+  for (const int rows : {1, 3}) CHECK(test::logits<Tiny, Cpu<>>(weights, ids, rows) == once);
 
   // Written and read again: the same tensors under the same names, without those that nothing reads.
   const TemporaryFolder folder;

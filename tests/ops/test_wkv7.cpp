@@ -14,42 +14,19 @@
 #include "support/memory.hpp"
 #include "support/op_check.hpp"
 #include "support/random.hpp"
+#include "support/recurrences.hpp"
 
 using namespace fauna;
 using test::Rows, test::with_threads;
 
 namespace {
 
-/// The largest number of some, at least 1: what an error is relative to.
-double scale(Matrix<const double> v) {
-  double most = 1;
-  for (int r = 0; r < v.rows(); ++r)
-    for (int c = 0; c < v.cols(); ++c) most = std::fmax(most, std::fabs(v(r, c)));
-  return most;
-}
 // Sums of up to 70 terms, of which each has come through at most 40 rows that keep all its digits but rounding's.
 constexpr double bound = 2e-5;
-#define CHECK_CLOSE(got, want) CHECK(test::distance<float>(got, want) <= bound * scale(want))
+#define CHECK_CLOSE(got, want) CHECK(test::distance<float>(got, want) <= bound * test::scale(want))
 
-/// Sequences of 40 and 20 rows without a tree, whose documents begin anywhere in a chunk of rows.
-Batch packed() {
-  static const int offsets[] = {0, 40, 60};
-  static std::vector<int> starts;
-  starts.clear();
-  int start = 0;
-  for (int row = 0; row < 60; ++row) {
-    for (const int begin : {5, 16, 33, 40, 47}) start = row == begin ? row : start;
-    starts.push_back(start);
-  }
-  Batch b;
-  b.sequences = 2;
-  b.rows = 60;
-  b.offsets = offsets;
-  b.document_start = starts.data();
-  return b;
-}
 const Batch batches[] = {test::plain(2, 40), test::plain(1, 16), test::plain(2, 17),   test::plain(1, 1),
-                         packed(),           test::ragged(),     test::with_finished()};
+                         test::packed(),     test::ragged(),     test::with_finished()};
 
 /// Seven random matrices of a row's width, [r w k v a b] and dy, such that states neither vanish nor grow: a is of
 /// length 1, b = -a times something in (0, 1), w in (0.5, 1).

@@ -1,6 +1,7 @@
 // A config, written as the reference library's config.json and read back, through the families that registered.
 #include <doctest/doctest.h>
 
+#include <cstdlib>
 #include <fauna/models/falcon_mamba.hpp>
 #include <fauna/models/gpt.hpp>
 #include <fauna/models/gpt_neox.hpp>
@@ -9,6 +10,9 @@
 #include <fauna/models/mamba2.hpp>
 #include <fauna/models/mixtral.hpp>
 #include <fauna/models/olmoe.hpp>
+#include <fauna/models/rwkv4.hpp>
+#include <fauna/models/rwkv5.hpp>
+#include <fauna/models/rwkv6.hpp>
 #include <fauna/models/rwkv7.hpp>
 #include <tools/src/directory.hpp>
 
@@ -137,6 +141,19 @@ TEST_CASE("every member of a config comes back from its config.json") {
   for (mamba2.groups = 4; mamba2.heads == 6; mamba2.gate_first = true, ++mamba2.heads)
     CHECK_THROWS_WITH_AS(through_file(mamba2), doctest::Contains("a number that divides the 6 heads"), error);
   CHECK_THROWS_WITH_AS(through_file(mamba2), doctest::Contains("expand times 32 columns"), error);
+  Rwkv4Config rwkv4{.layers = 3, .width = 32, .hidden = 120, .vocab = 40};
+  CHECK(through_file(rwkv4) == to_text(rwkv4));
+  rwkv4.layers = 1;
+  CHECK_THROWS_WITH_AS(through_file(rwkv4), doctest::Contains("num_hidden_layers = 1, expected 2 or more"), error);
+
+  Rwkv5Config rwkv5{.layers = 3, .heads = 2, .width = 32, .hidden = 120, .divisor = 3, .vocab = 40};
+  CHECK(through_file(rwkv5) == to_text(rwkv5));
+  Rwkv6Config rwkv6{.layers = 3, .heads = 2, .width = 32, .hidden = 120, .mix = 4, .decay = 6};
+  CHECK(through_file(rwkv6) == to_text(rwkv6));
+  rwkv6.heads = 3;  // a head of 10 columns
+  CHECK_THROWS_WITH_AS(through_file(rwkv6), doctest::Contains("a number that divides the width of 32"), error);
+  rwkv5.layers = 1;
+  CHECK_THROWS_WITH_AS(through_file(rwkv5), doctest::Contains("num_hidden_layers = 1, expected 2 or more"), error);
 
   GptNeoXConfig neox{.layers = 2, .heads = 3, .hidden = 40, .context = 32, .vocab = 29, .epsilon = 1e-6F};
   neox.parallel = false;
@@ -236,6 +253,17 @@ TEST_CASE("weights without a config.json say what they are of") {
   };
   refused(one("some.weight"), "tensors of no family");
   refused(one("blocks.0.att.r_k"), "no emb.weight");
+  refused(one("blocks.0.att.time_first"), "has 0 layers");
+  refused(one("blocks.0.att.time_maa_x"), "no blocks.0.att.gate.weight");
+  const auto line = [](const char* name) {
+    return tool::model_of_weights(test::source_path(std::string("tests/golden/") + name))->line();
+  };
+  CHECK(line("rwkv5.pth") == "rwkv5 layers=2 heads=2 width=32 hidden=48 divisor=1 vocab=24");
+  CHECK(line("rwkv6.pth") == "rwkv6 layers=2 heads=2 width=32 hidden=48 mix=4 decay=6 divisor=1 vocab=24");
+  if (const char* shared = std::getenv("FAUNA_SHARED_DIR"); shared != nullptr)
+    CHECK(tool::model_of_weights(std::string(shared) + "/data/rwkv/tiny-rwkv-4v0-660K-FP32.bin")->line() ==
+          "rwkv4 layers=4 width=128 hidden=256 vocab=256");
+  else MESSAGE("not all checked: FAUNA_SHARED_DIR is not set");
 }
 
 TEST_CASE("a GGUF file says in its keys what it is of") {

@@ -17,7 +17,8 @@ import torch
 from safetensors.torch import save_file
 from torch.nn import functional as F
 from transformers import (FalconMambaConfig, FalconMambaForCausalLM, GPT2Config, GPT2LMHeadModel, GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig, LlamaForCausalLM,
-                          Mamba2Config, Mamba2ForCausalLM, MambaConfig, MambaForCausalLM, MixtralConfig, MixtralForCausalLM, OlmoeConfig, OlmoeForCausalLM)
+                          Mamba2Config, Mamba2ForCausalLM, MambaConfig, MambaForCausalLM, MixtralConfig, MixtralForCausalLM, OlmoeConfig, OlmoeForCausalLM, RwkvConfig,
+                          RwkvForCausalLM)
 
 LENGTH = 11
 LLAMA = {"vocab_size": 29, "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 2, "max_position_embeddings": 32,
@@ -26,6 +27,7 @@ GPT2 = {"vocab_size": 29, "n_embd": 24, "n_layer": 2, "n_head": 3, "n_positions"
         "attn_pdrop": 0.0, "bos_token_id": 1, "eos_token_id": 2}
 NEOX = {"vocab_size": 29, "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 2, "num_attention_heads": 2,
         "max_position_embeddings": 32, "bos_token_id": 1, "eos_token_id": 2}
+RWKV = {"vocab_size": 29, "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 2}
 MAMBA = {"vocab_size": 29, "hidden_size": 24, "num_hidden_layers": 2, "state_size": 5, "time_step_rank": 3, "bos_token_id": 1,
          "eos_token_id": 2}
 MAMBA2 = {"vocab_size": 29, "hidden_size": 24, "num_hidden_layers": 2, "state_size": 5, "num_heads": 6, "head_dim": 8, "chunk_size": 4,
@@ -47,6 +49,7 @@ def models():
     yield "mamba", MambaForCausalLM(MambaConfig(**MAMBA)), torch.float32, None
     yield "mixtral", MixtralForCausalLM(MixtralConfig(**LLAMA, num_attention_heads=4, num_key_value_heads=2, num_local_experts=5, num_experts_per_tok=2)), torch.float32, None
     yield "olmoe", OlmoeForCausalLM(OlmoeConfig(**LLAMA, num_attention_heads=4, num_key_value_heads=2, num_experts=6, num_experts_per_tok=3)), torch.float32, None
+    yield "rwkv", RwkvForCausalLM(RwkvConfig(**RWKV)), torch.float32, None
 
     yield "mamba2", Mamba2ForCausalLM(Mamba2Config(**MAMBA2, n_groups=1, tie_word_embeddings=True)), torch.float32, None
     yield "mamba2_groups", Mamba2ForCausalLM(Mamba2Config(**MAMBA2, n_groups=2, use_bias=True, use_conv_bias=False)), torch.float32, None
@@ -77,7 +80,7 @@ def main():
         model.eval()
         with torch.no_grad():
             for key, p in model.named_parameters():
-                norm = "norm" in key or ".ln_" in key
+                norm = any(word in key for word in ("norm", ".ln_", ".ln1", ".ln2", "_ln."))
                 value = torch.randn_like(p) * (0.1 if norm else 0.3) + (1.0 if norm and key.endswith("weight") else 0.0)
                 p.copy_(value.to(dtype).float())
         folder = out / name
@@ -89,7 +92,7 @@ def main():
         tokens = torch.randint(0, vocab, (2, LENGTH))
         targets = torch.randint(0, vocab, (2, LENGTH))
         targets[0, 3] = targets[1, -1] = -1
-        logits = model(tokens).logits
+        logits = model(tokens, **({"use_cache": False} if name == "rwkv" else {})).logits  # its state is written in place
         loss = F.cross_entropy(logits.reshape(-1, vocab), targets.reshape(-1), ignore_index=-1)
         loss.backward()
         golden = {"tokens": tokens.int(), "targets": targets.int(), "logits": logits.detach().contiguous(), "loss": loss.detach()}

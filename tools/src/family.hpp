@@ -187,7 +187,7 @@ inline AnyModel model_of_weights(std::string const& path) {
   for (auto const& [type, f] : families())
     if (f.of_tensors != nullptr)
       if (AnyModel m = f.of_tensors(file)) return m;
-  fauna::fail("fauna", path + " has tensors of no family that is known by them", "the weights of RWKV-7",
+  fauna::fail("fauna", path + " has tensors of no family that is known by them", "the weights of RWKV-4, 5.2, 6 or 7",
               "others need a directory with a config.json");
 }
 

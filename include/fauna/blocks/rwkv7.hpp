@@ -14,7 +14,7 @@
 #include <type_traits>
 
 #include <fauna/blocks/activation.hpp>
-#include <fauna/blocks/linear.hpp>
+#include <fauna/blocks/factor.hpp>
 #include <fauna/blocks/norm.hpp>
 #include <fauna/blocks/token_shift.hpp>
 #include <fauna/compose/at.hpp>
@@ -24,33 +24,20 @@
 
 namespace fauna::inline v0 {
 
-/// One matrix of a low-rank product, of which checkpoints have the transpose, [In, Out], under the name of a letter and
-/// a digit; with a bias, that has the digit 0 and is [1, 1, Out].
-template <char Letter, char Digit, int In, int Out, bool Bias, Init Start>
-struct Factor : Linear<In, Out, Bias, Start> {
-  template <class W, class F> static constexpr void visit(W& w, Place const& at, F&& f) {
-    Linear<In, Out, Bias, Start>::visit(w, at, [&f](Tensor t, auto& v) {
-      t.field = t.is_vector() ? bias : matrix;
-      if (t.is_vector()) t.file = {1, 1, Out};
-      else t.layout.transposed = true;
-      t.decays = decay::no;
-      f(t, v);
-    });
-  }
-
- private:
-  static constexpr char matrix[] = {Letter, Digit, 0}, bias[] = {Letter, '0', 0};
-};
-template <char L, char D, int In, int Out, bool B, Init I>
-struct bare_<Factor<L, D, In, Out, B, I>> : bare_<Linear<In, Out, B, I>> {};
+/// A letter and a digit.
+constexpr label numbered(char letter, char digit) {
+  const char both[] = {letter, digit, 0};
+  return label(both);
+}
 
 /// A(x W1) W2, or with b0 added; it starts as b0 alone.
 template <char Letter, int Width, int Rank, activation Form, bool Bias>
-struct LowRank : Seq<Factor<Letter, '1', Width, Rank, false, zeros>, Activation<Rank, Form>,
-                     Factor<Letter, '2', Rank, Width, Bias, orthogonal(0.1F)>> {};
+struct LowRank : Seq<Factor<numbered(Letter, '1'), "", Width, Rank, false, zeros>, Activation<Rank, Form>,
+                     Factor<numbered(Letter, '2'), numbered(Letter, '0'), Rank, Width, Bias, orthogonal(0.1F)>> {};
 template <char Letter, int Width, int Rank, bool Bias>
 struct LowRank<Letter, Width, Rank, activation::none, Bias>
-    : Seq<Factor<Letter, '1', Width, Rank, false, zeros>, Factor<Letter, '2', Rank, Width, Bias, orthogonal(0.1F)>> {};
+    : Seq<Factor<numbered(Letter, '1'), "", Width, Rank, false, zeros>,
+          Factor<numbered(Letter, '2'), numbered(Letter, '0'), Rank, Width, Bias, orthogonal(0.1F)>> {};
 
 struct Rwkv7Ranks {
   int decay = 64, learning = 64, value = 32, gate = 128;

@@ -11,12 +11,35 @@
 namespace fauna::inline v0 {
 
 /// One of the mixes: its name in files, and where its μ starts in layer l of L, column c of C:
-///   1 - (c / C)^(power · (1 - l / L)^order)
+///   1 - (c / C)^(power · (1 - l / L)^order) - late · l / (L - 1)
+/// Where files have what is left of the row itself (ops/token_shift/op.hpp), it is 1 minus that.
 struct Mix {
   label name;
   float power = 1;
   int order = 1;
+  float late = 0;
+  weighs what = weighs::before;  ///< the same for all mixes of a block
 };
+
+/// Initial values of mixes.
+template <int Width, int Layers, Mix... Mixes> void start_mixes(Filling const& f, float* to) {
+  constexpr Mix all[] = {Mixes...};
+  const double depth = 1 - static_cast<double>(f.layer) / Layers, late = Layers > 1 ? f.layer / (Layers - 1.0) : 0;
+  f.each(to, [&](int i, int c) {
+    const double power = static_cast<double>(all[i].power) * std::pow(depth, all[i].order);
+    const double own = std::pow(static_cast<double>(c) / Width, power) + static_cast<double>(all[i].late) * late;
+    return all[i].what == weighs::row ? own : 1 - own;
+  });
+}
+/// The mixes of a block as one tensor each, [1, 1, Width].
+template <int Width, Mix... Mixes> std::vector<Piece> mixes_apart(Tensor const& t) {
+  const std::string path = t.at.path ? t.at.path->str() + '.' : "";
+  std::vector<Piece> all;
+  for (auto const& mix : {Mixes...})
+    all.push_back(
+        {.name = path + mix.name.c, .shape = {1, 1, Width}, .first = static_cast<int>(all.size()), .rows = 1});
+  return all;
+}
 
 /// Rows of Width columns to as many times Width as there are mixes, side by side. The mixes' μ are one tensor, Name,
 /// [mixes, Width], and in checkpoints one each, [1, 1, Width]. Its state: the last row of the input.
@@ -38,8 +61,8 @@ struct TokenShift : Leaf<Width, static_cast<int>(sizeof...(Mixes)) * Width> {
              .file = {mixes, 1, Width},
              .decays = decay::no,
              .at = at,
-             .draw_rows = start,
-             .pieces = mixes > 1 ? one_each : nullptr},
+             .draw_rows = start_mixes<Width, Layers, Mixes...>,
+             .pieces = mixes > 1 ? mixes_apart<Width, Mixes...> : nullptr},
       w.mu);
   }
   template <class S> static constexpr void plan(Saved<S>& s, Shape const& shape, Arena& a) {
@@ -62,31 +85,16 @@ struct TokenShift : Leaf<Width, static_cast<int>(sizeof...(Mixes)) * Width> {
       if (st.last) add<B>::run(c.backend, st.last, {}, saved.entering);
       else add<B>::clear(c.backend, saved.entering);
     }
-    token_shift<B>::forward(c.backend, *c.batch, x, reading(w.mu), st.last, y);
+    token_shift<B>::forward(c.backend, *c.batch, x, reading(w.mu), st.last, y, what);
   }
   template <class C, class W, class G, class Sv, class St>
   static void backward(C const& c, W const& w, G& dw, X<C> x, Sv& saved, DY<C> dy, DX<C> dx, St& dst) {
     token_shift<typename C::backend_type>::backward(c.backend, *c.batch, x, saved.entering, reading(w.mu), dy, dx,
-                                                    gradient<typename C::scalar>(dw.mu), dst.last);
+                                                    gradient<typename C::scalar>(dw.mu), dst.last, what);
   }
 
  private:
-  static void start(Filling const& f, float* to) {
-    constexpr Mix all[] = {Mixes...};
-    const double depth = 1 - static_cast<double>(f.layer) / Layers;
-    f.each(to, [&](int i, int c) {
-      const double power = static_cast<double>(all[i].power) * std::pow(depth, all[i].order);
-      return 1 - std::pow(static_cast<double>(c) / Width, power);
-    });
-  }
-  static std::vector<Piece> one_each(Tensor const& t) {
-    const std::string path = t.at.path ? t.at.path->str() + '.' : "";
-    std::vector<Piece> all;
-    for (auto const& mix : {Mixes...})
-      all.push_back(
-          {.name = path + mix.name.c, .shape = {1, 1, Width}, .first = static_cast<int>(all.size()), .rows = 1});
-    return all;
-  }
+  static constexpr weighs what = (Mixes, ...).what;
 };
 
 }  // namespace fauna::inline v0

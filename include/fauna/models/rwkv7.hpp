@@ -2,16 +2,9 @@
 // then x + channel mix(norm(x)); the first layer's value reaches all others. Names are those of the author's .pth
 // files; files of rwkv.cpp have the mixes of a layer side by side and other layouts.
 #pragma once
-#include <fauna/blocks/embedding.hpp>
-#include <fauna/blocks/norm.hpp>
 #include <fauna/blocks/rwkv7.hpp>
-#include <fauna/compose/residual.hpp>
 #include <fauna/compose/share.hpp>
-#include <fauna/compose/stack.hpp>
-#include <fauna/compose/starts_as.hpp>
-#include <fauna/core/concepts.hpp>
-#include <fauna/core/pieces.hpp>
-#include <fauna/models/lm.hpp>
+#include <fauna/models/rwkv_frame.hpp>
 
 namespace fauna::inline v0 {
 
@@ -37,16 +30,11 @@ struct Rwkv7Config {
   }
 };
 
-/// x + time mix(norm(x)), then x + channel mix(norm(x)).
-template <int Width, class TimeMix, class ChannelMix>
-struct Rwkv7Layer : Seq<Residual<Seq<At<"ln1", LayerNorm<Width>>, At<"att", TimeMix>>>,
-                        Residual<Seq<At<"ln2", LayerNorm<Width>>, At<"ffn", ChannelMix>>>> {};
-
 template <Rwkv7Config c, bool First>
 using Rwkv7LayerOf =
-    Rwkv7Layer<c.width,
-               Rwkv7TimeMix<c.width, c.heads, Rwkv7Ranks{c.decay, c.learning, c.value, c.gate}, c.layers, First>,
-               Rwkv7ChannelMix<c.width, c.hidden, c.layers>>;
+    RwkvLayer<c.width,
+              Rwkv7TimeMix<c.width, c.heads, Rwkv7Ranks{c.decay, c.learning, c.value, c.gate}, c.layers, First>,
+              Rwkv7ChannelMix<c.width, c.hidden, c.layers>>;
 
 /// From embedded tokens to the last norm. The first layer is another type: it publishes its value, and has nothing to
 /// mix it with.
@@ -56,15 +44,8 @@ struct Rwkv7Trunk : Seq<At<"blocks", Carry<"v_first", c.width,
                                                Stack<1, c.layers - 1, Rwkv7LayerOf<c, false>>>>>,
                         At<"ln_out", LayerNorm<c.width>>> {};
 
-/// Orthogonal, a row longer where there are more rows than columns.
-template <Rwkv7Config c>
-inline constexpr Init rwkv7_head =
-    orthogonal(0.5F * square_root(c.vocab > c.width ? static_cast<float>(c.vocab) / static_cast<float>(c.width) : 1));
-
 /// Its state has one size, whatever the length of a text.
-template <Rwkv7Config c>
-struct Rwkv7 : Lm<At<"emb", StartsAs<uniform(-1e-4F, 1e-4F), Embedding<c.vocab, c.width>>>, Rwkv7Trunk<c>,
-                  At<"head", StartsAs<rwkv7_head<c>, LmHead<c.width, c.vocab>>>> {
+template <Rwkv7Config c> struct Rwkv7 : Lm<RwkvEmbedding<c.width, c.vocab>, Rwkv7Trunk<c>, RwkvHead<c.width, c.vocab>> {
   static constexpr Rwkv7Config config = c;
   /// The mixes as one tensor, and nothing transposed.
   static std::vector<Piece> as_rwkv_cpp(Tensor const& t) {

@@ -27,6 +27,9 @@
 #include <fauna/ops/scan/cpu.hpp>
 #include <fauna/ops/sgd/cpu.hpp>
 #include <fauna/ops/ssd/cpu.hpp>
+#include <fauna/ops/token_mix/cpu.hpp>
 #include <fauna/ops/token_shift/cpu.hpp>
 #include <fauna/ops/unit_heads/cpu.hpp>
+#include <fauna/ops/wkv4/cpu.hpp>
+#include <fauna/ops/wkv6/cpu.hpp>
 #include <fauna/ops/wkv7/cpu.hpp>

@@ -27,6 +27,9 @@
 #include <fauna/ops/scan/ref.hpp>
 #include <fauna/ops/sgd/ref.hpp>
 #include <fauna/ops/ssd/ref.hpp>
+#include <fauna/ops/token_mix/ref.hpp>
 #include <fauna/ops/token_shift/ref.hpp>
 #include <fauna/ops/unit_heads/ref.hpp>
+#include <fauna/ops/wkv4/ref.hpp>
+#include <fauna/ops/wkv6/ref.hpp>
 #include <fauna/ops/wkv7/ref.hpp>

@@ -2,6 +2,7 @@
 #include <fauna/models/rwkv7.hpp>
 #include <tools/src/family.hpp>
 #include <tools/src/fields.hpp>
+#include <tools/src/rwkv_tensors.hpp>
 
 namespace tool {
 namespace {
@@ -52,28 +53,18 @@ struct Rwkv7 {
             {"tie_word_embeddings", false}};
   }
 
-  /// Nothing for tensors of another family. A rank is what a matrix has beside the width, whichever way it lies.
+  /// Nothing for tensors of another family.
   static std::optional<config> of_tensors(fauna::TensorFile const& file) {
     if (file.find("blocks.0.att.r_k") == nullptr) return {};
-    const auto size = [&](std::string const& name, std::size_t dimension) {
-      const fauna::SafeTensor* t = file.find(name);
-      if (t == nullptr || t->shape.size() != 2 || t->elements() == 0 || t->elements() > 0x7fffffff)
-        fauna::fail("load", file.path() + " has " + (t == nullptr ? "no " + name : name + ' ' + t->text()),
-                    "a matrix, as every RWKV-7 has it");
-      return static_cast<int>(t->shape[dimension]);
-    };
-    config m{.layers = 0, .heads = size("blocks.0.att.r_k", 0), .width = size("emb.weight", 1)};
-    while (file.find("blocks." + std::to_string(m.layers) + ".ln1.weight") != nullptr) ++m.layers;
-    if (m.layers < 2) fauna::fail("load", file.path() + " has " + std::to_string(m.layers) + " layers", "2 or more");
-    const auto rank = [&](std::string const& name) {
-      return static_cast<int>(static_cast<long>(size(name, 0)) * size(name, 1) / m.width);
-    };
-    m.hidden = size("blocks.0.ffn.key.weight", 0);
-    m.decay = rank("blocks.0.att.w1");
-    m.learning = rank("blocks.0.att.a1");
-    m.value = rank("blocks.1.att.v1");
-    m.gate = rank("blocks.0.att.g1");
-    m.vocab = size("emb.weight", 0);
+    const RwkvTensors tensors(file, "RWKV-7");
+    config m{.layers = 0, .heads = tensors.size("blocks.0.att.r_k", 0), .width = tensors.size("emb.weight", 1)};
+    m.layers = tensors.layers();
+    m.hidden = tensors.size("blocks.0.ffn.key.weight", 0);
+    m.decay = tensors.rank("blocks.0.att.w1");
+    m.learning = tensors.rank("blocks.0.att.a1");
+    m.value = tensors.rank("blocks.1.att.v1");
+    m.gate = tensors.rank("blocks.0.att.g1");
+    m.vocab = tensors.size("emb.weight", 0);
     return m;
   }
 };

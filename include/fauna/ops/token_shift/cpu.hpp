@@ -12,7 +12,7 @@ template <class P, isa T, unsigned Tag> struct token_shift<Cpu<P, T, Tag>> {
   using vec = simd::vfloat<W>;
 
   static void forward(B const& b, Batch const& batch, Matrix<const float> x, Matrix<const float> mu,
-                      Matrix<float> state, Matrix<float> y) {
+                      Matrix<float> state, Matrix<float> y, weighs what = weighs::before) {
     const int C = x.cols(), n = mu.rows();
     over_columns(b, x, [&](int c, int lanes) {
       for (int q = 0; q < batch.sequences; ++q) {
@@ -20,9 +20,10 @@ template <class P, isa T, unsigned Tag> struct token_shift<Cpu<P, T, Tag>> {
           vec now, step, m;
           simd::get<W>(now, x.row(r) + c, lanes);
           before(step, batch.continues(q, r), q, x, state, c, lanes);
+          if (!mu) simd::put<W>(y.row(r) + c, step, lanes);
           step -= now;
           for (int i = 0; i < n; ++i) {
-            simd::get<W>(m, mu.row(i) + c, lanes);
+            weight(m, mu.row(i) + c, lanes, what);
             simd::put<W>(y.row(r) + i * C + c, now + step * m, lanes);
           }
         }
@@ -34,8 +35,9 @@ template <class P, isa T, unsigned Tag> struct token_shift<Cpu<P, T, Tag>> {
 
   static void backward(B const& b, Batch const& batch, Matrix<const float> x, Matrix<const float> entering,
                        Matrix<const float> mu, Matrix<const float> dy, Matrix<float> dx, Matrix<float> dmu,
-                       Matrix<float> dstate) {
+                       Matrix<float> dstate, weighs what = weighs::before) {
     const int C = x.cols(), n = mu.rows();
+    const float sign = what == weighs::row ? -1.0F : 1.0F;
     over_columns(b, x, [&](int c, int lanes) {
       const auto add = [&](float* to, vec const& v) {
         vec s;
@@ -55,13 +57,14 @@ template <class P, isa T, unsigned Tag> struct token_shift<Cpu<P, T, Tag>> {
           simd::get<W>(now, x.row(r) + c, lanes);
           before(step, p, q, x, entering, c, lanes);
           step -= now;
+          if (!mu) simd::get<W>(of_before, dy.row(r) + c, lanes);
           for (int i = 0; i < n; ++i) {
             vec d, m;
             simd::get<W>(d, dy.row(r) + i * C + c, lanes);
-            simd::get<W>(m, mu.row(i) + c, lanes);
+            weight(m, mu.row(i) + c, lanes, what);
             of_row += d * (1.0F - m);
             of_before += d * m;
-            if (dmu) add(dmu.row(i), d * step);
+            if (dmu) add(dmu.row(i), d * step * sign);
           }
           add(dx.row(r), of_row);
           if (p >= 0) add(dx.row(p), of_before);
@@ -73,6 +76,11 @@ template <class P, isa T, unsigned Tag> struct token_shift<Cpu<P, T, Tag>> {
   }
 
  private:
+  /// Of the row before.
+  static void weight(vec& m, const float* mu, int lanes, weighs what) {
+    simd::get<W>(m, mu, lanes);
+    if (what == weighs::row) m = 1.0F - m;
+  }
   template <class F> static void over_columns(B const& b, Matrix<const float> x, F&& f) {
     const int tiles = (x.cols() + W - 1) / W;
     parallel_for(b.threads, tiles, 1 + 256 / (x.rows() + 1), [&](int from, int to) {

@@ -1,9 +1,5 @@
 #pragma once
-#include <vector>
-
-#include <fauna/backend/cpu.hpp>
-#include <fauna/backend/simd.hpp>
-#include <fauna/ops/wkv7/op.hpp>
+#include <fauna/ops/wkv7/states.hpp>
 
 namespace fauna::inline v0 {
 
@@ -12,81 +8,39 @@ template <class P, isa T, unsigned Tag> struct wkv7<Cpu<P, T, Tag>> {
   using B = Cpu<P, T, Tag>;
   static constexpr int W = B::lanes;
   using vec = simd::vfloat<W>;
-  static constexpr int most = 256;  ///< numbers of a head
+  using States = MatrixStates<B>;
+  static constexpr int most = States::most;
 
-  /// States of a chunk, the one before it, zeros, and the gradient of one.
   static constexpr std::size_t workspace(int N, int threads) {
-    return aligned(static_cast<std::size_t>(threads) * (wkv7_chunk + 3) * square(N) * sizeof(float));
+    return aligned(static_cast<std::size_t>(threads) * States::floats(N) * sizeof(float));
   }
 
   static void forward(B const& b, Batch const& batch, int N, Wkv7Rows<const float> in, Matrix<float> state,
                       Matrix<float> y, Matrix<float> kept) {
     const int H = heads(in, N);
     over_heads(b, batch, N, H, [&](int q, int h, float* memory) {
-      const int first = batch.first(q), last = batch.last(q), own = (q * H + h) * N;
-      float *const entering = memory, *const zeros = memory + square(N);
-      read(state, own, N, entering);
-      clear(zeros, N);
-      std::vector<typename B::scalar> all(batch.parent ? static_cast<std::size_t>(last - first) * square(N) : 0);
-      float* now = entering;  // without a tree, each state takes the place of the one before
-      for (int t = first; t < last; ++t) {
-        const int p = batch.continues(q, t);
-        if (kept && (t - first) % wkv7_chunk == 0)
-          write(now, N, kept, ((wkv7_first_kept(batch, q) + (t - first) / wkv7_chunk) * H + h) * N);
-        const float* before = now;
-        if (batch.parent) {
-          before = p >= 0 ? &all[static_cast<std::size_t>(p - first) * square(N)] : entering;
-          now = &all[static_cast<std::size_t>(t - first) * square(N)];
-        }
-        step(in, t, h, N, p == Batch::nothing ? zeros : before, now, y.row(t) + h * N);
-      }
-      if (state) write(now, N, state, own);
+      const States states{batch, N, H, q, h, memory};
+      states.forward(state, kept, [&](int t, const float* before, float* after) {
+        step(in, t, h, N, before, after, y.row(t) + h * N);
+      });
     });
   }
 
   static void backward(B const& b, Batch const& batch, int N, Wkv7Rows<const float> in, Matrix<const float> kept,
                        Matrix<const float> dy, Wkv7Rows<float> d, Matrix<float> dstate) {
     const int H = heads(in, N);
-    const bool tree = batch.parent != nullptr;
     over_heads(b, batch, N, H, [&](int q, int h, float* memory) {
-      const int first = batch.first(q), last = batch.last(q), own = (q * H + h) * N;
-      const std::size_t size = square(N);
-      // A tree is one chunk, and each of its rows has a gradient of its own: several rows may continue it. Otherwise
-      // the gradient of each state takes the place of the one after.
-      std::vector<typename B::scalar> all(tree ? 2 * (static_cast<std::size_t>(last - first) + 1) * size : 0);
-      float* const zeros = memory;
-      float* const states = tree ? all.data() : memory + 2 * size;
-      float* const gradients = tree ? &all[(static_cast<std::size_t>(last - first) + 1) * size] : memory + size;
-      const auto gradient = [&](int t) {
-        return tree ? gradients + static_cast<std::size_t>(t - first + 1) * size : gradients;
-      };
-      clear(zeros, N);
-      read(dstate, own, N, gradient(last - 1));
-      const int length = tree ? last - first : wkv7_chunk;
-      for (int from = first + (last - 1 - first) / length * length; from >= first; from -= length) {
-        const int to = from + length < last ? from + length : last;
-        const auto after = [&](int t) { return states + static_cast<std::size_t>(t - from + 1) * size; };
-        const auto before = [&](int p) { return p == Batch::nothing ? zeros : p < from ? states : after(p); };
-        read(kept, ((wkv7_first_kept(batch, q) + (from - first) / wkv7_chunk) * H + h) * N, N, states);
-        for (int t = from; t < to; ++t) step(in, t, h, N, before(batch.continues(q, t)), after(t), nullptr);
-        for (int t = to - 1; t >= from; --t) {
-          const int p = batch.continues(q, t);
-          // What nothing came before gives its gradient to nobody.
-          float* const g_before = gradient(p == Batch::nothing ? t : p < first ? first - 1 : p);
-          step_back(in, t, h, N, before(p), after(t), dy.row(t) + h * N, d, gradient(t), g_before, tree);
-          if (!tree && p == Batch::nothing) clear(gradients, N);
-        }
-      }
-      if (dstate) write(gradient(first - 1), N, dstate, own);
+      const States states{batch, N, H, q, h, memory};
+      states.backward(
+          kept, dstate, [&](int t, const float* before, float* after) { step(in, t, h, N, before, after, nullptr); },
+          [&](int t, const float* before, const float* after, float* g, float* g_before, bool adds) {
+            step_back(in, t, h, N, before, after, dy.row(t) + h * N, d, g, g_before, adds);
+          });
     });
   }
 
  private:
-  static constexpr int tiles(int N) { return (N + W - 1) / W; }
-  /// Numbers of a state here, whose rows end with zeros.
-  static constexpr std::size_t square(int N) {
-    return static_cast<std::size_t>(N) * static_cast<std::size_t>(tiles(N)) * W;
-  }
+  static constexpr int tiles(int N) { return States::tiles(N); }
   static int heads(Wkv7Rows<const float> const& in, int N) {
     if (N < 1 || N > most) fail("wkv7", "heads of " + std::to_string(N), "1 to " + std::to_string(most));
     return in.r.cols() / N;
@@ -95,7 +49,7 @@ template <class P, isa T, unsigned Tag> struct wkv7<Cpu<P, T, Tag>> {
   template <class F> static void over_heads(B const& b, Batch const& batch, int N, int H, F&& f) {
     Scope scope(*b.scratch);
     const int n = batch.sequences * H, parts = b.threads < n ? b.threads : n;
-    const std::size_t each = (wkv7_chunk + 3) * square(N);
+    const std::size_t each = States::floats(N);
     float* const memory = b.scratch->template take<float>(static_cast<std::size_t>(parts) * each);
     parallel_for(parts, parts, 1, [&](int from, int to) {
       for (int part = from; part < to; ++part)
@@ -104,30 +58,8 @@ template <class P, isa T, unsigned Tag> struct wkv7<Cpu<P, T, Tag>> {
     });
   }
 
-  static void clear(float* s, int N) {
-    for (std::size_t i = 0; i < square(N); ++i) s[i] = 0;
-  }
-  static void read(Matrix<const float> from, int row, int N, float* s) {
-    clear(s, N);
-    for (int i = 0; from && i < N; ++i, s += tiles(N) * W)
-      for (int j = 0; j < N; ++j) s[j] = from(row + i, j);
-  }
-  static void write(const float* s, int N, Matrix<float> to, int row) {
-    for (int i = 0; i < N; ++i, s += tiles(N) * W)
-      for (int j = 0; j < N; ++j) to(row + i, j) = s[j];
-  }
-  /// A head's part of a row, as vectors that end with zeros.
-  static void get(vec* v, const float* row, int N) {
-    for (int j = 0; j < N; j += W) simd::get<W>(v[j / W], row + j, N - j < W ? N - j : W);
-  }
-  static void add(const vec* v, float* row, int N) {
-    for (int j = 0; j < N; j += W) {
-      const int n = N - j < W ? N - j : W;
-      vec sum;
-      simd::get<W>(sum, row + j, n);
-      simd::put<W>(row + j, sum + v[j / W], n);
-    }
-  }
+  static void get(vec* v, const float* row, int N) { States::get(v, row, N); }
+  static void add(const vec* v, float* row, int N) { States::add(v, row, N); }
 
   /// after = before diag(w) + (before a) bᵀ + v kᵀ; y = after r where it is wanted. `after` may be `before`.
   static void step(Wkv7Rows<const float> const& in, int t, int h, int N, const float* before, float* after, float* y) {
