@@ -3,37 +3,9 @@
 // `tools/fauna type` prints. The folder's name comes in the environment.
 #include <doctest/doctest.h>
 
-#include "../support/families.hpp"
-#include "../support/model_check.hpp"
-
-#include <model.hpp>
+#include "golden.hpp"
 
 using namespace test;
-
-namespace {
-
-std::string folder() {
-  const char* name = std::getenv("FAUNA_GOLDEN");
-  REQUIRE(name != nullptr);
-  return folder_of(name);
-}
-
-/// The largest difference of two lists of numbers, and the largest number that was wanted.
-Gap gap(std::vector<float> const& got, std::vector<float> const& want) {
-  REQUIRE(got.size() == want.size());
-  Gap g;
-  for (std::size_t i = 0; i < want.size(); ++i) g.see(got[i], want[i]);
-  return g;
-}
-
-/// The logits of a model that takes logits(batch, matrix).
-template <class M> std::vector<float> logits(M& model, Golden const& golden) {
-  std::vector<float> all(golden.tokens.size() * Model::vocab);
-  model.logits(golden.batch(), logit_rows::all, Matrix<float>(all.data(), golden.batch().rows, Model::vocab));
-  return all;
-}
-
-}  // namespace
 
 TEST_CASE("logits, loss and every gradient are the reference library's") {
   const Golden golden(folder());
@@ -91,22 +63,5 @@ TEST_CASE("packed for inference: the reference's logits, and those of one token 
   }
   CHECK(stepped == all);
 }
-
-TEST_CASE("bf16 products: the reference's logits, but for what operands lose") {
-  const Golden golden(folder());
-  const auto all_names = names<Model>();
-  for (auto const& name : all_names)
-    if (matches("*.experts.*", name)) return;  // a row that rounding sends to another expert has other logits
-  Loaded<Model, Cpu<bf16_products>> model((SafeTensors(folder())));
-  model.prepare_inference({.sequences = 2, .length = golden.length});
-  const Gap g = gap(logits(model, golden), floats(golden.file.find("logits")));
-  // Each operand loses about 2^-9, weights that are bf16 already nothing, in each of the products that follow one
-  // another: four in each of two layers (q, k and v; o; gate and up; down), and the head.
-  const int operands = SafeTensors(folder()).tensors()[0].dtype == "BF16" ? 1 : 2;
-  CHECK(g.most < operands * 9 * 0x1p-9 * g.scale);
-  CHECK_FALSE(g.close());  // so these were no f32 products
-}
-
-TEST_CASE("f32 products: the same bits for any number of threads") { check_same_bits<Model, f32_products>(24); }
 
 TEST_CASE("a batch is learnt by heart") { check_learns<Model>(); }
