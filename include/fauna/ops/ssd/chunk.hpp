@@ -12,7 +12,9 @@ inline float step_of(float pre) { return pre > 20 ? pre : std::log1p(std::exp(pr
 
 /// The memory of a chunk of up to `most` rows, and what is computed in it. Columns are padded with zeros to whole
 /// vectors; rows to whole tiles, with anything.
-template <int W> struct Chunk {
+template <class Backend> struct Chunk {
+  using scalar = typename Backend::scalar;
+  static constexpr int W = Backend::lanes;
   using vec = simd::vfloat<W>;
   using P = Product<W>;
 
@@ -34,16 +36,16 @@ template <int W> struct Chunk {
     };
     const int q_rows = P::rows(q);
     before = a.take<int>(static_cast<std::size_t>(q));
-    for (float** v : {&B, &C}) *v = take(q_rows, wide_n);
+    B = take(q_rows, wide_n), C = take(q_rows, wide_n);
     Bt = take(z.states, wide_q);
-    for (float** v : {&CB, &L}) *v = take(q_rows, wide_q);
-    for (float** v : {&X, &Y}) *v = take(q_rows, wide_p);
-    for (float** v : {&delta, &decay, &w, &l}) *v = take(1, wide_q);
+    CB = take(q_rows, wide_q), L = take(q_rows, wide_q);
+    X = take(q_rows, wide_p), Y = take(q_rows, wide_p);
+    delta = take(1, wide_q), decay = take(1, wide_q), w = take(1, wide_q), l = take(1, wide_q);
     if (!backward) return;
-    for (float** v : {&dB, &dC, &T}) *v = take(q_rows, wide_n);
-    for (float** v : {&dCB, &dM}) *v = take(q_rows, wide_q);
+    dB = take(q_rows, wide_n), dC = take(q_rows, wide_n), T = take(q_rows, wide_n);
+    dCB = take(q_rows, wide_q), dM = take(q_rows, wide_q);
     S = take(P::rows(z.states), wide_p);
-    for (float** v : {&St, &Gt}) *v = take(z.size, wide_n);
+    St = take(z.size, wide_n), Gt = take(z.size, wide_n);
     Xt = take(z.size, wide_q);
     dX = take(q_rows, wide_p);
     columns = take(1, wide_q);
@@ -55,7 +57,7 @@ template <int W> struct Chunk {
   }
 
   /// Takes rows [first, first + rows) of sequence q, and B, C and C Bᵀ of group g.
-  void load(Batch const& batch, int q, int first_, int rows_, int g, SsdRows<const float> const& in) {
+  void load(Batch const& batch, int q, int first_, int rows_, int g, SsdRows<const scalar> const& in) {
     first = first_;
     rows = rows_;
     for (int t = 0; t < rows; ++t) {
@@ -69,7 +71,7 @@ template <int W> struct Chunk {
   }
 
   /// y of head h, and what leaves in the place of what enters, `now`; !enters: of zeros.
-  void forward(int h, SsdRows<const float> const& in, SsdHeads<const float> const& v, float* now, bool enters,
+  void forward(int h, SsdRows<const scalar> const& in, SsdHeads<const scalar> const& v, float* now, bool enters,
                Matrix<float> y) {
     decays(h, in, v);
     steps(h, in);
@@ -110,8 +112,8 @@ template <int W> struct Chunk {
   };
 
   /// G: the gradient of the leaving state, and then of the entering one, S.
-  void backward(int h, SsdRows<const float> const& in, SsdHeads<const float> const& v, Matrix<const float> dy, float* G,
-                SsdRows<float> const& d, Sums& sums) {
+  void backward(int h, SsdRows<const scalar> const& in, SsdHeads<const scalar> const& v, Matrix<const float> dy,
+                float* G, SsdRows<scalar> const& d, Sums& sums) {
     const int last = rows - 1;
     decays(h, in, v);
     steps(h, in);
@@ -233,7 +235,7 @@ template <int W> struct Chunk {
 
   /// δ and the decays of head h: L, its last row l, and w. A row of L is that of the row before it, times a decay:
   /// products of numbers below 1 in the order of time, which lose nothing, where ratios of products would.
-  void decays(int h, SsdRows<const float> const& in, SsdHeads<const float> const& v) {
+  void decays(int h, SsdRows<const scalar> const& in, SsdHeads<const scalar> const& v) {
     const float A = -std::exp(v.A_log[h]);
     for (int t = 0; t < rows; ++t) {
       const int p = before[t];
@@ -257,7 +259,7 @@ template <int W> struct Chunk {
   static float floored(float x) { return x < least ? 0 : x; }
 
   /// X = δ x.
-  void steps(int h, SsdRows<const float> const& in) {
+  void steps(int h, SsdRows<const scalar> const& in) {
     for (int t = 0; t < rows; ++t) {
       read(X + t * wide_p, in.x.row(first + t) + h * z.size, z.size);
       scale(X + t * wide_p, 1, delta[t]);

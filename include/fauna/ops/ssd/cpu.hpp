@@ -13,17 +13,18 @@ template <class P, isa T, unsigned Tag> struct ssd<Cpu<P, T, Tag>> {
   using B = Cpu<P, T, Tag>;
   static constexpr int W = B::lanes, together = 4;
   using vec = simd::vfloat<W>;
-  using Chunk = ssd_detail::Chunk<W>;
+  using scalar = typename B::scalar;
+  using Chunk = ssd_detail::Chunk<B>;
 
   static constexpr std::size_t workspace(SsdSizes const& z, int rows, int sequences, int threads, bool backward) {
     Arena a;
-    for (int t = 0; t < threads; ++t) Memory(a, z, ssd_chunk, backward);
+    a.take<std::byte>(static_cast<std::size_t>(threads) * memory_of(z, ssd_chunk, backward));
     if (backward) Parts(a, z, rows, sequences);
     return a.used();
   }
 
-  static void forward(B const& b, Batch const& batch, SsdSizes const& z, SsdRows<const float> in,
-                      SsdHeads<const float> v, Matrix<float> state, Matrix<float> y, Matrix<float> kept) {
+  static void forward(B const& b, Batch const& batch, SsdSizes const& z, SsdRows<const scalar> in,
+                      SsdHeads<const scalar> v, Matrix<float> state, Matrix<float> y, Matrix<float> kept) {
     over_units(b, batch, z, false, [&](int q, Unit u, Memory& m) {
       const int begin = batch.first(q), end = batch.last(q);
       if (!kept && !batch.parent && end - begin < ssd_stepped) return steps(batch, z, q, u, in, v, state, y, m);
@@ -42,9 +43,9 @@ template <class P, isa T, unsigned Tag> struct ssd<Cpu<P, T, Tag>> {
     });
   }
 
-  static void backward(B const& b, Batch const& batch, SsdSizes const& z, SsdRows<const float> in,
-                       SsdHeads<const float> v, Matrix<const float> kept, Matrix<const float> dy, SsdRows<float> d,
-                       SsdHeads<float> dv, Matrix<float> dstate) {
+  static void backward(B const& b, Batch const& batch, SsdSizes const& z, SsdRows<const scalar> in,
+                       SsdHeads<const scalar> v, Matrix<const float> kept, Matrix<const float> dy, SsdRows<scalar> d,
+                       SsdHeads<scalar> dv, Matrix<float> dstate) {
     Scope scope(*b.scratch);
     const Parts parts(*b.scratch, z, batch.rows, batch.sequences);
     over_units(b, batch, z, true, [&](int q, Unit u, Memory& m) {
@@ -115,6 +116,11 @@ template <class P, isa T, unsigned Tag> struct ssd<Cpu<P, T, Tag>> {
         : chunk(a, z, rows, backward), states(a.take<float>(together * chunk.state_size())) {}
     float* state(int i) const { return states + static_cast<std::size_t>(i) * chunk.state_size(); }
   };
+  static constexpr std::size_t memory_of(SsdSizes const& z, int rows, bool backward) {
+    Arena a;
+    Memory(a, z, rows, backward);
+    return a.used();
+  }
   /// What units add to the gradients of B and C in each row, and heads of sequences to those of their numbers.
   struct Parts {
     float* rows_;
@@ -137,24 +143,20 @@ template <class P, isa T, unsigned Tag> struct ssd<Cpu<P, T, Tag>> {
     for (int q = 0; batch.parent && q < batch.sequences; ++q)
       longest = batch.last(q) - batch.first(q) > longest ? batch.last(q) - batch.first(q) : longest;
     const int n = batch.sequences * units(z), parts = b.threads < n ? b.threads : n;
+    const int rows = longest > ssd_chunk ? longest : ssd_chunk;
+    const std::size_t each = memory_of(z, rows, backward), all = static_cast<std::size_t>(parts) * each;
     Scope scope(*b.scratch);
-    std::vector<std::byte> own;
-    Arena apart, *arena = b.scratch;
-    if (longest > ssd_chunk) {
-      Arena size;
-      for (int t = 0; t < parts; ++t) Memory(size, z, longest, backward);
-      own.resize(size.used() + alignment);
-      const auto at = reinterpret_cast<std::uintptr_t>(own.data());
-      apart = Arena(own.data() + (alignment - at % alignment) % alignment, size.used());
-      arena = &apart;
-    }
-    std::vector<Memory> memory;
-    for (int t = 0; t < parts; ++t) memory.emplace_back(*arena, z, longest > ssd_chunk ? longest : ssd_chunk, backward);
+    std::vector<scalar> own(longest > ssd_chunk ? (all + alignment) / sizeof(scalar) : 0);
+    const std::size_t past = reinterpret_cast<std::uintptr_t>(own.data()) % alignment;
+    std::byte* const memory = own.empty() ? b.scratch->template take<std::byte>(all)
+                                          : reinterpret_cast<std::byte*>(own.data()) + (alignment - past) % alignment;
     parallel_for(parts, parts, 1, [&](int from, int to) {
-      for (int part = from; part < to; ++part)
+      for (int part = from; part < to; ++part) {
+        Arena arena(memory + static_cast<std::size_t>(part) * each, each);
+        Memory m(arena, z, rows, backward);
         for (int i = TeamOf<Tag>{part, parts}.from(n); i < TeamOf<Tag>{part, parts}.to(n); ++i)
-          if (const int q = i / units(z); batch.last(q) > batch.first(q))
-            f(q, unit(z, i % units(z)), memory[static_cast<std::size_t>(part)]);
+          if (const int q = i / units(z); batch.last(q) > batch.first(q)) f(q, unit(z, i % units(z)), m);
+      }
     });
   }
 
@@ -173,8 +175,8 @@ template <class P, isa T, unsigned Tag> struct ssd<Cpu<P, T, Tag>> {
   }
 
   /// Row after row, in the memory of the state where there is one.
-  static void steps(Batch const& batch, SsdSizes const& z, int q, Unit u, SsdRows<const float> const& in,
-                    SsdHeads<const float> const& v, Matrix<float> state, Matrix<float> y, Memory& m) {
+  static void steps(Batch const& batch, SsdSizes const& z, int q, Unit u, SsdRows<const scalar> const& in,
+                    SsdHeads<const scalar> const& v, Matrix<float> state, Matrix<float> y, Memory& m) {
     for (int h = u.first; h < u.last; ++h) {
       if (!state) read({}, 0, m.chunk, m.state(0));
       const Matrix<float> s = state ? state.middle_rows((q * z.heads + h) * z.states, z.states)
