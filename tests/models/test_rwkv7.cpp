@@ -93,3 +93,83 @@ TEST_CASE("rwkv7: a checkpoint as torch.save writes it, and the logits of the au
     CHECK(test::floats(&t) == test::floats(weights.find(t.name)));
   }
 }
+
+TEST_CASE("rwkv7: the same weights under the names of flash-linear-attention") {
+  const TensorFile author = open_tensors(test::source_path("tests/golden/rwkv7.pth"));
+  // As fla's converter of the author's files has it: each of its names beside the author's.
+  const std::pair<const char*, const char*> whole[] = {
+      {"emb.weight", "model.embeddings.weight"},
+      {"ln_out.weight", "model.norm.weight"},
+      {"ln_out.bias", "model.norm.bias"},
+      {"head.weight", "lm_head.weight"},
+  };
+  const std::pair<const char*, const char*> of_layer[] = {
+      {"ln0.weight", "pre_norm.weight"},
+      {"ln0.bias", "pre_norm.bias"},
+      {"ln1.weight", "attn_norm.weight"},
+      {"ln1.bias", "attn_norm.bias"},
+      {"ln2.weight", "ffn_norm.weight"},
+      {"ln2.bias", "ffn_norm.bias"},
+      {"att.x_r", "attn.x_r"},
+      {"att.x_w", "attn.x_w"},
+      {"att.x_k", "attn.x_k"},
+      {"att.x_v", "attn.x_v"},
+      {"att.x_a", "attn.x_a"},
+      {"att.x_g", "attn.x_g"},
+      {"att.k_k", "attn.k_k"},
+      {"att.k_a", "attn.k_a"},
+      {"att.r_k", "attn.r_k"},
+      {"att.w0", "attn.w_lora.lora.2.bias"},
+      {"att.w1", "attn.w_lora.lora.0.weight"},
+      {"att.w2", "attn.w_lora.lora.2.weight"},
+      {"att.a0", "attn.a_lora.lora.2.bias"},
+      {"att.a1", "attn.a_lora.lora.0.weight"},
+      {"att.a2", "attn.a_lora.lora.2.weight"},
+      {"att.v0", "attn.v_lora.lora.2.bias"},
+      {"att.v1", "attn.v_lora.lora.0.weight"},
+      {"att.v2", "attn.v_lora.lora.2.weight"},
+      {"att.g1", "attn.g_lora.lora.0.weight"},
+      {"att.g2", "attn.g_lora.lora.2.weight"},
+      {"att.receptance.weight", "attn.r_proj.weight"},
+      {"att.key.weight", "attn.k_proj.weight"},
+      {"att.value.weight", "attn.v_proj.weight"},
+      {"att.output.weight", "attn.o_proj.weight"},
+      {"att.ln_x.weight", "attn.g_norm.weight"},
+      {"att.ln_x.bias", "attn.g_norm.bias"},
+      {"ffn.x_k", "ffn.x_k"},
+      {"ffn.key.weight", "ffn.key.weight"},
+      {"ffn.value.weight", "ffn.value.weight"},
+  };
+  std::vector<SafeTensor> tensors;
+  std::vector<std::vector<float>> values;
+  values.reserve(author.tensors().size());
+  const auto put = [&](std::string const& from, std::string const& to) {
+    const SafeTensor* t = author.find(from);
+    if (t == nullptr) return;
+    SafeTensor as = *t;
+    values.push_back(test::floats(t));
+    as.name = to;
+    as.dtype = "F32";
+    if (to.find("_lora") != std::string::npos && as.shape.size() == 2) {
+      std::vector<float> turned;
+      for (std::size_t c = 0; c < as.shape[1]; ++c)
+        for (std::size_t r = 0; r < as.shape[0]; ++r) turned.push_back(values.back()[r * as.shape[1] + c]);
+      values.back() = turned;
+      std::swap(as.shape[0], as.shape[1]);
+    }
+    if (as.shape.size() == 3 && to.find("attn.x_") == std::string::npos) as.shape = {as.shape[2]};
+    as.data = reinterpret_cast<const std::byte*>(values.back().data());
+    as.bytes = values.back().size() * sizeof(float);
+    tensors.push_back(as);
+  };
+  for (auto const& [from, to] : whole) put(from, to);
+  for (int layer = 0; layer < 3; ++layer)
+    for (auto const& [from, to] : of_layer)
+      if (layer > 0 || std::string_view(from).substr(0, 5) != "att.v" || from[5] > '2')
+        put("blocks." + std::to_string(layer) + "." + from, "model.layers." + std::to_string(layer) + "." + to);
+  const TemporaryFolder folder;
+  write_safetensors(folder / "w.safetensors", tensors);
+  const std::vector<int> ids{3, 1, 4, 1, 5, 9, 2, 6};
+  CHECK(test::logits<Tiny, Cpu<>>(open_tensors(folder / "w.safetensors"), ids, 8) ==
+        test::logits<Tiny, Cpu<>>(author, ids, 8));
+}

@@ -117,6 +117,26 @@ TEST_CASE("every member of a config comes back from its config.json") {
   rwkv.layers = 1;
   CHECK_THROWS_WITH_AS(through_file(rwkv), doctest::Contains("num_hidden_layers = 1, expected 2 or more"), error);
 
+  rwkv.layers = 3;
+  const auto fla = [&](tool::Config::Json const& more) {
+    TemporaryFolder folder;
+    auto json = tool::checkpoint_model("a checkpoint", to_text(rwkv))->config_json();
+    json.erase("num_heads");
+    json.erase("intermediate_size");
+    json.update({{"head_dim", 64}, {"hidden_ratio", 4.0}, {"attn", nullptr}, {"attn_mode", "chunk"}});
+    json.update({{"fuse_norm", true}, {"norm_first", true}, {"value_dim", {128, 128, 128}}});
+    json.update(more);
+    write_file(folder / "config.json", json.dump(2));
+    return tool::read_config(folder.path()).model->line();
+  };
+  rwkv.width = 128;
+  rwkv.hidden = 512;
+  CHECK(fla({}) == to_text(rwkv));
+  CHECK_THROWS_WITH_AS(fla({{"head_dim", 32}}), doctest::Contains("head_dim = 32, expected 64"), error);
+  CHECK_THROWS_WITH_AS(fla({{"value_dim", {128, 64, 128}}}), doctest::Contains("the width of 128"), error);
+  CHECK_THROWS_WITH_AS(fla({{"attn", {{"layers", {1}}}}}), doctest::Contains("layers of attention"), error);
+  CHECK_THROWS_WITH_AS(fla({{"norm_first", false}}), doctest::Contains("norm_first"), error);
+
   FalconMambaConfig falcon{.layers = 3, .width = 32, .inner = 96, .states = 5, .rank = 7, .taps = 3, .vocab = 29};
   CHECK(through_file(falcon) == to_text(falcon));
   falcon.tied = true;
@@ -141,6 +161,7 @@ TEST_CASE("every member of a config comes back from its config.json") {
   for (mamba2.groups = 4; mamba2.heads == 6; mamba2.gate_first = true, ++mamba2.heads)
     CHECK_THROWS_WITH_AS(through_file(mamba2), doctest::Contains("a number that divides the 6 heads"), error);
   CHECK_THROWS_WITH_AS(through_file(mamba2), doctest::Contains("expand times 32 columns"), error);
+
   Rwkv4Config rwkv4{.layers = 3, .width = 32, .hidden = 120, .vocab = 40};
   CHECK(through_file(rwkv4) == to_text(rwkv4));
   rwkv4.layers = 1;

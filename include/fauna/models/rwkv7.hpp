@@ -1,6 +1,7 @@
 // RWKV-7 (Peng et al. 2025, "RWKV-7 'Goose' with expressive dynamic state evolution"): layers of x + time mix(norm(x)),
 // then x + channel mix(norm(x)); the first layer's value reaches all others. Names are those of the author's .pth
-// files; files of rwkv.cpp have the mixes of a layer side by side and other layouts.
+// files; files of rwkv.cpp have the mixes of a layer side by side and other layouts,
+// flash-linear-attention has other names.
 #pragma once
 #include <fauna/blocks/rwkv7.hpp>
 #include <fauna/compose/share.hpp>
@@ -55,7 +56,40 @@ template <Rwkv7Config c> struct Rwkv7 : Lm<RwkvEmbedding<c.width, c.vocab>, Rwkv
     one.push_back(whole_piece(stored));
     return one;
   }
-  static constexpr Dialect dialects[] = {{"RWKV", "*.att.x_r", nullptr}, {"rwkv.cpp", "*.att.x_rwkvag", as_rwkv_cpp}};
+  /// flash-linear-attention's names: matrices as products read them, vectors but the time mix's in one dimension.
+  static std::vector<Piece> as_fla(Tensor const& t) {
+    constexpr const char* parts[][2] = {{"emb.", "model.embeddings."},
+                                        {"ln_out.", "model.norm."},
+                                        {"head.", "lm_head."},
+                                        {"blocks.", "model.layers."},
+                                        {".ln0.", ".pre_norm."},
+                                        {".ln1.", ".attn_norm."},
+                                        {".ln2.", ".ffn_norm."},
+                                        {".att.", ".attn."},
+                                        {".attn.receptance.", ".attn.r_proj."},
+                                        {".attn.key.", ".attn.k_proj."},
+                                        {".attn.value.", ".attn.v_proj."},
+                                        {".attn.output.", ".attn.o_proj."},
+                                        {".attn.ln_x.", ".attn.g_norm."}};
+    constexpr std::string_view factors[] = {"2.bias", "0.weight", "2.weight"};  // w0, w1 and w2, or another letter's
+    Tensor stored = t;
+    stored.layout = {};
+    if (t.is_vector() && t.file.rank == 3) stored.file = {t.cols};
+    auto pieces = pieces_of(stored);
+    for (auto& p : pieces) {
+      for (auto const& part : parts)
+        if (const std::size_t at = p.name.find(part[0]); at != std::string::npos)
+          p.name.replace(at, std::string_view(part[0]).size(), part[1]);
+      const std::size_t n = p.name.size();
+      const unsigned digit = static_cast<unsigned>(p.name[n - 1] - '0');
+      if (n > 3 && p.name[n - 3] == '.' && digit < 3)
+        p.name = p.name.substr(0, n - 1) + "_lora.lora." + std::string(factors[digit]);
+    }
+    return pieces;
+  }
+  static constexpr Dialect dialects[] = {{"RWKV", "*.att.x_r", nullptr},
+                                         {"rwkv.cpp", "*.att.x_rwkvag", as_rwkv_cpp},
+                                         {"flash-linear-attention", "*.attn.x_r", as_fla}};
   /// The first layer has nothing to return to: trainings leave these there, untouched.
   static constexpr std::string_view holds_beside[] = {"blocks.0.att.v0", "blocks.0.att.v1", "blocks.0.att.v2"};
 };

@@ -18,11 +18,14 @@ struct Rwkv7 {
             {"rwkv7-2.9b", fauna::Rwkv7_2_9B::config}};
   }
 
-  /// The fields of fla's config.json, for weights under the names of .pth files.
+  /// The fields of fla's config.json, for weights under its names or those of .pth files.
   static config read(Config& c) {
     config m{.layers = c.whole("num_hidden_layers"), .width = c.whole("hidden_size")};
     m.heads = c.whole("num_heads", m.width / 64);
-    m.hidden = c.whole("intermediate_size", 4 * m.width);
+    // The ε of fla's norm of heads is 1e-5 times this; that of the author's is 64e-5.
+    if (c.has("head_dim") && (c.whole("head_dim") != 64 || m.width != 64 * m.heads))
+      c.wrong("head_dim", "64 in " + std::to_string(m.heads) + " heads, the only one that is implemented");
+    m.hidden = c.whole("intermediate_size", static_cast<int>(c.positive("hidden_ratio", 4) * m.width + 31) / 32 * 32);
     m.decay = c.whole("decay_low_rank_dim");
     m.learning = c.whole("a_low_rank_dim");
     m.value = c.whole("v_low_rank_dim");
@@ -30,6 +33,15 @@ struct Rwkv7 {
     m.vocab = c.whole("vocab_size");
     if (m.layers < 2) c.wrong("num_hidden_layers", "2 or more");
     (void)head_size(c, "num_heads", m.heads, m.width);
+    if (Config::Json const* values = c.find("value_dim"))
+      if (*values != Config::Json(std::vector<int>(static_cast<std::size_t>(m.layers), m.width)))
+        c.wrong("value_dim", "the width of " + std::to_string(m.width) + " for each layer");
+    // How fla computes, and how it trains.
+    c.without_effect({"attn_mode", "fuse_norm", "fuse_cross_entropy", "fuse_linear_cross_entropy", "hidden_ratio",
+                      "initializer_range", "max_position_embeddings", "use_l2warp"});
+    if (c.has("attn")) c.wrong("attn", "none: layers of attention are not implemented");
+    c.only("norm_first", true);
+    c.only("norm_bias", true);
     c.only("hidden_act", "sqrelu");
     c.only("norm_eps", 1e-5);
     c.only("tie_word_embeddings", false);
