@@ -5,6 +5,7 @@
 #include <fauna/models/falcon_mamba.hpp>
 #include <fauna/models/gpt.hpp>
 #include <fauna/models/gpt_neox.hpp>
+#include <fauna/models/linear_lm.hpp>
 #include <fauna/models/llama.hpp>
 #include <fauna/models/mamba.hpp>
 #include <fauna/models/mamba2.hpp>
@@ -191,6 +192,9 @@ TEST_CASE("every member of a config comes back from its config.json") {
   neox.rotary = 2;
   neox.width = 2;  // of three heads
   CHECK_THROWS_WITH_AS(through_file(neox), doctest::Contains("heads that divide the width"), error);
+
+  const LinearLmConfig linear{.mixer = mixing::kda, .heads = 3, .keys = 5, .values = 7, .width = 24, .epsilon = 1e-6F};
+  CHECK(through_file(linear) == to_text(linear));
 }
 
 TEST_CASE("mamba_ssm's own config.json") {
