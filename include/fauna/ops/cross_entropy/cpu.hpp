@@ -19,17 +19,21 @@ template <class P, isa T, unsigned Tag> struct cross_entropy<Cpu<P, T, Tag>> {
     return logits_workspace<gemm<B>>(n, cols, vocab, padded(vocab), threads);
   }
 
-  template <class E, int V, int C>
-  static void loss(B const& b, Matrix<const float> x, View<E, V, C> w, const float* bias, const int* targets,
-                   int ignore, float* losses) {
-    losses_over(b, x, Matrix<const std::remove_const_t<E>>(w), bias, targets, ignore, losses);
-  }
-  /// With a head in blocks (ops/gemm/blocks.hpp).
+  /// w: a view, or what a storage of its own has products with (ops/gemm/blocks.hpp).
   template <class T2>
-  requires requires(T2 const& w) { w.code; }
   static void loss(B const& b, Matrix<const float> x, T2 const& w, const float* bias, const int* targets, int ignore,
                    float* losses) {
-    losses_over(b, x, w, bias, targets, ignore, losses);
+    check_targets("cross_entropy.loss", targets, ignore, x.rows(), w.rows());
+    over_chunks(b, x, w, bias, [&](int first, Matrix<float> z) {
+      rows(b, z, [&](int r, float* row) {
+        float most, sum;
+        const int t = targets[first + r];
+        losses[first + r] = 0;
+        if (t == ignore) return;
+        reduce<false>(row, z.stride(), most, sum);
+        losses[first + r] = nats(sum, most, row[t]);
+      });
+    });
   }
 
   template <class E, int V, int C>
@@ -72,22 +76,6 @@ template <class P, isa T, unsigned Tag> struct cross_entropy<Cpu<P, T, Tag>> {
                               static_cast<double>(z_t));
   }
   static constexpr int padded(int vocab) { return (vocab + 15) / 16 * 16; }
-
-  template <class T2>
-  static void losses_over(B const& b, Matrix<const float> x, T2 const& w, const float* bias, const int* targets,
-                          int ignore, float* losses) {
-    check_targets("cross_entropy.loss", targets, ignore, x.rows(), w.rows());
-    over_chunks(b, x, w, bias, [&](int first, Matrix<float> z) {
-      rows(b, z, [&](int r, float* row) {
-        float most, sum;
-        const int t = targets[first + r];
-        losses[first + r] = 0;
-        if (t == ignore) return;
-        reduce<false>(row, z.stride(), most, sum);
-        losses[first + r] = nats(sum, most, row[t]);
-      });
-    });
-  }
 
   /// f(first row, logits of the rows from there) for each chunk; columns that pad a row hold -∞.
   template <class T2, class F>
