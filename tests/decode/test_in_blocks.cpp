@@ -44,13 +44,14 @@ double difference(std::vector<float> const& a, std::vector<float> const& b) {
   return std::sqrt(squares / all);
 }
 
-/// The model's tensors as llama.cpp's converter has them: matrices in blocks of `type`, all else in f32. infinite:
-/// their first scales.
-std::string as_gguf(Trained<Small, Cpu<>>& model, BlockFormat const& type, bool infinite = false) {
+/// The model's tensors as llama.cpp's converter has them: matrices in blocks of `type_of_most`, the table in Q8_0, all
+/// else in f32. infinite: their first scales.
+std::string as_gguf(Trained<Small, Cpu<>>& model, BlockFormat const& type_of_most, bool infinite = false) {
   std::string tensors, data;
   std::uint64_t count = 0;
   Small::visit(model.weights(), Place{}, [&](Tensor const& t, auto& v) {
     const bool matrix = t.stored == kind::matrix;
+    BlockFormat const& type = t.rows == Small::vocab ? *block_format("Q8_0") : type_of_most;
     const Piece p = llama_in_gguf(t, 2, 1)[0];
     std::vector<float> values(t.size());
     rearrange(t, p, v.data(), values.data(), true);

@@ -66,7 +66,8 @@ template <class B> struct InBlocks {
   static constexpr bool prepared = true;
   template <kind K> using storage = std::conditional_t<K == kind::matrix, Blocks<B>, Matrix<float>>;
 
-  /// Says of each matrix how it will be stored: by o.quantise, or as a file has it.
+  /// Says of each matrix how it will be stored: by o.quantise, but the head, or the table that it is tied to, in Q8_0,
+  /// as whose errors go into every logit; or as a file has it.
   template <class M, class W> static void choose(W& w, TensorFile const& from, LoadOptions const& o) {
     if (!o.quantise.empty()) return choose<M>(w, o);
     Dialect const* const dialect = weights_detail::dialect_of<M>(from);
@@ -89,9 +90,14 @@ template <class B> struct InBlocks {
   }
   template <class M, class W> static void choose(W& w, LoadOptions const& o) {
     if (o.quantise.empty()) return;
+    ConfigNames names{};
+    if constexpr (requires { M::config.names.head; }) names = M::config.names;
+    bool tied = names.table != nullptr;
+    M::visit(w, Place{}, [&](Tensor const& t, auto&) { tied = tied && t.name() != names.head; });
+    const char* const head = tied ? names.table : names.head;
     M::visit(w, Place{}, [&](Tensor const& t, auto& v) {
       if constexpr (std::is_same_v<std::remove_cvref_t<decltype(v)>, Blocks<B>>)
-        v.code = weights_detail::quantised(o.quantise, t);
+        v.code = weights_detail::quantised(head != nullptr && t.name() == head ? "Q8_0" : o.quantise, t);
     });
   }
 };
