@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "support/bandwidth.hpp"
+#include "support/decoder.hpp"
 #include "support/peak.hpp"
 #include "support/peer.hpp"
 
@@ -20,43 +21,6 @@ namespace {
 
 template <class P> using On = Cpu<P>;
 
-/// Seconds of one-row steps from a context of `context` rows on.
-template <class M, class B> class Decoder {
- public:
-  Decoder(Loaded<M, B>& model, int context, int room) : model_(model), cache_(1, context + room), logits_(M::vocab) {
-    model_.prepare_inference({.sequences = 1, .length = 512, .context = context + room});
-    std::vector<int> prompt;
-    for (int i = 0; i < context; ++i) prompt.push_back(1 + i * 37 % (M::vocab - 1));
-    model_.logits(cache_, Batch::uniform(1, context, prompt.data()), logit_rows::none,
-                  Matrix<float>(logits_.data(), 0, M::vocab));
-    start_ = cache_.mark();
-  }
-  double step(int count) {
-    cache_.rewind(start_);
-    const double start = seconds_now();
-    for (int i = 0; i < count; ++i) {
-      const int token = 1 + i * 41 % (M::vocab - 1);
-      model_.logits(cache_, Batch::uniform(1, 1, &token), logit_rows::last, Matrix<float>(logits_.data(), 1, M::vocab));
-    }
-    return (seconds_now() - start) / count;
-  }
-  double prefill(int rows) {
-    std::vector<int> prompt;
-    for (int i = 0; i < rows; ++i) prompt.push_back(1 + i * 37 % (M::vocab - 1));
-    cache_.clear();
-    const double start = seconds_now();
-    model_.logits(cache_, Batch::uniform(1, rows, prompt.data()), fauna::logit_rows::last,
-                  Matrix<float>(logits_.data(), 1, M::vocab));
-    return seconds_now() - start;
-  }
-
- private:
-  Loaded<M, B>& model_;
-  Cache<M, B> cache_;
-  typename Cache<M, B>::Mark start_;
-  std::vector<float> logits_;
-};
-
 /// One-row decode of GPT-2 124M behind 128 tokens: each weight once (the position table not), and the cache.
 template <class P> void decode_gpt2(benchmark::State& state) {
   using B = On<P>;
@@ -65,7 +29,7 @@ template <class P> void decode_gpt2(benchmark::State& state) {
     const Trained<Gpt2, Cpu<>> random(seed{1});
     return Loaded<Gpt2, B>(const_cast<Trained<Gpt2, Cpu<>>&>(random).weights());
   }();
-  Decoder<Gpt2, B> decoder(model, context, steps);
+  bench::Decoder decoder(model, context, steps);
   const double weight = std::is_same_v<P, bf16_products> ? 2 : 4;
   const double bytes = weight * (static_cast<double>(parameters<Gpt2>) - 1024.0 * 768) + 12 * 2 * 768 * 4.0 * context;
   const Region memory(std::size_t{512} << 20);
@@ -128,14 +92,6 @@ template <int Rows> void skinny(benchmark::State& state) {
 BENCHMARK(skinny<4>)->Name("skinny_4")->Iterations(1);
 BENCHMARK(skinny<8>)->Name("skinny_8")->Iterations(1);
 
-/// llama.cpp with the widest vectors that it says it was compiled for.
-std::string llama_label(bench::Peer const& peer, int threads) {
-  const std::string how = " --threads " + std::to_string(threads);
-  for (const std::string vectors : {"AVX512_BF16", "AVX512", "AVX2"})
-    if (peer.ready().find(vectors + " = 1") != std::string::npos) return "llama.cpp " + vectors + how;
-  return "llama.cpp" + how;
-}
-
 /// SmolLM2-135M in bf16, and llama.cpp with the same weights as a BF16 GGUF file, in turns. FAUNA_SMOLLM2: the folder
 /// that tools/smollm2 made.
 void smollm2(benchmark::State& state, bool prefill) {
@@ -143,7 +99,7 @@ void smollm2(benchmark::State& state, bool prefill) {
   if (folder == nullptr) return state.SkipWithError("FAUNA_SMOLLM2 names no folder: run tools/smollm2 once");
   using B = On<bf16_products>;
   Loaded<SmolLm2_135M, B> model(SafeTensors(std::string(folder) + "/bf16"));
-  Decoder<SmolLm2_135M, B> decoder(model, 128, 512);
+  bench::Decoder decoder(model, 128, 512);
   bench::Peer peer("llamacpp.py", std::string(folder) + "/bf16.gguf --threads " + std::to_string(model.threads()));
   const int count = prefill ? 3 : 64;
   const auto own = [&] {
@@ -167,7 +123,7 @@ void smollm2(benchmark::State& state, bool prefill) {
   if (ratios.empty()) return;
   state.counters["peer tokens/s"] = tokens / median(theirs);
   state.counters["ratio"] = median(ratios);
-  state.SetLabel(llama_label(peer, model.threads()));
+  state.SetLabel(bench::llama_label(peer, model.threads()));
 }
 BENCHMARK_CAPTURE(smollm2, decode, false)->Name("smollm2_decode_bf16")->Iterations(1);
 BENCHMARK_CAPTURE(smollm2, prefill, true)->Name("smollm2_prefill_bf16")->Iterations(1);

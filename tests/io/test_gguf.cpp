@@ -52,7 +52,7 @@ TEST_CASE("gguf: the reference's file, every number as it reads it") {
   CHECK(file.text("test.string") == "caf\xc3\xa9");
   CHECK(file.texts("test.strings") == std::vector<std::string_view>{"a", "", "bcd"});
   CHECK(file.integers("test.integers") == std::vector<long long>{3, -1, 4});
-  CHECK(file.find("Q4_1")->text() == "Q4_1 [3, 64]");
+  CHECK(file.find("Q4_1")->text() == "Q4_1 [6, 64]");
   int compared = 0;
   for (auto const& t : file.tensors()) {
     const SafeTensor* want = file.find(t.name + ".f32");
@@ -64,7 +64,7 @@ TEST_CASE("gguf: the reference's file, every number as it reads it") {
     CHECK(std::memcmp(found.data(), expected.data(), 4 * found.size()) == 0);
     CHECK(floats(t, 37) == std::vector<float>(found.begin() + 37, found.end()));  // from inside a block
   }
-  CHECK(compared == 12);
+  CHECK(compared == 21);
   CHECK_THROWS_WITH_AS(file.integer("test.f32"), Contains("test.f32 of type f32, expected a whole number"), error);
   CHECK_THROWS_WITH_AS(file.integer("test.integers"), Contains("array of i32"), error);
   CHECK_THROWS_WITH_AS(file.integers("test.strings"), Contains("array of string"), error);
@@ -74,6 +74,24 @@ TEST_CASE("gguf: the reference's file, every number as it reads it") {
   CHECK_THROWS_WITH_AS(file.texts("test.string"), Contains("an array of strings"), error);
   CHECK_THROWS_WITH_AS(file.flag("test.u8"), Contains("expected a bool"), error);
   CHECK_THROWS_WITH_AS(file.flag("nobody"), Contains("has no key nobody"), error);
+}
+
+TEST_CASE("gguf: blocks as the reference quantises, bit for bit") {
+  const Gguf file(test::source_path("tests/golden/blocks.gguf"));
+  const std::vector<float> numbers = floats(*file.find("numbers"));
+  int compared = 0;
+  for (BlockFormat const& f : block_formats) {
+    if (f.write == nullptr) continue;
+    CAPTURE(std::string(f.name));
+    const SafeTensor* want = file.find(f.name);
+    REQUIRE(want != nullptr);
+    std::vector<std::byte> bytes(want->bytes);
+    for (std::size_t i = 0; i < numbers.size() / f.elements; ++i)
+      f.write(numbers.data() + i * f.elements, bytes.data() + i * f.bytes);
+    CHECK(std::memcmp(bytes.data(), want->data, want->bytes) == 0);
+    ++compared;
+  }
+  CHECK(compared == 6);
 }
 
 TEST_CASE("gguf: tensors of any opener, in version 2 too, and no byte missing") {
@@ -124,7 +142,8 @@ TEST_CASE("gguf: tensors that are refused") {
   CHECK_REFUSED(with_tensor(tensor("n", F32, {}, 0)), "n of 0 dimensions");
   CHECK_REFUSED(with_tensor(tensor("n", F32, {1, 1, 1, 1, 1}, 0)), "n of 5 dimensions");
   CHECK_REFUSED(with_tensor(tensor("n", F32, {4, 0}, 0)), "n with a size of 0");
-  CHECK_REFUSED(with_tensor(tensor("n", 14, {256}, 0)), "n of type 14 (Q6_K), expected one of F32, F16, Q4_0");
+  CHECK_REFUSED(with_tensor(tensor("n", 16, {256}, 0)), "n of type 16 (IQ2_XXS), expected one of F32, F16");
+  CHECK_REFUSED(with_tensor(tensor("n", 14, {64, 4}, 0)), "Q6_K [4, 64], expected rows of whole blocks of 256");
   CHECK_REFUSED(with_tensor(tensor("n", 4, {8}, 0)), "n of type 4, expected");
   CHECK_REFUSED(with_tensor(tensor("n", 1000000, {8}, 0)), "n of type 1000000");
   CHECK_REFUSED(with_tensor(tensor("n", Q4_0, {16, 2}, 0)), "Q4_0 [2, 16], expected rows of whole blocks");

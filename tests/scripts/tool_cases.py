@@ -107,6 +107,15 @@ def stale_index():
     tool.refused(["1 missing", "model.norm.weight", "2 of the index are in no shard"], "logits", model, "--tokens", "1", "--out", "no.npy", early=False)
 
 
+def quantised():
+    """What cannot be quantised is said before anything is compiled."""
+    asked = ("--tokens", "1", "--out", "no.npy", "--quantize")
+    tool.refused(["--quantize Q9", "one of Q4_0, Q4_1, Q5_0, Q5_1, Q8_0"], "logits", models / "llama_tied", *asked, "Q9")
+    tool.refused(["--quantize beside --dtype bf16"], "logits", models / "llama_tied", *asked, "Q8_0", "--dtype", "bf16")
+    tool.refused(["a mixture of experts"], "logits", models / "mixtral", *asked, "Q8_0")
+    tool.refused(["--quantize Q6_K, expected one of"], "explain", models / "llama_tied", "--quantize", "Q6_K")
+
+
 def texts():
     """With 29 pieces for a vocabulary, one of which is the byte 0 and one put before each text."""
     pieces = "zabĀcdefghijklmnopqrstuvwxyAB"
@@ -190,6 +199,7 @@ def shared_cases(cases):
 
 heads()
 stale_index()
+quantised()
 texts()
 shared = pathlib.Path(os.environ.get("FAUNA_SHARED_DIR", "/nowhere")) / "cases"
 if shared.is_dir():

@@ -5,6 +5,8 @@
 
 Needs the PyPI packages gguf and numpy. For each type of tensor, one of numbers that the library quantised, and where it
 is in blocks one of random blocks, which has what no quantising makes; beside each, as NAME.f32, what the library reads.
+Types that it does not quantise have random blocks alone. Numbers to be quantised lie in `numbers`: also blocks of zeros, of
+one number, of equal distances from 0 and from halves, subnormal and large ones; NAME is what the library makes of them.
 """
 import pathlib
 import sys
@@ -33,16 +35,33 @@ def add(name, kind, data):
     writer.add_tensor(name + ".f32", gguf.dequantize(data, kind).astype(np.float32))
 
 
-for kind in [Type.F16, Type.BF16, Type.Q4_0, Type.Q4_1, Type.Q5_0, Type.Q5_1, Type.Q8_0]:
-    name = kind.name
-    add(name, kind, gguf.quantize(random.standard_normal((3, 64)).astype(np.float32), kind))
-    if kind in (Type.F16, Type.BF16):
-        continue
-    size = gguf.GGML_QUANT_SIZES[kind][1]
-    blocks = random.integers(0, 256, (16, size), dtype=np.uint8)
-    for at in (1, 3) if kind in (Type.Q4_1, Type.Q5_1) else (1,):
-        blocks[:, at] &= 0xbb  # the upper halves of d and m: neither infinite nor NaN
-    add(name + ".blocks", kind, blocks)
+numbers = random.standard_normal((6, 64)).astype(np.float32)
+numbers[1, :32] = 0
+numbers[1, 32:] = 0.7
+numbers[2] = np.tile(np.float32([-1.5, 1.5, 0.5, 0]), 16)
+numbers[3, :32] *= np.float32(1e-7)
+numbers[3, 32:] *= np.float32(1e4)
+numbers[4] = np.abs(numbers[4]) + 1
+numbers[5, :32] = np.arange(32) - np.float32(15.5)
+numbers[5, 32:] = np.float32(127) * np.linspace(-1, 1, 32, dtype=np.float32)
+writer.add_tensor("numbers", numbers)
+
+# Where the halves d and m of a block are.
+scales = {Type.Q4_0: [0], Type.Q4_1: [0, 2], Type.Q5_0: [0], Type.Q5_1: [0, 2], Type.Q8_0: [0], Type.MXFP4: [],
+          Type.Q2_K: [80, 82], Type.Q3_K: [108], Type.Q4_K: [0, 2], Type.Q5_K: [0, 2], Type.Q6_K: [208],
+          Type.IQ4_NL: [0], Type.IQ4_XS: [0]}
+quantised = [Type.F16, Type.BF16, Type.Q4_0, Type.Q4_1, Type.Q5_0, Type.Q5_1, Type.Q8_0, Type.MXFP4]
+for kind in quantised:
+    add(kind.name, kind, gguf.quantize(numbers, kind))
+for kind, halves in scales.items():
+    elements, size = gguf.GGML_QUANT_SIZES[kind]
+    blocks = random.integers(0, 256, (16 if elements == 32 else 3, size), dtype=np.uint8)
+    for at in halves:
+        blocks[:, at + 1] &= 0xbb  # neither infinite nor NaN
+    if kind == Type.MXFP4:
+        blocks[:3, 0] = [0, 1, 2]
+        blocks[3:, 0] = blocks[3:, 0] % 120 + 60
+    add(kind.name + ".blocks", kind, blocks)
 writer.write_header_to_file()
 writer.write_kv_data_to_file()
 writer.write_tensors_to_file()

@@ -142,10 +142,15 @@ inline std::string engine_name(Described const& model, std::string const& dtype)
   return short_hash(model.type + ' ' + dtype);
 }
 
+/// What stands for the precision of a model whose matrices are stored in blocks of small whole numbers.
+inline constexpr const char* in_blocks = "blocks";
+
 /// The header of a model.
 inline std::string header_of(Described const& model, std::string const& dtype) {
+  const bool blocks = dtype == in_blocks;
   std::string includes;
   for (std::string const& i : model.includes) includes += "#include <" + i + ">\n";
+  if (blocks) includes += "#include <fauna/decode/in_blocks.hpp>\n";
   return "// Written by tools/fauna: the model that the programs in this folder were compiled for.\n"
          "#pragma once\n"
          "#include <fauna/backend/cpu.hpp>\n" +
@@ -155,9 +160,8 @@ inline std::string header_of(Described const& model, std::string const& dtype) {
          model.type +
          ";\n"
          "using Backend = fauna::Cpu<fauna::" +
-         dtype +
-         "_products>;\n"
-         "constexpr char model_name[] = \"" +
+         (blocks ? "f32" : dtype) + "_products>;\n" +
+         (blocks ? "#define FAUNA_STORAGE fauna::InBlocks<Backend>\n" : "") + "constexpr char model_name[] = \"" +
          engine_name(model, dtype) + "\";\n";
 }
 

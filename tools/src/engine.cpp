@@ -1,5 +1,5 @@
-// The engine of one model: "model.hpp" in the model's folder names the types Model and Backend, and says what programs
-// of two models call it. Nothing here is about
+// The engine of one model: "model.hpp" in the model's folder names the types Model and Backend, the storage of weights
+// where it is not the backend's own, and says what programs of two models call it. Nothing here is about
 // anything but its numbers, so that another model costs the compilation of its kernels alone.
 #include "model.hpp"
 
@@ -13,7 +13,10 @@
 
 namespace {
 
-using Loaded = fauna::Loaded<Model, Backend>;
+#ifndef FAUNA_STORAGE
+#define FAUNA_STORAGE fauna::Packed<Backend>
+#endif
+using Loaded = fauna::Loaded<Model, Backend, FAUNA_STORAGE>;
 
 class CompiledReader final : public tool::Reader {
  public:
@@ -47,7 +50,12 @@ class Compiled final : public tool::Engine {
  public:
   int vocab() const override { return Model::vocab; }
   int context() const override { return fauna::context_of<Model>; }
-  void load(fauna::TensorFile const& from, int threads) override { model_.emplace(from, threads); }
+  void load(fauna::TensorFile const& from, int threads, std::string const& quantise) override {
+    fauna::LoadOptions o;
+    o.quantise = quantise;
+    model_.emplace(from, threads, o);
+  }
+  std::size_t weight_bytes() const override { return model_->weight_bytes(); }
 
   void logits(std::vector<int> const& ids, int chunk, float* logits) override {
     const int n = static_cast<int>(ids.size());

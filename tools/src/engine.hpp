@@ -39,7 +39,9 @@ class Engine {
   virtual int vocab() const = 0;
   virtual int context() const = 0;  ///< fauna::unbounded where the model has none of its own
   /// The weights, before anything below is called.
-  virtual void load(fauna::TensorFile const& from, int threads) = 0;
+  /// `quantise`: the type that matrices become, in a program whose engine stores them in blocks; empty: as in the file.
+  virtual void load(fauna::TensorFile const& from, int threads, std::string const& quantise = {}) = 0;
+  virtual std::size_t weight_bytes() const = 0;
 
   /// logits[tokens, vocab], read through a cache, `chunk` tokens at once.
   virtual void logits(std::vector<int> const& ids, int chunk, float* logits) = 0;

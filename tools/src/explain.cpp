@@ -28,6 +28,11 @@ int run(int n, char** arguments) {
   fauna::print(stdout, fauna::explain<Model, Backend>(shape) + '\n' + fauna::grouped(fauna::parameters<Model>) +
                            " parameters\n" + costs + "\n\n" + step + '\n' +
                            fauna::to_text(fauna::plan<Model, Backend>(shape)));
+#ifdef FAUNA_STORAGE
+  const std::size_t bytes = fauna::bytes_in_blocks<Model, Backend>(s.quantize);
+  fauna::print(stdout,
+               "\nmemory of inference, matrices in " + s.quantize + "\nweights " + fauna::grouped(bytes) + " bytes\n");
+#endif
   return 0;
 }
 

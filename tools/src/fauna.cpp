@@ -283,6 +283,37 @@ void check_adapter(std::string const& adapter, std::string const& directory) {
   if (!adapter.empty()) (void)fauna::Adapter(adapter).weights_of(fauna::open_tensors(directory));
 }
 
+/// A mixture of experts has products by groups of rows, which blocks do not have.
+bool has_experts(tool::Described const& model) {
+  return model.type.find("Mixtral") != std::string::npos || model.type.find("Olmoe") != std::string::npos;
+}
+void check_quantize(std::string const& type, tool::Described const& model, std::string const& dtype) {
+  if (type.empty()) return;
+  std::string known;
+  bool found = false;
+  for (fauna::BlockFormat const& f : fauna::block_formats)
+    if (f.code.bits > 0) {
+      known += (known.empty() ? "" : ", ") + std::string(f.name);
+      found = found || f.name == type;
+    }
+  if (!found) fauna::fail("fauna", "--quantize " + type, "one of " + known);
+  if (has_experts(model)) fauna::fail("fauna", "--quantize for a mixture of experts", "a model without");
+  if (dtype != "f32")
+    fauna::fail("fauna", "--quantize beside --dtype " + dtype, "one of them",
+                "what is multiplied by blocks is rounded to 8 bits");
+}
+/// The precision of the program for a model's weights: in blocks where these are, or are to be.
+std::string storage_of(std::string const& from, tool::Described const& model, std::string const& dtype,
+                       std::string const& quantize) {
+  check_quantize(quantize, model, dtype);
+  if (!quantize.empty()) return tool::in_blocks;
+  if (has_experts(model) || dtype != "f32") return dtype;
+  for (fauna::SafeTensor const& t : fauna::open_tensors(from).tensors())
+    if (const fauna::BlockFormat* f = fauna::block_format(t.dtype); f != nullptr && f->code.bits > 0)
+      return tool::in_blocks;
+  return dtype;
+}
+
 void check_texts(settings::Generate const& s) {
   check_run(s.dtype, s.threads);
   whole("num-samples", s.num_samples, 1);
@@ -325,6 +356,7 @@ template <class S>
                         std::vector<std::string> const& words, S const& s) {
   settings::Told<S> told;
   static_cast<S&>(told) = s;
+  const std::string dtype = storage_of(from, c.described(), s.dtype, s.quantize);
   std::optional<tool::Described> draft;
   if (s.draft.empty())
     for (const char* flag : {"draft-max", "draft-stats"})
@@ -346,10 +378,10 @@ template <class S>
     small->without_dropout();
     c.without_dropout();
     draft = small->described();
-    told.engine = tool::engine_name(c.described(), s.dtype);
-    told.draft_engine = tool::engine_name(*draft, s.dtype);
+    told.engine = tool::engine_name(c.described(), dtype);
+    told.draft_engine = tool::engine_name(*draft, dtype);
   }
-  infer(name, from, c, s.dtype, words, settings::arguments(told), draft);
+  infer(name, from, c, dtype, words, settings::arguments(told), draft);
 }
 
 [[noreturn]] void sample(tool::Verb const& verb, std::string const& from, settings::Sample const& s) {
@@ -377,7 +409,8 @@ template <class S>
   if (s.out.empty()) fauna::fail("fauna logits", "no --out", "a FILE.npy to write");
   const std::string model = model_of(from);
   check_adapter(s.adapter, model);
-  infer("logits", model, *model_in(model, use_of(verb)), s.dtype, {}, settings::arguments(s));
+  const AnyModel c = model_in(model, use_of(verb));
+  infer("logits", model, *c, storage_of(model, c->described(), s.dtype, s.quantize), {}, settings::arguments(s));
 }
 
 /// Ids as an argument.
@@ -431,7 +464,7 @@ std::string id_list(std::vector<long long> const& ids) {
   if (tool::fs::is_regular_file(model_of(from))) {
     if (verb.has("tokenizer"))
       fauna::fail("fauna generate", "--tokenizer for a checkpoint", "none: a checkpoint has its own");
-    for (const char* flag : {"chat", "special", "adapter"})
+    for (const char* flag : {"chat", "special", "adapter", "quantize"})
       if (verb.has(flag))
         fauna::fail("fauna generate", std::string("--") + flag + " for a checkpoint of characters",
                     "a model directory");
@@ -489,7 +522,8 @@ std::string id_list(std::vector<long long> const& ids) {
   const AnyModel c = tool::read_config(directory, use_of(verb)).model;
   (void)tokenizer_of(directory, s.tokenizer);
   check_adapter(s.adapter, directory);
-  infer("perplexity", directory, *c, s.dtype, {file}, settings::arguments(s));
+  infer("perplexity", directory, *c, storage_of(directory, c->described(), s.dtype, s.quantize), {file},
+        settings::arguments(s));
 }
 
 /// As named_model, with a vocabulary of another size.
@@ -658,7 +692,8 @@ int run(int n, char** words) {
   whole("batch-size", s.batch_size, 1);
   whole("context", s.context, 0);
   const tool::Described d = described_model(explain_verb, name);
-  const std::string program = tool::program_for(d, s.dtype, "explain");
+  check_quantize(s.quantize, d, s.dtype);
+  const std::string program = tool::program_for(d, s.quantize.empty() ? s.dtype : tool::in_blocks, "explain");
   fauna::print(stdout, d.type + "\n\n");
   tool::become(program, settings::arguments(s));
 }

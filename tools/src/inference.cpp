@@ -14,6 +14,7 @@
 #include <tools/src/chat.hpp>
 #include <tools/src/engine.hpp>
 #include <tools/src/main.hpp>
+#include <tools/src/say.hpp>
 #include <tools/src/texts.hpp>
 #include <tools/src/token_list.hpp>
 #include <tools/src/tokenizers.hpp>
@@ -25,10 +26,13 @@ using tool::Engine;
 int threads_of(long asked) { return asked > 0 ? static_cast<int>(asked) : fauna::default_threads(); }
 
 /// The engine with the weights of a model directory, or of a file, and an adapter's added to them, if there is one.
-Engine& loaded(std::string const& directory, long threads, std::string const& adapter = {}) {
+Engine& loaded(std::string const& directory, long threads, std::string const& adapter = {},
+               std::string const& quantize = {}) {
   fauna::TensorFile file = fauna::open_tensors(directory);
   if (!adapter.empty()) fauna::Adapter(adapter).merge_into(file);
-  tool::engine().load(file, threads_of(threads));
+  tool::engine().load(file, threads_of(threads), quantize);
+  if (!quantize.empty())
+    tool::say(std::to_string(tool::engine().weight_bytes()) + " bytes of weights, matrices in " + quantize);
   return tool::engine();
 }
 
@@ -74,7 +78,7 @@ int logits(settings::Logits const& s, std::string const& directory) {
   const int n = static_cast<int>(ids.size()), context = tool::engine().context(), vocab = tool::engine().vocab();
   if (n > context)
     fauna::fail("logits", std::to_string(n) + " tokens", "at most the context of " + std::to_string(context));
-  Engine& model = loaded(directory, s.threads, s.adapter);
+  Engine& model = loaded(directory, s.threads, s.adapter, s.quantize);
   write_npy(s.out, logits_of(model, ids, s.decode ? 1 : static_cast<int>(s.chunk)), ids.size(),
             static_cast<std::size_t>(vocab));
   fauna::print(stdout, "wrote " + s.out + tool::sentence(": [%d, %d]\n", n, vocab));
@@ -86,7 +90,8 @@ int generate(settings::Told<settings::Generate> const& s, std::string const& dir
   std::string prompt = tool::prompt_of(s);
   const auto write = [&](auto const& tokenizer) {
     const std::vector<int> ids = tokenizer.encode(prompt);
-    tool::write_texts(loaded(directory, s.threads), draft_of(s).get(), tokenizer, ids, stop_ids, s, prompt);
+    tool::write_texts(loaded(directory, s.threads, {}, s.quantize), draft_of(s).get(), tokenizer, ids, stop_ids, s,
+                      prompt);
     return 0;
   };
   if (s.tokenizer.empty() && !fauna::is_directory(directory) && !tool::is_gguf(directory))
@@ -95,7 +100,7 @@ int generate(settings::Told<settings::Generate> const& s, std::string const& dir
   const auto tokenizer = tool::bpe_of(s.tokenizer.empty() ? directory : s.tokenizer);
   if (s.chat) prompt = tool::in_template(directory, prompt);
   const auto ids = tokenizer.encode(prompt, {.match_special = s.special || s.chat, .add_special = !s.chat});
-  tool::write_texts(loaded(directory, s.threads, s.adapter), draft_of(s).get(), tokenizer, ids, stop_ids, s,
+  tool::write_texts(loaded(directory, s.threads, s.adapter, s.quantize), draft_of(s).get(), tokenizer, ids, stop_ids, s,
                     s.chat ? "" : prompt);
   return 0;
 }
@@ -133,7 +138,7 @@ int perplexity(settings::Perplexity const& s, std::string const& directory, std:
   if (window > most)
     fauna::fail("perplexity", "--context " + std::to_string(window), "at most " + std::to_string(most));
   if (ids.size() < 2) fauna::fail("perplexity", file + " has " + std::to_string(ids.size()) + " tokens", "at least 2");
-  Engine& model = loaded(directory, s.threads, s.adapter);
+  Engine& model = loaded(directory, s.threads, s.adapter, s.quantize);
   std::vector<float> losses(static_cast<std::size_t>(window));
   double sum = 0;
   std::size_t counted = 0;

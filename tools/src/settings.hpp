@@ -197,11 +197,13 @@ struct FinetuneRun : Finetune {
   }
 };
 
+inline constexpr const char* quantize_meaning =
+    "Q8_0, Q5_1, Q5_0, Q4_1 or Q4_0: what matrices become as they are loaded; empty: what they are in the files";
 inline constexpr const char* adapter_meaning = "a LoRA adapter's folder, as peft writes it, to add to the weights";
 
 /// Flags of the verbs that read a model directory.
 struct Logits {
-  std::string tokens, out, adapter, dtype = "f32";
+  std::string tokens, out, adapter, quantize, dtype = "f32";
   bool decode = false;
   long threads = 0, chunk = 512;
 
@@ -211,13 +213,14 @@ struct Logits {
     f("adapter", adapter, adapter_meaning);
     f("decode", decode, "one token after another through the state, not all at once");
     f("chunk", chunk, "tokens read at once");
+    f("quantize", quantize, quantize_meaning);
     f("dtype", dtype, "f32 or bf16: storage of the matrices and precision of their products");
     f("threads", threads, "0: one for every processor");
   }
 };
 
 struct Generate {
-  std::string prompt, tokenizer, adapter, dtype = "f32", at_context_end = "stop", draft;
+  std::string prompt, tokenizer, adapter, quantize, dtype = "f32", at_context_end = "stop", draft;
   std::vector<std::string> stop;
   bool chat = false, special = true, draft_stats = false;
   long num_samples = 1, max_new_tokens = 200, top_k = 0, threads = 0, chunk = 512, context = 0, draft_max = 4;
@@ -233,6 +236,7 @@ struct Generate {
       "a tokenizer.json, or the vocabulary of RWKV World; without it, the directory's, or bytes where the model has "
       "256");
     f("adapter", adapter, adapter_meaning);
+    f("quantize", quantize, quantize_meaning);
     each_shared(f);
   }
   /// What any model and text has.
@@ -310,13 +314,14 @@ struct Serve {
 };
 
 struct Perplexity {
-  std::string tokenizer, adapter, dtype = "f32";
+  std::string tokenizer, adapter, quantize, dtype = "f32";
   long context = 0, threads = 0;
 
   template <class F> void each(F&& f) {
     f("context", context, "tokens of a window; 0: the model's context, 1024 at most");
     f("tokenizer", tokenizer, tokenizer_meaning);
     f("adapter", adapter, adapter_meaning);
+    f("quantize", quantize, quantize_meaning);
     f("dtype", dtype, "f32 or bf16: storage of the matrices and precision of their products");
     f("threads", threads, "0: one for every processor");
   }
@@ -334,12 +339,13 @@ struct Compare {
 };
 
 struct Explain {
-  std::string dtype = "f32";
+  std::string quantize, dtype = "f32";
   long batch_size = 12, context = 0, threads = 0;
 
   template <class F> void each(F&& f) {
     f("batch-size", batch_size, "sequences of a batch, for the memory plan");
     f("context", context, "tokens of a sequence, for the memory plan; 0: the model's own context");
+    f("quantize", quantize, "also the memory of weights for inference with matrices of this type");
     f("dtype", dtype, "f32 or bf16: precision of matrix products");
     f("threads", threads, "0: one for every processor");
   }

@@ -15,6 +15,7 @@ template <LanguageModel M, Backend B, class D = Packed<B>> class Loaded {
   using scalar = typename B::scalar;
 
   explicit Loaded(TensorFile const& from, int threads = B{}.threads, LoadOptions const& o = {}) : threads_(threads) {
+    if constexpr (requires { D::template choose<M>(weights_, from, o); }) D::template choose<M>(weights_, from, o);
     allocate();
     report_ = load_weights<M>(on_backend(), weights_, from, o);
     prepare();
@@ -22,7 +23,8 @@ template <LanguageModel M, Backend B, class D = Packed<B>> class Loaded {
   /// The weights of a model that was trained on this backend, stored for inference.
   template <class W>
   requires std::same_as<W, typename M::template Weights<All<scalar>>>
-  explicit Loaded(W const& trained, int threads = B{}.threads) : threads_(threads) {
+  explicit Loaded(W const& trained, int threads = B{}.threads, LoadOptions const& o = {}) : threads_(threads) {
+    if constexpr (requires { D::template choose<M>(weights_, o); }) D::template choose<M>(weights_, o);
     allocate();
     std::vector<Matrix<const scalar>> from;
     M::visit(trained, Place{}, [&](Tensor const&, auto& v) { from.push_back(reading(v)); });
@@ -77,9 +79,12 @@ template <LanguageModel M, Backend B, class D = Packed<B>> class Loaded {
       });
   }
   void allocate() {
-    grow(memory_, weights_bytes<M, D>());
-    Arena a = memory_.arena();
-    M::visit(weights_, Place{}, [&a](Tensor const& t, auto& v) { place(v, t, a); });
+    Arena a;
+    const auto placed = [&] { M::visit(weights_, Place{}, [&a](Tensor const& t, auto& v) { place(v, t, a); }); };
+    placed();
+    grow(memory_, a.high_water());
+    a = memory_.arena();
+    placed();
   }
   B on_backend() { return scratch_.backend(threads_); }
   Call<B> call(Batch const& batch) {

@@ -39,6 +39,8 @@ struct LoadOptions {
                                    "*rotary_emb.inv_freq",
                                    "optimizer.*",
                                    "loss.*"};
+  /// What matrices become where they are stored in blocks (decode/in_blocks.hpp); empty: what they are in the file.
+  std::string quantise{};
 };
 
 /// What was not found where, when loading was partial.
@@ -104,6 +106,8 @@ template <class B, class V>
 void fill_from(B const& b, Tensor const& t, std::vector<Piece> const& pieces,
                std::vector<const SafeTensor*> const& found, V& v) {
   using S = std::conditional_t<std::is_same_v<V, Matrix<double>>, double, float>;
+  if constexpr (requires { fill_in_blocks(b, t, pieces, found, v); })  // decode/in_blocks.hpp
+    if (fill_in_blocks(b, t, pieces, found, v)) return;
   const auto as = [&](auto* rows) { return Matrix<std::remove_pointer_t<decltype(rows)>>(rows, t.rows, t.cols); };
   if (pieces.size() == 1 && in_order(t, pieces[0])) {
     SafeTensor const& from = *found[0];
@@ -209,7 +213,7 @@ LoadReport load_weights(B const& b, W& w, TensorFile const& from, LoadOptions co
       model.dtype = s->dtype;
       model.shape = d::dimensions(p.shape);
       if (s->shape != model.shape) shapes.push_back(s->name + ' ' + s->text() + ", the model has " + model.text());
-      else if (!has_floats(s->dtype)) shapes.push_back(s->name + ' ' + s->text() + ", not one of F64, F32, F16, BF16");
+      else if (!has_floats(s->dtype)) shapes.push_back(s->name + ' ' + s->text() + ", not of a type that is read");
     }
   });
   std::string more;

@@ -208,9 +208,9 @@ class Gguf : public TensorFile {
     t.dtype = tensor_type(type, t.name);
     const BlockFormat* const blocks = block_format(t.dtype);
     if (blocks != nullptr)
-      expect(t.shape.back() % BlockFormat::elements == 0, "has " + t.name + ' ' + t.text(),
-             "rows of whole blocks of " + std::to_string(BlockFormat::elements));
-    t.bytes = blocks != nullptr ? safetensors_detail::product(elements / BlockFormat::elements, blocks->bytes, t.name)
+      expect(t.shape.back() % blocks->elements == 0, "has " + t.name + ' ' + t.text(),
+             "rows of whole blocks of " + std::to_string(blocks->elements));
+    t.bytes = blocks != nullptr ? safetensors_detail::product(elements / blocks->elements, blocks->bytes, t.name)
                                 : safetensors_detail::product(elements, safetensors_detail::bits_of(t.dtype) / 8,
                                                               path_ + ": " + t.name);
     const auto offset = word<std::uint64_t>(t.name);
@@ -222,24 +222,23 @@ class Gguf : public TensorFile {
     struct Known {
       std::uint32_t type;
       const char* name;
-      bool read;
     };
-    constexpr Known known[] = {
-        {0, "F32", true},       {1, "F16", true},      {2, "Q4_0", true},      {3, "Q4_1", true},
-        {6, "Q5_0", true},      {7, "Q5_1", true},     {8, "Q8_0", true},      {28, "F64", true},
-        {30, "BF16", true},     {9, "Q8_1", false},    {10, "Q2_K", false},    {11, "Q3_K", false},
-        {12, "Q4_K", false},    {13, "Q5_K", false},   {14, "Q6_K", false},    {15, "Q8_K", false},
-        {16, "IQ2_XXS", false}, {17, "IQ2_XS", false}, {18, "IQ3_XXS", false}, {19, "IQ1_S", false},
-        {20, "IQ4_NL", false},  {21, "IQ3_S", false},  {22, "IQ2_S", false},   {23, "IQ4_XS", false},
-        {24, "I8", false},      {25, "I16", false},    {26, "I32", false},     {27, "I64", false},
-        {29, "IQ1_M", false},   {34, "TQ1_0", false},  {35, "TQ2_0", false},   {39, "MXFP4", false},
-        {40, "NVFP4", false}};
+    constexpr Known read[] = {{0, "F32"}, {1, "F16"}, {28, "F64"}, {30, "BF16"}};
+    constexpr Known others[] = {{9, "Q8_1"},   {15, "Q8_K"},  {16, "IQ2_XXS"}, {17, "IQ2_XS"}, {18, "IQ3_XXS"},
+                                {19, "IQ1_S"}, {21, "IQ3_S"}, {22, "IQ2_S"},   {24, "I8"},     {25, "I16"},
+                                {26, "I32"},   {27, "I64"},   {29, "IQ1_M"},   {34, "TQ1_0"},  {35, "TQ2_0"},
+                                {40, "NVFP4"}, {41, "Q1_0"},  {42, "Q2_0"}};
     std::string found = std::to_string(type), readable;
-    for (Known const& k : known) {
-      if (k.type == type && k.read) return k.name;
-      if (k.type == type) found += std::string(" (") + k.name + ')';
-      if (k.read) readable += (readable.empty() ? "" : ", ") + std::string(k.name);
+    for (Known const& k : read) {
+      if (k.type == type) return k.name;
+      readable += (readable.empty() ? "" : ", ") + std::string(k.name);
     }
+    for (BlockFormat const& f : block_formats) {
+      if (f.gguf == type) return std::string(f.name);
+      readable += ", " + std::string(f.name);
+    }
+    for (Known const& k : others)
+      if (k.type == type) found += std::string(" (") + k.name + ')';
     fail("gguf", path_ + " has " + of + " of type " + found, "one of " + readable);
   }
 

@@ -19,11 +19,12 @@ template <class P, isa T, unsigned Tag> struct cross_entropy<Cpu<P, T, Tag>> {
     return logits_workspace<gemm<B>>(n, cols, vocab, padded(vocab), threads);
   }
 
-  template <class E, int V, int C>
-  static void loss(B const& b, Matrix<const float> x, View<E, V, C> w, const float* bias, const int* targets,
-                   int ignore, float* losses) {
+  /// w: a view, or what a storage of its own has products with (ops/gemm/blocks.hpp).
+  template <class T2>
+  static void loss(B const& b, Matrix<const float> x, T2 const& w, const float* bias, const int* targets, int ignore,
+                   float* losses) {
     check_targets("cross_entropy.loss", targets, ignore, x.rows(), w.rows());
-    over_chunks(b, x, Matrix<const std::remove_const_t<E>>(w), bias, [&](int first, Matrix<float> z) {
+    over_chunks(b, x, w, bias, [&](int first, Matrix<float> z) {
       rows(b, z, [&](int r, float* row) {
         float most, sum;
         const int t = targets[first + r];
@@ -77,8 +78,8 @@ template <class P, isa T, unsigned Tag> struct cross_entropy<Cpu<P, T, Tag>> {
   static constexpr int padded(int vocab) { return (vocab + 15) / 16 * 16; }
 
   /// f(first row, logits of the rows from there) for each chunk; columns that pad a row hold -∞.
-  template <class E, class F>
-  static void over_chunks(B const& b, Matrix<const float> x, Matrix<const E> w, const float* bias, F&& f) {
+  template <class T2, class F>
+  static void over_chunks(B const& b, Matrix<const float> x, T2 const& w, const float* bias, F&& f) {
     const int vocab = w.rows(), stride = padded(vocab), chunk = chunk_rows(vocab);
     Scope scope(*b.scratch);
     const int most = x.rows() < chunk ? x.rows() : chunk;

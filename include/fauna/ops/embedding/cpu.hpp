@@ -18,6 +18,14 @@ template <class P, isa T, unsigned Tag> struct embedding<Cpu<P, T, Tag>> {
     else pick(b, ids, Matrix<const std::remove_const_t<E>>(table), base, y);
   }
 
+  /// A table in blocks (ops/gemm/blocks.hpp).
+  template <class T2>
+  requires requires(T2 const& table) { table.code; }
+  static void forward(B const& b, const int* ids, T2 const& table, Matrix<const float> base, Matrix<float> y) {
+    check_ids("embedding.forward", ids, y.rows(), table.rows());
+    unpack(b, ids, table, base, y);
+  }
+
   /// Each thread owns columns and walks all rows: no two threads add to the same element, and each element's additions
   /// keep their order.
   static void backward(B const& b, const int* ids, Matrix<const float> dy, Matrix<float> dtable) {
@@ -41,8 +49,8 @@ template <class P, isa T, unsigned Tag> struct embedding<Cpu<P, T, Tag>> {
 
  private:
   /// A table that is also a head's matrix, packed for products.
-  template <class T2, int R, int C>
-  static void unpack(B const& b, const int* ids, View<T2, R, C> table, Matrix<const float> base, Matrix<float> y) {
+  template <class T2>
+  static void unpack(B const& b, const int* ids, T2 const& table, Matrix<const float> base, Matrix<float> y) {
     parallel_for(b.threads, y.rows(), 1 + 4096 / (y.cols() + 1), [&](int from, int to) {
       for (int r = from; r < to; ++r) gemm<B>::unpack_row(table, ids[r], base ? base.row(r) : nullptr, y.row(r));
     });

@@ -1,0 +1,77 @@
+// ggml's K types (ggml-common.h, ggml-quants.c): blocks of 256 numbers in sub-blocks of 16 or 32, whose scales, and for
+// some types offsets, are small whole numbers times those of the block; d, dmin in f16, in the order of the file:
+//   Q2_K  16 bytes | 64 bytes | d | dmin         x = d (byte & 15) q - dmin (byte >> 4)       16 sub-blocks
+//   Q3_K  32 bytes of third bits | 64 | 12 of scales | d    x = d (s - 32) (q - 4)            16
+//   Q4_K  d | dmin | 12 bytes of scales | 128    x = d s q - dmin m                            8
+//   Q5_K  d | dmin | 12 | 32 of fifth bits | 128 as Q4_K                                       8
+//   Q6_K  128 | 64 | 16 signed bytes | d         x = d s (q - 32)                             16
+// Read only. d s q has 24 bits at most and is exact, so that each number is rounded once.
+#pragma once
+#include <fauna/io/quants/format.hpp>
+
+namespace fauna::inline v0::quants_detail {
+
+inline constexpr std::size_t k_elements = 256;
+
+/// The two bits of element e in 64 bytes: 32 elements, 32 apart, share a byte.
+inline unsigned two_bits(const std::byte* bytes, std::size_t e) {
+  return byte_at(bytes, e / 128 * 32 + e % 32) >> 2 * (e % 128 / 32) & 3U;
+}
+/// The four bits of element e in 128 bytes: of 64 elements, the first 32 are the low halves.
+inline unsigned four_bits(const std::byte* bytes, std::size_t e) {
+  return byte_at(bytes, e / 64 * 32 + e % 32) >> (e % 64 < 32 ? 0 : 4) & 15U;
+}
+/// Scale and offset, 6 bits each, of sub-block s of 8 in 12 bytes.
+inline void six_bits(const std::byte* b, std::size_t s, unsigned& scale, unsigned& offset) {
+  if (s < 4) {
+    scale = byte_at(b, s) & 63U;
+    offset = byte_at(b, s + 4) & 63U;
+  } else {
+    scale = (byte_at(b, s + 4) & 15U) | byte_at(b, s - 4) >> 6 << 4;
+    offset = byte_at(b, s + 4) >> 4 | byte_at(b, s) >> 6 << 4;
+  }
+}
+
+inline void read_q2_k(const std::byte* block, float* x) {
+  const float d = half_at(block + 80), dmin = half_at(block + 82);
+  for (std::size_t e = 0; e < k_elements; ++e) {
+    const unsigned scale = byte_at(block, e / 16);
+    x[e] = d * static_cast<float>(scale & 15U) * static_cast<float>(two_bits(block + 16, e)) -
+           dmin * static_cast<float>(scale >> 4);
+  }
+}
+inline void read_q3_k(const std::byte* block, float* x) {
+  const float d = half_at(block + 108);
+  const std::byte* const scales = block + 96;
+  for (std::size_t e = 0; e < k_elements; ++e) {
+    const std::size_t s = e / 16;
+    const unsigned low = s < 8 ? byte_at(scales, s) & 15U : byte_at(scales, s - 8) >> 4;
+    const unsigned scale = low | (byte_at(scales, 8 + s % 4) >> 2 * (s / 4) & 3U) << 4;
+    const int third = byte_at(block, e % 32) >> e / 32 & 1U ? 0 : 4;
+    x[e] = d * static_cast<float>(static_cast<int>(scale) - 32) *
+           static_cast<float>(static_cast<int>(two_bits(block + 32, e)) - third);
+  }
+}
+/// Fifth: of Q5_K.
+template <bool Fifth> void read_q4_k(const std::byte* block, float* x) {
+  const float d = half_at(block), dmin = half_at(block + 2);
+  for (std::size_t e = 0; e < k_elements; ++e) {
+    unsigned scale, offset;
+    six_bits(block + 4, e / 32, scale, offset);
+    unsigned q = four_bits(block + (Fifth ? 48 : 16), e);
+    if (Fifth) q |= (byte_at(block, 16 + e % 32) >> e / 32 & 1U) << 4;
+    x[e] = d * static_cast<float>(scale) * static_cast<float>(q) - dmin * static_cast<float>(offset);
+  }
+}
+inline void read_q6_k(const std::byte* block, float* x) {
+  const float d = half_at(block + 208);
+  for (std::size_t e = 0; e < k_elements; ++e) {
+    const std::size_t r = e % 128 / 32;
+    const unsigned low = byte_at(block, e / 128 * 64 + r % 2 * 32 + e % 32) >> (r < 2 ? 0 : 4) & 15U;
+    const unsigned high = byte_at(block, 128 + e / 128 * 32 + e % 32) >> 2 * r & 3U;
+    x[e] = d * static_cast<float>(signed_at(block, 192 + e / 16)) *
+           static_cast<float>(static_cast<int>(low | high << 4) - 32);
+  }
+}
+
+}  // namespace fauna::inline v0::quants_detail

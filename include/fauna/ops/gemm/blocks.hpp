@@ -1,0 +1,259 @@
+// Products with weights in blocks of small whole numbers (core/block_code.hpp), as they are: nothing is widened in
+// memory. Activations are rounded to 8 bits, 32 to a block with a scale of their own, row by row:
+//   e = max |x| / 127    p = x / e, rounded to nearest, ties to even
+//   y_r = base + Σ over blocks, ascending, of  (e Σ p) m_r  and then  (e d_r) Σ (q_r - zero) p
+// The inner sums are whole numbers and exact; lanes are rows of the weights, so that each output is one chain. A row's
+// bits therefore depend neither on the number of rows nor on the number of threads, and where the machine can multiply
+// and add in one rounding, not on its instructions either.
+//   Blocks<B>      a storage of weights (core/storage.hpp): its code is a value, set before it is placed
+//   BlocksOf<B>    what products and look-ups read of it
+#pragma once
+#include <cmath>
+
+#include <fauna/core/block_code.hpp>
+#include <fauna/ops/gemm/byte_dot.hpp>
+#include <fauna/ops/gemm/cpu.hpp>
+
+namespace fauna::inline v0 {
+
+namespace gemm_detail {
+
+/// 32 activations of a row.
+struct Activations {
+  std::int8_t p[BlockCode::elements];
+  float e, e_sum;  ///< e, and e Σ p
+  int sum;         ///< Σ p
+  int unused;
+};
+
+inline void quantise(const float* x, int k, Activations* to) {
+  constexpr int n = BlockCode::elements;
+  for (int from = 0; from < k; from += n, ++to) {
+    float most = 0;
+    for (int i = 0; i < n; ++i) most = std::fabs(x[from + i]) > most ? std::fabs(x[from + i]) : most;
+    const float inverse = most > 0 ? 127.0F / most : 0.0F;
+    int sum = 0;
+    for (int i = 0; i < n; ++i) {
+      constexpr float magic = 12582912.0F;  // 1.5 * 2^23: adding it rounds to a whole number
+      const float rounded = (x[from + i] * inverse + magic) - magic;
+      to->p[i] = static_cast<std::int8_t>(rounded);
+      sum += to->p[i];
+    }
+    to->e = most / 127.0F;
+    to->e_sum = to->e * static_cast<float>(sum);
+    to->sum = sum;
+    to->unused = 0;
+  }
+}
+
+/// W [n, k] as panels of eight rows, the last one filled up with zeros. A panel has its blocks one after another, each
+///   d of the eight rows | m of the eight rows, where there is an offset | the codes
+/// Codes go in eight groups of four along k; of a group, byte 4 r + i is element i of row r. Whole bytes have a vector
+/// of 32 a group. Of smaller ones, vector v has the lower four bits of groups v and v + 4 in its halves, and of five
+/// bits a last vector the fifth of group g as bit g.
+struct BlockPanels {
+  static constexpr int NR = 8, groups = 8;
+
+  int n, k;
+  BlockCode code;
+
+  constexpr int blocks() const { return k / BlockCode::elements; }
+  constexpr int panels() const { return pieces(n, NR); }
+  constexpr std::size_t scales() const { return code.offset ? 4 * NR : 2 * NR; }
+  constexpr std::size_t block_bytes() const { return scales() + static_cast<std::size_t>(32 * code.bits); }
+  constexpr std::size_t panel_bytes() const { return block_bytes() * static_cast<std::size_t>(blocks()); }
+  constexpr std::size_t bytes() const { return panel_bytes() * static_cast<std::size_t>(panels()); }
+  constexpr std::size_t at(int row, int block) const {
+    return static_cast<std::size_t>(row / NR) * panel_bytes() + static_cast<std::size_t>(block) * block_bytes();
+  }
+
+  /// Writes a block into memory that is zero.
+  void put(std::byte* data, int row, int block, CodeBlock const& from) const {
+    std::byte* to = data + at(row, block);
+    const auto r = static_cast<std::size_t>(row % NR);
+    std::memcpy(to + 2 * r, &from.d, 2);
+    if (code.offset) std::memcpy(to + 2 * NR + 2 * r, &from.m, 2);
+    to += scales() + 4 * r;
+    for (std::size_t j = 0; j < BlockCode::elements; ++j) {
+      const std::size_t g = j / 4, i = j % 4;
+      const unsigned q = from.q[j];
+      if (code.bits == 8) {
+        to[32 * g + i] = std::byte(q);
+      } else {
+        to[32 * (g % 4) + i] |= std::byte((q & 15U) << (g < 4 ? 0 : 4));
+        if (code.bits == 5) to[128 + i] |= std::byte((q >> 4) << g);
+      }
+    }
+  }
+  void get(const std::byte* data, int row, int block, CodeBlock& to) const {
+    const std::byte* from = data + at(row, block);
+    const auto r = static_cast<std::size_t>(row % NR);
+    std::memcpy(&to.d, from + 2 * r, 2);
+    to.m = f16(0);
+    if (code.offset) std::memcpy(&to.m, from + 2 * NR + 2 * r, 2);
+    from += scales() + 4 * r;
+    for (std::size_t j = 0; j < BlockCode::elements; ++j) {
+      const std::size_t g = j / 4, i = j % 4;
+      const auto byte = static_cast<unsigned>(from[32 * (code.bits == 8 ? g : g % 4) + i]);
+      const unsigned fifth = code.bits == 5 ? (static_cast<unsigned>(from[128 + i]) >> g & 1U) << 4 : 0;
+      to.q[j] = static_cast<std::uint8_t>(code.bits == 8 ? byte : (byte >> (g < 4 ? 0 : 4) & 15U) | fifth);
+    }
+  }
+};
+
+/// sums[R][8] += R rows of activations, `stride` blocks apart, times a panel.
+template <byte_dot Dot, int Bits, bool Offset, int R>
+__attribute__((noinline)) void block_rows(int blocks, int zero, const std::byte* w, const Activations* x,
+                                          std::ptrdiff_t stride, float* sums) {
+  constexpr int NR = BlockPanels::NR;
+  constexpr std::size_t scales = Offset ? 4 * NR : 2 * NR;
+  simd::vfloat<NR> y[R];
+  FAUNA_UNROLL
+  for (int r = 0; r < R; ++r) simd::load<NR>(y[r], sums + r * NR);
+  for (int b = 0; b < blocks; ++b, w += scales + 32 * Bits, ++x) {
+    const std::byte* const codes = w + scales;
+    ByteSum<Dot, Bits> sum[R];
+    bytes32 fifths{};
+    if constexpr (Bits == 5) read_bytes(fifths, codes + 128);
+    FAUNA_UNROLL
+    for (int g = 0; g < BlockPanels::groups; ++g) {
+      bytes32 q;
+      read_bytes(q, codes + 32 * (Bits == 8 ? g : g % 4));
+      if constexpr (Bits < 8) q = (g < 4 ? q : (bytes32)((simd::vuint<8>)q >> 4)) & 15;
+      if constexpr (Bits == 5)
+        q |= (bytes32)(g < 4 ? (simd::vuint<8>)fifths << (4 - g) : (simd::vuint<8>)fifths >> (g - 4)) & 16;
+      FAUNA_UNROLL
+      for (int r = 0; r < R; ++r) {
+        std::int32_t four;
+        std::memcpy(&four, x[r * stride].p + 4 * g, 4);
+        sum[r].add(g, q, four);
+      }
+    }
+    simd::vfloat<NR> d, m{};
+    read_halves(d, w);
+    if constexpr (Offset) read_halves(m, w + 2 * NR);
+    FAUNA_UNROLL
+    for (int r = 0; r < R; ++r) {
+      Activations const& a = x[r * stride];
+      simd::vint<NR> whole;
+      sum[r].finish(whole, Offset ? 0 : zero, a.sum);
+      if constexpr (Offset) y[r] += m * a.e_sum;
+      const simd::vfloat<NR> scale = d * a.e;
+      y[r] += __builtin_convertvector(whole, simd::vfloat<NR>) * scale;
+    }
+  }
+  FAUNA_UNROLL
+  for (int r = 0; r < R; ++r) simd::store<NR>(sums + r * NR, y[r]);
+}
+
+using BlockRows = void (*)(int, int, const std::byte*, const Activations*, std::ptrdiff_t, float*);
+template <byte_dot Dot, int R> BlockRows block_rows_of(BlockCode const& c) {
+  if (c.bits == 8) return block_rows<Dot, 8, false, R>;
+  if (c.bits == 5) return c.offset ? block_rows<Dot, 5, true, R> : block_rows<Dot, 5, false, R>;
+  return c.offset ? block_rows<Dot, 4, true, R> : block_rows<Dot, 4, false, R>;
+}
+
+}  // namespace gemm_detail
+
+/// A matrix [rows, cols] in blocks, or, where its code has no bits, in the panels of `packed<B>`.
+template <class B> struct BlocksOf {
+  static constexpr gemm_detail::byte_dot dot = gemm_detail::dot_on<B::tile>;
+
+  const std::byte* data = nullptr;
+  int n = 0, k = 0;
+  BlockCode code{};
+
+  constexpr explicit operator bool() const { return data != nullptr; }
+  constexpr int rows() const { return n; }
+  constexpr int cols() const { return k; }
+  Matrix<const packed<B>> dense() const {
+    return Matrix<const packed<B>>(reinterpret_cast<const packed<B>*>(data), n, k);
+  }
+  gemm_detail::BlockPanels panels() const { return {n, k, code}; }
+
+  /// y [m, n] = base + x Wᵀ, as gemm<B>::nt. It takes no more scratch than gemm<B>::workspace says.
+  void product(B const& b, Matrix<const float> x, Matrix<float> y, Epilogue<float> const& e) const {
+    if (code.bits == 0) return gemm<B>::nt(b, x, dense(), y, e);
+    const auto blocks = static_cast<std::size_t>(panels().blocks());
+    const std::size_t row_bytes = blocks * sizeof(gemm_detail::Activations);
+    const std::size_t room = gemm<B>::workspace(x.rows(), n, k, b.threads) - aligned(SharedLoop::bytes(b.threads));
+    const std::size_t fit = (room - alignment) / row_bytes;
+    const int most = fit < static_cast<std::size_t>(x.rows()) ? static_cast<int>(fit) : x.rows();
+    for (int from = 0; from < x.rows(); from += most) {
+      const Scope scope(*b.scratch);
+      const int m = x.rows() - from < most ? x.rows() - from : most;
+      auto* const a = b.scratch->template take<gemm_detail::Activations>(static_cast<std::size_t>(m) * blocks);
+      parallel_for(b.threads, m, 1 + 16384 / k, [&](int first, int last) {
+        for (int r = first; r < last; ++r)
+          gemm_detail::quantise(x.row(from + r), k, a + static_cast<std::size_t>(r) * blocks);
+      });
+      rows_times(b, a, from, m, y, e);
+    }
+  }
+  /// to = before + row r; before may be null or `to`.
+  void row(int r, const float* before, float* to) const {
+    if (code.bits == 0) return gemm<B>::unpack_row(dense(), r, before, to);
+    CodeBlock block;
+    for (int j = 0; j < k; ++j) {
+      if (j % BlockCode::elements == 0) panels().get(data, r, j / BlockCode::elements, block);
+      const int q = block.q[j % BlockCode::elements] - (code.offset ? 0 : code.zero);
+      const float value = static_cast<float>(block.d) * static_cast<float>(q) + static_cast<float>(block.m);
+      to[j] = before ? before[j] + value : value;
+    }
+  }
+
+ private:
+  /// Rows [from, from + m) of y, from activations that are ready.
+  void rows_times(B const& b, const gemm_detail::Activations* a, int from, int m, Matrix<float> y,
+                  Epilogue<float> const& e) const {
+    using namespace gemm_detail;
+    constexpr int NR = BlockPanels::NR, R = 4;
+    const BlockPanels p = panels();
+    const int blocks = p.blocks();
+    const auto one = block_rows_of<dot, 1>(code), four = block_rows_of<dot, R>(code);
+    // so many rows of activations stay in the second-level cache while panels go by
+    const int chunk = least(m, up_to(pieces(196608 / static_cast<int>(sizeof(Activations)), blocks), R));
+    const int threads = static_cast<long long>(n) * k * m < worth_a_thread ? 1 : least(b.threads, p.panels());
+    const SharedLoop loop(*b.scratch, threads, p.panels(), m <= few_rows ? 4 : 16);
+    parallel(threads, [&](Team team) {
+      loop.run(team, [&](int first, int last) {
+        for (int i0 = 0; i0 < m; i0 += chunk)
+          for (int j = first; j < last; ++j)
+            for (int i = i0; i < least(i0 + chunk, m);) {
+              const int rows = least(i0 + chunk, m) - i >= R ? R : 1, cols = least(NR, n - j * NR);
+              alignas(32) float sums[R * NR]{};
+              for (int r = 0; e.base && r < rows; ++r)
+                std::memcpy(sums + r * NR, e.base + static_cast<std::ptrdiff_t>(from + i + r) * e.base_stride + j * NR,
+                            sizeof(float) * static_cast<std::size_t>(cols));
+              (rows == R ? four : one)(blocks, code.zero, data + p.at(j * NR, 0),
+                                       a + static_cast<std::ptrdiff_t>(i) * blocks, blocks, sums);
+              float* const out = y.row(from + i) + j * NR;
+              for (int r = 0; r < rows; ++r)
+                std::memcpy(out + r * static_cast<std::ptrdiff_t>(y.stride()), sums + r * NR,
+                            sizeof(float) * static_cast<std::size_t>(cols));
+              if (finishes(e)) finish<B>(e, from + i, j * NR, rows, cols, out, y.stride());
+              i += rows;
+            }
+      });
+    });
+  }
+};
+
+/// The storage.
+template <class B> struct Blocks {
+  BlockCode code{};  ///< set before it is placed
+  std::byte* data = nullptr;
+  int rows = 0, cols = 0;
+  constexpr explicit operator bool() const { return data != nullptr; }
+};
+
+template <class B> constexpr void place(Blocks<B>& s, Tensor const& t, Arena& a) {
+  s.rows = t.rows;
+  s.cols = t.cols;
+  s.data = a.take<std::byte>(s.code.bits == 0 ? gemm<B>::packed_bytes(t.rows, t.cols)
+                                              : gemm_detail::BlockPanels{t.rows, t.cols, s.code}.bytes());
+}
+template <class B> constexpr BlocksOf<B> reading(Blocks<B> const& s) { return {s.data, s.rows, s.cols, s.code}; }
+template <class S, class B> constexpr Matrix<S> gradient(Blocks<B> const&) { return {}; }
+
+}  // namespace fauna::inline v0

@@ -1,0 +1,120 @@
+// Models whose matrices are stored in blocks: quantised at load, or as a GGUF file has them, without a copy in float.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <fauna/decode/in_blocks.hpp>
+#include <fauna/decode/loaded.hpp>
+#include <fauna/io/open_tensors.hpp>
+#include <fauna/models/llama.hpp>
+#include <fauna/ops/cpu.hpp>
+#include <fauna/train/trained.hpp>
+
+#include "support/gguf.hpp"
+#include "support/temporary.hpp"
+
+using namespace fauna;
+using doctest::Contains;
+
+namespace {
+
+using Small = Llama<LlamaConfig{.layers = 1,
+                                .heads = 2,
+                                .kv_heads = 1,
+                                .head_size = 32,
+                                .width = 64,
+                                .hidden = 96,
+                                .context = 32,
+                                .vocab = 37,
+                                .tied = true}>;
+using InBlocksHere = Loaded<Small, Cpu<>, InBlocks<Cpu<>>>;
+constexpr int ids[] = {1, 4, 2, 3, 0, 5};
+
+template <class L> std::vector<float> logits(L& model, int rows = 6) {
+  std::vector<float> y(static_cast<std::size_t>(rows * Small::vocab));
+  model.prepare_inference({.sequences = 1, .length = rows});
+  model.logits(Batch::uniform(1, rows, ids), logit_rows::all, Matrix<float>(y.data(), rows, Small::vocab));
+  return y;
+}
+double difference(std::vector<float> const& a, std::vector<float> const& b) {
+  double squares = 0, all = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    squares += std::pow(static_cast<double>(a[i]) - static_cast<double>(b[i]), 2);
+    all += std::pow(static_cast<double>(b[i]), 2);
+  }
+  return std::sqrt(squares / all);
+}
+
+/// The model's tensors as llama.cpp's converter has them: matrices in blocks of `type_of_most`, the table in Q8_0, all
+/// else in f32. infinite: their first scales.
+std::string as_gguf(Trained<Small, Cpu<>>& model, BlockFormat const& type_of_most, bool infinite = false) {
+  std::string tensors, data;
+  std::uint64_t count = 0;
+  Small::visit(model.weights(), Place{}, [&](Tensor const& t, auto& v) {
+    const bool matrix = t.stored == kind::matrix;
+    BlockFormat const& type = t.rows == Small::vocab ? *block_format("Q8_0") : type_of_most;
+    const Piece p = llama_in_gguf(t, 2, 1)[0];
+    std::vector<float> values(t.size());
+    rearrange(t, p, v.data(), values.data(), true);
+    std::string bytes(reinterpret_cast<const char*>(values.data()), 4 * values.size());
+    if (matrix) {
+      bytes.assign(values.size() / type.elements * type.bytes, '\0');
+      for (std::size_t i = 0; i < values.size() / type.elements; ++i)
+        type.write(values.data() + i * type.elements, reinterpret_cast<std::byte*>(bytes.data()) + i * type.bytes);
+    }
+    if (matrix && infinite) bytes[1] = '\x7c';
+    std::vector<std::uint64_t> sizes;
+    for (int d = t.rank() - 1; d >= 0; --d)
+      sizes.push_back(static_cast<std::uint64_t>(t.rank() == 1 || d == 1 ? t.cols : t.rows));
+    tensors += gguf::tensor(p.name, matrix ? type.gguf : 0, sizes, data.size());
+    data = gguf::padded(data + bytes);
+    ++count;
+  });
+  return gguf::padded(gguf::header(count, 0) + tensors) + data;
+}
+
+}  // namespace
+
+TEST_SUITE("in blocks") {
+  TEST_CASE("a file's blocks are what quantising at load makes, and near the numbers that they stand for") {
+    const TemporaryFolder folder;
+    Trained<Small, Cpu<>> model(seed{3});
+    for (BlockFormat const& f : block_formats) {
+      if (f.code.bits == 0) continue;
+      const std::string name(f.name);
+      CAPTURE(name);
+      write_file(folder / "w.gguf", as_gguf(model, f));
+      const TensorFile file = open_tensors(folder / "w.gguf");
+      InBlocksHere read(file, 2), made(model.weights(), 1, {.quantise = name});
+      const std::vector<float> y = logits(read);
+      CHECK(y == logits(made));
+      CHECK(std::vector<float>(y.begin(), y.begin() + 2 * Small::vocab) == logits(read, 2));
+      CHECK(read.weight_bytes() == made.weight_bytes());
+      const std::size_t planned = bytes_in_blocks<Small, Cpu<>>(name);  // whole pages are taken
+      CHECK(planned <= made.weight_bytes());
+      CHECK(made.weight_bytes() - planned < 4096);
+      // Activations of 8 bits: each product is off by up to 1/254 of a block's largest, 0.3 % of its norm for numbers
+      // that are normal; a few products follow each other.
+      Loaded<Small, Cpu<>> in_float(file, 1);
+      CHECK(difference(y, logits(in_float)) < 0.02);
+      CHECK(difference(y, logits(in_float)) > 0);
+      // No copy in float: matrices take the bits of their type, the rest little.
+      CHECK(read.weight_bytes() < in_float.weight_bytes() * (static_cast<std::size_t>(f.code.bits) + 2) / 32 + 4096);
+    }
+  }
+  TEST_CASE("a scale that is no number is refused by the tensor's name") {
+    const TemporaryFolder folder;
+    Trained<Small, Cpu<>> model(seed{3});
+    write_file(folder / "w.gguf", as_gguf(model, *block_format("Q8_0"), true));
+    CHECK_THROWS_WITH_AS(InBlocksHere(open_tensors(folder / "w.gguf"), 1), Contains("whose scale is infinite"), error);
+  }
+  TEST_CASE("types that are not known, and matrices whose rows no block divides") {
+    Trained<Small, Cpu<>> model(seed{3});
+    CHECK_THROWS_WITH_AS(InBlocksHere(model.weights(), 1, {.quantise = "Q9"}),
+                         Contains("the type Q9, expected one of Q4_0, Q4_1, Q5_0, Q5_1, Q8_0"), error);
+    InBlocksHere plain(model.weights(), 1);  // nothing is in blocks
+    Loaded<Small, Cpu<>> usual(model.weights(), 1);
+    CHECK(logits(plain) == logits(usual));
+    CHECK(weights_detail::quantised("Q8_0", Tensor{.rows = 3, .cols = 40}) == BlockCode{});
+    CHECK(weights_detail::quantised("Q8_0", Tensor{.rows = 3, .cols = 64}) == BlockCode{8, 128, false});
+  }
+}
