@@ -22,6 +22,8 @@ class Template {
   }
   Template(Template const&) = delete;
   Template& operator=(Template const&) = delete;
+  Template(Template&&) = default;  // nodes and constants stay where they are
+  Template& operator=(Template&&) = default;
 
   /// The text of some values. What is made on the way lies in `heap`, as they do. `now`: for strftime_now; may be
   /// called by several threads at once, each with a heap of its own. Throws jinja::template_error.
