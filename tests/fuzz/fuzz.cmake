@@ -10,3 +10,8 @@ fauna_test(fuzz/rwkv_cpp ${CMAKE_CURRENT_LIST_DIR}/run ${fuzz_inputs} ${work}/fu
            io/rwkv_cpp.hpp)
 fauna_test(fuzz/gguf ${CMAKE_CURRENT_LIST_DIR}/run ${fuzz_inputs} ${work}/fuzz ${FAUNA_CLANGXX} gguf io/gguf.hpp
            io/quants.hpp)
+fauna_test(fuzz/template ${CMAKE_CURRENT_LIST_DIR}/run ${fuzz_inputs} ${work}/fuzz ${FAUNA_CLANGXX} template
+           text/template/text.hpp text/template/value.hpp text/template/lexer.hpp text/template/expressions.hpp
+           text/template/parser.hpp text/template/render.hpp text/template/operations.hpp text/template/numbers.hpp
+           text/template/methods.hpp text/template/filters.hpp text/template/tests.hpp text/template/functions.hpp
+           text/template/to_json.hpp text/template/builtin.hpp text/template/context.hpp)

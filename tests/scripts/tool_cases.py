@@ -194,7 +194,7 @@ def shared_cases(cases):
         shutil.copytree(cases / "chatml-lookalikes/base", model, copy_function=shutil.copyfile)
         model.chmod(0o755)
         shutil.copyfile(template.parent / "tokenizer_config.json", model / "tokenizer_config.json")
-        tool.refused(["is a template that is not known"], "generate", model, "--chat", "--prompt", "the fox", early=False)
+        tool.succeeds("generate", model, "--chat", "--prompt", "the fox", "--max-new-tokens", 1)  # its text: tests/tools/test_chat.cpp
 
 
 heads()

@@ -174,11 +174,11 @@ for words in (("generate", unusable, "--prompt", "a"), ("perplexity", unusable, 
     status, said = tool.all_said(*words)
     assert status != 0 and "Unigram" in said and "program is there" not in said and "compil" not in said, said
 
-# Templates that are absent or unknown, said before the program is looked for; then ChatML, in the one file and in the
+# Templates that are absent or broken, said before the program is looked for; then ChatML, in the one file and in the
 # other, and a reference's text, ids, logits and greedy tokens beside ours.
 for template, words in ((None, ["no chat template", "chat_template.jinja"]),
-                        (..., ["no chat template"]), ([], ["chat_template in", "is no text", "the one to use into chat_template.jinja"]),
-                        ("{{ messages }}", ["chat_template in", "tokenizer_config.json is a template that is not known"])):
+                        (..., ["no chat template"]), ([], ["chat_template in", "is a list without a template named default", "the one to use into chat_template.jinja"]),
+                        ("\n{{ messages", ["chat_template in", "tokenizer_config.json:2:1: a tag without its end, expected }}"])):
     if template is not None:
         fields = {"model_max_length": 32, "chat_template": None if template is ... else template}
         (spoken / "tokenizer_config.json").write_text(json.dumps(fields))

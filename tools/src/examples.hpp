@@ -1,22 +1,27 @@
-// A file of examples: JSON lines, each {"prompt": ..., "completion": ...} or {"text": ...}.
+// A file of examples: JSON lines, each {"prompt": ..., "completion": ...}, {"text": ...} or {"messages": [...]}.
 #pragma once
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <fauna/io/json.hpp>
 #include <fauna/text/bpe.hpp>
 #include <fauna/text/tokens.hpp>
+#include <tools/src/answers.hpp>
 
 namespace tool {
 
 /// Examples as tokens, of one length: an example's own, then what fills it up. Targets are the completions or texts,
-/// and the token that ends each.
+/// and the token that ends each; of messages, the assistant's (answers.hpp).
 class Examples {
  public:
   /// `end`: that token, or -1. `most`: tokens of an example that a model reads; what is longer is cut, and counted.
   /// Prompts get what the tokenizer puts before a text, as in `generate`; `special`: they may spell special tokens.
-  static Examples read(std::string const& path, fauna::Bpe const& tokenizer, int end, bool special, int most) {
+  /// Messages are in the chat template of `model`, a directory, and say nothing but text.
+  static Examples read(std::string const& path, fauna::Bpe const& tokenizer, int end, bool special, int most,
+                       std::string const& model) {
+    std::optional<Chat> chat;  // read where a line needs it
     Examples all;
     all.vocab_ = tokenizer.vocab();
     std::vector<std::vector<int>> examples;
@@ -28,7 +33,13 @@ class Examples {
       at = stop + 1;
       ++line;
       if (text.find_first_not_of(" \t\r") == text.npos) continue;
-      examples.push_back(tokens(text, path + ':' + std::to_string(line), tokenizer, end, special));
+      const std::string where = path + ':' + std::to_string(line);
+      if (is_conversation(text, where)) {
+        if (!chat) chat.emplace(model, text.find("\"tools\"") != text.npos);
+        examples.push_back(conversation(text, where, tokenizer, *chat));
+      } else {
+        examples.push_back(tokens(text, where, tokenizer, end, special));
+      }
       longest = std::max(longest, examples.back().size());
     }
     all.length_ = static_cast<int>(std::min(longest, static_cast<std::size_t>(most) + 1));
@@ -43,7 +54,7 @@ class Examples {
     }
     if (all.ids_.empty())
       fauna::fail("finetune", path + " has " + std::to_string(examples.size()) + " examples, none with a target",
-                  "a line {\"prompt\": ..., \"completion\": ...} or {\"text\": ...}");
+                  "a line {\"prompt\": ..., \"completion\": ...}, {\"text\": ...} or {\"messages\": [...]}");
     return all;
   }
 
@@ -64,6 +75,31 @@ class Examples {
   }
 
  private:
+  /// Has a line messages?
+  static bool is_conversation(std::string_view line, std::string const& where) {
+    fauna::JsonReader in(line, where);
+    bool found = false;
+    in.enter_object();
+    for (std::string key; in.next_key(key); in.skip()) found = found || key == "messages";
+    in.end();
+    return found;
+  }
+  /// {"messages": [...]}, with whatever else the template reads, such as tools.
+  static std::vector<int> conversation(std::string_view line, std::string const& where, fauna::Bpe const& tokenizer,
+                                       Chat const& chat) {
+    fauna::jinja::Heap heap;
+    Chat::Values values = Chat::read_values(heap, line, where);
+    fauna::jinja::List const* messages = nullptr;
+    for (auto const& [name, value] : values) {
+      if (name == "messages" && value.is == fauna::jinja::kind::list && messages == nullptr) messages = value.list;
+      else if (name == "messages" || name == "prompt" || name == "completion" || name == "text")
+        fauna::fail("finetune", where + " has " + std::string(name) + " beside messages, or messages that are no list",
+                    "one list of messages");
+    }
+    std::vector<int> ids = tool::conversation(tokenizer, chat, heap, *messages, values, where);
+    if (ids.size() < 2) fauna::fail("finetune", where + " has " + std::to_string(ids.size()) + " tokens", "at least 2");
+    return ids;
+  }
   static std::vector<int> tokens(std::string_view line, std::string const& where, fauna::Bpe const& tokenizer, int end,
                                  bool special) {
     std::string prompt, completion, text;
@@ -89,7 +125,7 @@ class Examples {
       fauna::fail("finetune",
                   where + " has" + (has_prompt ? " prompt" : "") + (has_completion ? " completion" : "") +
                       (has_text ? " text" : "") + (has_prompt || has_completion || has_text ? "" : " none of these"),
-                  "prompt and completion, or text");
+                  "prompt and completion, or text, or messages");
     std::vector<int> ids;
     if (pair)
       for (const int id : tokenizer.encode(prompt, {.match_special = special})) ids.push_back(~id);

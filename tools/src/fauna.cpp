@@ -262,7 +262,7 @@ void check_targets(std::string const& targets, fauna::TensorFile const& file) {
     fauna::fail("fauna finetune", s.data.empty() ? "no --data" : "there is no file " + s.data,
                 "FILE.txt or FILE.jsonl");
   if (s.data.ends_with(".jsonl"))
-    (void)tool::Examples::read(s.data, tokenizer, -1, s.special, d.model->context()).split(s.val);
+    (void)tool::Examples::read(s.data, tokenizer, -1, s.special, d.model->context(), directory).split(s.val);
   const std::string last = s.out + "/last.safetensors";
   fauna::CheckpointHead head;
   if (s.resume) {
@@ -425,7 +425,7 @@ std::string id_list(std::vector<long long> const& ids) {
 [[noreturn]] void generate_from_weights(tool::Verb const& verb, std::string const& from, settings::Generate const& s) {
   const AnyModel c = tool::model_of_weights(from);
   const bool gguf = tool::is_gguf(from);
-  for (const char* flag : {"chat", "special", "adapter"})
+  for (const char* flag : {"chat", "values", "special", "adapter"})
     if (verb.has(flag) && (!gguf || flag == std::string("adapter")))
       fauna::fail("fauna generate", std::string("--") + flag + " for a file of weights", "a model directory");
   if (!s.draft.empty() && s.draft != "ngram")
@@ -435,7 +435,7 @@ std::string id_list(std::vector<long long> const& ids) {
   int vocab = fauna::ByteTokenizer::vocab();
   std::string stops;
   if (gguf) stops = id_list(fauna::gguf_stop_ids(fauna::Gguf(from)));
-  if (s.chat) (void)tool::in_template(from, s.prompt);
+  if (s.chat) (void)tool::in_template(from, s.prompt, tool::values_of(s.values));
   if (s.tokenizer.empty() && gguf) {
     vocab = tool::bpe_of(from).vocab();
   } else if (s.tokenizer.empty()) {
@@ -464,7 +464,7 @@ std::string id_list(std::vector<long long> const& ids) {
   if (tool::fs::is_regular_file(model_of(from))) {
     if (verb.has("tokenizer"))
       fauna::fail("fauna generate", "--tokenizer for a checkpoint", "none: a checkpoint has its own");
-    for (const char* flag : {"chat", "special", "adapter", "quantize"})
+    for (const char* flag : {"chat", "values", "special", "adapter", "quantize"})
       if (verb.has(flag))
         fauna::fail("fauna generate", std::string("--") + flag + " for a checkpoint of characters",
                     "a model directory");
@@ -473,17 +473,38 @@ std::string id_list(std::vector<long long> const& ids) {
     if (!verb.has("prompt")) like.prompt = "\n";
     sample(verb, from, like);
   }
+  if (!s.values.empty() && !s.chat) fauna::fail("fauna generate", "--values without --chat", "both, or neither");
   const tool::Directory d = tool::read_config(from, use_of(verb));
   bool begins = false;  // with a token before a text
   if (!s.tokenizer.empty() && tool::is_world(tool::tokenizer_file(s.tokenizer)))
     (void)fauna::RwkvWorld::from_file(s.tokenizer);
   else begins = !tokenizer_of(from, s.tokenizer).encode("").empty();
-  if (s.chat) (void)tool::in_template(from, s.prompt);
+  if (s.chat) (void)tool::in_template(from, s.prompt, tool::values_of(s.values));
   else if (s.prompt.empty() && !begins)
     fauna::fail("fauna generate", verb.has("prompt") ? "an empty --prompt" : "no --prompt", "a text to continue",
                 "its tokenizer puts no token before a text, from which an empty one could go on");
   check_adapter(s.adapter, from);
   write("generate", verb, from, *d.model, {id_list(d.stop_ids)}, s);
+}
+
+[[noreturn]] void chat(tool::Verb const& verb, std::string const& from) {
+  settings::Chat s;
+  verb.apply(s);
+  check_texts(s);
+  if (!tool::fs::exists(from)) fauna::fail("fauna chat", "there is no " + from, "a model directory, or a GGUF file");
+  fauna::jinja::Heap heap;  // says what is wrong with either
+  (void)tool::Chat::read_values(heap, tool::values_of(s.values));
+  (void)tool::Chat(from);
+  if (tool::is_gguf(from)) {
+    if (!s.adapter.empty()) fauna::fail("fauna chat", "--adapter for a file of weights", "a model directory");
+    (void)tool::bpe_of(from);
+    infer("chat", from, *tool::model_of_weights(from), s.dtype, {id_list(fauna::gguf_stop_ids(fauna::Gguf(from)))},
+          settings::arguments(s));
+  }
+  const tool::Directory d = tool::read_config(from, use_of(verb));
+  (void)tokenizer_of(from);
+  check_adapter(s.adapter, from);
+  infer("chat", from, *d.model, s.dtype, {id_list(d.stop_ids)}, settings::arguments(s));
 }
 
 [[noreturn]] void serve(tool::Verb const& verb, std::string const& directory) {
@@ -577,6 +598,9 @@ int run(int n, char** words) {
       ->type_name("DIR")
       ->required();
   generate_verb.add(settings::Generate{}, training);
+  tool::Verb chat_verb(app, "chat", "talk with a model in the terminal, in its chat template");
+  chat_verb->add_option("model", directory, "a model directory, or a GGUF file")->type_name("DIR")->required();
+  chat_verb.add(settings::Chat{}, training);
   tool::Verb serve_verb(app, "serve", "serve a model directory over HTTP, as the OpenAI API does");
   serve_verb->add_option("model", directory, "a model directory")->type_name("DIR")->required();
   serve_verb.add(settings::Serve{}, training);
@@ -621,13 +645,13 @@ int run(int n, char** words) {
     v->add(settings::Structure{}, structure);
   }
   explain_verb.add(settings::Explain{}, training);
-  for (tool::Verb* v : {&train_verb, &generate_verb, &serve_verb, &logits_verb, &perplexity_verb, &compare_verb,
-                        &export_verb, &finetune_verb, &merge_verb, &explain_verb, &type_verb})
+  for (tool::Verb* v : {&train_verb, &generate_verb, &chat_verb, &serve_verb, &logits_verb, &perplexity_verb,
+                        &compare_verb, &export_verb, &finetune_verb, &merge_verb, &explain_verb, &type_verb})
     v->add(settings::Reading{}, structure);
 
-  const std::vector<tool::Verb*> verbs = {&train_verb,      &sample_verb,  &generate_verb, &serve_verb,    &logits_verb,
-                                          &perplexity_verb, &compare_verb, &export_verb,   &finetune_verb, &merge_verb,
-                                          &download_verb,   &explain_verb, &type_verb};
+  const std::vector<tool::Verb*> verbs = {&train_verb,  &sample_verb,     &generate_verb, &chat_verb,   &serve_verb,
+                                          &logits_verb, &perplexity_verb, &compare_verb,  &export_verb, &finetune_verb,
+                                          &merge_verb,  &download_verb,   &explain_verb,  &type_verb};
   const auto require_known = [&verbs] {
     bool any = false;
     for (tool::Verb* v : verbs)
@@ -663,6 +687,7 @@ int run(int n, char** words) {
   if (train_verb.chosen()) train(train_verb);
   if (sample_verb.chosen()) sample(sample_verb, checkpoint);
   if (generate_verb.chosen()) generate(generate_verb, directory);
+  if (chat_verb.chosen()) chat(chat_verb, directory);
   if (serve_verb.chosen()) serve(serve_verb, directory);
   if (logits_verb.chosen()) logits(logits_verb, directory);
   if (compare_verb.chosen()) compare(compare_verb, directory, file);

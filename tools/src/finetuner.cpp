@@ -52,8 +52,8 @@ Data data_of(settings::FinetuneRun const& s) {
   Data d;
   if (s.data.ends_with(".jsonl")) {
     const int most = s.block_size > 0 ? static_cast<int>(s.block_size) : own == fauna::unbounded ? 1 << 20 : own;
-    d.examples =
-        tool::Examples::read(s.data, fauna::Bpe::from_file(tokenizer), static_cast<int>(s.end), s.special, most);
+    d.examples = tool::Examples::read(s.data, fauna::Bpe::from_file(tokenizer), static_cast<int>(s.end), s.special,
+                                      most, s.base);
     d.split = d.examples->split(s.val);
     d.context = d.examples->length() - 1;
     d.said =

@@ -15,6 +15,7 @@
 #include <tools/src/engine.hpp>
 #include <tools/src/main.hpp>
 #include <tools/src/say.hpp>
+#include <tools/src/terminal.hpp>
 #include <tools/src/texts.hpp>
 #include <tools/src/token_list.hpp>
 #include <tools/src/tokenizers.hpp>
@@ -98,10 +99,38 @@ int generate(settings::Told<settings::Generate> const& s, std::string const& dir
     return write(fauna::ByteTokenizer());
   if (!s.tokenizer.empty() && tool::is_world(s.tokenizer)) return write(fauna::RwkvWorld::from_file(s.tokenizer));
   const auto tokenizer = tool::bpe_of(s.tokenizer.empty() ? directory : s.tokenizer);
-  if (s.chat) prompt = tool::in_template(directory, prompt);
-  const auto ids = tokenizer.encode(prompt, {.match_special = s.special || s.chat, .add_special = !s.chat});
+  const auto ids = s.chat ? tool::Chat::ids(tokenizer, tool::in_template(directory, prompt, tool::values_of(s.values)))
+                          : tokenizer.encode(prompt, {.match_special = s.special});
   tool::write_texts(loaded(directory, s.threads, s.adapter, s.quantize), draft_of(s).get(), tokenizer, ids, stop_ids, s,
                     s.chat ? "" : prompt);
+  return 0;
+}
+
+/// A conversation on stdin and stdout.
+int chat(settings::Chat const& s, std::string const& directory, std::vector<int> const& stop_ids) {
+  constexpr int usual = 8192;  // the memory for a context is taken at the start
+  const auto tokenizer = tool::bpe_of(directory);
+  const std::string values = tool::values_of(s.values);
+  const tool::Chat in_template(directory, values.find("\"tools\"") != std::string::npos);
+  Engine& model = loaded(directory, s.threads, s.adapter);
+  if (s.context > model.context())
+    fauna::fail("chat", "--context " + std::to_string(s.context),
+                "at most the model's " + std::to_string(model.context()));
+  const fauna::GenerateOptions o{
+      .tokens = static_cast<int>(s.max_new_tokens),
+      .temperature = static_cast<float>(s.temperature),
+      .top_k = static_cast<int>(s.top_k),
+      .top_p = static_cast<float>(s.top_p),
+      .min_p = static_cast<float>(s.min_p),
+      .repetition_penalty = static_cast<float>(s.repetition_penalty),
+      .seed = s.seed,
+      .vocab = tokenizer.vocab(),
+      .stop_ids = stop_ids,
+      .stop = s.stop,
+      .chunk = static_cast<int>(s.chunk),
+      .context = s.context > 0 ? static_cast<int>(s.context) : std::min(usual, model.context()),
+      .at_end = fauna::context_end::stop};
+  tool::Terminal(model, tokenizer, in_template, o, values, s.system, stdout).run(0);
   return 0;
 }
 
@@ -231,7 +260,7 @@ int compare(settings::Compare const& s, std::string const& directory, std::strin
   const auto tokenizer = tool::bpe_of(s.tokenizer.empty() ? directory : s.tokenizer);
   std::size_t texts = 0, tokenized = 0;
   for (Case const& c : cases) {
-    texts += tool::in_template(directory, c.prompt) == c.text;
+    texts += tool::in_template(directory, c.prompt).bytes == c.text;
     tokenized += tokenizer.encode(c.text, {.add_special = false}) == c.ids;
   }
   fauna::print(stdout, tool::sentence("%zu of %zu prompts equal the reference's in the chat template, %zu in its ids\n",
@@ -276,6 +305,12 @@ int run(int n, char** arguments) {
     const std::string stops = arguments[3];
     return generate(s, directory, stops.empty() ? std::vector<int>{} : token_list("eos_token_id", stops));
   }
+  if (verb == "chat" && n > 4) {
+    settings::Chat s;
+    settings::read(s, n - 4, arguments + 4);
+    const std::string stops = arguments[3];
+    return chat(s, directory, stops.empty() ? std::vector<int>{} : token_list("eos_token_id", stops));
+  }
   if (verb == "sample" && n > 2) {
     settings::Told<settings::Sample> s;
     settings::read(s, n - 3, arguments + 3);
@@ -293,7 +328,7 @@ int run(int n, char** arguments) {
     return compare(s, directory, arguments[3]);
   }
   fauna::fail("fauna", "the verb '" + verb + '\'',
-              "logits, generate, sample, perplexity or compare; this program is started by tools/fauna");
+              "logits, generate, chat, sample, perplexity or compare; this program is started by tools/fauna");
 }
 
 }  // namespace

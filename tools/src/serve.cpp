@@ -32,9 +32,9 @@ void stop_on_signals() {
   for (const int signal : {SIGINT, SIGTERM}) sigaction(signal, &action, nullptr);
 }
 
-/// The template of a directory, where it has one that is known; else why there is no chat.
-std::optional<ChatMl> chat_of(fauna::Bpe const& tokenizer, std::string const& directory) try {
-  return ChatMl(tokenizer, directory);
+/// The template of a directory, where it has one; else why there is no chat.
+std::optional<Conversation> chat_of(fauna::Bpe const& tokenizer, std::string const& directory) try {
+  return Conversation(tokenizer, directory);
 } catch (fauna::error const& e) {
   tool::say(std::string("no /v1/chat/completions: ") + e.what());
   return std::nullopt;

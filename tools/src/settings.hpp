@@ -201,6 +201,11 @@ inline constexpr const char* quantize_meaning =
     "Q8_0, Q5_1, Q5_0, Q4_1 or Q4_0: what matrices become as they are loaded; empty: what they are in the files";
 inline constexpr const char* adapter_meaning = "a LoRA adapter's folder, as peft writes it, to add to the weights";
 
+inline constexpr const char* values_meaning =
+    "a JSON object of what else the chat template reads, such as {\"enable_thinking\": false} or tools; FILE:PATH for "
+    "the "
+    "object in a file";
+
 /// Flags of the verbs that read a model directory.
 struct Logits {
   std::string tokens, out, adapter, quantize, dtype = "f32";
@@ -220,7 +225,7 @@ struct Logits {
 };
 
 struct Generate {
-  std::string prompt, tokenizer, adapter, quantize, dtype = "f32", at_context_end = "stop", draft;
+  std::string prompt, values, tokenizer, adapter, quantize, dtype = "f32", at_context_end = "stop", draft;
   std::vector<std::string> stop;
   bool chat = false, special = true, draft_stats = false;
   long num_samples = 1, max_new_tokens = 200, top_k = 0, threads = 0, chunk = 512, context = 0, draft_max = 4;
@@ -230,8 +235,9 @@ struct Generate {
   template <class F> void each(F&& f) {
     f("prompt", prompt, "what to continue: a text, or FILE:PATH for the text in a file");
     f("chat", chat,
-      "put the prompt into the model's chat template, as what a user says; special tokens in it are read as tokens");
-    f("special", special, "read special tokens in the prompt as tokens, not as text");
+      "put the prompt into the model's chat template, as what a user says; special tokens in it are read as text");
+    f("values", values, values_meaning);
+    f("special", special, "read special tokens in a prompt without --chat as tokens, not as text");
     f("tokenizer", tokenizer,
       "a tokenizer.json, or the vocabulary of RWKV World; without it, the directory's, or bytes where the model has "
       "256");
@@ -242,6 +248,16 @@ struct Generate {
   /// What any model and text has.
   template <class F> void each_shared(F&& f) {
     f("num-samples", num_samples, "how many texts");
+    each_drawn(f);
+    f("at-context-end", at_context_end, "stop, slide (go on from the last tokens) or refuse");
+    f("draft", draft,
+      "write the same text sooner: ngram (drafts from what the text has already), or a smaller model of the same "
+      "vocabulary");
+    f("draft-max", draft_max, "tokens of a draft at most");
+    f("draft-stats", draft_stats, "say what came of the drafts, and what plain decoding takes in the same run");
+  }
+  /// How a text is drawn.
+  template <class F> void each_drawn(F&& f) {
     f("max-new-tokens", max_new_tokens, "tokens of each at most");
     f("temperature", temperature, "below 1 safer, above 1 bolder; 0: always the likeliest");
     f("top-k", top_k, "choose among the k likeliest; 0: among all");
@@ -251,15 +267,21 @@ struct Generate {
     f("stop", stop, "end before this text; several: before the first of them");
     f("seed", seed, "the same seed gives the same texts");
     f("context", context, "tokens of prompt and text at most; 0: the model's own context");
-    f("at-context-end", at_context_end, "stop, slide (go on from the last tokens) or refuse");
     f("chunk", chunk, "tokens of the prompt read at once");
-    f("draft", draft,
-      "write the same text sooner: ngram (drafts from what the text has already), or a smaller model of the same "
-      "vocabulary");
-    f("draft-max", draft_max, "tokens of a draft at most");
-    f("draft-stats", draft_stats, "say what came of the drafts, and what plain decoding takes in the same run");
     f("dtype", dtype, "f32 or bf16: precision of matrix products, and storage of a model directory's matrices");
     f("threads", threads, "0: one for every processor");
+  }
+};
+
+/// A conversation in the terminal.
+struct Chat : Generate {
+  Chat() { max_new_tokens = 1000; }
+  std::string system;
+  template <class F> void each(F&& f) {
+    f("system", system, "what the model is told before the conversation");
+    f("values", values, values_meaning);
+    f("adapter", adapter, adapter_meaning);
+    each_drawn(f);
   }
 };
 

@@ -87,6 +87,13 @@ class JsonReader {
     const std::string digits(scan_number());
     return std::strtod(digits.c_str(), nullptr);
   }
+  /// Is the next value a number that is written as a whole one?
+  bool whole_next() {
+    if (peek() != json::number) return false;
+    std::size_t end = at_ + (text_[at_] == '-' ? 1 : 0);
+    while (end < text_.size() && digit(text_[end])) ++end;
+    return end == text_.size() || (text_[end] != '.' && text_[end] != 'e' && text_[end] != 'E');
+  }
   /// A number that is written as a whole one and fits.
   long long integer() {
     const std::size_t from = (current(), at_);

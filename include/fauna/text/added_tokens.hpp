@@ -25,9 +25,10 @@ class AddedTokens {
   }
   bool empty() const { return tokens_.empty(); }
 
-  /// Calls plain(text) for what lies between the tokens and token(id) for each of them, in order.
+  /// Calls plain(text) for what lies between the tokens and token(id) for each of them, in order. `foreign`: as in
+  /// EncodeOptions.
   template <class Plain, class Token>
-  void cut(std::string_view text, bool match_special, Plain&& plain, Token&& token) const {
+  void cut(std::string_view text, bool match_special, std::string_view foreign, Plain&& plain, Token&& token) const {
     std::size_t done = 0;
     for (std::size_t at = 0; at < text.size();) {
       const AddedToken* t = may_start(text, at) ? match(text.substr(at)) : nullptr;
@@ -36,8 +37,9 @@ class AddedTokens {
         continue;
       }
       std::size_t begin = at, end = at + t->content.size();
-      at = end;
-      if (t->special && !match_special) continue;  // passed over as a whole, with any token inside it
+      const std::size_t strange = t->special ? foreign_bytes(foreign, begin, end) : 0;
+      at = strange > 0 && strange < end - begin ? begin + 1 : end;  // somebody may have begun what another ends
+      if (t->special && (!match_special || strange > 0)) continue;  // passed over as a whole, with any token inside it
       if (t->lstrip) begin = left_of_spaces(text, done, begin);
       if (t->rstrip) end = pretokenize::run(text, end, char_class::space);
       if (done < begin) plain(text.substr(done, begin - done));
@@ -57,6 +59,11 @@ class AddedTokens {
     for (AddedToken const& t : tokens_)
       if (text.substr(0, t.content.size()) == t.content) return &t;
     return nullptr;
+  }
+  static std::size_t foreign_bytes(std::string_view marks, std::size_t from, std::size_t to) {
+    std::size_t n = 0;
+    for (std::size_t i = from; i < to && i < marks.size(); ++i) n += (marks[i] & 1) != 0;
+    return n;
   }
   static std::size_t left_of_spaces(std::string_view text, std::size_t from, std::size_t at) {
     while (at > from) {

@@ -24,6 +24,9 @@ struct EncodeOptions {
   /// Leave out bytes that the vocabulary has no token for, or throw. (SmolLM2 lacks 21: some control characters, and
   /// those that UTF-8 needs for the planes 4 to 11.)
   bool drop_unknown = true;
+  /// Where it is not empty: a byte for each of the text, the lowest bit of which says that somebody else wrote it. No
+  /// special token is read there, whatever match_special says (text/template/text.hpp has such marks).
+  std::string_view foreign{};
 };
 
 /// A tokenizer. Its functions are const and may be called by several threads at once.
@@ -107,12 +110,17 @@ class Bpe {
                   [&](std::string_view w) { encode_word(w, ids, options.drop_unknown); });
     };
     raw_.cut(
-        text, options.match_special,
+        text, options.match_special, options.foreign,
         [&](std::string_view piece) {
           std::string room;
-          piece = normal(piece, room);
-          if (normalized_.empty()) words(piece);
-          else normalized_.cut(piece, options.match_special, words, token);
+          const std::string_view normal_piece = normal(piece, room);
+          if (normalized_.empty()) return words(normal_piece);
+          std::string_view marks = options.foreign;
+          if (!marks.empty()) marks = marks.substr(static_cast<std::size_t>(piece.data() - text.data()), piece.size());
+          std::string all;  // the normalizer has moved the text: all of it is foreign, or nothing
+          if (normal_piece != piece && !marks.empty())
+            marks = all = std::string(normal_piece.size(), marks.find_first_of("\1\3") != marks.npos ? '\1' : '\0');
+          normalized_.cut(normal_piece, options.match_special, marks, words, token);
         },
         token);
     if (options.add_special) ids.insert(ids.end(), suffix_.begin(), suffix_.end());

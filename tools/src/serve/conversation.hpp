@@ -1,55 +1,47 @@
-// A conversation as tokens, in the chat template of a model directory.
+// A conversation of a request as tokens, in the chat template of a model directory.
 #pragma once
 #include <string>
 #include <vector>
 
-#include <fauna/text/bpe.hpp>
 #include <tools/src/chat.hpp>
+#include <tools/src/say.hpp>
 #include <tools/src/serve/request.hpp>
 
 namespace tool::serve {
 
-/// ChatML (chat.hpp). Each turn is <|im_start|>ROLE\nCONTENT<|im_end|>\n; what spells a special token in somebody's
-/// content is text, so that nobody ends his turn and speaks for another.
-class ChatMl {
+class Conversation {
  public:
-  /// The template of a directory. Throws where it is another, or the tokenizer has no tokens for turns.
-  ChatMl(fauna::Bpe const& tokenizer, std::string const& directory)
-      : tokenizer_(&tokenizer),
-        system_(chatml_system(directory)),
-        start_(turn("<|im_start|>")),
-        end_(turn("<|im_end|>")) {}
+  /// In the template of a directory. Throws where there is none, or one that cannot be read.
+  Conversation(fauna::Bpe const& tokenizer, std::string const& directory) : tokenizer_(&tokenizer), chat_(directory) {}
 
-  std::vector<int> ids(std::vector<Message> const& messages) const {
-    std::vector<int> all;
-    if (!system_.empty() && messages[0].role != "system") add({"system", system_}, all);
-    for (Message const& m : messages) add(m, all);
-    all.push_back(start_);
-    add("assistant\n", all);
-    return all;
+  /// The ids of a request's messages and of what begins the answer. Throws a Refusal where the template refuses them.
+  std::vector<int> ids(Request const& r) const {
+    fauna::jinja::Heap heap;
+    const Chat::Values values = read(heap, r);
+    try {
+      const auto text = chat_.text(heap, Chat::messages(heap, r.messages), true, values);
+      return Chat::ids(*tokenizer_, text);
+    } catch (fauna::jinja::template_error const& e) {  // its own words, and no file's name
+      say(std::string("a request's messages: ") + e.what());
+      throw bad_request("The model's chat template refuses 'messages': " + e.said + '.', "messages");
+    }
   }
 
  private:
-  int turn(std::string const& token) const {
-    const int id = tokenizer_->id(token);
-    if (id < 0 || !tokenizer_->special(id))
-      fauna::fail("chat", "the tokenizer has no special token " + token, "ChatML's two");
-    return id;
-  }
-  void add(std::string const& text, std::vector<int>& all) const {
-    const auto ids = tokenizer_->encode(text, {.match_special = false, .add_special = false});
-    all.insert(all.end(), ids.begin(), ids.end());
-  }
-  void add(Message const& m, std::vector<int>& all) const {
-    all.push_back(start_);
-    add(m.role + '\n' + m.content, all);
-    all.push_back(end_);
-    add("\n", all);
+  /// What the template may read beside the messages, in the order of the request's text.
+  static Chat::Values read(fauna::jinja::Heap& heap, Request const& r) try {
+    Chat::Values values = Chat::read_values(heap, r.template_values);
+    if (!r.documents.empty()) {
+      fauna::JsonReader in(r.documents, "documents");
+      values.emplace_back("documents", fauna::jinja::read_json(in, heap));
+    }
+    return values;
+  } catch (fauna::error const&) {  // what other readers of JSON take, such as an integer of more than 63 bits
+    throw bad_request("'documents' or 'chat_template_kwargs' has a value that is too large.", "chat_template_kwargs");
   }
 
   fauna::Bpe const* tokenizer_;
-  std::string system_;
-  int start_, end_;
+  Chat chat_;
 };
 
 }  // namespace tool::serve

@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include <fauna/io/json.hpp>
+
 #include <tools/src/serve/refusal.hpp>
 
 namespace tool::serve {
@@ -23,7 +25,7 @@ inline std::string shown(Json const& value) {
 class Fields {
  public:
   /// Throws on what is no JSON object in valid UTF-8.
-  explicit Fields(std::string_view body) try : object_(Json::parse(body)) {
+  explicit Fields(std::string_view body) try : object_(Json::parse(body)), body_(body) {
     if (!object_.is_object()) throw bad_request("The body is " + shown(object_) + ", expected a JSON object.");
   } catch (Json::exception const&) {
     throw bad_request("The body is no JSON in UTF-8.");
@@ -38,6 +40,18 @@ class Fields {
     Json const* value = find(name);
     if (value == nullptr) throw bad_request(std::string("'") + name + "' is missing.", name);
     return *value;
+  }
+  /// A field's value as the body spells it: there an object's members have their order.
+  std::string written(std::string const& name) const {
+    fauna::JsonReader in(body_, "the body");
+    std::string found;
+    in.enter_object();
+    for (std::string key; in.next_key(key);) {
+      const std::size_t from = in.at();
+      in.skip();
+      if (key == name) found = body_.substr(from, in.at() - from);
+    }
+    return found;
   }
   [[noreturn]] static void wrong(std::string const& name, Json const& value, std::string const& expected) {
     throw bad_request("'" + name + "' is " + shown(value) + ", expected " + expected + ".", name);
@@ -79,6 +93,7 @@ class Fields {
 
  private:
   Json object_;
+  std::string body_;
 };
 
 }  // namespace tool::serve

@@ -6,18 +6,17 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <variant>
 #include <vector>
 
 #include <fauna/decode/sampling.hpp>
 #include <tools/src/serve/fields.hpp>
+#include <tools/src/turn.hpp>
 
 namespace tool::serve {
 
-struct Message {
-  std::string role{}, content{};
-};
 /// A prompt: a text, or the ids of its tokens.
 using Prompt = std::variant<std::string, std::vector<int>>;
 
@@ -34,9 +33,10 @@ struct Drawing {
 
 struct Request {
   std::string model{};
-  std::vector<Message> messages{};  ///< of a chat
-  std::vector<Prompt> prompts{};    ///< of completions
-  int n = 1;                        ///< texts of each prompt
+  std::vector<Turn> messages{};                ///< of a chat
+  std::string template_values{}, documents{};  ///< of a chat: JSON, as it was written; empty: none
+  std::vector<Prompt> prompts{};               ///< of completions
+  int n = 1;                                   ///< texts of each prompt
   Drawing drawing{};
   bool stream = false, include_usage = false, echo = false;
 };
@@ -168,6 +168,13 @@ inline Request chat_request(Fields const& f, int vocab) {
   else if (f.find("top_logprobs") != nullptr)
     throw bad_request("'top_logprobs' is for 'logprobs': true alone.", "top_logprobs");
 
+  for (const auto& [name, list, to] :
+       {std::tuple{"documents", true, &r.documents}, std::tuple{"chat_template_kwargs", false, &r.template_values}}) {
+    Json const* value = f.find(name);
+    if (value == nullptr) continue;
+    if (list ? !value->is_array() : !value->is_object()) Fields::wrong(name, *value, list ? "a list" : "an object");
+    *to = f.written(name);
+  }
   Json const& messages = f.need("messages");
   if (!messages.is_array() || messages.empty()) Fields::wrong("messages", messages, "a list of at least one message");
   static constexpr std::array<std::string_view, 4> roles = {"system", "developer", "user", "assistant"};

@@ -28,7 +28,7 @@ namespace tool::serve {
 /// What is served, and to whom.
 struct Site {
   fauna::Bpe const& tokenizer;
-  std::optional<ChatMl> chat;  ///< none: the model has no template that is known
+  std::optional<Conversation> chat;  ///< none: the model has no template
   std::string model, fingerprint;
   int context;
   Keys keys;
@@ -209,8 +209,9 @@ class Server {
   void chat(Http const& q, Answer& a, Fields const& f) {
     Request r = chat_request(f, worker_.vocab());
     if (!site_.chat)
-      throw bad_request("This model has no chat template that is known here: /v1/completions takes a whole prompt.");
-    serve(q, a, endpoint::chat, std::move(r), {site_.chat->ids(r.messages)}, "messages", {});
+      throw bad_request("This model has no chat template that can be read: /v1/completions takes a whole prompt.");
+    std::vector<int> ids = site_.chat->ids(r);
+    serve(q, a, endpoint::chat, std::move(r), {std::move(ids)}, "messages", {});
   }
 
   void serve(Http const& q, Answer& a, endpoint of, Request r, std::vector<std::vector<int>> prompts, const char* param,
