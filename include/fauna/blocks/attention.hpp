@@ -13,8 +13,8 @@ namespace fauna::inline v0 {
 
 /// What becomes of queries times keys before the softmax, as a template argument: scale, then cap.
 struct Scores {
-  double scale = 0;        ///< 0: 1 / √head size
-  float cap = 0;           ///< scores are cap · tanh(score / cap); 0: they stay (Gemma Team 2024, "Gemma 2", section 2)
+  double scale = 0;  ///< 0: 1 / √head size
+  float cap = 0;     ///< scores are cap · tanh(score / cap); 0: they stay (Gemma Team 2024, "Gemma 2", section 2)
   int window = unbounded;  ///< rows that a row sees, itself included (Beltagy et al. 2020, "Longformer", section 3.1)
   constexpr bool operator==(Scores const&) const = default;
 };
@@ -27,10 +27,9 @@ template <int NHeads, int KvHeads, int HeadSize, Rate Drop = Rate{}, Scores How 
 struct AttentionCore : Leaf<(NHeads + 2 * KvHeads) * HeadSize, NHeads * HeadSize> {
   static constexpr const char* kind_name = "AttentionCore";
   static constexpr int queries = NHeads * HeadSize, keys = KvHeads * HeadSize;
-  using fault =
-      first_fault<std::conditional_t<KvHeads >= 1 && NHeads % KvHeads == 0, void,
-                                     key_heads_do_not_divide_heads<AttentionCore, NHeads, KvHeads>>,
-                  std::conditional_t<How.window >= 1, void, window_sees_no_row<AttentionCore, How.window>>>;
+  using fault = first_fault<std::conditional_t<KvHeads >= 1 && NHeads % KvHeads == 0, void,
+                                               key_heads_do_not_divide_heads<AttentionCore, NHeads, KvHeads>>,
+                            std::conditional_t<How.window >= 1, void, window_sees_no_row<AttentionCore, How.window>>>;
   template <class S> struct Saved {
     View<S, dyn, NHeads> lse;       ///< log of each row's softmax denominator
     View<const S, dyn, queries> y;  ///< the output, kept by whoever owns it
