@@ -114,6 +114,16 @@ TEST_CASE("simt: attention with heads of many sizes") {
   compare<256>(b, shape(1, 1, 256));
 }
 
+TEST_CASE("simt: attention with windows and capped scores") {
+  AttentionShape a = shape(4, 2, 16, 0.2F);
+  a.cap = 0.3F;
+  for (const int window : {1, 9, unbounded}) {
+    a.window = window;
+    compare<16>(test::ragged(), a);
+    compare<16>(test::plain(1, 70), a);
+  }
+}
+
 TEST_CASE("simt: attention of an empty batch") {
   compare<16>(test::plain(0, 8), shape(2, 2, 16));
   compare<16>(test::plain(3, 0), shape(2, 2, 16));

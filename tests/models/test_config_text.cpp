@@ -3,6 +3,7 @@
 
 #include <fauna/models/config_text.hpp>
 #include <fauna/models/falcon_mamba.hpp>
+#include <fauna/models/gemma3.hpp>
 #include <fauna/models/gpt.hpp>
 #include <fauna/models/gpt_neox.hpp>
 #include <fauna/models/llama.hpp>
@@ -60,6 +61,7 @@ static_assert(members<Rwkv4Config>() == listed<Rwkv4Config>());
 static_assert(members<Rwkv5Config>() == listed<Rwkv5Config>());
 static_assert(members<Rwkv6Config>() == listed<Rwkv6Config>());
 static_assert(members<Rwkv7Config>() == listed<Rwkv7Config>());
+static_assert(members<Gemma3Config>() == listed<Gemma3Config>());
 static_assert(members<RopeScaling>() == listed<RopeScaling>());
 
 }  // namespace
@@ -73,6 +75,18 @@ TEST_CASE("a config as a line") {
   same(neox,
        "gpt_neox layers=6 heads=8 width=512 hidden=2048 context=2048 vocab=50304 rotary=20 base=1e+100 epsilon=1e-05 "
        "parallel=false tied=false act=relu_squared");
+}
+
+TEST_CASE("a config of the common decoder") {
+  same(Gemma3_1B::config,
+       "gemma3 layers=26 heads=4 kv_heads=1 head_size=256 width=1152 hidden=6912 context=32768 vocab=262144 window=512 "
+       "full_every=6 base=1e+06 window_base=10000 turned=1 scaling.kind=none scaling.factor=1 scaling.low=1 "
+       "scaling.high=4 scaling.original=8192 score_scale=0.0625 embedding_scale=1 residual_scale=1 logit_scale=1 "
+       "score_cap=0 logit_cap=0 epsilon=1e-06 qkv_bias=false out_bias=false mlp_bias=false tied=true act=gelu_tanh");
+  CHECK(cpp_type(Gemma3_1B::config) ==
+        "fauna::Gemma3<fauna::Gemma3Config{.layers = 26, .heads = 4, .kv_heads = 1, .head_size = 256, .width = 1152, "
+        ".hidden = 6912, .context = 32768, .vocab = 262144, .window = 512, .full_every = 6, .base = 1000000.0, "
+        ".window_base = 10000.0, .score_scale = 0.0625, .epsilon = 1e-06F}>");
 }
 
 TEST_CASE("a config whose head is never tied") {

@@ -99,7 +99,15 @@ void compare(layout l, Batch const& batch, AttentionShape const& a, int threads 
 }
 
 /// Whatever a batch may look like.
-template <class B, int Size> void compare_batches() {
+template <class B, int Size> void compare_batches(int window = unbounded, float cap = 0) {
+  CAPTURE(window);
+  CAPTURE(cap);
+  const auto shape = [&](int heads, int kv_heads, int size, float dropout = 0) {
+    AttentionShape a = test::shape(heads, kv_heads, size, dropout);
+    a.window = window;
+    a.cap = cap;
+    return a;
+  };
   for (const int length : {1, 2, 63, 64, 65, 130}) {
     compare<B, Size>(layout::fused, Batch::uniform(2, length), shape(2, 2, Size));
     compare<B, Size>(layout::heads_first, Batch::uniform(1, length), shape(3, 1, Size));
@@ -121,6 +129,41 @@ TEST_CASE_TEMPLATE("attention: every tile equals the reference on every kind of 
                    Tile<isa::avx2>, Tile<isa::avx512>) {
   compare_batches<B, 32>();
   compare_batches<B, 5>();
+}
+
+TEST_CASE_TEMPLATE("attention: windows and caps equal the reference on every kind of batch", B, Tile<isa::baseline>,
+                   Tile<isa::avx2>, Tile<isa::avx512>) {
+  for (const int window : test::sizes({1, 7, 40, 64, 100}, {7, 100})) compare_batches<B, 32>(window);
+  compare_batches<B, 5>(33, 0.3F);
+  compare_batches<B, 32>(unbounded, 0.1F);
+}
+
+TEST_CASE("attention: several panels of keys and many windows") {
+  AttentionShape a = shape(4, 2, 128);
+  const int rows = test::size(500, 300);
+  for (const int window : {30, 90}) {
+    a.window = window;
+    compare<Cpu<>, 128>(layout::fused, Batch::uniform(1, rows), a);
+    compare<Cpu<>, 128>(layout::heads_first, with_tree(ragged({rows - 10})).batch(), a);
+  }
+}
+
+TEST_CASE("attention: what lies before a window changes no bit") {
+  AttentionShape a = shape(2, 1, 32);
+  a.window = 40;
+  Tensors<float, 32> one(layout::fused, Batch::uniform(1, 200), a), other(layout::fused, Batch::uniform(1, 200), a);
+  for (int r = 0; r < 100; ++r)
+    for (int head = 2; head < 4; ++head)  // keys and values
+      for (int d = 0; d < 32; ++d) other.part(other.qkv, head).at(r, 0)[d] = 3 - 0.1F * static_cast<float>(d + r);
+  test::Poisoned memory(attention<Cpu<>>::workspace<32>(1, 200, a, 2));
+  Arena scratch = memory.arena();
+  const Cpu<> b{.threads = 2, .scratch = &scratch};
+  one.run(b, Batch::uniform(1, 200), a);
+  other.run(b, Batch::uniform(1, 200), a);
+  const auto from = [](Rows<float> const& m, int row) { return m.view().middle_rows(row, 200 - row); };
+  CHECK(test::same_bits<float>(from(one.y, 139), from(other.y, 139)));
+  CHECK(test::same_bits<float>(from(one.lse, 139), from(other.lse, 139)));
+  CHECK_FALSE(test::same_bits<float>(from(one.y, 138), from(other.y, 138)));  // whose window has row 99
 }
 
 TEST_CASE_TEMPLATE("attention: head sizes", Size, std::integral_constant<int, 1>, std::integral_constant<int, 16>,
@@ -216,7 +259,8 @@ TEST_CASE("attention: backward of the reference is the derivative of its forward
   for (const auto& s : {ragged({1, 9, 4}), with_documents(ragged({12}), 5), with_tree(ragged({3, 11}))})
     for (const float dropout : {0.0F, 0.3F}) {
       const Batch batch = s.batch();
-      const AttentionShape a = shape(4, 2, size, dropout);
+      AttentionShape a = shape(4, 2, size, dropout);
+      if (s.offsets.size() < 4) a.window = 4, a.cap = 0.5F;
       Tensors<double, size> t(layout::heads_first, batch, a);
       t.run(Ref<double>{}, batch, a);
       test::Random random(9);

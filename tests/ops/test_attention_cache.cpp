@@ -65,11 +65,13 @@ Rows<float> in_calls(std::vector<int> const& calls, int capacity, AttentionShape
   }
 }
 
-template <class B, int Size> void check_calls() {
+template <class B, int Size> void check_calls(int window = unbounded, float cap = 0) {
   const std::vector<int> lengths{200, 3, 130};
   for (const int kv : {1, 3}) {
     // Seven queries of a key head: one row alone takes four of them at once, then two, then one.
-    const AttentionShape a = shape(kv == 1 ? 7 : 3, kv, Size);
+    AttentionShape a = shape(kv == 1 ? 7 : 3, kv, Size);
+    a.window = window;
+    a.cap = cap;
     const Rows<float> whole = in_calls<B, Size>({200}, 200, a, lengths);
     for (auto const& calls : test::sizes<std::vector<int>>({{1}, {2}, {16}, {17}, {64}, {65}, {130, 1}, {5, 70, 2}},
                                                            {{1}, {16}, {65}, {5, 70, 2}}))
@@ -101,6 +103,8 @@ template <class B, int Size> void check_calls() {
 TEST_CASE_TEMPLATE("attention: a cache gives the bits of one call, however the rows are split", B, Tile<isa::baseline>,
                    Tile<isa::avx2>, Tile<isa::avx512>) {
   check_calls<B, B::lanes == 4 ? 24 : 32>();
+  check_calls<B, B::lanes == 4 ? 24 : 32>(50);
+  check_calls<B, B::lanes == 4 ? 24 : 32>(7, 0.2F);
 }
 
 TEST_CASE_TEMPLATE("attention: row by row with heads of every size", Size, std::integral_constant<int, 16>,

@@ -24,6 +24,7 @@ struct Case {
   std::vector<int> targets;
   float scale;
   bool biased;
+  double cap = 0;
   Case(test::Random& random, int rows, int cols, int vocab, bool with_bias)
       : x(random, rows, cols, 3),
         w(random, vocab, cols, 1, 0.5F),
@@ -49,10 +50,10 @@ template <class B, class E> Result run(Case const& k, Rows<E> const& w, int thre
   b.scratch = &scratch;
   Result r{Rows<float>(1, rows), Rows<float>(1, rows), Rows<float>(rows, cols, 4), k.dw, k.dbias};
   const float* bias = k.biased ? k.bias.data() : nullptr;
-  cross_entropy<B>::loss(b, k.x, w.view(), bias, k.targets.data(), ignore, r.eval.data());
+  cross_entropy<B>::loss(b, k.x, w.view(), bias, k.targets.data(), ignore, r.eval.data(), k.cap);
   memory.poison();
   cross_entropy<B>::loss_and_gradient(b, k.x, w.view(), bias, k.targets.data(), ignore, k.scale, r.losses.data(), r.dx,
-                                      r.dw, k.biased ? r.dbias.data() : nullptr);
+                                      r.dw, k.biased ? r.dbias.data() : nullptr, k.cap);
   CHECK(scratch.high_water() <= planned);
   CHECK(scratch.used() == 0);
   CHECK(r.dx.gaps_untouched());
@@ -67,7 +68,7 @@ template <class B, class E> void check(Case const& k, Rows<E> const& w, double r
   Rows<double> losses(1, rows), dx(rows, cols), dw = k.dw.as<double>(), dbias = k.dbias.as<double>();
   cross_entropy<Ref<double>>::loss_and_gradient({}, x, wd.view(), k.biased ? bias.data() : nullptr, k.targets.data(),
                                                 ignore, static_cast<double>(k.scale), losses.data(), dx, dw,
-                                                k.biased ? dbias.data() : nullptr);
+                                                k.biased ? dbias.data() : nullptr, k.cap);
   const Result got = run<B>(k, w, 1);
   // A logit is a sum of `cols` products below 1/2, so it is off by `rounding` · (4 + cols / 2) at most, a loss by twice
   // that. Probabilities are off by as much relatively, and the |dz| of a row sum to at most 2 scale: so dx is off by
@@ -110,6 +111,9 @@ TEST_CASE_TEMPLATE("cross_entropy: equals the reference on every tile and for an
       const Case k(random, s[0], s[1], s[2], biased);
       check<B>(k, k.w, rounding);
       check<B>(k, k.w.as<bf16>(), rounding);
+      Case capped = k;
+      capped.cap = 0.7;
+      check<B>(capped, k.w, rounding);
     }
 }
 
@@ -186,9 +190,9 @@ TEST_CASE_TEMPLATE("cross_entropy: a NaN among the logits shows in the loss", B,
 
 TEST_CASE("cross_entropy: the gradient equals the derivative of dual numbers") {
   test::Random random(5);
-  const int shapes[][3] = {{1, 3, 2}, {12, 7, 19}};
+  const double shapes[][4] = {{1, 3, 2, 0}, {12, 7, 19, 0}, {12, 7, 19, 0.6}};
   for (auto const& s : shapes) {
-    const int rows = s[0], cols = s[1], vocab = s[2];
+    const int rows = static_cast<int>(s[0]), cols = static_cast<int>(s[1]), vocab = static_cast<int>(s[2]);
     const Rows<double> x(random, rows, cols), xd(random, rows, cols), w(random, vocab, cols), wd(random, vocab, cols),
         b(random, 1, vocab), bd(random, 1, vocab);
     auto targets = random.integers(rows, ignore, vocab - 1);
@@ -196,7 +200,7 @@ TEST_CASE("cross_entropy: the gradient equals the derivative of dual numbers") {
     Rows<Dual> losses(1, rows);
     const auto bv = test::dual(b, bd);
     cross_entropy<Ref<Dual>>::loss({}, test::dual(x, xd), test::dual(w, wd).view(), bv.data(), targets.data(), ignore,
-                                   losses.data());
+                                   losses.data(), s[3]);
     Dual total = 0;
     for (int r = 0; r < rows; ++r) total += losses.view()(0, r) * Dual(0.7);
 
@@ -206,7 +210,7 @@ TEST_CASE("cross_entropy: the gradient equals the derivative of dual numbers") {
       for (int c = 0; c < cols; ++c) dw.view()(v, c) = 0;
     }
     cross_entropy<Ref<double>>::loss_and_gradient({}, x, w.view(), b.data(), targets.data(), ignore, 0.7, values.data(),
-                                                  dx, dw, db.data());
+                                                  dx, dw, db.data(), s[3]);
     test::Dot dot;
     dot.add(dx, xd);
     dot.add(dw, wd);

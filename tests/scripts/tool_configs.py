@@ -71,8 +71,8 @@ LLAMA3 = {"factor": 32.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "orig
 
 
 def any_family():
-    refused("llama_untied", {"model_type": "bloom"}, 'model_type = "bloom", expected one of gpt2, gpt_neox, llama, ')
-    refused("llama_untied", {"model_type": ...}, "model_type = nothing, expected one of gpt2, gpt_neox, llama")
+    refused("llama_untied", {"model_type": "bloom"}, 'model_type = "bloom", expected one of cohere2, exaone4, ')
+    refused("llama_untied", {"model_type": ...}, "model_type = nothing, expected one of cohere2, exaone4")
     refused("llama_untied", {"architectures": ["LlamaForSequenceClassification"]},
             ("architectures = ", 'expected ["LlamaForCausalLM"]'))
     for family, width in (("llama_untied", "hidden_size"), ("gpt_neox", "hidden_size"), ("gpt2", "n_embd")):

@@ -2,19 +2,37 @@
 #include <doctest/doctest.h>
 
 #include <cstdlib>
+#include <fauna/models/cohere2.hpp>
+#include <fauna/models/exaone4.hpp>
 #include <fauna/models/falcon_mamba.hpp>
+#include <fauna/models/gemma.hpp>
+#include <fauna/models/gemma2.hpp>
+#include <fauna/models/gemma3.hpp>
+#include <fauna/models/glm4.hpp>
 #include <fauna/models/gpt.hpp>
 #include <fauna/models/gpt_neox.hpp>
+#include <fauna/models/granite.hpp>
 #include <fauna/models/linear_lm.hpp>
 #include <fauna/models/llama.hpp>
 #include <fauna/models/mamba.hpp>
 #include <fauna/models/mamba2.hpp>
+#include <fauna/models/mistral.hpp>
 #include <fauna/models/mixtral.hpp>
+#include <fauna/models/nemotron.hpp>
+#include <fauna/models/olmo.hpp>
+#include <fauna/models/olmo2.hpp>
 #include <fauna/models/olmoe.hpp>
+#include <fauna/models/phi.hpp>
+#include <fauna/models/phi3.hpp>
+#include <fauna/models/qwen2.hpp>
+#include <fauna/models/qwen3.hpp>
 #include <fauna/models/rwkv4.hpp>
 #include <fauna/models/rwkv5.hpp>
 #include <fauna/models/rwkv6.hpp>
 #include <fauna/models/rwkv7.hpp>
+#include <fauna/models/smollm3.hpp>
+#include <fauna/models/stablelm.hpp>
+#include <fauna/models/starcoder2.hpp>
 #include <tools/src/directory.hpp>
 
 #include "../support/gguf.hpp"
@@ -70,7 +88,7 @@ TEST_CASE("a family is a struct and a line that registers it") {
   CHECK(tool::preset_names().find("toy-3") != std::string::npos);
   CHECK(tool::preset("toy-4") == nullptr);
   CHECK_THROWS_WITH_AS(tool::checkpoint_model("a.safetensors", "bicycle wheels=2"),
-                       doctest::Contains("expected a line that begins with one of falcon_mamba, "), error);
+                       doctest::Contains("begins with one of cohere2, "), error);
 }
 
 TEST_CASE("a second family of one name is an error") {
@@ -256,6 +274,72 @@ TEST_CASE("a limit that is infinite, as Python writes it and as JSON can") {
   };
   CHECK(line("[0.0, Infinity]") == line(R"([0.0, {"__float__": "Infinity"}])"));
   CHECK_THROWS_WITH_AS(line("[0.0, 0.1]"), doctest::Contains("time_step_limit = [0.0,0.1]"), error);
+}
+
+TEST_CASE("every family of the common decoder comes back from its config.json") {
+  const auto back = [](auto c, auto&&... changes) {
+    CHECK(through_file(c) == to_text(c));
+    (changes(c), ...);
+    CHECK(through_file(c) == to_text(c));
+  };
+  const auto biased = [](auto& c) { c.qkv_bias = c.out_bias = true; };
+  const auto windows = [](auto& c) { c.window = 64, c.full_every = 3; };
+  const auto turned = [](auto& c) { c.turned = 0.5, c.scaling = {.kind = rope_scaling::linear, .factor = 3}; };
+  back(Mistral7B_v01::config, windows, [](auto& c) { c.act = activation::relu; });
+  back(Qwen25_0_5B::config, windows);
+  back(Qwen3_0_6B::config, biased, windows);
+  back(Gemma2B::config, biased);
+  back(Gemma2_27B::config, biased, [](auto& c) { c.score_cap = c.logit_cap = 0, c.full_every = 5; });
+  back(Gemma3_1B::config, [](auto& c) { c.window_base = 77, c.score_cap = 3.5F, c.logit_cap = 0.1F; });
+  back(Phi3Mini4k::config, turned);
+  back(Phi2::config, turned);
+  back(Olmo1B::config, biased);
+  back(Olmo2_1B::config, biased, turned);
+  back(SmolLm3_3B::config, biased, [](auto& c) { c.full_every = 3, c.mlp_bias = true; });
+  back(StableLm2_1_6B::config, turned);
+  back(StarCoder2_3B::config, [](auto& c) { c.qkv_bias = c.out_bias = c.mlp_bias = false; });
+  back(Granite31_2B::config, biased, [](auto& c) { c.mlp_bias = true; });
+  back(CommandR7B::config, biased);
+  back(Glm4_9B::config, [](auto& c) { c.qkv_bias = false; });
+  back(Exaone4_32B::config, [](auto& c) { c.window = c.full_every = unbounded; });
+  back(Minitron4B::config, biased, [](auto& c) { c.mlp_bias = true; });
+
+  Qwen3Config half = Qwen3_0_6B::config;
+  half.out_bias = true;
+  CHECK_THROWS_WITH_AS(through_file(half), doctest::Contains("biases in all projections of attention, or in none"),
+                       error);
+}
+
+TEST_CASE("layers that the common decoder does not have are refused by name") {
+  const auto refused = [](auto const& c, tool::Config::Json const& changes, const char* what) {
+    TemporaryFolder folder;
+    auto json = tool::checkpoint_model("a checkpoint", to_text(c))->config_json();
+    json.update(changes);
+    write_file(folder / "config.json", json.dump());
+    CHECK_THROWS_WITH_AS(tool::read_config(folder.path()), doctest::Contains(what), error);
+  };
+  Qwen2Config qwen = Qwen25_0_5B::config;
+  qwen.layers = 3;
+  refused(qwen, {{"use_sliding_window", true}, {"sliding_window", 9}, {"max_window_layers", 2}},
+          "max_window_layers = 2");
+  refused(qwen,
+          {{"use_sliding_window", true},
+           {"sliding_window", 9},
+           {"layer_types", {"full_attention", "sliding_attention", "sliding_attention"}}},
+          "layer_types = [");
+  refused(qwen, {{"layer_types", {"full_attention"}}}, "a list of 3");
+  refused(qwen, {{"layer_types", {"sliding_attention", "sliding_attention", "full_attention"}}},
+          "without a sliding_window");
+  refused(qwen, {{"head_dim", 63}}, "an even number");
+  refused(qwen, {{"rope_scaling", {{"rope_type", "yarn"}, {"factor", 4}}}}, "rope_type = \"yarn\"");
+  refused(qwen, {{"logit_scale", 2}}, "logit_scale = 2, expected no such field for model_type qwen2");
+  refused(Phi2::config, {{"qk_layernorm", true}}, "qk_layernorm = true");
+  refused(Phi2::config, {{"partial_rotary_factor", 1.5}}, "partial_rotary_factor = 1.5, expected a part of the 80");
+  refused(StableLm3B::config, {{"use_parallel_residual", true}}, "use_parallel_residual = true");
+  refused(Olmo1B::config, {{"clip_qkv", 8}}, "clip_qkv = 8, expected null");
+  SmolLm3Config smol = SmolLm3_3B::config;
+  smol.layers = 4;
+  refused(smol, {{"no_rope_layers", {1, 0, 0, 1}}}, "no_rope_layers = [1,0,0,1]");
 }
 
 TEST_CASE("weights without a config.json say what they are of") {

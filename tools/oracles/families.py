@@ -2,7 +2,7 @@
 """Tiny random models of the families that fauna reads, as PyPI's transformers has and saves them, with what it makes of
 some tokens. Run it with torch, transformers and safetensors at hand, and commit what it writes:
 
-    python tools/oracles/families.py tests/golden/models
+    python tools/oracles/families.py tests/golden/models [FOLDER...]
 
 Each folder is a model directory (config.json, model.safetensors or shards) with golden.safetensors: tokens [2, T],
 targets [2, T] (-1: not counted), logits [2, T, V], loss, and under each tensor's name, with "grad." before it, the
@@ -19,6 +19,12 @@ from torch.nn import functional as F
 from transformers import (FalconMambaConfig, FalconMambaForCausalLM, GPT2Config, GPT2LMHeadModel, GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig, LlamaForCausalLM,
                           Mamba2Config, Mamba2ForCausalLM, MambaConfig, MambaForCausalLM, MixtralConfig, MixtralForCausalLM, OlmoeConfig, OlmoeForCausalLM, RwkvConfig,
                           RwkvForCausalLM)
+from transformers import (Cohere2Config, Cohere2ForCausalLM, Exaone4Config, Exaone4ForCausalLM, Gemma2Config, Gemma2ForCausalLM,
+                          Gemma3ForCausalLM, Gemma3TextConfig, GemmaConfig, GemmaForCausalLM, Glm4Config, Glm4ForCausalLM,
+                          GraniteConfig, GraniteForCausalLM, MistralConfig, MistralForCausalLM, NemotronConfig, NemotronForCausalLM,
+                          Olmo2Config, Olmo2ForCausalLM, OlmoConfig, OlmoForCausalLM, Phi3Config, Phi3ForCausalLM, PhiConfig,
+                          PhiForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM, SmolLM3Config,
+                          SmolLM3ForCausalLM, StableLmConfig, StableLmForCausalLM, Starcoder2Config, Starcoder2ForCausalLM)
 
 LENGTH = 11
 LLAMA = {"vocab_size": 29, "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 2, "max_position_embeddings": 32,
@@ -32,6 +38,10 @@ MAMBA = {"vocab_size": 29, "hidden_size": 24, "num_hidden_layers": 2, "state_siz
          "eos_token_id": 2}
 MAMBA2 = {"vocab_size": 29, "hidden_size": 24, "num_hidden_layers": 2, "state_size": 5, "num_heads": 6, "head_dim": 8, "chunk_size": 4,
           "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0}
+
+DENSE = {"vocab_size": 29, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4,
+         "num_key_value_heads": 2, "max_position_embeddings": 32, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": None}
+SIZED = {**DENSE, "head_dim": 6}  # of heads that together are wider than the model
 
 EXPERTS = {"mixtral": ("block_sparse_moe", "w1", "w3", "w2"), "olmoe": ("mlp", "gate_proj", "up_proj", "down_proj")}  # as the hub names them
 
@@ -54,6 +64,26 @@ def models():
     yield "mamba2", Mamba2ForCausalLM(Mamba2Config(**MAMBA2, n_groups=1, tie_word_embeddings=True)), torch.float32, None
     yield "mamba2_groups", Mamba2ForCausalLM(Mamba2Config(**MAMBA2, n_groups=2, use_bias=True, use_conv_bias=False)), torch.float32, None
     yield "falcon_mamba", FalconMambaForCausalLM(FalconMambaConfig(**(MAMBA | {"state_size": 12, "time_step_rank": 12}), intermediate_size=48, tie_word_embeddings=False)), torch.float32, None
+    # Windows of three rows, that a text of eleven passes three times over.
+    yield "mistral", MistralForCausalLM(MistralConfig(**SIZED, sliding_window=3)), torch.float32, None
+    yield "qwen2", Qwen2ForCausalLM(Qwen2Config(**DENSE, tie_word_embeddings=True)), torch.float32, None
+    yield "qwen3", Qwen3ForCausalLM(Qwen3Config(**SIZED)), torch.float32, None
+    yield "gemma", GemmaForCausalLM(GemmaConfig(**SIZED)), torch.float32, None
+    yield "gemma2", Gemma2ForCausalLM(Gemma2Config(**SIZED, sliding_window=3, query_pre_attn_scalar=9, attn_logit_softcapping=1.5, final_logit_softcapping=6.0)), torch.float32, None
+    yield "gemma3", Gemma3ForCausalLM(Gemma3TextConfig(**{**SIZED, "num_hidden_layers": 4}, sliding_window=3, query_pre_attn_scalar=9, layer_types=["sliding_attention", "sliding_attention", "full_attention", "sliding_attention"],
+        rope_parameters={"sliding_attention": {"rope_type": "default", "rope_theta": 50.0}, "full_attention": {"rope_type": "linear", "factor": 4.0, "rope_theta": 1000.0}})), torch.float32, None
+    yield "phi3", Phi3ForCausalLM(Phi3Config(**DENSE, sliding_window=5)), torch.float32, None
+    yield "phi", PhiForCausalLM(PhiConfig(**DENSE)), torch.float32, None
+    yield "olmo", OlmoForCausalLM(OlmoConfig(**DENSE)), torch.float32, None
+    yield "olmo2", Olmo2ForCausalLM(Olmo2Config(**DENSE)), torch.float32, None
+    yield "smollm3", SmolLM3ForCausalLM(SmolLM3Config(**DENSE, no_rope_layers=[1, 0])), torch.float32, None
+    yield "stablelm", StableLmForCausalLM(StableLmConfig(**DENSE, use_qkv_bias=True, partial_rotary_factor=0.5)), torch.float32, None
+    yield "starcoder2", Starcoder2ForCausalLM(Starcoder2Config(**DENSE, sliding_window=4)), torch.float32, None
+    yield "granite", GraniteForCausalLM(GraniteConfig(**DENSE, embedding_multiplier=3.0, attention_multiplier=0.3, residual_multiplier=0.4, logits_scaling=2.5)), torch.float32, None
+    yield "cohere2", Cohere2ForCausalLM(Cohere2Config(**SIZED, sliding_window=3, logit_scale=0.4, layer_types=["sliding_attention", "full_attention"])), torch.float32, None
+    yield "glm4", Glm4ForCausalLM(Glm4Config(**{**SIZED, "head_dim": 8})), torch.float32, None
+    yield "exaone4", Exaone4ForCausalLM(Exaone4Config(**SIZED, sliding_window=3, layer_types=["sliding_attention", "full_attention"])), torch.float32, None
+    yield "nemotron", NemotronForCausalLM(NemotronConfig(**SIZED, tie_word_embeddings=False, partial_rotary_factor=0.67)), torch.float32, None
 
 
 def hub_gradients(name, key, gradient):
@@ -75,7 +105,10 @@ def hub_gradients(name, key, gradient):
 
 def main():
     out = pathlib.Path(sys.argv[1])
+    only = sys.argv[2:]
     for number, (name, model, dtype, shard) in enumerate(models()):
+        if only and name not in only:
+            continue
         torch.manual_seed(number)
         model.eval()
         with torch.no_grad():

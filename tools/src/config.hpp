@@ -39,10 +39,14 @@ class Config {
     fauna::fail("config", where_ + field + " = " + (has(field) ? fields_[field].dump() : "nothing"), expected, hint);
   }
   bool has(std::string const& field) const { return fields_.contains(field) && !fields_[field].is_null(); }
+  /// Is the field there, null or not?
+  bool says(std::string const& field) const { return fields_.contains(field); }
   Json const* find(std::string const& field) {
     used_.insert(field);
     return has(field) ? &fields_[field] : nullptr;
   }
+
+  bool was_read(std::string const& field) const { return used_.count(field) > 0; }
 
   /// A number of things; `otherwise`, where it is given and the field is absent.
   int whole(std::string const& field, int otherwise = 0) {

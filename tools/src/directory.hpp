@@ -36,7 +36,11 @@ inline void common_fields(Config& c) {
   c.only("is_encoder_decoder", false);
   c.only("add_cross_attention", false);
   c.only("cross_attention_hidden_size", nullptr);
-  // Attention to all that came before, said in three ways.
+}
+
+/// Attention to all that came before, said in three ways, unless the family has read what the file says of windows.
+inline void window_fields(Config& c) {
+  if (c.was_read("sliding_window")) return;
   if (c.flag("use_sliding_window", true)) c.only("sliding_window", nullptr);
   c.without_effect({"sliding_window", "max_window_layers"});
   if (Config::Json const* types = c.find("layer_types"))
@@ -129,6 +133,7 @@ inline Directory read_config(std::string const& directory, Use use = {}) {
   common_fields(c);
   generation_fields(c);
   Directory d{family.read(c)};
+  window_fields(c);
   d.stop_ids = c.ids("eos_token_id");
   c.all_used("model_type " + type);
   if (use.training) return d;

@@ -60,8 +60,8 @@ inline fauna::RopeScaling scaling_of(Config& in, int context) {
   return r;
 }
 
-/// `fraction`: the family's own, where the file does not say.
-inline Rope rope_of(Config& c, double fraction, int context) {
+/// `fraction`, `usual_base`: the family's own, where the file does not say.
+inline Rope rope_of(Config& c, double fraction, int context, double usual_base = 10000) {
   Agreed base, part;
   for (const char* field : {"rope_theta", "rotary_emb_base"}) base.add(c, field);
   for (const char* field : {"partial_rotary_factor", "rotary_pct"}) part.add(c, field);
@@ -69,6 +69,7 @@ inline Rope rope_of(Config& c, double fraction, int context) {
   Rope r;
   for (const char* field : {"rope_parameters", "rope_scaling"}) {
     auto in = c.inner(field);
+    if (in && in->has("full_attention")) in = in->inner("full_attention");  // by kinds of layers: a family reads others
     if (!in) continue;
     base.add(*in, "rope_theta");
     part.add(*in, "partial_rotary_factor");
@@ -76,7 +77,7 @@ inline Rope rope_of(Config& c, double fraction, int context) {
     r.inside = field;
     in->all_used("its rope_type");
   }
-  r.base = base.or_else(r.base);
+  r.base = base.or_else(usual_base);
   r.fraction = part.or_else(fraction);
   return r;
 }

@@ -11,16 +11,25 @@
 
 namespace fauna::inline v0 {
 
+/// What becomes of queries times keys before the softmax, as a template argument: scale, then cap.
+struct Scores {
+  double scale = 0;  ///< 0: 1 / √head size
+  float cap = 0;     ///< scores are cap · tanh(score / cap); 0: they stay (Gemma Team 2024, "Gemma 2", section 2)
+  int window = unbounded;  ///< rows that a row sees, itself included (Beltagy et al. 2020, "Longformer", section 3.1)
+  constexpr bool operator==(Scores const&) const = default;
+};
+
 /// Attention itself, between the projections: rows of [q | k | v] with NHeads, KvHeads and KvHeads heads, to rows of
 /// NHeads heads. Query head h reads key head h / (NHeads / KvHeads): one key head is multi-query attention (Shazeer
 /// 2019), some are grouped-query attention (Ainslie et al. 2023). y must stay as it is until backward, which reads it.
 /// Its state is a KV cache: the keys and values of all rows so far.
-template <int NHeads, int KvHeads, int HeadSize, Rate Drop = Rate{}>
+template <int NHeads, int KvHeads, int HeadSize, Rate Drop = Rate{}, Scores How = Scores{}>
 struct AttentionCore : Leaf<(NHeads + 2 * KvHeads) * HeadSize, NHeads * HeadSize> {
   static constexpr const char* kind_name = "AttentionCore";
   static constexpr int queries = NHeads * HeadSize, keys = KvHeads * HeadSize;
-  using fault = std::conditional_t<KvHeads >= 1 && NHeads % KvHeads == 0, void,
-                                   key_heads_do_not_divide_heads<AttentionCore, NHeads, KvHeads>>;
+  using fault = first_fault<std::conditional_t<KvHeads >= 1 && NHeads % KvHeads == 0, void,
+                                               key_heads_do_not_divide_heads<AttentionCore, NHeads, KvHeads>>,
+                            std::conditional_t<How.window >= 1, void, window_sees_no_row<AttentionCore, How.window>>>;
   template <class S> struct Saved {
     View<S, dyn, NHeads> lse;       ///< log of each row's softmax denominator
     View<const S, dyn, queries> y;  ///< the output, kept by whoever owns it
@@ -46,7 +55,9 @@ struct AttentionCore : Leaf<(NHeads + 2 * KvHeads) * HeadSize, NHeads * HeadSize
   }
   /// q·k and the weighted sum of v, 2 multiplications and additions each (the causal half is not subtracted, as is
   /// usual).
-  static constexpr double flops(double context) { return 4.0 * queries * context; }
+  static constexpr double flops(double context) {
+    return 4.0 * queries * (context < How.window ? context : How.window);
+  }
 
   using Rows = Leaf<queries + 2 * keys, queries>;
   template <class C> using X = typename Rows::template X<C>;
@@ -81,8 +92,14 @@ struct AttentionCore : Leaf<(NHeads + 2 * KvHeads) * HeadSize, NHeads * HeadSize
 
  private:
   static constexpr AttentionShape how(Key key) {
-    constexpr double scale = 1 / square_root(static_cast<double>(HeadSize));
-    return {.heads = NHeads, .kv_heads = KvHeads, .scale = scale, .dropout = Drop.value, .key = key};
+    constexpr double scale = How.scale > 0 ? How.scale : 1 / square_root(static_cast<double>(HeadSize));
+    return {.heads = NHeads,
+            .kv_heads = KvHeads,
+            .scale = scale,
+            .dropout = Drop.value,
+            .key = key,
+            .cap = How.cap,
+            .window = How.window};
   }
   template <class V> static constexpr auto q(V x) { return x.template columns<0, queries>(); }
   template <class V> static constexpr auto k(V x) { return x.template columns<queries, keys>(); }

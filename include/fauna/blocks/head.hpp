@@ -3,15 +3,23 @@
 #pragma once
 #include <fauna/compose/share.hpp>
 #include <fauna/core/block.hpp>
+#include <fauna/ops/activation/op.hpp>
 #include <fauna/ops/cross_entropy/op.hpp>
 #include <fauna/ops/gemm/op.hpp>
+#include <fauna/ops/scale/op.hpp>
 
 namespace fauna::inline v0 {
 
 /// A target that is not counted in the loss.
 inline constexpr int ignore_target = -1;
 
-template <int Width, int Vocab, bool Bias = false> struct LmHead : Leaf<Width, Vocab> {
+/// The bound c of logits as a template argument: c tanh(z / c) (Gemma Team 2024, "Gemma 2", section 2). 0: none.
+struct LogitCap {
+  float value = 0;
+  constexpr bool operator==(LogitCap const&) const = default;
+};
+
+template <int Width, int Vocab, bool Bias = false, LogitCap Cap = LogitCap{}> struct LmHead : Leaf<Width, Vocab> {
   static constexpr const char* kind_name = "LmHead";
   template <class D> struct Weights {
     typename D::template storage<kind::matrix> weight;
@@ -32,21 +40,26 @@ template <int Width, int Vocab, bool Bias = false> struct LmHead : Leaf<Width, V
     Epilogue<typename C::scalar> e;
     if constexpr (Bias) e.bias = w.bias.data();
     gemm<typename C::backend_type>::nt(c.backend, x, reading(w.weight), y, e);
+    if constexpr (Cap.value > 0) {
+      scale<typename C::backend_type>::run(c.backend, 1 / static_cast<double>(Cap.value), y);
+      activate<typename C::backend_type>::forward(c.backend, activation::tanh, reading(y), y);
+      scale<typename C::backend_type>::run(c.backend, static_cast<double>(Cap.value), y);
+    }
   }
   /// losses [rows], in nats; 0 where the target is ignored.
   template <class C, class W>
   static void loss(C const& c, W const& w, Matrix<const typename C::scalar> x, const int* targets,
                    typename C::scalar* losses) {
     cross_entropy<typename C::backend_type>::loss(c.backend, x, reading(w.weight), bias<typename C::scalar>(w), targets,
-                                                  ignore_target, losses);
+                                                  ignore_target, losses, static_cast<double>(Cap.value));
   }
-  /// Also dx = scale · dloss/dx, and the same added to dw.
+  /// Also dx = factor · dloss/dx, and the same added to dw.
   template <class C, class W, class G>
   static void loss_and_gradient(C const& c, W const& w, G& dw, Matrix<const typename C::scalar> x, const int* targets,
-                                typename C::scalar scale, typename C::scalar* losses, Matrix<typename C::scalar> dx) {
+                                typename C::scalar factor, typename C::scalar* losses, Matrix<typename C::scalar> dx) {
     cross_entropy<typename C::backend_type>::loss_and_gradient(
-        c.backend, x, reading(w.weight), bias<typename C::scalar>(w), targets, ignore_target, scale, losses, dx,
-        gradient<typename C::scalar>(dw.weight), bias_gradient<typename C::scalar>(dw));
+        c.backend, x, reading(w.weight), bias<typename C::scalar>(w), targets, ignore_target, factor, losses, dx,
+        gradient<typename C::scalar>(dw.weight), bias_gradient<typename C::scalar>(dw), static_cast<double>(Cap.value));
   }
 
  private:

@@ -1,5 +1,5 @@
 // Normalisation of each row over the width.
-//   LayerNorm (Ba, Kiros, Hinton 2016)   y = (x - mean) / √(variance + ε) · weight + bias
+//   LayerNorm (Ba, Kiros, Hinton 2016)   y = (x - mean) / √(variance + ε) · (offset + weight) + bias
 //   RmsNorm (Zhang and Sennrich 2019)    y = x / √(mean of x² + ε) · (offset + weight)
 #pragma once
 #include <fauna/core/block.hpp>
@@ -15,7 +15,9 @@ struct Epsilon {
   constexpr bool operator==(Epsilon const&) const = default;
 };
 
-template <int Width, bool Bias = true, Epsilon E = Epsilon{}> struct LayerNorm : Elementwise<Width> {
+/// Offset 1 where weights are kept around zero (Nemotron); Affine: with weights, else with neither them nor a bias.
+template <int Width, bool Bias = true, Epsilon E = Epsilon{}, int Offset = 0, bool Affine = true>
+struct LayerNorm : Elementwise<Width> {
   static constexpr const char* kind_name = "LayerNorm";
   static constexpr bool adds_dx = true;
   template <class D> struct Weights { typename D::template storage<kind::vector> weight, bias; };
@@ -23,8 +25,15 @@ template <int Width, bool Bias = true, Epsilon E = Epsilon{}> struct LayerNorm :
     View<S, dyn, 1> mean, rstd;  ///< rstd: 1 / sqrt(variance + ε)
   };
   template <class W, class F> static constexpr void visit(W& w, Place const& at, F&& f) {
-    f(Tensor{.field = "weight", .rows = 1, .cols = Width, .stored = kind::vector, .init = ones, .at = at}, w.weight);
-    if constexpr (Bias)
+    if constexpr (Affine)
+      f(Tensor{.field = "weight",
+               .rows = 1,
+               .cols = Width,
+               .stored = kind::vector,
+               .init = Offset == 0 ? ones : zeros,
+               .at = at},
+        w.weight);
+    if constexpr (Bias && Affine)
       f(Tensor{.field = "bias", .rows = 1, .cols = Width, .stored = kind::vector, .init = zeros, .at = at}, w.bias);
   }
   template <class S> static constexpr void plan(Saved<S>& s, Shape const& shape, Arena& a) {
@@ -40,14 +49,14 @@ template <int Width, bool Bias = true, Epsilon E = Epsilon{}> struct LayerNorm :
   template <class C, class W, class St, class Sv>
   static void forward(C const& c, W const& w, St&, X<C> x, Y<C> y, Sv& saved) {
     layer_norm<typename C::backend_type>::forward(c.backend, x, w.weight.data(), w.bias.data(), y, saved.mean.data(),
-                                                  saved.rstd.data(), E.value);
+                                                  saved.rstd.data(), E.value, Affine ? Offset : 1);
   }
   template <class C, class W, class G, class Sv, class St>
   static void backward(C const& c, W const& w, G& dw, X<C> x, Sv& saved, X<C> dy, Y<C> dx, St&) {
     layer_norm<typename C::backend_type>::backward(c.backend, x, w.weight.data(), saved.mean.data(), saved.rstd.data(),
                                                    dy, dx, c.into.template view<Width>(x.rows()),
                                                    gradient<typename C::scalar>(dw.weight).data(),
-                                                   gradient<typename C::scalar>(dw.bias).data());
+                                                   gradient<typename C::scalar>(dw.bias).data(), Affine ? Offset : 1);
   }
 };
 

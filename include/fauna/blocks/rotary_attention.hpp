@@ -16,10 +16,12 @@ namespace fauna::inline v0 {
 enum class qk_norm {
   none,
   full,  ///< RMSNorm over all heads of a row at once (Muennighoff et al. 2024, "OLMoE", section 4.2.5)
+  head,  ///< RMSNorm of each head (blocks/head_norm.hpp)
 };
 struct QkNorm {
   qk_norm over = qk_norm::none;
   float epsilon = 1e-5F;
+  int offset = 0;  ///< as for RmsNorm
   constexpr bool operator==(QkNorm const&) const = default;
 };
 

@@ -5,6 +5,9 @@
 
 namespace fauna::inline v0 {
 
+/// Of rows, where there is no limit to their number.
+inline constexpr int unbounded = 0x7fffffff;
+
 /// Which rows of a batch logits are wanted of: all of them, the last of each sequence, or none (only states move on).
 enum class logit_rows : int { all, last, none };
 
@@ -60,6 +63,13 @@ struct Batch {
     if (parent == nullptr) return true;
     while (r > k) r = continues(sequence, r);
     return r == k;
+  }
+  /// How many rows back k lies of r, which sees it. Rows that the state held come before first(sequence).
+  constexpr int steps_back(int sequence, int r, int k) const {
+    if (parent == nullptr) return r - k;
+    int steps = 0;
+    for (; r > k && r >= first(sequence); ++steps) r = continues(sequence, r);
+    return r >= first(sequence) ? steps : steps + first(sequence) - 1 - k;
   }
   /// May row r see what the state held before this call? A document that starts inside the batch may not.
   constexpr bool sees_past(int sequence, int r) const { return start(sequence, r) == first(sequence); }

@@ -54,7 +54,6 @@ concept ConstantState = requires {
 &&(state_bytes<B>(Shape{.length = 1, .context = 1}) == state_bytes<B>(Shape{.length = 4096, .context = 4096}));
 
 /// The most rows of a sequence that a model was made for: its table of positions, or what its config says.
-inline constexpr int unbounded = std::numeric_limits<int>::max();
 template <class M> inline constexpr int context_of = unbounded;
 template <class M>
 requires requires { M::config.context; }

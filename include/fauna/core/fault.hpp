@@ -18,6 +18,7 @@ template <class Block, int Rotary, int HeadSize> struct rotary_width_exceeds_hea
 template <class Block, int Width, int Heads> struct heads_do_not_divide_width;
 template <class Block, int Heads, int KeyHeads> struct key_heads_do_not_divide_heads;
 template <class Block, int Heads, int Groups> struct groups_do_not_divide_heads;
+template <class Block, int Window> struct window_sees_no_row;
 
 template <label Name, class B> struct At;
 

@@ -81,6 +81,43 @@ using Llama32_1B = Llama<LlamaConfig{.layers = 16,
                                      .base = 500000,
                                      .scaling = {.kind = rope_scaling::llama3, .factor = 32},
                                      .tied = true}>;
+using Llama32_3B = Llama<LlamaConfig{.layers = 28,
+                                     .heads = 24,
+                                     .kv_heads = 8,
+                                     .width = 3072,
+                                     .hidden = 8192,
+                                     .context = 131072,
+                                     .vocab = 128256,
+                                     .base = 500000,
+                                     .scaling = {.kind = rope_scaling::llama3, .factor = 32},
+                                     .tied = true}>;
+using Llama31_8B = Llama<LlamaConfig{.layers = 32,
+                                     .heads = 32,
+                                     .kv_heads = 8,
+                                     .width = 4096,
+                                     .hidden = 14336,
+                                     .context = 131072,
+                                     .vocab = 128256,
+                                     .base = 500000,
+                                     .scaling = {.kind = rope_scaling::llama3, .factor = 8}}>;
+using Llama31_70B = Llama<LlamaConfig{.layers = 80,
+                                      .heads = 64,
+                                      .kv_heads = 8,
+                                      .width = 8192,
+                                      .hidden = 28672,
+                                      .context = 131072,
+                                      .vocab = 128256,
+                                      .base = 500000,
+                                      .scaling = {.kind = rope_scaling::llama3, .factor = 8}}>;
+using Llama31_405B = Llama<LlamaConfig{.layers = 126,
+                                       .heads = 128,
+                                       .kv_heads = 8,
+                                       .width = 16384,
+                                       .hidden = 53248,
+                                       .context = 131072,
+                                       .vocab = 128256,
+                                       .base = 500000,
+                                       .scaling = {.kind = rope_scaling::llama3, .factor = 8}}>;
 using TinyLlama =
     Llama<LlamaConfig{.layers = 22, .kv_heads = 4, .head_size = 64, .width = 2048, .hidden = 5632, .context = 2048}>;
 using SmolLm2_135M = Llama<LlamaConfig{.layers = 30,
@@ -97,6 +134,10 @@ using SmolLm2_135M = Llama<LlamaConfig{.layers = 30,
 static_assert(Llama2_7B::parameters == 6'738'415'616);
 static_assert(Llama3_8B::parameters == 8'030'261'248);
 static_assert(Llama32_1B::parameters == 1'235'814'400);
+static_assert(Llama32_3B::parameters == 3'212'749'824);
+static_assert(Llama31_8B::parameters == 8'030'261'248);
+static_assert(Llama31_70B::parameters == 70'553'706'496);
+static_assert(Llama31_405B::parameters == 405'853'388'800);
 static_assert(TinyLlama::parameters == 1'100'048'384);
 static_assert(SmolLm2_135M::parameters == 134'515'008);
 

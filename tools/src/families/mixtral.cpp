@@ -1,7 +1,7 @@
 // Mixtral.
 #include <fauna/models/mixtral.hpp>
+#include <tools/src/dense.hpp>
 #include <tools/src/family.hpp>
-#include <tools/src/fields.hpp>
 
 namespace tool {
 namespace {
@@ -16,19 +16,12 @@ struct Mixtral {
   }
 
   static config read(Config& c) {
-    config m{.layers = c.whole("num_hidden_layers"), .heads = c.whole("num_attention_heads")};
-    m.kv_heads = c.whole("num_key_value_heads", m.heads);
-    m.width = c.whole("hidden_size");
-    m.head_size = c.has("head_dim") ? c.whole("head_dim") : head_size(c, "num_attention_heads", m.heads, m.width);
-    m.hidden = c.whole("intermediate_size");
+    config m;
+    read_sizes(c, m, {.context = 32768});
     m.experts = c.whole("num_local_experts", 8);
     m.chosen = c.whole("num_experts_per_tok", 2);
     if (m.chosen > m.experts) c.wrong("num_experts_per_tok", "at most num_local_experts, " + std::to_string(m.experts));
-    m.context = c.whole("max_position_embeddings", 32768);
-    m.vocab = c.whole("vocab_size");
     m.base = plain_rope_base(c, m.context);
-    m.epsilon = static_cast<float>(c.positive("rms_norm_eps", 1e-5));
-    m.tied = c.flag("tie_word_embeddings", false);
     if (Config::Json const* aux = c.find("router_aux_loss_coef")) m.balance = aux->get<float>();
     c.only("hidden_act", "silu");
     c.without_effect({"output_router_logits", "router_jitter_noise"});  // of training with the reference library
@@ -37,23 +30,12 @@ struct Mixtral {
   }
 
   static Config::Json write(config const& c) {
-    return {{"model_type", "mixtral"},
-            {"architectures", {"MixtralForCausalLM"}},
-            {"num_hidden_layers", c.layers},
-            {"num_attention_heads", c.heads},
-            {"num_key_value_heads", c.kv_heads},
-            {"head_dim", c.head_size},
-            {"hidden_size", c.width},
-            {"intermediate_size", c.hidden},
-            {"num_local_experts", c.experts},
-            {"num_experts_per_tok", c.chosen},
-            {"max_position_embeddings", c.context},
-            {"vocab_size", c.vocab},
-            {"rope_theta", c.base},
-            {"rms_norm_eps", shortest(c.epsilon)},
-            {"tie_word_embeddings", c.tied},
-            {"router_aux_loss_coef", shortest(c.balance)},
-            {"hidden_act", "silu"}};
+    Config::Json j = sizes_json(c, model_type, causal);
+    j["num_local_experts"] = c.experts;
+    j["num_experts_per_tok"] = c.chosen;
+    j["router_aux_loss_coef"] = shortest(c.balance);
+    j["hidden_act"] = "silu";
+    return j;
   }
 };
 

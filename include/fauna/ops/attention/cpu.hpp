@@ -34,7 +34,8 @@ template <class P, isa T, unsigned Tag> struct attention<Cpu<P, T, Tag>> {
         const int sequence = item / a.kv_heads;
         if (batch.first(sequence) == batch.last(sequence)) return;
         worker.enter(sequence, item % a.kv_heads);
-        worker.pack_keys(k, v, batch.before(sequence) + batch.last(sequence) - batch.first(sequence));
+        const int past = batch.before(sequence);
+        worker.pack_keys(k, v, past + batch.last(sequence) - batch.first(sequence), worker.window_block(past));
         worker.forward_group(a.heads / a.kv_heads, q, y, lse);
       });
       return;
@@ -100,8 +101,8 @@ template <class P, isa T, unsigned Tag> struct attention<Cpu<P, T, Tag>> {
       loop.run(team, [&](int item, int) {
         const int sequence = item / a.kv_heads, head = item % a.kv_heads, row = batch.first(sequence);
         if (row == batch.last(sequence)) return;
-        worker.forward(group, a.scale, q.at(row, head * group), q.head_stride, start(k, item), start(v, item),
-                       k.row_stride, batch.before(sequence) + 1, y.at(row, head * group), y.head_stride,
+        worker.forward(group, a, q.at(row, head * group), q.head_stride, start(k, item), start(v, item), k.row_stride,
+                       batch.before(sequence) + 1, y.at(row, head * group), y.head_stride,
                        item + 1 < items ? start(k, item + 1) : nullptr);
       });
     });

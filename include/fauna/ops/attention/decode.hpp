@@ -34,15 +34,20 @@ template <int W, int Size, unsigned Tag> class RowWorker {
 
   /// Queries q[group], q_stride apart, against `count` keys and values, `stride` apart: y[group]. `after`: the keys
   /// that are asked for meanwhile, since the next call wants them; may be null.
-  void forward(int group, double scale, const float* q, int q_stride, const float* k, const float* v,
+  void forward(int group, AttentionShape const& a, const float* q, int q_stride, const float* k, const float* v,
                std::ptrdiff_t stride, int count, float* y, int y_stride, const float* after) {
-    K::pack(queries_, q, q_stride, group, group, static_cast<float>(scale));
+    K::pack(queries_, q, q_stride, group, group, static_cast<float>(a.scale));
     std::memset(sums_, 0, sizeof(float) * static_cast<std::size_t>(group * Size));
     for (int i = 0; i < group; ++i) most_[i] = K::nothing, total_[i] = 0;
-    for (int j = 0; j < count; j += block) {
+    const int from = count > a.window ? count - a.window : 0;  // the window's first key
+    for (int j = from / block * block; j < count; j += block) {
       const int n = count - j < block ? count - j : block;
       const float *block_k = k + j * stride, *block_v = v + j * stride;
       score_keys(group, block_k, block_v, stride, n);
+      if (a.cap > 0)
+        for (int i = 0; i < group; ++i) K::bend(scores_ + i * block, (n + 2 * W - 1) / (2 * W) * (2 * W), a.cap);
+      for (int i = 0; j < from && i < group; ++i)
+        for (int r = 0; r < from - j; ++r) scores_[i * block + r] = -__builtin_inff();
       for (int i = 0; i < group; ++i) weigh(i, n);
       const float* const next = j + block < count ? block_k + block * stride : after;
       for (int i = 0; i < group; ++i) add_values(i, block_v, next, stride, n);

@@ -36,9 +36,20 @@ struct AttentionSequence {
   /// Row of k and v.
   FAUNA_KERNEL int key(int j) const { return shape.capacity > 0 ? sequence * shape.capacity + j : query(j); }
   FAUNA_KERNEL bool sees(int i, int j) const {
-    if (j > i) return false;
+    if (j > i || (shape.window < unbounded && batch.steps_back(sequence, query(i), query(j)) >= shape.window))
+      return false;
     if (batch.plainly_causal()) return true;
     return j < past() ? batch.sees_past(sequence, query(i)) : batch.sees(sequence, query(i), query(j));
+  }
+  /// s_ij, or s'_ij, of a product q_i · k_j.
+  FAUNA_KERNEL float score(float product) const {
+    const float s = product * static_cast<float>(shape.scale);
+    return shape.cap > 0 ? shape.cap * std::tanh(s / shape.cap) : s;
+  }
+  /// What a score's gradient is multiplied by on its way to the product's.
+  FAUNA_KERNEL float slope(float score) const {
+    const float t = shape.cap > 0 ? score / shape.cap : 0;
+    return static_cast<float>(shape.scale) * (1 - t * t);
   }
   /// m_ij of op.hpp.
   FAUNA_KERNEL float keep(int i, int head, int j) const {
@@ -99,7 +110,7 @@ template <int D> struct AttentionForward : AttentionTile<D> {
       for (int r = 0; r < Tile::rows_of_warp; ++r) {
         const int i = begin + own + r;
         const bool seen = i < end && seq.sees(i, j);
-        const float score = seen ? p[r] * static_cast<float>(shape.scale) : -INFINITY;
+        const float score = seen ? seq.score(p[r]) : -INFINITY;
         const float before = m[r], tile_most = simt::warp_max(t, score);
         m[r] = tile_most > before ? tile_most : before;
         p[r] = seen ? std::exp(score - m[r]) : 0;
@@ -190,8 +201,8 @@ template <int D, bool ByKey> struct AttentionBackward : AttentionTile<D> {
           const bool seen = here < end && there < to && seq.sees(i, j);
           const int stat = seen ? seq.query(i) * shape.heads + head : 0;
           const float keep = seen ? seq.keep(i, head, j) : 0;
-          const float weight = seen ? std::exp(p[r] * static_cast<float>(shape.scale) - lse[stat]) : 0;
-          ds[r] = seen ? static_cast<float>(shape.scale) * weight * (keep * ds[r] - delta[stat]) : 0;
+          const float score = seq.score(p[r]), weight = seen ? std::exp(score - lse[stat]) : 0;
+          ds[r] = seen ? seq.slope(score) * weight * (keep * ds[r] - delta[stat]) : 0;
           p[r] = keep * weight;
         }
         if constexpr (ByKey) collect(t, s, p, sum2);  // dv: the tile is still dy

@@ -5,6 +5,13 @@
 // Backward, with delta_i = dy_i · y_i:
 //   dv_j = Σ_i m_ij p_ij dy_i      ds_ij = p_ij (m_ij dy_i · v_j - delta_i)
 //   dq_i = scale Σ_j ds_ij k_j     dk_j  = scale Σ_i ds_ij q_i
+// Variants:
+//   window   row i sees the last `window` rows, itself included (Beltagy et al. 2020, "Longformer", section 3.1; Jiang
+//   et
+//            al. 2023, "Mistral 7B", section 2); of a tree, those of its own branch
+//   cap      s'_ij = cap tanh(s_ij / cap) for s_ij (Bello et al. 2016; Gemma Team 2024, "Gemma 2", section 2), and
+//   ds_ij
+//            is multiplied by 1 - (s'_ij / cap)²
 #pragma once
 #include <type_traits>
 
@@ -31,11 +38,13 @@ template <class T> struct Heads {
 
 struct AttentionShape {
   int heads = 1;
-  int kv_heads = 1;   ///< divides heads; query head h reads key head h / (heads / kv_heads)
-  double scale = 1;   ///< usually 1 / sqrt(head size)
-  int capacity = 0;   ///< rows that a sequence has in k and v: see below; 0: k and v are rows of the batch
-  float dropout = 0;  ///< probability that an attention weight is dropped; 0 = off
-  Key key{};          ///< the mask of (row i, head h, row j of the same sequence): see attention_drops
+  int kv_heads = 1;        ///< divides heads; query head h reads key head h / (heads / kv_heads)
+  double scale = 1;        ///< usually 1 / sqrt(head size)
+  int capacity = 0;        ///< rows that a sequence has in k and v: see below; 0: k and v are rows of the batch
+  float dropout = 0;       ///< probability that an attention weight is dropped; 0 = off
+  Key key{};               ///< the mask of (row i, head h, row j of the same sequence): see attention_drops
+  float cap = 0;           ///< 0: scores are not capped
+  int window = unbounded;  ///< rows that a row sees, itself included
 };
 
 /// The dropout decision of one attention weight: position ((row * heads + head) << 32) + (j - first row of the

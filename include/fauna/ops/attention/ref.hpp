@@ -21,19 +21,20 @@ template <class S> struct attention<Ref<S>> {
       const int origin = batch.first(sequence) - past;  // row of the batch at which the sequence starts, were it there
       const int shift = (a.capacity > 0 ? sequence * a.capacity : origin) - origin;  // from there to a row of k and v
       const auto sees = [&](int j) {
-        return j < origin + past ? batch.sees_past(sequence, i) : batch.sees(sequence, i, j);
+        return (j < origin + past ? batch.sees_past(sequence, i) : batch.sees(sequence, i, j)) &&
+               batch.steps_back(sequence, i, j) < a.window;
       };
       const S* q_i = q.at(i, h);
-      S m = dot<HeadSize>(q_i, k.at(i + shift, kv)) * S(a.scale);  // every row sees itself
+      S m = score<HeadSize>(a, q_i, k.at(i + shift, kv));  // every row sees itself
       for (int j = origin; j < i; ++j) {
-        const S s = dot<HeadSize>(q_i, k.at(j + shift, kv)) * S(a.scale);
+        const S s = score<HeadSize>(a, q_i, k.at(j + shift, kv));
         if (sees(j) && s > m) m = s;
       }
       S sum = S(0), out[HeadSize];
       for (S& o : out) o = S(0);
       for (int j = origin; j <= i; ++j) {
         if (!sees(j)) continue;
-        const S e = exp(dot<HeadSize>(q_i, k.at(j + shift, kv)) * S(a.scale) - m), w = keep(a, i, h, j - origin);
+        const S e = exp(score<HeadSize>(a, q_i, k.at(j + shift, kv)) - m), w = keep(a, i, h, j - origin);
         sum += e;
         for (int d = 0; d < HeadSize; ++d) out[d] += w * e * v.at(j + shift, kv)[d];
       }
@@ -57,10 +58,11 @@ template <class S> struct attention<Ref<S>> {
       const int first = batch.first(sequence), kv = h / (a.heads / a.kv_heads);
       const S delta = dot<HeadSize>(dy.at(i, h), y.at(i, h));
       for (int j = first; j <= i; ++j) {
-        if (!batch.sees(sequence, i, j)) continue;
-        const S p = exp(dot<HeadSize>(q.at(i, h), k.at(j, kv)) * S(a.scale) - lse[index(a, i, h)]);
+        if (!batch.sees(sequence, i, j) || batch.steps_back(sequence, i, j) >= a.window) continue;
+        const S s = score<HeadSize>(a, q.at(i, h), k.at(j, kv)), p = exp(s - lse[index(a, i, h)]);
+        const S slope = a.cap > 0 ? S(1) - s / S(a.cap) * (s / S(a.cap)) : S(1);
         const S w = keep(a, i, h, j - first);
-        const S ds = S(a.scale) * p * (w * dot<HeadSize>(dy.at(i, h), v.at(j, kv)) - delta);
+        const S ds = S(a.scale) * slope * p * (w * dot<HeadSize>(dy.at(i, h), v.at(j, kv)) - delta);
         for (int d = 0; d < HeadSize; ++d) {
           dv.at(j, kv)[d] += w * p * dy.at(i, h)[d];
           dq.at(i, h)[d] += ds * k.at(j, kv)[d];
@@ -78,6 +80,12 @@ template <class S> struct attention<Ref<S>> {
   static S keep(AttentionShape const& a, int row, int head, int key_index) {
     if (a.dropout <= 0) return S(1);
     return attention_drops(a, row, head, key_index) ? S(0) : S(1 / (1 - a.dropout));
+  }
+  /// s_ij, or s'_ij.
+  template <int HeadSize> static S score(AttentionShape const& a, const S* q, const S* k) {
+    using std::tanh;
+    const S s = dot<HeadSize>(q, k) * S(a.scale);
+    return a.cap > 0 ? S(a.cap) * tanh(s / S(a.cap)) : s;
   }
   template <int HeadSize> static S dot(const S* a, const S* b) {
     S sum = S(0);

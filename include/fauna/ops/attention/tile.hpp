@@ -101,6 +101,43 @@ template <int W, int Size, unsigned Tag> struct kernels {
     simd::store<W>(before, m);
   }
 
+  /// n scores, a multiple of W, in place: cap tanh(s / cap). What is unseen stays so.
+  static void bend(float* s, int n, float cap) {
+    for (int i = 0; i < n; i += W) {
+      vector x, t;
+      simd::load<W>(x, s + i);
+      simd::tanh<W>(t, x / cap);
+      simd::store<W>(s + i, x < nothing ? x : cap * t);
+    }
+  }
+  /// most = max(before, s[.]) of one vector of queries and `keys` keys.
+  static void largest(float* most, const float* before, const float* s, int keys) {
+    vector m, x;
+    simd::load<W>(m, before);
+    for (int j = 0; j < keys; ++j) {
+      simd::load<W>(x, s + j * block);
+      m = x > m ? x : m;
+    }
+    simd::store<W>(most, m);
+  }
+  /// As score_gradients, of one key and n queries, after the products: p has the scores before the cap, ds dy_i · v_j.
+  static void bend_gradients(float* p, float* ds, const float* lse, const float* delta, const float* keep, int n,
+                             float cap) {
+    for (int i = 0; i < n; i += W) {
+      vector x, t, d, e, l;
+      simd::load<W>(x, p + i);
+      simd::load<W>(d, ds + i);
+      simd::load<W>(l, lse + i);
+      simd::tanh<W>(t, x / cap);
+      exp_of_difference<W>(e, (x < nothing ? x : cap * t) - l);
+      simd::load<W>(l, delta + i);
+      vector m = vector{} + 1.0F;
+      if (keep != nullptr) simd::load<W>(m, keep + i);
+      simd::store<W>(p + i, e * m);
+      simd::store<W>(ds + i, e * (d * m - l) * (1.0F - t * t));
+    }
+  }
+
   /// p[j][i] = exp(k_j · q_i - lse_i), ds[j][i] = p (m dy_i · v_j - delta_i), and m p in place of p when keep is there.
   template <int N>
   static void score_gradients(float* p, float* ds, const float* k, const float* v, const float* q_T, const float* dy_T,

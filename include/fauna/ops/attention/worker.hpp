@@ -45,15 +45,19 @@ template <int W, int Size, unsigned Tag> class Worker {
     packed = 0;
   }
 
-  /// Keys and values of the rows before `end`.
-  void pack_keys(Heads<const float> k, Heads<const float> v, int end) {
+  /// Keys and values of the rows before `end`, from `from` on at least.
+  void pack_keys(Heads<const float> k, Heads<const float> v, int end, int from = 0) {
     if (end > length) end = length;
+    if (packed < from) packed = from;
     if (end <= packed) return;
     const int n = end - packed, rows = round_up(end, R) - packed;
     K::pack(keys + packed * stride, k.at(first_key + packed, kv_head), k.row_stride, n, rows, 1);
     K::pack(values + packed * stride, v.at(first_key + packed, kv_head), v.row_stride, n, rows, 1);
     packed = end;
   }
+
+  /// The first row of the block of keys in which row i's window begins.
+  int window_block(int i) const { return i < a.window ? 0 : (i - a.window + 1) / block * block; }
 
   /// The block of queries from `at` on, of one head.
   void forward(int head, int at, Heads<const float> q, Heads<float> y, float* lse) {
@@ -87,6 +91,7 @@ template <int W, int Size, unsigned Tag> class Worker {
   /// One block of queries against the panel. dq lies in its place until the last panel, without the factor `scale`.
   void backward(int head, int at, Heads<const float> q, Heads<const float> y, const float* lse,
                 Heads<const float> gradient, Heads<float> dq) {
+    if (batch.plainly_causal() && window_block(at) >= panel_end) return;
     load_queries(head, at, q);
     const int begin = oldest > panel_begin ? oldest : panel_begin, end = at < panel_end ? at + block : panel_end;
     const bool last = at < panel_end;
@@ -102,11 +107,13 @@ template <int W, int Size, unsigned Tag> class Worker {
       const std::uint64_t* mask;
       if (!visible(j, n, mask)) continue;
       if (a.dropout > 0) draw(head, at, j);
-      each_score(j, n, [&]<int N>(int r, int i) {
-        K::template score_gradients<N>(p + r * block, ds + r * block, keys + (j + r) * stride,
-                                       values + (j + r) * stride, queries_T, dy_T, row_lse, delta,
-                                       keep ? keep + r * block : nullptr, mask ? mask + r : nullptr, i);
-      });
+      if (a.cap > 0) bend_gradients(j, n, mask);
+      else
+        each_score(j, n, [&]<int N>(int r, int i) {
+          K::template score_gradients<N>(p + r * block, ds + r * block, keys + (j + r) * stride,
+                                         values + (j + r) * stride, queries_T, dy_T, row_lse, delta,
+                                         keep ? keep + r * block : nullptr, mask ? mask + r : nullptr, i);
+        });
       for (int r = 0; r < n; r += R) {
         const int from = j == at ? r : 0, to = (j - panel_begin + r) * stride;
         K::template product<false>(dvalues + to, nullptr, p + r * block, dy, from, count);
@@ -132,6 +139,7 @@ template <int W, int Size, unsigned Tag> class Worker {
       each_score(j, n, [&]<int N>(int r, int i) {
         K::template scores<N>(p + r * block, keys + (j + r) * stride, queries_T, mask ? mask + r : nullptr, i, most);
       });
+      if (a.cap > 0) bend(j, n);
       for (int i = lane; i < lanes; i += W)
         K::softmax(p + i, keys_before(j, n, i + W), most + i, before + i, total + i, factor + i);
       if (a.dropout > 0) {
@@ -148,6 +156,22 @@ template <int W, int Size, unsigned Tag> class Worker {
       K::store(y.at(first + row, of), sums + i * stride, factor[i]);
       if (lse != nullptr) lse[index(row, of)] = row_lse[i];
     }
+  }
+
+  /// Caps the scores of the n keys from j on; `most` is then theirs.
+  void bend(int j, int n) {
+    for (int r = 0; r < n; ++r) K::bend(p + r * block + lane, lanes - lane, a.cap);
+    for (int i = lane; i < lanes; i += W) K::largest(most + i, before + i, p + i, keys_before(j, n, i + W));
+  }
+  /// score_gradients behind a cap: both products first.
+  void bend_gradients(int j, int n, const std::uint64_t* mask) {
+    each_score(j, n, [&]<int N>(int r, int i) {
+      K::template scores<N>(p + r * block, keys + (j + r) * stride, queries_T, mask ? mask + r : nullptr, i, most);
+      K::template scores<N>(ds + r * block, values + (j + r) * stride, dy_T, nullptr, i, most);
+    });
+    for (int r = 0; r < round_up(n, R); ++r)
+      K::bend_gradients(p + r * block + lane, ds + r * block + lane, row_lse + lane, delta + lane,
+                        keep ? keep + r * block + lane : nullptr, lanes - lane, a.cap);
   }
 
   static constexpr int round_up(int n, int to) { return (n + to - 1) / to * to; }
@@ -167,9 +191,11 @@ template <int W, int Size, unsigned Tag> class Worker {
             static_cast<float>(a.scale));
     transpose_rows<W, Tag>(queries_T, block, queries, stride, lanes, stride);
     if (batch.plainly_causal()) {
-      oldest = 0;
+      oldest = window_block(at + skip);
       all_see = at;
+      all_from = at + count - a.window;
       for (int j = 0; j < block; ++j) seen[at + j] = ~std::uint64_t{0} << j;
+      if (all_from > 0) see_window(at, 1);
       return;
     }
     std::memset(seen, 0, sizeof(std::uint64_t) * static_cast<std::size_t>(round_up(at + count, R)));
@@ -177,15 +203,11 @@ template <int W, int Size, unsigned Tag> class Worker {
     for (int i = skip; i < count; ++i) {
       const int row = first + at + i, start = batch.start(sequence, row);
       const std::uint64_t bit = std::uint64_t{1} << i;
-      int earliest = start;
-      if (batch.parent == nullptr)
-        for (int k = start; k <= row; ++k) seen[k - first] |= bit;
-      else
-        for (int k = row; k >= start; k = batch.parent[k]) seen[(earliest = k) - first] |= bit;
-      if (batch.sees_past(sequence, row) && past > 0) {
-        earliest = first;
-        for (int k = 0; k < past; ++k) seen[k] |= bit;
-      }
+      int earliest = row, met = 0;  // met: rows of the batch
+      for (int k = row; k >= start && met < a.window; k = batch.parent == nullptr ? k - 1 : batch.parent[k], ++met)
+        seen[(earliest = k) - first] |= bit;
+      if (batch.sees_past(sequence, row) && met < a.window)
+        for (int k = past - 1; k >= 0 && met < a.window; --k, ++met) seen[k] |= bit, earliest = first + k;
       if (earliest - first < oldest) oldest = (earliest - first) / block * block;
     }
   }
@@ -195,7 +217,9 @@ template <int W, int Size, unsigned Tag> class Worker {
     per_row = group;
     diagonal = -1;
     all_see = past;
-    oldest = skip = lane = 0;
+    skip = lane = 0;
+    oldest = window_block(past);
+    all_from = length - a.window;
     count = (length - past) * group;
     lanes = round_up(count, W);
     std::memset(queries, 0, sizeof(float) * static_cast<std::size_t>(lanes * stride));
@@ -207,6 +231,15 @@ template <int W, int Size, unsigned Tag> class Worker {
       const int hidden = k > past ? (k - past) * group : 0;  // queries of the rows before k
       seen[k] = hidden < block ? ~std::uint64_t{0} << hidden : 0;
     }
+    if (all_from > 0) see_window(past, group);
+  }
+  /// Hides from the loaded queries, `each` for a row from `row` on, what lies before their windows; there are some.
+  void see_window(int row, int each) {
+    for (int k = oldest; k < round_up(length < row + block ? length : row + block, R); ++k) {
+      const int rows = k + a.window - row, before_end = rows > 0 ? rows * each : 0;  // whose window has k
+      const std::uint64_t inside = before_end < block ? (std::uint64_t{1} << before_end) - 1 : ~std::uint64_t{0};
+      seen[k] = (k < row / block * block ? ~std::uint64_t{0} : seen[k]) & inside;
+    }
   }
 
   /// Does any query of the block see any of the n keys from j on? Bit i of mask[r] says whether query i sees key j + r;
@@ -214,7 +247,7 @@ template <int W, int Size, unsigned Tag> class Worker {
   bool visible(int j, int n, const std::uint64_t*& mask) const {
     mask = nullptr;
     if (batch.plainly_causal()) {
-      if (j + n > all_see) mask = seen + j;
+      if (j + n > all_see || j < all_from) mask = seen + j;
       return true;
     }
     const std::uint64_t whole = (~std::uint64_t{0} >> (block - count)) >> skip << skip;
@@ -265,7 +298,8 @@ template <int W, int Size, unsigned Tag> class Worker {
   int packed = 0, panel_begin = 0, panel_end = 0;  ///< rows of keys that are in place
   int count = 0, lanes = 0, oldest = 0;            ///< queries; rounded up to vectors; their first block of keys
   int per_row = 1;                                 ///< queries that a row has in the block, one a head
-  int diagonal = -1, all_see = 0;                  ///< keys at which the causal triangle starts; that every query sees
+  int diagonal = -1, all_see = 0, all_from = 0;    ///< the key at which the causal triangle starts; those in between
+                                                   ///< every query sees: before all_see, from all_from on
   int skip = 0, lane = 0;  ///< queries of earlier calls at the start of the block; the first vector after
 
   float *keys = nullptr, *values = nullptr, *dkeys = nullptr, *dvalues = nullptr;  ///< [rows][stride]

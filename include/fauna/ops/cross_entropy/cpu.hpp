@@ -22,7 +22,7 @@ template <class P, isa T, unsigned Tag> struct cross_entropy<Cpu<P, T, Tag>> {
   /// w: a view, or what a storage of its own has products with (ops/gemm/blocks.hpp).
   template <class T2>
   static void loss(B const& b, Matrix<const float> x, T2 const& w, const float* bias, const int* targets, int ignore,
-                   float* losses) {
+                   float* losses, double cap = 0) {
     check_targets("cross_entropy.loss", targets, ignore, x.rows(), w.rows());
     over_chunks(b, x, w, bias, [&](int first, Matrix<float> z) {
       rows(b, z, [&](int r, float* row) {
@@ -30,6 +30,7 @@ template <class P, isa T, unsigned Tag> struct cross_entropy<Cpu<P, T, Tag>> {
         const int t = targets[first + r];
         losses[first + r] = 0;
         if (t == ignore) return;
+        if (cap > 0) bend(row, z.cols(), static_cast<float>(cap));
         reduce<false>(row, z.stride(), most, sum);
         losses[first + r] = nats(sum, most, row[t]);
       });
@@ -39,7 +40,7 @@ template <class P, isa T, unsigned Tag> struct cross_entropy<Cpu<P, T, Tag>> {
   template <class E, int V, int C>
   static void loss_and_gradient(B const& b, Matrix<const float> x, View<E, V, C> w, const float* bias,
                                 const int* targets, int ignore, float scale, float* losses, Matrix<float> dx,
-                                Matrix<float> dw, float* dbias) {
+                                Matrix<float> dw, float* dbias, double cap = 0) {
     check_targets("cross_entropy.loss_and_gradient", targets, ignore, x.rows(), w.rows());
     const Matrix<const std::remove_const_t<E>> table(w);
     over_chunks(b, x, table, bias, [&](int first, Matrix<float> z) {
@@ -50,6 +51,12 @@ template <class P, isa T, unsigned Tag> struct cross_entropy<Cpu<P, T, Tag>> {
         if (t == ignore) {
           for (int c = 0; c < z.cols(); ++c) row[c] = 0;
           return;
+        }
+        if (cap > 0) {
+          bend(row, z.cols(), static_cast<float>(cap));
+          reduce<false>(row, z.stride(), most, sum);
+          losses[first + r] = nats(sum, most, row[t]);
+          return bend_gradients(row, z.cols(), t, most, scale / sum, scale, static_cast<float>(cap));
         }
         const float z_t = row[t];
         reduce<true>(row, z.stride(), most, sum);
@@ -126,6 +133,28 @@ template <class P, isa T, unsigned Tag> struct cross_entropy<Cpu<P, T, Tag>> {
       s += part;
     }
     sum = simd::sum<W>(s);
+  }
+
+  /// z'_v of a row.
+  static void bend(float* z, int n, float cap) {
+    simd::for_lanes<W>(n, [=](int c, int left) FAUNA_LANES {
+      vec v, t;
+      simd::get<W>(v, z + c, left);
+      simd::tanh<W>(t, v / cap);
+      simd::put<W>(z + c, cap * t, left);
+    });
+  }
+  /// z'_v to scale · dloss/dz_v.
+  static void bend_gradients(float* z, int n, int target, float most, float factor, float scale, float cap) {
+    const float t = z[target] / cap, of_target = scale * (1.0F - t * t);
+    simd::for_lanes<W>(n, [=](int c, int left) FAUNA_LANES {
+      vec v, e, u;
+      simd::get<W>(v, z + c, left);
+      simd::exp<W>(e, v - most);
+      u = v / cap;
+      simd::put<W>(z + c, e * factor * (1.0F - u * u), left);
+    });
+    z[target] -= of_target;
   }
 
   /// dbias[v] += Σ_r dz(r, v), rows ascending; threads own columns.

@@ -20,7 +20,7 @@ template <bool Gradient> struct CrossEntropy {
   Matrix<float> z;
   const int* targets;
   int ignore;
-  float scale, *losses;
+  float scale, cap, *losses;
 
   template <class T> FAUNA_KERNEL void operator()(T const& t, Shared& s) const {
     const int r = t.block(), target = targets[r], V = z.cols();
@@ -30,6 +30,10 @@ template <bool Gradient> struct CrossEntropy {
       if constexpr (Gradient)
         for (int v = t.index(); v < V; v += threads) z_r[v] = 0;
       return;
+    }
+    if (cap > 0) {
+      for (int v = t.index(); v < V; v += threads) z_r[v] = cap * std::tanh(z_r[v] / cap);
+      t.sync();  // z_t is read by one thread
     }
     // One pass for the largest logit and Σ exp(z - largest): a new largest rescales what was summed.
     float m = z_r[t.index() < V ? t.index() : 0], sum = 0;
@@ -48,8 +52,10 @@ template <bool Gradient> struct CrossEntropy {
     if constexpr (Gradient) {
       t.sync();  // z_t has been read
       const float factor = scale / sum;
-      for (int v = t.index(); v < V; v += threads)
-        z_r[v] = std::exp(z_r[v] - most) * factor - (v == target ? scale : 0);
+      for (int v = t.index(); v < V; v += threads) {
+        const float u = cap > 0 ? z_r[v] / cap : 0;
+        z_r[v] = (1 - u * u) * (std::exp(z_r[v] - most) * factor - (v == target ? scale : 0));
+      }
     }
   }
 };
@@ -65,17 +71,17 @@ template <Device B> struct cross_entropy<B> {
 
   template <class E, int V, int C>
   static void loss(B const& b, Matrix<const float> x, View<E, V, C> w, const float* bias, const int* targets,
-                   int ignore, float* losses) {
+                   int ignore, float* losses, double cap = 0) {
     check_targets("cross_entropy.loss", targets, ignore, x.rows(), w.rows());
-    over_chunks<false>(b, x, reading(w), bias, targets, ignore, 0, losses, [](int, Matrix<float>) {});
+    over_chunks<false>(b, x, reading(w), bias, targets, ignore, 0, cap, losses, [](int, Matrix<float>) {});
   }
 
   template <class E, int V, int C>
   static void loss_and_gradient(B const& b, Matrix<const float> x, View<E, V, C> w, const float* bias,
                                 const int* targets, int ignore, float scale, float* losses, Matrix<float> dx,
-                                Matrix<float> dw, float* dbias) {
+                                Matrix<float> dw, float* dbias, double cap = 0) {
     check_targets("cross_entropy.loss_and_gradient", targets, ignore, x.rows(), w.rows());
-    over_chunks<true>(b, x, reading(w), bias, targets, ignore, scale, losses, [&](int first, Matrix<float> dz) {
+    over_chunks<true>(b, x, reading(w), bias, targets, ignore, scale, cap, losses, [&](int first, Matrix<float> dz) {
       if (dbias) add<B>::column_sums(b, dz, dbias);
       if (dw) {
         Epilogue<float> onto;
@@ -91,7 +97,7 @@ template <Device B> struct cross_entropy<B> {
   /// f(first row, the gradient of the logits from there) for each chunk.
   template <bool Gradient, class E, class F>
   static void over_chunks(B const& b, Matrix<const float> x, Matrix<const E> w, const float* bias, const int* targets,
-                          int ignore, float scale, float* losses, F&& f) {
+                          int ignore, float scale, double cap, float* losses, F&& f) {
     if (x.rows() == 0) return;
     const int chunk = chunk_rows(w.rows()), most = x.rows() < chunk ? x.rows() : chunk;
     const Scope scope(*b.scratch);
@@ -104,7 +110,9 @@ template <Device B> struct cross_entropy<B> {
       const int n = x.rows() - first < chunk ? x.rows() - first : chunk;
       const Matrix<float> z(logits, n, w.rows());
       gemm<B>::nt(b, x.middle_rows(first, n), w, z, add_bias);
-      b.launch(kernels::CrossEntropy<Gradient>{z, copy.data() + first, ignore, scale, losses + first}, n);
+      b.launch(kernels::CrossEntropy<Gradient>{z, copy.data() + first, ignore, scale, static_cast<float>(cap),
+                                               losses + first},
+               n);
       f(first, z);
     }
   }

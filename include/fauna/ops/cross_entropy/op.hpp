@@ -1,9 +1,10 @@
 // The output layer of a language model in one op: linear head, softmax, cross-entropy. For row r with target t:
 //   z_v = w_v · x_r + b_v      L = log Σ_v exp z_v      loss_r = L - z_t   (nats)
 //   dz_v = s (exp(z_v - L) - [v = t])      dx_r = Σ_v dz_v w_v      dw_v += dz_v x_r      db_v += dz_v
-// (derived in docs/ops/cross_entropy.md). A row whose target is `ignore` has loss 0 and gradient 0. Logits exist for a
-// chunk of rows at a time, whose size depends on V alone, and their gradient is written over them: training never holds
-// [rows, V].
+// With a cap c (Gemma Team 2024, "Gemma 2", section 2) z'_v = c tanh(z_v / c) stands for z_v, and dz_v is multiplied by
+// 1 - (z'_v / c)² (derived in docs/ops/cross_entropy.md). A row whose target is `ignore` has loss 0 and gradient 0.
+// Logits exist for a chunk of rows at a time, whose size depends on V alone, and their gradient is written over them:
+// training never holds [rows, V].
 #pragma once
 #include <string>
 
@@ -14,11 +15,11 @@
 
 namespace fauna::inline v0 {
 
-/// cross_entropy<B>::loss(b, x, w, bias, targets, ignore, losses)
+/// cross_entropy<B>::loss(b, x, w, bias, targets, ignore, losses, cap = 0)
 ///   x [R,C]; w [V,C] of the backend's scalar or of bf16; bias [V] or null; targets [R]; losses [R] is overwritten
-/// cross_entropy<B>::loss_and_gradient(b, x, w, bias, targets, ignore, scale, losses, dx, dw, dbias)
+/// cross_entropy<B>::loss_and_gradient(b, x, w, bias, targets, ignore, scale, losses, dx, dw, dbias, cap = 0)
 ///   scale multiplies the gradients, not the losses (1 / counted rows for a mean); dx [R,C] is overwritten and may be
-///   x; dw [V,C] (or a view of null) and dbias [V] (or null) are added to.
+///   x; dw [V,C] (or a view of null) and dbias [V] (or null) are added to; cap 0: there is none.
 /// cross_entropy<B>::workspace(rows, cols, vocab, threads): the bytes that either takes from b.scratch.
 /// Both throw for a target that is neither `ignore` nor in [0, V).
 template <class B> struct cross_entropy {

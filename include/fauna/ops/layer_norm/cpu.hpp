@@ -17,12 +17,12 @@ template <class P, isa T, unsigned Tag> struct layer_norm<Cpu<P, T, Tag>> {
   }
 
   static void forward(B const& b, Matrix<const float> x, const float* weight, const float* bias, Matrix<float> y,
-                      float* mean, float* rstd, double eps) {
+                      float* mean, float* rstd, double eps, int offset = 0) {
     parallel_for(b.threads, x.rows(), 1 + 8192 / (x.cols() + 1), [&](int from, int to) {
       for (int r = from; r < to; ++r) {
         float mu, rs;
         statistics(x.row(r), x.cols(), static_cast<float>(eps), mu, rs);
-        normalise(x.row(r), weight, bias, y.row(r), x.cols(), mu, rs);
+        normalise(x.row(r), {weight, offset}, bias, y.row(r), x.cols(), mu, rs);
         if (mean) mean[r] = mu;
         if (rstd) rstd[r] = rs;
       }
@@ -30,8 +30,8 @@ template <class P, isa T, unsigned Tag> struct layer_norm<Cpu<P, T, Tag>> {
   }
 
   static void backward(B const& b, Matrix<const float> x, const float* weight, const float* mean, const float* rstd,
-                       Matrix<const float> dy, Matrix<float> dx, Matrix<const float> base, float* dweight,
-                       float* dbias) {
+                       Matrix<const float> dy, Matrix<float> dx, Matrix<const float> base, float* dweight, float* dbias,
+                       int offset = 0) {
     const int rows = x.rows(), cols = x.cols(), n = blocks(rows);
     const bool parameters = dweight != nullptr || dbias != nullptr;
     Scope scope(*b.scratch);
@@ -44,7 +44,7 @@ template <class P, isa T, unsigned Tag> struct layer_norm<Cpu<P, T, Tag>> {
         const int from = static_cast<int>(static_cast<long long>(rows) * k / n);
         const int to = static_cast<int>(static_cast<long long>(rows) * (k + 1) / n);
         const std::ptrdiff_t at = static_cast<std::ptrdiff_t>(k) * cols;
-        block(x, weight, mean, rstd, dy, dx, base, from, to, parameters ? dw + at : nullptr,
+        block(x, {weight, offset}, mean, rstd, dy, dx, base, from, to, parameters ? dw + at : nullptr,
               parameters ? db + at : nullptr);
       }
       if (!parameters) return;
@@ -64,6 +64,18 @@ template <class P, isa T, unsigned Tag> struct layer_norm<Cpu<P, T, Tag>> {
     const int n = (rows + group - 1) / group;
     return n < 1 ? 1 : n > 64 ? 64 : n;
   }
+
+  /// o + w_c.
+  struct Gain {
+    const float* weight;
+    int offset;
+    FAUNA_INLINE float operator()(int c) const { return static_cast<float>(offset) + (weight ? weight[c] : 0.0F); }
+    FAUNA_INLINE void get(vec& g, int c, int left) const {
+      g = vec{};
+      if (weight) simd::get<W>(g, weight + c, left);
+      if (offset != 0) g += 1.0F;
+    }
+  };
 
   static void statistics(const float* x, int cols, float eps, float& mean, float& rstd) {
     const float C = static_cast<float>(cols);
@@ -93,12 +105,12 @@ template <class P, isa T, unsigned Tag> struct layer_norm<Cpu<P, T, Tag>> {
     rstd = 1.0F / std::sqrt(sum / C + eps);
   }
 
-  static void normalise(const float* x, const float* w, const float* b, float* y, int cols, float mean, float rstd) {
+  static void normalise(const float* x, Gain w, const float* b, float* y, int cols, float mean, float rstd) {
     int c = 0;
     for (; c + W <= cols; c += W) {
       vec v, t;
       simd::load<W>(v, x + c);
-      simd::load<W>(t, w + c);
+      w.get(t, c, W);
       v = (v - mean) * rstd * t;
       if (b) {
         simd::load<W>(t, b + c);
@@ -106,13 +118,12 @@ template <class P, isa T, unsigned Tag> struct layer_norm<Cpu<P, T, Tag>> {
       }
       simd::store<W>(y + c, v);
     }
-    for (; c < cols; ++c) y[c] = (x[c] - mean) * rstd * w[c] + (b ? b[c] : 0.0F);
+    for (; c < cols; ++c) y[c] = (x[c] - mean) * rstd * w(c) + (b ? b[c] : 0.0F);
   }
 
   /// dx of rows [from, to), and their sums of dw and db (dw null: not wanted).
-  static void block(Matrix<const float> x, const float* weight, const float* mean, const float* rstd,
-                    Matrix<const float> dy, Matrix<float> dx, Matrix<const float> base, int from, int to, float* dw,
-                    float* db) {
+  static void block(Matrix<const float> x, Gain weight, const float* mean, const float* rstd, Matrix<const float> dy,
+                    Matrix<float> dx, Matrix<const float> base, int from, int to, float* dw, float* db) {
     const int cols = x.cols();
     for (int first = from; first < to; first += group) {
       const int n = to - first < group ? to - first : group;
@@ -127,7 +138,7 @@ template <class P, isa T, unsigned Tag> struct layer_norm<Cpu<P, T, Tag>> {
       float* dx0 = dx.row(first);
       simd::for_lanes<W>(cols, [&, x0, dy0, base0, dx0, dw, db, mu, rs, weight](int c, int left) FAUNA_LANES {
         vec w, sum_w{}, sum_b{};
-        simd::get<W>(w, weight + c, left);
+        weight.get(w, c, left);
         if (more && dw) {
           simd::get<W>(sum_w, dw + c, left);
           simd::get<W>(sum_b, db + c, left);
@@ -155,7 +166,7 @@ template <class P, isa T, unsigned Tag> struct layer_norm<Cpu<P, T, Tag>> {
   }
 
   /// The means over the row of g = w dy and of g x̂.
-  static void means(const float* x, const float* w, const float* dy, int cols, float mean, float rstd, float& g_mean,
+  static void means(const float* x, Gain w, const float* dy, int cols, float mean, float rstd, float& g_mean,
                     float& gx_mean) {
     vec g{}, gx{};
     int c = 0;
@@ -163,15 +174,15 @@ template <class P, isa T, unsigned Tag> struct layer_norm<Cpu<P, T, Tag>> {
       vec a, d, t;
       simd::load<W>(a, x + c);
       simd::load<W>(d, dy + c);
-      simd::load<W>(t, w + c);
+      w.get(t, c, W);
       d *= t;
       g += d;
       gx += d * (a - mean);
     }
     float g_sum = simd::sum<W>(g), gx_sum = simd::sum<W>(gx);
     for (; c < cols; ++c) {
-      g_sum += w[c] * dy[c];
-      gx_sum += w[c] * dy[c] * (x[c] - mean);
+      g_sum += w(c) * dy[c];
+      gx_sum += w(c) * dy[c] * (x[c] - mean);
     }
     g_mean = g_sum / static_cast<float>(cols);
     gx_mean = gx_sum * rstd / static_cast<float>(cols);

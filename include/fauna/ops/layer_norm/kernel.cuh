@@ -10,9 +10,17 @@
 namespace fauna::inline v0 {
 namespace kernels {
 
+/// o + w_c.
+struct LayerNormGain {
+  const float* weight;
+  int offset;
+  FAUNA_KERNEL float operator[](int c) const { return static_cast<float>(offset) + (weight ? weight[c] : 0.0F); }
+};
+
 struct LayerNorm {
   Matrix<const float> x;
-  const float *weight, *bias;
+  LayerNormGain weight;
+  const float* bias;
   Matrix<float> y;
   float *mean, *rstd, eps;
 
@@ -34,7 +42,8 @@ struct LayerNorm {
 /// dx, row by row. dy and base may be dx: each lane reads its elements before it writes them.
 struct LayerNormBackward {
   Matrix<const float> x;
-  const float *weight, *mean, *rstd;
+  LayerNormGain weight;
+  const float *mean, *rstd;
   Matrix<const float> dy;
   Matrix<float> dx;
   Matrix<const float> base;
@@ -71,17 +80,17 @@ template <Device B> struct layer_norm<B> {
   static constexpr std::size_t workspace(int, int, int) { return 0; }
 
   static void forward(B const& b, Matrix<const float> x, const float* weight, const float* bias, Matrix<float> y,
-                      float* mean, float* rstd, double eps) {
-    simt::each_row(b, x.rows(), kernels::LayerNorm{x, weight, bias, y, mean, rstd, static_cast<float>(eps)});
+                      float* mean, float* rstd, double eps, int offset = 0) {
+    simt::each_row(b, x.rows(), kernels::LayerNorm{x, {weight, offset}, bias, y, mean, rstd, static_cast<float>(eps)});
   }
 
   static void backward(B const& b, Matrix<const float> x, const float* weight, const float* mean, const float* rstd,
-                       Matrix<const float> dy, Matrix<float> dx, Matrix<const float> base, float* dweight,
-                       float* dbias) {
+                       Matrix<const float> dy, Matrix<float> dx, Matrix<const float> base, float* dweight, float* dbias,
+                       int offset = 0) {
     // The sums first: dx may be dy.
     if (dweight) simt::column_sums(b, kernels::LayerNormWeightTerm{x, dy, mean, rstd}, x.rows(), x.cols(), dweight);
     if (dbias) simt::column_sums(b, kernels::Elements{dy}, x.rows(), x.cols(), dbias);
-    simt::each_row(b, x.rows(), kernels::LayerNormBackward{x, weight, mean, rstd, dy, dx, base});
+    simt::each_row(b, x.rows(), kernels::LayerNormBackward{x, {weight, offset}, mean, rstd, dy, dx, base});
   }
 };
 

@@ -1,0 +1,201 @@
+// Decoder: the one composition of the dense families that came after Llama (Touvron et al. 2023). What is fixed in a
+// family is a style: where norms stand and of which form they are, what the parts are called in its checkpoints. What
+// its checkpoints differ in is a config of plain numbers, the same for all of them. A family is then a page: its style,
+// its config's name, its presets.
+#pragma once
+#include <type_traits>
+#include <utility>
+
+#include <fauna/blocks/embedding.hpp>
+#include <fauna/blocks/mlp.hpp>
+#include <fauna/blocks/scaled.hpp>
+#include <fauna/blocks/self_attention.hpp>
+#include <fauna/compose/parallel.hpp>
+#include <fauna/compose/residual.hpp>
+#include <fauna/compose/stack.hpp>
+#include <fauna/models/lm.hpp>
+
+namespace fauna::inline v0 {
+
+enum class norm_form : int {
+  rms,               ///< RMSNorm
+  rms_around_one,    ///< RMSNorm with 1 + weight
+  layer,             ///< LayerNorm
+  layer_unbiased,    ///< LayerNorm without a bias
+  layer_plain,       ///< LayerNorm without weights
+  layer_around_one,  ///< LayerNorm with 1 + weight
+};
+enum class mlp_form : int {
+  gated,        ///< gate_proj, up_proj, down_proj
+  gated_fused,  ///< gate_up_proj, down_proj
+  plain,        ///< two matrices with an activation between them
+};
+
+/// The names of a family whose checkpoints call table and head as Llama's do.
+constexpr ConfigNames in_files(const char* family, const char* model, const char* type, const char* header) {
+  return {family, model, type, header, "model.embed_tokens.weight", "lm_head.weight"};
+}
+
+/// What is fixed in a family, here as Llama has it. A label without text: there is no such part.
+struct DecoderStyle : SelfAttentionNames {
+  static constexpr label root = "model", table = "embed_tokens", layers = "layers", final_norm = "norm",
+                         head = "lm_head";
+  /// Norms of what attention and MLP read, and of what they give before it is added.
+  static constexpr label attention_before = "input_layernorm", attention_after = "",
+                         mlp_before = "post_attention_layernorm", mlp_after = "";
+  static constexpr label attention = "self_attn", mlp = "mlp", up = "up_proj", down = "down_proj";
+  static constexpr norm_form norm = norm_form::rms;
+  static constexpr mlp_form mlp_is = mlp_form::gated;
+  static constexpr qk_norm normed = qk_norm::none;
+  static constexpr rope_pairs pairs = rope_pairs::half;
+  static constexpr bool parallel = false;   ///< attention and MLP read the same rows; without mlp_before, the same norm
+  static constexpr bool bare_full = false;  ///< layers with full attention know no positions
+  static constexpr bool scaled_embedding = false;  ///< embeddings times √width (Vaswani et al. 2017, section 3.4)
+  static constexpr bool head_bias = false;
+  static constexpr bool qkv_bias = false, out_bias = false, mlp_bias = false, tied = false;  // unless a config says
+  static constexpr activation act = activation::silu;
+};
+
+/// The defaults are those of Llama 2 7B.
+template <class Style> struct DecoderConfig {
+  using style = Style;
+  int layers = 32;
+  int heads = 32;          ///< of queries, in a layer
+  int kv_heads = 32;       ///< of keys and of values; they divide heads
+  int head_size = 128;     ///< columns of a head; heads times this need not be width
+  int width = 4096;        ///< columns of the residual stream
+  int hidden = 11008;      ///< columns inside the MLP
+  int context = 4096;      ///< most tokens of a sequence; no weight depends on it
+  int vocab = 32000;       ///< rows of the token table
+  int window = unbounded;  ///< rows that a row sees, itself included, in layers that have a window
+  int full_every = 1;      ///< of so many layers the last has none; unbounded: all have one
+  double base = 10000;     ///< of the rotary frequencies (Su et al. 2021, section 3.2.2)
+  double window_base = 0;  ///< of those in layers with a window; 0: the same
+  double turned = 1;       ///< part of each head's columns that positions turn
+  RopeScaling scaling{};   ///< of the frequencies, for contexts beyond the first training's
+  double score_scale = 0;  ///< of queries times keys; 0: 1 / √head_size
+  double embedding_scale = 1, residual_scale = 1, logit_scale = 1;
+  float score_cap = 0;    ///< c tanh(score / c); 0: none
+  float logit_cap = 0;    ///< the same of logits
+  float epsilon = 1e-5F;  ///< what the norms add
+  bool qkv_bias = Style::qkv_bias, out_bias = Style::out_bias, mlp_bias = Style::mlp_bias;
+  bool tied = Style::tied;  ///< the head is the token table
+  activation act = Style::act;
+
+  constexpr bool operator==(DecoderConfig const&) const = default;
+  static constexpr ConfigNames names = Style::names;
+  template <class C, class F> static constexpr void each(C& c, F&& f) {
+    f("layers", c.layers), f("heads", c.heads), f("kv_heads", c.kv_heads), f("head_size", c.head_size);
+    f("width", c.width), f("hidden", c.hidden), f("context", c.context), f("vocab", c.vocab);
+    f("window", c.window), f("full_every", c.full_every), f("base", c.base), f("window_base", c.window_base);
+    f("turned", c.turned), f("scaling", c.scaling), f("score_scale", c.score_scale);
+    f("embedding_scale", c.embedding_scale), f("residual_scale", c.residual_scale), f("logit_scale", c.logit_scale);
+    f("score_cap", c.score_cap), f("logit_cap", c.logit_cap), f("epsilon", c.epsilon);
+    f("qkv_bias", c.qkv_bias), f("out_bias", c.out_bias), f("mlp_bias", c.mlp_bias), f("tied", c.tied);
+    f("act", c.act);
+  }
+};
+
+namespace decoder_detail {
+
+template <norm_form F, int Width, Epsilon E> struct norm_;
+template <int W, Epsilon E> struct norm_<norm_form::rms, W, E> { using type = RmsNorm<W, E>; };
+template <int W, Epsilon E> struct norm_<norm_form::rms_around_one, W, E> { using type = RmsNorm<W, E, 1>; };
+template <int W, Epsilon E> struct norm_<norm_form::layer, W, E> { using type = LayerNorm<W, true, E>; };
+template <int W, Epsilon E> struct norm_<norm_form::layer_unbiased, W, E> { using type = LayerNorm<W, false, E>; };
+template <int W, Epsilon E> struct norm_<norm_form::layer_plain, W, E> {
+  using type = LayerNorm<W, false, E, 1, false>;
+};
+template <int W, Epsilon E> struct norm_<norm_form::layer_around_one, W, E> { using type = LayerNorm<W, true, E, 1>; };
+
+template <class Style, int W, int Hidden, activation A, bool Bias> struct mlp_ {
+  using type =
+      Seq<At<Style::up, Linear<W, Hidden, Bias>>, Activation<Hidden, A>, At<Style::down, Linear<Hidden, W, Bias>>>;
+};
+template <class Style, int W, int Hidden, activation A, bool Bias>
+requires(Style::mlp_is == mlp_form::gated) struct mlp_<Style, W, Hidden, A, Bias> {
+  using type = GatedMlp<W, Hidden, A, Bias>;
+};
+template <class Style, int W, int Hidden, activation A, bool Bias>
+requires(Style::mlp_is == mlp_form::gated_fused) struct mlp_<Style, W, Hidden, A, Bias> {
+  using type =
+      Seq<At<"gate_up_proj", Linear<W, 2 * Hidden, Bias>>, Gated<A, Hidden>, At<Style::down, Linear<Hidden, W, Bias>>>;
+};
+
+/// How attention is in layer kinds of a config: those with a window, and those that see all.
+template <class C> constexpr SelfAttentionForm attention_form(C const& c, bool full) {
+  using Style = typename C::style;
+  const double base = full || c.window_base == 0 ? c.base : c.window_base;
+  // Scaling lengthens what looks far back: a base of its own is left as it was trained.
+  const RopeScaling scaling = full || c.window_base == 0 ? c.scaling : RopeScaling{};
+  return {.qkv_bias = c.qkv_bias,
+          .out_bias = c.out_bias,
+          .norm = {Style::normed, c.epsilon, Style::norm == norm_form::rms_around_one ? 1 : 0},
+          .positions = !(full && Style::bare_full),
+          .rope = {.base = base,
+                   .rotary = static_cast<int>(c.turned * c.head_size),
+                   .pairs = Style::pairs,
+                   .scaling = scaling},
+          .scores = {.scale = c.score_scale, .cap = c.score_cap, .window = full ? unbounded : c.window}};
+}
+
+}  // namespace decoder_detail
+
+/// x + attention, then + mlp, each with norms before and after it where Style has some; or both of the same rows.
+template <class Style, class Norm, class Attention, class Mlp, Multiplier F>
+struct DecoderLayer
+    : Seq<Residual<present<typename Under<Style::attention_before, Norm>::maybe, At<Style::attention, Attention>,
+                           typename Under<Style::attention_after, Norm>::maybe, scaled_if<Norm::in, F>>>,
+          Residual<present<typename Under<Style::mlp_before, Norm>::maybe, typename Under<Style::mlp, Mlp>::always,
+                           typename Under<Style::mlp_after, Norm>::maybe, scaled_if<Norm::in, F>>>> {};
+template <class Style, class Norm, class Attention, class Mlp, Multiplier F>
+requires(Style::parallel&& nameless(Style::mlp_before)) struct DecoderLayer<Style, Norm, Attention, Mlp, F>
+    : Residual<Seq<At<Style::attention_before, Norm>,
+                   Parallel<At<Style::attention, Attention>, typename Under<Style::mlp, Mlp>::always>>> {
+};
+template <class Style, class Norm, class Attention, class Mlp, Multiplier F>
+requires(Style::parallel && !nameless(Style::mlp_before)) struct DecoderLayer<Style, Norm, Attention, Mlp, F>
+    : Residual<Parallel<Seq<At<Style::attention_before, Norm>, At<Style::attention, Attention>>,
+                        Seq<At<Style::mlp_before, Norm>, typename Under<Style::mlp, Mlp>::always>>> {
+};
+
+/// The types that a config stands for.
+template <auto c> struct DecoderParts {
+  using Config = std::remove_cvref_t<decltype(c)>;
+  using Style = typename Config::style;
+  using Norm = typename decoder_detail::norm_<Style::norm, c.width, Epsilon{c.epsilon}>::type;
+  using Mlp = typename decoder_detail::mlp_<Style, c.width, c.hidden, c.act, c.mlp_bias>::type;
+  template <bool Full>
+  using Layer = DecoderLayer<
+      Style, Norm,
+      SelfAttention<Style, c.width, c.heads, c.kv_heads, c.head_size, decoder_detail::attention_form(c, Full)>, Mlp,
+      Multiplier{c.residual_scale}>;
+  /// Rounds of layers with a window, then one that sees all; and those that are left.
+  template <int First, int Rounds, class Slots> struct stack_ { using type = void; };
+  template <int First, int Rounds, int... Slot>
+  requires(Rounds > 0 && sizeof...(Slot) > 0) struct stack_<First, Rounds, std::integer_sequence<int, Slot...>> {
+    using type = Stack<First, Rounds, Layer<(Slot + 1) % c.full_every == 0>...>;
+  };
+  static constexpr int rounds = c.layers / c.full_every, rest = c.layers % c.full_every;
+  static constexpr bool alike = rounds == 0 || c.full_every == 1;  // one kind of layer
+  using Layers = present<
+      typename stack_<0, alike ? c.layers : rounds, std::make_integer_sequence<int, alike ? 1 : c.full_every>>::type,
+      typename stack_<c.layers - rest, alike ? 0 : 1, std::make_integer_sequence<int, alike ? 0 : rest>>::type>;
+  static constexpr double into =
+      Style::scaled_embedding ? square_root(static_cast<double>(c.width)) : c.embedding_scale;
+  using Trunk = present<scaled_if<c.width, Multiplier{into}>, At<Style::layers, Layers>, At<Style::final_norm, Norm>,
+                        scaled_if<c.width, Multiplier{c.logit_scale}>>;
+  using Head = LmHead<c.width, c.vocab, Style::head_bias, LogitCap{c.logit_cap}>;
+};
+
+/// From embedded tokens to the last norm.
+template <auto c> struct DecoderTrunk : DecoderParts<c>::Trunk {};
+
+template <auto c, class P = DecoderParts<c>>
+struct Decoder
+    : Lm<At<P::Style::root, At<P::Style::table, Embedding<c.vocab, c.width>>>, At<P::Style::root, DecoderTrunk<c>>,
+         std::conditional_t<c.tied, TiedTable<typename P::Head>, At<P::Style::head, typename P::Head>>> {
+  static constexpr auto config = c;
+};
+
+}  // namespace fauna::inline v0

@@ -1,0 +1,53 @@
+// Qwen2 and Qwen2.5 (Yang et al. 2024, "Qwen2 technical report"): Llama's layers with biases in the projections to
+// queries, keys and values.
+#pragma once
+#include <fauna/models/decoder.hpp>
+
+namespace fauna::inline v0 {
+
+struct Qwen2Style : DecoderStyle {
+  static constexpr ConfigNames names =
+      in_files("qwen2", "fauna::Qwen2", "fauna::Qwen2Config", "fauna/models/qwen2.hpp");
+  static constexpr bool qkv_bias = true;
+};
+using Qwen2Config = DecoderConfig<Qwen2Style>;
+template <Qwen2Config c> struct Qwen2 : Decoder<c> {};
+
+using Qwen25_0_5B = Qwen2<Qwen2Config{.layers = 24,
+                                      .heads = 14,
+                                      .kv_heads = 2,
+                                      .head_size = 64,
+                                      .width = 896,
+                                      .hidden = 4864,
+                                      .context = 32768,
+                                      .vocab = 151936,
+                                      .base = 1000000,
+                                      .epsilon = 1e-6F,
+                                      .tied = true}>;
+using Qwen25_1_5B = Qwen2<Qwen2Config{.layers = 28,
+                                      .heads = 12,
+                                      .kv_heads = 2,
+                                      .head_size = 128,
+                                      .width = 1536,
+                                      .hidden = 8960,
+                                      .context = 131072,
+                                      .vocab = 151936,
+                                      .base = 1000000,
+                                      .epsilon = 1e-6F,
+                                      .tied = true}>;
+using Qwen25_7B = Qwen2<Qwen2Config{.layers = 28,
+                                    .heads = 28,
+                                    .kv_heads = 4,
+                                    .head_size = 128,
+                                    .width = 3584,
+                                    .hidden = 18944,
+                                    .context = 131072,
+                                    .vocab = 152064,
+                                    .base = 1000000,
+                                    .epsilon = 1e-6F}>;
+
+static_assert(Qwen25_0_5B::parameters == 494'032'768);
+static_assert(Qwen25_1_5B::parameters == 1'543'714'304);
+static_assert(Qwen25_7B::parameters == 7'615'616'512);
+
+}  // namespace fauna::inline v0

@@ -1,0 +1,38 @@
+// Attention's variants and what stands around it in the dense families: backward against dual numbers.
+#include <doctest/doctest.h>
+
+#include <fauna/blocks/scaled.hpp>
+#include <fauna/blocks/self_attention.hpp>
+#include <fauna/ops/ref.hpp>
+
+#include "../support/gradients.hpp"
+
+namespace {
+
+using namespace fauna;
+using test::check, test::W;
+using Windowed = AttentionCore<4, 2, 3, Rate{}, Scores{.window = 2}>;
+using Capped = AttentionCore<3, 1, 2, Rate{0.2F}, Scores{.scale = 0.7, .cap = 0.5F}>;
+using Both = AttentionCore<2, 2, 2, Rate{}, Scores{.cap = 0.5F, .window = 3}>;
+
+struct Fused : SelfAttentionNames {
+  static constexpr label fused = "qkv_proj";
+};
+
+}  // namespace
+
+TEST_SUITE("gradients") {
+  TEST_CASE_TEMPLATE("windows and caps", Block, Windowed, Capped, Both) { check<Block>(); }
+  TEST_CASE_TEMPLATE("norms of heads, norms without weights, scales", Block, HeadNorm<2, 3>,
+                     HeadNorm<3, 4, Epsilon{1e-2F}, 1>, LayerNorm<W, false, Epsilon{}, 1, false>,
+                     LayerNorm<W, true, Epsilon{1e-2F}, 1>, Scaled<W, Multiplier{-0.3}>) {
+    check<Block>();
+  }
+  TEST_CASE_TEMPLATE(
+      "self-attention", Block,
+      SelfAttention<SelfAttentionNames, W, 4, 2, 4,
+                    SelfAttentionForm{.qkv_bias = true, .norm = {qk_norm::head}, .scores = {.window = 3}}>,
+      SelfAttention<Fused, W, 2, 1, 6, SelfAttentionForm{.out_bias = true, .positions = false}>) {
+    check<Block>();
+  }
+}

@@ -1,0 +1,31 @@
+// GLM-4.
+#include <fauna/models/glm4.hpp>
+#include <tools/src/dense.hpp>
+#include <tools/src/family.hpp>
+
+namespace tool {
+namespace {
+
+struct Glm4 {
+  using config = fauna::Glm4Config;
+  static constexpr const char *model_type = "glm4", *causal = "Glm4ForCausalLM", *headless = "Glm4Model";
+  static constexpr Absent absent{.context = 131072, .epsilon = 1.5625e-7, .turned = 0.5};
+  static std::vector<std::pair<const char*, config>> presets() { return {{"glm-4-9b", fauna::Glm4_9B::config}}; }
+
+  static config read(Config& c) {
+    config m = read_decoder<config>(c, absent);
+    m.qkv_bias = c.flag("attention_bias", false);
+    return m;
+  }
+
+  static Config::Json write(config const& m) {
+    Config::Json j = decoder_json(m, model_type, causal, absent);
+    j["attention_bias"] = m.qkv_bias;
+    return j;
+  }
+};
+
+const Registered<Glm4> registered;
+
+}  // namespace
+}  // namespace tool

@@ -1,0 +1,44 @@
+// Granite 3.
+#include <fauna/models/granite.hpp>
+#include <tools/src/dense.hpp>
+#include <tools/src/family.hpp>
+
+namespace tool {
+namespace {
+
+struct Granite {
+  using config = fauna::GraniteConfig;
+  static constexpr const char *model_type = "granite", *causal = "GraniteForCausalLM", *headless = "GraniteModel";
+  static constexpr Absent absent{.epsilon = 1e-6};
+  static std::vector<std::pair<const char*, config>> presets() {
+    return {{"granite-3.1-2b", fauna::Granite31_2B::config}, {"granite-3.1-8b", fauna::Granite31_8B::config}};
+  }
+
+  static config read(Config& c) {
+    config m = read_decoder<config>(c, absent);
+    m.embedding_scale = c.positive("embedding_multiplier", 1);
+    m.score_scale = c.positive("attention_multiplier", 1);
+    m.residual_scale = c.positive("residual_multiplier", 1);
+    m.logit_scale = 1 / c.positive("logits_scaling", 1);
+    m.qkv_bias = m.out_bias = c.flag("attention_bias", false);
+    m.mlp_bias = c.flag("mlp_bias", false);
+    c.without_effect({"pretraining_tp"});
+    return m;
+  }
+
+  static Config::Json write(config const& m) {
+    Config::Json j = decoder_json(m, model_type, causal, absent);
+    j["embedding_multiplier"] = m.embedding_scale;
+    j["attention_multiplier"] = m.score_scale;
+    j["residual_multiplier"] = m.residual_scale;
+    j["logits_scaling"] = 1 / m.logit_scale;
+    j["attention_bias"] = both_biases(m);
+    j["mlp_bias"] = m.mlp_bias;
+    return j;
+  }
+};
+
+const Registered<Granite> registered;
+
+}  // namespace
+}  // namespace tool

@@ -1,0 +1,33 @@
+// Mistral.
+#include <fauna/models/mistral.hpp>
+#include <tools/src/dense.hpp>
+#include <tools/src/family.hpp>
+
+namespace tool {
+namespace {
+
+struct Mistral {
+  using config = fauna::MistralConfig;
+  static constexpr const char *model_type = "mistral", *causal = "MistralForCausalLM", *headless = "MistralModel";
+  static constexpr Absent absent{.context = 131072, .epsilon = 1e-6, .window = 4096};
+  static std::vector<std::pair<const char*, config>> presets() {
+    return {{"mistral-7b-v0.1", fauna::Mistral7B_v01::config}, {"mistral-7b-v0.3", fauna::Mistral7B_v03::config}};
+  }
+
+  static config read(Config& c) {
+    config m = read_decoder<config>(c, absent);
+    read_window(c, m, fauna::unbounded, absent);
+    return m;
+  }
+
+  static Config::Json write(config const& m) {
+    Config::Json j = decoder_json(m, model_type, causal, absent);
+    window_json(m, j);
+    return j;
+  }
+};
+
+const Registered<Mistral> registered;
+
+}  // namespace
+}  // namespace tool

@@ -1,0 +1,33 @@
+// Nemotron-4 and Minitron.
+#include <fauna/models/nemotron.hpp>
+#include <tools/src/dense.hpp>
+#include <tools/src/family.hpp>
+
+namespace tool {
+namespace {
+
+struct Nemotron {
+  using config = fauna::NemotronConfig;
+  static constexpr const char *model_type = "nemotron", *causal = "NemotronForCausalLM", *headless = "NemotronModel";
+  static constexpr Absent absent{.context = 4096, .turned = 0.5, .act = "relu2", .epsilon_field = "norm_eps"};
+  static std::vector<std::pair<const char*, config>> presets() { return {{"minitron-4b", fauna::Minitron4B::config}}; }
+
+  static config read(Config& c) {
+    config m = read_decoder<config>(c, absent);
+    m.qkv_bias = m.out_bias = c.flag("attention_bias", false);
+    m.mlp_bias = c.flag("mlp_bias", false);
+    return m;
+  }
+
+  static Config::Json write(config const& m) {
+    Config::Json j = decoder_json(m, model_type, causal, absent);
+    j["attention_bias"] = both_biases(m);
+    j["mlp_bias"] = m.mlp_bias;
+    return j;
+  }
+};
+
+const Registered<Nemotron> registered;
+
+}  // namespace
+}  // namespace tool

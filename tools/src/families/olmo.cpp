@@ -1,0 +1,37 @@
+// OLMo.
+#include <fauna/models/olmo.hpp>
+#include <tools/src/dense.hpp>
+#include <tools/src/family.hpp>
+
+namespace tool {
+namespace {
+
+struct Olmo {
+  using config = fauna::OlmoConfig;
+  static constexpr const char *model_type = "olmo", *causal = "OlmoForCausalLM", *headless = "OlmoModel";
+  static constexpr Absent absent{};
+  static std::vector<std::pair<const char*, config>> presets() {
+    return {{"olmo-1b", fauna::Olmo1B::config}, {"olmo-7b", fauna::Olmo7B::config}};
+  }
+
+  static config read(Config& c) {
+    config m = read_decoder<config>(c, absent);
+    c.only("layer_norm_eps", 1e-5);
+    m.qkv_bias = m.out_bias = c.flag("attention_bias", false);
+    if (c.has("clip_qkv")) c.wrong("clip_qkv", "null: clipped projections are not implemented");
+    c.without_effect({"pretraining_tp"});
+    return m;
+  }
+
+  static Config::Json write(config const& m) {
+    Config::Json j = decoder_json(m, model_type, causal, absent);
+    j.erase(absent.epsilon_field);
+    j["attention_bias"] = both_biases(m);
+    return j;
+  }
+};
+
+const Registered<Olmo> registered;
+
+}  // namespace
+}  // namespace tool

@@ -1,0 +1,33 @@
+// OLMo 2.
+#include <fauna/models/olmo2.hpp>
+#include <tools/src/dense.hpp>
+#include <tools/src/family.hpp>
+
+namespace tool {
+namespace {
+
+struct Olmo2 {
+  using config = fauna::Olmo2Config;
+  static constexpr const char *model_type = "olmo2", *causal = "Olmo2ForCausalLM", *headless = "Olmo2Model";
+  static constexpr Absent absent{};
+  static std::vector<std::pair<const char*, config>> presets() {
+    return {{"olmo-2-1b", fauna::Olmo2_1B::config}, {"olmo-2-7b", fauna::Olmo2_7B::config}};
+  }
+
+  static config read(Config& c) {
+    config m = read_decoder<config>(c, absent);
+    m.qkv_bias = m.out_bias = c.flag("attention_bias", false);
+    return m;
+  }
+
+  static Config::Json write(config const& m) {
+    Config::Json j = decoder_json(m, model_type, causal, absent);
+    j["attention_bias"] = both_biases(m);
+    return j;
+  }
+};
+
+const Registered<Olmo2> registered;
+
+}  // namespace
+}  // namespace tool

@@ -1,0 +1,38 @@
+// Phi-3 and Phi-4.
+#include <fauna/models/phi3.hpp>
+#include <tools/src/dense.hpp>
+#include <tools/src/family.hpp>
+
+namespace tool {
+namespace {
+
+struct Phi3 {
+  using config = fauna::Phi3Config;
+  static constexpr const char *model_type = "phi3", *causal = "Phi3ForCausalLM", *headless = "Phi3Model";
+  static constexpr Absent absent{.context = 4096};
+  static std::vector<std::pair<const char*, config>> presets() {
+    return {{"phi-3-mini-4k", fauna::Phi3Mini4k::config}, {"phi-4", fauna::Phi4::config}};
+  }
+
+  static config read(Config& c) {
+    config m = read_decoder<config>(c, absent);
+    read_window(c, m, fauna::unbounded, absent);
+    c.only("attention_bias", false);
+    c.without_effect({"original_max_position_embeddings"});  // of a scaling that is refused
+    for (const char* dropout : {"embd_pdrop", "resid_pdrop"})
+      if (c.use().training) c.only(dropout, 0);
+      else c.without_effect({dropout});
+    return m;
+  }
+
+  static Config::Json write(config const& m) {
+    Config::Json j = decoder_json(m, model_type, causal, absent);
+    window_json(m, j);
+    return j;
+  }
+};
+
+const Registered<Phi3> registered;
+
+}  // namespace
+}  // namespace tool
