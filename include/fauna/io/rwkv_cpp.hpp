@@ -69,14 +69,13 @@ class RwkvCpp : public TensorFile {
       expect(type == 0 || type == 1 || blocks != nullptr, what + " is of type " + std::to_string(type),
              "0 (f32), 1 (f16), 2 (Q4_0), 3 (Q4_1), 7 (Q5_0), 8 (Q5_1) or 9 (Q8_0)");
       if (blocks != nullptr)
-        expect(t.shape.back() % BlockFormat::elements == 0, what + " has rows of " + std::to_string(t.shape.back()),
+        expect(t.shape.back() % blocks->elements == 0, what + " has rows of " + std::to_string(t.shape.back()),
                "whole blocks of 32 numbers");
       t.dtype = blocks != nullptr ? blocks->name : type == 0 ? "F32" : "F16";
       t.bytes = blocks != nullptr ? blocks->bytes : type == 0 ? 4 : 2;
       for (std::size_t i = 0; i < t.shape.size(); ++i) {
         const bool in_blocks = blocks != nullptr && i + 1 == t.shape.size();
-        t.bytes =
-            safetensors_detail::product(t.bytes, in_blocks ? t.shape[i] / BlockFormat::elements : t.shape[i], what);
+        t.bytes = safetensors_detail::product(t.bytes, in_blocks ? t.shape[i] / blocks->elements : t.shape[i], what);
       }
       t.data = reinterpret_cast<const std::byte*>(take(t.bytes, t.name).data());
       tensors_.push_back(static_cast<SafeTensor&&>(t));
