@@ -3,14 +3,8 @@
 #include <doctest/doctest.h>
 
 #include <cstring>
-#include <fauna/decode/weights.hpp>
-#include <fauna/io/open_tensors.hpp>
-#include <fauna/models/mamba.hpp>
-#include <fauna/models/mamba2.hpp>
-#include <fauna/ops/cpu.hpp>
 
-#include "../support/source_dir.hpp"
-#include "../support/temporary.hpp"
+#include "../support/families.hpp"
 
 using namespace fauna;
 
@@ -42,7 +36,19 @@ using TinyMamba2 = Mamba2<Mamba2Config{.layers = 2, .width = 24, .heads = 6, .he
 
 }  // namespace
 
-TEST_CASE("one file, under the names of mamba_ssm") { same<TinyMamba2>("torch/mamba2", "models/mamba2"); }
+TEST_CASE("one file, under the names of mamba_ssm") { same<TinyMamba2>("torch/mamba2", "mamba2"); }
+
+TEST_CASE("what transformers makes of it") {
+  const test::Golden golden(test::source_path("tests/golden/mamba2"));
+  Loaded<TinyMamba2, Cpu<>> model(open_tensors(test::source_path("tests/golden/torch/mamba2")));
+  model.prepare_inference({.sequences = 2, .length = golden.length, .context = golden.length});
+  const auto want = test::floats(golden.file.find("logits"));
+  std::vector<float> got(want.size());
+  model.logits(golden.batch(), logit_rows::all, Matrix<float>(got.data(), golden.batch().rows, TinyMamba2::vocab));
+  test::Gap gap;
+  for (std::size_t i = 0; i < want.size(); ++i) gap.see(got[i], want[i]);
+  CHECK(gap.close());
+}
 
 TEST_CASE("shards, by their folder and by their index") {
   same<TinyMamba>("torch/mamba", "models/mamba");

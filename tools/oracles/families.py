@@ -7,7 +7,7 @@ some tokens. Run it with torch, transformers and safetensors at hand, and commit
 Each folder is a model directory (config.json, model.safetensors or shards) with golden.safetensors: tokens [2, T],
 targets [2, T] (-1: not counted), logits [2, T, V], loss, and under each tensor's name, with "grad." before it, the
 gradient of the loss. Where two names share a tensor, the gradient stands under the first. `tools/fauna type FOLDER
->FOLDER/type.txt` then makes it a test.
+>FOLDER/type.txt` then makes it a test. What stands beside the folder has a test of its own.
 """
 import json
 import pathlib
@@ -61,7 +61,7 @@ def models():
     yield "olmoe", OlmoeForCausalLM(OlmoeConfig(**LLAMA, num_attention_heads=4, num_key_value_heads=2, num_experts=6, num_experts_per_tok=3)), torch.float32, None
     yield "rwkv", RwkvForCausalLM(RwkvConfig(**RWKV)), torch.float32, None
 
-    yield "mamba2", Mamba2ForCausalLM(Mamba2Config(**MAMBA2, n_groups=1, tie_word_embeddings=True)), torch.float32, None
+    yield "../mamba2", Mamba2ForCausalLM(Mamba2Config(**MAMBA2, n_groups=1, tie_word_embeddings=True)), torch.float32, None
     yield "mamba2_groups", Mamba2ForCausalLM(Mamba2Config(**MAMBA2, n_groups=2, use_bias=True, use_conv_bias=False)), torch.float32, None
     yield "falcon_mamba", FalconMambaForCausalLM(FalconMambaConfig(**(MAMBA | {"state_size": 12, "time_step_rank": 12}), intermediate_size=48, tie_word_embeddings=False)), torch.float32, None
     # Windows of three rows, that a text of eleven passes three times over.

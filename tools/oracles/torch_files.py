@@ -31,7 +31,7 @@ def main():
     for folder in (one, two):
         folder.mkdir(parents=True, exist_ok=True)
 
-    tensors = load_file(golden / "models" / "mamba2" / "model.safetensors")
+    tensors = load_file(golden / "mamba2" / "model.safetensors")
     tensors = {key.replace("embeddings", "embedding"): value for key, value in tensors.items()}
     tensors["lm_head.weight"] = tensors["backbone.embedding.weight"]
     torch.save(state_dict(tensors), one / "pytorch_model.bin")
