@@ -23,7 +23,7 @@ TEST_CASE("quants: the relative error of normal numbers") {
   } stated[] = {{"Q4_0", 0.0860}, {"Q4_1", 0.0783}, {"Q5_0", 0.0427},
                 {"Q5_1", 0.0379}, {"Q8_0", 0.0053}, {"MXFP4", 0.114}};
   for (auto const& s : stated) {
-    CAPTURE(s.type);
+    CAPTURE(std::string(s.type));
     BlockFormat const& f = *block_format(s.type);
     std::vector<std::byte> bytes(n / f.elements * f.bytes);
     for (std::size_t i = 0; i < n / f.elements; ++i) f.write(x.data() + i * f.elements, bytes.data() + i * f.bytes);
