@@ -164,7 +164,6 @@ class Chat {
     in.end();
     return all;
   }
-  std::string const& name() const { return template_.name(); }
 
  private:
   static fauna::Template read(std::string const& from, bool tools) {
