@@ -10,10 +10,11 @@ namespace fauna::inline v0 {
 /// Lanes are columns, and time is innermost, so that a tile of the state stays in registers. Threads own columns.
 template <class P, isa T, unsigned Tag> struct wkv4<Cpu<P, T, Tag>> {
   using B = Cpu<P, T, Tag>;
+  using number = typename B::scalar;  ///< float: a name that costs no instantiation before it is used
   static constexpr int W = B::lanes;
   using vec = simd::vfloat<W>;
 
-  static void forward(B const& b, Batch const& batch, Wkv4Rows<const float> in, const float* decay, const float* first,
+  static void forward(B const& b, Batch const& batch, Wkv4Rows<const number> in, const float* decay, const float* first,
                       Matrix<float> state, Matrix<float> y, Matrix<float> kept) {
     over_columns(b, in.k, [&](At at) {
       vec w, u;
@@ -49,9 +50,9 @@ template <class P, isa T, unsigned Tag> struct wkv4<Cpu<P, T, Tag>> {
     });
   }
 
-  static void backward(B const& b, Batch const& batch, Wkv4Rows<const float> in, const float* decay, const float* first,
-                       Matrix<const float> entering, Matrix<const float> kept, Matrix<const float> dy,
-                       Wkv4Rows<float> d, float* ddecay, float* dfirst, Matrix<float> dstate) {
+  static void backward(B const& b, Batch const& batch, Wkv4Rows<const number> in, const float* decay,
+                       const float* first, Matrix<const float> entering, Matrix<const float> kept,
+                       Matrix<const float> dy, Wkv4Rows<number> d, float* ddecay, float* dfirst, Matrix<float> dstate) {
     const State none{vec{}, vec{}, vec{}};
     over_columns(b, in.k, [&](At at) {
       vec w, u, of_decay{}, of_first{};

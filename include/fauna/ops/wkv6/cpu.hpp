@@ -8,6 +8,7 @@ namespace fauna::inline v0 {
 /// gradient in ascending sequences.
 template <class P, isa T, unsigned Tag> struct wkv6<Cpu<P, T, Tag>> {
   using B = Cpu<P, T, Tag>;
+  using number = typename B::scalar;  ///< float: a name that costs no instantiation before it is used
   static constexpr int W = B::lanes;
   using vec = simd::vfloat<W>;
   using States = MatrixStates<B>;
@@ -17,7 +18,7 @@ template <class P, isa T, unsigned Tag> struct wkv6<Cpu<P, T, Tag>> {
     return aligned(static_cast<std::size_t>(threads) * States::floats(N) * sizeof(float));
   }
 
-  static void forward(B const& b, Batch const& batch, int N, Wkv6Rows<const float> in, const float* u,
+  static void forward(B const& b, Batch const& batch, int N, Wkv6Rows<const number> in, const float* u,
                       Matrix<float> state, Matrix<float> y, Matrix<float> kept) {
     over_heads(b, batch, N, in.r.cols(), [&](States const& states) {
       Decay decay(in, states);
@@ -28,8 +29,8 @@ template <class P, isa T, unsigned Tag> struct wkv6<Cpu<P, T, Tag>> {
     });
   }
 
-  static void backward(B const& b, Batch const& batch, int N, Wkv6Rows<const float> in, const float* u,
-                       Matrix<const float> kept, Matrix<const float> dy, Wkv6Rows<float> d, float* du,
+  static void backward(B const& b, Batch const& batch, int N, Wkv6Rows<const number> in, const float* u,
+                       Matrix<const float> kept, Matrix<const float> dy, Wkv6Rows<number> d, float* du,
                        Matrix<float> dstate) {
     over_heads(b, batch, N, in.r.cols(), [&](States const& states) {
       Decay decay(in, states);
@@ -49,10 +50,10 @@ template <class P, isa T, unsigned Tag> struct wkv6<Cpu<P, T, Tag>> {
  private:
   /// w = exp(-e^d) of a head, and dw/dd.
   struct Decay {
-    Wkv6Rows<const float> const& in;
+    Wkv6Rows<const number> const& in;
     int column, N;
     float w[most], slope[most];
-    Decay(Wkv6Rows<const float> const& in_, States const& s) : in(in_), column(s.h * s.N), N(s.N) {
+    Decay(Wkv6Rows<const number> const& in_, States const& s) : in(in_), column(s.h * s.N), N(s.N) {
       if (in.constant) compute(0);
     }
     void of(int t) {
@@ -89,7 +90,7 @@ template <class P, isa T, unsigned Tag> struct wkv6<Cpu<P, T, Tag>> {
   }
 
   /// after = diag(w) before + k vᵀ; y = (before + diag(u) k vᵀ)ᵀ r where it is wanted. `after` may be `before`.
-  static void step(Wkv6Rows<const float> const& in, const float* u, const float* w, int t, int at, int N,
+  static void step(Wkv6Rows<const number> const& in, const float* u, const float* w, int t, int at, int N,
                    const float* before, float* after, float* y) {
     const int n = States::tiles(N);
     const float *const r = in.r.row(t) + at, *const k = in.k.row(t) + at;
@@ -111,8 +112,8 @@ template <class P, isa T, unsigned Tag> struct wkv6<Cpu<P, T, Tag>> {
   }
 
   /// As MatrixStates::backward wants it.
-  static void step_back(Wkv6Rows<const float> const& in, const float* u, Decay const& decay, int t, int at, int N,
-                        const float* before, const float* dy, Wkv6Rows<float> const& d, float* du, float* g,
+  static void step_back(Wkv6Rows<const number> const& in, const float* u, Decay const& decay, int t, int at, int N,
+                        const float* before, const float* dy, Wkv6Rows<number> const& d, float* du, float* g,
                         float* g_before, bool adds) {
     const int n = States::tiles(N);
     const float *const r = in.r.row(t) + at, *const k = in.k.row(t) + at;
