@@ -10,7 +10,7 @@ namespace fauna::inline v0 {
 /// columns; backward, and where a column divides the others, groups of heads that share keys.
 template <Recurrence R, class P, isa I, unsigned Tag> struct recurrence<R, Cpu<P, I, Tag>> {
   using B = Cpu<P, I, Tag>;
-  using Tile = recurrence_detail::Tile<R, B::lanes>;
+  using Tile = recurrence_detail::Tile<R, B::lanes, typename B::scalar>;
   using Rows = RecurrenceRows<const float>;
 
   /// States of a chunk, the one before it, zeros, and the gradient of one.

@@ -5,7 +5,8 @@
 
 namespace fauna::inline v0::recurrence_detail {
 
-template <Recurrence R, int W> class Tile {
+/// S is float: a parameter, so that nothing here is instantiated before it is used.
+template <Recurrence R, int W, class S> class Tile {
  public:
   static constexpr int columns = 32, T = columns / W;  ///< T vectors
   using vec = simd::vfloat<W>;
@@ -41,7 +42,7 @@ template <Recurrence R, int W> class Tile {
   };
 
   /// Row t of head h.
-  Tile(RecurrenceShape const& n, RecurrenceRows<const float> const& in, int t, int h)
+  Tile(RecurrenceShape const& n, RecurrenceRows<const S> const& in, int t, int h)
       : n_(n), t_(t), h_(h), key_(h / (n.heads / n.key_heads) * n.keys), v_(in.v.row(t) + h * n.values) {
     q_ = in.q.row(t) + key_;
     k_ = in.k.row(t) + key_;
@@ -89,7 +90,7 @@ template <Recurrence R, int W> class Tile {
   struct Division {
     float by = 1, of_sum = 0;
   };
-  Division division(int tiles, const float* after, const float* dy, RecurrenceRows<float> const& d) const {
+  Division division(int tiles, const float* after, const float* dy, RecurrenceRows<S> const& d) const {
     if constexpr (!R.normalised) {
       return {};
     } else {
@@ -115,7 +116,7 @@ template <Recurrence R, int W> class Tile {
   /// g: the gradient of `after` but for what its own y adds. That of `before` is put into g_before, which may be g, or
   /// with `adds` added to it.
   void step_back(int tile, const float* before, const float* after, const float* dy, Division const& division,
-                 RecurrenceRows<float> const& d, float* g, float* g_before, bool adds) const {
+                 RecurrenceRows<S> const& d, float* g, float* g_before, bool adds) const {
     Lanes dout, e, r, du, dr, s, x;
     get_rows(dout, tile, dy);
     if constexpr (R.normalised) {

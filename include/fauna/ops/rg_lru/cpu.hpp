@@ -12,7 +12,7 @@ template <class P, isa T, unsigned Tag> struct rg_lru<Cpu<P, T, Tag>> {
   using B = Cpu<P, T, Tag>;
   static constexpr int W = B::lanes;
   using vec = simd::vfloat<W>;
-  using Rows = RgLruRows<const float>;
+  using Rows = RgLruRows<const typename B::scalar>;
 
   /// The gradients of all h.
   static constexpr std::size_t workspace(int rows, int cols) {
@@ -36,7 +36,7 @@ template <class P, isa T, unsigned Tag> struct rg_lru<Cpu<P, T, Tag>> {
   }
   static void backward(B const& b, Batch const& batch, Rows const& in, const float* lambda,
                        Matrix<const float> entering, Matrix<const float> h, Matrix<const float> dh,
-                       RgLruRows<float> const& d, float* dlambda, Matrix<float> dstate) {
+                       RgLruRows<typename B::scalar> const& d, float* dlambda, Matrix<float> dstate) {
     Scope scope(*b.scratch);
     const Matrix<float> H = b.scratch->template take_view<float, dyn, dyn>(h.rows(), h.cols());
     over(b, batch, h.cols(), [&](int q, int c, int n) {
