@@ -150,7 +150,7 @@ TEST_CASE("every member of a config comes back from its config.json") {
   };
   rwkv.width = 128;
   rwkv.hidden = 512;
-  CHECK(fla({}) == to_text(rwkv));
+  CHECK(fla(tool::Config::Json::object()) == to_text(rwkv));
   CHECK_THROWS_WITH_AS(fla({{"head_dim", 32}}), doctest::Contains("head_dim = 32, expected 64"), error);
   CHECK_THROWS_WITH_AS(fla({{"value_dim", {128, 64, 128}}}), doctest::Contains("the width of 128"), error);
   CHECK_THROWS_WITH_AS(fla({{"attn", {{"layers", {1}}}}}), doctest::Contains("layers of attention"), error);
