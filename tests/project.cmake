@@ -85,7 +85,6 @@ if(TARGET fauna_tool)
   fauna_test(tools/run ${python} ${scripts}/tool_run.py $<TARGET_FILE:fauna_tool> ${work}/tool_run)
   fauna_test(tools/tokenizer ${python} ${scripts}/tool_tokenizer.py $<TARGET_FILE:fauna_tool> ${work}/tool_tokenizer ${models})
   fauna_test(tools/server ${python} ${scripts}/tool_server.py $<TARGET_FILE:fauna_tool> ${work}/tool_server ${models})
-  fauna_test(tools/chat ${python} ${scripts}/tool_chat.py $<TARGET_FILE:fauna_tool> ${work}/tool_chat ${models})
   fauna_test(tools/openai_client ${python} ${scripts}/openai_client.py $<TARGET_FILE:fauna_tool>)
   fauna_test(tools/finetune ${python} ${scripts}/tool_finetune.py $<TARGET_FILE:fauna_tool> ${work}/tool_finetune ${models}
              ${CMAKE_CURRENT_SOURCE_DIR}/golden/adapters)
