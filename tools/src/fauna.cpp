@@ -308,7 +308,8 @@ std::string storage_of(std::string const& from, tool::Described const& model, st
   check_quantize(quantize, model, dtype);
   if (!quantize.empty()) return tool::in_blocks;
   if (has_experts(model) || dtype != "f32") return dtype;
-  for (fauna::SafeTensor const& t : fauna::open_tensors(from).tensors())
+  const auto file = fauna::open_tensors(from);
+  for (fauna::SafeTensor const& t : file.tensors())
     if (const fauna::BlockFormat* f = fauna::block_format(t.dtype); f != nullptr && f->code.bits > 0)
       return tool::in_blocks;
   return dtype;
