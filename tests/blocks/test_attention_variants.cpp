@@ -23,8 +23,8 @@ struct Fused : SelfAttentionNames {
 
 TEST_SUITE("gradients") {
   TEST_CASE_TEMPLATE("windows and caps", Block, Windowed, Capped, Both) { check<Block>(); }
-  TEST_CASE_TEMPLATE("norms of heads, norms without weights, scales", Block, HeadNorm<2, 3>,
-                     HeadNorm<3, 4, Epsilon{1e-2F}, 1>, LayerNorm<W, false, Epsilon{}, 1, false>,
+  TEST_CASE_TEMPLATE("norms of heads, norms without weights, scales", Block, HeadNorm<2, RmsNorm<3>>,
+                     HeadNorm<3, RmsNorm<4, Epsilon{1e-2F}, 1>>, LayerNorm<W, false, Epsilon{}, 1, false>,
                      LayerNorm<W, true, Epsilon{1e-2F}, 1>, Scaled<W, Multiplier{-0.3}>) {
     check<Block>();
   }

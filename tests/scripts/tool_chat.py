@@ -119,5 +119,5 @@ with (work / "answers").open("wb") as answers:
     process.stdin.close()
     assert process.wait(60) == 0, process.stderr.read()
 assert [role for role, _ in saved()] == ["user", "assistant"] * 2, saved()
-assert (work / "answers").read_text(newline="") == saved()[1][1] + "\n" + saved()[3][1] + "\n"
+assert (work / "answers").read_bytes().decode() == saved()[1][1] + "\n" + saved()[3][1] + "\n"
 print("chat is as it should be")

@@ -16,7 +16,7 @@ namespace fauna::inline v0 {
 enum class qk_norm {
   none,
   full,  ///< RMSNorm over all heads of a row at once (Muennighoff et al. 2024, "OLMoE", section 4.2.5)
-  head,  ///< RMSNorm of each head (blocks/head_norm.hpp)
+  head,  ///< RMSNorm of each head (blocks/heads.hpp)
 };
 struct QkNorm {
   qk_norm over = qk_norm::none;

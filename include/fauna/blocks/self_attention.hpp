@@ -3,7 +3,7 @@
 //   W_oᵀ
 #pragma once
 #include <fauna/blocks/attention.hpp>
-#include <fauna/blocks/head_norm.hpp>
+#include <fauna/blocks/heads.hpp>
 #include <fauna/blocks/rope.hpp>
 #include <fauna/blocks/rotary_attention.hpp>
 #include <fauna/compose/concat.hpp>
@@ -33,7 +33,7 @@ template <int NHeads, int HeadSize, QkNorm N> struct norm_<qk_norm::full, NHeads
   using type = RmsNorm<NHeads * HeadSize, Epsilon{N.epsilon}, N.offset>;
 };
 template <int NHeads, int HeadSize, QkNorm N> struct norm_<qk_norm::head, NHeads, HeadSize, N> {
-  using type = HeadNorm<NHeads, HeadSize, Epsilon{N.epsilon}, N.offset>;
+  using type = HeadNorm<NHeads, RmsNorm<HeadSize, Epsilon{N.epsilon}, N.offset>>;
 };
 /// A projection to heads, and its norm.
 template <label Name, label NormName, class Projection, class Norm> struct normed_ {

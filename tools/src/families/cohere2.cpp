@@ -31,7 +31,7 @@ struct Cohere2 {
   }
 };
 
-const Registered<Cohere2> registered;
+const Registered<Cohere2> registered_cohere2;
 
 }  // namespace
 }  // namespace tool

@@ -27,7 +27,7 @@ struct Exaone4 {
   }
 };
 
-const Registered<Exaone4> registered;
+const Registered<Exaone4> registered_exaone4;
 
 }  // namespace
 }  // namespace tool

@@ -27,7 +27,7 @@ struct FalconMamba {
   }
 };
 
-const Registered<FalconMamba> registered;
+const Registered<FalconMamba> registered_falconmamba;
 
 }  // namespace
 }  // namespace tool

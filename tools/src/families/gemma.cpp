@@ -31,7 +31,7 @@ struct Gemma {
   }
 };
 
-const Registered<Gemma> registered;
+const Registered<Gemma> registered_gemma;
 
 }  // namespace
 }  // namespace tool

@@ -46,7 +46,7 @@ struct Gemma2 {
   }
 };
 
-const Registered<Gemma2> registered;
+const Registered<Gemma2> registered_gemma2;
 
 }  // namespace
 }  // namespace tool

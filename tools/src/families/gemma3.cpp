@@ -47,7 +47,7 @@ struct Gemma3 {
   }
 };
 
-const Registered<Gemma3> registered;
+const Registered<Gemma3> registered_gemma3;
 
 }  // namespace
 }  // namespace tool

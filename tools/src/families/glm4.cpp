@@ -25,7 +25,7 @@ struct Glm4 {
   }
 };
 
-const Registered<Glm4> registered;
+const Registered<Glm4> registered_glm4;
 
 }  // namespace
 }  // namespace tool

@@ -85,7 +85,7 @@ struct Gpt2 {
   }
 };
 
-const Registered<Gpt2> registered;
+const Registered<Gpt2> registered_gpt2;
 
 }  // namespace
 }  // namespace tool

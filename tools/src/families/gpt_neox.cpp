@@ -68,7 +68,7 @@ struct GptNeoX {
   }
 };
 
-const Registered<GptNeoX> registered;
+const Registered<GptNeoX> registered_gptneox;
 
 }  // namespace
 }  // namespace tool

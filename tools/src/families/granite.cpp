@@ -38,7 +38,7 @@ struct Granite {
   }
 };
 
-const Registered<Granite> registered;
+const Registered<Granite> registered_granite;
 
 }  // namespace
 }  // namespace tool

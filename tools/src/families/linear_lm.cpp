@@ -53,7 +53,7 @@ struct LinearLm {
   }
 };
 
-const Registered<LinearLm> registered;
+const Registered<LinearLm> registered_linearlm;
 
 }  // namespace
 }  // namespace tool

@@ -83,7 +83,7 @@ struct Llama {
   }
 };
 
-const Registered<Llama> registered;
+const Registered<Llama> registered_llama;
 
 }  // namespace
 }  // namespace tool

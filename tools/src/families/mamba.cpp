@@ -51,7 +51,7 @@ struct Mamba {
   }
 };
 
-const Registered<Mamba> registered;
+const Registered<Mamba> registered_mamba;
 
 }  // namespace
 }  // namespace tool

@@ -116,7 +116,7 @@ struct Mamba2 {
   }
 };
 
-const Registered<Mamba2> registered;
+const Registered<Mamba2> registered_mamba2;
 
 }  // namespace
 }  // namespace tool

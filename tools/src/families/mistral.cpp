@@ -27,7 +27,7 @@ struct Mistral {
   }
 };
 
-const Registered<Mistral> registered;
+const Registered<Mistral> registered_mistral;
 
 }  // namespace
 }  // namespace tool

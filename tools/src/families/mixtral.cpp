@@ -39,7 +39,7 @@ struct Mixtral {
   }
 };
 
-const Registered<Mixtral> registered;
+const Registered<Mixtral> registered_mixtral;
 
 }  // namespace
 }  // namespace tool

@@ -27,7 +27,7 @@ struct Nemotron {
   }
 };
 
-const Registered<Nemotron> registered;
+const Registered<Nemotron> registered_nemotron;
 
 }  // namespace
 }  // namespace tool

@@ -31,7 +31,7 @@ struct Olmo {
   }
 };
 
-const Registered<Olmo> registered;
+const Registered<Olmo> registered_olmo;
 
 }  // namespace
 }  // namespace tool

@@ -27,7 +27,7 @@ struct Olmo2 {
   }
 };
 
-const Registered<Olmo2> registered;
+const Registered<Olmo2> registered_olmo2;
 
 }  // namespace
 }  // namespace tool

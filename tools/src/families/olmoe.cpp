@@ -43,7 +43,7 @@ struct Olmoe {
   }
 };
 
-const Registered<Olmoe> registered;
+const Registered<Olmoe> registered_olmoe;
 
 }  // namespace
 }  // namespace tool

@@ -30,7 +30,7 @@ struct Phi {
   }
 };
 
-const Registered<Phi> registered;
+const Registered<Phi> registered_phi;
 
 }  // namespace
 }  // namespace tool

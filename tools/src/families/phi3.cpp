@@ -32,7 +32,7 @@ struct Phi3 {
   }
 };
 
-const Registered<Phi3> registered;
+const Registered<Phi3> registered_phi3;
 
 }  // namespace
 }  // namespace tool

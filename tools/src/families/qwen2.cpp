@@ -31,7 +31,7 @@ struct Qwen2 {
   }
 };
 
-const Registered<Qwen2> registered;
+const Registered<Qwen2> registered_qwen2;
 
 }  // namespace
 }  // namespace tool

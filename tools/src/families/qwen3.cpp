@@ -31,7 +31,7 @@ struct Qwen3 {
   }
 };
 
-const Registered<Qwen3> registered;
+const Registered<Qwen3> registered_qwen3;
 
 }  // namespace
 }  // namespace tool

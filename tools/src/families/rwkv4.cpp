@@ -52,7 +52,7 @@ struct Rwkv4 {
   }
 };
 
-const Registered<Rwkv4> registered;
+const Registered<Rwkv4> registered_rwkv4;
 
 }  // namespace
 }  // namespace tool

@@ -61,7 +61,7 @@ struct Rwkv5 {
   }
 };
 
-const Registered<Rwkv5> registered;
+const Registered<Rwkv5> registered_rwkv5;
 
 }  // namespace
 }  // namespace tool

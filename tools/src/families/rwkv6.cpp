@@ -75,7 +75,7 @@ struct Rwkv6 {
   }
 };
 
-const Registered<Rwkv6> registered;
+const Registered<Rwkv6> registered_rwkv6;
 
 }  // namespace
 }  // namespace tool

@@ -81,7 +81,7 @@ struct Rwkv7 {
   }
 };
 
-const Registered<Rwkv7> registered;
+const Registered<Rwkv7> registered_rwkv7;
 
 }  // namespace
 }  // namespace tool

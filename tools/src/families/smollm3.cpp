@@ -32,7 +32,7 @@ struct SmolLm3 {
   }
 };
 
-const Registered<SmolLm3> registered;
+const Registered<SmolLm3> registered_smollm3;
 
 }  // namespace
 }  // namespace tool

@@ -29,7 +29,7 @@ struct StableLm {
   }
 };
 
-const Registered<StableLm> registered;
+const Registered<StableLm> registered_stablelm;
 
 }  // namespace
 }  // namespace tool

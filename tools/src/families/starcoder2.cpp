@@ -36,7 +36,7 @@ struct StarCoder2 {
   }
 };
 
-const Registered<StarCoder2> registered;
+const Registered<StarCoder2> registered_starcoder2;
 
 }  // namespace
 }  // namespace tool
