@@ -45,10 +45,11 @@ says 'expected more than the context of 64' train --data text.txt
 says 'a text of length 0' train --data /dev/null
 says 'cannot open none.safetensors' sample none.safetensors
 says 'no checkpoint of fauna' sample "$fauna"
-says "the model 'gpt3', expected a model directory, a checkpoint, a file of weights, or one of nanogpt-cpu" type gpt3
+says "the model 'gpt3', expected a model directory, a checkpoint, a file of weights, or a preset: did you mean gpt2, " type gpt3
+says "did you mean llama-3-8b, " type llama3-8b
 says "the word 'more' is one too many" type gpt2 more
 says "the word '2' is one too many" type gpt2 --n-layer 1 2
-verbs='expected train, sample, generate, serve, logits, perplexity, compare, export, finetune, merge, download, explain, type'
+verbs='expected train, sample, generate, chat, serve, logits, perplexity, compare, export, finetune, merge, download, explain, type'
 says "unknown verb generat, $verbs: did you mean generate?" generat x
 says "unknown verb nothing, $verbs: did you mean " nothing
 says "the flag --bogus and no verb, $verbs" --bogus
@@ -80,12 +81,12 @@ for model in llama-2-7b llama-3-8b tinyllama-1.1b smollm2-135m; do prints 'fauna
 for size in 70m 160m 410m 1b 1.4b 2.8b 6.9b; do prints 'fauna::GptNeoX<' type pythia-$size; done
 says '--n-layer for llama-2-7b, expected structural flags with' type llama-2-7b --n-layer 3
 says '--n-embd for pythia-70m, expected structural flags with' train --model pythia-70m --n-embd 64
-says "the model 'llama', expected a model directory, a checkpoint, a file of weights, or one of nanogpt-cpu" train --data text.txt --model llama
+says "the model 'llama', expected a model directory, a checkpoint, a file of weights, or a preset: did you mean llama-2-7b, llama-3-8b or llama-3.1-8b?" train --data text.txt --model llama
 prints '.vocab = 300, .rotary = 16}>' type pythia-70m --vocab-size 300
 prints '.head_size = 32, .width = 128, .hidden = 344, .context = 64, .vocab = 65, .tied = true}>' type "$configs/llama"
 prints '.hidden = 512, .context = 64, .vocab = 65, .rotary = 8}>' type "$configs/gpt_neox"
 says 'examples/configs/llama, expected structural flags with' type "$configs/llama" --n-layer 3
-says 'examples/configs/llama, expected one of nanogpt-cpu' type "$configs/llama" --vocab-size 3
+says 'examples/configs/llama, expected a preset' type "$configs/llama" --vocab-size 3
 prints '.layers = 3,' type --n-layer 2 --n-layer 3
 prints '.vocab = 65}>' type --bias
 prints '.vocab = 65}>' type --bias=True

@@ -103,6 +103,16 @@ AnyModel model_of_file(std::string const& path) {
                                    : tool::checkpoint_model(path, fauna::read_checkpoint_head(path).config);
 }
 
+/// The three presets whose names are nearest; first those that begin with the word.
+std::string presets_like(std::string const& word) {
+  std::vector<std::pair<std::size_t, std::string>> near;
+  for (auto const& [type, family] : tool::families())
+    for (auto const& p : family.presets)
+      near.emplace_back(p.first.starts_with(word) ? 0 : tool::distance(p.first, word), p.first);
+  std::stable_sort(near.begin(), near.end(), [](auto const& a, auto const& b) { return a.first < b.first; });
+  return near[0].second + ", " + near[1].second + " or " + near[2].second;
+}
+
 /// The config that a preset, a file or a model directory stands for, with the structural flags.
 AnyModel named_model(tool::Verb const& verb, std::string const& name, bool training = false) {
   const block_size of = training && verb.has("model") ? block_size::run : block_size::model;
@@ -111,8 +121,8 @@ AnyModel named_model(tool::Verb const& verb, std::string const& name, bool train
     return c;
   }
   if (!tool::fs::exists(name))
-    fauna::fail("fauna", "the model '" + name + '\'',
-                "a model directory, a checkpoint, a file of weights, or one of " + tool::preset_names());
+    fauna::fail("fauna", "the model '" + name + '\'', "a model directory, a checkpoint, a file of weights, or a preset",
+                "did you mean " + presets_like(name) + "? tools/fauna explain --help lists all presets");
   const std::string from = model_of(name);
   if (tool::fs::is_regular_file(from)) return with_dropout(verb, model_of_file(from), from, of);
   refuse_structure(verb, name, of);
@@ -555,8 +565,7 @@ tool::Described described_model(tool::Verb const& verb, std::string const& name)
     settings::Vocabulary v;
     verb.apply(v);
     if (tool::preset(name) == nullptr)
-      fauna::fail("fauna", "--vocab-size for " + name, "one of " + tool::preset_names(),
-                  "the vocabulary of other models is their own");
+      fauna::fail("fauna", "--vocab-size for " + name, "a preset", "the vocabulary of other models is their own");
     c->set_vocab(whole("vocab-size", v.vocab_size, 1, 100000000));
   }
   return c->described();
