@@ -1,6 +1,7 @@
 // An engine that does nothing: tests of what stands before a model override what they ask it for.
 #pragma once
 #include <memory>
+#include <string>
 #include <vector>
 
 #include <tools/src/engine.hpp>
@@ -8,7 +9,8 @@
 struct IdleEngine : tool::Engine {
   int vocab() const override { return 1; }
   int context() const override { return 1; }
-  void load(fauna::TensorFile const&, int) override {}
+  void load(fauna::TensorFile const&, int, std::string const&) override {}
+  std::size_t weight_bytes() const override { return 0; }
   void logits(std::vector<int> const&, int, float*) override {}
   void losses(const int*, const int*, int, float*) override {}
   std::vector<int> generate(std::vector<int> const& prompt, fauna::GenerateOptions const&,
