@@ -125,6 +125,7 @@ inline Value sorted(Context& c, Value v, Arguments const& a) {
     return false;
   });
   std::vector<Value> all;
+  all.reserve(keyed.size());
   for (auto const& [key, one] : keyed) all.push_back(one);
   return c.list(std::move(all));
 }
