@@ -194,7 +194,8 @@ def shared_cases(cases):
         shutil.copytree(cases / "chatml-lookalikes/base", model, copy_function=shutil.copyfile)
         model.chmod(0o755)
         shutil.copyfile(template.parent / "tokenizer_config.json", model / "tokenizer_config.json")
-        tool.succeeds("generate", model, "--chat", "--prompt", "the fox", "--max-new-tokens", 1)  # its text: tests/tools/test_chat.cpp
+        tool.succeeds("generate", model, "--chat", "--prompt", "the fox", "--max-new-tokens", 1,
+                      "--at-context-end", "slide")  # its text: tests/tools/test_chat.cpp
 
 
 heads()

@@ -71,7 +71,8 @@ refused(["cut.pth", "no directory at its end"], "logits", work / "cut.pth", "--t
 # Directories without safetensors: the weights as torch.save writes them, and no tokenizer in them.
 mamba = golden / "torch/mamba"
 assert succeeds("type", golden / "torch/mamba2").startswith(b"fauna::Mamba2<fauna::Mamba2Config{.layers = 2, .width = 24, .heads = 6, ")
-assert logits(mamba, tokens[:9]) == logits(golden / "models/mamba", tokens[:9])
+few = [t % 29 for t in tokens[:9]]  # of a vocabulary of 29
+assert logits(mamba, few) == logits(golden / "models/mamba", few)
 text = work / "text.txt"
 text.write_text("abcabcabc")
 letters = work / "tokenizer.json"
