@@ -154,7 +154,8 @@ def mistakes():
     for line, words in (('{"prompt": "a", "completion": ', ["broken.jsonl:3: the text ends at byte"]),
                         ('{"prompt": "a", "completion": 5}', ["broken.jsonl:3: '5' at byte 30, expected a string"]),
                         ('{"prompt": "a"}', ["broken.jsonl:3 has prompt, expected prompt and completion, or text"]),
-                        ('{"messages": []}', ["broken.jsonl:3 has none of these"]),
+                        ('{"answer": "b"}', ["broken.jsonl:3 has none of these"]),
+                        ('{"messages": []}', ["base has no chat template"]),
                         ('["a"]', ["broken.jsonl:3: '[' at byte 0, expected an object"])):
         (work / "broken.jsonl").write_text('{"prompt": "a", "completion": "b"}\n\n' + line + "\n")
         refused(words, "finetune", "base", "--data", "broken.jsonl", "--out", "none")
