@@ -3,6 +3,10 @@
 // An input is an index and a shard, `size of the index (4 bytes) | index | shard`, or, where the size is 0, a file
 // alone. libFuzzer's mutations would nearly all break the JSON at once, so most inputs are built: a valid file, with
 // one to three faults in its structure.
+#include <algorithm>
+#include <string_view>
+
+#include <fauna/io/json.hpp>
 #include <fauna/io/safetensors.hpp>
 
 #include "inputs.hpp"
@@ -177,9 +181,41 @@ void check_written(SafeTensors const& read, std::string const& path) {
   }
 }
 
+/// Every value of a JSON text, read as what it says that it is.
+void read_value(JsonReader& in) {
+  switch (in.peek()) {
+    case json::object:
+      in.enter_object();
+      for (std::string key; in.next_key(key);) read_value(in);
+      break;
+    case json::array:
+      in.enter_array();
+      while (in.next_item()) read_value(in);
+      break;
+    case json::string: (void)in.string(); break;
+    case json::number:
+      if (in.whole_next()) (void)in.integer();
+      else (void)in.number();
+      break;
+    case json::boolean: (void)in.boolean(); break;
+    case json::null: in.skip(); break;
+  }
+}
+/// The first JSON text in an input, wherever it begins: a value, or an error behind which the reader stands in the
+/// text.
+void check_json(std::string_view text) {
+  text.remove_prefix(std::min(text.find('{'), text.size()));
+  JsonReader in(text, "an input");
+  try {
+    read_value(in);
+  } catch (error const&) {}
+  if (in.at() > text.size()) __builtin_trap();
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  check_json({reinterpret_cast<const char*>(data), size});
   static const Place place;
   std::uint32_t n = 0;
   if (size < 4) return 0;

@@ -5,9 +5,17 @@
 // Packed<B> has it.
 #pragma once
 #include <fauna/decode/weights.hpp>
+#include <fauna/io/quants.hpp>
 #include <fauna/ops/gemm/blocks.hpp>
 
 namespace fauna::inline v0 {
+
+/// The format that products read as this code.
+constexpr const BlockFormat* block_format(BlockCode const& code) {
+  for (BlockFormat const& f : block_formats)
+    if (f.code.bits != 0 && f.code == code) return &f;
+  return nullptr;
+}
 
 namespace weights_detail {
 

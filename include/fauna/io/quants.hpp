@@ -29,12 +29,6 @@ constexpr const BlockFormat* block_format(std::string_view dtype) {
     if (f.name == dtype) return &f;
   return nullptr;
 }
-/// The format that products read as this code.
-constexpr const BlockFormat* block_format(BlockCode const& code) {
-  for (BlockFormat const& f : block_formats)
-    if (f.code.bits != 0 && f.code == code) return &f;
-  return nullptr;
-}
 
 /// Is it a type whose numbers are read: in blocks, or one by one?
 constexpr bool has_floats(std::string_view dtype) {
