@@ -317,7 +317,7 @@ std::string storage_of(std::string const& from, tool::Described const& model, st
                        std::string const& quantize) {
   check_quantize(quantize, model, dtype);
   if (!quantize.empty()) return tool::in_blocks;
-  if (has_experts(model) || dtype != "f32") return dtype;
+  if (has_experts(model) || dtype != "f32" || !tool::is_gguf(from)) return dtype;
   const auto file = fauna::open_tensors(from);
   for (fauna::SafeTensor const& t : file.tensors())
     if (const fauna::BlockFormat* f = fauna::block_format(t.dtype); f != nullptr && f->code.bits > 0)
