@@ -45,6 +45,25 @@ template <class M> std::vector<float> all_values(M const& model) {
   for (auto const& p : model.parameters()) v.insert(v.end(), model.value(p).data(), model.value(p).data() + p.size());
   return v;
 }
+
+/// y = x. Evaluation takes more scratch than a training step does.
+template <int W> struct NeedsMoreToEvaluate : Elementwise<W> {
+  static constexpr const char* kind_name = "NeedsMoreToEvaluate";
+  template <class B> static constexpr void plan_scratch(Shape const& s, Arena& a) {
+    if (!s.backward) plan_workspace(4096U * static_cast<std::size_t>(s.rows()), a);
+  }
+  template <class C, class Ws, class St, class X, class Y, class Sv>
+  static void forward(C const& c, Ws const&, St&, X x, Y y, Sv&) {
+    Scope s(c.scratch());
+    if (!c.keeps()) c.scratch().template take<std::byte>(4096U * static_cast<std::size_t>(x.rows()));
+    add<typename C::backend_type>::run(c.backend, x, {}, y);
+  }
+  template <class C, class Ws, class G, class X, class Sv, class DY, class DX, class St>
+  static void backward(C const& c, Ws const&, G&, X, Sv&, DY dy, DX dx, St&) {
+    add<typename C::backend_type>::run(c.backend, dy, {}, dx);
+  }
+};
+
 double squares(Model const& m, Parameter const& p) {
   double sum = 0;
   for (std::size_t i = 0; i < p.size(); ++i)
@@ -69,6 +88,20 @@ TEST_SUITE("trained") {
     const Text more(1000 * T);
     CHECK_THROWS_WITH_AS(many.accumulate(more.batch(1000)), doctest::Contains("larger than what was prepared for"),
                          error);
+  }
+
+  TEST_CASE("what is prepared for training can evaluate, whichever of the two takes more scratch") {
+    struct Evaluated : Lm<At<"wte", Embedding<V, W>>, NeedsMoreToEvaluate<W>, TiedHead<W, V>> {};
+    Trained<Evaluated, Ref<float>> m(seed{1});
+    m.prepare_training({.sequences = 2, .length = T});
+    const double loss = m.accumulate(text.batch(2));
+    std::vector<float> losses(2 * T);
+    m.losses(text.batch(2), losses.data());
+    double sum = 0;
+    for (const float l : losses) sum += static_cast<double>(l);
+    CHECK(sum / (2 * T) == doctest::Approx(loss));
+    CHECK(m.planned().scratch == (plan<Evaluated, Ref<float>>({.sequences = 2, .length = T}).scratch));
+    CHECK(m.planned().scratch >= 4096U * 2 * T);
   }
 
   TEST_CASE("a frozen tensor gathers no gradient, and trains on from where it was") {

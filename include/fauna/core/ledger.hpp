@@ -35,6 +35,14 @@ template <class M, class B> constexpr std::size_t scratch_bytes(Shape const& sha
   return a.high_water();
 }
 
+/// The same for a training step and for evaluation between steps, which keeps nothing for a backward pass.
+template <class M, class B> constexpr std::size_t training_scratch_bytes(Shape shape) {
+  const std::size_t step = scratch_bytes<M, B>(shape);
+  shape.backward = false;
+  const std::size_t evaluation = scratch_bytes<M, B>(shape);
+  return step > evaluation ? step : evaluation;
+}
+
 /// Bytes of one set of parameters (values, gradients or moments), each tensor aligned.
 template <class M, class D = All<float>> constexpr std::size_t weights_bytes() {
   typename M::template Weights<D> w{};
@@ -57,7 +65,7 @@ template <class M, class B> constexpr MemoryPlan plan(Shape const& shape) {
           .gradients = w,
           .moments = 2 * w,
           .saved = saved_bytes<M>(shape),
-          .scratch = scratch_bytes<M, B>(shape),
+          .scratch = training_scratch_bytes<M, B>(shape),
           .batch = 2 * aligned(rows * sizeof(int))};
 }
 

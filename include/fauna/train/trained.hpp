@@ -136,7 +136,8 @@ template <LanguageModel M, Backend B> class Trained {
     return all;
   }
 
-  /// Plans and allocates for training batches of this shape. Called again, only a larger shape allocates.
+  /// Plans and allocates for training batches of this shape, and for their evaluation. Called again, only a larger
+  /// shape allocates.
   void prepare_training(Shape shape) {
     shape.threads = threads_;
     if (gradients_region_.bytes() == 0) {
@@ -157,7 +158,7 @@ template <LanguageModel M, Backend B> class Trained {
     }
     grow(saved_region_, saved_bytes<M, scalar>(shape));
     plan_saved(shape);
-    const std::size_t step = scratch_bytes<M, B>(shape),
+    const std::size_t step = training_scratch_bytes<M, B>(shape),
                       norm = clip<B>::workspace(segments_.data(), static_cast<int>(segments_.size()));
     scratch_.grow(step > norm ? step : norm);
     MemoryPlan p = plan<M, B>(shape);
