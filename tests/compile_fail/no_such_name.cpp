@@ -1,6 +1,7 @@
 // A block asks for a shared block that nobody owns.
 // expect: shared block scope
-#include <fauna/fauna.hpp>
+#include <fauna/core/call.hpp>
+#include <fauna/ops/ref.hpp>
 
 using namespace fauna;
 

@@ -1,7 +1,9 @@
 // A model without a stack of layers has nothing to recompute.
 // expect: rewrite touches nothing Flat CheckpointLayers
 #include <fauna/compose/checkpointed.hpp>
-#include <fauna/fauna.hpp>
+#include <fauna/models/gpt.hpp>
+#include <fauna/ops/cpu.hpp>
+#include <fauna/train/trained.hpp>
 
 using namespace fauna;
 struct Flat : Lm<Embedding<65, 128>, Residual<Seq<LayerNorm<128>, Linear<128, 128>>>, TiedHead<128, 65>> {};

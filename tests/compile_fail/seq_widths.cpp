@@ -1,6 +1,8 @@
 // Two neighbours of a layer disagree about the width between them.
 // expect: widths_differ Linear Gelu 512 384
-#include <fauna/fauna.hpp>
+#include <fauna/models/gpt.hpp>
+#include <fauna/ops/cpu.hpp>
+#include <fauna/train/trained.hpp>
 
 using namespace fauna;
 struct Layer : Residual<Seq<At<"ln", LayerNorm<128>>,

@@ -1,5 +1,7 @@
 // A cache as a value, and what ends a text.
 #include <doctest/doctest.h>
+#include <fauna/models/gpt_neox.hpp>
+#include <fauna/models/llama.hpp>
 
 #include "../support/decode_check.hpp"
 #include "../support/runs.hpp"

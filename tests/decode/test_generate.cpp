@@ -1,5 +1,7 @@
 // Text from a model: a function of weights, prompt and seed, and of nothing else.
 #include <doctest/doctest.h>
+#include <fauna/decode/generate.hpp>
+#include <fauna/text/bytes.hpp>
 
 #include "../support/runs.hpp"
 

@@ -1,6 +1,7 @@
 // Training on many ranks, which are threads here, equals training on one: with == where pieces are fixed, to rounding
 // against the plain run. Models with buffers, side losses, frozen tensors; parts that are uneven or empty.
 #include <doctest/doctest.h>
+#include <fauna/ops/ref.hpp>
 
 #include <algorithm>
 

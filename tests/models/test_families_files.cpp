@@ -1,5 +1,6 @@
 // Checkpoints that do not fit are refused, and those in other precisions read.
 #include <doctest/doctest.h>
+#include <fauna/models/gpt.hpp>
 
 #include "../support/families.hpp"
 

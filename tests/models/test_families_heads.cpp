@@ -1,4 +1,8 @@
 // A tied head in files: under the table's name, under its own, under both; and files whose head is another.
+#include <fauna/models/gpt.hpp>
+#include <fauna/models/gpt_neox.hpp>
+#include <fauna/models/llama.hpp>
+
 #include "../support/families.hpp"
 
 using namespace test;

@@ -1,6 +1,7 @@
 // RWKV-7 against the trained weights and logits that come with rwkv.cpp (12 layers of 64 columns, tokens are bytes),
 // and against the author's package (tools/oracles/rwkv7.py).
 #include <doctest/doctest.h>
+#include <fauna/models/rwkv7.hpp>
 
 #include "../support/rwkv.hpp"
 

@@ -1,6 +1,10 @@
 // Model directories of PyTorch's own files (tools/oracles/torch_files.py): the weights of the safetensors that they
 // were made of, in a model of each family.
 #include <doctest/doctest.h>
+#include <fauna/io/open_tensors.hpp>
+#include <fauna/models/gpt.hpp>
+#include <fauna/models/mamba.hpp>
+#include <fauna/models/mamba2.hpp>
 
 #include <cstring>
 

@@ -2,6 +2,9 @@
 #pragma once
 #include <doctest/doctest.h>
 #include <fauna/decode/adapter.hpp>
+#include <fauna/models/gpt.hpp>
+#include <fauna/models/gpt_neox.hpp>
+#include <fauna/models/llama.hpp>
 #include <fauna/train/adapters.hpp>
 
 #include "families.hpp"

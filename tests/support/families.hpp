@@ -5,8 +5,13 @@
 
 #include <cmath>
 #include <cstring>
-#include <fauna/fauna.hpp>
+#include <string>
 #include <vector>
+
+#include <fauna/decode/loaded.hpp>
+#include <fauna/io/safetensors.hpp>
+#include <fauna/ops/cpu.hpp>
+#include <fauna/train/trained.hpp>
 
 #include "source_dir.hpp"
 #include "temporary.hpp"

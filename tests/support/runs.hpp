@@ -4,7 +4,10 @@
 #include <string>
 #include <vector>
 
-#include <fauna/fauna.hpp>
+#include <fauna/models/gpt.hpp>
+#include <fauna/ops/cpu.hpp>
+#include <fauna/text/chars.hpp>
+#include <fauna/train/train.hpp>
 
 namespace test {
 

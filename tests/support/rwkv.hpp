@@ -1,6 +1,8 @@
 // What tests of RWKV models share: the trained weights of $FAUNA_SHARED_DIR, and logits through a cache.
 #pragma once
 #include <cstdlib>
+#include <fauna/io/open_tensors.hpp>
+#include <fauna/ops/ref.hpp>
 #include <string>
 #include <vector>
 

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <fauna/ops/ref.hpp>
 
 #include <cmath>
 #include <cstring>

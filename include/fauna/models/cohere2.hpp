@@ -29,6 +29,4 @@ using CommandR7B = Cohere2<Cohere2Config{.layers = 32,
                                          .base = 50000,
                                          .logit_scale = 0.25}>;
 
-static_assert(CommandR7B::parameters == 8'028'033'024);
-
 }  // namespace fauna::inline v0

@@ -1,5 +1,4 @@
-// All families of the common decoder (models/decoder.hpp). fauna.hpp leaves them out: their presets take seconds to
-// count.
+// All families of the common decoder (models/decoder.hpp).
 #pragma once
 #include <fauna/models/cohere2.hpp>
 #include <fauna/models/exaone4.hpp>

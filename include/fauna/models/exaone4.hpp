@@ -29,6 +29,4 @@ using Exaone4_32B = Exaone4<Exaone4Config{.layers = 64,
                                           .base = 1000000,
                                           .scaling = {.kind = rope_scaling::llama3, .factor = 16}}>;
 
-static_assert(Exaone4_32B::parameters == 32'003'216'384);
-
 }  // namespace fauna::inline v0

@@ -49,7 +49,4 @@ struct FalconMamba : Lm<At<"backbone", At<"embeddings", Embedding<c.vocab, c.wid
 
 using FalconMamba_7B = FalconMamba<FalconMambaConfig{}>;
 
-static_assert(FalconMamba_7B::parameters == 7'272'665'088);
-static_assert(ConstantState<FalconMamba_7B> && context_of<FalconMamba_7B> == unbounded);
-
 }  // namespace fauna::inline v0

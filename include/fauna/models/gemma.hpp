@@ -34,7 +34,4 @@ using Gemma7B = Gemma<GemmaConfig{.layers = 28,
                                   .vocab = 256000,
                                   .epsilon = 1e-6F}>;
 
-static_assert(Gemma2B::parameters == 2'506'172'416);
-static_assert(Gemma7B::parameters == 8'537'680'896);
-
 }  // namespace fauna::inline v0

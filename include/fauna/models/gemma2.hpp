@@ -60,8 +60,4 @@ using Gemma2_27B = Gemma2<Gemma2Config{.layers = 46,
                                        .logit_cap = 30,
                                        .epsilon = 1e-6F}>;
 
-static_assert(Gemma2_2B::parameters == 2'614'341'888);
-static_assert(Gemma2_9B::parameters == 9'241'705'984);
-static_assert(Gemma2_27B::parameters == 27'227'128'320);
-
 }  // namespace fauna::inline v0

@@ -25,6 +25,4 @@ using Glm4_9B = Glm4<Glm4Config{.layers = 40,
                                 .turned = 0.5,
                                 .qkv_bias = true}>;
 
-static_assert(Glm4_9B::parameters == 9'400'279'040);
-
 }  // namespace fauna::inline v0

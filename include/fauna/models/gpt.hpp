@@ -62,11 +62,4 @@ using Gpt2Medium = Gpt<GptConfig{.layers = 24, .heads = 16, .width = 1024, .act 
 using Gpt2Large = Gpt<GptConfig{.layers = 36, .heads = 20, .width = 1280, .act = activation::gelu_tanh}>;
 using Gpt2Xl = Gpt<GptConfig{.layers = 48, .heads = 25, .width = 1600, .act = activation::gelu_tanh}>;
 
-static_assert(NanoGptCpu::parameters == 804'096);
-static_assert(NanoGptGpu::parameters == 10'745'088);
-static_assert(Gpt2::parameters == 124'439'808);
-static_assert(Gpt2Medium::parameters == 354'823'168);
-static_assert(Gpt2Large::parameters == 774'030'080);
-static_assert(Gpt2Xl::parameters == 1'557'611'200);
-
 }  // namespace fauna::inline v0

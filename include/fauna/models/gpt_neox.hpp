@@ -79,13 +79,4 @@ using Pythia6_9B =
 using Pythia12B =
     GptNeoX<GptNeoXConfig{.layers = 36, .heads = 40, .width = 5120, .hidden = 20480, .vocab = 50688, .rotary = 32}>;
 
-static_assert(Pythia70M::parameters == 70'426'624);
-static_assert(Pythia160M::parameters == 162'322'944);
-static_assert(Pythia410M::parameters == 405'334'016);
-static_assert(Pythia1B::parameters == 1'011'781'632);
-static_assert(Pythia1_4B::parameters == 1'414'647'808);
-static_assert(Pythia2_8B::parameters == 2'775'208'960);
-static_assert(Pythia6_9B::parameters == 6'857'302'016);
-static_assert(Pythia12B::parameters == 11'846'072'320);
-
 }  // namespace fauna::inline v0

@@ -41,7 +41,4 @@ using Granite31_8B = Granite<GraniteConfig{.layers = 40,
                                            .logit_scale = 1.0 / 16,
                                            .tied = true}>;
 
-static_assert(Granite31_2B::parameters == 2'533'531'648);
-static_assert(Granite31_8B::parameters == 8'170'848'256);
-
 }  // namespace fauna::inline v0

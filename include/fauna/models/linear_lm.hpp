@@ -100,13 +100,4 @@ using KdaShakespeare = LinearLm<LinearLmConfig{.mixer = mixing::kda, .hidden = 2
 using MlstmShakespeare = LinearLm<LinearLmConfig{.mixer = mixing::mlstm, .keys = 16, .hidden = 344}>;
 using RgLruShakespeare = LinearLm<LinearLmConfig{.mixer = mixing::rg_lru, .hidden = 368}>;
 
-static_assert(RetNetShakespeare::parameters == 804'224);
-static_assert(GlaShakespeare::parameters == 808'832);
-static_assert(DeltaNetShakespeare::parameters == 808'320);
-static_assert(GatedDeltaNetShakespeare::parameters == 802'208);
-static_assert(KdaShakespeare::parameters == 801'168);
-static_assert(MlstmShakespeare::parameters == 804'640);
-static_assert(RgLruShakespeare::parameters == 809'728);
-static_assert(ConstantState<GatedDeltaNetShakespeare> && context_of<GatedDeltaNetShakespeare> == unbounded);
-
 }  // namespace fauna::inline v0

@@ -131,14 +131,4 @@ using SmolLm2_135M = Llama<LlamaConfig{.layers = 30,
                                        .base = 100000,
                                        .tied = true}>;
 
-static_assert(Llama2_7B::parameters == 6'738'415'616);
-static_assert(Llama3_8B::parameters == 8'030'261'248);
-static_assert(Llama32_1B::parameters == 1'235'814'400);
-static_assert(Llama32_3B::parameters == 3'212'749'824);
-static_assert(Llama31_8B::parameters == 8'030'261'248);
-static_assert(Llama31_70B::parameters == 70'553'706'496);
-static_assert(Llama31_405B::parameters == 405'853'388'800);
-static_assert(TinyLlama::parameters == 1'100'048'384);
-static_assert(SmolLm2_135M::parameters == 134'515'008);
-
 }  // namespace fauna::inline v0

@@ -50,12 +50,4 @@ using Mamba_790M = Mamba<MambaConfig{.layers = 48, .width = 1536, .inner = 3072,
 using Mamba_1_4B = Mamba<MambaConfig{.layers = 48, .width = 2048, .inner = 4096, .rank = 128}>;
 using Mamba_2_8B = Mamba<MambaConfig{.layers = 64, .width = 2560, .inner = 5120, .rank = 160}>;
 
-static_assert(MambaShakespeare::parameters == 708'096);
-static_assert(Mamba_130M::parameters == 129'135'360);
-static_assert(Mamba_370M::parameters == 371'516'416);
-static_assert(Mamba_790M::parameters == 793'204'224);
-static_assert(Mamba_1_4B::parameters == 1'372'178'432);
-static_assert(Mamba_2_8B::parameters == 2'768'345'600);
-static_assert(ConstantState<Mamba_130M> && context_of<Mamba_130M> == unbounded);
-
 }  // namespace fauna::inline v0

@@ -31,7 +31,4 @@ using Mistral7B_v03 = Mistral<MistralConfig{.layers = 32,
                                             .vocab = 32768,
                                             .base = 1000000}>;
 
-static_assert(Mistral7B_v01::parameters == 7'241'732'096);
-static_assert(Mistral7B_v03::parameters == 7'248'023'552);
-
 }  // namespace fauna::inline v0

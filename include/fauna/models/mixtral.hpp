@@ -98,7 +98,4 @@ using Mixtral_8x7B = Mixtral<MixtralConfig{}>;
 using Mixtral_8x22B =
     Mixtral<MixtralConfig{.layers = 56, .heads = 48, .width = 6144, .hidden = 16384, .context = 65536, .vocab = 32768}>;
 
-static_assert(Mixtral_8x7B::parameters == 46'702'792'704);
-static_assert(Mixtral_8x7B::active_parameters == 12'879'925'248);
-
 }  // namespace fauna::inline v0

@@ -25,6 +25,4 @@ using Minitron4B = Nemotron<NemotronConfig{.layers = 32,
                                            .vocab = 256000,
                                            .turned = 0.5}>;
 
-static_assert(Minitron4B::parameters == 4'190'509'056);
-
 }  // namespace fauna::inline v0

@@ -30,7 +30,4 @@ using Olmo7B = Olmo<OlmoConfig{.layers = 32,
                                .context = 2048,
                                .vocab = 50304}>;
 
-static_assert(Olmo1B::parameters == 1'176'764'416);
-static_assert(Olmo7B::parameters == 6'888'095'744);
-
 }  // namespace fauna::inline v0

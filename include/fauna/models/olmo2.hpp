@@ -36,7 +36,4 @@ using Olmo2_7B = Olmo2<Olmo2Config{.layers = 32,
                                    .base = 500000,
                                    .epsilon = 1e-6F}>;
 
-static_assert(Olmo2_1B::parameters == 1'484'916'736);
-static_assert(Olmo2_7B::parameters == 7'298'617'344);
-
 }  // namespace fauna::inline v0

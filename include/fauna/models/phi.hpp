@@ -35,7 +35,4 @@ using Phi2 = Phi<PhiConfig{.layers = 32,
                            .vocab = 51200,
                            .turned = 0.4}>;
 
-static_assert(Phi1_5::parameters == 1'418'270'720);
-static_assert(Phi2::parameters == 2'779'683'840);
-
 }  // namespace fauna::inline v0

@@ -33,7 +33,4 @@ using Phi4 = Phi3<Phi3Config{.layers = 40,
                              .vocab = 100352,
                              .base = 250000}>;
 
-static_assert(Phi3Mini4k::parameters == 3'821'079'552);
-static_assert(Phi4::parameters == 14'659'507'200);
-
 }  // namespace fauna::inline v0

@@ -46,8 +46,4 @@ using Qwen25_7B = Qwen2<Qwen2Config{.layers = 28,
                                     .base = 1000000,
                                     .epsilon = 1e-6F}>;
 
-static_assert(Qwen25_0_5B::parameters == 494'032'768);
-static_assert(Qwen25_1_5B::parameters == 1'543'714'304);
-static_assert(Qwen25_7B::parameters == 7'615'616'512);
-
 }  // namespace fauna::inline v0

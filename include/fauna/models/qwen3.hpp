@@ -35,7 +35,4 @@ using Qwen3_8B = Qwen3<Qwen3Config{.layers = 36,
                                    .base = 1000000,
                                    .epsilon = 1e-6F}>;
 
-static_assert(Qwen3_0_6B::parameters == 596'049'920);
-static_assert(Qwen3_8B::parameters == 8'190'735'360);
-
 }  // namespace fauna::inline v0

@@ -64,13 +64,4 @@ using Rwkv4_3B = Rwkv4<Rwkv4Config{.layers = 32, .width = 2560, .hidden = 10240}
 using Rwkv4_7B = Rwkv4<Rwkv4Config{.layers = 32, .width = 4096, .hidden = 16384}>;
 using Rwkv4_14B = Rwkv4<Rwkv4Config{.layers = 40, .width = 5120, .hidden = 20480}>;
 
-static_assert(Rwkv4Shakespeare::parameters == 800'000);
-static_assert(Rwkv4_169M::parameters == 169'342'464);
-static_assert(Rwkv4_430M::parameters == 430'397'440);
-static_assert(Rwkv4_1_5B::parameters == 1'515'106'304);
-static_assert(Rwkv4_3B::parameters == 2'984'627'200);
-static_assert(Rwkv4_7B::parameters == 7'392'649'216);
-static_assert(Rwkv4_14B::parameters == 14'148'597'760);
-static_assert(ConstantState<Rwkv4_169M> && context_of<Rwkv4_169M> == unbounded);
-
 }  // namespace fauna::inline v0

@@ -44,12 +44,4 @@ using Rwkv5_1_5B = Rwkv5<Rwkv5Config{.layers = 24, .heads = 32, .width = 2048, .
 using Rwkv5_3B = Rwkv5<Rwkv5Config{.layers = 32, .heads = 40, .width = 2560, .hidden = 8960}>;
 using Rwkv5_7B = Rwkv5<Rwkv5Config{.layers = 32, .heads = 64, .width = 4096, .hidden = 14336}>;
 
-static_assert(Rwkv5Shakespeare::parameters == 795'072);
-static_assert(Rwkv5_0_1B::parameters == 192'807'936);
-static_assert(Rwkv5_0_4B::parameters == 461'721'600);
-static_assert(Rwkv5_1_5B::parameters == 1'577'754'624);
-static_assert(Rwkv5_3B::parameters == 3'062'999'040);
-static_assert(Rwkv5_7B::parameters == 7'518'044'160);
-static_assert(ConstantState<Rwkv5_0_1B> && context_of<Rwkv5_0_1B> == unbounded);
-
 }  // namespace fauna::inline v0

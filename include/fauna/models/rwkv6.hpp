@@ -51,13 +51,4 @@ using Rwkv6_7B = Rwkv6<Rwkv6Config{.layers = 32, .heads = 64, .width = 4096, .hi
 using Rwkv6_14B =
     Rwkv6<Rwkv6Config{.layers = 61, .heads = 64, .width = 4096, .hidden = 14336, .mix = 64, .decay = 128}>;
 
-static_assert(Rwkv6Shakespeare::parameters == 805'440);
-static_assert(Rwkv6_0_1B::parameters == 196'955'136);
-static_assert(Rwkv6_0_4B::parameters == 472'780'800);
-static_assert(Rwkv6_1_5B::parameters == 1'599'873'024);
-static_assert(Rwkv6_3B::parameters == 3'099'863'040);
-static_assert(Rwkv6_7B::parameters == 7'635'746'816);
-static_assert(Rwkv6_14B::parameters == 14'069'088'256);
-static_assert(ConstantState<Rwkv6_0_1B> && context_of<Rwkv6_0_1B> == unbounded);
-
 }  // namespace fauna::inline v0

@@ -111,11 +111,4 @@ using Rwkv7_1_5B = Rwkv7<Rwkv7Config{
 using Rwkv7_2_9B = Rwkv7<Rwkv7Config{
     .layers = 32, .heads = 40, .width = 2560, .hidden = 10240, .decay = 96, .learning = 96, .value = 64, .gate = 320}>;
 
-static_assert(Rwkv7Shakespeare::parameters == 794'784);
-static_assert(Rwkv7_191M::parameters == 191'034'624);
-static_assert(Rwkv7_450M::parameters == 450'767'872);
-static_assert(Rwkv7_1_5B::parameters == 1'527'404'544);
-static_assert(Rwkv7_2_9B::parameters == 2'947'735'040);
-static_assert(ConstantState<Rwkv7_191M> && context_of<Rwkv7_191M> == unbounded);
-
 }  // namespace fauna::inline v0

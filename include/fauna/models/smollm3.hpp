@@ -26,6 +26,4 @@ using SmolLm3_3B = SmolLm3<SmolLm3Config{.layers = 36,
                                          .epsilon = 1e-6F,
                                          .tied = true}>;
 
-static_assert(SmolLm3_3B::parameters == 3'075'098'624);
-
 }  // namespace fauna::inline v0

@@ -33,7 +33,4 @@ using StableLm2_1_6B = StableLm<StableLmConfig{.layers = 24,
                                                .turned = 0.25,
                                                .qkv_bias = true}>;
 
-static_assert(StableLm3B::parameters == 2'795'443'200);
-static_assert(StableLm2_1_6B::parameters == 1'644'515'328);
-
 }  // namespace fauna::inline v0

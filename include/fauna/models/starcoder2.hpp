@@ -29,6 +29,4 @@ using StarCoder2_3B = StarCoder2<StarCoder2Config{.layers = 30,
                                                   .full_every = unbounded,
                                                   .base = 999999.4420358813}>;
 
-static_assert(StarCoder2_3B::parameters == 3'030'371'328);
-
 }  // namespace fauna::inline v0

@@ -1,0 +1,91 @@
+// The published counts of parameters of the presets with attention: wrong, and this does not compile.
+#include <fauna/models/dense.hpp>
+#include <fauna/models/gpt.hpp>
+#include <fauna/models/gpt_neox.hpp>
+#include <fauna/models/llama.hpp>
+#include <fauna/models/mixtral.hpp>
+#include <fauna/models/olmoe.hpp>
+
+using namespace fauna;
+
+static_assert(NanoGptCpu::parameters == 804'096);
+static_assert(NanoGptGpu::parameters == 10'745'088);
+static_assert(Gpt2::parameters == 124'439'808);
+static_assert(Gpt2Medium::parameters == 354'823'168);
+static_assert(Gpt2Large::parameters == 774'030'080);
+static_assert(Gpt2Xl::parameters == 1'557'611'200);
+
+static_assert(Pythia70M::parameters == 70'426'624);
+static_assert(Pythia160M::parameters == 162'322'944);
+static_assert(Pythia410M::parameters == 405'334'016);
+static_assert(Pythia1B::parameters == 1'011'781'632);
+static_assert(Pythia1_4B::parameters == 1'414'647'808);
+static_assert(Pythia2_8B::parameters == 2'775'208'960);
+static_assert(Pythia6_9B::parameters == 6'857'302'016);
+static_assert(Pythia12B::parameters == 11'846'072'320);
+
+static_assert(Llama2_7B::parameters == 6'738'415'616);
+static_assert(Llama3_8B::parameters == 8'030'261'248);
+static_assert(Llama32_1B::parameters == 1'235'814'400);
+static_assert(Llama32_3B::parameters == 3'212'749'824);
+static_assert(Llama31_8B::parameters == 8'030'261'248);
+static_assert(Llama31_70B::parameters == 70'553'706'496);
+static_assert(Llama31_405B::parameters == 405'853'388'800);
+static_assert(TinyLlama::parameters == 1'100'048'384);
+static_assert(SmolLm2_135M::parameters == 134'515'008);
+
+static_assert(Mixtral_8x7B::parameters == 46'702'792'704);
+static_assert(Mixtral_8x7B::active_parameters == 12'879'925'248);
+
+static_assert(Olmoe_1B_7B::parameters == 6'919'161'856);
+static_assert(Olmoe_1B_7B::active_parameters == 1'282'017'280);
+
+static_assert(CommandR7B::parameters == 8'028'033'024);
+
+static_assert(Exaone4_32B::parameters == 32'003'216'384);
+
+static_assert(Gemma2B::parameters == 2'506'172'416);
+static_assert(Gemma7B::parameters == 8'537'680'896);
+
+static_assert(Gemma2_2B::parameters == 2'614'341'888);
+static_assert(Gemma2_9B::parameters == 9'241'705'984);
+static_assert(Gemma2_27B::parameters == 27'227'128'320);
+
+static_assert(Gemma3_270M::parameters == 268'098'176);
+static_assert(Gemma3_1B::parameters == 999'885'952);
+
+static_assert(Glm4_9B::parameters == 9'400'279'040);
+
+static_assert(Granite31_2B::parameters == 2'533'531'648);
+static_assert(Granite31_8B::parameters == 8'170'848'256);
+
+static_assert(Mistral7B_v01::parameters == 7'241'732'096);
+static_assert(Mistral7B_v03::parameters == 7'248'023'552);
+
+static_assert(Minitron4B::parameters == 4'190'509'056);
+
+static_assert(Olmo1B::parameters == 1'176'764'416);
+static_assert(Olmo7B::parameters == 6'888'095'744);
+
+static_assert(Olmo2_1B::parameters == 1'484'916'736);
+static_assert(Olmo2_7B::parameters == 7'298'617'344);
+
+static_assert(Phi1_5::parameters == 1'418'270'720);
+static_assert(Phi2::parameters == 2'779'683'840);
+
+static_assert(Phi3Mini4k::parameters == 3'821'079'552);
+static_assert(Phi4::parameters == 14'659'507'200);
+
+static_assert(Qwen25_0_5B::parameters == 494'032'768);
+static_assert(Qwen25_1_5B::parameters == 1'543'714'304);
+static_assert(Qwen25_7B::parameters == 7'615'616'512);
+
+static_assert(Qwen3_0_6B::parameters == 596'049'920);
+static_assert(Qwen3_8B::parameters == 8'190'735'360);
+
+static_assert(SmolLm3_3B::parameters == 3'075'098'624);
+
+static_assert(StableLm3B::parameters == 2'795'443'200);
+static_assert(StableLm2_1_6B::parameters == 1'644'515'328);
+
+static_assert(StarCoder2_3B::parameters == 3'030'371'328);
