@@ -3,6 +3,9 @@
 
 #include <fauna/blocks/mlp.hpp>
 #include <fauna/blocks/moe.hpp>
+#include <fauna/blocks/row_gate.hpp>
+#include <fauna/compose/concat.hpp>
+#include <fauna/compose/parallel.hpp>
 #include <fauna/compose/residual.hpp>
 #include <fauna/decode/weights.hpp>
 #include <fauna/models/mixtral.hpp>
@@ -21,6 +24,16 @@ using Expert = GatedMlp<W, 5>;
 using Moe1 = Moe<Expert, 4, 2, Routing{.balance = 0.5F, .z = 0.25F}>;
 using Moe2 = Moe<Linear<W, W>, 3, 1, Routing{.renormalised = false, .balance = 2}>;
 using Moe3 = Residual<Moe<Expert, 2, 2>>;
+constexpr Routing sigmoids{.balance = 0.5F,
+                           .z = 0.25F,
+                           .scores = router_scores::sigmoid,
+                           .scale = 2.5F,
+                           .groups = 3,
+                           .kept_groups = 2,
+                           .corrected = true,
+                           .bias_rate = 0.5F};
+using Moe4 = Moe<Expert, 6, 3, sigmoids>;
+using Shared = Parallel<Moe<Expert, 4, 2>, Seq<Concat<Expert, Linear<W, 1, false>>, RowGate<W>>>;
 
 }  // namespace
 
@@ -55,7 +68,7 @@ struct OlmoeFiles {
 };
 
 TEST_SUITE("moe") {
-  TEST_CASE_TEMPLATE("gradients", Block, Moe1, Moe2, Moe3) { check<Block>(); }
+  TEST_CASE_TEMPLATE("gradients", Block, Moe1, Moe2, Moe3, Moe4, Shared) { check<Block>(); }
 
   TEST_CASE("the balance loss is 1 where all is even, and more where one expert has all") {
     using M = Moe<Linear<4, 4>, 4, 1, Routing{.renormalised = false, .balance = 1}>;
@@ -71,6 +84,29 @@ TEST_SUITE("moe") {
       M::forward(p.call, p.w, none, View<const double, dyn, 4>(x.data(), 4), View<double, dyn, 4>(y.data(), 4),
                  p.saved);
       CHECK(p.side_sum() == doctest::Approx(even ? 1 : 4).epsilon(1e-12));
+    }
+  }
+
+  TEST_CASE(
+      "a corrected router's bias moves towards an even load at each update, by its rate and not by the optimizer") {
+    struct Model : Lm<Embedding<11, 8>, At<"moe", Moe<Linear<8, 8>, 6, 3, sigmoids>>, LmHead<8, 11>> {};
+    Trained<Model, Ref<float>> m(seed{1});
+    m.prepare_training({.sequences = 1, .length = 4});
+    const int tokens[] = {1, 2, 3, 4}, targets[] = {2, 3, 4, 5};
+    const Batch batch = Batch::uniform(1, 4, tokens, targets);
+    m.accumulate(batch);
+    m.accumulate(batch, 0.25);  // counts are no gradients: the weight of a batch does not weigh them
+    auto const& bias = m.parameter("moe.gate.e_score_correction_bias");
+    REQUIRE(bias.is == role::buffer);
+    std::vector<float> counts(m.gradient(bias).data(), m.gradient(bias).data() + 6), before(6);
+    float sum = 0;
+    for (const float n : counts) sum += n;
+    CHECK(sum == 2 * 4 * 3);
+    m.update(AdamWOptions{});
+    for (int e = 0; e < 6; ++e) {
+      const float n = counts[static_cast<std::size_t>(e)];
+      CHECK(m.value(bias)(0, e) == 0.5F * static_cast<float>((n < 4) - (n > 4)));
+      CHECK(m.gradient(bias)(0, e) == 0);
     }
   }
 

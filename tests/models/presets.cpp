@@ -1,10 +1,13 @@
 // The published counts of parameters of the presets with attention: wrong, and this does not compile.
 #include <fauna/models/dense.hpp>
+#include <fauna/models/glm4_moe.hpp>
 #include <fauna/models/gpt.hpp>
 #include <fauna/models/gpt_neox.hpp>
 #include <fauna/models/llama.hpp>
 #include <fauna/models/mixtral.hpp>
 #include <fauna/models/olmoe.hpp>
+#include <fauna/models/qwen2_moe.hpp>
+#include <fauna/models/qwen3_moe.hpp>
 
 using namespace fauna;
 
@@ -39,6 +42,16 @@ static_assert(Mixtral_8x7B::active_parameters == 12'879'925'248);
 
 static_assert(Olmoe_1B_7B::parameters == 6'919'161'856);
 static_assert(Olmoe_1B_7B::active_parameters == 1'282'017'280);
+
+static_assert(Qwen15Moe_A2_7B::parameters == 14'315'784'192);
+static_assert(Qwen15Moe_A2_7B::active_parameters == 2'689'173'504);
+static_assert(Qwen2Moe_57B_A14B::parameters == 57'408'658'944);
+static_assert(Qwen3_30B_A3B::parameters == 30'532'122'624);
+static_assert(Qwen3_30B_A3B::active_parameters == 3'353'032'704);
+static_assert(Qwen3_235B_A22B::parameters == 235'093'634'560);
+
+static_assert(Glm45Air::parameters == 106'852'245'504);
+static_assert(Glm45Air::active_parameters == 13'424'123'904);
 
 static_assert(CommandR7B::parameters == 8'028'033'024);
 

@@ -8,6 +8,7 @@
 #include <fauna/models/gpt_neox.hpp>
 #include <fauna/models/llama.hpp>
 #include <fauna/models/mamba2.hpp>
+#include <fauna/models/qwen2_moe.hpp>
 #include <fauna/models/rwkv4.hpp>
 #include <fauna/models/rwkv5.hpp>
 #include <fauna/models/rwkv6.hpp>
@@ -87,6 +88,16 @@ TEST_CASE("a config of the common decoder") {
         "fauna::Gemma3<fauna::Gemma3Config{.layers = 26, .heads = 4, .kv_heads = 1, .head_size = 256, .width = 1152, "
         ".hidden = 6912, .context = 32768, .vocab = 262144, .window = 512, .full_every = 6, .base = 1000000.0, "
         ".window_base = 10000.0, .score_scale = 0.0625, .epsilon = 1e-06F}>");
+}
+
+TEST_CASE("a config of two parts has braces for each, and a number that is 0 by default may be 0") {
+  constexpr Qwen2MoeConfig small{{.layers = 2, .heads = 4, .kv_heads = 2, .head_size = 4, .width = 16, .vocab = 29},
+                                 {.experts = 6, .dense = 1}};
+  CHECK(cpp_type(small) ==
+        "fauna::Qwen2Moe<fauna::Qwen2MoeConfig{{.layers = 2, .heads = 4, .kv_heads = 2, .head_size = 4, .width = 16, "
+        ".hidden = 11008, .context = 4096, .vocab = 29, .window = 2147483647, .full_every = 1}, {.experts = 6, "
+        ".chosen = 2, .expert_hidden = 1024, .shared_hidden = 0, .dense = 1, .groups = 1, .kept_groups = 1}}>");
+  CHECK(config_from<Qwen2MoeConfig>(to_text(small)) == small);
 }
 
 TEST_CASE("a config whose head is never tied") {

@@ -1,4 +1,4 @@
-// The router's choice, and rows on their way to experts and back.
+// The router's choice, rows on their way to experts and back, and rows that a number opens.
 #include <doctest/doctest.h>
 
 #include <vector>
@@ -7,6 +7,8 @@
 #include <fauna/ops/experts/ref.hpp>
 #include <fauna/ops/router/cpu.hpp>
 #include <fauna/ops/router/ref.hpp>
+#include <fauna/ops/row_gate/cpu.hpp>
+#include <fauna/ops/row_gate/ref.hpp>
 
 #include "support/compare.hpp"
 #include "support/memory.hpp"
@@ -37,12 +39,64 @@ TEST_CASE("router: known choices, the lower index first among equals") {
   double p[4], w[2];
   int ids[2];
   for (const bool renormalised : {true, false}) {
-    router<Ref<double>>::forward({}, Matrix<const double>(logits, 1, 4), renormalised, Matrix<double>(p, 1, 4),
-                                 Matrix<int>(ids, 1, 2), Matrix<double>(w, 1, 2));
+    router<Ref<double>>::forward({}, Matrix<const double>(logits, 1, 4), {.renormalised = renormalised}, nullptr,
+                                 Matrix<double>(p, 1, 4), Matrix<int>(ids, 1, 2), Matrix<double>(w, 1, 2));
     CHECK(ids[0] == 1);
     CHECK(ids[1] == 2);
     CHECK(p[0] == doctest::Approx(1.0 / 8));
     CHECK(w[0] == doctest::Approx(renormalised ? 0.5 : 3.0 / 8));
+  }
+}
+
+TEST_CASE("router: groups are judged by their best or their two best, and a bias counts in the choice alone") {
+  // σ of these: 0.9, 0.1 | 0.6, 0.6 | 0.5, 0.5
+  const double logits[] = {std::log(9.0), -std::log(9.0), std::log(1.5), std::log(1.5), 0, 0};
+  double p[6], w[2];
+  int ids[2];
+  const auto choose = [&](Choice const& how, const double* bias) {
+    router<Ref<double>>::forward({}, Matrix<const double>(logits, 1, 6), how, bias, Matrix<double>(p, 1, 6),
+                                 Matrix<int>(ids, 1, 2), Matrix<double>(w, 1, 2));
+  };
+  Choice how{.scores = router_scores::sigmoid, .scale = 3, .groups = 3, .kept_groups = 1};
+  choose(how, nullptr);
+  CHECK(ids[0] == 2);
+  CHECK(ids[1] == 3);
+  CHECK(w[0] == doctest::Approx(1.5));
+  how.by = group_score::best;
+  choose(how, nullptr);
+  CHECK(ids[0] == 0);
+  CHECK(ids[1] == 1);
+  CHECK(w[0] == doctest::Approx(2.7));
+  CHECK(w[1] == doctest::Approx(0.3));
+  how.by = group_score::two_best;
+  const double bias[] = {-2, -2, -1, -1, -1.05, 0.2};  // all sums but one of the last group are negative
+  choose(how, bias);
+  CHECK(ids[0] == 5);
+  CHECK(ids[1] == 4);
+  CHECK(w[0] == doctest::Approx(1.5));
+  how.renormalised = false;
+  choose(how, bias);
+  CHECK(w[1] == doctest::Approx(1.5));
+  CHECK(p[4] == doctest::Approx(0.5));
+}
+
+TEST_CASE_TEMPLATE("row_gate: equals the reference, for any number of threads", B, Cpu<f32_products, isa::baseline>,
+                   Cpu<f32_products, isa::avx2>, Cpu<f32_products, isa::avx512>) {
+  for (auto const& size : {std::pair{1, 1}, std::pair{7, 33}, std::pair{300, 64}}) {
+    const int R = size.first, C = size.second;
+    test::Random random(9);
+    const Rows<float> x(random, R, C + 1, 2), dy(random, R, C, 1);
+    Rows<double> y(R, C), dx(R, C + 1);
+    row_gate<Ref<double>>::forward({}, x.as<double>(), y);
+    row_gate<Ref<double>>::backward({}, x.as<double>(), dy.as<double>(), dx);
+    for (const int threads : {1, 2, 8}) {
+      const B b = with_threads<B>(threads);
+      Rows<float> y1(R, C, 1), dx1(R, C + 1, 2);
+      row_gate<B>::forward(b, x, y1);
+      row_gate<B>::backward(b, x, dy, dx1);
+      CHECK(test::distance<float>(y1, y) < 1e-6);
+      CHECK(test::distance<float>(dx1, dx) < 1e-5);  // sums of 64 products
+    }
   }
 }
 
@@ -57,8 +111,12 @@ TEST_CASE_TEMPLATE("router: equals the reference, for any number of threads and 
     Rows<double> logits(R, E), p(R, E), w(R, K), dl(R, E), dgate = gate.as<double>(), dx = x.as<double>();
     Ints ids(R, K);
     router<Ref<double>>::scores({}, x.as<double>(), gate.as<double>(), logits);
-    router<Ref<double>>::forward({}, logits, true, p, ids, w);
-    router<Ref<double>>::backward({}, p, true, ids, w, dweights.as<double>(), dp.as<double>(), dl);
+    Choice how;
+    if (E == 9) how = {.scores = router_scores::sigmoid, .scale = 2.5F, .groups = 3, .kept_groups = 2};
+    const Rows<float> bias(random, 1, E);
+    const Rows<double> wide_bias = bias.as<double>();
+    router<Ref<double>>::forward({}, logits, how, wide_bias.data(), p, ids, w);
+    router<Ref<double>>::backward({}, p, how, ids, w, dweights.as<double>(), dp.as<double>(), dl);
     router<Ref<double>>::scores_backward({}, x.as<double>(), gate.as<double>(), dl, dgate, dx);
     for (const int threads : {1, 2, 3, 8}) {
       Arena scratch = memory.arena();
@@ -67,8 +125,8 @@ TEST_CASE_TEMPLATE("router: equals the reference, for any number of threads and 
       Rows<float> logits1(R, E), p1(R, E), w1(R, K), dl1 = dp, dgate1 = gate, dx1 = x;
       Ints ids1(R, K);
       router<B>::scores(b, x, gate, logits1);
-      router<B>::forward(b, logits1, true, p1, ids1, w1);
-      router<B>::backward(b, p1, true, ids1, w1, dweights, dl1, dl1);  // in the place of dprobabilities
+      router<B>::forward(b, logits1, how, bias.data(), p1, ids1, w1);
+      router<B>::backward(b, p1, how, ids1, w1, dweights, dl1, dl1);  // in the place of dprobabilities
       router<B>::scores_backward(b, x, gate, dl1, dgate1, dx1);
       // Sums of 21 products in f32, also under bf16; those of dgate over 200 rows.
       CHECK(test::distance<float>(logits1, logits) < 1e-5);

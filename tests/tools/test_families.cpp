@@ -9,6 +9,7 @@
 #include <fauna/models/gemma2.hpp>
 #include <fauna/models/gemma3.hpp>
 #include <fauna/models/glm4.hpp>
+#include <fauna/models/glm4_moe.hpp>
 #include <fauna/models/gpt.hpp>
 #include <fauna/models/gpt_neox.hpp>
 #include <fauna/models/granite.hpp>
@@ -25,7 +26,9 @@
 #include <fauna/models/phi.hpp>
 #include <fauna/models/phi3.hpp>
 #include <fauna/models/qwen2.hpp>
+#include <fauna/models/qwen2_moe.hpp>
 #include <fauna/models/qwen3.hpp>
+#include <fauna/models/qwen3_moe.hpp>
 #include <fauna/models/rwkv4.hpp>
 #include <fauna/models/rwkv5.hpp>
 #include <fauna/models/rwkv6.hpp>
@@ -121,6 +124,17 @@ TEST_CASE("every member of a config comes back from its config.json") {
   }
 
   CHECK(through_file(MixtralShakespeare::config) == to_text(MixtralShakespeare::config));
+  CHECK(through_file(Qwen3MoeShakespeare::config) == to_text(Qwen3MoeShakespeare::config));
+  Qwen2MoeConfig qwen2_moe = Qwen15Moe_A2_7B::config;
+  qwen2_moe.dense = 2;
+  qwen2_moe.qkv_bias = false;
+  CHECK(through_file(qwen2_moe) == to_text(qwen2_moe));
+  Glm4MoeConfig glm4_moe = Glm45Air::config;
+  glm4_moe.groups = 4;
+  glm4_moe.kept_groups = 2;
+  glm4_moe.weight_scale = 2.5F;
+  glm4_moe.renormalised = false;
+  CHECK(through_file(glm4_moe) == to_text(glm4_moe));
   OlmoeConfig olmoe = OlmoeShakespeare::config;
   olmoe.renormalised = true;
   olmoe.z = 0.25F;

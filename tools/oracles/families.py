@@ -23,7 +23,7 @@ from transformers import (Cohere2Config, Cohere2ForCausalLM, Exaone4Config, Exao
                           Gemma3ForCausalLM, Gemma3TextConfig, GemmaConfig, GemmaForCausalLM, Glm4Config, Glm4ForCausalLM,
                           GraniteConfig, GraniteForCausalLM, MistralConfig, MistralForCausalLM, NemotronConfig, NemotronForCausalLM,
                           Olmo2Config, Olmo2ForCausalLM, OlmoConfig, OlmoForCausalLM, Phi3Config, Phi3ForCausalLM, PhiConfig,
-                          PhiForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM, SmolLM3Config,
+                          PhiForCausalLM, Glm4MoeConfig, Glm4MoeForCausalLM, Qwen2MoeConfig, Qwen2MoeForCausalLM, Qwen3MoeConfig, Qwen3MoeForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM, SmolLM3Config,
                           SmolLM3ForCausalLM, StableLmConfig, StableLmForCausalLM, Starcoder2Config, Starcoder2ForCausalLM)
 
 LENGTH = 11
@@ -43,7 +43,8 @@ DENSE = {"vocab_size": 29, "hidden_size": 16, "intermediate_size": 24, "num_hidd
          "num_key_value_heads": 2, "max_position_embeddings": 32, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": None}
 SIZED = {**DENSE, "head_dim": 6}  # of heads that together are wider than the model
 
-EXPERTS = {"mixtral": ("block_sparse_moe", "w1", "w3", "w2"), "olmoe": ("mlp", "gate_proj", "up_proj", "down_proj")}  # as the hub names them
+EXPERTS = {"mixtral": ("block_sparse_moe", "w1", "w3", "w2"), **dict.fromkeys(
+    ("olmoe", "qwen2_moe", "qwen3_moe", "glm4_moe"), ("mlp", "gate_proj", "up_proj", "down_proj"))}  # as the hub names them
 
 
 def models():
@@ -84,13 +85,17 @@ def models():
     yield "glm4", Glm4ForCausalLM(Glm4Config(**{**SIZED, "head_dim": 8})), torch.float32, None
     yield "exaone4", Exaone4ForCausalLM(Exaone4Config(**SIZED, sliding_window=3, layer_types=["sliding_attention", "full_attention"])), torch.float32, None
     yield "nemotron", NemotronForCausalLM(NemotronConfig(**SIZED, tie_word_embeddings=False, partial_rotary_factor=0.67)), torch.float32, None
+    yield "qwen3_moe", Qwen3MoeForCausalLM(Qwen3MoeConfig(**SIZED, num_experts=6, num_experts_per_tok=3, moe_intermediate_size=12, norm_topk_prob=True)), torch.float32, None
+    yield "qwen2_moe", Qwen2MoeForCausalLM(Qwen2MoeConfig(**{**DENSE, "num_hidden_layers": 3}, num_experts=6, num_experts_per_tok=2, moe_intermediate_size=12, shared_expert_intermediate_size=20, mlp_only_layers=[0])), torch.float32, None
+    yield "glm4_moe", Glm4MoeForCausalLM(Glm4MoeConfig(**{**DENSE, "num_hidden_layers": 3, "head_dim": 8}, num_nextn_predict_layers=0, attention_bias=True, n_routed_experts=9, n_group=3, topk_group=2, num_experts_per_tok=5,
+        moe_intermediate_size=12, n_shared_experts=2, routed_scaling_factor=1.7)), torch.float32, None
 
 
 def hub_gradients(name, key, gradient):
     """Gradients under the names of the files: transformers 5 has a layer's experts in one tensor, the hub has them apart."""
     if "neox" in name:
         yield key.replace("lm_head", "embed_out"), gradient
-    elif name in EXPERTS and ".mlp." in key:
+    elif name in EXPERTS and (".mlp.experts." in key or ".mlp.gate." in key):
         layer, part = key.split(".mlp.")
         moe, gate, up, down = EXPERTS[name]
         if part == "gate.weight":
@@ -116,6 +121,9 @@ def main():
                 norm = any(word in key for word in ("norm", ".ln_", ".ln1", ".ln2", "_ln."))
                 value = torch.randn_like(p) * (0.1 if norm else 0.3) + (1.0 if norm and key.endswith("weight") else 0.0)
                 p.copy_(value.to(dtype).float())
+            for key, p in model.named_buffers():
+                if key.endswith("e_score_correction_bias"):
+                    p.copy_(torch.randn_like(p) * 0.05)
         folder = out / name
         folder.mkdir(parents=True, exist_ok=True)
         model.to(dtype).save_pretrained(folder, **({"max_shard_size": shard} if shard else {}))

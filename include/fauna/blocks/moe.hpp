@@ -2,8 +2,11 @@
 // goes through the K of E experts that its router chose, however many rows choose the same.
 //   l = x W_gateᵀ      p, id, w = router(l)      y_r = Σ_j w_rj Expert_{id_rj}(x_r)
 // Side losses, of R rows of which n_e choices fell on expert e:
-//   balance  E Σ_e f_e P_e,  f_e = n_e / (R K),  P_e = mean of p_e      1 where all is even (Fedus et al. 2021,
-//   equation 4) z        mean of (log Σ_e exp l_e)²                                  (Zoph et al. 2022, equation 5)
+//   balance  E Σ_e f_e P_e,  f_e = n_e / (R K),  P_e = mean of p_e / Σ_f p_f
+//            1 where all is even (Fedus et al. 2021, equation 4; DeepSeek-AI 2024, equations 17 to 20)
+//   z        mean of (log Σ_e exp l_e)² (Zoph et al. 2022, equation 5)
+// A corrected router has a bias b_e that counts in the choice alone and is no parameter: after each update
+//   b_e += rate sign(mean of n - n_e) (Wang et al. 2024, "Auxiliary-loss-free load balancing strategy").
 #pragma once
 #include <cmath>
 #include <new>
@@ -20,12 +23,21 @@ namespace fauna::inline v0 {
 template <class Block, int Experts, int Chosen> struct more_experts_chosen_than_there_are;
 template <class Block, int Reads, int Writes> struct experts_change_width;
 template <class Block> struct router_without_gradient;
+template <class Block, int Groups, int Experts> struct groups_do_not_divide_experts;
+template <class Block, int Kept, int Groups> struct kept_groups_are_no_part_of_groups;
 
-/// How a router weighs what it chose, and what its side losses count where nobody says otherwise.
+/// How a router chooses and weighs, and what its side losses count where nobody says otherwise.
 struct Routing {
-  bool renormalised = true;  ///< the weights of the chosen sum to 1
+  bool renormalised = true;  ///< the weights of the chosen sum to `scale`
   float balance = 0.001F, z = 0;
+  router_scores scores = router_scores::softmax;
+  float scale = 1;                  ///< of the weights
+  int groups = 1, kept_groups = 1;  ///< of experts; rows choose among those of the kept ones
+  group_score by = group_score::two_best;
+  bool corrected = false;    ///< with gate.e_score_correction_bias
+  float bias_rate = 0.001F;  ///< of that bias, an update
   constexpr bool operator==(Routing const&) const = default;
+  constexpr Choice choice() const { return {renormalised, scores, scale, groups, kept_groups, by}; }
 };
 
 /// E copies of Expert, named experts.0, experts.1, ..., of which each row uses K; the router's matrix is gate.weight.
@@ -41,13 +53,20 @@ template <class Expert, int E, int K, Routing How = Routing{}> struct Moe : Leaf
       typename Expert::fault,
       std::conditional_t<(K <= E && K >= 1), void, more_experts_chosen_than_there_are<Moe, E, K>>,
       std::conditional_t<Expert::in == Expert::out, void, experts_change_width<Expert, Expert::in, Expert::out>>,
-      std::conditional_t<(K == 1 && E > 1 && How.renormalised), router_without_gradient<Moe>, void>>;
+      std::conditional_t<(K == 1 && E > 1 && How.renormalised), router_without_gradient<Moe>, void>,
+      std::conditional_t<(How.groups >= 1 && How.groups <= 64 && E % How.groups == 0), void,
+                         groups_do_not_divide_experts<Moe, How.groups, E>>,
+      std::conditional_t<(How.kept_groups >= 1 && How.kept_groups <= How.groups), void,
+                         kept_groups_are_no_part_of_groups<Moe, How.kept_groups, How.groups>>,
+      std::conditional_t<(How.groups >= 1 && K * How.groups <= How.kept_groups * E), void,
+                         more_experts_chosen_than_there_are<Moe, How.kept_groups * E / How.groups, K>>>;
   static constexpr std::size_t parameters = E * count_parameters<Expert>() + static_cast<std::size_t>(E) * width;
   static constexpr std::size_t active_parameters = K * count_parameters<Expert>() + static_cast<std::size_t>(E) * width;
   static constexpr double flops(double context) { return K * Expert::flops(context) + 2.0 * E * width; }
 
   template <class D> struct Weights {
     typename D::template storage<kind::control> gate;  ///< [E, width], in full precision
+    std::conditional_t<How.corrected, typename D::template storage<kind::control>, None> bias;  ///< [1, E]
     typename Expert::template Weights<D> expert[E];
   };
   template <class S> struct Saved {
@@ -70,6 +89,16 @@ template <class Expert, int E, int K, Routing How = Routing{}> struct Moe : Leaf
              .init = normal(0.02F),
              .at = {&gate, at.layer, at.layers}},
       w.gate);
+    if constexpr (How.corrected)
+      f(Tensor{.field = "e_score_correction_bias",
+               .rows = 1,
+               .cols = E,
+               .stored = kind::control,
+               .init = zeros,
+               .is = role::buffer,
+               .at = {&gate, at.layer, at.layers},
+               .after_update = towards_even},
+        w.bias);
     for (int e = 0; e < E; ++e) {
       const Path here{&experts, nullptr, e};
       Expert::visit(w.expert[e], Place{&here, at.layer, at.layers}, f);
@@ -121,7 +150,7 @@ template <class Expert, int E, int K, Routing How = Routing{}> struct Moe : Leaf
     }
     Saved<S>& s = *routes;
     router<B>::scores(c.backend, x, reading(w.gate), s.logits.middle_rows(0, rows));
-    router<B>::forward(c.backend, first_rows(s.logits, rows), How.renormalised, s.p.middle_rows(0, rows),
+    router<B>::forward(c.backend, first_rows(s.logits, rows), How.choice(), correction<S>(w), s.p.middle_rows(0, rows),
                        s.ids.middle_rows(0, rows), s.weights.middle_rows(0, rows));
     side_losses(c, s, rows);
     int* const sources = c.scratch().template take<int>(static_cast<std::size_t>(rows) * K);
@@ -158,13 +187,35 @@ template <class Expert, int E, int K, Routing How = Routing{}> struct Moe : Leaf
     expert_rows<B>::gather_backward(c.backend, as_const(dxs), as_const(s.places), c.into.template view<width>(rows),
                                     dx);
     balance_gradient(c, s, rows, dp);
-    router<B>::backward(c.backend, as_const(s.p), How.renormalised, as_const(s.ids), as_const(s.weights),
+    if constexpr (How.corrected)
+      if (const auto chosen = gradient<S>(dw.bias))
+        for (int e = 0; e < E; ++e) chosen(0, e) += static_cast<S>(s.first[e + 1] - s.first[e]);
+    router<B>::backward(c.backend, as_const(s.p), How.choice(), as_const(s.ids), as_const(s.weights),
                         as_const(dweights), as_const(dp), dlogits);
     z_gradient(c, s, rows, dlogits);
     router<B>::scores_backward(c.backend, x, reading(w.gate), as_const(dlogits), gradient<S>(dw.gate), dx);
   }
 
  private:
+  template <class S, class W> static const S* correction(W const& w) {
+    if constexpr (How.corrected) return w.bias.data();
+    else return nullptr;
+  }
+  static void towards_even(Tensor const&, double* bias, const double* chosen) {
+    double all = 0;
+    for (int e = 0; e < E; ++e) all += chosen[e];
+    for (int e = 0; e < E; ++e)
+      bias[e] += static_cast<double>(How.bias_rate) * ((E * chosen[e] < all) - (E * chosen[e] > all));
+  }
+  /// What p is divided by where it is a distribution.
+  template <class S> static S total([[maybe_unused]] const S* p) {
+    S sum(1);
+    if constexpr (How.scores == router_scores::sigmoid) {
+      sum = p[0];
+      for (int e = 1; e < E; ++e) sum += p[e];
+    }
+    return sum;
+  }
   template <class S> static constexpr void plan_routes(Saved<S>& s, int rows, Arena& a) {
     s.logits = a.take_view<S, dyn, E>(rows);
     s.p = a.take_view<S, dyn, E>(rows);
@@ -219,7 +270,7 @@ template <class Expert, int E, int K, Routing How = Routing{}> struct Moe : Leaf
         S mean{};
         int chosen = 0;
         for (int r = 0; r < rows; ++r) {
-          mean += s.p(r, e);
+          mean += s.p(r, e) / total<S>(s.p.row(r));
           for (int j = 0; j < K; ++j) chosen += s.ids(r, j) == e;
         }
         sum += static_cast<S>(static_cast<double>(E) * chosen / (static_cast<double>(rows) * rows * K)) * mean;
@@ -235,7 +286,7 @@ template <class Expert, int E, int K, Routing How = Routing{}> struct Moe : Leaf
       *l.value += static_cast<S>(1.0 / rows) * sum;
     }
   }
-  /// The balance loss's gradient with respect to p: E f_e / R in each row. How many chose an expert has none.
+  /// The balance loss's gradient with respect to p / Σ p is E f_e / R in each row. How many chose an expert has none.
   template <class C, class Sv, class V> static void balance_gradient(C const& c, Sv& s, int rows, V dp) {
     using S = typename C::scalar;
     const double weight = c.side_loss("balance", static_cast<double>(How.balance)).weight * c.loss_scale;
@@ -244,14 +295,22 @@ template <class Expert, int E, int K, Routing How = Routing{}> struct Moe : Leaf
       const S each = static_cast<S>(weight * E * chosen / (static_cast<double>(rows) * rows * K));
       for (int r = 0; r < rows; ++r) dp(r, e) = each;
     }
+    if constexpr (How.scores == router_scores::sigmoid)
+      for (int r = 0; r < rows; ++r) {
+        const S sum = total<S>(s.p.row(r));
+        S mean{};
+        for (int e = 0; e < E; ++e) mean += dp(r, e) * s.p(r, e) / sum;
+        for (int e = 0; e < E; ++e) dp(r, e) = (dp(r, e) - mean) / sum;
+      }
   }
   template <class C, class Sv, class V> static void z_gradient(C const& c, Sv& s, int rows, V dlogits) {
     using S = typename C::scalar;
+    using std::exp;
     const double weight = c.side_loss("z", static_cast<double>(How.z)).weight * c.loss_scale;
     if (weight == 0) return;
     for (int r = 0; r < rows; ++r) {
-      const S factor = static_cast<S>(2 * weight / rows) * log_sum_exp<S>(s.logits.row(r));
-      for (int e = 0; e < E; ++e) dlogits(r, e) += factor * s.p(r, e);
+      const S z = log_sum_exp<S>(s.logits.row(r)), factor = static_cast<S>(2 * weight / rows) * z;
+      for (int e = 0; e < E; ++e) dlogits(r, e) += factor * exp(s.logits(r, e) - z);
     }
   }
   template <class S> static S log_sum_exp(const S* l) {

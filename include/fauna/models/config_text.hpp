@@ -48,8 +48,9 @@ template <class V> bool parse(std::string const& s, V& v) {
       if (v = static_cast<V>(i); s == name_of(v)) return true;
     return false;
   } else {
+    const V usual = v;
     if (!number_text::parse(s, v)) return false;
-    if constexpr (std::is_integral_v<V>) return v > 0;
+    if constexpr (std::is_integral_v<V>) return v > 0 || (v == 0 && usual == 0);  // 0 where it means: none
     else return v - v == 0;
   }
 }
@@ -77,6 +78,11 @@ template <class V> std::string source(V const& v) {
 }
 /// "{.layers = 4, .bias = false}": whole numbers, and all else that is not as it is by default.
 template <class C> std::string initialiser(C const& c) {
+  if constexpr (requires { C::each_part(c, [](auto&) {}); }) {
+    std::string s;
+    C::each_part(c, [&s](auto& part) { s += (s.empty() ? "" : ", ") + initialiser(part); });
+    return '{' + s + '}';
+  }
   const C usual{};
   std::vector<std::string> defaults;
   C::each(usual, [&](const char*, auto& v) { defaults.push_back(source(v)); });

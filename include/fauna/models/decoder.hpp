@@ -165,37 +165,44 @@ template <auto c> struct DecoderParts {
   using Style = typename Config::style;
   using Norm = typename decoder_detail::norm_<Style::norm, c.width, Epsilon{c.epsilon}>::type;
   using Mlp = typename decoder_detail::mlp_<Style, c.width, c.hidden, c.act, c.mlp_bias>::type;
-  template <bool Full>
-  using Layer = DecoderLayer<
+  template <bool Full, class Inner>
+  using LayerWith = DecoderLayer<
       Style, Norm,
-      SelfAttention<Style, c.width, c.heads, c.kv_heads, c.head_size, decoder_detail::attention_form(c, Full)>, Mlp,
+      SelfAttention<Style, c.width, c.heads, c.kv_heads, c.head_size, decoder_detail::attention_form(c, Full)>, Inner,
       Multiplier{c.residual_scale}>;
+  template <bool Full> using Layer = LayerWith<Full, Mlp>;
   /// Rounds of layers with a window, then one that sees all; and those that are left.
-  template <int First, int Rounds, class Slots> struct stack_ { using type = void; };
-  template <int First, int Rounds, int... Slot>
-  requires(Rounds > 0 && sizeof...(Slot) > 0) struct stack_<First, Rounds, std::integer_sequence<int, Slot...>> {
-    using type = Stack<First, Rounds, Layer<(Slot + 1) % c.full_every == 0>...>;
+  template <template <bool> class L, int First, int Rounds, class Slots> struct stack_ { using type = void; };
+  template <template <bool> class L, int First, int Rounds, int... Slot>
+  requires(Rounds > 0 && sizeof...(Slot) > 0) struct stack_<L, First, Rounds, std::integer_sequence<int, Slot...>> {
+    using type = Stack<First, Rounds, L<(Slot + 1) % c.full_every == 0>...>;
   };
   static constexpr int rounds = c.layers / c.full_every, rest = c.layers % c.full_every;
   static constexpr bool alike = rounds == 0 || c.full_every == 1;  // one kind of layer
-  using Layers = present<
-      typename stack_<0, alike ? c.layers : rounds, std::make_integer_sequence<int, alike ? 1 : c.full_every>>::type,
-      typename stack_<c.layers - rest, alike ? 0 : 1, std::make_integer_sequence<int, alike ? 0 : rest>>::type>;
+  /// Layers First and later; those before it are of one kind only.
+  template <int First, template <bool> class L>
+  using LayersFrom = present<
+      typename stack_<L, First, alike ? c.layers - First : rounds,
+                      std::make_integer_sequence<int, alike ? 1 : c.full_every>>::type,
+      typename stack_<L, c.layers - rest, alike ? 0 : 1, std::make_integer_sequence<int, alike ? 0 : rest>>::type>;
+  using Layers = LayersFrom<0, Layer>;
   static constexpr double into =
       Style::scaled_embedding ? square_root(static_cast<double>(c.width)) : c.embedding_scale;
-  using Trunk = present<scaled_if<c.width, Multiplier{into}>, At<Style::layers, Layers>, At<Style::final_norm, Norm>,
-                        scaled_if<c.width, Multiplier{c.logit_scale}>>;
+  template <class All>
+  using TrunkWith = present<scaled_if<c.width, Multiplier{into}>, At<Style::layers, All>, At<Style::final_norm, Norm>,
+                            scaled_if<c.width, Multiplier{c.logit_scale}>>;
+  using Trunk = TrunkWith<Layers>;
   using Head = LmHead<c.width, c.vocab, Style::head_bias, LogitCap{c.logit_cap}>;
 };
 
 /// From embedded tokens to the last norm.
 template <auto c> struct DecoderTrunk : DecoderParts<c>::Trunk {};
 
-template <auto c, class P = DecoderParts<c>>
-struct Decoder
-    : Lm<At<P::Style::root, At<P::Style::table, Embedding<c.vocab, c.width>>>, At<P::Style::root, DecoderTrunk<c>>,
-         std::conditional_t<c.tied, TiedTable<typename P::Head>, At<P::Style::head, typename P::Head>>> {
+template <auto c, class Trunk, class P>
+struct DecoderOf : Lm<At<P::Style::root, At<P::Style::table, Embedding<c.vocab, c.width>>>, At<P::Style::root, Trunk>,
+                      std::conditional_t<c.tied, TiedTable<typename P::Head>, At<P::Style::head, typename P::Head>>> {
   static constexpr auto config = c;
 };
+template <auto c> struct Decoder : DecoderOf<c, DecoderTrunk<c>, DecoderParts<c>> {};
 
 }  // namespace fauna::inline v0

@@ -22,6 +22,7 @@
 #include <fauna/ops/rms_norm/cpu.hpp>
 #include <fauna/ops/rope/cpu.hpp>
 #include <fauna/ops/router/cpu.hpp>
+#include <fauna/ops/row_gate/cpu.hpp>
 #include <fauna/ops/rwkv7/cpu.hpp>
 #include <fauna/ops/scale/cpu.hpp>
 #include <fauna/ops/scan/cpu.hpp>

@@ -22,6 +22,7 @@
 #include <fauna/ops/rms_norm/ref.hpp>
 #include <fauna/ops/rope/ref.hpp>
 #include <fauna/ops/router/ref.hpp>
+#include <fauna/ops/row_gate/ref.hpp>
 #include <fauna/ops/rwkv7/ref.hpp>
 #include <fauna/ops/scale/ref.hpp>
 #include <fauna/ops/scan/ref.hpp>

@@ -28,19 +28,19 @@ template <class P, isa T, unsigned Tag> struct router<Cpu<P, T, Tag>> {
     Gemm::nn(full(b), dlogits, gate, dx, {.base = dx.data(), .base_stride = dx.stride()});
   }
 
-  static void forward(B const& b, Matrix<const float> logits, bool renormalised, Matrix<float> p, Matrix<int> ids,
-                      Matrix<float> weights) {
+  static void forward(B const& b, Matrix<const float> logits, Choice const& how, const float* bias, Matrix<float> p,
+                      Matrix<int> ids, Matrix<float> weights) {
     parallel_for(b.threads, logits.rows(), 64, [&](int from, int to) {
       for (int r = from; r < to; ++r)
-        Rows::row(logits.row(r), logits.cols(), renormalised, p.row(r), ids.row(r), weights.row(r), ids.cols());
+        Rows::row(logits.row(r), logits.cols(), how, bias, p.row(r), ids.row(r), weights.row(r), ids.cols());
     });
   }
-  static void backward(B const& b, Matrix<const float> p, bool renormalised, Matrix<const int> ids,
+  static void backward(B const& b, Matrix<const float> p, Choice const& how, Matrix<const int> ids,
                        Matrix<const float> weights, Matrix<const float> dweights, Matrix<const float> dp,
                        Matrix<float> dlogits) {
     parallel_for(b.threads, p.rows(), 64, [&](int from, int to) {
       for (int r = from; r < to; ++r)
-        Rows::row_backward(p.row(r), p.cols(), renormalised, ids.row(r), weights.row(r), dweights.row(r), ids.cols(),
+        Rows::row_backward(p.row(r), p.cols(), how, ids.row(r), weights.row(r), dweights.row(r), ids.cols(),
                            dp ? dp.row(r) : nullptr, dlogits.row(r));
     });
   }

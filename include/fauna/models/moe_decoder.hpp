@@ -1,0 +1,113 @@
+// MoeDecoder: the decoder (models/decoder.hpp) of the families whose MLP is a mixture of experts: the first layers may
+// have an MLP as dense ones do, and an expert that all rows share may stand beside the chosen ones.
+#pragma once
+#include <fauna/blocks/moe.hpp>
+#include <fauna/blocks/row_gate.hpp>
+#include <fauna/models/decoder.hpp>
+#include <fauna/models/fused_experts.hpp>
+
+namespace fauna::inline v0 {
+
+/// What is fixed in a family of mixtures. A label without text: there is no such part.
+struct MoeStyle : DecoderStyle {
+  static constexpr label shared = "", shared_gate = "";
+  static constexpr Routing routing{};
+};
+
+/// The numbers of a mixture.
+template <class Style> struct Mixture {
+  int experts = 8;                                  ///< in a layer
+  int chosen = 2;                                   ///< experts of a row
+  int expert_hidden = 1024;                         ///< columns inside an expert
+  int shared_hidden = 0;                            ///< of the expert that all rows share; 0: none
+  int dense = 0;                                    ///< of the layers so many first have an MLP of `hidden` columns
+  int groups = 1, kept_groups = 1;                  ///< of experts; rows choose among those of the kept ones
+  bool renormalised = Style::routing.renormalised;  ///< the weights of the chosen sum to `weight_scale`
+  float weight_scale = Style::routing.scale;
+  float balance = Style::routing.balance;  ///< weight of the balance loss of each layer
+
+  constexpr bool operator==(Mixture const&) const = default;
+  template <class C, class F> static constexpr void each(C& c, F&& f) {
+    f("experts", c.experts), f("chosen", c.chosen), f("expert_hidden", c.expert_hidden);
+    f("shared_hidden", c.shared_hidden), f("dense", c.dense), f("groups", c.groups);
+    f("kept_groups", c.kept_groups), f("renormalised", c.renormalised), f("weight_scale", c.weight_scale);
+    f("balance", c.balance);
+  }
+};
+
+/// {{what a dense decoder has}, {the mixture}}.
+template <class Style> struct MoeDecoderConfig : DecoderConfig<Style>, Mixture<Style> {
+  constexpr bool operator==(MoeDecoderConfig const&) const = default;
+  static constexpr ConfigNames names = Style::names;
+  /// What an initialiser has braces for.
+  template <class F> static constexpr void each_part(MoeDecoderConfig const& c, F&& f) {
+    f(static_cast<DecoderConfig<Style> const&>(c)), f(static_cast<Mixture<Style> const&>(c));
+  }
+  template <class C, class F> static constexpr void each(C& c, F&& f) {
+    DecoderConfig<Style>::each(c, f), Mixture<Style>::each(c, f);
+  }
+};
+
+namespace moe_decoder_detail {
+
+template <auto c> constexpr Routing routing() {
+  Routing r = decltype(c)::style::routing;
+  r.renormalised = c.renormalised;
+  r.balance = c.balance;
+  r.scale = c.weight_scale;
+  r.groups = c.groups;
+  r.kept_groups = c.kept_groups;
+  return r;
+}
+template <auto c> struct expert_ { using type = GatedMlp<c.width, c.expert_hidden, c.act>; };
+
+/// Experts alone; with one that all share; or with one that a number of the row opens.
+template <auto c, class Experts, bool Shared, bool Opened> struct mixture_ { using type = Experts; };
+template <auto c, class Experts> struct mixture_<c, Experts, true, false> {
+  using Style = typename decltype(c)::style;
+  using type = Parallel<Experts, At<Style::shared, GatedMlp<c.width, c.shared_hidden, c.act>>>;
+};
+template <auto c, class Experts> struct mixture_<c, Experts, true, true> {
+  using Style = typename decltype(c)::style;
+  using type = Parallel<Experts, Seq<Concat<At<Style::shared, GatedMlp<c.width, c.shared_hidden, c.act>>,
+                                            At<Style::shared_gate, Linear<c.width, 1, false>>>,
+                                     RowGate<c.width>>>;
+};
+
+}  // namespace moe_decoder_detail
+
+/// The types that a config stands for: those of a dense decoder, but for the layers.
+template <auto c> struct MoeDecoderParts : DecoderParts<c> {
+  using Base = DecoderParts<c>;
+  using Style = typename Base::Style;
+  static_assert(c.full_every == 1 || c.dense == 0,
+                "fauna: dense first layers of alternating kinds are not implemented");
+  using Expert = typename moe_decoder_detail::expert_<c>::type;
+  using Experts = Moe<Expert, c.experts, c.chosen, moe_decoder_detail::routing<c>()>;
+  using Mlp =
+      typename moe_decoder_detail::mixture_<c, Experts, (c.shared_hidden > 0), !nameless(Style::shared_gate)>::type;
+  template <bool Full> using Layer = typename Base::template LayerWith<Full, Mlp>;
+  using Dense = typename Base::template LayerWith<true, typename Base::Mlp>;
+  template <int First, int Count> struct dense_ { using type = Stack<First, Count, Dense>; };
+  template <int First> struct dense_<First, 0> { using type = void; };
+  using Layers = present<typename dense_<0, c.dense>::type, typename Base::template LayersFrom<c.dense, Layer>>;
+  using Trunk = typename Base::template TrunkWith<Layers>;
+};
+
+template <auto c> struct MoeDecoderTrunk : MoeDecoderParts<c>::Trunk {};
+
+template <auto c, class P = MoeDecoderParts<c>> struct MoeDecoder : DecoderOf<c, MoeDecoderTrunk<c>, P> {
+  /// Parameters that one token meets.
+  static constexpr std::size_t active_parameters =
+      MoeDecoder::parameters - static_cast<std::size_t>(c.layers - c.dense) *
+                                   static_cast<std::size_t>(c.experts - c.chosen) *
+                                   count_parameters<typename P::Expert>();
+
+  static std::vector<Piece> fused(Tensor const& t) {
+    return fused_experts(t, {"mlp.", "up_proj", "down_proj", c.experts, c.width, c.expert_hidden});
+  }
+  static constexpr Dialect dialects[] = {{"an expert a tensor", "*mlp.experts.0.*", nullptr},
+                                         {"a layer's experts in one", "*mlp.experts.gate_up_proj", fused}};
+};
+
+}  // namespace fauna::inline v0
