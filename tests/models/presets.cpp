@@ -1,4 +1,5 @@
 // The published counts of parameters of the presets with attention: wrong, and this does not compile.
+#include <fauna/models/deepseek.hpp>
 #include <fauna/models/dense.hpp>
 #include <fauna/models/glm4_moe.hpp>
 #include <fauna/models/gpt.hpp>
@@ -49,6 +50,12 @@ static_assert(Qwen2Moe_57B_A14B::parameters == 57'408'658'944);
 static_assert(Qwen3_30B_A3B::parameters == 30'532'122'624);
 static_assert(Qwen3_30B_A3B::active_parameters == 3'353'032'704);
 static_assert(Qwen3_235B_A22B::parameters == 235'093'634'560);
+
+static_assert(DeepseekV2Lite::parameters == 15'706'484'224);
+static_assert(DeepseekV2Lite::active_parameters == 2'661'150'208);
+// Published with the corrections of the choice, 256 in each of 58 layers, which are no parameters here.
+static_assert(DeepseekV3_671B::parameters + 58 * 256 == 671'026'419'200);
+static_assert(DeepseekV3_671B::active_parameters == 37'552'282'624);
 
 static_assert(Glm45Air::parameters == 106'852'245'504);
 static_assert(Glm45Air::active_parameters == 13'424'123'904);

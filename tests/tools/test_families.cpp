@@ -3,6 +3,7 @@
 
 #include <cstdlib>
 #include <fauna/models/cohere2.hpp>
+#include <fauna/models/deepseek.hpp>
 #include <fauna/models/exaone4.hpp>
 #include <fauna/models/falcon_mamba.hpp>
 #include <fauna/models/gemma.hpp>
@@ -129,6 +130,17 @@ TEST_CASE("every member of a config comes back from its config.json") {
   qwen2_moe.dense = 2;
   qwen2_moe.qkv_bias = false;
   CHECK(through_file(qwen2_moe) == to_text(qwen2_moe));
+  DeepseekV2Config deepseek_v2 = DeepseekV2Lite::config;
+  CHECK(through_file(deepseek_v2) == to_text(deepseek_v2));
+  deepseek_v2.query_rank = 24;
+  deepseek_v2.groups = 8;
+  deepseek_v2.kept_groups = 3;
+  CHECK(through_file(deepseek_v2) == to_text(deepseek_v2));
+  CHECK(through_file(DeepseekV3Shakespeare::config) == to_text(DeepseekV3Shakespeare::config));
+  DeepseekV3Config deepseek_v3 = DeepseekV3_671B::config;
+  deepseek_v3.value = 96;
+  deepseek_v3.rope = 32;
+  CHECK(through_file(deepseek_v3) == to_text(deepseek_v3));
   Glm4MoeConfig glm4_moe = Glm45Air::config;
   glm4_moe.groups = 4;
   glm4_moe.kept_groups = 2;

@@ -23,7 +23,7 @@ from transformers import (Cohere2Config, Cohere2ForCausalLM, Exaone4Config, Exao
                           Gemma3ForCausalLM, Gemma3TextConfig, GemmaConfig, GemmaForCausalLM, Glm4Config, Glm4ForCausalLM,
                           GraniteConfig, GraniteForCausalLM, MistralConfig, MistralForCausalLM, NemotronConfig, NemotronForCausalLM,
                           Olmo2Config, Olmo2ForCausalLM, OlmoConfig, OlmoForCausalLM, Phi3Config, Phi3ForCausalLM, PhiConfig,
-                          PhiForCausalLM, Glm4MoeConfig, Glm4MoeForCausalLM, Qwen2MoeConfig, Qwen2MoeForCausalLM, Qwen3MoeConfig, Qwen3MoeForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM, SmolLM3Config,
+                          PhiForCausalLM, DeepseekV2Config, DeepseekV2ForCausalLM, DeepseekV3Config, DeepseekV3ForCausalLM, Glm4MoeConfig, Glm4MoeForCausalLM, Qwen2MoeConfig, Qwen2MoeForCausalLM, Qwen3MoeConfig, Qwen3MoeForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM, SmolLM3Config,
                           SmolLM3ForCausalLM, StableLmConfig, StableLmForCausalLM, Starcoder2Config, Starcoder2ForCausalLM)
 
 LENGTH = 11
@@ -44,7 +44,7 @@ DENSE = {"vocab_size": 29, "hidden_size": 16, "intermediate_size": 24, "num_hidd
 SIZED = {**DENSE, "head_dim": 6}  # of heads that together are wider than the model
 
 EXPERTS = {"mixtral": ("block_sparse_moe", "w1", "w3", "w2"), **dict.fromkeys(
-    ("olmoe", "qwen2_moe", "qwen3_moe", "glm4_moe"), ("mlp", "gate_proj", "up_proj", "down_proj"))}  # as the hub names them
+    ("olmoe", "qwen2_moe", "qwen3_moe", "glm4_moe", "deepseek_v2", "deepseek_v3"), ("mlp", "gate_proj", "up_proj", "down_proj"))}  # as the hub names them
 
 
 def models():
@@ -89,6 +89,10 @@ def models():
     yield "qwen2_moe", Qwen2MoeForCausalLM(Qwen2MoeConfig(**{**DENSE, "num_hidden_layers": 3}, num_experts=6, num_experts_per_tok=2, moe_intermediate_size=12, shared_expert_intermediate_size=20, mlp_only_layers=[0])), torch.float32, None
     yield "glm4_moe", Glm4MoeForCausalLM(Glm4MoeConfig(**{**DENSE, "num_hidden_layers": 3, "head_dim": 8}, num_nextn_predict_layers=0, attention_bias=True, n_routed_experts=9, n_group=3, topk_group=2, num_experts_per_tok=5,
         moe_intermediate_size=12, n_shared_experts=2, routed_scaling_factor=1.7)), torch.float32, None
+    mla = {**DENSE, "num_hidden_layers": 3, "num_key_value_heads": 4, "kv_lora_rank": 12, "qk_nope_head_dim": 6, "qk_rope_head_dim": 4, "v_head_dim": 5, "first_k_dense_replace": 1,
+           "moe_intermediate_size": 12, "n_routed_experts": 6, "num_experts_per_tok": 3}
+    yield "deepseek_v2", DeepseekV2ForCausalLM(DeepseekV2Config(**mla, q_lora_rank=None, n_shared_experts=2, topk_method="group_limited_greedy", n_group=3, topk_group=2, routed_scaling_factor=1.5)), torch.float32, None
+    yield "deepseek_v3", DeepseekV3ForCausalLM(DeepseekV3Config(**mla, q_lora_rank=8, n_shared_experts=1, n_group=2, topk_group=1, num_nextn_predict_layers=0)), torch.float32, None
 
 
 def hub_gradients(name, key, gradient):

@@ -37,8 +37,8 @@ template <class C> void mixture_json(C const& m, Config::Json& j) {
 template <class C> void read_grouped_mixture(Config& c, C& m) {
   m.experts = c.whole("n_routed_experts");
   m.chosen = c.whole("num_experts_per_tok");
-  m.groups = c.whole("n_group", 1);
-  m.kept_groups = c.whole("topk_group", 1);
+  for (auto [field, to] : {std::pair{"n_group", &m.groups}, {"topk_group", &m.kept_groups}})
+    *to = c.has(field) ? c.whole(field) : 1;
   if (m.experts % m.groups != 0)
     c.wrong("n_group", "a number that divides the " + std::to_string(m.experts) + " experts");
   if (m.kept_groups > m.groups) c.wrong("topk_group", "at most n_group, " + std::to_string(m.groups));
@@ -49,8 +49,9 @@ template <class C> void read_grouped_mixture(Config& c, C& m) {
   if (Config::Json const* dense = c.find("first_k_dense_replace"); dense == nullptr || *dense != 0)
     m.dense = c.whole("first_k_dense_replace");
   if (m.dense >= m.layers) c.wrong("first_k_dense_replace", "fewer than all layers");
-  m.renormalised = c.flag("norm_topk_prob", true);
+  m.renormalised = c.flag("norm_topk_prob", m.renormalised);
   m.weight_scale = static_cast<float>(c.positive("routed_scaling_factor", 1));
+  if (Config::Json const* aux = c.find("router_aux_loss_coef")) m.balance = aux->get<float>();
   c.without_effect({"output_router_logits", "num_nextn_predict_layers", "num_mtp_layers"});
 }
 template <class C> void grouped_mixture_json(C const& m, Config::Json& j) {
@@ -66,6 +67,7 @@ template <class C> void grouped_mixture_json(C const& m, Config::Json& j) {
   j["first_k_dense_replace"] = m.dense;
   j["norm_topk_prob"] = m.renormalised;
   j["routed_scaling_factor"] = shortest(m.weight_scale);
+  j["router_aux_loss_coef"] = shortest(m.balance);
 }
 
 }  // namespace tool

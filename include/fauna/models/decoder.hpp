@@ -159,6 +159,12 @@ requires(Style::parallel && !nameless(Style::mlp_before)) struct DecoderLayer<St
                         Seq<At<Style::mlp_before, Norm>, typename Under<Style::mlp, Mlp>::always>>> {
 };
 
+/// The attention of a config's layers. Families with one of their own specialise it.
+template <auto c, bool Full> struct decoder_attention_ {
+  using type = SelfAttention<typename decltype(c)::style, c.width, c.heads, c.kv_heads, c.head_size,
+                             decoder_detail::attention_form(c, Full)>;
+};
+
 /// The types that a config stands for.
 template <auto c> struct DecoderParts {
   using Config = std::remove_cvref_t<decltype(c)>;
@@ -166,10 +172,8 @@ template <auto c> struct DecoderParts {
   using Norm = typename decoder_detail::norm_<Style::norm, c.width, Epsilon{c.epsilon}>::type;
   using Mlp = typename decoder_detail::mlp_<Style, c.width, c.hidden, c.act, c.mlp_bias>::type;
   template <bool Full, class Inner>
-  using LayerWith = DecoderLayer<
-      Style, Norm,
-      SelfAttention<Style, c.width, c.heads, c.kv_heads, c.head_size, decoder_detail::attention_form(c, Full)>, Inner,
-      Multiplier{c.residual_scale}>;
+  using LayerWith =
+      DecoderLayer<Style, Norm, typename decoder_attention_<c, Full>::type, Inner, Multiplier{c.residual_scale}>;
   template <bool Full> using Layer = LayerWith<Full, Mlp>;
   /// Rounds of layers with a window, then one that sees all; and those that are left.
   template <template <bool> class L, int First, int Rounds, class Slots> struct stack_ { using type = void; };

@@ -1,0 +1,91 @@
+// DeepSeek-V2 and V3 (DeepSeek-AI 2024, "DeepSeek-V2", sections 2.1 and 2.2; "DeepSeek-V3 technical report", section
+// 2.1): multi-head latent attention, the first layers with a dense MLP, the others with many small experts and some
+// that all rows share. V2's router takes the softmax's weights as they are and judges groups by their best expert; V3's
+// has sigmoids, a correction of the choice, and judges groups by their two best.
+#pragma once
+#include <fauna/blocks/mla.hpp>
+#include <fauna/models/moe_decoder.hpp>
+
+namespace fauna::inline v0 {
+
+/// The latents of attention: of the decoder's numbers heads is read, kv_heads, head_size and turned are not.
+struct Latents {
+  int query_rank = 0;                      ///< 0: queries are made of the row itself
+  int rank = 512;                          ///< of keys and values
+  int nope = 128, rope = 64, value = 128;  ///< columns of a head: not turned and turned ones, and of its value
+
+  constexpr bool operator==(Latents const&) const = default;
+  template <class C, class F> static constexpr void each(C& c, F&& f) {
+    f("query_rank", c.query_rank), f("rank", c.rank), f("nope", c.nope), f("rope", c.rope), f("value", c.value);
+  }
+};
+
+/// {{what a dense decoder has}, {the mixture}, {the latents}}.
+template <class Style> struct MlaDecoderConfig : DecoderConfig<Style>, Mixture<Style>, Latents {
+  constexpr bool operator==(MlaDecoderConfig const&) const = default;
+  static constexpr ConfigNames names = Style::names;
+  template <class F> static constexpr void each_part(MlaDecoderConfig const& c, F&& f) {
+    f(static_cast<DecoderConfig<Style> const&>(c)), f(static_cast<Mixture<Style> const&>(c));
+    f(static_cast<Latents const&>(c));
+  }
+  template <class C, class F> static constexpr void each(C& c, F&& f) {
+    DecoderConfig<Style>::each(c, f), Mixture<Style>::each(c, f), Latents::each(c, f);
+  }
+};
+
+template <auto c, bool Full>
+requires std::is_base_of_v<Latents, std::remove_cvref_t<decltype(c)>>
+struct decoder_attention_<c, Full> {
+  using type = Mla<c.width,
+                   MlaSizes{.heads = c.heads,
+                            .query_rank = c.query_rank,
+                            .rank = c.rank,
+                            .nope = c.nope,
+                            .rope = c.rope,
+                            .value = c.value,
+                            .scale = c.score_scale},
+                   RopeShape{.base = c.base, .pairs = decltype(c)::style::pairs, .scaling = c.scaling}>;
+};
+
+struct DeepseekV2Style : MoeStyle {
+  static constexpr ConfigNames names =
+      in_files("deepseek_v2", "fauna::DeepseekV2", "fauna::DeepseekV2Config", "fauna/models/deepseek.hpp");
+  static constexpr rope_pairs pairs = rope_pairs::interleaved;
+  static constexpr label shared = "shared_experts";
+  static constexpr Routing routing{.renormalised = false, .by = group_score::best};
+};
+using DeepseekV2Config = MlaDecoderConfig<DeepseekV2Style>;
+template <DeepseekV2Config c> struct DeepseekV2 : MoeDecoder<c> {};
+
+struct DeepseekV3Style : MoeStyle {
+  static constexpr ConfigNames names =
+      in_files("deepseek_v3", "fauna::DeepseekV3", "fauna::DeepseekV3Config", "fauna/models/deepseek.hpp");
+  static constexpr rope_pairs pairs = rope_pairs::interleaved;
+  static constexpr label shared = "shared_experts";
+  static constexpr Routing routing{
+      .balance = 0.0001F, .scores = router_scores::sigmoid, .scale = 2.5F, .corrected = true};
+};
+using DeepseekV3Config = MlaDecoderConfig<DeepseekV3Style>;
+template <DeepseekV3Config c> struct DeepseekV3 : MoeDecoder<c> {};
+
+/// For characters.
+using DeepseekV3Shakespeare = DeepseekV3<DeepseekV3Config{
+    {.layers = 4, .heads = 4, .width = 128, .hidden = 352, .context = 64, .vocab = 65, .tied = true},
+    {.experts = 16, .chosen = 3, .expert_hidden = 88, .shared_hidden = 88, .dense = 1},
+    {.rank = 64, .nope = 32, .rope = 16, .value = 32}}>;
+using DeepseekV2Lite = DeepseekV2<DeepseekV2Config{
+    {.layers = 27, .heads = 16, .width = 2048, .hidden = 10944, .context = 163840, .vocab = 102400, .epsilon = 1e-6F},
+    {.experts = 64, .chosen = 6, .expert_hidden = 1408, .shared_hidden = 2816, .dense = 1},
+    {}}>;
+using DeepseekV3_671B = DeepseekV3<DeepseekV3Config{
+    {.layers = 61, .heads = 128, .width = 7168, .hidden = 18432, .context = 163840, .vocab = 129280, .epsilon = 1e-6F},
+    {.experts = 256,
+     .chosen = 8,
+     .expert_hidden = 2048,
+     .shared_hidden = 2048,
+     .dense = 3,
+     .groups = 8,
+     .kept_groups = 4},
+    {.query_rank = 1536}}>;
+
+}  // namespace fauna::inline v0

@@ -1,0 +1,102 @@
+// DeepSeek-V2 and V3.
+#include <fauna/models/deepseek.hpp>
+#include <tools/src/family.hpp>
+#include <tools/src/moe_fields.hpp>
+
+namespace tool {
+namespace {
+
+/// Attention, the mixture, and what either family says beside them.
+template <class C> C read_deepseek(Config& c, Absent const& absent) {
+  C m = read_decoder<C>(c, absent);
+  m.kv_heads = C{}.kv_heads;  // of latents there is one
+  m.head_size = C{}.head_size;
+  c.without_effect({"head_dim", "qk_head_dim"});
+  if (c.has("q_lora_rank")) m.query_rank = c.whole("q_lora_rank");
+  c.without_effect({"q_lora_rank"});
+  m.rank = c.whole("kv_lora_rank", m.rank);
+  m.nope = c.whole("qk_nope_head_dim", m.nope);
+  m.rope = c.whole("qk_rope_head_dim", m.rope);
+  if (m.rope % 2 != 0) c.wrong("qk_rope_head_dim", "an even number: columns turn in pairs");
+  m.value = c.whole("v_head_dim", m.value);
+  read_grouped_mixture(c, m);
+  c.only("attention_bias", false);
+  c.only("moe_layer_freq", 1);
+  c.without_effect({"aux_loss_alpha", "seq_aux", "ep_size", "pretraining_tp"});  // of training
+  return m;
+}
+template <class C> Config::Json deepseek_json(C const& m, const char* type, const char* causal, Absent const& absent) {
+  if (m.qkv_bias || m.out_bias || m.mlp_bias)
+    fauna::fail("fauna", fauna::to_text(m), "no biases", "this family has none");
+  Config::Json j = decoder_json(m, type, causal, absent);
+  grouped_mixture_json(m, j);
+  j["num_key_value_heads"] = m.heads;
+  j["head_dim"] = m.rope;
+  j["q_lora_rank"] = nullptr;
+  if (m.query_rank > 0) j["q_lora_rank"] = m.query_rank;
+  j["kv_lora_rank"] = m.rank;
+  j["qk_nope_head_dim"] = m.nope;
+  j["qk_rope_head_dim"] = m.rope;
+  j["v_head_dim"] = m.value;
+  return j;
+}
+
+struct DeepseekV2 {
+  using config = fauna::DeepseekV2Config;
+  static constexpr const char *model_type = "deepseek_v2", *causal = "DeepseekV2ForCausalLM",
+                              *headless = "DeepseekV2Model";
+  static constexpr Absent absent{.epsilon = 1e-6};
+  static std::vector<std::pair<const char*, config>> presets() {
+    return {{"deepseek-v2-lite", fauna::DeepseekV2Lite::config}};
+  }
+
+  static config read(Config& c) {
+    config m = read_deepseek<config>(c, absent);
+    m.renormalised = config{}.renormalised;
+    c.only("norm_topk_prob", false);
+    c.only("scoring_func", "softmax");
+    c.only("mlp_bias", false);
+    if (!c.one_of("topk_method", std::map<std::string, bool>{{"greedy", false}, {"group_limited_greedy", true}},
+                  "greedy"))
+      m.groups = m.kept_groups = 1;
+    return m;
+  }
+  static Config::Json write(config const& m) {
+    Config::Json j = deepseek_json(m, model_type, causal, absent);
+    j["topk_method"] = m.groups > 1 ? "group_limited_greedy" : "greedy";
+    j["scoring_func"] = "softmax";
+    return j;
+  }
+};
+
+struct DeepseekV3 {
+  using config = fauna::DeepseekV3Config;
+  static constexpr const char *model_type = "deepseek_v3", *causal = "DeepseekV3ForCausalLM",
+                              *headless = "DeepseekV3Model";
+  static constexpr Absent absent{.context = 4096, .epsilon = 1e-6};
+  static std::vector<std::pair<const char*, config>> presets() {
+    return {{"deepseek-v3-shakespeare", fauna::DeepseekV3Shakespeare::config},
+            {"deepseek-v3", fauna::DeepseekV3_671B::config}};
+  }
+
+  static config read(Config& c) {
+    config m = read_deepseek<config>(c, absent);
+    c.only("scoring_func", "sigmoid");
+    c.only("topk_method", "noaux_tc");
+    c.only("rope_interleave", true);
+    return m;
+  }
+  static Config::Json write(config const& m) {
+    Config::Json j = deepseek_json(m, model_type, causal, absent);
+    j["topk_method"] = "noaux_tc";
+    j["scoring_func"] = "sigmoid";
+    j["rope_interleave"] = true;
+    return j;
+  }
+};
+
+const Registered<DeepseekV2> registered_deepseek_v2;
+const Registered<DeepseekV3> registered_deepseek_v3;
+
+}  // namespace
+}  // namespace tool
