@@ -131,6 +131,8 @@ fauna_test(flags_nvcc ${scripts}/nvcc_link.sh ${source} ${work}/flags_nvcc ${FAU
 # executor in tests/cuda).
 fauna_test(nvcc/every_op ${scripts}/nvcc_device.sh ${source} ${work}/nvcc/every_op ${FAUNA_NVCC}
            ${CMAKE_CURRENT_SOURCE_DIR}/cuda/every_op.cu --no-run)
+fauna_test(nvcc/every_recurrent_op ${scripts}/nvcc_device.sh ${source} ${work}/nvcc/every_recurrent_op ${FAUNA_NVCC}
+           ${CMAKE_CURRENT_SOURCE_DIR}/cuda/every_recurrent_op.cu --no-run)
 fauna_test(nvcc/shakespeare ${scripts}/nvcc_device.sh ${source} ${work}/nvcc/shakespeare ${FAUNA_NVCC} shakespeare --no-run)
 fauna_test(nvcc/llama ${scripts}/nvcc_device.sh ${source} ${work}/nvcc/llama ${FAUNA_NVCC} llama)
 foreach(test IN ITEMS ops attention products models loaded loaded_bf16)
