@@ -8,8 +8,6 @@
 #include <fauna/ops/add/ref.hpp>
 #include <fauna/ops/conv/kernel.cuh>
 #include <fauna/ops/conv/ref.hpp>
-#include <fauna/ops/product/kernel.cuh>
-#include <fauna/ops/product/ref.hpp>
 #include <fauna/ops/rwkv7/kernel.cuh>
 #include <fauna/ops/rwkv7/ref.hpp>
 #include <fauna/ops/scan/kernel.cuh>
@@ -19,39 +17,11 @@
 #include <fauna/ops/wkv7/kernel.cuh>
 #include <fauna/ops/wkv7/ref.hpp>
 
-#include "support/batches.hpp"
 #include "support/recurrences.hpp"
-#include "support/simt_compare.hpp"
+#include "support/simt_recurrent.hpp"
 
 using namespace fauna;
-using test::compare, test::Kernels, test::Many, test::R64, test::Rows;
-
-namespace {
-
-/// Whole and cut, packed, a tree, finished: 19 rows are a chunk and a part of one.
-std::vector<Batch> batches() { return {test::plain(2, 19), test::plain(1, 1), test::ragged(), test::with_finished()}; }
-
-/// f(backend, matrices that are written and whose first contents count, inputs), on kernels and on the reference. Sums
-/// over some tens of rows of products of a few f32 numbers: the bound of the same ops on the CPU, 2e-5.
-template <class F> void check(Many<float> const& written, Many<float> const& inputs, F const& f) {
-  Many<double> exact;
-  for (auto const& m : inputs) exact.push_back(m.as<double>());
-  compare(
-      335, written, [&](Kernels const& b, Many<float>& m) { f(b, m, inputs); },
-      [&](Many<double>& m) { f(R64{}, m, exact); });
-}
-template <class B> using Policy = std::remove_cvref_t<B>;
-
-}  // namespace
-
-TEST_CASE("simt: product") {
-  test::Random random(1);
-  const Rows<float> x(random, 9, 33, 2), z(random, 9, 33);
-  check({Rows<float>(9, 33, 1), x}, {x, z}, [](auto const& b, auto& m, auto const& in) {
-    product<Policy<decltype(b)>>::run(b, in[0], in[1], m[0]);
-    product<Policy<decltype(b)>>::run(b, m[1], in[1], m[1]);
-  });
-}
+using test::batches, test::check, test::Kernels, test::Many, test::Policy, test::Rows;
 
 TEST_CASE("simt: causal convolution") {
   for (Batch const& batch : batches())
@@ -157,11 +127,9 @@ TEST_CASE("simt: wkv7") {
     const Rows<float> r(random, R, C, 2), w(random, R, C, 0, 0.25F, 0.75F), k(random, R, C, 1), v(random, R, C, 3),
         dy(random, R, C, 1), entering(random, Q * C, N), left(random, Q * C, N), before(random, R, C, 1);
     const Removals removals(random, R, H, N);
-    Rows<float> kept(wkv7_kept(R, Q) * C, N);
-    for (int i = 0; i < kept.rows(); ++i)
-      for (int j = 0; j < N; ++j) kept.view()(i, j) = 0;  // not all of it is used
     check({Rows<float>(R, C, 1), entering, before, before, before, before, before, before, left, Rows<float>(R, C)},
-          {r, w, k, v, removals.a, removals.b, dy, kept}, [&](auto const& b, auto& m, auto const& in) {
+          {r, w, k, v, removals.a, removals.b, dy, test::zeros(wkv7_kept(R, Q) * C, N)},
+          [&](auto const& b, auto& m, auto const& in) {
             using Op = wkv7<Policy<decltype(b)>>;
             using S = typename Policy<decltype(b)>::scalar;
             const Wkv7Rows<const S> rows{in[0], in[1], in[2], in[3], in[4], in[5]};

@@ -16,6 +16,7 @@
 // i), t.any(bool), t.all(bool), t.ballot(bool), to which all its 32 lanes must come; t.add_atomic(int*, int) is for
 // counting.
 #pragma once
+#include <cmath>
 #include <type_traits>
 #include <utility>
 
@@ -50,6 +51,9 @@ namespace simt {
 template <class Products> using weight_for = std::conditional_t<std::is_same_v<Products, bf16_products>, bf16, float>;
 
 constexpr int parts(long long n, int size) { return static_cast<int>((n + size - 1) / size); }
+
+FAUNA_KERNEL inline float sigmoid(float x) { return 1 / (1 + std::exp(-x)); }
+FAUNA_KERNEL inline float softplus(float x) { return x > 20 ? x : std::log1p(std::exp(x)); }
 
 // The sum and the maximum over a warp, the same bits in every lane: lanes 2ᵏ apart exchange what they have.
 template <class T, class V> FAUNA_KERNEL V warp_sum(T const& t, V v) {

@@ -10,7 +10,6 @@ namespace fauna::inline v0 {
 namespace kernels {
 
 inline constexpr float rwkv7_shortest = 1e-12F;
-FAUNA_KERNEL inline float rwkv7_sigmoid(float x) { return 1 / (1 + std::exp(-x)); }
 
 /// What `inputs` reads, by heads of N columns.
 struct Rwkv7Before {
@@ -35,8 +34,8 @@ struct Rwkv7Inputs {
     const int t = row / in.heads(), h = row % in.heads() * in.N;
     const float length = in.length(thread, t, h);
     for (int c = h + thread.lane(); c < h + in.N; c += warp_size) {
-      const float alpha = rwkv7_sigmoid(in.a(t, c)), k = in.k(t, c), kappa = k * in.k_k[c] / length;
-      out.w(t, c) = std::exp(-static_cast<float>(rwkv7_slowest) * rwkv7_sigmoid(in.w(t, c)));
+      const float alpha = simt::sigmoid(in.a(t, c)), k = in.k(t, c), kappa = k * in.k_k[c] / length;
+      out.w(t, c) = std::exp(-static_cast<float>(rwkv7_slowest) * simt::sigmoid(in.w(t, c)));
       out.k(t, c) = k * (1 + (alpha - 1) * in.k_a[c]);
       out.a(t, c) = -kappa;
       out.b(t, c) = kappa * alpha;
@@ -55,10 +54,10 @@ struct Rwkv7InputsBackward {
     const float length = in.length(thread, t, h);
     float along = 0;  // κ · dκ; where the length is held at its least value, it has no gradient
     for (int c = h + thread.lane(); length > rwkv7_shortest && c < h + in.N; c += warp_size)
-      along += in.k(t, c) * in.k_k[c] / length * (d.b(t, c) * rwkv7_sigmoid(in.a(t, c)) - d.a(t, c));
+      along += in.k(t, c) * in.k_k[c] / length * (d.b(t, c) * simt::sigmoid(in.a(t, c)) - d.a(t, c));
     along = simt::warp_sum(thread, along);
     for (int c = h + thread.lane(); c < h + in.N; c += warp_size) {
-      const float alpha = rwkv7_sigmoid(in.a(t, c)), s = rwkv7_sigmoid(in.w(t, c)), k = in.k(t, c),
+      const float alpha = simt::sigmoid(in.a(t, c)), s = simt::sigmoid(in.w(t, c)), k = in.k(t, c),
                   kappa = k * in.k_k[c] / length, of_k = d.k(t, c), of_b = d.b(t, c),
                   du = (of_b * alpha - d.a(t, c) - kappa * along) / length;
       constexpr auto slowest = static_cast<float>(rwkv7_slowest);
@@ -75,14 +74,14 @@ struct Rwkv7Value {
   Matrix<const float> v, first, gate;
   Matrix<float> y;
   FAUNA_KERNEL void operator()(int t, int c) const {
-    y(t, c) = v(t, c) + (first(t, c) - v(t, c)) * rwkv7_sigmoid(gate(t, c));
+    y(t, c) = v(t, c) + (first(t, c) - v(t, c)) * simt::sigmoid(gate(t, c));
   }
 };
 struct Rwkv7ValueBackward {
   Matrix<const float> v, first, gate, dy;
   Matrix<float> dv, dfirst, dgate;
   FAUNA_KERNEL void operator()(int t, int c) const {
-    const float s = rwkv7_sigmoid(gate(t, c)), d = dy(t, c);  // read before dv, which may be dy
+    const float s = simt::sigmoid(gate(t, c)), d = dy(t, c);  // read before dv, which may be dy
     dgate(t, c) = d * (first(t, c) - v(t, c)) * s * (1 - s);
     dfirst(t, c) += d * s;
     dv(t, c) = d * (1 - s);

@@ -11,9 +11,6 @@
 namespace fauna::inline v0 {
 namespace kernels {
 
-FAUNA_KERNEL inline float scan_sigmoid(float x) { return 1 / (1 + std::exp(-x)); }
-FAUNA_KERNEL inline float scan_softplus(float x) { return x > 20 ? x : std::log1p(std::exp(x)); }
-
 /// A[n,e] = -exp(A_log[e,n])
 struct ScanRates {
   Matrix<const float> A_log;
@@ -39,7 +36,7 @@ struct SelectiveScan {
     const int N = A.rows(), first = batch.first(q), last = batch.last(q);
     for (int t = first; t < last; ++t) {
       const int p = batch.continues(q, t);
-      const float d = scan_softplus(in.dt(t, e)), x = in.x(t, e), z = in.z(t, e);
+      const float d = simt::softplus(in.dt(t, e)), x = in.x(t, e), z = in.z(t, e);
       float y = D[e] * x;
       for (int n = 0; n < N; ++n) {
         const float before = p >= 0                           ? h ? h(p * N + n, e) : running(q * N + n, e)
@@ -49,7 +46,7 @@ struct SelectiveScan {
         (h ? h(t * N + n, e) : running(q * N + n, e)) = now;
         y += in.c(t, n) * now;
       }
-      out(t, e) = y * z * scan_sigmoid(z);
+      out(t, e) = y * z * simt::sigmoid(z);
     }
     if (h && state && last > first)
       for (int n = 0; n < N; ++n) state(q * N + n, e) = h((last - 1) * N + n, e);
@@ -64,9 +61,9 @@ struct ScanPast {
   const float* D;
   Matrix<const float> entering, h, dout;
 
-  FAUNA_KERNEL float step(int t, int e) const { return scan_softplus(in.dt(t, e)); }
+  FAUNA_KERNEL float step(int t, int e) const { return simt::softplus(in.dt(t, e)); }
   /// The gradient of y.
-  FAUNA_KERNEL float dy(int t, int e) const { return dout(t, e) * in.z(t, e) * scan_sigmoid(in.z(t, e)); }
+  FAUNA_KERNEL float dy(int t, int e) const { return dout(t, e) * in.z(t, e) * simt::sigmoid(in.z(t, e)); }
   /// The state that row t continues.
   FAUNA_KERNEL float before(int t, int n, int e) const {
     const int q = simt::sequence_of(batch, t), p = batch.continues(q, t);
@@ -106,7 +103,7 @@ struct ScanRowGradients {
   FAUNA_KERNEL void operator()(int t, int e) const {
     ScanRows<const float> const& in = past.in;
     const int N = past.A.rows();
-    const float d = past.step(t, e), dy = past.dy(t, e), x = in.x(t, e), z = in.z(t, e), s = scan_sigmoid(z);
+    const float d = past.step(t, e), dy = past.dy(t, e), x = in.x(t, e), z = in.z(t, e), s = simt::sigmoid(z);
     float y = past.D[e] * x, gB = 0, u_A = 0;
     for (int n = 0; n < N; ++n) {
       const float g = G(t * N + n, e), a = past.A(n, e);
@@ -116,7 +113,7 @@ struct ScanRowGradients {
     }
     dz(t, e) = past.dout(t, e) * y * s * (1 + z * (1 - s));
     dx(t, e) = past.D[e] * dy + d * gB;
-    ddt(t, e) = (x * gB + u_A) * scan_sigmoid(in.dt(t, e));
+    ddt(t, e) = (x * gB + u_A) * simt::sigmoid(in.dt(t, e));
   }
 };
 
