@@ -135,7 +135,7 @@ fauna_test(nvcc/every_recurrent_op ${scripts}/nvcc_device.sh ${source} ${work}/n
            ${CMAKE_CURRENT_SOURCE_DIR}/cuda/every_recurrent_op.cu --no-run)
 fauna_test(nvcc/shakespeare ${scripts}/nvcc_device.sh ${source} ${work}/nvcc/shakespeare ${FAUNA_NVCC} shakespeare --no-run)
 fauna_test(nvcc/llama ${scripts}/nvcc_device.sh ${source} ${work}/nvcc/llama ${FAUNA_NVCC} llama)
-foreach(test IN ITEMS ops attention products models loaded loaded_bf16)
+foreach(test IN ITEMS ops attention products models loaded loaded_bf16 recurrent recurrence recurrent_parts recurrent_models)
   fauna_test(nvcc/parity_${test} ${scripts}/nvcc_parity.sh ${source} ${work}/nvcc/parity_${test} ${FAUNA_NVCC}
              cuda/test_simt_${test}.cpp $<TARGET_OBJECTS:tests_main>)
 endforeach()
