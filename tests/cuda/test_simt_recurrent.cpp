@@ -32,13 +32,14 @@ TEST_CASE("simt: causal convolution") {
       const int R = batch.rows, C = 35, states = batch.sequences * (K - 1);
       const Rows<float> x(random, R, C, 2), taps(random, K, C), bias(random, 1, C), entering(random, states, C),
           dy(random, R, C, 1), left(random, states, C);
-      check({Rows<float>(R, C, 1), entering, Rows<float>(R, C, 2), taps, bias, left, Rows<float>(R, C)},
+      check({Rows<float>(R, C, 1), entering, Rows<float>(R, C, 2), taps, bias, left, Rows<float>(R, C),
+             Rows<float>(R, C)},
             {x, taps, bias, entering, dy}, [&](auto const& b, auto& m, auto const& in) {
               using Op = causal_conv<Policy<decltype(b)>>;
               Op::forward(b, batch, in[0], in[1], in[2].data(), m[1], m[0]);
               Op::backward(b, batch, in[0], in[3], in[1], in[4], m[2], m[3], m[4].data(), m[5]);
               Op::forward(b, batch, in[0], in[1], nullptr, {}, m[6]);
-              Op::backward(b, batch, in[0], {}, in[1], m[6], m[2], {}, nullptr, {});
+              Op::backward(b, batch, in[0], {}, in[1], m[6], m[7], {}, nullptr, {});
             });
     }
 }
@@ -69,10 +70,28 @@ TEST_CASE("simt: selective scan") {
     const int R = batch.rows, E = 37, N = 5, Q = batch.sequences;
     const Rows<float> x(random, R, E, 2), z(random, R, E, 1, 2), dt(random, R, E, 3, 2), b_(random, R, N, 1),
         c(random, R, N, 2), A(random, N, E, 0, 0.5F, -0.6F), D(random, 1, E), entering(random, Q * N, E),
-        dout(random, R, E, 1), left(random, Q * N, E), A_log(random, E, N);
-    check({Rows<float>(R, E, 2), entering, Rows<float>(R * N, E), Rows<float>(R, E, 1), Rows<float>(R, E, 2),
-           Rows<float>(R, E), Rows<float>(R, N, 1), Rows<float>(R, N), A, D, left, Rows<float>(N, E), A_log,
-           Rows<float>(R, E), entering, Rows<float>(R, E)},
+        dout(random, R, E, 1), left(random, Q * N, E), A_log(random, E, N), before(random, R, E), of_b(random, R, N);
+    check({Rows<float>(R, E, 2),
+           entering,
+           Rows<float>(R * N, E),
+           Rows<float>(R, E, 1),
+           Rows<float>(R, E, 2),
+           Rows<float>(R, E),
+           Rows<float>(R, N, 1),
+           Rows<float>(R, N),
+           A,
+           D,
+           left,
+           Rows<float>(N, E),
+           A_log,
+           Rows<float>(R, E),
+           entering,
+           Rows<float>(R, E),
+           before,
+           before,
+           before,
+           of_b,
+           of_b},
           {x, z, dt, b_, c, A, D, entering, dout, A_log}, [&](auto const& b, auto& m, auto const& in) {
             using Op = selective_scan<Policy<decltype(b)>>;
             using S = typename Policy<decltype(b)>::scalar;
@@ -89,7 +108,8 @@ TEST_CASE("simt: selective scan") {
             }
             Op::forward(b, batch, rows, in[5], in[6].data(), m[14], m[13], {});
             Op::forward(b, batch, rows, in[5], in[6].data(), {}, m[15], {});
-            Op::backward(b, batch, rows, in[5], in[6].data(), {}, m[2], in[8], d, {}, nullptr, {});
+            const ScanRows<S> again{m[16], m[17], m[18], m[19], m[20]};
+            Op::backward(b, batch, rows, in[5], in[6].data(), {}, m[2], in[8], again, {}, nullptr, {});
           });
   }
   Rows<float> out(12, 3);
@@ -147,29 +167,29 @@ TEST_CASE("simt: what stands around wkv7") {
     const int R = 7, C = 2 * N;
     Many<float> in;
     for (int i = 0; i < 12; ++i) in.emplace_back(random, R, C, i % 3);
-    const Rows<float> parameters(random, 6, C), left(random, R, C);
+    const Rows<float> parameters(random, 5, C), before(random, R, C);
     in.push_back(parameters);
-    Many<float> out;
-    for (int i = 0; i < 16; ++i) out.push_back(i == 11 || i > 12 ? left : Rows<float>(R, C, i % 2));
-    out.push_back(Rows<float>(random, 5, C));
+    Many<float> out{Rows<float>(random, 5, C)};
+    for (int i = 1; i < 24; ++i) out.push_back(i == 10 || i > 14 ? before : Rows<float>(R, C, i % 2));
     check(out, in, [&](auto const& b, auto& m, auto const& x) {
       using Op = rwkv7_mix<Policy<decltype(b)>>;
       using S = typename Policy<decltype(b)>::scalar;
       const auto p = [&](int i) { return x[12].view().row(i); };
-      const auto d = [&](int i) { return m[16].view().row(i); };
-      Op::inputs(b, N, x[0], x[1], x[2], p(0), p(1), {{}, m[0], m[1], {}, m[2], m[3]});
-      Op::inputs_backward(b, N, x[0], x[1], x[2], p(0), p(1), {{}, x[3], x[4], {}, x[5], x[6]}, m[4], m[5], m[6], d(0),
+      const auto d = [&](int i) { return m[0].view().row(i); };
+      Op::inputs(b, N, x[0], x[1], x[2], p(0), p(1), {{}, m[1], m[2], {}, m[3], m[4]});
+      Op::inputs_backward(b, N, x[0], x[1], x[2], p(0), p(1), {{}, x[3], x[4], {}, x[5], x[6]}, m[5], m[6], m[7], d(0),
                           d(1));
-      Op::value(b, x[0], x[1], x[2], m[7]);
-      Op::value_backward(b, x[0], x[1], x[2], x[3], m[10], m[11], m[12]);
+      Op::value(b, x[0], x[1], x[2], m[8]);
+      Op::value_backward(b, x[0], x[1], x[2], x[3], m[9], m[10], m[11]);
       const Wkv7Rows<const S> rows{x[4], {}, x[5], x[6], {}, {}};
-      Op::outputs(b, N, x[7], rows, x[8], p(2), p(3), p(4), 0.1, m[8]);
-      Op::outputs_backward(b, N, x[7], rows, x[8], p(2), p(3), p(4), 0.1, x[9], m[9], {m[13], {}, m[14], m[15], {}, {}},
-                           m[4], d(2), d(3), d(4));
-      // In place.
-      Op::value(b, m[8], x[1], x[2], m[8]);
-      Op::outputs(b, N, m[9], rows, x[8], p(2), p(3), p(4), 0.1, m[9]);
-      Op::inputs_backward(b, N, x[0], x[1], x[2], p(0), p(1), {{}, m[0], m[1], {}, m[2], m[3]}, m[0], m[1], m[2],
+      Op::outputs(b, N, x[7], rows, x[8], p(2), p(3), p(4), 0.1, m[12]);
+      Op::outputs_backward(b, N, x[7], rows, x[8], p(2), p(3), p(4), 0.1, x[9], m[13],
+                           {m[15], {}, m[16], m[17], {}, {}}, m[14], d(2), d(3), d(4));
+      // In place, and without gradients of parameters.
+      Op::value(b, m[18], x[1], x[2], m[18]);
+      Op::value_backward(b, x[0], x[1], x[2], m[19], m[19], m[10], m[11]);
+      Op::outputs(b, N, m[20], rows, x[8], p(2), p(3), p(4), 0.1, m[20]);
+      Op::inputs_backward(b, N, x[0], x[1], x[2], p(0), p(1), {{}, m[21], m[22], {}, m[23], x[6]}, m[21], m[22], m[23],
                           nullptr, nullptr);
     });
   }

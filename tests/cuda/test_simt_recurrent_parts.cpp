@@ -118,13 +118,14 @@ TEST_CASE("simt: mlstm_gates") {
       const Rows<float> i(random, R, H, 1, 8), f(random, R, H, 2, 8), entering(random, Q, H), left(random, Q, H),
           d_fade(random, R, H, 1), d_beta(random, R, H), d_least(random, R, H, 1);
       check({Rows<float>(R, H), Rows<float>(R, H, 1), Rows<float>(R, H), entering, Rows<float>(R, H, 2),
-             Rows<float>(R, H), left},
+             Rows<float>(R, H), left, Rows<float>(R, H), Rows<float>(R, H), Rows<float>(R, H), Rows<float>(R, H),
+             Rows<float>(R, H)},
             {i, f, entering, d_fade, d_beta, d_least}, [&](auto const& b, auto& m, auto const& in) {
               using Op = mlstm_gates<Policy<decltype(b)>>;
               Op::forward(b, batch, cap, {in[0], in[1]}, m[3], {m[0], m[1], m[2]});
               Op::backward(b, batch, cap, {in[0], in[1]}, in[2], {in[3], in[4], in[5]}, {m[4], m[5]}, m[6]);
-              Op::backward(b, batch, cap, {in[0], in[1]}, {}, {in[3], in[4], in[5]}, {m[4], m[5]}, {});
-              Op::forward(b, batch, cap, {in[0], in[1]}, {}, {m[0], m[1], m[2]});
+              Op::backward(b, batch, cap, {in[0], in[1]}, {}, {in[3], in[4], in[5]}, {m[7], m[8]}, {});
+              Op::forward(b, batch, cap, {in[0], in[1]}, {}, {m[9], m[10], m[11]});
             });
     }
 }
