@@ -136,13 +136,15 @@ fauna_test(flags_nvcc ${scripts}/nvcc_link.sh ${source} ${work}/flags_nvcc ${FAU
 # executor in tests/cuda).
 fauna_test(nvcc/every_op ${scripts}/nvcc_device.sh ${source} ${work}/nvcc/every_op ${FAUNA_NVCC}
            ${CMAKE_CURRENT_SOURCE_DIR}/cuda/every_op.cu --no-run)
+fauna_test(nvcc/every_recurrent_op ${scripts}/nvcc_device.sh ${source} ${work}/nvcc/every_recurrent_op ${FAUNA_NVCC}
+           ${CMAKE_CURRENT_SOURCE_DIR}/cuda/every_recurrent_op.cu --no-run)
 fauna_test(nvcc/shakespeare ${scripts}/nvcc_device.sh ${source} ${work}/nvcc/shakespeare ${FAUNA_NVCC} shakespeare --no-run)
 fauna_test(nvcc/llama ${scripts}/nvcc_device.sh ${source} ${work}/nvcc/llama ${FAUNA_NVCC} llama)
 # Without a device nothing of it runs: then two stand for all.
 execute_process(COMMAND nvidia-smi -L RESULT_VARIABLE no_device OUTPUT_QUIET ERROR_QUIET)
-set(parity ops attention products models loaded loaded_bf16)
+set(parity ops attention products models loaded loaded_bf16 recurrent recurrence recurrent_parts recurrent_models)
 if(no_device AND NOT FAUNA_EVERYTHING)
-  set(parity products loaded_bf16)
+  set(parity loaded_bf16 recurrent_models)
 endif()
 foreach(test IN LISTS parity)
   fauna_test(nvcc/parity_${test} ${scripts}/nvcc_parity.sh ${source} ${work}/nvcc/parity_${test} ${FAUNA_NVCC}

@@ -16,6 +16,7 @@
 // i), t.any(bool), t.all(bool), t.ballot(bool), to which all its 32 lanes must come; t.add_atomic(int*, int) is for
 // counting.
 #pragma once
+#include <cmath>
 #include <type_traits>
 #include <utility>
 
@@ -50,6 +51,9 @@ namespace simt {
 template <class Products> using weight_for = std::conditional_t<std::is_same_v<Products, bf16_products>, bf16, float>;
 
 constexpr int parts(long long n, int size) { return static_cast<int>((n + size - 1) / size); }
+
+FAUNA_KERNEL inline float sigmoid(float x) { return 1 / (1 + std::exp(-x)); }
+FAUNA_KERNEL inline float softplus(float x) { return x > 20 ? x : std::log1p(std::exp(x)); }
 
 // The sum and the maximum over a warp, the same bits in every lane: lanes 2ᵏ apart exchange what they have.
 template <class T, class V> FAUNA_KERNEL V warp_sum(T const& t, V v) {
@@ -94,8 +98,11 @@ template <class F> struct EachElement {
     if (c < cols) f(t.block() / tiles, c);
   }
 };
+template <Device B, class F> void each_element(B const& b, int rows, int cols, F const& f) {
+  b.launch(EachElement<F>{f, cols}, static_cast<long long>(rows) * parts(cols, EachElement<F>::threads));
+}
 template <Device B, class M, class F> void each_element(B const& b, M const& of, F const& f) {
-  b.launch(EachElement<F>{f, of.cols()}, static_cast<long long>(of.rows()) * parts(of.cols(), EachElement<F>::threads));
+  each_element(b, of.rows(), of.cols(), f);
 }
 
 /// f(t, r) for every row, each by a warp.
@@ -124,6 +131,28 @@ FAUNA_KERNEL inline int sequence_of(Batch const& b, int row) {
   }
   return low;
 }
+
+/// The row behind the last one that may continue `row` in at most `steps` steps.
+FAUNA_KERNEL inline int end_of_steps(Batch const& b, int sequence, int row, int steps) {
+  const int last = b.last(sequence);
+  return b.parent != nullptr || last - row <= steps ? last : row + steps + 1;
+}
+
+/// A matrix of a kernel's own, uninitialised, for as long as it lives.
+template <Device B> class TemporaryMatrix {
+ public:
+  TemporaryMatrix(B const& b, int rows, int cols)
+      : memory_(b.template temporary<float>(static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols))),
+        rows_(rows),
+        cols_(cols) {}
+  Matrix<float> view() const { return Matrix<float>(memory_.data(), rows_, cols_); }
+  operator Matrix<float>() const { return view(); }
+  operator Matrix<const float>() const { return view(); }
+
+ private:
+  decltype(std::declval<B const&>().template temporary<float>(0)) memory_;
+  int rows_, cols_;
+};
 
 /// A batch whose arrays kernels can read; tokens and targets are left behind.
 template <Device B> class BatchOnDevice {

@@ -63,6 +63,18 @@ struct ColumnSums {
   }
 };
 
+/// sums_h += Σ over the columns of head h, in order.
+struct HeadSums {
+  Matrix<const float> columns;
+  int size;
+  float* sums;
+  FAUNA_KERNEL void operator()(int, int h) const {
+    float sum = 0;
+    for (int c = h * size; c < (h + 1) * size; ++c) sum += columns(0, c);
+    sums[h] += sum;
+  }
+};
+
 }  // namespace kernels
 
 namespace simt {
@@ -76,6 +88,14 @@ template <Device B, class Term> void column_sums(B const& b, Term term, int rows
   const Matrix<float> of_parts(memory.data(), n, cols);
   b.launch(Parts{term, of_parts, rows}, static_cast<long long>(n) * parts(cols, warp_size));
   b.launch(kernels::ColumnSums{of_parts, sums}, parts(cols, kernels::ColumnSums::threads));
+}
+
+/// sums_h += Σ_r Σ_{c of head h} term(r, c), for heads of `size` columns.
+template <Device B, class Term> void head_sums(B const& b, Term term, int rows, int heads, int size, float* sums) {
+  const TemporaryMatrix<B> columns(b, 1, heads * size);
+  each_element(b, 1, heads * size, kernels::Clear{columns});
+  column_sums(b, term, rows, heads * size, columns.view().data());
+  each_element(b, 1, heads, kernels::HeadSums{columns, size, sums});
 }
 
 }  // namespace simt

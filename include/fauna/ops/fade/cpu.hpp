@@ -29,7 +29,7 @@ template <class P, isa T, unsigned Tag> struct fade_gate<Cpu<P, T, Tag>> {
                        Matrix<const float> dy, Matrix<float> dx, float* dA_log, float* dbias) {
     over_heads(b, n, x, [&](int h, int t) {
       const float rho = rate(n, A_log, h);
-      vec of_rate{};
+      vec of_rate = vec{};  // as `of_rate{}`, caught by the lambda, nvcc 13 cannot compile it
       lanes(n, h, [&](int c, int left) FAUNA_LANES {
         vec soft, z, e, d;
         softplus_of(soft, z, n, x.row(t), bias, c, left);
