@@ -16,49 +16,21 @@
 #include <vector>
 
 #include "support/batches.hpp"
-#include "support/compare.hpp"
+#include "support/every_width.hpp"
 #include "support/memory.hpp"
-#include "support/op_check.hpp"
 #include "support/random.hpp"
 
 using namespace fauna;
-using test::Rows, test::with_threads;
+using test::Rows, test::same, test::with_threads;
 
 namespace {
 
-/// The largest number of some, at least 1: what an error is relative to.
-double scale(Matrix<const double> v) {
-  double most = 1;
-  for (int r = 0; r < v.rows(); ++r)
-    for (int c = 0; c < v.cols(); ++c) most = std::fmax(most, std::fabs(v(r, c)));
-  return most;
-}
-
-/// What all(policy, zero of its scalar) gives: on vectors as in the reference, and the same bits for any number of
-/// threads.
-template <class B, class All> void same(All&& all, double bound) {
-  const auto want = all(Ref<double>{}, 0.0);
-  const auto got = all(with_threads<B>(1), 0.0F);
-  for (std::size_t i = 0; i < got.size(); ++i) {
-    CAPTURE(i);
-    CHECK(test::distance<float>(got[i], want[i]) <= bound * scale(want[i]));
-    CHECK(got[i].gaps_untouched());
-  }
-  for (const int threads : {2, 3, 8}) {
-    const auto again = all(with_threads<B>(threads), 0.0F);
-    for (std::size_t i = 0; i < got.size(); ++i) CHECK(test::same_bits<float>(again[i], got[i]));
-  }
-}
 // Chains of a few f32 functions, each within a few ulp; sums over up to 40 rows.
 constexpr double bound = 2e-6, summed = 2e-5;
 
 const Batch batches[] = {test::plain(2, 40), test::plain(1, 1), test::ragged(), test::with_finished()};
 
 }  // namespace
-
-#define ON_EVERY_WIDTH(name)                                                                        \
-  TEST_CASE_TEMPLATE(name ": equals the reference on every width and for any number of threads", B, \
-                     Cpu<f32_products, isa::baseline>, Cpu<f32_products, isa::avx2>, Cpu<f32_products, isa::avx512>)
 
 ON_EVERY_WIDTH("unit_heads") {
   for (auto const& [R, heads, N] :

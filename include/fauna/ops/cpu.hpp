@@ -15,6 +15,7 @@
 #include <fauna/ops/gated_norm/cpu.hpp>
 #include <fauna/ops/gemm/cpu.hpp>
 #include <fauna/ops/layer_norm/cpu.hpp>
+#include <fauna/ops/mamba3/cpu.hpp>
 #include <fauna/ops/mlstm_gates/cpu.hpp>
 #include <fauna/ops/product/cpu.hpp>
 #include <fauna/ops/recurrence/cpu.hpp>

@@ -15,6 +15,7 @@
 #include <fauna/ops/gated_norm/ref.hpp>
 #include <fauna/ops/gemm/ref.hpp>
 #include <fauna/ops/layer_norm/ref.hpp>
+#include <fauna/ops/mamba3/ref.hpp>
 #include <fauna/ops/mlstm_gates/ref.hpp>
 #include <fauna/ops/product/ref.hpp>
 #include <fauna/ops/recurrence/ref.hpp>
