@@ -23,13 +23,14 @@ constexpr Recurrence retention{.fade = fades::fixed}, gla{.fade = fades::by_key}
     gated_delta{.fade = fades::by_head, .erase = erases::delta, .strength = true},
     kda{.fade = fades::by_key, .erase = erases::delta, .strength = true},
     mlstm{.fade = fades::by_head, .strength = true, .normalised = true},
-    wkv{.fade = fades::by_key, .erase = erases::decoupled};
+    wkv{.fade = fades::by_key, .erase = erases::decoupled}, slots{.fade = fades::by_value},
+    comba{.fade = fades::by_head, .erase = erases::apart, .strength = true};
 
 /// f(a type with a member `value`) for each of the kin.
 template <Recurrence R> struct Kin { static constexpr Recurrence value = R; };
 template <class F> void each_kin(F&& f) {
   f(Kin<retention>{}), f(Kin<gla>{}), f(Kin<delta>{}), f(Kin<gated_delta>{}), f(Kin<kda>{}), f(Kin<mlstm>{});
-  f(Kin<wkv>{});
+  f(Kin<wkv>{}), f(Kin<slots>{}), f(Kin<comba>{});
 }
 
 /// The largest number of some, at least 1: what an error is relative to.
@@ -88,7 +89,11 @@ struct Random {
         q(random, R, n.key_heads * n.keys, 2),
         k(random, R, n.key_heads * n.keys, 1),
         v(random, R, n.heads * n.values, 3),
-        fade(random, R, kin.fade == fades::by_head ? n.heads : n.heads * n.keys, 0, 0.25F, 0.75F),
+        fade(random, R,
+             n.heads * (kin.fade == fades::by_head    ? 1
+                        : kin.fade == fades::by_value ? n.values
+                                                      : n.keys),
+             0, 0.25F, 0.75F),
         beta(random, R, n.heads, 1, 0.5F, 0.5F),
         a(random, R, n.heads * n.keys, 1),
         b(random, R, n.heads * n.keys, 2, 0.5F, 0.5F),
@@ -205,9 +210,10 @@ TEST_CASE("recurrence: backward is the derivative") {
       add(made.d.q, values.q, direction.q);
       add(made.d.k, values.k, direction.k);
       add(made.d.v, values.v, direction.v);
-      if (R.fade == fades::by_head || R.fade == fades::by_key) add(made.d.fade, values.fade, direction.fade);
+      if (R.fade != fades::nothing && R.fade != fades::fixed) add(made.d.fade, values.fade, direction.fade);
       if (R.strength) add(made.d.beta, values.beta, direction.beta);
-      if (R.erase == erases::decoupled) add(made.d.a, values.a, direction.a), add(made.d.b, values.b, direction.b);
+      if (R.erase == erases::apart || R.erase == erases::decoupled) add(made.d.a, values.a, direction.a);
+      if (R.erase == erases::decoupled) add(made.d.b, values.b, direction.b);
       if (R.normalised) add(made.d.least, values.least, direction.least);
       dot.add(made.dstate, entering_along);
       CHECK(dot.error(want) <= 1e-12);
