@@ -1,4 +1,4 @@
-// What stands around the recurrences: heads of length 1, decays, mLSTM's gates, the RG-LRU, products.
+// What stands around the recurrences: heads of length 1, their softmax, decays, mLSTM's gates, the RG-LRU, products.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -11,6 +11,8 @@
 #include <fauna/ops/product/ref.hpp>
 #include <fauna/ops/rg_lru/cpu.hpp>
 #include <fauna/ops/rg_lru/ref.hpp>
+#include <fauna/ops/softmax_heads/cpu.hpp>
+#include <fauna/ops/softmax_heads/ref.hpp>
 #include <fauna/ops/unit_heads/cpu.hpp>
 #include <fauna/ops/unit_heads/ref.hpp>
 #include <vector>
@@ -43,6 +45,24 @@ ON_EVERY_WIDTH("unit_heads") {
           const auto X = x.as<S>(), D = dy.as<S>();
           unit_heads<P>::forward(b, N, 1e-6, X, out[0]);
           unit_heads<P>::backward(b, N, 1e-6, X, D, out[1]);
+          return out;
+        },
+        bound);
+  }
+}
+
+ON_EVERY_WIDTH("softmax_heads") {
+  for (auto const& [R, heads, N] :
+       {std::array{1, 1, 1}, std::array{7, 3, 5}, std::array{40, 2, 16}, std::array{5, 1, 70}}) {
+    test::Random random(7);
+    // Far enough for an exponential of x alone to overflow.
+    const Rows<float> x(random, R, heads * N, 2, 20, 90), dy(random, R, heads * N, 1);
+    same<B>(
+        [&, N = N]<class P, class S>(P b, S) {
+          std::vector<Rows<S>> out{dy.as<S>(), dy.as<S>()};
+          const auto X = x.as<S>(), D = dy.as<S>();
+          softmax_heads<P>::forward(b, N, X, out[0]);
+          softmax_heads<P>::backward(b, N, out[0], D, out[1]);
           return out;
         },
         bound);

@@ -26,9 +26,9 @@ constexpr int recurrence_width(Recurrence r, int heads, int key_heads, int K, in
 }
 
 /// Rows of [q | k | v | fade | β | least | a], as far as R has them, to rows of Heads N columns. Queries and keys have
-/// K columns in KeyHeads heads, values N in Heads; q is scaled by 1 / √K. Its state: K rows of a head's columns, the
-/// normaliser's among them.
-template <Recurrence R, int Heads, int KeyHeads, int K, int N, FixedFade Fixed = nullptr>
+/// K columns in KeyHeads heads, values N in Heads; q is scaled by 1 / √K, where Scales. Its state: K rows of a head's
+/// columns, the normaliser's among them.
+template <Recurrence R, int Heads, int KeyHeads, int K, int N, FixedFade Fixed = nullptr, bool Scales = true>
 struct Recur : Leaf<recurrence_width(R, Heads, KeyHeads, K, N), Heads * N> {
   static_assert(R.erase != erases::decoupled, "fauna: RWKV-7 has a block of its own");
   static constexpr const char* kind_name = "Recur";
@@ -87,7 +87,7 @@ struct Recur : Leaf<recurrence_width(R, Heads, KeyHeads, K, N), Heads * N> {
             .key_heads = KeyHeads,
             .keys = K,
             .values = N,
-            .scale = 1 / square_root(static_cast<float>(K)),
+            .scale = Scales ? 1 / square_root(static_cast<float>(K)) : 1,
             .fixed = fixed.of};
   }
   static constexpr int fade_at = 2 * KeyHeads * K + Heads * N, fades_of = Heads * recurrence_fades(R, K, N),

@@ -27,6 +27,7 @@
 #include <fauna/ops/scale/cpu.hpp>
 #include <fauna/ops/scan/cpu.hpp>
 #include <fauna/ops/sgd/cpu.hpp>
+#include <fauna/ops/softmax_heads/cpu.hpp>
 #include <fauna/ops/ssd/cpu.hpp>
 #include <fauna/ops/token_mix/cpu.hpp>
 #include <fauna/ops/token_shift/cpu.hpp>

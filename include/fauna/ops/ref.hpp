@@ -27,6 +27,7 @@
 #include <fauna/ops/scale/ref.hpp>
 #include <fauna/ops/scan/ref.hpp>
 #include <fauna/ops/sgd/ref.hpp>
+#include <fauna/ops/softmax_heads/ref.hpp>
 #include <fauna/ops/ssd/ref.hpp>
 #include <fauna/ops/token_mix/ref.hpp>
 #include <fauna/ops/token_shift/ref.hpp>

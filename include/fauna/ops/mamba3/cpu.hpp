@@ -27,8 +27,8 @@ template <class P, isa I, unsigned Tag> struct mamba3_gates<Cpu<P, I, Tag>> {
   }
   static void backward(B const& b, Batch const& batch, Mamba3Shape const& n, Rows const& in, const float* dt_bias,
                        Mamba3State<const float> const& entering, Mamba3Gates<const float> const& out,
-                       Mamba3Gates<const float> const& dout, Mamba3GateRows<float> const& d, float* ddt_bias,
-                       Mamba3State<float> const& dstate) {
+                       Mamba3Gates<const float> const& dout, Mamba3GateRows<typename B::scalar> const& d,
+                       float* ddt_bias, Mamba3State<float> const& dstate) {
     Scope scope(*b.scratch);
     const Matrix<const float> turns = turns_of(b, in.angle);
     const Matrix<float> N = b.scratch->template take_view<float, dyn, dyn>(batch.rows, n.heads),
