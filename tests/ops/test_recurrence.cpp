@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "support/batches.hpp"
-#include "support/compare.hpp"
 #include "support/memory.hpp"
 #include "support/op_check.hpp"
 #include "support/random.hpp"
+#include "support/recurrences.hpp"
 #include "support/sizes.hpp"
 
 using namespace fauna;
@@ -33,35 +33,9 @@ template <class F> void each_kin(F&& f) {
   f(Kin<wkv>{}), f(Kin<slots>{}), f(Kin<comba>{});
 }
 
-/// The largest number of some, at least 1: what an error is relative to.
-double scale(Matrix<const double> v) {
-  double most = 1;
-  for (int r = 0; r < v.rows(); ++r)
-    for (int c = 0; c < v.cols(); ++c) most = std::fmax(most, std::fabs(v(r, c)));
-  return most;
-}
 // Sums over up to 40 keys and 70 columns of what has come through at most 40 rows that keep all its digits but
 // rounding's.
 constexpr double bound = 2e-5;
-#define CHECK_CLOSE(got, want) CHECK(test::distance<float>(got, want) <= bound * scale(want))
-
-/// Sequences of 40 and 20 rows without a tree, whose documents begin anywhere in a chunk of rows.
-Batch packed_documents() {
-  static const int offsets[] = {0, 40, 60};
-  static std::vector<int> starts;
-  starts.clear();
-  int start = 0;
-  for (int row = 0; row < 60; ++row) {
-    for (const int begin : {5, 16, 33, 40, 47}) start = row == begin ? row : start;
-    starts.push_back(start);
-  }
-  Batch b;
-  b.sequences = 2;
-  b.rows = 60;
-  b.offsets = offsets;
-  b.document_start = starts.data();
-  return b;
-}
 
 constexpr float fixed[] = {0.5F, 0.9F, 0.75F, 1, 0.25F, 0.8F};
 
@@ -149,7 +123,7 @@ TEST_CASE_TEMPLATE("recurrence: equals the reference on every width and for any 
                                                    {.heads = 2, .key_heads = 1, .keys = 8, .values = 70}},
                                                   {{.heads = 6, .key_heads = 2, .keys = 5, .values = 33}});
   for (const Batch& batch : {test::plain(2, 40), test::plain(1, 16), test::plain(2, 17), test::plain(1, 1),
-                             packed_documents(), test::ragged(), test::with_finished()})
+                             test::packed(), test::ragged(), test::with_finished()})
     for (RecurrenceShape const& n : sizes)
       each_kin([&](auto kin) {
         constexpr Recurrence R = decltype(kin)::value;
@@ -256,7 +230,7 @@ TEST_CASE("recurrence: in pieces of any length the bits of all at once, and no s
 }
 
 TEST_CASE("recurrence: a removal that is decoupled from what is written is RWKV-7's") {
-  const Batch batch = packed_documents();
+  const Batch batch = test::packed();
   const RecurrenceShape n{.heads = 2, .key_heads = 2, .keys = 4, .values = 4};
   Random s(wkv, batch, n);
   s.n.scale = 1;
