@@ -3,11 +3,12 @@
 // backward, which counts four times the FLOPs of the block (the recurrence runs forward again).
 #include <benchmark/benchmark.h>
 
-#include <cstdlib>
 #include <fauna/blocks/mamba3.hpp>
 #include <fauna/core/rng.hpp>
 #include <fauna/ops/cpu.hpp>
 #include <vector>
+
+#include "support/memory.hpp"
 
 using namespace fauna;
 
@@ -23,16 +24,6 @@ std::vector<float> random(std::size_t n, std::uint64_t stream) {
   for (std::size_t i = 0; i < n; ++i) v[i] = key.uniform(i) * 2 - 1;
   return v;
 }
-struct Memory {
-  void* data;
-  Arena arena;
-  explicit Memory(std::size_t bytes)
-      : data(std::aligned_alloc(alignment, aligned(bytes + 1))), arena(data, aligned(bytes + 1)) {}
-  Memory(Memory const&) = delete;
-  Memory& operator=(Memory const&) = delete;
-  ~Memory() { std::free(data); }
-};
-
 void mamba3_core(benchmark::State& run) {
   const bool backward = run.range(0) != 0;
   const Shape shape{.sequences = 1, .length = T, .threads = static_cast<int>(run.range(1)), .backward = backward};

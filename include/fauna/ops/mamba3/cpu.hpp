@@ -1,6 +1,7 @@
 #pragma once
 #include <fauna/backend/cpu.hpp>
 #include <fauna/backend/simd.hpp>
+#include <fauna/ops/add/cpu.hpp>
 #include <fauna/ops/mamba3/gates.hpp>
 
 namespace fauna::inline v0 {
@@ -126,8 +127,8 @@ template <class P, isa I, unsigned Tag> struct mamba3_heads<Cpu<P, I, Tag>> {
       sum_heads(n, dk.row(t) + (h - each + 1) * N, each, dkeys.x.row(t) + h / each * N);
       sum_heads(n, dq.row(t) + (h - each + 1) * N, each, dqueries.x.row(t) + h / each * N);
     });
-    sum_rows(b, dk, dkeys.bias);
-    sum_rows(b, dq, dqueries.bias);
+    if (dkeys.bias) add<B>::column_sums(b, dk, dkeys.bias);
+    if (dqueries.bias) add<B>::column_sums(b, dq, dqueries.bias);
   }
 
  private:
@@ -172,21 +173,6 @@ template <class P, isa I, unsigned Tag> struct mamba3_heads<Cpu<P, I, Tag>> {
         sum += v;
       }
       simd::put<W>(to + i, sum, left);
-    });
-  }
-  static void sum_rows(B const& b, Matrix<const float> x, float* to) {
-    if (to == nullptr) return;
-    parallel_for(b.threads, (x.cols() + W - 1) / W, 1 + 1024 / (x.rows() + 1), [&](int from, int until) {
-      for (int i = from * W; i < until * W && i < x.cols(); i += W) {
-        const int left = x.cols() - i;
-        vec sum, v;
-        simd::get<W>(sum, to + i, left);
-        for (int t = 0; t < x.rows(); ++t) {
-          simd::get<W>(v, x.row(t) + i, left);
-          sum += v;
-        }
-        simd::put<W>(to + i, sum, left);
-      }
     });
   }
 };
