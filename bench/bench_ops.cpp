@@ -4,7 +4,6 @@
 // write at least once; cross-entropy counts the FLOPs of its three products.
 #include <benchmark/benchmark.h>
 
-#include <cstdlib>
 #include <fauna/ops/activation/cpu.hpp>
 #include <fauna/ops/adamw/cpu.hpp>
 #include <fauna/ops/add/cpu.hpp>
@@ -18,6 +17,8 @@
 #include <fauna/ops/rope/cpu.hpp>
 #include <fauna/ops/sgd/cpu.hpp>
 #include <vector>
+
+#include "support/memory.hpp"
 
 using namespace fauna;
 
@@ -39,16 +40,6 @@ std::vector<int> ids(int rows, int vocab) {
     v.push_back(static_cast<int>(Key{2, 3}.word(static_cast<std::uint64_t>(r)) % static_cast<unsigned>(vocab)));
   return v;
 }
-
-struct Memory {
-  void* data;
-  Arena arena;
-  explicit Memory(std::size_t bytes)
-      : data(std::aligned_alloc(alignment, aligned(bytes + 1))), arena(data, aligned(bytes + 1)) {}
-  Memory(Memory const&) = delete;
-  Memory& operator=(Memory const&) = delete;
-  ~Memory() { std::free(data); }
-};
 
 using B = Cpu<>;
 B backend(Arena& arena) {

@@ -3,10 +3,12 @@
 // the backward pass; a row at a time 4 N P a head.
 #include <benchmark/benchmark.h>
 
-#include <cstdlib>
+#include <fauna/core/rng.hpp>
 #include <fauna/ops/gated_norm/cpu.hpp>
 #include <fauna/ops/ssd/cpu.hpp>
 #include <vector>
+
+#include "support/memory.hpp"
 
 using namespace fauna;
 
@@ -21,16 +23,6 @@ std::vector<float> random(std::size_t n, std::uint64_t stream, float scale = 1, 
   for (std::size_t i = 0; i < n; ++i) v[i] = (key.uniform(i) * 2 - 1) * scale + offset;
   return v;
 }
-
-struct Memory {
-  void* data;
-  Arena arena;
-  explicit Memory(std::size_t bytes)
-      : data(std::aligned_alloc(alignment, aligned(bytes + 1))), arena(data, aligned(bytes + 1)) {}
-  Memory(Memory const&) = delete;
-  Memory& operator=(Memory const&) = delete;
-  ~Memory() { std::free(data); }
-};
 
 struct Rows {
   int T, E = sizes.heads * sizes.size, N = sizes.states, H = sizes.heads;

@@ -1,10 +1,12 @@
 // Mixers against the layers of transformers that they are (tools/oracles/recurrence.py): Qwen3-Next's gated delta net,
-// Kimi Linear's delta attention, RecurrentGemma's recurrent block, LFM2's short convolution, xLSTM's layer. What comes
-// out, and the gradients of the input and of every weight.
+// Kimi Linear's delta attention, RecurrentGemma's recurrent block, LFM2's short convolution, xLSTM's layer; and
+// Mamba-3's mixer against a loop of its equations (tools/oracles/mamba3.py). What comes out, and the gradients of the
+// input and of every weight.
 #include <doctest/doctest.h>
 
 #include <cmath>
 #include <fauna/blocks/kda.hpp>
+#include <fauna/blocks/mamba3.hpp>
 #include <fauna/blocks/mlstm.hpp>
 #include <fauna/blocks/rg_lru.hpp>
 #include <fauna/blocks/short_conv.hpp>
@@ -22,10 +24,9 @@ using namespace fauna;
 
 namespace {
 
-Golden const& golden() {
-  static const Golden file("mixers.bin");
-  return file;
-}
+/// The file of the layer that is checked.
+const Golden* file = nullptr;
+Golden const& golden() { return *file; }
 
 /// Whatever they are given, the layers compute norms, decays and all of mLSTM's cell in float32, and the gradients of
 /// gates are sums in which much cancels.
@@ -122,9 +123,19 @@ template <class Block, class B> void check_layer(std::string const& name) {
 }  // namespace
 
 TEST_CASE_TEMPLATE("mixers: transformers' outputs and gradients", B, Ref<double>, Cpu<>) {
+  const Golden mixers("mixers.bin");
+  file = &mixers;
   check_layer<GatedDeltaNet<12, 4, 2, 5, 3, 4, Epsilon{1e-6F}>, B>("gated_delta_net");
   check_layer<KimiDeltaAttention<12, 3, 4, 4, false>, B>("kda");
   check_layer<GriffinRecurrent<12, 8, 2, 4>, B>("griffin");
   check_layer<ShortConv<12, 3>, B>("short_conv");
   check_layer<Mlstm<12, 2, 3, 6>, B>("mlstm");
+}
+
+TEST_CASE_TEMPLATE("mixers: outputs and gradients of Mamba-3's equations", B, Ref<double>, Cpu<>) {
+  const Golden mixers("mamba3.bin");
+  file = &mixers;
+  check_layer<Mamba3Mixer<12, Mamba3Sizes{.heads = 3, .size = 4, .states = 8, .angles = 2}>, B>("plain");
+  check_layer<Mamba3Mixer<12, Mamba3Sizes{.heads = 4, .size = 3, .states = 6, .groups = 2, .angles = 3, .norm = true}>,
+              B>("grouped");
 }

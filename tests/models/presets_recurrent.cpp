@@ -69,4 +69,5 @@ static_assert(GatedDeltaNetShakespeare::parameters == 802'208);
 static_assert(KdaShakespeare::parameters == 801'168);
 static_assert(MlstmShakespeare::parameters == 804'640);
 static_assert(RgLruShakespeare::parameters == 809'728);
+static_assert(Mamba3Shakespeare::parameters == 803'360);
 static_assert(ConstantState<GatedDeltaNetShakespeare> && context_of<GatedDeltaNetShakespeare> == unbounded);

@@ -7,6 +7,7 @@ TEST_CASE("linear_lm: retnet") { test::check_linear<mixing::retnet>(); }
 TEST_CASE("linear_lm: gla") { test::check_linear<mixing::gla>(); }
 TEST_CASE("linear_lm: mlstm") { test::check_linear<mixing::mlstm>(); }
 TEST_CASE("linear_lm: rg_lru") { test::check_linear<mixing::rg_lru>(); }
+TEST_CASE("linear_lm: mamba3") { test::check_linear<mixing::mamba3>(); }
 
 TEST_CASE("linear_lm: a config as a line and as a type") {
   const fauna::LinearLmConfig c{.mixer = mixing::kda, .heads = 3, .epsilon = 1e-6F};

@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "support/batches.hpp"
-#include "support/compare.hpp"
 #include "support/memory.hpp"
 #include "support/op_check.hpp"
 #include "support/random.hpp"
+#include "support/recurrences.hpp"
 #include "support/sizes.hpp"
 
 using namespace fauna;
@@ -23,44 +23,19 @@ constexpr Recurrence retention{.fade = fades::fixed}, gla{.fade = fades::by_key}
     gated_delta{.fade = fades::by_head, .erase = erases::delta, .strength = true},
     kda{.fade = fades::by_key, .erase = erases::delta, .strength = true},
     mlstm{.fade = fades::by_head, .strength = true, .normalised = true},
-    wkv{.fade = fades::by_key, .erase = erases::decoupled};
+    wkv{.fade = fades::by_key, .erase = erases::decoupled}, slots{.fade = fades::by_value},
+    comba{.fade = fades::by_head, .erase = erases::apart, .strength = true};
 
 /// f(a type with a member `value`) for each of the kin.
 template <Recurrence R> struct Kin { static constexpr Recurrence value = R; };
 template <class F> void each_kin(F&& f) {
   f(Kin<retention>{}), f(Kin<gla>{}), f(Kin<delta>{}), f(Kin<gated_delta>{}), f(Kin<kda>{}), f(Kin<mlstm>{});
-  f(Kin<wkv>{});
+  f(Kin<wkv>{}), f(Kin<slots>{}), f(Kin<comba>{});
 }
 
-/// The largest number of some, at least 1: what an error is relative to.
-double scale(Matrix<const double> v) {
-  double most = 1;
-  for (int r = 0; r < v.rows(); ++r)
-    for (int c = 0; c < v.cols(); ++c) most = std::fmax(most, std::fabs(v(r, c)));
-  return most;
-}
 // Sums over up to 40 keys and 70 columns of what has come through at most 40 rows that keep all its digits but
 // rounding's.
 constexpr double bound = 2e-5;
-#define CHECK_CLOSE(got, want) CHECK(test::distance<float>(got, want) <= bound * scale(want))
-
-/// Sequences of 40 and 20 rows without a tree, whose documents begin anywhere in a chunk of rows.
-Batch packed_documents() {
-  static const int offsets[] = {0, 40, 60};
-  static std::vector<int> starts;
-  starts.clear();
-  int start = 0;
-  for (int row = 0; row < 60; ++row) {
-    for (const int begin : {5, 16, 33, 40, 47}) start = row == begin ? row : start;
-    starts.push_back(start);
-  }
-  Batch b;
-  b.sequences = 2;
-  b.rows = 60;
-  b.offsets = offsets;
-  b.document_start = starts.data();
-  return b;
-}
 
 constexpr float fixed[] = {0.5F, 0.9F, 0.75F, 1, 0.25F, 0.8F};
 
@@ -88,7 +63,11 @@ struct Random {
         q(random, R, n.key_heads * n.keys, 2),
         k(random, R, n.key_heads * n.keys, 1),
         v(random, R, n.heads * n.values, 3),
-        fade(random, R, kin.fade == fades::by_head ? n.heads : n.heads * n.keys, 0, 0.25F, 0.75F),
+        fade(random, R,
+             n.heads * (kin.fade == fades::by_head    ? 1
+                        : kin.fade == fades::by_value ? n.values
+                                                      : n.keys),
+             0, 0.25F, 0.75F),
         beta(random, R, n.heads, 1, 0.5F, 0.5F),
         a(random, R, n.heads * n.keys, 1),
         b(random, R, n.heads * n.keys, 2, 0.5F, 0.5F),
@@ -144,7 +123,7 @@ TEST_CASE_TEMPLATE("recurrence: equals the reference on every width and for any 
                                                    {.heads = 2, .key_heads = 1, .keys = 8, .values = 70}},
                                                   {{.heads = 6, .key_heads = 2, .keys = 5, .values = 33}});
   for (const Batch& batch : {test::plain(2, 40), test::plain(1, 16), test::plain(2, 17), test::plain(1, 1),
-                             packed_documents(), test::ragged(), test::with_finished()})
+                             test::packed(), test::ragged(), test::with_finished()})
     for (RecurrenceShape const& n : sizes)
       each_kin([&](auto kin) {
         constexpr Recurrence R = decltype(kin)::value;
@@ -205,9 +184,10 @@ TEST_CASE("recurrence: backward is the derivative") {
       add(made.d.q, values.q, direction.q);
       add(made.d.k, values.k, direction.k);
       add(made.d.v, values.v, direction.v);
-      if (R.fade == fades::by_head || R.fade == fades::by_key) add(made.d.fade, values.fade, direction.fade);
+      if (R.fade != fades::nothing && R.fade != fades::fixed) add(made.d.fade, values.fade, direction.fade);
       if (R.strength) add(made.d.beta, values.beta, direction.beta);
-      if (R.erase == erases::decoupled) add(made.d.a, values.a, direction.a), add(made.d.b, values.b, direction.b);
+      if (R.erase == erases::apart || R.erase == erases::decoupled) add(made.d.a, values.a, direction.a);
+      if (R.erase == erases::decoupled) add(made.d.b, values.b, direction.b);
       if (R.normalised) add(made.d.least, values.least, direction.least);
       dot.add(made.dstate, entering_along);
       CHECK(dot.error(want) <= 1e-12);
@@ -250,7 +230,7 @@ TEST_CASE("recurrence: in pieces of any length the bits of all at once, and no s
 }
 
 TEST_CASE("recurrence: a removal that is decoupled from what is written is RWKV-7's") {
-  const Batch batch = packed_documents();
+  const Batch batch = test::packed();
   const RecurrenceShape n{.heads = 2, .key_heads = 2, .keys = 4, .values = 4};
   Random s(wkv, batch, n);
   s.n.scale = 1;

@@ -1,4 +1,4 @@
-// What stands around the recurrences: heads of length 1, decays, mLSTM's gates, the RG-LRU, products.
+// What stands around the recurrences: heads of length 1, their softmax, decays, mLSTM's gates, the RG-LRU, products.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -11,54 +11,28 @@
 #include <fauna/ops/product/ref.hpp>
 #include <fauna/ops/rg_lru/cpu.hpp>
 #include <fauna/ops/rg_lru/ref.hpp>
+#include <fauna/ops/softmax_heads/cpu.hpp>
+#include <fauna/ops/softmax_heads/ref.hpp>
 #include <fauna/ops/unit_heads/cpu.hpp>
 #include <fauna/ops/unit_heads/ref.hpp>
 #include <vector>
 
 #include "support/batches.hpp"
-#include "support/compare.hpp"
+#include "support/every_width.hpp"
 #include "support/memory.hpp"
-#include "support/op_check.hpp"
 #include "support/random.hpp"
 
 using namespace fauna;
-using test::Rows, test::with_threads;
+using test::Rows, test::same, test::with_threads;
 
 namespace {
 
-/// The largest number of some, at least 1: what an error is relative to.
-double scale(Matrix<const double> v) {
-  double most = 1;
-  for (int r = 0; r < v.rows(); ++r)
-    for (int c = 0; c < v.cols(); ++c) most = std::fmax(most, std::fabs(v(r, c)));
-  return most;
-}
-
-/// What all(policy, zero of its scalar) gives: on vectors as in the reference, and the same bits for any number of
-/// threads.
-template <class B, class All> void same(All&& all, double bound) {
-  const auto want = all(Ref<double>{}, 0.0);
-  const auto got = all(with_threads<B>(1), 0.0F);
-  for (std::size_t i = 0; i < got.size(); ++i) {
-    CAPTURE(i);
-    CHECK(test::distance<float>(got[i], want[i]) <= bound * scale(want[i]));
-    CHECK(got[i].gaps_untouched());
-  }
-  for (const int threads : {2, 3, 8}) {
-    const auto again = all(with_threads<B>(threads), 0.0F);
-    for (std::size_t i = 0; i < got.size(); ++i) CHECK(test::same_bits<float>(again[i], got[i]));
-  }
-}
 // Chains of a few f32 functions, each within a few ulp; sums over up to 40 rows.
 constexpr double bound = 2e-6, summed = 2e-5;
 
 const Batch batches[] = {test::plain(2, 40), test::plain(1, 1), test::ragged(), test::with_finished()};
 
 }  // namespace
-
-#define ON_EVERY_WIDTH(name)                                                                        \
-  TEST_CASE_TEMPLATE(name ": equals the reference on every width and for any number of threads", B, \
-                     Cpu<f32_products, isa::baseline>, Cpu<f32_products, isa::avx2>, Cpu<f32_products, isa::avx512>)
 
 ON_EVERY_WIDTH("unit_heads") {
   for (auto const& [R, heads, N] :
@@ -71,6 +45,24 @@ ON_EVERY_WIDTH("unit_heads") {
           const auto X = x.as<S>(), D = dy.as<S>();
           unit_heads<P>::forward(b, N, 1e-6, X, out[0]);
           unit_heads<P>::backward(b, N, 1e-6, X, D, out[1]);
+          return out;
+        },
+        bound);
+  }
+}
+
+ON_EVERY_WIDTH("softmax_heads") {
+  for (auto const& [R, heads, N] :
+       {std::array{1, 1, 1}, std::array{7, 3, 5}, std::array{40, 2, 16}, std::array{5, 1, 70}}) {
+    test::Random random(7);
+    // Far enough for an exponential of x alone to overflow.
+    const Rows<float> x(random, R, heads * N, 2, 20, 90), dy(random, R, heads * N, 1);
+    same<B>(
+        [&, N = N]<class P, class S>(P b, S) {
+          std::vector<Rows<S>> out{dy.as<S>(), dy.as<S>()};
+          const auto X = x.as<S>(), D = dy.as<S>();
+          softmax_heads<P>::forward(b, N, X, out[0]);
+          softmax_heads<P>::backward(b, N, out[0], D, out[1]);
           return out;
         },
         bound);

@@ -7,26 +7,18 @@
 #include <fauna/ops/scan/ref.hpp>
 
 #include "support/batches.hpp"
-#include "support/compare.hpp"
 #include "support/memory.hpp"
 #include "support/op_check.hpp"
 #include "support/random.hpp"
+#include "support/recurrences.hpp"
 
 using namespace fauna;
 using test::Rows, test::with_threads;
 
 namespace {
 
-/// The largest number of some, at least 1: what an error is relative to.
-double scale(Matrix<const double> v) {
-  double most = 1;
-  for (int r = 0; r < v.rows(); ++r)
-    for (int c = 0; c < v.cols(); ++c) most = std::fmax(most, std::fabs(v(r, c)));
-  return most;
-}
 // Sums over up to 40 rows and 70 channels of products of three f32 numbers, each within 3 ulp.
 constexpr double bound = 2e-5;
-#define CHECK_CLOSE(got, want) CHECK(test::distance<float>(got, want) <= bound * scale(want))
 
 struct Scan {
   int R, E, N;

@@ -7,26 +7,18 @@
 #include <fauna/ops/ssd/ref.hpp>
 
 #include "support/batches.hpp"
-#include "support/compare.hpp"
 #include "support/memory.hpp"
 #include "support/op_check.hpp"
 #include "support/random.hpp"
+#include "support/recurrences.hpp"
 
 using namespace fauna;
 using test::Rows, test::with_threads;
 
 namespace {
 
-/// The largest number of some, at least 1: what an error is relative to.
-double scale(Matrix<const double> v) {
-  double most = 1;
-  for (int r = 0; r < v.rows(); ++r)
-    for (int c = 0; c < v.cols(); ++c) most = std::fmax(most, std::fabs(v(r, c)));
-  return most;
-}
 // Sums over up to 150 rows and 40 states of products of f32 numbers, which the two sides add in other orders.
 constexpr double bound = 3e-5;
-#define CHECK_CLOSE(got, want) CHECK(test::distance<float>(got, want) <= bound * scale(want))
 
 /// Two chunks and a half, where documents begin inside a chunk, at its first row and at its last.
 Batch documents() {

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "support/batches.hpp"
-#include "support/compare.hpp"
 #include "support/op_check.hpp"
 #include "support/random.hpp"
 #include "support/recurrences.hpp"
@@ -20,7 +19,6 @@ namespace {
 
 // Sums of up to 120 terms; the exponents' differences have the rounding of exponents of up to 40.
 constexpr double bound = 4e-5;
-#define CHECK_CLOSE(got, want) CHECK(test::distance<float>(got, want) <= bound * test::scale(want))
 
 /// Random rows, and states that could have been left: b of 1 or more, or nothing seen.
 struct Recurrence {

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "support/batches.hpp"
-#include "support/compare.hpp"
 #include "support/memory.hpp"
 #include "support/op_check.hpp"
 #include "support/random.hpp"
@@ -21,7 +20,6 @@ namespace {
 
 // Sums of up to 70 terms, of which each has come through at most 40 rows that keep all its digits but rounding's.
 constexpr double bound = 2e-5;
-#define CHECK_CLOSE(got, want) CHECK(test::distance<float>(got, want) <= bound * test::scale(want))
 
 struct Recurrence {
   int R, H, N;

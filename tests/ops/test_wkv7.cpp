@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "support/batches.hpp"
-#include "support/compare.hpp"
 #include "support/memory.hpp"
 #include "support/op_check.hpp"
 #include "support/random.hpp"
@@ -23,7 +22,6 @@ namespace {
 
 // Sums of up to 70 terms, of which each has come through at most 40 rows that keep all its digits but rounding's.
 constexpr double bound = 2e-5;
-#define CHECK_CLOSE(got, want) CHECK(test::distance<float>(got, want) <= bound * test::scale(want))
 
 const Batch batches[] = {test::plain(2, 40), test::plain(1, 16), test::plain(2, 17),   test::plain(1, 1),
                          test::packed(),     test::ragged(),     test::with_finished()};

@@ -1,11 +1,12 @@
-// What the tests of recurrences share: batches of packed documents, and how large a number is that an error is relative
-// to.
+// What the tests of recurrences share: batches of packed documents, and errors relative to the largest number.
 #pragma once
 #include <cmath>
 #include <vector>
 
 #include <fauna/core/batch.hpp>
 #include <fauna/core/view.hpp>
+
+#include "compare.hpp"
 
 namespace test {
 
@@ -36,3 +37,6 @@ inline fauna::Batch packed() {
 }
 
 }  // namespace test
+
+/// Floats within `bound`, which the test states with its reason, of the largest of the reference's numbers.
+#define CHECK_CLOSE(got, want) CHECK(test::distance<float>(got, want) <= bound * test::scale(want))

@@ -5,7 +5,8 @@ torch, transformers, fla-core, einops and xlstm at hand, and commit what it writ
     python tools/oracles/recurrence.py tests/golden
 
 recurrence.bin  the naive loops of flash-linear-attention (fla-core) and of xlstm: rows in, rows out, and the gradients of
-                Σ o ∘ do. They are loaded by path, since the package itself needs triton, and computed in float64.
+                Σ o ∘ do.
+kin.bin         the same of the later ones, of which some take more than one recurrence. They are loaded by path, since the package itself needs triton, and computed in float64.
 mixers.bin      layers of transformers: weights under our names, x, y, and the gradients of Σ y ∘ dy.
 
 The format is gpt.py's. Rows are those of one sequence, [T, heads columns].
@@ -79,6 +80,51 @@ def recurrences():
     yield from run("mlstm", lambda q, k, v, i, f: mlstm(by_head(q), by_head(k), by_head(v), by_head(i)[..., None],
                                                         by_head(f)[..., None], eps=0.0)[0].transpose(0, 1),
                    {"q": rows(H, K), "k": rows(H, K), "v": rows(H, N), "i": f32(random(T, H, by=2)), "f": f32(random(T, H, by=2))})
+
+
+def later_kin():
+    """What fla-core has beside the first ones. Fades are given as they multiply, not as logarithms."""
+    H, K, N, M, twice = 2, 5, 3, 4, 2
+    f32 = lambda t: t.float().double()
+    rows = lambda heads, columns: f32(random(T, heads, columns))
+    unit = lambda *shape: f32(torch.nn.functional.normalize(random(*shape), dim=-1))
+    between = lambda *shape: f32(torch.sigmoid(random(*shape, about=1)))
+    batched = lambda *ts: [t[None] for t in ts]
+    by_head = lambda *ts: [t[None].transpose(1, 2) for t in ts]
+
+    simple_gla = load("fla", "ops/simple_gla/naive.py").naive_recurrent_simple_gla
+    linear = load("fla", "ops/linear_attn/naive.py").naive_recurrent_linear_attn
+    gla = load("fla", "ops/gla/naive.py").naive_recurrent_gla
+    hgrn = load("fla", "ops/hgrn/naive.py").naive_recurrent_hgrn
+    comba = load("fla", "ops/comba/naive.py").naive_recurrent_comba
+    gdn2 = load("fla", "ops/gdn2/naive.py").naive_recurrent_gdn2
+    dplr = load("fla", "ops/generalized_delta_rule/dplr/naive.py").dplr_recurrence
+    product = load("fla", "ops/gated_delta_product/naive.py").naive_recurrent_gated_delta_product
+    gsa = load("fla", "ops/gsa/naive.py").naive_recurrent_gsa
+    qkv = lambda: {"q": rows(H, K), "k": rows(H, K), "v": rows(H, N)}
+
+    yield from run("simple_gla", lambda q, k, v, fade: simple_gla(*batched(q, k, v, fade.log()))[0][0], qkv() | {"fade": between(T, H)})
+    positive = {key: f32(t.exp()) if key != "v" else t for key, t in qkv().items()}
+    yield from run("linear", lambda q, k, v: linear(*batched(q, k, v), normalize=True)[0][0], positive)
+    # HGRN2 is GLA whose keys are what the state does not keep.
+    yield from run("hgrn2", lambda q, v, fade: gla(*batched(q, 1 - fade, v, fade.log()))[0][0],
+                   {"q": rows(H, K), "v": rows(H, N), "fade": between(T, H, K)})
+    yield from run("hgrn", lambda v, fade: hgrn(*batched(v, fade.log()))[0][0], {"v": f32(random(T, 7)), "fade": between(T, 7)})
+    yield from run("comba", lambda q, k, v, a, fade, beta: comba(*batched(q, k, v, a, beta, fade.log()))[0][0],
+                   {"q": rows(H, K), "k": unit(T, H, K), "v": rows(H, N), "a": unit(T, H, K), "fade": between(T, H), "beta": between(T, H)})
+    yield from run("gdn2", lambda q, k, v, fade, erase, write: gdn2(*batched(q, k, v, fade.log(), erase, write))[0][0],
+                   {"q": rows(H, K), "k": unit(T, H, K), "v": rows(H, N), "fade": between(T, H, K), "erase": between(T, H, K),
+                    "write": between(T, H, N)})
+    yield from run("dplr", lambda q, k, v, a, b, fade: dplr(*by_head(q, k, v, a, b, fade.log()))[0][0].transpose(0, 1),
+                   {"q": rows(H, K), "k": rows(H, K), "v": rows(H, N), "a": unit(T, H, K), "b": f32(-0.5 * unit(T, H, K)),
+                    "fade": between(T, H, K)})
+    # As many keys and values a row as there are products; they stand side by side here.
+    yield from run("product", lambda q, k, v, fade, beta: product(
+        *batched(q, k.reshape(twice * T, H, K), v.reshape(twice * T, H, N), fade.log(), beta.reshape(twice * T, H)),
+        scale=K**-0.5, num_householder=twice)[0][0],
+                   {"q": rows(H, K), "k": unit(T, twice, H, K), "v": rows(twice * H, N), "fade": between(T, H), "beta": between(T, twice * H)})
+    yield from run("gsa", lambda q, k, v, s, fade: gsa(*batched(q, k, v, s, fade.log()))[0][0],
+                   qkv() | {"s": between(T, H, M), "fade": between(T, H, M)})
 
 
 def layer(name, module, run_it, split):
@@ -177,6 +223,8 @@ def main(folder):
     meta = {name: importlib.metadata.version(name) for name in packages} | {"seed": SEED}
     random.generator = torch.Generator().manual_seed(SEED)
     write(folder / "recurrence.bin", meta, list(recurrences()))
+    random.generator = torch.Generator().manual_seed(SEED + 3)
+    write(folder / "kin.bin", meta, list(later_kin()))
     sys.modules["fla"] = sys.modules["xlstm"] = None  # transformers would take their kernels
     random.generator = torch.Generator().manual_seed(SEED + 1)
     write(folder / "mixers.bin", meta, [t for make in (qwen3_next, kimi_linear, recurrent_gemma, lfm2, xlstm) for t in make()])

@@ -15,19 +15,20 @@ namespace fauna::inline v0 {
 /// the compiler calls for each head.
 using FixedFade = double (*)(int head);
 
-/// Numbers that a head of K keys fades by.
-constexpr int recurrence_fades(Recurrence r, int K) {
-  return r.fade == fades::by_key ? K : r.fade == fades::by_head ? 1 : 0;
+/// Numbers that a head of K keys and N values fades by.
+constexpr int recurrence_fades(Recurrence r, int K, int N) {
+  return r.fade == fades::by_key ? K : r.fade == fades::by_value ? N : r.fade == fades::by_head ? 1 : 0;
 }
 /// Columns of what Recur reads.
 constexpr int recurrence_width(Recurrence r, int heads, int key_heads, int K, int N) {
-  return 2 * key_heads * K + heads * (N + recurrence_fades(r, K) + (r.strength ? 1 : 0) + (r.normalised ? 1 : 0));
+  return 2 * key_heads * K + heads * (N + recurrence_fades(r, K, N) + (r.strength ? 1 : 0) + (r.normalised ? 1 : 0) +
+                                      (r.erase == erases::apart ? K : 0));
 }
 
-/// Rows of [q | k | v | fade | β | least], as far as R has them, to rows of Heads N columns. Queries and keys have K
-/// columns in KeyHeads heads, values N in Heads; q is scaled by 1 / √K. Its state: K rows of a head's columns, the
-/// normaliser's among them.
-template <Recurrence R, int Heads, int KeyHeads, int K, int N, FixedFade Fixed = nullptr>
+/// Rows of [q | k | v | fade | β | least | a], as far as R has them, to rows of Heads N columns. Queries and keys have
+/// K columns in KeyHeads heads, values N in Heads; q is scaled by 1 / √K, where Scales. Its state: K rows of a head's
+/// columns, the normaliser's among them.
+template <Recurrence R, int Heads, int KeyHeads, int K, int N, FixedFade Fixed = nullptr, bool Scales = true>
 struct Recur : Leaf<recurrence_width(R, Heads, KeyHeads, K, N), Heads * N> {
   static_assert(R.erase != erases::decoupled, "fauna: RWKV-7 has a block of its own");
   static constexpr const char* kind_name = "Recur";
@@ -86,11 +87,12 @@ struct Recur : Leaf<recurrence_width(R, Heads, KeyHeads, K, N), Heads * N> {
             .key_heads = KeyHeads,
             .keys = K,
             .values = N,
-            .scale = 1 / square_root(static_cast<float>(K)),
+            .scale = Scales ? 1 / square_root(static_cast<float>(K)) : 1,
             .fixed = fixed.of};
   }
-  static constexpr int fade_at = 2 * KeyHeads * K + Heads * N, fades_of = Heads * recurrence_fades(R, K),
-                       beta_at = fade_at + fades_of, least_at = beta_at + (R.strength ? Heads : 0);
+  static constexpr int fade_at = 2 * KeyHeads * K + Heads * N, fades_of = Heads * recurrence_fades(R, K, N),
+                       beta_at = fade_at + fades_of, least_at = beta_at + (R.strength ? Heads : 0),
+                       a_at = least_at + (R.normalised ? Heads : 0);
   template <class V> static constexpr RecurrenceRows<typename V::element> rows(V x) {
     RecurrenceRows<typename V::element> r{x.template columns<0, KeyHeads * K>(),
                                           x.template columns<KeyHeads * K, KeyHeads * K>(),
@@ -103,6 +105,7 @@ struct Recur : Leaf<recurrence_width(R, Heads, KeyHeads, K, N), Heads * N> {
     if constexpr (fades_of > 0) r.fade = x.template columns<fade_at, fades_of>();
     if constexpr (R.strength) r.beta = x.template columns<beta_at, Heads>();
     if constexpr (R.normalised) r.least = x.template columns<least_at, Heads>();
+    if constexpr (R.erase == erases::apart) r.a = x.template columns<a_at, Heads * K>();
     return r;
   }
 };

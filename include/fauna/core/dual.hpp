@@ -41,6 +41,8 @@ struct Dual {
     const double t = std::tanh(a.v);
     return {t, a.d * (1 - t * t)};
   }
+  friend Dual sin(Dual a) { return {std::sin(a.v), a.d * std::cos(a.v)}; }
+  friend Dual cos(Dual a) { return {std::cos(a.v), -a.d * std::sin(a.v)}; }
   friend Dual erf(Dual a) {
     return {std::erf(a.v), a.d * 1.1283791670955125739 * std::exp(-a.v * a.v)};  // 2/sqrt(pi) exp(-x^2)
   }

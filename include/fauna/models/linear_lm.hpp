@@ -5,6 +5,7 @@
 #include <fauna/blocks/embedding.hpp>
 #include <fauna/blocks/gla.hpp>
 #include <fauna/blocks/kda.hpp>
+#include <fauna/blocks/mamba3.hpp>
 #include <fauna/blocks/mlp.hpp>
 #include <fauna/blocks/mlstm.hpp>
 #include <fauna/blocks/retnet.hpp>
@@ -16,15 +17,15 @@
 
 namespace fauna::inline v0 {
 
-enum class mixing : int { retnet, gla, deltanet, gated_deltanet, kda, mlstm, rg_lru };
+enum class mixing : int { retnet, gla, deltanet, gated_deltanet, kda, mlstm, rg_lru, mamba3 };
 
 constexpr const char* name_of(mixing m) {
-  constexpr const char* names[] = {"retnet", "gla", "deltanet", "gated_deltanet", "kda", "mlstm", "rg_lru"};
+  constexpr const char* names[] = {"retnet", "gla", "deltanet", "gated_deltanet", "kda", "mlstm", "rg_lru", "mamba3"};
   return names[static_cast<int>(m)];
 }
 template <> struct config_detail::Enumerators<mixing> {
   static constexpr const char* type = "fauna::mixing::";
-  static constexpr auto last = mixing::rg_lru;
+  static constexpr auto last = mixing::mamba3;
 };
 
 struct LinearLmConfig {
@@ -70,6 +71,9 @@ template <int W, int H, int K, int N> struct mixer_<mixing::mlstm, W, H, K, N> {
 template <int W, int H, int K, int N> struct mixer_<mixing::rg_lru, W, H, K, N> {
   using type = GriffinRecurrent<W, H * N, H>;
 };
+template <int W, int H, int K, int N> struct mixer_<mixing::mamba3, W, H, K, N> {
+  using type = Mamba3Mixer<W, Mamba3Sizes{.heads = H, .size = N, .states = K, .angles = K / 4}>;
+};
 
 /// x + mixer(norm(x)), then x + mlp(norm(x)).
 template <int Width, class Mixer, int Hidden, Epsilon E>
@@ -99,5 +103,6 @@ using GatedDeltaNetShakespeare = LinearLm<LinearLmConfig{.mixer = mixing::gated_
 using KdaShakespeare = LinearLm<LinearLmConfig{.mixer = mixing::kda, .hidden = 296}>;
 using MlstmShakespeare = LinearLm<LinearLmConfig{.mixer = mixing::mlstm, .keys = 16, .hidden = 344}>;
 using RgLruShakespeare = LinearLm<LinearLmConfig{.mixer = mixing::rg_lru, .hidden = 368}>;
+using Mamba3Shakespeare = LinearLm<LinearLmConfig{.mixer = mixing::mamba3, .values = 64, .hidden = 232}>;
 
 }  // namespace fauna::inline v0

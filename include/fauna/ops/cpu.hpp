@@ -15,6 +15,7 @@
 #include <fauna/ops/gated_norm/cpu.hpp>
 #include <fauna/ops/gemm/cpu.hpp>
 #include <fauna/ops/layer_norm/cpu.hpp>
+#include <fauna/ops/mamba3/cpu.hpp>
 #include <fauna/ops/mlstm_gates/cpu.hpp>
 #include <fauna/ops/product/cpu.hpp>
 #include <fauna/ops/recurrence/cpu.hpp>
@@ -27,6 +28,7 @@
 #include <fauna/ops/scale/cpu.hpp>
 #include <fauna/ops/scan/cpu.hpp>
 #include <fauna/ops/sgd/cpu.hpp>
+#include <fauna/ops/softmax_heads/cpu.hpp>
 #include <fauna/ops/ssd/cpu.hpp>
 #include <fauna/ops/token_mix/cpu.hpp>
 #include <fauna/ops/token_shift/cpu.hpp>

@@ -15,6 +15,7 @@
 #include <fauna/ops/gated_norm/ref.hpp>
 #include <fauna/ops/gemm/ref.hpp>
 #include <fauna/ops/layer_norm/ref.hpp>
+#include <fauna/ops/mamba3/ref.hpp>
 #include <fauna/ops/mlstm_gates/ref.hpp>
 #include <fauna/ops/product/ref.hpp>
 #include <fauna/ops/recurrence/ref.hpp>
@@ -27,6 +28,7 @@
 #include <fauna/ops/scale/ref.hpp>
 #include <fauna/ops/scan/ref.hpp>
 #include <fauna/ops/sgd/ref.hpp>
+#include <fauna/ops/softmax_heads/ref.hpp>
 #include <fauna/ops/ssd/ref.hpp>
 #include <fauna/ops/token_mix/ref.hpp>
 #include <fauna/ops/token_shift/ref.hpp>

@@ -18,12 +18,13 @@ struct LinearLm {
             {"gated-deltanet-shakespeare", fauna::GatedDeltaNetShakespeare::config},
             {"kda-shakespeare", fauna::KdaShakespeare::config},
             {"mlstm-shakespeare", fauna::MlstmShakespeare::config},
-            {"rg-lru-shakespeare", fauna::RgLruShakespeare::config}};
+            {"rg-lru-shakespeare", fauna::RgLruShakespeare::config},
+            {"mamba3-shakespeare", fauna::Mamba3Shakespeare::config}};
   }
 
   static config read(Config& c) {
     std::map<std::string, fauna::mixing> known;
-    for (int i = 0; i <= static_cast<int>(fauna::mixing::rg_lru); ++i)
+    for (int i = 0; i <= static_cast<int>(fauna::mixing::mamba3); ++i)
       known.emplace(fauna::name_of(static_cast<fauna::mixing>(i)), static_cast<fauna::mixing>(i));
     config m{.mixer = c.one_of("mixer", known, "gated_deltanet"), .layers = c.whole("num_hidden_layers")};
     m.heads = c.whole("num_heads");

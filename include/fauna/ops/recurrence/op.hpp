@@ -1,9 +1,11 @@
 // One recurrence for the kin of linear attention (Yang et al. 2024, "Parallelizing linear transformers with the delta
 // rule over sequence length", table 4, has most of them side by side). A head has a state S of K x N numbers, rows for
 // keys and columns for values; row t continues row p (Batch::continues):
-//   F = diag(f_t) S_p                        what fades: f is nothing, one number a head, or one a key
+//   F = diag(f_t) S_p                        what fades: f is nothing, one number a head, or one a key;
+//   F = S_p diag(f_t)                        or one a column of values
 //   S_t = F + k_t u_tᵀ                       erase none:       u = β v
 //   S_t = F + k_t u_tᵀ                       erase delta:      u = β (v - Fᵀ k)
+//   S_t = F + k_t u_tᵀ                       erase apart:      u = β (v - Fᵀ a)
 //   S_t = F + b_t (S_pᵀ a_t)ᵀ + k_t u_tᵀ     erase decoupled:  u = β v
 //   y_t = s S_tᵀ q_t                         s: a scale. Normalised: v has one more column, of ones, and
 //   y_t = (s S_tᵀ q_t) / max(|n|, e_t)       n = that column of s S_tᵀ q_t
@@ -12,6 +14,7 @@
 //   G += s q dyᵀ      dq = s S_t dy      du = Gᵀ k      dk = G u      dF = G
 //   none, decoupled   dv = β du      dβ = v · du
 //   delta             e = v - Fᵀ k:  dv = β du      dβ = e · du      dk -= F dv      dF -= k dvᵀ
+//   apart             the same with a for k in e, dk and the last, dk then being da
 //   decoupled         r = S_pᵀ a, dr = Gᵀ b:  db = G r      da = S_p dr      dS_p += a drᵀ
 //   df = Σ_columns dF ∘ S_p      dS_p += diag(f) dF
 // States are not kept, but for one in `recurrence_chunk` rows: backward runs forward again from there.
@@ -22,10 +25,11 @@
 
 namespace fauna::inline v0 {
 
-/// What a state fades by. fixed: the same numbers for all rows.
-enum class fades : int { nothing, fixed, by_head, by_key };
-/// What is taken out of a state before something is written.
-enum class erases : int { nothing, delta, decoupled };
+/// What a state fades by. fixed: the same numbers for all rows. by_value: without a removal or a normaliser.
+enum class fades : int { nothing, fixed, by_head, by_key, by_value };
+/// What is taken out of a state before something is written: under the key that is written, or under one of its own,
+/// after the state has faded (apart) or before (decoupled).
+enum class erases : int { nothing, delta, apart, decoupled };
 
 /// Which of the kin, as a template argument (docs/ops/recurrence.md has the table).
 struct Recurrence {
@@ -44,8 +48,8 @@ struct RecurrenceShape {
   const float* fixed = nullptr;  ///< fades::fixed: f [heads], in the host's memory
 };
 
-/// Rows of the recurrence: q, k [R, key_heads K], v [R, heads N], fade [R, heads] or [R, heads K], beta [R, heads],
-/// a, b [R, heads K], least [R, heads]: e, above 0. What a Recurrence does not have is null.
+/// Rows of the recurrence: q, k [R, key_heads K], v [R, heads N], fade [R, heads], [R, heads K] or [R, heads N], beta
+/// [R, heads], a, b [R, heads K], least [R, heads]: e, above 0. What a Recurrence does not have is null.
 template <class S> struct RecurrenceRows { Matrix<S> q, k, v, fade, beta, a, b, least; };
 
 /// Columns of a state: those of values, and the normaliser.

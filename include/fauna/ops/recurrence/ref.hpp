@@ -55,7 +55,7 @@ template <Recurrence R, class S> struct recurrence<R, Ref<S>> {
           S du(0), e = head.v(t, j), r(0), dr(0);
           for (int i = 0; i < K; ++i) {
             du += column(g, i) * head.k(t, i);
-            if (R.erase == erases::delta) e -= head.fade(t, i) * s_before(i) * head.k(t, i);
+            if (takes) e -= head.fade(t, i, j) * s_before(i) * head.taken(t, i);
             if (R.erase == erases::decoupled) r += s_before(i) * head.a(t, i), dr += column(g, i) * head.b(t, i);
           }
           const S dv = beta * du;
@@ -64,9 +64,10 @@ template <Recurrence R, class S> struct recurrence<R, Ref<S>> {
           for (int i = 0; i < K; ++i) {
             S& of_k = d.k(t, head.key + i);
             of_k += column(g, i) * beta * e;
-            if (R.erase == erases::delta) {
-              of_k -= head.fade(t, i) * s_before(i) * dv;
-              column(dF, i) -= head.k(t, i) * dv;
+            if (takes) {
+              S& of_taken = R.erase == erases::delta ? of_k : d.a(t, h * K + i);
+              of_taken -= head.fade(t, i, j) * s_before(i) * dv;
+              column(dF, i) -= head.taken(t, i) * dv;
             }
             if (R.erase == erases::decoupled) {
               d.b(t, h * K + i) += column(g, i) * r;
@@ -75,7 +76,8 @@ template <Recurrence R, class S> struct recurrence<R, Ref<S>> {
             }
             if (R.fade == fades::by_head) d.fade(t, h) += column(dF, i) * s_before(i);
             if (R.fade == fades::by_key) d.fade(t, h * K + i) += column(dF, i) * s_before(i);
-            column(g_before, i) += head.fade(t, i) * column(dF, i);
+            if (R.fade == fades::by_value) d.fade(t, h * n.values + j) += column(dF, i) * s_before(i);
+            column(g_before, i) += head.fade(t, i, j) * column(dF, i);
           }
         }
       }
@@ -85,6 +87,8 @@ template <Recurrence R, class S> struct recurrence<R, Ref<S>> {
 
  private:
   using State = std::vector<S>;  ///< K x columns, row by row
+  /// Is something taken out of what has faded?
+  static constexpr bool takes = R.erase == erases::delta || R.erase == erases::apart;
   static std::size_t at(int i) { return static_cast<std::size_t>(i); }
 
   /// f(sequence, head) for each sequence with rows.
@@ -106,7 +110,10 @@ template <Recurrence R, class S> struct recurrence<R, Ref<S>> {
     S a(int t, int i) const { return in.a(t, h * n.keys + i); }
     S b(int t, int i) const { return in.b(t, h * n.keys + i); }
     S beta(int t) const { return R.strength ? in.beta(t, h) : S(1); }
-    S fade(int t, int i) const {
+    /// What is taken out stands under it.
+    S taken(int t, int i) const { return R.erase == erases::delta ? k(t, i) : a(t, i); }
+    S fade(int t, int i, int j) const {
+      if (R.fade == fades::by_value) return in.fade(t, h * n.values + j);
       if (R.fade == fades::by_head) return in.fade(t, h);
       if (R.fade == fades::by_key) return in.fade(t, h * n.keys + i);
       return R.fade == fades::fixed ? S(static_cast<double>(n.fixed[h])) : S(1);
@@ -138,8 +145,8 @@ template <Recurrence R, class S> struct recurrence<R, Ref<S>> {
           for (int i = 0; i < K; ++i) {
             S& f = s[at(i * columns + j)];
             if (R.erase == erases::decoupled) r += f * a(t, i);
-            f = fade(t, i) * f;
-            if (R.erase == erases::delta) e -= f * k(t, i);
+            f = fade(t, i, j) * f;
+            if (takes) e -= f * taken(t, i);
           }
           for (int i = 0; i < K; ++i) {
             s[at(i * columns + j)] += k(t, i) * beta(t) * e;

@@ -33,6 +33,14 @@ template <Recurrence R, int W, class S> class Tile {
       FAUNA_UNROLL
       for (int x = 0; x < T; ++x) v[x] *= by;
     }
+    FAUNA_INLINE void multiply(Lanes const& a) {
+      FAUNA_UNROLL
+      for (int x = 0; x < T; ++x) v[x] *= a.v[x];
+    }
+    FAUNA_INLINE void add_product(Lanes const& a, Lanes const& b) {
+      FAUNA_UNROLL
+      for (int x = 0; x < T; ++x) v[x] += a.v[x] * b.v[x];
+    }
     FAUNA_INLINE float dot(Lanes const& a) const {
       vec s = v[0] * a.v[0];
       FAUNA_UNROLL
@@ -47,11 +55,14 @@ template <Recurrence R, int W, class S> class Tile {
     q_ = in.q.row(t) + key_;
     k_ = in.k.row(t) + key_;
     if constexpr (R.fade == fades::by_key) fade_ = in.fade.row(t) + h * n.keys;
+    if constexpr (R.fade == fades::by_value) fade_ = in.fade.row(t) + h * n.values;
     if constexpr (R.fade == fades::by_head) fade_ = in.fade.row(t) + h;
     if constexpr (R.fade == fades::fixed) fade_ = n.fixed + h;
     if constexpr (R.strength) beta_ = in.beta(t, h);
     if constexpr (R.normalised) least_ = in.least(t, h);
-    if constexpr (R.erase == erases::decoupled) a_ = in.a.row(t) + h * n.keys, b_ = in.b.row(t) + h * n.keys;
+    if constexpr (R.erase == erases::delta) a_ = k_;
+    if constexpr (R.erase == erases::apart || R.erase == erases::decoupled) a_ = in.a.row(t) + h * n.keys;
+    if constexpr (R.erase == erases::decoupled) b_ = in.b.row(t) + h * n.keys;
   }
 
   /// The state after the row, of that before it, which may be in the same place; o = s Sᵀ q where it is wanted.
@@ -60,11 +71,12 @@ template <Recurrence R, int W, class S> class Tile {
     get(u, tile);
     removed(before, u, r);
     u.scale(beta_);
-    Lanes sum;
+    Lanes sum, by_column;
+    if constexpr (R.fade == fades::by_value) get_rows(by_column, tile, fade_);
     sum.clear();
     for (int i = 0; i < n_.keys; ++i) {
       s.load(before + i * columns);
-      if constexpr (R.fade != fades::nothing) s.scale(fade(i));
+      faded(s, by_column, i);
       s.add(u, k_[i]);
       if constexpr (R.erase == erases::decoupled) s.add(r, b_[i]);
       s.store(after + i * columns);
@@ -143,13 +155,20 @@ template <Recurrence R, int W, class S> class Tile {
     dv.scale(beta_);
     add_values(d.v.row(t_) + h_ * n_.values, tile, dv);
     float of_fade = 0;
+    Lanes by_column, of_column;
+    if constexpr (R.fade == fades::by_value) {
+      get_rows(by_column, tile, fade_);
+      of_column.clear();
+    }
     for (int i = 0; i < n_.keys; ++i) {
       x.load(g + i * columns);
       s.load(before + i * columns);
       float of_k = x.dot(u);
-      if constexpr (R.erase == erases::delta) {
-        of_k -= (R.fade == fades::nothing ? 1 : fade(i)) * s.dot(dv);
-        x.add(dv, -k_[i]);
+      if constexpr (takes) {
+        const float of_taken = (R.fade == fades::nothing ? 1 : fade(i)) * s.dot(dv);
+        if constexpr (R.erase == erases::delta) of_k -= of_taken;
+        else d.a(t_, h_ * n_.keys + i) -= of_taken;
+        x.add(dv, -a_[i]);
       }
       dk[i] += of_k;
       if constexpr (R.erase == erases::decoupled) {
@@ -160,7 +179,8 @@ template <Recurrence R, int W, class S> class Tile {
       }
       if constexpr (R.fade == fades::by_head) of_fade += x.dot(s);
       if constexpr (R.fade == fades::by_key) d.fade(t_, h_ * n_.keys + i) += x.dot(s);
-      if constexpr (R.fade != fades::nothing) x.scale(fade(i));
+      if constexpr (R.fade == fades::by_value) of_column.add_product(x, s);
+      faded(x, by_column, i);
       if constexpr (R.erase == erases::decoupled) x.add(dr, a_[i]);
       if (adds) {
         s.load(g_before + i * columns);
@@ -169,9 +189,19 @@ template <Recurrence R, int W, class S> class Tile {
       x.store(g_before + i * columns);
     }
     if constexpr (R.fade == fades::by_head) d.fade(t_, h_) += of_fade;
+    if constexpr (R.fade == fades::by_value) add_values(d.fade.row(t_) + h_ * n_.values, tile, of_column);
   }
 
  private:
+  static_assert(R.fade != fades::by_value || (R.erase == erases::nothing && !R.normalised),
+                "fauna: a state that fades by the column of values is neither erased nor normalised");
+  /// Is something taken out of what has faded?
+  static constexpr bool takes = R.erase == erases::delta || R.erase == erases::apart;
+
+  FAUNA_INLINE void faded(Lanes& s, Lanes const& by_column, int i) const {
+    if constexpr (R.fade == fades::by_value) s.multiply(by_column);
+    else if constexpr (R.fade != fades::nothing) s.scale(fade(i));
+  }
   FAUNA_INLINE float fade(int i) const { return fade_[R.fade == fades::by_key ? i : 0]; }
   bool is_last(int tile) const { return tile == n_.values / columns; }
   int sum_lane() const { return n_.values % columns; }
@@ -203,7 +233,7 @@ template <Recurrence R, int W, class S> class Tile {
       simd::put<W>(row + c, v + by.v[x], left);
     }
   }
-  /// delta: e -= Fᵀ k. decoupled: r = S_pᵀ a.
+  /// delta and apart: e -= Fᵀ k or Fᵀ a. decoupled: r = S_pᵀ a.
   FAUNA_INLINE void removed(const float* before, Lanes& e, Lanes& r) const {
     if constexpr (R.erase == erases::nothing) return;
     Lanes s, sum;
@@ -211,9 +241,9 @@ template <Recurrence R, int W, class S> class Tile {
     for (int i = 0; i < n_.keys; ++i) {
       s.load(before + i * columns);
       if constexpr (R.erase == erases::decoupled) sum.add(s, a_[i]);
-      else sum.add(s, R.fade == fades::nothing ? k_[i] : fade(i) * k_[i]);
+      else sum.add(s, R.fade == fades::nothing ? a_[i] : fade(i) * a_[i]);
     }
-    if constexpr (R.erase == erases::delta) e.add(sum, -1);
+    if constexpr (takes) e.add(sum, -1);
     else r = sum;
   }
 
