@@ -13,15 +13,8 @@ using Small4 = Rwkv4<Rwkv4Config{.layers = 2, .width = 12, .hidden = 20, .vocab 
 using Small5 = Rwkv5<Rwkv5Config{.layers = 2, .heads = 2, .width = 12, .hidden = 20, .vocab = 13}>;
 using Small6 =
     Rwkv6<Rwkv6Config{.layers = 2, .heads = 2, .width = 12, .hidden = 20, .mix = 3, .decay = 4, .vocab = 13}>;
-using Small7 = Rwkv7<Rwkv7Config{.layers = 2,
-                                 .heads = 2,
-                                 .width = 12,
-                                 .hidden = 20,
-                                 .decay = 3,
-                                 .learning = 3,
-                                 .value = 2,
-                                 .gate = 4,
-                                 .vocab = 13}>;
+using Small7 = Rwkv7<Rwkv7Config{
+    .layers = 2, .heads = 2, .width = 12, .hidden = 20, .decay = 3, .learning = 3, .value = 2, .gate = 4, .vocab = 13}>;
 
 }  // namespace
 
