@@ -230,8 +230,9 @@ template <int W> FAUNA_INLINE void exp2_fading(vfloat<W>& y, vfloat<W> const& x)
 /// log(1 + e^x), relative error below 4 ulp; NaN stays NaN.
 /// max(x, 0) + log(1 + u), u = e^{-|x|}: log(1 + u) = 2 artanh s, s = u / (2 + u) <= 1/3, by its series up to s^13.
 template <int W> FAUNA_INLINE void softplus(vfloat<W>& y, vfloat<W> const& x) {
-  vfloat<W> u = (vfloat<W>)((vint<W>)x | ~0x7fffffff);  // -|x|
-  exp<W>(u, u);
+  const vfloat<W> below = (vfloat<W>)((vint<W>)x | ~0x7fffffff);  // -|x|
+  vfloat<W> u;
+  exp<W>(u, below);
   const vfloat<W> s = u / (2.0F + u), q = s * s;
   vfloat<W> p = vfloat<W>{} + 1.0F / 13;
   p = p * q + 1.0F / 11;
