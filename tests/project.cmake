@@ -25,6 +25,7 @@ endif()
 fauna_test(sources/format ${python} ${scripts}/format.py ${source} ${FAUNA_CLANG_FORMAT})
 fauna_test(sources/tidy ${python} ${scripts}/tidy.py ${source} ${work}/tidy ${FAUNA_CLANG_TIDY} ${all} -isystem ${eigen} ${mpi})
 fauna_test(sources/bench_processor ${python} ${scripts}/bench_processor.py ${source}/tools/bench)
+fauna_test(sources/bench_families ${python} ${scripts}/bench_families.py ${source}/bench/families)
 # A macro with the checkout's path would keep the compiler cache from serving another folder.
 fauna_test(sources/commands_name_no_checkout sh -c "! grep -oE -e '-D[^ ]*${source}[^ ]*' compile_commands.json")
 fauna_test(sources/cached ${python} ${scripts}/cached_test.py)

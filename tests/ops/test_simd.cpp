@@ -24,7 +24,7 @@ double ulps(float got, double want) {
   return std::fabs(static_cast<double>(got) - want) / unit;
 }
 
-enum class function { exp, tanh, erf, sqrt, sin, cos };
+enum class function { exp, exp2_fading, softplus, tanh, erf, sqrt, sin, cos };
 
 template <int W> float call(function f, float x) {
   alignas(64) float t[W];
@@ -32,6 +32,8 @@ template <int W> float call(function f, float x) {
   simd::vfloat<W> v, y{};
   simd::load<W>(v, t);
   if (f == function::exp) simd::exp<W>(y, v);
+  if (f == function::exp2_fading) simd::exp2_fading<W>(y, v);
+  if (f == function::softplus) simd::softplus<W>(y, v);
   if (f == function::tanh) simd::tanh<W>(y, v);
   if (f == function::erf) simd::erf<W>(y, v);
   if (f == function::sqrt) simd::sqrt<W>(y, v);
@@ -62,6 +64,8 @@ template <int W, class Exact> double worst(function f, float lo, float hi, Exact
 template <int W> void sweep() {
   // The bounds are those that simd.hpp states. They hold with and without fused multiply-add.
   CHECK(worst<W>(function::exp, -87.33F, 88.72F, [](double x) { return std::exp(x); }) < 2.0);
+  CHECK(worst<W>(function::exp2_fading, -125.9F, 0.0F, [](double x) { return std::exp2(x); }) < 2.0);
+  CHECK(worst<W>(function::softplus, -86.0F, 200.0F, [](double x) { return std::log1p(std::exp(x)); }) < 4.0);
   CHECK(worst<W>(function::tanh, -12.0F, 12.0F, [](double x) { return std::tanh(x); }) < 4.0);
   CHECK(worst<W>(function::erf, -6.0F, 6.0F, [](double x) { return std::erf(x); }) < 10.0);
   CHECK(worst<W>(function::sqrt, 0.0F, 200.0F, [](double x) { return std::sqrt(x); }) <= 0.5);
@@ -80,10 +84,16 @@ template <int W> void sweep() {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   CHECK(call<W>(function::sin, 0.0F) == 0.0F);
   CHECK(call<W>(function::cos, 0.0F) == 1.0F);
-  for (auto f : {function::exp, function::tanh, function::erf, function::sin, function::cos})
+  for (auto f : {function::exp, function::exp2_fading, function::softplus, function::tanh, function::erf, function::sin,
+                 function::cos})
     CHECK(std::isnan(call<W>(f, nan)));
   CHECK(call<W>(function::exp, -inf) == 0.0F);
   CHECK(call<W>(function::exp, -88.0F) == 0.0F);
+  CHECK(call<W>(function::exp2_fading, -inf) == 0.0F);
+  CHECK(call<W>(function::exp2_fading, -126.6F) == 0.0F);
+  CHECK(call<W>(function::exp2_fading, 0.0F) == 1.0F);
+  CHECK(call<W>(function::softplus, -inf) == 0.0F);
+  CHECK(call<W>(function::softplus, inf) == inf);
   CHECK(call<W>(function::exp, 89.0F) == inf);
   CHECK(call<W>(function::exp, inf) == inf);
   CHECK(call<W>(function::exp, 0.0F) == 1.0F);

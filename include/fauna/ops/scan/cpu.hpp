@@ -1,5 +1,6 @@
 #pragma once
 #include <cmath>
+#include <vector>
 
 #include <fauna/backend/cpu.hpp>
 #include <fauna/backend/simd.hpp>
@@ -7,18 +8,19 @@
 
 namespace fauna::inline v0 {
 
-/// Lanes are channels: no sum runs across lanes in forward. Threads own tiles of W channels, time runs innermost.
+/// Lanes are channels: no sum runs across lanes in forward. Threads own blocks of channels, whose states stay in the
+/// first cache while time runs; in a block, a few exponentials are under way at once.
 template <class P, isa T, unsigned Tag> struct selective_scan<Cpu<P, T, Tag>> {
   using B = Cpu<P, T, Tag>;
-  static constexpr int W = B::lanes;
+  using number = typename B::scalar;  ///< float: a name that costs no instantiation before it is used
+  static constexpr int W = B::lanes, V = 4, wide = V * W;
   using vec = simd::vfloat<W>;
   static constexpr int most_states = 256;
 
-  /// Backward: what each tile adds to dB and dC, and gradients of states that rows out of order continue.
+  /// Backward: what each block adds to dB and dC. A tree takes memory of its own: trees are short.
   static constexpr std::size_t workspace(int rows, int E, int N) {
-    const std::size_t n = static_cast<std::size_t>(rows) * static_cast<std::size_t>(N);
-    return aligned(2 * n * static_cast<std::size_t>(tiles(E)) * sizeof(float)) +
-           aligned(n * static_cast<std::size_t>(tiles(E)) * W * sizeof(float));
+    return aligned(2 * static_cast<std::size_t>(rows) * static_cast<std::size_t>(N) *
+                   static_cast<std::size_t>(blocks(E)) * sizeof(float));
   }
 
   static void rates(B const&, Matrix<const float> A_log, Matrix<float> A) {
@@ -32,40 +34,12 @@ template <class P, isa T, unsigned Tag> struct selective_scan<Cpu<P, T, Tag>> {
 
   static void forward(B const& b, Batch const& batch, ScanRows<const float> in, Matrix<const float> A, const float* D,
                       Matrix<float> state, Matrix<float> out, Matrix<float> h) {
-    const int N = check(batch, A, static_cast<bool>(h)), E = A.cols();
-    parallel_for(b.threads, tiles(E), 1, [&](int from, int to) {
-      vec S[most_states], a[most_states];
-      for (int tile = from; tile < to; ++tile) {
-        const int e = tile * W, n_e = E - e < W ? E - e : W;
-        vec skip;
-        simd::get<W>(skip, D + e, n_e);
-        for (int n = 0; n < N; ++n) simd::get<W>(a[n], A.row(n) + e, n_e);
-        for (int q = 0; q < batch.sequences; ++q) {
-          if (batch.first(q) == batch.last(q)) continue;
-          for (int t = batch.first(q); t < batch.last(q); ++t) {
-            const int p = batch.continues(q, t);
-            if (p != t - 1 || p < batch.first(q))  // else S holds it
-              for (int n = 0; n < N; ++n) before(S[n], p, q * N + n, h, p * N + n, state, e, n_e);
-            vec x, d, z, y, gate;
-            simd::get<W>(x, in.x.row(t) + e, n_e);
-            step_size(d, in.dt.row(t) + e, n_e);
-            y = skip * x;
-            x *= d;
-            for (int n = 0; n < N; ++n) {
-              vec decay;
-              simd::exp<W>(decay, d * a[n]);
-              S[n] = decay * S[n] + x * in.b(t, n);
-              y += S[n] * in.c(t, n);
-            }
-            if (h)
-              for (int n = 0; n < N; ++n) simd::put<W>(h.row(t * N + n) + e, S[n], n_e);
-            simd::get<W>(z, in.z.row(t) + e, n_e);
-            sigmoid(gate, z);
-            simd::put<W>(out.row(t) + e, y * z * gate, n_e);
-          }
-          if (state)
-            for (int n = 0; n < N; ++n) simd::put<W>(state.row(q * N + n) + e, S[n], n_e);
-        }
+    check(batch, A, static_cast<bool>(h));
+    parallel_for(b.threads, blocks(A.cols()), 1, [&](int from, int to) {
+      for (int i = from; i < to; ++i) {
+        const int e = i * wide;
+        if (A.cols() - e >= wide) scan(Lanes<true>{e}, batch, in, A, D, state, out, h);
+        else scan(Lanes<false>{e, A.cols() - e}, batch, in, A, D, state, out, h);
       }
     });
   }
@@ -73,135 +47,251 @@ template <class P, isa T, unsigned Tag> struct selective_scan<Cpu<P, T, Tag>> {
   static void backward(B const& b, Batch const& batch, ScanRows<const float> in, Matrix<const float> A, const float* D,
                        Matrix<const float> entering, Matrix<const float> h, Matrix<const float> dout,
                        ScanRows<float> d_in, Matrix<float> dA, float* dD, Matrix<float> dstate) {
-    const int N = check(batch, A, true), E = A.cols(), R = batch.rows, all = tiles(E);
+    check(batch, A, true);
+    const int N = A.rows(), R = batch.rows, all = blocks(A.cols());
     const std::size_t each = static_cast<std::size_t>(R) * static_cast<std::size_t>(N);
     Scope scope(*b.scratch);
     float* const parts = b.scratch->template take<float>(2 * each * static_cast<std::size_t>(all));
-    float* const waits = b.scratch->template take<float>(each * static_cast<std::size_t>(all) * W);
     parallel_for(b.threads, all, 1, [&](int from, int to) {
-      vec G[most_states], a[most_states], da[most_states];
-      for (int tile = from; tile < to; ++tile) {
-        const int e = tile * W, n_e = E - e < W ? E - e : W;
-        float* const db = parts + 2 * each * static_cast<std::size_t>(tile);
-        float* const dc = db + each;
-        float* const wait = waits + each * static_cast<std::size_t>(tile) * W;  // [R N, W]
-        vec skip, d_skip{};
-        simd::get<W>(skip, D + e, n_e);
-        for (int n = 0; n < N; ++n) {
-          simd::get<W>(a[n], A.row(n) + e, n_e);
-          da[n] = vec{};
-        }
-        if (batch.parent)
-          for (std::size_t i = 0; i < each * W; ++i) wait[i] = 0;
-        for (int q = 0; q < batch.sequences; ++q) {
-          const int first = batch.first(q), last = batch.last(q);
-          if (first == last) continue;
-          vec into[most_states];
-          for (int n = 0; n < N; ++n) {
-            into[n] = G[n] = vec{};
-            if (dstate) simd::get<W>(G[n], dstate.row(q * N + n) + e, n_e);
-          }
-          for (int t = last - 1; t >= first; --t) {
-            const int p = batch.continues(q, t);
-            vec x, z, pre, d, s, y, dy, go, gB{}, dd{};
-            simd::get<W>(x, in.x.row(t) + e, n_e);
-            simd::get<W>(z, in.z.row(t) + e, n_e);
-            simd::get<W>(pre, in.dt.row(t) + e, n_e);
-            simd::get<W>(go, dout.row(t) + e, n_e);
-            step_size(d, in.dt.row(t) + e, n_e);
-            sigmoid(s, z);
-            y = skip * x;
-            dy = go * z * s;
-            const vec dx = d * x;
-            for (int n = 0; n < N; ++n) {
-              const std::ptrdiff_t i = static_cast<std::ptrdiff_t>(t) * N + n;
-              vec decay, now, previous, g = G[n];
-              if (batch.parent) {
-                vec more;
-                simd::load<W>(more, wait + i * W);
-                g += more;
-              }
-              simd::get<W>(now, h.row(t * N + n) + e, n_e);
-              before(previous, p, q * N + n, h, p * N + n, entering, e, n_e);
-              y += now * in.c(t, n);
-              g += dy * in.c(t, n);
-              dc[i] = simd::sum<W>(dy * now);
-              db[i] = simd::sum<W>(dx * g);
-              gB += g * in.b(t, n);
-              simd::exp<W>(decay, d * a[n]);
-              const vec u = g * decay * previous;
-              dd += u * a[n];
-              da[n] += d * u;
-              g *= decay;  // of the row before
-              G[n] = vec{};
-              if (p == t - 1) {
-                G[n] = g;
-              } else if (p >= 0) {
-                vec more;
-                const std::ptrdiff_t j = static_cast<std::ptrdiff_t>(p) * N + n;
-                simd::load<W>(more, wait + j * W);
-                simd::store<W>(wait + j * W, more + g);
-              } else if (p == Batch::the_state) {
-                into[n] += g;
-              }
-            }
-            d_skip += dy * x;
-            simd::put<W>(d_in.z.row(t) + e, go * y * s * (1.0F + z * (1.0F - s)), n_e);
-            simd::put<W>(d_in.x.row(t) + e, skip * dy + d * gB, n_e);
-            sigmoid(s, pre);
-            simd::put<W>(d_in.dt.row(t) + e, (x * gB + dd) * s, n_e);
-          }
-          if (dstate)
-            for (int n = 0; n < N; ++n) simd::put<W>(dstate.row(q * N + n) + e, into[n], n_e);
-        }
-        const auto add = [n_e](float* to, vec const& v) {
-          vec sum;
-          simd::get<W>(sum, to, n_e);
-          simd::put<W>(to, sum + v, n_e);
-        };
-        if (dD) add(dD + e, d_skip);
-        for (int n = 0; dA && n < N; ++n) add(dA.row(n) + e, da[n]);
+      for (int i = from; i < to; ++i) {
+        const int e = i * wide;
+        float* const part = parts + 2 * each * static_cast<std::size_t>(i);
+        if (A.cols() - e >= wide)
+          scan_back(Lanes<true>{e}, batch, in, A, D, entering, h, dout, d_in, part, dA, dD, dstate);
+        else scan_back(Lanes<false>{e, A.cols() - e}, batch, in, A, D, entering, h, dout, d_in, part, dA, dD, dstate);
       }
     });
-    // dB and dC: the tiles' parts in ascending order.
+    // dB and dC: the blocks' parts in ascending order.
     parallel_for(b.threads, R, 1 + 4096 / (N * all + 1), [&](int from, int to) {
-      for (int t = from; t < to; ++t)
-        for (int n = 0; n < N; ++n) {
-          float sums[2]{};
-          for (int tile = 0; tile < all; ++tile)
-            for (int which = 0; which < 2; ++which)
-              sums[which] +=
-                  parts[(2 * static_cast<std::size_t>(tile) + static_cast<std::size_t>(which)) * each +
-                        static_cast<std::size_t>(t) * static_cast<std::size_t>(N) + static_cast<std::size_t>(n)];
-          d_in.b(t, n) = sums[0];
-          d_in.c(t, n) = sums[1];
+      for (int t = from; t < to; ++t) {
+        const std::size_t at = static_cast<std::size_t>(t) * static_cast<std::size_t>(N);
+        for (int n = 0; n < N; ++n) d_in.b(t, n) = d_in.c(t, n) = 0;
+        for (int i = 0; i < all; ++i) {
+          const float* const db = parts + 2 * each * static_cast<std::size_t>(i) + at;
+          for (int n = 0; n < N; ++n) {
+            d_in.b(t, n) += db[n];
+            d_in.c(t, n) += db[each + static_cast<std::size_t>(n)];
+          }
         }
+      }
     });
   }
 
  private:
-  static constexpr int tiles(int E) { return (E + W - 1) / W; }
+  static constexpr int blocks(int E) { return (E + wide - 1) / wide; }
+  static constexpr float log2_e = 1.44269504F, ln_2 = 0.693147181F;
 
-  static int check(Batch const& batch, Matrix<const float> A, bool keeps) {
+  static void check(Batch const& batch, Matrix<const float> A, bool keeps) {
     if (A.rows() < 1 || A.rows() > most_states)
       fail("selective_scan", std::to_string(A.rows()) + " state numbers", "1 to " + std::to_string(most_states));
     if (batch.parent && !keeps)
       fail("selective_scan", "a tree of rows", "rows one after another, or memory for the states after each");
-    return A.rows();
   }
-  /// The state that a row continues: after row p of this call, what entered, or zeros.
-  static void before(vec& v, int p, int state_row, Matrix<const float> h, int h_row, Matrix<const float> state, int e,
-                     int n_e) {
-    v = vec{};
-    if (p >= 0) simd::get<W>(v, h.row(h_row) + e, n_e);
-    else if (p == Batch::the_state && state) simd::get<W>(v, state.row(state_row) + e, n_e);
+
+  /// Channels [e, e + wide), or the first `left` of them: a block's V vectors in a row.
+  template <bool Whole> struct Lanes {
+    int e, left = wide;
+    int count(int v) const {
+      const int n = left - v * W;
+      return n < 0 ? 0 : n < W ? n : W;
+    }
+    void get(vec& x, const float* row, int v) const {
+      if constexpr (Whole) simd::load<W>(x, row + e + v * W);
+      else simd::load_first<W>(x, count(v) > 0 ? row + e + v * W : row, count(v));
+    }
+    void put(float* row, vec const& x, int v) const {
+      if constexpr (Whole) simd::store<W>(row + e + v * W, x);
+      else if (count(v) > 0) simd::store_first<W>(row + e + v * W, x, count(v));
+    }
+    void add(float* row, vec const& x, int v) const {
+      vec sum;
+      get(sum, row, v);
+      put(row, sum + x, v);
+    }
+    /// Asks for what stands in a row: the rows of a block are far apart, where no processor looks ahead.
+    void soon(const float* row) const {
+      for (int v = 0; v < V; v += 64 / static_cast<int>(sizeof(vec))) __builtin_prefetch(row + e + v * W);
+    }
+    /// The state that a row continues, after row p of this call, what entered, or zeros: its n-th numbers.
+    void before(vec& x, int p, int q, int N, int n, Matrix<const float> h, Matrix<const float> state, int v) const {
+      x = vec{};
+      if (p >= 0) get(x, h.row(p * N + n), v);
+      else if (p == Batch::the_state && state) get(x, state.row(q * N + n), v);
+    }
+  };
+
+  template <bool Whole>
+  static void scan(Lanes<Whole> const& lanes, Batch const& batch, ScanRows<const number> const& in,
+                   Matrix<const float> A, const float* D, Matrix<float> state, Matrix<float> out, Matrix<float> h) {
+    const int N = A.rows();
+    vec S[most_states * V], a[most_states * V], skip[V];
+    for (int v = 0; v < V; ++v) {
+      lanes.get(skip[v], D, v);
+      for (int n = 0; n < N; ++n) {
+        lanes.get(a[n * V + v], A.row(n), v);
+        a[n * V + v] *= log2_e;
+      }
+    }
+    for (int q = 0; q < batch.sequences; ++q) {
+      const int first = batch.first(q);
+      for (int t = first; t < batch.last(q); ++t) {
+        const int p = batch.continues(q, t);
+        if (p != t - 1 || p < first)  // else S holds it
+          for (int n = 0; n < N; ++n)
+            for (int v = 0; v < V; ++v) lanes.before(S[n * V + v], p, q, N, n, h, state, v);
+        if (const int next = t + 4; next < batch.last(q))
+          for (auto const& rows : {in.x, in.dt, in.z}) lanes.soon(rows.row(next));
+        vec x[V], d[V], y[V];
+        FAUNA_UNROLL
+        for (int v = 0; v < V; ++v) {
+          lanes.get(x[v], in.x.row(t), v);
+          lanes.get(d[v], in.dt.row(t), v);
+          simd::softplus<W>(d[v], d[v]);
+          y[v] = skip[v] * x[v];
+          x[v] *= d[v];
+        }
+        const float *const B_ = in.b.row(t), *const C = in.c.row(t);
+        for (int n = 0; n < N; ++n) {
+          FAUNA_UNROLL
+          for (int v = 0; v < V; ++v) {
+            vec decay;
+            simd::exp2_fading<W>(decay, d[v] * a[n * V + v]);
+            const vec s = decay * S[n * V + v] + x[v] * B_[n];
+            S[n * V + v] = s;
+            y[v] += s * C[n];
+          }
+        }
+        if (h)
+          for (int n = 0; n < N; ++n)
+            for (int v = 0; v < V; ++v) lanes.put(h.row(t * N + n), S[n * V + v], v);
+        for (int v = 0; v < V; ++v) {
+          vec z, gate;
+          lanes.get(z, in.z.row(t), v);
+          sigmoid(gate, z);
+          lanes.put(out.row(t), y[v] * z * gate, v);
+        }
+      }
+      if (state && batch.last(q) > first)
+        for (int n = 0; n < N; ++n)
+          for (int v = 0; v < V; ++v) lanes.put(state.row(q * N + n), S[n * V + v], v);
+    }
   }
-  /// softplus
-  static void step_size(vec& d, const float* dt, int n) {
-    float each[W]{};
-    for (int i = 0; i < n; ++i) each[i] = dt[i] > 20 ? dt[i] : std::log1p(std::exp(dt[i]));
-    simd::load<W>(d, each);
+
+  /// part: what the block adds to dB [R, N], and behind it to dC.
+  template <bool Whole>
+  static void scan_back(Lanes<Whole> const& lanes, Batch const& batch, ScanRows<const number> const& in,
+                        Matrix<const float> A, const float* D, Matrix<const float> entering, Matrix<const float> h,
+                        Matrix<const float> dout, ScanRows<number> const& d_in, float* part, Matrix<float> dA,
+                        float* dD, Matrix<float> dstate) {
+    const int N = A.rows();
+    float *const db = part, *const dc = part + static_cast<std::ptrdiff_t>(batch.rows) * N;
+    // Gradients that wait for rows which others continue, [R N, wide].
+    std::vector<number> waits(batch.parent ? static_cast<std::size_t>(batch.rows * N) * wide : 0);
+    const auto waiting = [&](int t, int n, int v) {
+      return &waits[(static_cast<std::size_t>(t * N + n) * V + static_cast<std::size_t>(v)) * W];
+    };
+    vec G[most_states * V], a[most_states * V], da[most_states * V], into[most_states * V], skip[V], d_skip[V]{};
+    for (int v = 0; v < V; ++v) {
+      lanes.get(skip[v], D, v);
+      for (int n = 0; n < N; ++n) {
+        lanes.get(a[n * V + v], A.row(n), v);
+        a[n * V + v] *= log2_e;
+        da[n * V + v] = vec{};
+      }
+    }
+    for (int q = 0; q < batch.sequences; ++q) {
+      const int first = batch.first(q), last = batch.last(q);
+      if (first == last) continue;
+      for (int n = 0; n < N; ++n)
+        for (int v = 0; v < V; ++v) {
+          into[n * V + v] = G[n * V + v] = vec{};
+          if (dstate) lanes.get(G[n * V + v], dstate.row(q * N + n), v);
+        }
+      for (int t = last - 1; t >= first; --t) {
+        const int p = batch.continues(q, t);
+        const bool follows = p == t - 1 && p >= first && !batch.parent;
+        if (const int next = t - 2; next >= first) {
+          for (auto const& rows : {in.x, in.dt, in.z, dout}) lanes.soon(rows.row(next));
+          for (int n = 0; n < N; ++n) lanes.soon(h.row(next * N + n));
+        }
+        vec x[V], d[V], dy[V], dx[V], y[V], gB[V], dd[V];
+        FAUNA_UNROLL
+        for (int v = 0; v < V; ++v) {
+          vec z, s, go;
+          lanes.get(x[v], in.x.row(t), v);
+          lanes.get(z, in.z.row(t), v);
+          lanes.get(d[v], in.dt.row(t), v);
+          lanes.get(go, dout.row(t), v);
+          simd::softplus<W>(d[v], d[v]);
+          sigmoid(s, z);
+          dy[v] = go * z * s;
+          dx[v] = d[v] * x[v];
+          y[v] = skip[v] * x[v];
+          gB[v] = dd[v] = vec{};
+        }
+        const float *const B_ = in.b.row(t), *const C = in.c.row(t);
+        for (int n = 0; n < N; ++n) {
+          vec of_b{}, of_c{};
+          FAUNA_UNROLL
+          for (int v = 0; v < V; ++v) {
+            const int i = n * V + v;
+            vec decay, now, previous, g = G[i];
+            if (batch.parent) {
+              simd::load<W>(now, waiting(t, n, v));
+              g += now;
+            }
+            lanes.get(now, h.row(t * N + n), v);
+            if (follows) lanes.get(previous, h.row(p * N + n), v);
+            else lanes.before(previous, p, q, N, n, h, entering, v);
+            y[v] += now * C[n];
+            g += dy[v] * C[n];
+            of_c += dy[v] * now;
+            of_b += dx[v] * g;
+            gB[v] += g * B_[n];
+            simd::exp2_fading<W>(decay, d[v] * a[i]);
+            g *= decay;  // of the row before
+            const vec u = g * previous;
+            dd[v] += u * a[i];
+            da[i] += d[v] * u;
+            G[i] = g;
+          }
+          db[t * N + n] = simd::sum<W>(of_b);
+          dc[t * N + n] = simd::sum<W>(of_c);
+        }
+        if (!follows)
+          for (int i = 0; i < N * V; ++i) {
+            vec more;
+            if (p >= 0) {
+              float* const to = waiting(p, i / V, i % V);
+              simd::load<W>(more, to);
+              simd::store<W>(to, more + G[i]);
+            } else if (p == Batch::the_state) {
+              into[i] += G[i];
+            }
+            G[i] = vec{};
+          }
+        for (int v = 0; v < V; ++v) {
+          vec z, s, go, pre;
+          lanes.get(z, in.z.row(t), v);
+          lanes.get(go, dout.row(t), v);
+          lanes.get(pre, in.dt.row(t), v);
+          d_skip[v] += dy[v] * x[v];
+          sigmoid(s, z);
+          lanes.put(d_in.z.row(t), go * y[v] * s * (1.0F + z * (1.0F - s)), v);
+          lanes.put(d_in.x.row(t), skip[v] * dy[v] + d[v] * gB[v], v);
+          sigmoid(s, pre);
+          lanes.put(d_in.dt.row(t), (x[v] * gB[v] + dd[v] * ln_2) * s, v);
+        }
+      }
+      for (int n = 0; dstate && n < N; ++n)
+        for (int v = 0; v < V; ++v) lanes.put(dstate.row(q * N + n), into[n * V + v], v);
+    }
+    for (int v = 0; v < V; ++v) {
+      if (dD) lanes.add(dD, d_skip[v], v);
+      for (int n = 0; dA && n < N; ++n) lanes.add(dA.row(n), da[n * V + v], v);
+    }
   }
+
   static void sigmoid(vec& y, vec const& x) {
     simd::exp<W>(y, -x);
     y = 1.0F / (1.0F + y);

@@ -18,6 +18,7 @@ template <class B> struct MatrixStates {
   Batch const& batch;
   int N, H, q, h;
   float* memory;
+  bool turned = false;  ///< a state that enters or leaves has here as its rows what are its columns there
 
   static constexpr int tiles(int N) { return (N + W - 1) / W; }
   static constexpr std::size_t square(int N) {
@@ -45,7 +46,7 @@ template <class B> struct MatrixStates {
   template <class Step> void forward(Matrix<float> state, Matrix<float> kept, Step&& step) const {
     const int first = batch.first(q), last = batch.last(q), own = (q * H + h) * N;
     float *const entering = memory, *const zeros = memory + square(N);
-    read(state, own, entering);
+    read(state, own, entering, turned);
     clear(zeros);
     std::vector<typename B::scalar> all(batch.parent ? static_cast<std::size_t>(last - first) * square(N) : 0);
     float* now = entering;  // without a tree, each state takes the place of the one before
@@ -60,7 +61,7 @@ template <class B> struct MatrixStates {
       }
       step(t, p == Batch::nothing ? zeros : before, now);
     }
-    if (state) write(now, state, own);
+    if (state) write(now, state, own, turned);
   }
 
   /// step as above, and back(t, before, after, g, g_before, adds) for each row, the last one first. g: the gradient of
@@ -81,7 +82,7 @@ template <class B> struct MatrixStates {
       return tree ? gradients + static_cast<std::size_t>(t - first + 1) * size : gradients;
     };
     clear(zeros);
-    read(dstate, own, gradient(last - 1));
+    read(dstate, own, gradient(last - 1), turned);
     const int length = tree ? last - first : wkv7_chunk;
     for (int from = first + (last - 1 - first) / length * length; from >= first; from -= length) {
       const int to = from + length < last ? from + length : last;
@@ -97,21 +98,21 @@ template <class B> struct MatrixStates {
         if (!tree && p == Batch::nothing) clear(gradients);
       }
     }
-    if (dstate) write(gradient(first - 1), dstate, own);
+    if (dstate) write(gradient(first - 1), dstate, own, turned);
   }
 
  private:
   void clear(float* s) const {
     for (std::size_t i = 0; i < square(N); ++i) s[i] = 0;
   }
-  void read(Matrix<const float> from, int row, float* s) const {
+  void read(Matrix<const float> from, int row, float* s, bool turn = false) const {
     clear(s);
     for (int i = 0; from && i < N; ++i, s += tiles(N) * W)
-      for (int j = 0; j < N; ++j) s[j] = from(row + i, j);
+      for (int j = 0; j < N; ++j) s[j] = turn ? from(row + j, i) : from(row + i, j);
   }
-  void write(const float* s, Matrix<float> to, int row) const {
+  void write(const float* s, Matrix<float> to, int row, bool turn = false) const {
     for (int i = 0; i < N; ++i, s += tiles(N) * W)
-      for (int j = 0; j < N; ++j) to(row + i, j) = s[j];
+      for (int j = 0; j < N; ++j) (turn ? to(row + j, i) : to(row + i, j)) = s[j];
   }
 };
 

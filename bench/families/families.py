@@ -1,0 +1,195 @@
+"""The table of families: every recurrent family beside GPT, each of about 0.8 M parameters, on Tiny Shakespeare.
+
+    tools/bench families [NAME...]               all families, or those; goes on where it stopped
+    tools/bench families --tokens 7680 NAME      a short run, which the table does not count
+    tools/bench families --table                 only writes docs/families.md and docs/families.svg anew
+
+1.5 M tokens in batches of 12 x 64; of three learning rates the one with the lowest validation loss on seed 0, then seeds
+1 and 2 with it; the mean of the three counts. What is trained once is kept in bench/results/families.json under a hash of
+the headers that the family uses, and not trained again before one of them changes. What is not there yet is said to be
+missing.
+"""
+import argparse
+import datetime
+import hashlib
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+RESULTS = ROOT / "bench/results/families.json"
+RATES, SEEDS, TOKENS = (5e-4, 1e-3, 2e-3), (0, 1, 2), 1_500_000
+LINEAR = ("RetNet", "Gla", "DeltaNet", "GatedDeltaNet", "Kda", "Mlstm", "RgLru")
+MAMBA = ".layers = 7, .width = 128, .inner = 256, .states = 16, .rank = 8, .vocab = 65"
+# Name -> header under fauna/models, and type.
+FAMILIES = {
+    "GPT": ("gpt", "NanoGptCpu"),
+    "Mamba": ("mamba", f"Mamba<MambaConfig{{{MAMBA}}}>"),
+    "Mamba-2": ("mamba2", "Mamba2Shakespeare"),
+    "FalconMamba": ("falcon_mamba", f"FalconMamba<FalconMambaConfig{{{MAMBA}, .tied = true}}>"),
+    "RWKV-4": ("rwkv4", "Rwkv4Shakespeare"),
+    "RWKV-5": ("rwkv5", "Rwkv5Shakespeare"),
+    "RWKV-6": ("rwkv6", "Rwkv6Shakespeare"),
+    "RWKV-7": ("rwkv7", "Rwkv7Shakespeare"),
+    **{name: ("linear_lm", f"{name}Shakespeare") for name in LINEAR},
+}
+FLAGS = ["-std=c++20", "-O2", "-march=native", "-fopenmp", "-Iinclude"]
+
+
+def say(text):
+    print(f"tools/bench families: {text}", flush=True)
+
+
+def compiler_command(family):
+    header, model = FAMILIES[family]
+    return ["g++", *FLAGS, f'-DFAMILY_HEADER="fauna/models/{header}.hpp"', f"-DFAMILY_MODEL={model}", "bench/families/train.cpp"]
+
+
+def key(family):
+    """A hash of the type and of every file of this checkout that its program is made of."""
+    made_of = subprocess.run([*compiler_command(family), "-MM"], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    files = sorted(set(made_of.replace("\\\n", " ").split()[1:]))
+    digest = hashlib.sha256(" ".join(compiler_command(family)).encode())
+    for file in files:
+        digest.update(file.encode() + b"\0" + (ROOT / file).read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def build(family, hashed):
+    program = ROOT / f"build/bench/families/{hashed}"
+    if not program.exists():
+        say(f"compiling {family}")
+        program.parent.mkdir(parents=True, exist_ok=True)
+        part = program.with_suffix(".new")
+        subprocess.run([*compiler_command(family), "-o", part], check=True, cwd=ROOT)
+        part.replace(program)
+    return program
+
+
+def find(records, family, hashed, rate, seed, tokens=TOKENS):
+    return next((r for r in records if (r["family"], r["hash"], r["rate"], r["seed"], r["tokens"]) == (family, hashed, rate, seed, tokens)), None)
+
+
+def plan(records, family, hashed, tokens=TOKENS):
+    """The next (rate, seed) that this family wants, or None: all rates on seed 0, then the other seeds with the best."""
+    for rate in RATES:
+        if not find(records, family, hashed, rate, SEEDS[0], tokens):
+            return rate, SEEDS[0]
+    best = best_rate(records, family, hashed, tokens)
+    return next(((best, seed) for seed in SEEDS if not find(records, family, hashed, best, seed, tokens)), None)
+
+
+def best_rate(records, family, hashed, tokens=TOKENS):
+    """Of the rates that all have been tried on seed 0; None before."""
+    tried = [find(records, family, hashed, rate, SEEDS[0], tokens) for rate in RATES]
+    return None if None in tried else min(tried, key=lambda r: r["loss"])["rate"]
+
+
+def load():
+    return json.loads(RESULTS.read_text()) if RESULTS.exists() else []
+
+
+def keep(record):
+    """Written whole after each training, so that none is lost."""
+    same = ("family", "rate", "seed", "tokens")
+    records = [r for r in load() if any(r[k] != record[k] for k in same)] + [record]
+    order = list(FAMILIES)
+    records.sort(key=lambda r: (order.index(r["family"]) if r["family"] in order else len(order), r["tokens"], r["rate"], r["seed"]))
+    fresh = RESULTS.with_suffix(".new")
+    fresh.write_text("[\n" + ",\n".join(" " + json.dumps(r) for r in records) + "\n]\n")
+    fresh.replace(RESULTS)
+
+
+def cell(record):
+    return f"{record['loss']:.3f}" if record else "missing"
+
+
+def rows(records, keys):
+    """(family, parameters, losses by rate, best rate, losses of the other seeds, mean, minutes) of each family."""
+    for family in FAMILIES:
+        hashed = keys[family]
+        tried = [find(records, family, hashed, rate, SEEDS[0]) for rate in RATES]
+        best = best_rate(records, family, hashed)
+        seeds = [find(records, family, hashed, best, seed) if best else None for seed in SEEDS]
+        some = [r for r in tried + seeds if r]
+        whole = None not in seeds
+        yield {"family": family, "parameters": some[0]["parameters"] if some else None, "tried": tried, "best": best, "others": seeds[1:],
+               "mean": statistics.mean(r["loss"] for r in seeds) if whole else None,
+               "minutes": statistics.median(r["seconds"] for r in some) / 60 if some else None,
+               "when": sorted({f"{r['processor']}, {r['date']}" + (f", {r['note']}" if r.get("note") else "") for r in some})}
+
+
+def table(records, keys):
+    lines = ["# Families on Tiny Shakespeare", "", "Written by `tools/bench families`; [benchmarks.md](benchmarks.md) has everything else that is measured.",
+             "Models of about 804,096 parameters (3 % more or less), nanoGPT's recipe for its CPU model: 1.5 M tokens in batches of 12 x 64",
+             "characters, AdamW, a cosine after a warm-up. The loss is that of the whole validation split, in nats a character. Of three learning",
+             "rates seed 0 chooses; the mean of seeds 0 to 2 counts. What has not been trained with the code as it stands is missing.", "",
+             "![validation loss of each family](families.svg)", "",
+             "| family | parameters | " + " | ".join(f"{r:g}, seed 0" for r in RATES) + " | rate | seed 1 | seed 2 | mean | minutes | on |", "|---" * 10 + "|"]
+    for r in rows(records, keys):
+        cells = [r["family"], f"{r['parameters']:,}" if r["parameters"] else "missing", *map(cell, r["tried"]), f"{r['best']:g}" if r["best"] else "missing",
+                 *map(cell, r["others"]), f"**{r['mean']:.3f}**" if r["mean"] else "missing", f"{r['minutes']:.1f}" if r["minutes"] else "missing", "; ".join(r["when"]) or "–"]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def figure(records, keys):
+    """Means as dots on an axis of losses, a family a line."""
+    all_rows = list(rows(records, keys))
+    known = [r["mean"] for r in all_rows if r["mean"]]
+    low, high = min([1.6, *known]), max([2.1, *known])
+    width, left, line = 640, 130, 24
+
+    def x(loss):
+        return left + (width - left - 70) * (loss - low) / (high - low)
+
+    height = line * (len(all_rows) + 2)
+    out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" font-family="sans-serif" font-size="13">',
+           f'<rect width="{width}" height="{height}" fill="white"/>']
+    for i in range(6):
+        loss = low + (high - low) * i / 5
+        out.append(f'<line x1="{x(loss):.1f}" y1="{line / 2}" x2="{x(loss):.1f}" y2="{height - line}" stroke="#ddd"/>'
+                   f'<text x="{x(loss):.1f}" y="{height - 6}" text-anchor="middle">{loss:.2f}</text>')
+    for i, r in enumerate(all_rows):
+        y = line * (i + 1)
+        out.append(f'<text x="{left - 10}" y="{y + 4}" text-anchor="end">{r["family"]}</text>')
+        if r["mean"]:
+            out.append(f'<circle cx="{x(r["mean"]):.1f}" cy="{y}" r="5" fill="#2a6"/><text x="{x(r["mean"]) + 10:.1f}" y="{y + 4}">{r["mean"]:.3f}</text>')
+        else:
+            out.append(f'<text x="{left}" y="{y + 4}" fill="#999">missing</text>')
+    return "\n".join([*out, "</svg>"]) + "\n"
+
+
+def write(keys):
+    records = load()
+    (ROOT / "docs/families.md").write_text(table(records, keys))
+    (ROOT / "docs/families.svg").write_text(figure(records, keys))
+    say("wrote docs/families.md and docs/families.svg")
+
+
+def main(arguments, text, processor):
+    parser = argparse.ArgumentParser(prog="tools/bench families", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(FAMILIES))
+    parser.add_argument("--tokens", type=int, default=TOKENS)
+    parser.add_argument("--table", action="store_true")
+    parser.add_argument("--note", metavar="TEXT", help="kept with each training, such as: busy machine")
+    options = parser.parse_args(arguments)
+    unknown = [n for n in options.names if n not in FAMILIES]
+    if unknown:
+        parser.error(f"no family is called {' or '.join(unknown)}; they are {', '.join(FAMILIES)}")
+    keys = {family: key(family) for family in FAMILIES}
+    if not options.table:
+        if text is None:
+            sys.exit("tools/bench families: Tiny Shakespeare is not here: run tools/shakespeare once")
+        for family in options.names or FAMILIES:
+            while (wanted := plan(load(), family, keys[family], options.tokens)) is not None:
+                rate, seed = wanted
+                done = subprocess.run([build(family, keys[family]), text, str(rate), str(seed), str(options.tokens)], stdout=subprocess.PIPE, text=True, check=True)
+                record = {"family": family, "hash": keys[family], "rate": rate, "seed": seed, "tokens": options.tokens, **json.loads(done.stdout),
+                          "processor": processor, "threads": os.cpu_count(), "date": datetime.date.today().isoformat()}
+                keep(record | ({"note": options.note} if options.note else {}))
+                say(f"{family}, rate {rate:g}, seed {seed}: {record['loss']:.4f} in {record['seconds']:.0f} s")
+    write(keys)

@@ -1,0 +1,39 @@
+#!/usr/bin/env python3
+"""bench_families.py FOLDER: what tools/bench families trains next, and what its table says, with losses made up here."""
+import sys
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, sys.argv[1])
+import families as f
+
+failed = []
+
+
+def check(what, got, want):
+    if got != want:
+        failed.append(what)
+        print(f"{what}: {got!r}, not {want!r}")
+
+
+def record(rate, seed, loss, hashed="now", tokens=f.TOKENS):
+    return {"family": "Mamba", "hash": hashed, "rate": rate, "seed": seed, "tokens": tokens, "loss": loss, "seconds": 90, "parameters": 800000,
+            "processor": "zen9", "date": "2026-01-01"}
+
+
+keys = {family: "now" for family in f.FAMILIES}
+losses = {(5e-4, 0): 2.0, (1e-3, 0): 1.8, (2e-3, 0): 1.9, (1e-3, 1): 1.7, (1e-3, 2): 1.75}
+records, order = [], []
+while (wanted := f.plan(records, "Mamba", "now")) is not None and len(order) < 9:
+    order.append(wanted)
+    records.append(record(*wanted, losses.get(wanted, 9)))
+    check("the best rate", f.best_rate(records, "Mamba", "now"), 1e-3 if len(order) > 2 else None)
+check("what is trained", order, list(losses))
+line = next(l for l in f.table(records, keys).splitlines() if l.startswith("| Mamba |"))
+check("the row", line, "| Mamba | 800,000 | 2.000 | 1.800 | 1.900 | 0.001 | 1.700 | 1.750 | **1.750** | 1.5 | zen9, 2026-01-01 |")
+check("a dot for what is there", f.figure(records, keys).count("<circle"), 1)
+check("the others are missing", f.figure(records, keys).count(">missing<"), len(f.FAMILIES) - 1)
+check("other headers", f.plan(records, "Mamba", "later"), (5e-4, 0))
+check("other tokens", f.plan(records, "Mamba", "now", 7680), (5e-4, 0))
+partial = next(l for l in f.table(records[:4], keys).splitlines() if l.startswith("| Mamba |"))
+check("a cell that is not there", partial.count("missing"), 2)
+sys.exit(bool(failed))
