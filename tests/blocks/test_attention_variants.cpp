@@ -25,7 +25,8 @@ TEST_SUITE("gradients") {
   TEST_CASE_TEMPLATE("windows and caps", Block, Windowed, Capped, Both) { check<Block>(); }
   TEST_CASE_TEMPLATE("norms of heads, norms without weights, scales", Block, HeadNorm<2, RmsNorm<3>>,
                      HeadNorm<3, RmsNorm<4, Epsilon{1e-2F}, 1>>, LayerNorm<W, false, Epsilon{}, 1, false>,
-                     LayerNorm<W, true, Epsilon{1e-2F}, 1>, Scaled<W, Multiplier{-0.3}>) {
+                     LayerNorm<W, true, Epsilon{1e-2F}, 1>, Scaled<W, Multiplier{-0.3}>,
+                     Rope<2, 1, 7, RopeShape{.rotary = 4, .scaling = {.kind = rope_scaling::yarn, .factor = 9}}>) {
     check<Block>();
   }
   TEST_CASE_TEMPLATE(

@@ -286,12 +286,17 @@ TEST_CASE("every family of the common decoder comes back from its config.json") 
   const auto windows = [](auto& c) { c.window = 64, c.full_every = 3; };
   const auto turned = [](auto& c) { c.turned = 0.5, c.scaling = {.kind = rope_scaling::linear, .factor = 3}; };
   back(Mistral7B_v01::config, windows, [](auto& c) { c.act = activation::relu; });
-  back(Qwen25_0_5B::config, windows);
+  back(Qwen25_0_5B::config, windows, [](auto& c) {
+    c.scaling = {.kind = rope_scaling::yarn, .factor = 4, .high = 32, .original = 32768};
+  });
   back(Qwen3_0_6B::config, biased, windows);
   back(Gemma2B::config, biased);
   back(Gemma2_27B::config, biased, [](auto& c) { c.score_cap = c.logit_cap = 0, c.full_every = 5; });
   back(Gemma3_1B::config, [](auto& c) { c.window_base = 77, c.score_cap = 3.5F, c.logit_cap = 0.1F; });
-  back(Phi3Mini4k::config, turned);
+  back(Phi3Mini4k::config, turned, [](auto& c) {
+    c.scaling = {.kind = rope_scaling::longrope, .factor = 32, .original = 4096, .attention = 1.25};
+    for (int i = 0; i < 24; ++i) c.scaling.factors[i] = 1.1F, c.scaling.short_factors[i] = 1;
+  });
   back(Phi2::config, turned);
   back(Olmo1B::config, biased);
   back(Olmo2_1B::config, biased, turned);
@@ -331,7 +336,19 @@ TEST_CASE("layers that the common decoder does not have are refused by name") {
   refused(qwen, {{"layer_types", {"sliding_attention", "sliding_attention", "full_attention"}}},
           "without a sliding_window");
   refused(qwen, {{"head_dim", 63}}, "an even number");
-  refused(qwen, {{"rope_scaling", {{"rope_type", "yarn"}, {"factor", 4}}}}, "rope_type = \"yarn\"");
+  refused(qwen, {{"rope_scaling", {{"rope_type", "dynamic"}, {"factor", 4}}}}, "rope_type = \"dynamic\"");
+  refused(qwen, {{"rope_scaling", {{"type", "yarn"}, {"factor", 4}, {"finetuned", true}}}}, "finetuned = true");
+  refused(Phi3Mini4k::config, {{"rope_scaling", {{"type", "yarn"}, {"factor", 4}}}}, "the type longrope");
+  const auto longrope = [](std::size_t pairs, int original) -> tool::Config::Json {
+    const std::vector<double> factors(pairs, 1.5);
+    return {{"type", "longrope"},
+            {"long_factor", factors},
+            {"short_factor", factors},
+            {"original_max_position_embeddings", original}};
+  };
+  refused(Phi3Mini4k::config, {{"rope_scaling", longrope(47, 4096)}}, "of 48 numbers, one for each pair");
+  refused(Phi3Mini4k::config, {{"rope_scaling", longrope(48, 2048)}}, "= 2048, expected 4096, as outside");
+  refused(Phi3Mini4k::config, {{"rope_scaling", longrope(0, 4096)}}, "a list of 1 to 64 numbers above 0");
   refused(qwen, {{"logit_scale", 2}}, "logit_scale = 2, expected no such field for model_type qwen2");
   refused(Phi2::config, {{"qk_layernorm", true}}, "qk_layernorm = true");
   refused(Phi2::config, {{"partial_rotary_factor", 1.5}}, "partial_rotary_factor = 1.5, expected a part of the 80");

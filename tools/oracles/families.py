@@ -66,13 +66,15 @@ def models():
     yield "falcon_mamba", FalconMambaForCausalLM(FalconMambaConfig(**(MAMBA | {"state_size": 12, "time_step_rank": 12}), intermediate_size=48, tie_word_embeddings=False)), torch.float32, None
     # Windows of three rows, that a text of eleven passes three times over.
     yield "mistral", MistralForCausalLM(MistralConfig(**SIZED, sliding_window=3)), torch.float32, None
-    yield "qwen2", Qwen2ForCausalLM(Qwen2Config(**DENSE, tie_word_embeddings=True)), torch.float32, None
+    yield "qwen2", Qwen2ForCausalLM(Qwen2Config(**{**DENSE, "num_attention_heads": 2, "num_key_value_heads": 1}, tie_word_embeddings=True, rope_parameters={
+        "rope_type": "yarn", "rope_theta": 20.0, "factor": 4.0, "original_max_position_embeddings": 8, "beta_fast": 2.0, "beta_slow": 0.3})), torch.float32, None
     yield "qwen3", Qwen3ForCausalLM(Qwen3Config(**SIZED)), torch.float32, None
     yield "gemma", GemmaForCausalLM(GemmaConfig(**SIZED)), torch.float32, None
     yield "gemma2", Gemma2ForCausalLM(Gemma2Config(**SIZED, sliding_window=3, query_pre_attn_scalar=9, attn_logit_softcapping=1.5, final_logit_softcapping=6.0)), torch.float32, None
     yield "gemma3", Gemma3ForCausalLM(Gemma3TextConfig(**{**SIZED, "num_hidden_layers": 4}, sliding_window=3, query_pre_attn_scalar=9, layer_types=["sliding_attention", "sliding_attention", "full_attention", "sliding_attention"],
         rope_parameters={"sliding_attention": {"rope_type": "default", "rope_theta": 50.0}, "full_attention": {"rope_type": "linear", "factor": 4.0, "rope_theta": 1000.0}})), torch.float32, None
-    yield "phi3", Phi3ForCausalLM(Phi3Config(**DENSE, sliding_window=5)), torch.float32, None
+    yield "phi3", Phi3ForCausalLM(Phi3Config(**{**DENSE, "num_attention_heads": 2, "num_key_value_heads": 1}, sliding_window=5, original_max_position_embeddings=8, rope_parameters={
+        "rope_type": "longrope", "rope_theta": 100.0, "partial_rotary_factor": 0.75, "short_factor": [1.0, 1.1, 1.3], "long_factor": [1.05, 2.5, 3.75]})), torch.float32, None
     yield "phi", PhiForCausalLM(PhiConfig(**DENSE)), torch.float32, None
     yield "olmo", OlmoForCausalLM(OlmoConfig(**DENSE)), torch.float32, None
     yield "olmo2", Olmo2ForCausalLM(Olmo2Config(**DENSE)), torch.float32, None

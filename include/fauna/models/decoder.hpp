@@ -127,7 +127,7 @@ template <class C> constexpr SelfAttentionForm attention_form(C const& c, bool f
   using Style = typename C::style;
   const double base = full || c.window_base == 0 ? c.base : c.window_base;
   // Scaling lengthens what looks far back: a base of its own is left as it was trained.
-  const RopeScaling scaling = full || c.window_base == 0 ? c.scaling : RopeScaling{};
+  const RopeScaling scaling = full || c.window_base == 0 ? c.scaling.within(c.context) : RopeScaling{};
   return {.qkv_bias = c.qkv_bias,
           .out_bias = c.out_bias,
           .norm = {Style::normed, c.epsilon, Style::norm == norm_form::rms_around_one ? 1 : 0},
