@@ -13,6 +13,8 @@ using namespace fauna;
 using test::check, test::W;
 using Windowed = AttentionCore<4, 2, 3, Rate{}, Scores{.window = 2}>;
 using Capped = AttentionCore<3, 1, 2, Rate{0.2F}, Scores{.scale = 0.7, .cap = 0.5F}>;
+using Biased = AttentionCore<3, 1, 2, Rate{0.2F}, Scores{.cap = 0.5F, .window = 4, .alibi = 0.75}>;
+using Sinks = SinkAttention<4, 2, 3, Rate{0.2F}, Scores{.window = 3, .alibi = 1, .sinks = true}>;
 using Both = AttentionCore<2, 2, 2, Rate{}, Scores{.cap = 0.5F, .window = 3}>;
 
 struct Fused : SelfAttentionNames {
@@ -22,7 +24,9 @@ struct Fused : SelfAttentionNames {
 }  // namespace
 
 TEST_SUITE("gradients") {
-  TEST_CASE_TEMPLATE("windows and caps", Block, Windowed, Capped, Both) { check<Block>(); }
+  TEST_CASE_TEMPLATE("windows, caps, biases and sinks", Block, Windowed, Capped, Both, Biased, Sinks) {
+    check<Block>();
+  }
   TEST_CASE_TEMPLATE("norms of heads, norms without weights, scales", Block, HeadNorm<2, RmsNorm<3>>,
                      HeadNorm<3, RmsNorm<4, Epsilon{1e-2F}, 1>>, LayerNorm<W, false, Epsilon{}, 1, false>,
                      LayerNorm<W, true, Epsilon{1e-2F}, 1>, Scaled<W, Multiplier{-0.3}>,

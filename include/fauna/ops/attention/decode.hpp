@@ -32,18 +32,23 @@ template <int W, int Size, unsigned Tag> class RowWorker {
     for (float** x : {&most_, &total_, &factor_}) *x = take(group);
   }
 
-  /// Queries q[group], q_stride apart, against `count` keys and values, `stride` apart: y[group]. `after`: the keys
-  /// that are asked for meanwhile, since the next call wants them; may be null.
-  void forward(int group, AttentionShape const& a, const float* q, int q_stride, const float* k, const float* v,
-               std::ptrdiff_t stride, int count, float* y, int y_stride, const float* after) {
+  /// Queries q[group], q_stride apart, of the heads from `head` on, against `count` keys and values, `stride` apart:
+  /// y[group]. `after`: the keys that are asked for meanwhile, since the next call wants them; may be null, as sinks.
+  void forward(int group, int head, AttentionShape const& a, const float* sinks, const float* q, int q_stride,
+               const float* k, const float* v, std::ptrdiff_t stride, int count, float* y, int y_stride,
+               const float* after) {
     K::pack(queries_, q, q_stride, group, group, static_cast<float>(a.scale));
     std::memset(sums_, 0, sizeof(float) * static_cast<std::size_t>(group * Size));
     for (int i = 0; i < group; ++i) most_[i] = K::nothing, total_[i] = 0;
+    if (sinks != nullptr)
+      for (int i = 0; i < group; ++i) most_[i] = sinks[head + i], total_[i] = 1;
     const int from = count > a.window ? count - a.window : 0;  // the window's first key
     for (int j = from / block * block; j < count; j += block) {
       const int n = count - j < block ? count - j : block;
       const float *block_k = k + j * stride, *block_v = v + j * stride;
       score_keys(group, block_k, block_v, stride, n);
+      if (a.alibi > 0)
+        for (int i = 0; i < group; ++i) tilt(scores_ + i * block, alibi_slope(a, head + i), j, n, count - 1);
       if (a.cap > 0)
         for (int i = 0; i < group; ++i) K::bend(scores_ + i * block, (n + 2 * W - 1) / (2 * W) * (2 * W), a.cap);
       for (int i = 0; j < from && i < group; ++i)
@@ -113,6 +118,19 @@ template <int W, int Size, unsigned Tag> class RowWorker {
     for (int g = 0; g < N; ++g) {
       simd::store<W>(scores_ + (i + g) * block + r, sum[0][g]);
       simd::store<W>(scores_ + (i + g) * block + r + W, sum[1][g]);
+    }
+  }
+
+  /// n scores of a query at `place` against the keys from j on, in place: slope · (the key's place - the query's) more.
+  static void tilt(float* s, float slope, int j, int n, int place) {
+    vector lane;
+    FAUNA_UNROLL
+    for (int l = 0; l < W; ++l) lane[l] = static_cast<float>(l);
+    for (int r = 0; r < n; r += W) {
+      vector x, m;
+      simd::load<W>(x, s + r);
+      simd::broadcast<W>(m, slope);
+      simd::store<W>(s + r, x + m * (lane + static_cast<float>(j + r - place)));
     }
   }
 
