@@ -93,10 +93,12 @@ TEST_CASE("a config of the common decoder") {
 TEST_CASE("what came to a config later stands in its line where it is not as by default") {
   LlamaConfig c;
   c.scaling = {.kind = rope_scaling::yarn, .factor = 4, .high = 32, .truncate = false};
-  const std::string begin = "llama layers=32 heads=32 kv_heads=32 head_size=128 width=4096 hidden=11008 context=4096 "
-                            "vocab=32000 base=10000 scaling.kind=",
+  const std::string begin =
+                        "llama layers=32 heads=32 kv_heads=32 head_size=128 width=4096 hidden=11008 context=4096 "
+                        "vocab=32000 base=10000 scaling.kind=",
                     end = " tied=false epsilon=1e-05 attention_bias=false mlp_bias=false act=silu";
-  same(c, begin + "yarn scaling.factor=4 scaling.low=1 scaling.high=32 scaling.original=8192 scaling.truncate=false" + end);
+  same(c, begin + "yarn scaling.factor=4 scaling.low=1 scaling.high=32 scaling.original=8192 scaling.truncate=false" +
+              end);
   c.scaling = {.kind = rope_scaling::longrope, .factors = {1, 2.5F}, .short_factors = {0.5F, 1}};
   const std::string list = begin + "longrope scaling.factor=1 scaling.low=1 scaling.high=4 scaling.original=8192 ";
   same(c, list + "scaling.factors=1,2.5 scaling.short_factors=0.5,1" + end);

@@ -286,9 +286,8 @@ TEST_CASE("every family of the common decoder comes back from its config.json") 
   const auto windows = [](auto& c) { c.window = 64, c.full_every = 3; };
   const auto turned = [](auto& c) { c.turned = 0.5, c.scaling = {.kind = rope_scaling::linear, .factor = 3}; };
   back(Mistral7B_v01::config, windows, [](auto& c) { c.act = activation::relu; });
-  back(Qwen25_0_5B::config, windows, [](auto& c) {
-    c.scaling = {.kind = rope_scaling::yarn, .factor = 4, .high = 32, .original = 32768};
-  });
+  back(Qwen25_0_5B::config, windows,
+       [](auto& c) { c.scaling = {.kind = rope_scaling::yarn, .factor = 4, .high = 32, .original = 32768}; });
   back(Qwen3_0_6B::config, biased, windows);
   back(Gemma2B::config, biased);
   back(Gemma2_27B::config, biased, [](auto& c) { c.score_cap = c.logit_cap = 0, c.full_every = 5; });

@@ -90,7 +90,8 @@ template <class C> C read_decoder(Config& c, Absent const& a) {
   C m;
   read_sizes(c, m, a);
   const Rope rope = rope_of(
-      c, {.fraction = a.turned, .context = m.context, .base = a.base, .original = a.original, .head_size = m.head_size});
+      c,
+      {.fraction = a.turned, .context = m.context, .base = a.base, .original = a.original, .head_size = m.head_size});
   m.base = rope.base;
   m.scaling = rope.scaling;
   m.turned = rope.fraction;

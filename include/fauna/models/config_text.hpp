@@ -80,7 +80,9 @@ template <class V, std::size_t N> bool parse(std::string const& s, V (&v)[N]) {
 /// What came to a config when there were checkpoints already: their lines are without it, and so are others where it is
 /// as by default.
 template <class C>
-concept HasLater = requires(C& c) { C::later(c, [](const char*, auto&) {}); };
+concept HasLater = requires(C& c) {
+  C::later(c, [](const char*, auto&) {});
+};
 
 /// Calls f(name, member, null; of what came later, its text by default) for members that are no configs
 /// themselves; those inside one are called "outer.inner".

@@ -40,6 +40,8 @@ constexpr ConfigNames in_files(const char* family, const char* model, const char
 struct DecoderStyle : SelfAttentionNames {
   static constexpr label root = "model", table = "embed_tokens", layers = "layers", final_norm = "norm",
                          head = "lm_head";
+  static constexpr label table_norm = "", positions = "";  ///< of embeddings; what is added for each position
+  static constexpr int position_offset = 0;                ///< rows of that table before the first position's
   /// Norms of what attention and MLP read, and of what they give before it is added.
   static constexpr label attention_before = "input_layernorm", attention_after = "",
                          mlp_before = "post_attention_layernorm", mlp_after = "";
@@ -48,6 +50,9 @@ struct DecoderStyle : SelfAttentionNames {
   static constexpr mlp_form mlp_is = mlp_form::gated;
   static constexpr qk_norm normed = qk_norm::none;
   static constexpr rope_pairs pairs = rope_pairs::half;
+  static constexpr bool rotary = true;       ///< else heads are not turned
+  static constexpr bool alibi = false;       ///< biases by distance (Press et al. 2022)
+  static constexpr bool alibi_last = false;  ///< the scale is of scores and biases together
   static constexpr bool parallel = false;   ///< attention and MLP read the same rows; without mlp_before, the same norm
   static constexpr bool bare_full = false;  ///< layers with full attention know no positions
   static constexpr bool scaled_embedding = false;  ///< embeddings times √width (Vaswani et al. 2017, section 3.4)
@@ -131,12 +136,17 @@ template <class C> constexpr SelfAttentionForm attention_form(C const& c, bool f
   return {.qkv_bias = c.qkv_bias,
           .out_bias = c.out_bias,
           .norm = {Style::normed, c.epsilon, Style::norm == norm_form::rms_around_one ? 1 : 0},
-          .positions = !(full && Style::bare_full),
+          .positions = Style::rotary && !(full && Style::bare_full),
           .rope = {.base = base,
                    .rotary = static_cast<int>(c.turned * c.head_size),
                    .pairs = Style::pairs,
                    .scaling = scaling},
-          .scores = {.scale = c.score_scale, .cap = c.score_cap, .window = full ? unbounded : c.window}};
+          .scores = {.scale = c.score_scale,
+                     .cap = c.score_cap,
+                     .window = full ? unbounded : c.window,
+                     .alibi = !Style::alibi       ? 0
+                              : Style::alibi_last ? 1 / square_root(static_cast<double>(c.head_size))
+                                                  : 1}};
 }
 
 }  // namespace decoder_detail
@@ -183,8 +193,10 @@ template <auto c> struct DecoderParts {
       typename stack_<c.layers - rest, alike ? 0 : 1, std::make_integer_sequence<int, alike ? 0 : rest>>::type>;
   static constexpr double into =
       Style::scaled_embedding ? square_root(static_cast<double>(c.width)) : c.embedding_scale;
-  using Trunk = present<scaled_if<c.width, Multiplier{into}>, At<Style::layers, Layers>, At<Style::final_norm, Norm>,
-                        scaled_if<c.width, Multiplier{c.logit_scale}>>;
+  using Positions = LearnedPosition<c.context, c.width, Style::position_offset>;
+  using Trunk = present<scaled_if<c.width, Multiplier{into}>, typename Under<Style::positions, Positions>::maybe,
+                        typename Under<Style::table_norm, Norm>::maybe, At<Style::layers, Layers>,
+                        At<Style::final_norm, Norm>, scaled_if<c.width, Multiplier{c.logit_scale}>>;
   using Head = LmHead<c.width, c.vocab, Style::head_bias, LogitCap{c.logit_cap}>;
 };
 

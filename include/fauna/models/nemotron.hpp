@@ -24,7 +24,17 @@ using Minitron4B = Nemotron<NemotronConfig{.layers = 32,
                                            .context = 4096,
                                            .vocab = 256000,
                                            .turned = 0.5}>;
+using Minitron8B = Nemotron<NemotronConfig{.layers = 32,
+                                           .heads = 48,
+                                           .kv_heads = 8,
+                                           .head_size = 128,
+                                           .width = 4096,
+                                           .hidden = 16384,
+                                           .context = 4096,
+                                           .vocab = 256000,
+                                           .turned = 0.5}>;
 
 static_assert(Minitron4B::parameters == 4'190'509'056);
+static_assert(Minitron8B::parameters == 8'271'699'968);
 
 }  // namespace fauna::inline v0

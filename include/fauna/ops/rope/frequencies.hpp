@@ -10,9 +10,9 @@
 //     one that turns `low` times:  ((1 - m) + m / factor) θ,  m = (i - first) / (last - first) within 0 and 1
 //   longrope (Ding et al. 2024, "LongRoPE: extending LLM context window beyond 2 million tokens", section 3)
 //     a divisor found for each pair:  θ / factors_i
-// The last two also multiply what is turned (Peng et al. 2023, section 3.4), for longer contexts have more to tell apart.
-// Checkpoints were trained with float32 frequencies and angles, so each step here is rounded to float, in the order in
-// which PyTorch's implementations take them.
+// The last two also multiply what is turned (Peng et al. 2023, section 3.4), for longer contexts have more to tell
+// apart. Checkpoints were trained with float32 frequencies and angles, so each step here is rounded to float, in the
+// order in which PyTorch's implementations take them.
 #pragma once
 #include <fauna/core/version.hpp>
 
@@ -140,7 +140,7 @@ constexpr double rope_magnitude(RopeScaling const& s) {
   if (s.attention > 0) return s.attention;
   if (s.factor <= 1) return 1;
   const double ln = rope_detail::log(s.factor);
-  if (yarn) return 0.1 * ln + 1;  // Peng et al. 2023, equation 22
+  if (yarn) return 0.1 * ln + 1;                                          // Peng et al. 2023, equation 22
   return rope_detail::power(1 + ln / rope_detail::log(s.original), 0.5);  // Ding et al. 2024, section 3.3
 }
 
