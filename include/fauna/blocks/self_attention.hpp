@@ -3,12 +3,13 @@
 //   W_oᵀ
 #pragma once
 #include <fauna/blocks/attention.hpp>
+#include <fauna/blocks/clamped.hpp>
 #include <fauna/blocks/heads.hpp>
 #include <fauna/blocks/rope.hpp>
 #include <fauna/blocks/rotary_attention.hpp>
+#include <fauna/compose/by_group.hpp>
 #include <fauna/compose/concat.hpp>
 #include <fauna/compose/present.hpp>
-#include <fauna/compose/stored_as.hpp>
 
 namespace fauna::inline v0 {
 
@@ -26,6 +27,7 @@ struct SelfAttentionForm {
   bool positions = true;  ///< else none at all (Kazemnejad et al. 2023, "NoPE")
   RopeShape rope{};
   Scores scores{};
+  Clip clip{};  ///< of queries, keys and values, before they are turned
   constexpr bool operator==(SelfAttentionForm const&) const = default;
 };
 
@@ -76,6 +78,7 @@ template <int NHeads, int KvHeads, int HeadSize, Scores How> struct core_<true, 
 template <class Names, int Width, int NHeads, int KvHeads, int HeadSize, SelfAttentionForm F = SelfAttentionForm{}>
 struct SelfAttention
     : present<typename self_attention_detail::projections_<Names, Width, NHeads, KvHeads, HeadSize, F>::type,
+              clamped_if<(NHeads + 2 * KvHeads) * HeadSize, F.clip>,
               std::conditional_t<F.positions, Rope<NHeads, KvHeads, HeadSize, F.rope>, void>,
               typename self_attention_detail::core_<F.scores.sinks, NHeads, KvHeads, HeadSize, F.scores>::type,
               At<Names::out, Linear<NHeads * HeadSize, Width, F.out_bias>>> {};

@@ -86,6 +86,7 @@ template <class Style> struct DecoderConfig {
   bool qkv_bias = Style::qkv_bias, out_bias = Style::out_bias, mlp_bias = Style::mlp_bias;
   bool tied = Style::tied;  ///< the head is the token table
   activation act = Style::act;
+  double clip = 0;  ///< of queries, keys and values; 0: none
 
   constexpr bool operator==(DecoderConfig const&) const = default;
   static constexpr ConfigNames names = Style::names;
@@ -99,6 +100,7 @@ template <class Style> struct DecoderConfig {
     f("qkv_bias", c.qkv_bias), f("out_bias", c.out_bias), f("mlp_bias", c.mlp_bias), f("tied", c.tied);
     f("act", c.act);
   }
+  template <class C, class F> static constexpr void later(C& c, F&& f) { f("clip", c.clip); }
 };
 
 namespace decoder_detail {
@@ -146,7 +148,8 @@ template <class C> constexpr SelfAttentionForm attention_form(C const& c, bool f
                      .window = full ? unbounded : c.window,
                      .alibi = !Style::alibi       ? 0
                               : Style::alibi_last ? 1 / square_root(static_cast<double>(c.head_size))
-                                                  : 1}};
+                                                  : 1},
+          .clip = {c.clip}};
 }
 
 }  // namespace decoder_detail

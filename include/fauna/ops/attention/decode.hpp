@@ -47,10 +47,7 @@ template <int W, int Size, unsigned Tag> class RowWorker {
       const int n = count - j < block ? count - j : block;
       const float *block_k = k + j * stride, *block_v = v + j * stride;
       score_keys(group, block_k, block_v, stride, n);
-      if (a.alibi > 0)
-        for (int i = 0; i < group; ++i) tilt(scores_ + i * block, alibi_slope(a, head + i), j, n, count - 1);
-      if (a.cap > 0)
-        for (int i = 0; i < group; ++i) K::bend(scores_ + i * block, (n + 2 * W - 1) / (2 * W) * (2 * W), a.cap);
+      if (a.alibi > 0 || a.cap > 0) bend(group, head, a, j, n, count - 1);
       for (int i = 0; j < from && i < group; ++i)
         for (int r = 0; r < from - j; ++r) scores_[i * block + r] = -__builtin_inff();
       for (int i = 0; i < group; ++i) weigh(i, n);
@@ -121,16 +118,21 @@ template <int W, int Size, unsigned Tag> class RowWorker {
     }
   }
 
-  /// n scores of a query at `place` against the keys from j on, in place: slope · (the key's place - the query's) more.
-  static void tilt(float* s, float slope, int j, int n, int place) {
-    vector lane;
-    FAUNA_UNROLL
-    for (int l = 0; l < W; ++l) lane[l] = static_cast<float>(l);
-    for (int r = 0; r < n; r += W) {
-      vector x, m;
-      simd::load<W>(x, s + r);
-      simd::broadcast<W>(m, slope);
-      simd::store<W>(s + r, x + m * (lane + static_cast<float>(j + r - place)));
+  /// Biases and caps the n scores of all queries, at `place`, against the keys from j on. A call, so that the loop of
+  /// who has neither stays small.
+  [[gnu::noinline]] void bend(int group, int head, AttentionShape const& a, int j, int n, int place) {
+    for (int i = 0; i < group; ++i) {
+      float* const s = scores_ + i * block;
+      const float slope = a.alibi > 0 ? alibi_slope(a, head + i) : 0;
+      for (int r = 0; slope > 0 && r < n; r += W) {
+        vector x, m, back;  // back: the key's place minus the query's
+        FAUNA_UNROLL
+        for (int l = 0; l < W; ++l) back[l] = static_cast<float>(j + r + l - place);
+        simd::load<W>(x, s + r);
+        simd::broadcast<W>(m, slope);
+        simd::store<W>(s + r, x + m * back);
+      }
+      if (a.cap > 0) K::bend(s, (n + 2 * W - 1) / (2 * W) * (2 * W), a.cap);
     }
   }
 

@@ -110,16 +110,6 @@ template <int W, int Size, unsigned Tag> struct kernels {
       simd::store<W>(s + i, x < nothing ? x : cap * t);
     }
   }
-  /// n scores of a key, a multiple of W, in place: slope · (the key's place - the query's) more.
-  static void tilt(float* s, const float* slope, const float* place, float key_place, int n) {
-    for (int i = 0; i < n; i += W) {
-      vector x, m, p;
-      simd::load<W>(x, s + i);
-      simd::load<W>(m, slope + i);
-      simd::load<W>(p, place + i);
-      simd::store<W>(s + i, x + m * (key_place - p));
-    }
-  }
   /// most = max(before, s[.]) of one vector of queries and `keys` keys.
   static void largest(float* most, const float* before, const float* s, int keys) {
     vector m, x;

@@ -48,7 +48,13 @@ template <int W, int Size, unsigned Tag> class Worker {
     first_key = a.capacity > 0 ? sequence * a.capacity : first;
     length = batch.last(sequence) - first;
     packed = 0;
-    if (a.alibi > 0) find_places();
+    tilt_head = tilt_at = -1;
+    // Where rows stand, counted along their branch in a tree: what alibi's distances are between.
+    for (int r = 0; a.alibi > 0 && r < round_up(length, R); ++r) {
+      const bool straight = r < past || r >= length || batch.parent == nullptr;
+      const int from = straight ? r - 1 : batch.parent[first + r] - first;
+      places[r] = straight ? static_cast<float>(r) : from < past ? static_cast<float>(past) : places[from] + 1;
+    }
   }
 
   /// Keys and values of the rows before `end`, from `from` on at least.
@@ -139,7 +145,6 @@ template <int W, int Size, unsigned Tag> class Worker {
     for (int i = 0; i < lanes; ++i) before[i] = K::nothing, total[i] = 0;
     if (sinks != nullptr)  // as a key before all others, which has no value
       for (int i = skip; i < count; ++i) before[i] = sinks[head + i % per_row], total[i] = 1;
-    if (a.alibi > 0) place_queries(head, at);
     for (int j = oldest; j <= last; j += block) {
       const int n = length - j < block ? length - j : block;
       const std::uint64_t* mask;
@@ -148,7 +153,7 @@ template <int W, int Size, unsigned Tag> class Worker {
       each_score(j, n, [&]<int N>(int r, int i) {
         K::template scores<N>(p + r * block, keys + (j + r) * stride, queries_T, mask ? mask + r : nullptr, i, most);
       });
-      if (a.cap > 0 || a.alibi > 0) bend(j, n);
+      if (a.cap > 0 || a.alibi > 0) bend(head, at, j, n);
       for (int i = lane; i < lanes; i += W)
         K::softmax(p + i, keys_before(j, n, i + W), most + i, before + i, total + i, factor + i);
       if (a.dropout > 0) {
@@ -167,29 +172,27 @@ template <int W, int Size, unsigned Tag> class Worker {
     }
   }
 
-  /// Where the rows of the sequence stand, counted along their branch in a tree: what alibi's distances are between.
-  void find_places() {
-    for (int r = 0; r < round_up(length, R); ++r) {
-      const int from = r < past || r >= length || batch.parent == nullptr ? r - 1 : batch.parent[first + r] - first;
-      places[r] = static_cast<float>(r < past || r >= length || batch.parent == nullptr ? r
-                                     : from < past                                      ? past
-                                                   : static_cast<int>(places[from]) + 1);
-    }
-  }
-  /// Of the loaded queries: their places and the slopes of their heads.
-  void place_queries(int head, int at) {
-    for (int i = 0; i < lanes; ++i) {
+  /// n scores of each loaded query, of heads from `head` on and rows from `at` on, in place: slope · (the key's place -
+  /// the query's) more.
+  void tilt(int head, int at, int j, int n) {
+    for (int i = 0; i < lanes && (head != tilt_head || at != tilt_at); ++i) {
       const bool is = i >= skip && i < count;
       slope[i] = is ? alibi_slope(a, head + i % per_row) : 0;
       place[i] = is ? places[at + i / per_row] : 0;
     }
-  }
-  void tilt(int j, int n) {
-    for (int r = 0; r < n; ++r) K::tilt(p + r * block + lane, slope + lane, place + lane, places[j + r], lanes - lane);
+    tilt_head = head, tilt_at = at;
+    for (int r = 0; r < n; ++r)
+      for (int i = lane; i < lanes; i += W) {
+        vector x, m, query;
+        simd::load<W>(x, p + r * block + i);
+        simd::load<W>(m, slope + i);
+        simd::load<W>(query, place + i);
+        simd::store<W>(p + r * block + i, x + m * (places[j + r] - query));
+      }
   }
   /// Biases and caps the scores of the n keys from j on; `most` is then theirs.
-  void bend(int j, int n) {
-    if (a.alibi > 0) tilt(j, n);
+  void bend(int head, int at, int j, int n) {
+    if (a.alibi > 0) tilt(head, at, j, n);
     for (int r = 0; a.cap > 0 && r < n; ++r) K::bend(p + r * block + lane, lanes - lane, a.cap);
     for (int i = lane; i < lanes; i += W) K::largest(most + i, before + i, p + i, keys_before(j, n, i + W));
   }
@@ -199,10 +202,7 @@ template <int W, int Size, unsigned Tag> class Worker {
       K::template scores<N>(p + r * block, keys + (j + r) * stride, queries_T, mask ? mask + r : nullptr, i, most);
       K::template scores<N>(ds + r * block, values + (j + r) * stride, dy_T, nullptr, i, most);
     });
-    if (a.alibi > 0) {
-      place_queries(head, at);
-      tilt(j, round_up(n, R));
-    }
+    if (a.alibi > 0) tilt(head, at, j, round_up(n, R));
     for (int r = 0; r < round_up(n, R); ++r)
       K::bend_gradients(p + r * block + lane, ds + r * block + lane, row_lse + lane, delta + lane,
                         keep ? keep + r * block + lane : nullptr, lanes - lane, a.cap);
@@ -335,6 +335,7 @@ template <int W, int Size, unsigned Tag> class Worker {
   int per_row = 1;                                 ///< queries that a row has in the block, one a head
   int diagonal = -1, all_see = 0, all_from = 0;    ///< the key at which the causal triangle starts; those in between
                                                    ///< every query sees: before all_see, from all_from on
+  int tilt_head = -1, tilt_at = -1;                ///< whose slopes and places are there
   int skip = 0, lane = 0;  ///< queries of earlier calls at the start of the block; the first vector after
 
   float *keys = nullptr, *values = nullptr, *dkeys = nullptr, *dvalues = nullptr;  ///< [rows][stride]
