@@ -20,9 +20,14 @@ TEST_CASE("logits, loss and every gradient are the reference library's") {
   const TemporaryFolder place;
   save_weights<Model>(place / "gradients.safetensors", model.gradients());
   const SafeTensors gradients(place / "gradients.safetensors");
+  double largest = 0;
+  for (auto const& t : golden.file.tensors())
+    if (t.name.rfind("grad.", 0) == 0) largest = std::fmax(largest, gap(floats(&t), floats(&t)).scale);
   for (auto const& t : gradients.tensors()) {
     CAPTURE(t.name);
-    CHECK(gap(floats(&t), floats(golden.file.find("grad." + t.name))).close());
+    const SafeTensor* want = golden.file.find("grad." + t.name);
+    if (want != nullptr) CHECK(gap(floats(&t), floats(want)).close());
+    else CHECK(gap(floats(&t), floats(&t)).scale <= 1e-6 * largest);  // zero, but for rounding
   }
 }
 

@@ -6,7 +6,7 @@ some tokens. Run it with torch, transformers and safetensors at hand, and commit
 
 Each folder is a model directory (config.json, model.safetensors or shards) with golden.safetensors: tokens [2, T],
 targets [2, T] (-1: not counted), logits [2, T, V], loss, and under each tensor's name, with "grad." before it, the
-gradient of the loss. Where two names share a tensor, the gradient stands under the first. `tools/fauna type FOLDER
+gradient of the loss, unless it is zero whatever the weights. Where two names share a tensor, the gradient stands under the first. `tools/fauna type FOLDER
 >FOLDER/type.txt` then makes it a test. What stands beside the folder has a test of its own.
 """
 import json
@@ -25,6 +25,8 @@ from transformers import (Cohere2Config, Cohere2ForCausalLM, Exaone4Config, Exao
                           Olmo2Config, Olmo2ForCausalLM, OlmoConfig, OlmoForCausalLM, Phi3Config, Phi3ForCausalLM, PhiConfig,
                           PhiForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM, SmolLM3Config,
                           SmolLM3ForCausalLM, StableLmConfig, StableLmForCausalLM, Starcoder2Config, Starcoder2ForCausalLM)
+from transformers import (BloomConfig, BloomForCausalLM, FalconConfig, FalconForCausalLM, GPTJConfig, GPTJForCausalLM, MptConfig,
+                          MptForCausalLM, OPTConfig, OPTForCausalLM)
 
 LENGTH = 11
 LLAMA = {"vocab_size": 29, "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 2, "max_position_embeddings": 32,
@@ -42,6 +44,8 @@ MAMBA2 = {"vocab_size": 29, "hidden_size": 24, "num_hidden_layers": 2, "state_si
 DENSE = {"vocab_size": 29, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4,
          "num_key_value_heads": 2, "max_position_embeddings": 32, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": None}
 SIZED = {**DENSE, "head_dim": 6}  # of heads that together are wider than the model
+
+PLAIN = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": None}
 
 EXPERTS = {"mixtral": ("block_sparse_moe", "w1", "w3", "w2"), "olmoe": ("mlp", "gate_proj", "up_proj", "down_proj")}  # as the hub names them
 
@@ -87,11 +91,22 @@ def models():
     yield "exaone4", Exaone4ForCausalLM(Exaone4Config(**SIZED, sliding_window=3, layer_types=["sliding_attention", "full_attention"])), torch.float32, None
     yield "nemotron", NemotronForCausalLM(NemotronConfig(**SIZED, tie_word_embeddings=False, partial_rotary_factor=0.67)), torch.float32, None
 
+    yield "gptj", GPTJForCausalLM(GPTJConfig(vocab_size=29, n_embd=16, n_layer=2, n_head=2, n_inner=24, n_positions=32, rotary_dim=4, tie_word_embeddings=False, **PLAIN)), torch.float32, None
+    yield "opt", OPTForCausalLM(OPTConfig(vocab_size=29, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, ffn_dim=24, max_position_embeddings=32, word_embed_proj_dim=16, **PLAIN)), torch.float32, None
+    # Six heads: the slopes of four, and two of eight.
+    yield "bloom", BloomForCausalLM(BloomConfig(vocab_size=29, hidden_size=24, n_layer=2, n_head=6, **PLAIN)), torch.float32, None
+    yield "mpt", MptForCausalLM(MptConfig(vocab_size=29, d_model=24, n_layers=2, n_heads=6, max_seq_len=32, attn_config={"clip_qkv": 1.5}, **PLAIN)), torch.float32, None
+    yield "falcon", FalconForCausalLM(FalconConfig(vocab_size=29, hidden_size=24, num_hidden_layers=2, num_attention_heads=3, ffn_hidden_size=28, max_position_embeddings=32, **PLAIN)), torch.float32, None
+    yield "falcon_grouped", FalconForCausalLM(FalconConfig(vocab_size=29, hidden_size=24, num_hidden_layers=2, num_attention_heads=6, num_kv_heads=2, new_decoder_architecture=True, ffn_hidden_size=28, max_position_embeddings=32, **PLAIN)), torch.float32, None
+    yield "falcon_alibi", FalconForCausalLM(FalconConfig(vocab_size=29, hidden_size=24, num_hidden_layers=2, num_attention_heads=6, alibi=True, bias=True, multi_query=False, parallel_attn=False, ffn_hidden_size=28, max_position_embeddings=32, **PLAIN)), torch.float32, None
+
 
 def hub_gradients(name, key, gradient):
     """Gradients under the names of the files: transformers 5 has a layer's experts in one tensor, the hub has them apart."""
     if "neox" in name:
         yield key.replace("lm_head", "embed_out"), gradient
+    elif name == "opt" and key.endswith("k_proj.bias"):
+        return  # zero: it adds the same to all scores of a row
     elif name in EXPERTS and ".mlp." in key:
         layer, part = key.split(".mlp.")
         moe, gate, up, down = EXPERTS[name]
