@@ -1,8 +1,10 @@
 // Attention's variants and what stands around it in the dense families: backward against dual numbers.
 #include <doctest/doctest.h>
 
+#include <fauna/blocks/gated_attention.hpp>
 #include <fauna/blocks/scaled.hpp>
 #include <fauna/blocks/self_attention.hpp>
+#include <fauna/core/pieces.hpp>
 #include <fauna/ops/ref.hpp>
 
 #include "../support/gradients.hpp"
@@ -13,6 +15,8 @@ using namespace fauna;
 using test::check, test::W;
 using Windowed = AttentionCore<4, 2, 3, Rate{}, Scores{.window = 2}>;
 using Capped = AttentionCore<3, 1, 2, Rate{0.2F}, Scores{.scale = 0.7, .cap = 0.5F}>;
+using Biased = AttentionCore<3, 1, 2, Rate{0.2F}, Scores{.cap = 0.5F, .window = 4, .alibi = 0.75}>;
+using Sinks = SinkAttention<4, 2, 3, Rate{0.2F}, Scores{.window = 3, .alibi = 1, .sinks = true}>;
 using Both = AttentionCore<2, 2, 2, Rate{}, Scores{.cap = 0.5F, .window = 3}>;
 
 struct Fused : SelfAttentionNames {
@@ -22,17 +26,42 @@ struct Fused : SelfAttentionNames {
 }  // namespace
 
 TEST_SUITE("gradients") {
-  TEST_CASE_TEMPLATE("windows and caps", Block, Windowed, Capped, Both) { check<Block>(); }
+  TEST_CASE_TEMPLATE("windows, caps, biases and sinks", Block, Windowed, Capped, Both, Biased, Sinks) {
+    check<Block>();
+  }
   TEST_CASE_TEMPLATE("norms of heads, norms without weights, scales", Block, HeadNorm<2, RmsNorm<3>>,
                      HeadNorm<3, RmsNorm<4, Epsilon{1e-2F}, 1>>, LayerNorm<W, false, Epsilon{}, 1, false>,
-                     LayerNorm<W, true, Epsilon{1e-2F}, 1>, Scaled<W, Multiplier{-0.3}>) {
+                     LayerNorm<W, true, Epsilon{1e-2F}, 1>, Scaled<W, Multiplier{-0.3}>, Clamped<W, Clip{0.4}>,
+                     Rope<2, 1, 7, RopeShape{.rotary = 4, .scaling = {.kind = rope_scaling::yarn, .factor = 9}}>) {
     check<Block>();
   }
   TEST_CASE_TEMPLATE(
       "self-attention", Block,
       SelfAttention<SelfAttentionNames, W, 4, 2, 4,
                     SelfAttentionForm{.qkv_bias = true, .norm = {qk_norm::head}, .scores = {.window = 3}}>,
-      SelfAttention<Fused, W, 2, 1, 6, SelfAttentionForm{.out_bias = true, .positions = false}>) {
+      SelfAttention<Fused, W, 2, 1, 6, SelfAttentionForm{.out_bias = true, .positions = false, .clip = {0.1}}>,
+      SelfAttention<SelfAttentionNames, W, 2, 1, 4, SelfAttentionForm{.scores = {.window = 3, .sinks = true}}>,
+      GatedAttention<SelfAttentionNames, W, 2, 1, 4,
+                     SelfAttentionForm{.qkv_bias = true, .norm = {qk_norm::head}, .rope = {.rotary = 2}}>) {
     check<Block>();
   }
+}
+
+TEST_CASE("queries and their gates lie head by head in one tensor of the files") {
+  using Block = At<"self_attn", GatedAttention<SelfAttentionNames, 5, 2, 1, 4>>;
+  Block::Weights<All<float>> w;
+  int seen = 0;
+  Block::visit(w, Place{}, [&](Tensor const& t, auto&) {
+    const std::string name = t.name();
+    const bool gate = name == "self_attn.gate_of_q.weight";
+    if (!gate && name != "self_attn.q_proj.weight") return;
+    ++seen;
+    const auto pieces = pieces_of(t);
+    REQUIRE(pieces.size() == 1);
+    CHECK(pieces[0].name == "self_attn.q_proj.weight");
+    CHECK(pieces[0].shape.of[0] == 16);
+    CHECK(pieces[0].shape.of[1] == 5);
+    for (int r = 0; r < 8; ++r) CHECK(pieces[0].row(r) == 5 * (r / 4 * 8 + (gate ? 4 : 0) + r % 4));
+  });
+  CHECK(seen == 2);
 }

@@ -25,10 +25,15 @@ TEST_CASE("logits, loss and every gradient are the reference library's") {
       if (p.is == role::buffer && p.name == name) return true;
     return false;
   };
+  double largest = 0;
+  for (auto const& t : golden.file.tensors())
+    if (t.name.rfind("grad.", 0) == 0) largest = std::fmax(largest, gap(floats(&t), floats(&t)).scale);
   for (auto const& t : gradients.tensors()) {
     CAPTURE(t.name);
     if (buffer(t.name)) continue;  // what it gathers is no gradient
-    CHECK(gap(floats(&t), floats(golden.file.find("grad." + t.name))).close());
+    const SafeTensor* want = golden.file.find("grad." + t.name);
+    if (want != nullptr) CHECK(gap(floats(&t), floats(want)).close());
+    else CHECK(gap(floats(&t), floats(&t)).scale <= 1e-6 * largest);  // zero, but for rounding
   }
 }
 

@@ -83,6 +83,7 @@ static_assert(Mistral7B_v01::parameters == 7'241'732'096);
 static_assert(Mistral7B_v03::parameters == 7'248'023'552);
 
 static_assert(Minitron4B::parameters == 4'190'509'056);
+static_assert(Minitron8B::parameters == 8'271'699'968);
 
 static_assert(Olmo1B::parameters == 1'176'764'416);
 static_assert(Olmo7B::parameters == 6'888'095'744);
@@ -109,3 +110,27 @@ static_assert(StableLm3B::parameters == 2'795'443'200);
 static_assert(StableLm2_1_6B::parameters == 1'644'515'328);
 
 static_assert(StarCoder2_3B::parameters == 3'030'371'328);
+
+static_assert(Bloom560M::parameters == 559'214'592);
+static_assert(Bloom1_1B::parameters == 1'065'314'304);
+static_assert(Bloom1_7B::parameters == 1'722'408'960);
+static_assert(Bloom3B::parameters == 3'002'557'440);
+static_assert(Bloom7_1B::parameters == 7'069'016'064);
+static_assert(Bloom176B::parameters == 176'247'271'424);
+
+static_assert(Falcon7B::parameters == 6'921'720'704);
+static_assert(Falcon40B::parameters == 41'303'293'952);
+static_assert(Falcon180B::parameters == 178'557'088'768);
+static_assert(FalconRw1B::parameters == 1'311'625'216);
+
+static_assert(GptJ6B::parameters == 6'050'882'784);
+
+static_assert(Mpt7B::parameters == 6'649'286'656);
+static_assert(Mpt30B::parameters == 29'957'200'896);
+
+static_assert(Opt125M::parameters == 125'239'296);
+static_assert(Opt1_3B::parameters == 1'315'758'080);
+static_assert(Opt2_7B::parameters == 2'651'596'800);
+static_assert(Opt6_7B::parameters == 6'658'473'984);
+static_assert(Opt13B::parameters == 12'853'473'280);
+static_assert(Opt30B::parameters == 29'974'540'288);

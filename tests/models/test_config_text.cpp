@@ -51,6 +51,7 @@ template <class C> consteval int listed() {
   int n = 0;
   const C c;
   C::each(c, [&n](const char*, auto&) { ++n; });
+  if constexpr (config_detail::HasLater<C const>) C::later(c, [&n](const char*, auto&) { ++n; });
   return n;
 }
 static_assert(members<GptConfig>() == 8 && listed<GptConfig>() == 8);
@@ -63,7 +64,7 @@ static_assert(members<Rwkv5Config>() == listed<Rwkv5Config>());
 static_assert(members<Rwkv6Config>() == listed<Rwkv6Config>());
 static_assert(members<Rwkv7Config>() == listed<Rwkv7Config>());
 static_assert(members<Gemma3Config>() == listed<Gemma3Config>());
-static_assert(members<RopeScaling>() == listed<RopeScaling>());
+static_assert(members<RopeScaling>() == listed<RopeScaling>() + 2 * 63);  // two lists count by their elements
 
 }  // namespace
 
@@ -98,6 +99,27 @@ TEST_CASE("a config of two parts has braces for each, and a number that is 0 by 
         ".hidden = 11008, .context = 4096, .vocab = 29, .window = 2147483647, .full_every = 1}, {.experts = 6, "
         ".chosen = 2, .expert_hidden = 1024, .shared_hidden = 0, .dense = 1, .groups = 1, .kept_groups = 1}}>");
   CHECK(config_from<Qwen2MoeConfig>(to_text(small)) == small);
+}
+
+TEST_CASE("what came to a config later stands in its line where it is not as by default") {
+  LlamaConfig c;
+  c.scaling = {.kind = rope_scaling::yarn, .factor = 4, .high = 32, .truncate = false};
+  const std::string begin =
+                        "llama layers=32 heads=32 kv_heads=32 head_size=128 width=4096 hidden=11008 context=4096 "
+                        "vocab=32000 base=10000 scaling.kind=",
+                    end = " tied=false epsilon=1e-05 attention_bias=false mlp_bias=false act=silu";
+  same(c, begin + "yarn scaling.factor=4 scaling.low=1 scaling.high=32 scaling.original=8192 scaling.truncate=false" +
+              end);
+  c.scaling = {.kind = rope_scaling::longrope, .factors = {1, 2.5F}, .short_factors = {0.5F, 1}};
+  const std::string list = begin + "longrope scaling.factor=1 scaling.low=1 scaling.high=4 scaling.original=8192 ";
+  same(c, list + "scaling.factors=1,2.5 scaling.short_factors=0.5,1" + end);
+  CHECK(cpp_type(c).find(".factors = {1.0F, 2.5F}, .short_factors = {0.5F, 1.0F}}") != std::string::npos);
+  for (const char* wrong : {"scaling.factors=1,,2", "scaling.factors=1,x", "scaling.factors=", "scaling.truncate=true",
+                            "scaling.short_factors=1 scaling.factors=1"})
+    CHECK_THROWS_AS(config_from<LlamaConfig>(list + wrong + end), error);
+  std::string many = "scaling.factors=1";
+  for (int i = 0; i < 64; ++i) many += ",1";
+  CHECK_THROWS_AS(config_from<LlamaConfig>(list + many + end), error);
 }
 
 TEST_CASE("a config whose head is never tied") {

@@ -61,8 +61,10 @@ int longest(Batch const& b) {
 }
 
 template <class B, int Size>
-Tensors<float, Size> run_cpu(layout l, Batch const& batch, AttentionShape const& a, int threads, float scores = 1) {
+Tensors<float, Size> run_cpu(layout l, Batch const& batch, AttentionShape const& a, int threads, float scores = 1,
+                             bool sinks = false) {
   Tensors<float, Size> t(l, batch, a, scores);
+  if (sinks) t.add_sinks();
   const std::size_t bytes = attention<B>::template workspace<Size>(batch.sequences, longest(batch), a, threads);
   test::Poisoned memory(bytes);
   Arena scratch(memory.as<void>(), bytes);  // takes beyond the workspace throw
@@ -82,7 +84,8 @@ Tensors<float, Size> run_cpu(layout l, Batch const& batch, AttentionShape const&
 constexpr double tolerance = 32 * 0x1p-24;
 
 template <class B, int Size>
-void compare(layout l, Batch const& batch, AttentionShape const& a, int threads = 2, float scores = 1) {
+void compare(layout l, Batch const& batch, AttentionShape const& a, int threads = 2, float scores = 1,
+             bool sinks = false) {
   CAPTURE(name_of(B::tile));
   CAPTURE(Size);
   CAPTURE(batch.sequences);
@@ -91,36 +94,46 @@ void compare(layout l, Batch const& batch, AttentionShape const& a, int threads 
   CAPTURE(a.kv_heads);
   CAPTURE(a.dropout);
   Tensors<double, Size> want(l, batch, a, scores);
+  if (sinks) want.add_sinks();
   want.run(Ref<double>{}, batch, a);
-  const Tensors<float, Size> got = run_cpu<B, Size>(l, batch, a, threads, scores);
+  const Tensors<float, Size> got = run_cpu<B, Size>(l, batch, a, threads, scores, sinks);
+  for (std::size_t h = 0; h < want.sinks.size(); ++h)  // a sum over rows of numbers up to 1, each within `tolerance`
+    CHECK(std::abs(static_cast<double>(got.dsinks[h]) - want.dsinks[h]) <= tolerance * batch.rows);
   CHECK(test::distance<float>(got.y, want.y) <= tolerance * std::fmax(1, scores) * largest(want.y));
   CHECK(test::distance<float>(got.lse, want.lse) <= tolerance * std::fmax(1, largest(want.lse)));
   CHECK(test::distance<float>(got.dqkv, want.dqkv) <= tolerance * std::fmax(1, scores) * largest(want.dqkv));
 }
 
 /// Whatever a batch may look like.
-template <class B, int Size> void compare_batches(int window = unbounded, float cap = 0) {
+template <class B, int Size>
+void compare_batches(int window = unbounded, float cap = 0, double alibi = 0, bool sinks = false) {
   CAPTURE(window);
   CAPTURE(cap);
+  CAPTURE(alibi);
+  CAPTURE(sinks);
   const auto shape = [&](int heads, int kv_heads, int size, float dropout = 0) {
     AttentionShape a = test::shape(heads, kv_heads, size, dropout);
     a.window = window;
     a.cap = cap;
+    a.alibi = alibi;
     return a;
   };
+  const auto check = [sinks](layout l, Batch const& batch, AttentionShape const& a) {
+    compare<B, Size>(l, batch, a, 2, 1, sinks);
+  };
   for (const int length : {1, 2, 63, 64, 65, 130}) {
-    compare<B, Size>(layout::fused, Batch::uniform(2, length), shape(2, 2, Size));
-    compare<B, Size>(layout::heads_first, Batch::uniform(1, length), shape(3, 1, Size));
+    check(layout::fused, Batch::uniform(2, length), shape(2, 2, Size));
+    check(layout::heads_first, Batch::uniform(1, length), shape(3, 1, Size));
   }
   const Sequences four = ragged({1, 70, 0, 5, 129});
   for (const layout l : {layout::fused, layout::heads_first})
     for (const float dropout : {0.0F, 0.3F}) {
-      compare<B, Size>(l, four.batch(), shape(4, 2, Size, dropout));
-      compare<B, Size>(l, with_documents(four, 60).batch(), shape(2, 2, Size, dropout));
-      compare<B, Size>(l, with_tree(four).batch(), shape(2, 1, Size, dropout));
+      check(l, four.batch(), shape(4, 2, Size, dropout));
+      check(l, with_documents(four, 60).batch(), shape(2, 2, Size, dropout));
+      check(l, with_tree(four).batch(), shape(2, 1, Size, dropout));
     }
-  compare<B, Size>(layout::fused, with_documents(ragged({250}), 90).batch(), shape(1, 1, Size));
-  compare<B, Size>(layout::fused, with_documents(with_tree(four), 40).batch(), shape(2, 1, Size));
+  check(layout::fused, with_documents(ragged({250}), 90).batch(), shape(1, 1, Size));
+  check(layout::fused, with_documents(with_tree(four), 40).batch(), shape(2, 1, Size));
 }
 
 }  // namespace
@@ -136,6 +149,24 @@ TEST_CASE_TEMPLATE("attention: windows and caps equal the reference on every kin
   for (const int window : test::sizes({1, 7, 40, 64, 100}, {7, 100})) compare_batches<B, 32>(window);
   compare_batches<B, 5>(33, 0.3F);
   compare_batches<B, 32>(unbounded, 0.1F);
+}
+
+TEST_CASE_TEMPLATE("attention: linear biases and sinks equal the reference on every kind of batch", B,
+                   Tile<isa::baseline>, Tile<isa::avx2>, Tile<isa::avx512>) {
+  compare_batches<B, 32>(unbounded, 0, 1);
+  compare_batches<B, 32>(test::size(40, 30), 0, 0, true);
+  compare_batches<B, 5>(33, 0.3F, 0.25, true);
+}
+
+TEST_CASE("attention: slopes of heads, powers of two or not") {
+  AttentionShape a{.heads = 8, .alibi = 1};
+  for (int h = 0; h < 8; ++h) CHECK(alibi_slope(a, h) == std::ldexp(1.0F, -h - 1));
+  a.heads = 12;  // transformers 5.24, build_mpt_alibi_tensor and build_alibi_tensor
+  for (int h = 0; h < 8; ++h) CHECK(alibi_slope(a, h) == std::ldexp(1.0F, -h - 1));
+  const float more[] = {0.70710678F, 0.35355339F, 0.17677669F, 0.088388348F};
+  for (int h = 8; h < 12; ++h) CHECK(alibi_slope(a, h) == doctest::Approx(more[h - 8]).epsilon(1e-7));
+  a.alibi = 0.5;
+  CHECK(alibi_slope(a, 8) == doctest::Approx(0.35355339).epsilon(1e-7));
 }
 
 TEST_CASE("attention: several panels of keys and many windows") {
@@ -260,21 +291,28 @@ TEST_CASE("attention: backward of the reference is the derivative of its forward
     for (const float dropout : {0.0F, 0.3F}) {
       const Batch batch = s.batch();
       AttentionShape a = shape(4, 2, size, dropout);
-      if (s.offsets.size() < 4) a.window = 4, a.cap = 0.5F;
+      if (s.offsets.size() < 4) a.window = 4, a.cap = 0.5F, a.alibi = 0.7;
       Tensors<double, size> t(layout::heads_first, batch, a);
+      t.add_sinks();
       t.run(Ref<double>{}, batch, a);
       test::Random random(9);
       const Rows<double> direction(random, t.qkv.rows(), t.qkv.cols(), 1);
       Tensors<Dual, size> d(layout::heads_first, batch, a);
       for (int r = 0; r < direction.rows(); ++r)
         for (int c = 0; c < size; ++c) d.qkv.view()(r, c).d = direction.view()(r, c);
+      d.add_sinks();
+      const Rows<double> sink_direction(random, 1, 4, 1);
+      for (int h = 0; h < 4; ++h) d.sinks[static_cast<std::size_t>(h)].d = sink_direction.view()(0, h);
       attention<Ref<Dual>>::forward<size>({}, batch, a, d.part(d.qkv, 0), d.part(d.qkv, 4), d.part(d.qkv, 6),
-                                          d.part(d.y, 0), d.lse.data());
+                                          d.part(d.y, 0), d.lse.data(), d.sinks.data());
       double derivative = 0;
       for (int r = 0; r < t.y.rows(); ++r)
         for (int c = 0; c < size; ++c) derivative += t.dy.view()(r, c) * d.y.view()(r, c).d;
       test::Dot dot;
       dot.add(t.dqkv, direction);
+      Rows<double> dsinks(1, 4);
+      for (int h = 0; h < 4; ++h) dsinks.view()(0, h) = t.dsinks[static_cast<std::size_t>(h)] - 0.5;
+      dot.add(dsinks, sink_direction);
       CHECK(dot.error(derivative) <= 1e-12);
     }
 }

@@ -25,7 +25,7 @@ namespace {
 /// Three sequences, row by row in the cache's layout, each in calls of the given sizes (the last is repeated): y.
 template <class B, int Size>
 Rows<float> in_calls(std::vector<int> const& calls, int capacity, AttentionShape a, std::vector<int> const& lengths,
-                     int threads = 2) {
+                     int threads = 2, std::vector<float> const& sinks = {}) {
   const int n = static_cast<int>(lengths.size());
   Tensors<float, Size> whole(layout::fused, Batch::uniform(n, capacity), a);
   a.capacity = capacity;
@@ -56,7 +56,8 @@ Rows<float> in_calls(std::vector<int> const& calls, int capacity, AttentionShape
     b.scratch = &scratch;
     attention<B>::template forward<Size>(b, batch, a, Heads<const float>{q.data(), q.view().stride(), Size},
                                          whole.part(whole.qkv, a.heads), whole.part(whole.qkv, a.heads + a.kv_heads),
-                                         Heads<float>{out.data(), out.view().stride(), Size}, nullptr);
+                                         Heads<float>{out.data(), out.view().stride(), Size}, nullptr,
+                                         sinks.empty() ? nullptr : sinks.data());
     for (int r = 0; r < batch.rows; ++r)
       for (int c = 0; c < queries; ++c) y.view()(rows[static_cast<std::size_t>(r)], c) = out.view()(r, c);
     for (int s = 0; s < n; ++s)
@@ -65,22 +66,29 @@ Rows<float> in_calls(std::vector<int> const& calls, int capacity, AttentionShape
   }
 }
 
-template <class B, int Size> void check_calls(int window = unbounded, float cap = 0) {
+template <class B, int Size> void check_calls(int window = unbounded, float cap = 0, double alibi = 0) {
   const std::vector<int> lengths{200, 3, 130};
   for (const int kv : {1, 3}) {
     // Seven queries of a key head: one row alone takes four of them at once, then two, then one.
     AttentionShape a = shape(kv == 1 ? 7 : 3, kv, Size);
     a.window = window;
     a.cap = cap;
-    const Rows<float> whole = in_calls<B, Size>({200}, 200, a, lengths);
+    a.alibi = alibi;
+    const std::vector<float> sinks =
+        alibi > 0 ? std::vector<float>{-0.5F, 0.25F, 0, 0.5F, 0.125F, -0.25F, 0.75F} : std::vector<float>{};
+    const Rows<float> whole = in_calls<B, Size>({200}, 200, a, lengths, 2, sinks);
     for (auto const& calls : test::sizes<std::vector<int>>({{1}, {2}, {16}, {17}, {64}, {65}, {130, 1}, {5, 70, 2}},
                                                            {{1}, {16}, {65}, {5, 70, 2}}))
-      CHECK(test::same_bits<float>(in_calls<B, Size>(calls, 200, a, lengths), whole));
+      CHECK(test::same_bits<float>(in_calls<B, Size>(calls, 200, a, lengths, 2, sinks), whole));
     for (const int threads : test::sizes({1, 3, 8}, {3}))
-      CHECK(test::same_bits<float>(in_calls<B, Size>({1}, 200, a, lengths, threads), whole));
+      CHECK(test::same_bits<float>(in_calls<B, Size>({1}, 200, a, lengths, threads, sinks), whole));
     // and the sequences as a plain batch
     const Sequences plain = ragged({200, 3, 130});
     Tensors<float, Size> rows(layout::fused, plain.batch(), a), source(layout::fused, Batch::uniform(3, 200), a);
+    if (!sinks.empty()) {
+      rows.add_sinks();
+      std::copy_n(sinks.begin(), rows.sinks.size(), rows.sinks.begin());
+    }
     for (int s = 0, r = 0; s < 3; ++s)
       for (int i = 0; i < lengths[static_cast<std::size_t>(s)]; ++i, ++r)
         for (int c = 0; c < rows.qkv.cols(); ++c) rows.qkv.view()(r, c) = source.qkv.view()(s * 200 + i, c);
@@ -105,6 +113,7 @@ TEST_CASE_TEMPLATE("attention: a cache gives the bits of one call, however the r
   check_calls<B, B::lanes == 4 ? 24 : 32>();
   check_calls<B, B::lanes == 4 ? 24 : 32>(50);
   check_calls<B, B::lanes == 4 ? 24 : 32>(7, 0.2F);
+  check_calls<B, B::lanes == 4 ? 24 : 32>(unbounded, 0, 0.5);  // and sinks
 }
 
 TEST_CASE_TEMPLATE("attention: row by row with heads of every size", Size, std::integral_constant<int, 16>,

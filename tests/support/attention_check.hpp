@@ -41,6 +41,7 @@ template <class S, int Size> struct Tensors {
   layout how;
   int rows, heads, kv_heads;
   Rows<S> qkv, dy, y, lse, dqkv;
+  std::vector<S> sinks{}, dsinks{};  ///< [heads], if there are any
 
   Tensors(layout l, Batch const& b, AttentionShape const& a, float size_of_scores = 1)
       : how(l),
@@ -70,9 +71,17 @@ template <class S, int Size> struct Tensors {
   }
   template <class B> void run(B const& b, Batch const& batch, AttentionShape const& a) {
     const Heads<S> q = part(qkv, 0), k = part(qkv, heads), v = part(qkv, heads + kv_heads);
-    fauna::attention<B>::template forward<Size>(b, batch, a, q, k, v, part(y, 0), lse.data());
+    fauna::attention<B>::template forward<Size>(b, batch, a, q, k, v, part(y, 0), lse.data(),
+                                                sinks.empty() ? nullptr : sinks.data());
     fauna::attention<B>::template backward<Size>(b, batch, a, q, k, v, part(y, 0), lse.data(), part(dy, 0),
                                                  part(dqkv, 0), part(dqkv, heads), part(dqkv, heads + kv_heads));
+    if (!sinks.empty())
+      fauna::attention<B>::template sink_gradients<Size>(b, batch, a, part(y, 0), lse.data(), part(dy, 0), sinks.data(),
+                                                         dsinks.data());
+  }
+  /// Sinks of about the size of scores, and gradients that are there already.
+  void add_sinks() {
+    for (int h = 0; h < heads; ++h) sinks.push_back(S(0.25 * (h % 3) - 0.125)), dsinks.push_back(S(0.5));
   }
   bool gaps_untouched() const { return y.gaps_untouched() && dqkv.gaps_untouched(); }
 };

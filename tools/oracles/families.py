@@ -6,7 +6,7 @@ some tokens. Run it with torch, transformers and safetensors at hand, and commit
 
 Each folder is a model directory (config.json, model.safetensors or shards) with golden.safetensors: tokens [2, T],
 targets [2, T] (-1: not counted), logits [2, T, V], loss, and under each tensor's name, with "grad." before it, the
-gradient of the loss. Where two names share a tensor, the gradient stands under the first. `tools/fauna type FOLDER
+gradient of the loss, unless it is zero whatever the weights. Where two names share a tensor, the gradient stands under the first. `tools/fauna type FOLDER
 >FOLDER/type.txt` then makes it a test. What stands beside the folder has a test of its own.
 """
 import json
@@ -25,6 +25,8 @@ from transformers import (Cohere2Config, Cohere2ForCausalLM, Exaone4Config, Exao
                           Olmo2Config, Olmo2ForCausalLM, OlmoConfig, OlmoForCausalLM, Phi3Config, Phi3ForCausalLM, PhiConfig,
                           PhiForCausalLM, DeepseekV2Config, DeepseekV2ForCausalLM, DeepseekV3Config, DeepseekV3ForCausalLM, Glm4MoeConfig, Glm4MoeForCausalLM, Qwen2MoeConfig, Qwen2MoeForCausalLM, Qwen3MoeConfig, Qwen3MoeForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM, SmolLM3Config,
                           SmolLM3ForCausalLM, StableLmConfig, StableLmForCausalLM, Starcoder2Config, Starcoder2ForCausalLM)
+from transformers import (BloomConfig, BloomForCausalLM, FalconConfig, FalconForCausalLM, GPTJConfig, GPTJForCausalLM, MptConfig,
+                          MptForCausalLM, OPTConfig, OPTForCausalLM)
 
 LENGTH = 11
 LLAMA = {"vocab_size": 29, "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 2, "max_position_embeddings": 32,
@@ -42,6 +44,8 @@ MAMBA2 = {"vocab_size": 29, "hidden_size": 24, "num_hidden_layers": 2, "state_si
 DENSE = {"vocab_size": 29, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4,
          "num_key_value_heads": 2, "max_position_embeddings": 32, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": None}
 SIZED = {**DENSE, "head_dim": 6}  # of heads that together are wider than the model
+
+PLAIN = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": None}
 
 EXPERTS = {"mixtral": ("block_sparse_moe", "w1", "w3", "w2"), **dict.fromkeys(
     ("olmoe", "qwen2_moe", "qwen3_moe", "glm4_moe", "deepseek_v2", "deepseek_v3"), ("mlp", "gate_proj", "up_proj", "down_proj"))}  # as the hub names them
@@ -67,13 +71,15 @@ def models():
     yield "falcon_mamba", FalconMambaForCausalLM(FalconMambaConfig(**(MAMBA | {"state_size": 12, "time_step_rank": 12}), intermediate_size=48, tie_word_embeddings=False)), torch.float32, None
     # Windows of three rows, that a text of eleven passes three times over.
     yield "mistral", MistralForCausalLM(MistralConfig(**SIZED, sliding_window=3)), torch.float32, None
-    yield "qwen2", Qwen2ForCausalLM(Qwen2Config(**DENSE, tie_word_embeddings=True)), torch.float32, None
+    yield "qwen2", Qwen2ForCausalLM(Qwen2Config(**{**DENSE, "num_attention_heads": 2, "num_key_value_heads": 1}, tie_word_embeddings=True, rope_parameters={
+        "rope_type": "yarn", "rope_theta": 20.0, "factor": 4.0, "original_max_position_embeddings": 8, "beta_fast": 2.0, "beta_slow": 0.3})), torch.float32, None
     yield "qwen3", Qwen3ForCausalLM(Qwen3Config(**SIZED)), torch.float32, None
     yield "gemma", GemmaForCausalLM(GemmaConfig(**SIZED)), torch.float32, None
     yield "gemma2", Gemma2ForCausalLM(Gemma2Config(**SIZED, sliding_window=3, query_pre_attn_scalar=9, attn_logit_softcapping=1.5, final_logit_softcapping=6.0)), torch.float32, None
     yield "gemma3", Gemma3ForCausalLM(Gemma3TextConfig(**{**SIZED, "num_hidden_layers": 4}, sliding_window=3, query_pre_attn_scalar=9, layer_types=["sliding_attention", "sliding_attention", "full_attention", "sliding_attention"],
         rope_parameters={"sliding_attention": {"rope_type": "default", "rope_theta": 50.0}, "full_attention": {"rope_type": "linear", "factor": 4.0, "rope_theta": 1000.0}})), torch.float32, None
-    yield "phi3", Phi3ForCausalLM(Phi3Config(**DENSE, sliding_window=5)), torch.float32, None
+    yield "phi3", Phi3ForCausalLM(Phi3Config(**{**DENSE, "num_attention_heads": 2, "num_key_value_heads": 1}, sliding_window=5, original_max_position_embeddings=8, rope_parameters={
+        "rope_type": "longrope", "rope_theta": 100.0, "partial_rotary_factor": 0.75, "short_factor": [1.0, 1.1, 1.3], "long_factor": [1.05, 2.5, 3.75]})), torch.float32, None
     yield "phi", PhiForCausalLM(PhiConfig(**DENSE)), torch.float32, None
     yield "olmo", OlmoForCausalLM(OlmoConfig(**DENSE)), torch.float32, None
     yield "olmo2", Olmo2ForCausalLM(Olmo2Config(**DENSE)), torch.float32, None
@@ -94,11 +100,22 @@ def models():
     yield "deepseek_v2", DeepseekV2ForCausalLM(DeepseekV2Config(**mla, q_lora_rank=None, n_shared_experts=2, topk_method="group_limited_greedy", n_group=3, topk_group=2, routed_scaling_factor=1.5)), torch.float32, None
     yield "deepseek_v3", DeepseekV3ForCausalLM(DeepseekV3Config(**mla, q_lora_rank=8, n_shared_experts=1, n_group=2, topk_group=1, num_nextn_predict_layers=0)), torch.float32, None
 
+    yield "gptj", GPTJForCausalLM(GPTJConfig(vocab_size=29, n_embd=16, n_layer=2, n_head=2, n_inner=24, n_positions=32, rotary_dim=4, tie_word_embeddings=False, **PLAIN)), torch.float32, None
+    yield "opt", OPTForCausalLM(OPTConfig(vocab_size=29, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, ffn_dim=24, max_position_embeddings=32, word_embed_proj_dim=16, **PLAIN)), torch.float32, None
+    # Six heads: the slopes of four, and two of eight.
+    yield "bloom", BloomForCausalLM(BloomConfig(vocab_size=29, hidden_size=24, n_layer=2, n_head=6, **PLAIN)), torch.float32, None
+    yield "mpt", MptForCausalLM(MptConfig(vocab_size=29, d_model=24, n_layers=2, n_heads=6, max_seq_len=32, attn_config={"clip_qkv": 1.5}, **PLAIN)), torch.float32, None
+    yield "falcon", FalconForCausalLM(FalconConfig(vocab_size=29, hidden_size=24, num_hidden_layers=2, num_attention_heads=3, ffn_hidden_size=28, max_position_embeddings=32, **PLAIN)), torch.float32, None
+    yield "falcon_grouped", FalconForCausalLM(FalconConfig(vocab_size=29, hidden_size=24, num_hidden_layers=2, num_attention_heads=6, num_kv_heads=2, new_decoder_architecture=True, ffn_hidden_size=28, max_position_embeddings=32, **PLAIN)), torch.float32, None
+    yield "falcon_alibi", FalconForCausalLM(FalconConfig(vocab_size=29, hidden_size=24, num_hidden_layers=2, num_attention_heads=6, alibi=True, bias=True, multi_query=False, parallel_attn=False, ffn_hidden_size=28, max_position_embeddings=32, **PLAIN)), torch.float32, None
+
 
 def hub_gradients(name, key, gradient):
     """Gradients under the names of the files: transformers 5 has a layer's experts in one tensor, the hub has them apart."""
     if "neox" in name:
         yield key.replace("lm_head", "embed_out"), gradient
+    elif name == "opt" and key.endswith("k_proj.bias"):
+        return  # zero: it adds the same to all scores of a row
     elif name in EXPERTS and (".mlp.experts." in key or ".mlp.gate." in key):
         layer, part = key.split(".mlp.")
         moe, gate, up, down = EXPERTS[name]

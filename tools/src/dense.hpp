@@ -13,6 +13,7 @@ struct Absent {
   int context = 2048;
   double epsilon = 1e-5;
   double turned = 1, base = 10000;
+  int original = 0;  ///< the context of the first training; 0: `context`
   bool tied = false;
   int window = fauna::unbounded;  ///< of layers that have one
   bool uses_window = true;
@@ -60,7 +61,22 @@ template <class C> Config::Json sizes_json(C const& m, const char* type, const c
 /// The object rope_scaling; null without one.
 inline Config::Json scaling_json(fauna::RopeScaling const& s) {
   if (s.kind == fauna::rope_scaling::none) return nullptr;
+  using kinds = fauna::rope_scaling;
   Config::Json j{{"rope_type", fauna::name_of(s.kind)}, {"factor", s.factor}};
+  if (s.kind == kinds::yarn || s.kind == kinds::longrope) {
+    j["original_max_position_embeddings"] = s.original;
+    if (s.attention > 0) j["attention_factor"] = s.attention;
+  }
+  if (s.kind == kinds::yarn) {
+    j["beta_slow"] = s.low;
+    j["beta_fast"] = s.high;
+    j["truncate"] = s.truncate;
+  }
+  if (s.kind == kinds::longrope)
+    for (int i = 0; i < 64 && s.factors[i] > 0; ++i) {
+      j["long_factor"].push_back(shortest(s.factors[i]));
+      j["short_factor"].push_back(shortest(s.short_factors[i]));
+    }
   if (s.kind == fauna::rope_scaling::llama3) {
     j["low_freq_factor"] = s.low;
     j["high_freq_factor"] = s.high;
@@ -73,7 +89,9 @@ inline Config::Json scaling_json(fauna::RopeScaling const& s) {
 template <class C> C read_decoder(Config& c, Absent const& a) {
   C m;
   read_sizes(c, m, a);
-  const Rope rope = rope_of(c, a.turned, m.context, a.base);
+  const Rope rope = rope_of(
+      c,
+      {.fraction = a.turned, .context = m.context, .base = a.base, .original = a.original, .head_size = m.head_size});
   m.base = rope.base;
   m.scaling = rope.scaling;
   m.turned = rope.fraction;

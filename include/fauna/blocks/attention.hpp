@@ -11,11 +11,13 @@
 
 namespace fauna::inline v0 {
 
-/// What becomes of queries times keys before the softmax, as a template argument: scale, then cap.
+/// What becomes of queries times keys before the softmax, as a template argument: scale, then alibi, then cap.
 struct Scores {
   double scale = 0;  ///< 0: 1 / √head size
   float cap = 0;     ///< scores are cap · tanh(score / cap); 0: they stay (Gemma Team 2024, "Gemma 2", section 2)
   int window = unbounded;  ///< rows that a row sees, itself included (Beltagy et al. 2020, "Longformer", section 3.1)
+  double alibi = 0;        ///< biases that grow with the distance, times each head's slope (Press et al. 2022)
+  bool sinks = false;      ///< the weights of SinkAttention in the denominator
   constexpr bool operator==(Scores const&) const = default;
 };
 
@@ -66,25 +68,34 @@ struct AttentionCore : Leaf<(NHeads + 2 * KvHeads) * HeadSize, NHeads * HeadSize
   template <class C> using DY = typename Rows::template DY<C>;
 
   template <class C, class W, class St, class Sv>
-  static void forward(C const& c, W const&, St& state, X<C> x, Y<C> y, Sv& saved) {
+  static void forward(C const& c, [[maybe_unused]] W const& w, St& state, X<C> x, Y<C> y, Sv& saved) {
+    using A = attention<typename C::backend_type>;
+    static_assert(A::biased || !(How.alibi > 0 || How.sinks), "fauna: no alibi and no sinks on this backend yet");
     auto a = how(c.key);
     if (c.mode == mode::eval) a.dropout = 0;
+    const typename C::scalar* sinks = nullptr;
+    if constexpr (How.sinks) sinks = w.sinks.data();
     if (state.capacity > 0 && !c.keeps()) {
       remember(c, state, x);
       a.capacity = KvHeads * state.capacity;
       const auto cached = [&](auto view) {
         return Heads<const typename C::scalar>{view.data(), HeadSize, state.capacity * HeadSize};
       };
-      attention<typename C::backend_type>::template forward<HeadSize>(
-          c.backend, *c.batch, a, heads(q(x)), cached(state.k), cached(state.v), heads(y), nullptr);
+      A::template forward<HeadSize>(c.backend, *c.batch, a, heads(q(x)), cached(state.k), cached(state.v), heads(y),
+                                    nullptr, sinks);
       return;
     }
-    attention<typename C::backend_type>::template forward<HeadSize>(c.backend, *c.batch, a, heads(q(x)), heads(k(x)),
-                                                                    heads(v(x)), heads(y), saved.lse.data());
+    A::template forward<HeadSize>(c.backend, *c.batch, a, heads(q(x)), heads(k(x)), heads(v(x)), heads(y),
+                                  saved.lse.data(), sinks);
     saved.y = y;
   }
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, W const&, G&, X<C> x, Sv& saved, DY<C> dy, DX<C> dx, St&) {
+  static void backward(C const& c, [[maybe_unused]] W const& w, [[maybe_unused]] G& dw, X<C> x, Sv& saved, DY<C> dy,
+                       DX<C> dx, St&) {
+    if constexpr (How.sinks)
+      if (auto* const d = gradient<typename C::scalar>(dw.sinks).data())
+        attention<typename C::backend_type>::template sink_gradients<HeadSize>(
+            c.backend, *c.batch, how(c.key), heads(saved.y), saved.lse.data(), heads(dy), w.sinks.data(), d);
     attention<typename C::backend_type>::template backward<HeadSize>(
         c.backend, *c.batch, how(c.key), heads(q(x)), heads(k(x)), heads(v(x)), heads(saved.y), saved.lse.data(),
         heads(dy), heads(q(dx)), heads(k(dx)), heads(v(dx)));
@@ -99,7 +110,8 @@ struct AttentionCore : Leaf<(NHeads + 2 * KvHeads) * HeadSize, NHeads * HeadSize
             .dropout = Drop.value,
             .key = key,
             .cap = How.cap,
-            .window = How.window};
+            .window = How.window,
+            .alibi = How.alibi};
   }
   template <class V> static constexpr auto q(V x) { return x.template columns<0, queries>(); }
   template <class V> static constexpr auto k(V x) { return x.template columns<queries, keys>(); }
@@ -133,6 +145,17 @@ struct AttentionCore : Leaf<(NHeads + 2 * KvHeads) * HeadSize, NHeads * HeadSize
       copy(k(x).middle_rows(b.first(s), rows), state.k);
       copy(v(x).middle_rows(b.first(s), rows), state.v);
     }
+  }
+};
+
+/// The same with a learned logit a head in the softmax's denominator, which takes weight from the rows where none
+/// matters (OpenAI 2025, "gpt-oss-120b & gpt-oss-20b model card", section 2.4).
+template <int NHeads, int KvHeads, int HeadSize, Rate Drop, Scores How>
+requires(How.sinks) struct SinkAttention : AttentionCore<NHeads, KvHeads, HeadSize, Drop, How> {
+  template <class D> struct Weights { typename D::template storage<kind::vector> sinks; };
+  template <class W, class F> static constexpr void visit(W& w, Place const& at, F&& f) {
+    f(Tensor{.field = "sinks", .rows = 1, .cols = NHeads, .stored = kind::vector, .init = normal(0.02F), .at = at},
+      w.sinks);
   }
 };
 

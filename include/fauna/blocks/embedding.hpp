@@ -30,13 +30,14 @@ template <int Vocab, int Width> struct Embedding : Leaf<1, Width> {
   }
 };
 
-/// Adds the embedding of each row's position. Positions past the table are an error.
-template <int Context, int Width> struct LearnedPosition : Elementwise<Width> {
+/// Adds the embedding of each row's position, which is Offset rows further on in the table. Positions past the table
+/// are an error.
+template <int Context, int Width, int Offset = 0> struct LearnedPosition : Elementwise<Width> {
   static constexpr const char* kind_name = "LearnedPosition";
   static constexpr bool in_place = true;
   template <class D> struct Weights { typename D::template storage<kind::matrix> weight; };
   template <class W, class F> static constexpr void visit(W& w, Place const& at, F&& f) {
-    f(Tensor{.field = "weight", .rows = Context, .cols = Width, .init = normal(0.02F), .at = at}, w.weight);
+    f(Tensor{.field = "weight", .rows = Context + Offset, .cols = Width, .init = normal(0.02F), .at = at}, w.weight);
   }
   template <class B> static constexpr void plan_scratch(Shape const& s, Arena& a) {
     plan_workspace(static_cast<std::size_t>(s.rows()) * sizeof(int), a);
@@ -67,6 +68,7 @@ template <int Context, int Width> struct LearnedPosition : Elementwise<Width> {
         if (p[r] < 0 || p[r] >= Context)
           fail(c.path.str(), "position " + std::to_string(p[r]), "0 to " + std::to_string(Context - 1),
                "the text is longer than the model's context");
+        p[r] += Offset;
       }
     return p;
   }

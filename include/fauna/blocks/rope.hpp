@@ -17,6 +17,7 @@ struct Rope : Elementwise<(NHeads + 2 * KvHeads) * HeadSize> {
   static constexpr bool in_place = true;
   static constexpr int width = (NHeads + 2 * KvHeads) * HeadSize, turned = (NHeads + KvHeads) * HeadSize,
                        rotary = How.rotary > 0 ? How.rotary : HeadSize;
+  static_assert(How.scaling.kind != rope_scaling::longrope || rotary <= 128, "RopeScaling has factors for 64 pairs");
   using fault =
       first_fault<std::conditional_t<rotary % 2 == 0, void, rotary_width_is_odd<Rope, rotary>>,
                   std::conditional_t<(rotary <= HeadSize), void, rotary_width_exceeds_head<Rope, rotary, HeadSize>>>;
@@ -40,7 +41,8 @@ struct Rope : Elementwise<(NHeads + 2 * KvHeads) * HeadSize> {
             .head_size = HeadSize,
             .rotary = rotary,
             .pairs = How.pairs,
-            .frequencies = frequencies.of};
+            .frequencies = frequencies.of,
+            .magnitude = static_cast<float>(rope_magnitude(How.scaling))};
   }
   template <class V> static constexpr auto heads(V v) { return v.template columns<0, turned>(); }
   template <class C> static void keep_values(C const& c, X<C> x, Y<C> y) {

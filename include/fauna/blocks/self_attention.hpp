@@ -3,16 +3,20 @@
 //   W_oᵀ
 #pragma once
 #include <fauna/blocks/attention.hpp>
+#include <fauna/blocks/clamped.hpp>
 #include <fauna/blocks/heads.hpp>
 #include <fauna/blocks/rope.hpp>
 #include <fauna/blocks/rotary_attention.hpp>
+#include <fauna/compose/by_group.hpp>
 #include <fauna/compose/concat.hpp>
 #include <fauna/compose/present.hpp>
 
 namespace fauna::inline v0 {
 
-/// The parts' names in checkpoints; with a name for `fused`, one projection gives rows of [q | k | v].
+/// The parts' names in checkpoints; with a name for `fused`, one projection gives rows of [q | k | v]. `by_group`: in
+/// files its rows are [key head][its queries, k, v][column].
 struct SelfAttentionNames {
+  static constexpr bool by_group = false;
   static constexpr label q = "q_proj", k = "k_proj", v = "v_proj", out = "o_proj", fused = "";
   static constexpr label q_norm = "q_norm", k_norm = "k_norm";
 };
@@ -23,6 +27,7 @@ struct SelfAttentionForm {
   bool positions = true;  ///< else none at all (Kazemnejad et al. 2023, "NoPE")
   RopeShape rope{};
   Scores scores{};
+  Clip clip{};  ///< of queries, keys and values, before they are turned
   constexpr bool operator==(SelfAttentionForm const&) const = default;
 };
 
@@ -52,8 +57,20 @@ template <class Names, int Width, int NHeads, int KvHeads, int HeadSize, SelfAtt
                       typename normed_<Names::k, Names::k_norm, K, KNorm>::type, At<Names::v, K>>;
 };
 template <class Names, int Width, int NHeads, int KvHeads, int HeadSize, SelfAttentionForm F>
-requires(!nameless(Names::fused)) struct projections_<Names, Width, NHeads, KvHeads, HeadSize, F> {
+requires(!nameless(Names::fused) && Names::by_group) struct projections_<Names, Width, NHeads, KvHeads, HeadSize, F> {
+  using type = At<Names::fused,
+                  ByGroup<NHeads, KvHeads, HeadSize, Linear<Width, (NHeads + 2 * KvHeads) * HeadSize, F.qkv_bias>>>;
+};
+template <class Names, int Width, int NHeads, int KvHeads, int HeadSize, SelfAttentionForm F>
+requires(!nameless(Names::fused) && !Names::by_group) struct projections_<Names, Width, NHeads, KvHeads, HeadSize, F> {
   using type = At<Names::fused, Linear<Width, (NHeads + 2 * KvHeads) * HeadSize, F.qkv_bias>>;
+};
+
+template <bool Sinks, int NHeads, int KvHeads, int HeadSize, Scores How> struct core_ {
+  using type = AttentionCore<NHeads, KvHeads, HeadSize, Rate{}, How>;
+};
+template <int NHeads, int KvHeads, int HeadSize, Scores How> struct core_<true, NHeads, KvHeads, HeadSize, How> {
+  using type = SinkAttention<NHeads, KvHeads, HeadSize, Rate{}, How>;
 };
 
 }  // namespace self_attention_detail
@@ -61,8 +78,9 @@ requires(!nameless(Names::fused)) struct projections_<Names, Width, NHeads, KvHe
 template <class Names, int Width, int NHeads, int KvHeads, int HeadSize, SelfAttentionForm F = SelfAttentionForm{}>
 struct SelfAttention
     : present<typename self_attention_detail::projections_<Names, Width, NHeads, KvHeads, HeadSize, F>::type,
+              clamped_if<(NHeads + 2 * KvHeads) * HeadSize, F.clip>,
               std::conditional_t<F.positions, Rope<NHeads, KvHeads, HeadSize, F.rope>, void>,
-              AttentionCore<NHeads, KvHeads, HeadSize, Rate{}, F.scores>,
+              typename self_attention_detail::core_<F.scores.sinks, NHeads, KvHeads, HeadSize, F.scores>::type,
               At<Names::out, Linear<NHeads * HeadSize, Width, F.out_bias>>> {};
 
 }  // namespace fauna::inline v0

@@ -1,5 +1,5 @@
-// StoredAs<layout, B>: B with tensors that the reference checkpoint lays out otherwise. Only readers and writers of
-// such checkpoints look at it.
+// StoredAs<layout, B>: B with tensors that the reference checkpoint lays out otherwise. Only
+// readers and writers of such checkpoints look at it.
 #pragma once
 #include <fauna/compose/children.hpp>
 #include <fauna/core/block.hpp>

@@ -30,7 +30,7 @@ template <> struct Enumerators<activation> {
 };
 template <> struct Enumerators<rope_scaling> {
   static constexpr const char* type = "fauna::rope_scaling::";
-  static constexpr auto last = rope_scaling::llama3;
+  static constexpr auto last = rope_scaling::longrope;
 };
 
 inline std::string value(bool v) { return v ? "true" : "false"; }
@@ -55,12 +55,50 @@ template <class V> bool parse(std::string const& s, V& v) {
   }
 }
 
-/// Calls f(name, member) for members that are no configs themselves; those inside one are called "outer.inner".
+/// The numbers of a list but for the zeros at its end.
+template <class V, std::size_t N, class F> std::string list(V const (&v)[N], const char* between, F&& text) {
+  std::size_t n = N;
+  while (n > 0 && v[n - 1] == V{}) --n;
+  std::string s;
+  for (std::size_t i = 0; i < n; ++i) s += (i == 0 ? "" : between) + text(v[i]);
+  return s;
+}
+template <class V, std::size_t N> std::string value(V const (&v)[N]) {
+  return list(v, ",", [](V x) { return value(x); });
+}
+template <class V, std::size_t N> bool parse(std::string const& s, V (&v)[N]) {
+  std::size_t at = 0;
+  for (V& x : v) {
+    x = V{};
+    if (at >= s.size()) continue;
+    const std::size_t comma = s.find(',', at), end = comma == std::string::npos ? s.size() : comma;
+    if (!parse(s.substr(at, end - at), x)) return false;
+    at = end + 1;
+  }
+  return at >= s.size();
+}
+
+/// What came to a config when there were checkpoints already: their lines are without it, and so are others where it is
+/// as by default.
+template <class C>
+concept HasLater = requires(C& c) {
+  C::later(c, [](const char*, auto&) {});
+};
+
+/// Calls f(name, member, null; of what came later, its text by default) for members that are no configs
+/// themselves; those inside one are called "outer.inner".
 template <class C, class F> void members(C& c, F&& f, std::string const& outer = {}) {
   C::each(c, [&](const char* name, auto& v) {
     if constexpr (std::is_class_v<std::remove_reference_t<decltype(v)>>) members(v, f, outer + name + '.');
-    else f(outer + name, v);
+    else f(outer + name, v, static_cast<std::string const*>(nullptr));
   });
+  if constexpr (HasLater<C>) {
+    std::vector<std::string> usual;
+    std::remove_const_t<C> fresh{};
+    C::later(fresh, [&](const char*, auto& v) { usual.push_back(value(v)); });
+    std::size_t i = 0;
+    C::later(c, [&](const char* name, auto& v) { f(outer + name, v, &usual[i++]); });
+  }
 }
 
 template <class C> std::string initialiser(C const& c);
@@ -68,6 +106,7 @@ template <class C> std::string initialiser(C const& c);
 template <class V> std::string source(V const& v) {
   if constexpr (std::is_class_v<V>) return initialiser(v);
   else if constexpr (std::is_enum_v<V>) return Enumerators<V>::type + value(v);
+  else if constexpr (std::is_array_v<V>) return '{' + list(v, ", ", [](auto x) { return source(x); }) + '}';
   else if constexpr (std::is_floating_point_v<V>) {
     // 500000, not 5e+05
     std::string s =
@@ -85,10 +124,14 @@ template <class C> std::string initialiser(C const& c) {
   }
   const C usual{};
   std::vector<std::string> defaults;
-  C::each(usual, [&](const char*, auto& v) { defaults.push_back(source(v)); });
+  const auto every = [](C const& of, auto&& f) {
+    C::each(of, f);
+    if constexpr (HasLater<C const>) C::later(of, f);
+  };
+  every(usual, [&](const char*, auto& v) { defaults.push_back(source(v)); });
   std::string s;
   std::size_t i = 0;
-  C::each(c, [&](const char* name, auto& v) {
+  every(c, [&](const char* name, auto& v) {
     const std::string text = source(v);
     if (std::is_same_v<decltype(v), int const&> || text != defaults[i])
       s += (s.empty() ? "." : ", .") + std::string(name) + " = " + text;
@@ -102,8 +145,10 @@ template <class C> std::string initialiser(C const& c) {
 /// The config as a line: its family, and NAME=VALUE for every member.
 template <NamedConfig C> std::string to_text(C const& c) {
   std::string line = C::names.family;
-  config_detail::members(c,
-                         [&](std::string const& name, auto& v) { line += ' ' + name + '=' + config_detail::value(v); });
+  config_detail::members(c, [&](std::string const& name, auto& v, std::string const* usual) {
+    const std::string text = config_detail::value(v);
+    if (usual == nullptr || text != *usual) line += ' ' + name + '=' + text;
+  });
   return line;
 }
 
@@ -117,7 +162,8 @@ template <NamedConfig C> C config_from(std::string const& line) {
     return line.substr(from, end - from);
   };
   bool good = word() == C::names.family;
-  config_detail::members(c, [&](std::string const& name, auto& v) {
+  config_detail::members(c, [&](std::string const& name, auto& v, std::string const* usual) {
+    if (usual != nullptr && line.compare(at < line.size() ? at : line.size(), name.size() + 1, name + '=') != 0) return;
     const std::string pair = word();
     good = good && pair.starts_with(name + '=') && config_detail::parse(pair.substr(name.size() + 1), v);
   });

@@ -40,6 +40,8 @@ constexpr ConfigNames in_files(const char* family, const char* model, const char
 struct DecoderStyle : SelfAttentionNames {
   static constexpr label root = "model", table = "embed_tokens", layers = "layers", final_norm = "norm",
                          head = "lm_head";
+  static constexpr label table_norm = "", positions = "";  ///< of embeddings; what is added for each position
+  static constexpr int position_offset = 0;                ///< rows of that table before the first position's
   /// Norms of what attention and MLP read, and of what they give before it is added.
   static constexpr label attention_before = "input_layernorm", attention_after = "",
                          mlp_before = "post_attention_layernorm", mlp_after = "";
@@ -48,6 +50,9 @@ struct DecoderStyle : SelfAttentionNames {
   static constexpr mlp_form mlp_is = mlp_form::gated;
   static constexpr qk_norm normed = qk_norm::none;
   static constexpr rope_pairs pairs = rope_pairs::half;
+  static constexpr bool rotary = true;       ///< else heads are not turned
+  static constexpr bool alibi = false;       ///< biases by distance (Press et al. 2022)
+  static constexpr bool alibi_last = false;  ///< the scale is of scores and biases together
   static constexpr bool parallel = false;   ///< attention and MLP read the same rows; without mlp_before, the same norm
   static constexpr bool bare_full = false;  ///< layers with full attention know no positions
   static constexpr bool scaled_embedding = false;  ///< embeddings times √width (Vaswani et al. 2017, section 3.4)
@@ -81,6 +86,7 @@ template <class Style> struct DecoderConfig {
   bool qkv_bias = Style::qkv_bias, out_bias = Style::out_bias, mlp_bias = Style::mlp_bias;
   bool tied = Style::tied;  ///< the head is the token table
   activation act = Style::act;
+  double clip = 0;  ///< of queries, keys and values; 0: none
 
   constexpr bool operator==(DecoderConfig const&) const = default;
   static constexpr ConfigNames names = Style::names;
@@ -94,6 +100,7 @@ template <class Style> struct DecoderConfig {
     f("qkv_bias", c.qkv_bias), f("out_bias", c.out_bias), f("mlp_bias", c.mlp_bias), f("tied", c.tied);
     f("act", c.act);
   }
+  template <class C, class F> static constexpr void later(C& c, F&& f) { f("clip", c.clip); }
 };
 
 namespace decoder_detail {
@@ -127,16 +134,22 @@ template <class C> constexpr SelfAttentionForm attention_form(C const& c, bool f
   using Style = typename C::style;
   const double base = full || c.window_base == 0 ? c.base : c.window_base;
   // Scaling lengthens what looks far back: a base of its own is left as it was trained.
-  const RopeScaling scaling = full || c.window_base == 0 ? c.scaling : RopeScaling{};
+  const RopeScaling scaling = full || c.window_base == 0 ? c.scaling.within(c.context) : RopeScaling{};
   return {.qkv_bias = c.qkv_bias,
           .out_bias = c.out_bias,
           .norm = {Style::normed, c.epsilon, Style::norm == norm_form::rms_around_one ? 1 : 0},
-          .positions = !(full && Style::bare_full),
+          .positions = Style::rotary && !(full && Style::bare_full),
           .rope = {.base = base,
                    .rotary = static_cast<int>(c.turned * c.head_size),
                    .pairs = Style::pairs,
                    .scaling = scaling},
-          .scores = {.scale = c.score_scale, .cap = c.score_cap, .window = full ? unbounded : c.window}};
+          .scores = {.scale = c.score_scale,
+                     .cap = c.score_cap,
+                     .window = full ? unbounded : c.window,
+                     .alibi = !Style::alibi       ? 0
+                              : Style::alibi_last ? 1 / square_root(static_cast<double>(c.head_size))
+                                                  : 1},
+          .clip = {c.clip}};
 }
 
 }  // namespace decoder_detail
@@ -192,9 +205,11 @@ template <auto c> struct DecoderParts {
   using Layers = LayersFrom<0, Layer>;
   static constexpr double into =
       Style::scaled_embedding ? square_root(static_cast<double>(c.width)) : c.embedding_scale;
+  using Positions = LearnedPosition<c.context, c.width, Style::position_offset>;
   template <class All>
-  using TrunkWith = present<scaled_if<c.width, Multiplier{into}>, At<Style::layers, All>, At<Style::final_norm, Norm>,
-                            scaled_if<c.width, Multiplier{c.logit_scale}>>;
+  using TrunkWith = present<scaled_if<c.width, Multiplier{into}>, typename Under<Style::positions, Positions>::maybe,
+                            typename Under<Style::table_norm, Norm>::maybe, At<Style::layers, All>,
+                            At<Style::final_norm, Norm>, scaled_if<c.width, Multiplier{c.logit_scale}>>;
   using Trunk = TrunkWith<Layers>;
   using Head = LmHead<c.width, c.vocab, Style::head_bias, LogitCap{c.logit_cap}>;
 };

@@ -1,16 +1,21 @@
 // All families of the common decoder (models/decoder.hpp).
 #pragma once
+#include <fauna/models/bloom.hpp>
 #include <fauna/models/cohere2.hpp>
 #include <fauna/models/exaone4.hpp>
+#include <fauna/models/falcon.hpp>
 #include <fauna/models/gemma.hpp>
 #include <fauna/models/gemma2.hpp>
 #include <fauna/models/gemma3.hpp>
 #include <fauna/models/glm4.hpp>
+#include <fauna/models/gptj.hpp>
 #include <fauna/models/granite.hpp>
 #include <fauna/models/mistral.hpp>
+#include <fauna/models/mpt.hpp>
 #include <fauna/models/nemotron.hpp>
 #include <fauna/models/olmo.hpp>
 #include <fauna/models/olmo2.hpp>
+#include <fauna/models/opt.hpp>
 #include <fauna/models/phi.hpp>
 #include <fauna/models/phi3.hpp>
 #include <fauna/models/qwen2.hpp>

@@ -24,5 +24,14 @@ using Minitron4B = Nemotron<NemotronConfig{.layers = 32,
                                            .context = 4096,
                                            .vocab = 256000,
                                            .turned = 0.5}>;
+using Minitron8B = Nemotron<NemotronConfig{.layers = 32,
+                                           .heads = 48,
+                                           .kv_heads = 8,
+                                           .head_size = 128,
+                                           .width = 4096,
+                                           .hidden = 16384,
+                                           .context = 4096,
+                                           .vocab = 256000,
+                                           .turned = 0.5}>;
 
 }  // namespace fauna::inline v0

@@ -4,6 +4,7 @@
 #include <fauna/ops/adamw/cpu.hpp>
 #include <fauna/ops/add/cpu.hpp>
 #include <fauna/ops/attention/cpu.hpp>
+#include <fauna/ops/clamp/cpu.hpp>
 #include <fauna/ops/clip/cpu.hpp>
 #include <fauna/ops/conv/cpu.hpp>
 #include <fauna/ops/cross_entropy/cpu.hpp>

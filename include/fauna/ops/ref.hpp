@@ -4,6 +4,7 @@
 #include <fauna/ops/adamw/ref.hpp>
 #include <fauna/ops/add/ref.hpp>
 #include <fauna/ops/attention/ref.hpp>
+#include <fauna/ops/clamp/ref.hpp>
 #include <fauna/ops/clip/ref.hpp>
 #include <fauna/ops/conv/ref.hpp>
 #include <fauna/ops/cross_entropy/ref.hpp>

@@ -25,7 +25,7 @@ struct GptNeoX {
     g.context = c.whole("max_position_embeddings", 2048);
     g.vocab = c.whole("vocab_size");
     const int size = head_size(c, "num_attention_heads", g.heads, g.width);
-    const Rope rope = rope_of(c, 0.25, g.context);
+    const Rope rope = rope_of(c, {.fraction = 0.25, .context = g.context});
     if (rope.scaling.kind != fauna::rope_scaling::none)
       c.wrong(rope.inside, "rope_type default, the only one that is implemented for gpt_neox");
     const double turned = rope.fraction * size;

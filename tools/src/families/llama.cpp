@@ -20,7 +20,7 @@ struct Llama {
   static config read(Config& c) {
     config l;
     read_sizes(c, l, {.epsilon = 1e-6});
-    const Rope rope = rope_of(c, 1, l.context);
+    const Rope rope = rope_of(c, {.context = l.context});
     if (rope.fraction != 1)
       c.wrong(c.has("partial_rotary_factor") ? "partial_rotary_factor" : rope.inside,
               "a partial_rotary_factor of 1, the only one that is implemented for llama");

@@ -18,7 +18,7 @@ struct Olmo {
     config m = read_decoder<config>(c, absent);
     c.only("layer_norm_eps", 1e-5);
     m.qkv_bias = m.out_bias = c.flag("attention_bias", false);
-    if (c.has("clip_qkv")) c.wrong("clip_qkv", "null: clipped projections are not implemented");
+    if (c.has("clip_qkv")) m.clip = c.positive("clip_qkv");
     c.without_effect({"pretraining_tp"});
     return m;
   }
@@ -27,6 +27,7 @@ struct Olmo {
     Config::Json j = decoder_json(m, model_type, causal, absent);
     j.erase(absent.epsilon_field);
     j["attention_bias"] = both_biases(m);
+    if (m.clip > 0) j["clip_qkv"] = m.clip;
     return j;
   }
 };

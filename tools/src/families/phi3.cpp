@@ -9,7 +9,7 @@ namespace {
 struct Phi3 {
   using config = fauna::Phi3Config;
   static constexpr const char *model_type = "phi3", *causal = "Phi3ForCausalLM", *headless = "Phi3Model";
-  static constexpr Absent absent{.context = 4096};
+  static constexpr Absent absent{.context = 4096, .original = 4096};
   static std::vector<std::pair<const char*, config>> presets() {
     return {{"phi-3-mini-4k", fauna::Phi3Mini4k::config}, {"phi-4", fauna::Phi4::config}};
   }
@@ -18,7 +18,9 @@ struct Phi3 {
     config m = read_decoder<config>(c, absent);
     read_window(c, m, fauna::unbounded, absent);
     c.only("attention_bias", false);
-    c.without_effect({"original_max_position_embeddings"});  // of a scaling that is refused
+    if (m.scaling.kind == fauna::rope_scaling::yarn)
+      c.wrong("rope_scaling", "the type longrope, which is what phi3 takes for yarn");
+    c.without_effect({"original_max_position_embeddings"});  // without a scaling
     for (const char* dropout : {"embd_pdrop", "resid_pdrop"})
       if (c.use().training) c.only(dropout, 0);
       else c.without_effect({dropout});
@@ -28,6 +30,7 @@ struct Phi3 {
   static Config::Json write(config const& m) {
     Config::Json j = decoder_json(m, model_type, causal, absent);
     window_json(m, j);
+    if (m.scaling.kind == fauna::rope_scaling::longrope) j["original_max_position_embeddings"] = m.scaling.original;
     return j;
   }
 };

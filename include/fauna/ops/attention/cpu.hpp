@@ -15,6 +15,7 @@ namespace fauna::inline v0 {
 
 template <class P, isa T, unsigned Tag> struct attention<Cpu<P, T, Tag>> {
   using B = Cpu<P, T, Tag>;
+  static constexpr bool biased = true;
 
   template <int HeadSize>
   static constexpr std::size_t workspace(int /*sequences*/, int longest, AttentionShape const& a, int threads) {
@@ -24,13 +25,14 @@ template <class P, isa T, unsigned Tag> struct attention<Cpu<P, T, Tag>> {
 
   template <int HeadSize>
   static void forward(B const& b, Batch const& batch, AttentionShape const& a, Heads<const float> q,
-                      Heads<const float> k, Heads<const float> v, Heads<float> y, float* lse) {
+                      Heads<const float> k, Heads<const float> v, Heads<float> y, float* lse,
+                      const float* sinks = nullptr) {
     if constexpr (Row<HeadSize>::fits) {
       if (a.capacity > 0 && lse == nullptr && one_row_each(batch))
-        return forward_rows<HeadSize>(b, batch, a, q, k, v, y);
+        return forward_rows<HeadSize>(b, batch, a, q, k, v, y, sinks);
     }
     if (a.capacity > 0 && decodes(batch, a)) {
-      share<HeadSize>(b, batch, a, batch.longest(), batch.sequences * a.kv_heads, [&](auto& worker, int item) {
+      share<HeadSize>(b, batch, a, sinks, batch.longest(), batch.sequences * a.kv_heads, [&](auto& worker, int item) {
         const int sequence = item / a.kv_heads;
         if (batch.first(sequence) == batch.last(sequence)) return;
         worker.enter(sequence, item % a.kv_heads);
@@ -41,7 +43,7 @@ template <class P, isa T, unsigned Tag> struct attention<Cpu<P, T, Tag>> {
       return;
     }
     const int longest = batch.longest(), blocks = (longest + block - 1) / block, group = a.heads / a.kv_heads;
-    share<HeadSize>(b, batch, a, longest, batch.sequences * a.heads * blocks, [&](auto& worker, int item) {
+    share<HeadSize>(b, batch, a, sinks, longest, batch.sequences * a.heads * blocks, [&](auto& worker, int item) {
       // The blocks of a head follow each other, the longest first: keys are packed once, the short ones even out.
       const int sequence = item / (a.heads * blocks), head = item / blocks % a.heads;
       const int at = (blocks - 1 - item % blocks) * block;
@@ -58,7 +60,7 @@ template <class P, isa T, unsigned Tag> struct attention<Cpu<P, T, Tag>> {
                        Heads<const float> k, Heads<const float> v, Heads<const float> y, const float* lse,
                        Heads<const float> dy, Heads<float> dq, Heads<float> dk, Heads<float> dv) {
     const int group = a.heads / a.kv_heads;
-    share<HeadSize>(b, batch, a, batch.longest(), batch.sequences * a.kv_heads, [&](auto& worker, int item) {
+    share<HeadSize>(b, batch, a, nullptr, batch.longest(), batch.sequences * a.kv_heads, [&](auto& worker, int item) {
       const int sequence = item / a.kv_heads, kv_head = item % a.kv_heads;
       const int length = batch.last(sequence) - batch.first(sequence);
       worker.enter(sequence, kv_head);
@@ -67,6 +69,24 @@ template <class P, isa T, unsigned Tag> struct attention<Cpu<P, T, Tag>> {
         for (int head = kv_head * group; head < (kv_head + 1) * group; ++head)
           for (int at = begin; at < length; at += block) worker.backward(head, at, q, y, lse, dy, dq);
         worker.close_panel(dk, dv);
+      }
+    });
+  }
+
+  /// Threads own heads, each of which sums over the rows in ascending order.
+  template <int HeadSize>
+  static void sink_gradients(B const& b, Batch const& batch, AttentionShape const& a, Heads<const float> y,
+                             const float* lse, Heads<const float> dy, const float* sinks, float* dsinks) {
+    parallel_for(b.threads, a.heads, 1 + 4096 / (batch.rows * HeadSize + 1), [&](int from, int to) {
+      for (int h = from; h < to; ++h) {
+        double sum = 0;
+        for (int r = 0; r < batch.rows; ++r) {
+          double delta = 0;
+          for (int d = 0; d < HeadSize; ++d)
+            delta += static_cast<double>(dy.at(r, h)[d]) * static_cast<double>(y.at(r, h)[d]);
+          sum += delta * std::exp(static_cast<double>(sinks[h]) - static_cast<double>(lse[r * a.heads + h]));
+        }
+        dsinks[h] -= static_cast<float>(sum);
       }
     });
   }
@@ -85,7 +105,7 @@ template <class P, isa T, unsigned Tag> struct attention<Cpu<P, T, Tag>> {
   /// Threads own key heads of sequences, side by side, until they have none left.
   template <int HeadSize>
   static void forward_rows(B const& b, Batch const& batch, AttentionShape const& a, Heads<const float> q,
-                           Heads<const float> k, Heads<const float> v, Heads<float> y) {
+                           Heads<const float> k, Heads<const float> v, Heads<float> y, const float* sinks) {
     const Scope scope(*b.scratch);
     const int items = batch.sequences * a.kv_heads, threads = b.threads < items ? b.threads : items,
               group = a.heads / a.kv_heads;
@@ -101,8 +121,8 @@ template <class P, isa T, unsigned Tag> struct attention<Cpu<P, T, Tag>> {
       loop.run(team, [&](int item, int) {
         const int sequence = item / a.kv_heads, head = item % a.kv_heads, row = batch.first(sequence);
         if (row == batch.last(sequence)) return;
-        worker.forward(group, a, q.at(row, head * group), q.head_stride, start(k, item), start(v, item), k.row_stride,
-                       batch.before(sequence) + 1, y.at(row, head * group), y.head_stride,
+        worker.forward(group, head * group, a, sinks, q.at(row, head * group), q.head_stride, start(k, item),
+                       start(v, item), k.row_stride, batch.before(sequence) + 1, y.at(row, head * group), y.head_stride,
                        item + 1 < items ? start(k, item + 1) : nullptr);
       });
     });
@@ -133,7 +153,8 @@ template <class P, isa T, unsigned Tag> struct attention<Cpu<P, T, Tag>> {
   /// f(worker, item) for every item, some at a time, by whichever thread is free: no result depends on who computes it.
   /// In the order of the items, so that threads share the keys of a head: with a piece each it took 5 % longer.
   template <int HeadSize, class F>
-  static void share(B const& b, Batch const& batch, AttentionShape const& a, int longest, int items, F&& f) {
+  static void share(B const& b, Batch const& batch, AttentionShape const& a, const float* sinks, int longest, int items,
+                    F&& f) {
     if (items == 0 || longest == 0) return;
     const Scope scope(*b.scratch);
     const int threads = b.threads < items ? b.threads : items;
@@ -143,7 +164,7 @@ template <class P, isa T, unsigned Tag> struct attention<Cpu<P, T, Tag>> {
     int next = 0;
     parallel(threads, [&](Team team) {
       Arena own(scratch + each * static_cast<std::size_t>(team.thread), each);
-      Worker<HeadSize> worker(own, batch, longest, a);
+      Worker<HeadSize> worker(own, batch, longest, a, sinks);
       for (;;) {
         const int from = __atomic_fetch_add(&next, some, __ATOMIC_RELAXED);
         if (from >= items) break;

@@ -32,20 +32,22 @@ template <int W, int Size, unsigned Tag> class RowWorker {
     for (float** x : {&most_, &total_, &factor_}) *x = take(group);
   }
 
-  /// Queries q[group], q_stride apart, against `count` keys and values, `stride` apart: y[group]. `after`: the keys
-  /// that are asked for meanwhile, since the next call wants them; may be null.
-  void forward(int group, AttentionShape const& a, const float* q, int q_stride, const float* k, const float* v,
-               std::ptrdiff_t stride, int count, float* y, int y_stride, const float* after) {
+  /// Queries q[group], q_stride apart, of the heads from `head` on, against `count` keys and values, `stride` apart:
+  /// y[group]. `after`: the keys that are asked for meanwhile, since the next call wants them; may be null, as sinks.
+  void forward(int group, int head, AttentionShape const& a, const float* sinks, const float* q, int q_stride,
+               const float* k, const float* v, std::ptrdiff_t stride, int count, float* y, int y_stride,
+               const float* after) {
     K::pack(queries_, q, q_stride, group, group, static_cast<float>(a.scale));
     std::memset(sums_, 0, sizeof(float) * static_cast<std::size_t>(group * Size));
     for (int i = 0; i < group; ++i) most_[i] = K::nothing, total_[i] = 0;
+    if (sinks != nullptr)
+      for (int i = 0; i < group; ++i) most_[i] = sinks[head + i], total_[i] = 1;
     const int from = count > a.window ? count - a.window : 0;  // the window's first key
     for (int j = from / block * block; j < count; j += block) {
       const int n = count - j < block ? count - j : block;
       const float *block_k = k + j * stride, *block_v = v + j * stride;
       score_keys(group, block_k, block_v, stride, n);
-      if (a.cap > 0)
-        for (int i = 0; i < group; ++i) K::bend(scores_ + i * block, (n + 2 * W - 1) / (2 * W) * (2 * W), a.cap);
+      if (a.alibi > 0 || a.cap > 0) bend(group, head, a, j, n, count - 1);
       for (int i = 0; j < from && i < group; ++i)
         for (int r = 0; r < from - j; ++r) scores_[i * block + r] = -__builtin_inff();
       for (int i = 0; i < group; ++i) weigh(i, n);
@@ -113,6 +115,24 @@ template <int W, int Size, unsigned Tag> class RowWorker {
     for (int g = 0; g < N; ++g) {
       simd::store<W>(scores_ + (i + g) * block + r, sum[0][g]);
       simd::store<W>(scores_ + (i + g) * block + r + W, sum[1][g]);
+    }
+  }
+
+  /// Biases and caps the n scores of all queries, at `place`, against the keys from j on. A call, so that the loop of
+  /// who has neither stays small.
+  [[gnu::noinline]] void bend(int group, int head, AttentionShape const& a, int j, int n, int place) {
+    for (int i = 0; i < group; ++i) {
+      float* const s = scores_ + i * block;
+      const float slope = a.alibi > 0 ? alibi_slope(a, head + i) : 0;
+      for (int r = 0; slope > 0 && r < n; r += W) {
+        vector x, m, back;  // back: the key's place minus the query's
+        FAUNA_UNROLL
+        for (int l = 0; l < W; ++l) back[l] = static_cast<float>(j + r + l - place);
+        simd::load<W>(x, s + r);
+        simd::broadcast<W>(m, slope);
+        simd::store<W>(s + r, x + m * back);
+      }
+      if (a.cap > 0) K::bend(s, (n + 2 * W - 1) / (2 * W) * (2 * W), a.cap);
     }
   }
 

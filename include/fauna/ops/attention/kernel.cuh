@@ -263,6 +263,7 @@ template <int D, bool ByKey> struct AttentionBackward : AttentionTile<D> {
 }  // namespace kernels
 
 template <Device B> struct attention<B> {
+  static constexpr bool biased = false;
   template <int HeadSize>
   static constexpr std::size_t workspace(int sequences, int longest, AttentionShape const& a, int /*threads*/) {
     return aligned(static_cast<std::size_t>(sequences) * static_cast<std::size_t>(longest) *
@@ -271,7 +272,8 @@ template <Device B> struct attention<B> {
 
   template <int HeadSize>
   static void forward(B const& b, Batch const& batch, AttentionShape const& a, Heads<const float> q,
-                      Heads<const float> k, Heads<const float> v, Heads<float> y, float* lse) {
+                      Heads<const float> k, Heads<const float> v, Heads<float> y, float* lse,
+                      const float* /*sinks*/ = nullptr) {
     using Kernel = kernels::AttentionForward<HeadSize>;
     const simt::BatchOnDevice<B> on_device(b, batch);
     const int tiles = simt::parts(longest(batch), Kernel::rows);

@@ -12,7 +12,13 @@
 //   cap      s'_ij = cap tanh(s_ij / cap) for s_ij (Bello et al. 2016; Gemma Team 2024, "Gemma 2", section 2), and
 //   ds_ij
 //            is multiplied by 1 - (s'_ij / cap)²
+//   alibi    s_ij gets - alibi · slope_h · (how many rows back j lies of i), before the cap (Press et al. 2022, "Train
+//            short, test long: attention with linear biases", section 3)
+//   sinks    a learned logit for each head in the denominator, that takes weight and gives nothing (OpenAI 2025,
+//            "gpt-oss", section 2.4; Xiao et al. 2024, "Efficient streaming language models with attention sinks"):
+//            lse_i = log(exp sink_h + Σ_j exp s_ij),  dsink_h = - Σ_i exp(sink_h - lse_i) delta_i
 #pragma once
+#include <cmath>
 #include <type_traits>
 
 #include <fauna/core/backend.hpp>
@@ -45,7 +51,17 @@ struct AttentionShape {
   Key key{};               ///< the mask of (row i, head h, row j of the same sequence): see attention_drops
   float cap = 0;           ///< 0: scores are not capped
   int window = unbounded;  ///< rows that a row sees, itself included
+  double alibi = 0;        ///< what each head's slope is multiplied by; 0: none
 };
+
+/// alibi · slope of a head (Press et al. 2022, section 3): 2^(-8 / n), its square, its cube, ..., for n heads, a power
+/// of two; of more heads, those between two of 2 n heads.
+inline float alibi_slope(AttentionShape const& a, int head) {
+  int n = 1;
+  while (2 * n <= a.heads) n *= 2;
+  const double power = head < n ? 8.0 * (head + 1) : 4.0 * (2 * (head - n) + 1);
+  return static_cast<float>(a.alibi * std::exp2(-power / n));
+}
 
 /// The dropout decision of one attention weight: position ((row * heads + head) << 32) + (j - first row of the
 /// sequence).
@@ -57,11 +73,15 @@ constexpr bool attention_drops(AttentionShape const& a, int row, int head, int k
 
 /// With a capacity, k and v are a KV cache: row j of sequence s, counted from the sequence's start, is row s * capacity
 /// + j of them, and the batch's own rows stand there already, behind the batch.past[s] rows before them. A row's result
-/// is the same bits however the rows were split into calls. attention<B>::forward<HeadSize>(b, batch, shape, q, k, v,
-/// y, lse)
+/// is the same bits however the rows were split into calls.
+/// attention<B>::forward<HeadSize>(b, batch, shape, q, k, v, y, lse, sinks)
 ///   lse: [rows * heads], index row * heads + head; null in inference
+///   sinks: [heads]; null, as by default: none
 /// attention<B>::backward<HeadSize>(b, batch, shape, q, k, v, y, lse, dy, dq, dk, dv)
 ///   overwrites dq, dk and dv; y and lse are those of forward; no capacity
+/// attention<B>::sink_gradients<HeadSize>(b, batch, shape, y, lse, dy, sinks, dsinks)
+///   adds to dsinks [heads]; the rest of backward is as without sinks, whose part is in lse
+/// attention<B>::biased: are alibi and sinks implemented?
 /// attention<B>::workspace<HeadSize>(batch sequences, longest sequence, shape, threads)
 ///   the bytes that either takes from b.scratch
 /// A row that sees no key cannot occur: every row sees itself.

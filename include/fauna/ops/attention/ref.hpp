@@ -9,12 +9,13 @@
 namespace fauna::inline v0 {
 
 template <class S> struct attention<Ref<S>> {
+  static constexpr bool biased = true;
   /// The naive loops need no scratch.
   template <int HeadSize> static constexpr std::size_t workspace(int, int, AttentionShape const&, int) { return 0; }
 
   template <int HeadSize>
   static void forward(Ref<S> const&, Batch const& batch, AttentionShape const& a, Heads<const S> q, Heads<const S> k,
-                      Heads<const S> v, Heads<S> y, S* lse) {
+                      Heads<const S> v, Heads<S> y, S* lse, const S* sinks = nullptr) {
     each_row(batch, a, [&](int sequence, int i, int h) {
       using std::exp, std::log;
       const int kv = h / (a.heads / a.kv_heads), past = batch.before(sequence);
@@ -24,17 +25,21 @@ template <class S> struct attention<Ref<S>> {
         return (j < origin + past ? batch.sees_past(sequence, i) : batch.sees(sequence, i, j)) &&
                batch.steps_back(sequence, i, j) < a.window;
       };
-      const S* q_i = q.at(i, h);
-      S m = score<HeadSize>(a, q_i, k.at(i + shift, kv));  // every row sees itself
+      const auto score_of = [&](int j) {
+        return score<HeadSize>(a, q.at(i, h), k.at(j + shift, kv), h, batch.steps_back(sequence, i, j));
+      };
+      S m = score_of(i);  // every row sees itself
       for (int j = origin; j < i; ++j) {
-        const S s = score<HeadSize>(a, q_i, k.at(j + shift, kv));
-        if (sees(j) && s > m) m = s;
+        if (!sees(j)) continue;
+        const S s = score_of(j);
+        if (s > m) m = s;
       }
-      S sum = S(0), out[HeadSize];
+      if (sinks != nullptr && sinks[h] > m) m = sinks[h];
+      S sum = sinks != nullptr ? exp(sinks[h] - m) : S(0), out[HeadSize];
       for (S& o : out) o = S(0);
       for (int j = origin; j <= i; ++j) {
         if (!sees(j)) continue;
-        const S e = exp(score<HeadSize>(a, q_i, k.at(j + shift, kv)) - m), w = keep(a, i, h, j - origin);
+        const S e = exp(score_of(j) - m), w = keep(a, i, h, j - origin);
         sum += e;
         for (int d = 0; d < HeadSize; ++d) out[d] += w * e * v.at(j + shift, kv)[d];
       }
@@ -59,7 +64,8 @@ template <class S> struct attention<Ref<S>> {
       const S delta = dot<HeadSize>(dy.at(i, h), y.at(i, h));
       for (int j = first; j <= i; ++j) {
         if (!batch.sees(sequence, i, j) || batch.steps_back(sequence, i, j) >= a.window) continue;
-        const S s = score<HeadSize>(a, q.at(i, h), k.at(j, kv)), p = exp(s - lse[index(a, i, h)]);
+        const S s = score<HeadSize>(a, q.at(i, h), k.at(j, kv), h, batch.steps_back(sequence, i, j)),
+                p = exp(s - lse[index(a, i, h)]);
         const S slope = a.cap > 0 ? S(1) - s / S(a.cap) * (s / S(a.cap)) : S(1);
         const S w = keep(a, i, h, j - first);
         const S ds = S(a.scale) * slope * p * (w * dot<HeadSize>(dy.at(i, h), v.at(j, kv)) - delta);
@@ -72,6 +78,15 @@ template <class S> struct attention<Ref<S>> {
     });
   }
 
+  template <int HeadSize>
+  static void sink_gradients(Ref<S> const&, Batch const& batch, AttentionShape const& a, Heads<const S> y, const S* lse,
+                             Heads<const S> dy, const S* sinks, S* dsinks) {
+    each_row(batch, a, [&](int, int i, int h) {
+      using std::exp;
+      dsinks[h] -= exp(sinks[h] - lse[index(a, i, h)]) * dot<HeadSize>(dy.at(i, h), y.at(i, h));
+    });
+  }
+
  private:
   static std::ptrdiff_t index(AttentionShape const& a, int row, int head) {
     return static_cast<std::ptrdiff_t>(row) * a.heads + head;
@@ -81,10 +96,11 @@ template <class S> struct attention<Ref<S>> {
     if (a.dropout <= 0) return S(1);
     return attention_drops(a, row, head, key_index) ? S(0) : S(1 / (1 - a.dropout));
   }
-  /// s_ij, or s'_ij.
-  template <int HeadSize> static S score(AttentionShape const& a, const S* q, const S* k) {
+  /// s_ij, or s'_ij; j lies `back` rows back of i.
+  template <int HeadSize> static S score(AttentionShape const& a, const S* q, const S* k, int head, int back) {
     using std::tanh;
-    const S s = dot<HeadSize>(q, k) * S(a.scale);
+    S s = dot<HeadSize>(q, k) * S(a.scale);
+    if (a.alibi > 0) s -= S(static_cast<double>(alibi_slope(a, head)) * back);
     return a.cap > 0 ? S(a.cap) * tanh(s / S(a.cap)) : s;
   }
   template <int HeadSize> static S dot(const S* a, const S* b) {

@@ -120,16 +120,20 @@ template <int W, int Size, unsigned Tag> struct kernels {
     }
     simd::store<W>(most, m);
   }
-  /// As score_gradients, of one key and n queries, after the products: p has the scores before the cap, ds dy_i · v_j.
+  /// As score_gradients, of one key and n queries, after the products: p has the scores before the cap, if there is
+  /// one, ds dy_i · v_j.
   static void bend_gradients(float* p, float* ds, const float* lse, const float* delta, const float* keep, int n,
                              float cap) {
     for (int i = 0; i < n; i += W) {
-      vector x, t, d, e, l;
+      vector x, t{}, d, e, l;
       simd::load<W>(x, p + i);
       simd::load<W>(d, ds + i);
       simd::load<W>(l, lse + i);
-      simd::tanh<W>(t, x / cap);
-      exp_of_difference<W>(e, (x < nothing ? x : cap * t) - l);
+      if (cap > 0) {
+        simd::tanh<W>(t, x / cap);
+        x = x < nothing ? x : cap * t;
+      }
+      exp_of_difference<W>(e, x - l);
       simd::load<W>(l, delta + i);
       vector m = vector{} + 1.0F;
       if (keep != nullptr) simd::load<W>(m, keep + i);

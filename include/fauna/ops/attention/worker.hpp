@@ -21,7 +21,8 @@ template <int W, int Size, unsigned Tag> class Worker {
   /// Keys that backward holds, with their gradients, in the second-level cache (256 KiB) while all queries pass by.
   static constexpr int panel = 16384 / stride < 2 * block ? block : 16384 / stride / block * block;
 
-  constexpr Worker(Arena& arena, Batch const& b, int longest, AttentionShape const& shape) : batch(b), a(shape) {
+  constexpr Worker(Arena& arena, Batch const& b, int longest, AttentionShape const& shape, const float* s = nullptr)
+      : batch(b), a(shape), sinks(s) {
     const int rows = (longest + block - 1) / block * block;
     const auto take = [&arena](int n) { return arena.template take<float>(static_cast<std::size_t>(n)); };
     for (float** x : {&keys, &values}) *x = take(rows * stride);
@@ -29,6 +30,10 @@ template <int W, int Size, unsigned Tag> class Worker {
     for (float** x : {&queries, &queries_T, &dy, &dy_T, &sums}) *x = take(block * stride);
     for (float** x : {&p, &ds}) *x = take(block * block);
     if (a.dropout > 0) keep = take(block * block);
+    if (a.alibi > 0) {
+      places = take(rows);
+      for (float** x : {&slope, &place}) *x = take(block);
+    }
     for (float** x : {&most, &before, &total, &factor, &row_lse, &delta}) *x = take(block);
     seen = arena.template take<std::uint64_t>(static_cast<std::size_t>(rows));
   }
@@ -43,6 +48,13 @@ template <int W, int Size, unsigned Tag> class Worker {
     first_key = a.capacity > 0 ? sequence * a.capacity : first;
     length = batch.last(sequence) - first;
     packed = 0;
+    tilt_head = tilt_at = -1;
+    // Where rows stand, counted along their branch in a tree: what alibi's distances are between.
+    for (int r = 0; a.alibi > 0 && r < round_up(length, R); ++r) {
+      const bool straight = r < past || r >= length || batch.parent == nullptr;
+      const int from = straight ? r - 1 : batch.parent[first + r] - first;
+      places[r] = straight ? static_cast<float>(r) : from < past ? static_cast<float>(past) : places[from] + 1;
+    }
   }
 
   /// Keys and values of the rows before `end`, from `from` on at least.
@@ -107,7 +119,7 @@ template <int W, int Size, unsigned Tag> class Worker {
       const std::uint64_t* mask;
       if (!visible(j, n, mask)) continue;
       if (a.dropout > 0) draw(head, at, j);
-      if (a.cap > 0) bend_gradients(j, n, mask);
+      if (a.cap > 0 || a.alibi > 0) bend_gradients(head, at, j, n, mask);
       else
         each_score(j, n, [&]<int N>(int r, int i) {
           K::template score_gradients<N>(p + r * block, ds + r * block, keys + (j + r) * stride,
@@ -131,6 +143,8 @@ template <int W, int Size, unsigned Tag> class Worker {
   void attend(int head, int at, int last, Heads<float> y, float* lse) {
     std::memset(sums, 0, sizeof(float) * block * stride);
     for (int i = 0; i < lanes; ++i) before[i] = K::nothing, total[i] = 0;
+    if (sinks != nullptr)  // as a key before all others, which has no value
+      for (int i = skip; i < count; ++i) before[i] = sinks[head + i % per_row], total[i] = 1;
     for (int j = oldest; j <= last; j += block) {
       const int n = length - j < block ? length - j : block;
       const std::uint64_t* mask;
@@ -139,7 +153,7 @@ template <int W, int Size, unsigned Tag> class Worker {
       each_score(j, n, [&]<int N>(int r, int i) {
         K::template scores<N>(p + r * block, keys + (j + r) * stride, queries_T, mask ? mask + r : nullptr, i, most);
       });
-      if (a.cap > 0) bend(j, n);
+      if (a.cap > 0 || a.alibi > 0) bend(head, at, j, n);
       for (int i = lane; i < lanes; i += W)
         K::softmax(p + i, keys_before(j, n, i + W), most + i, before + i, total + i, factor + i);
       if (a.dropout > 0) {
@@ -158,17 +172,37 @@ template <int W, int Size, unsigned Tag> class Worker {
     }
   }
 
-  /// Caps the scores of the n keys from j on; `most` is then theirs.
-  void bend(int j, int n) {
-    for (int r = 0; r < n; ++r) K::bend(p + r * block + lane, lanes - lane, a.cap);
+  /// n scores of each loaded query, of heads from `head` on and rows from `at` on, in place: slope · (the key's place -
+  /// the query's) more.
+  void tilt(int head, int at, int j, int n) {
+    for (int i = 0; i < lanes && (head != tilt_head || at != tilt_at); ++i) {
+      const bool is = i >= skip && i < count;
+      slope[i] = is ? alibi_slope(a, head + i % per_row) : 0;
+      place[i] = is ? places[at + i / per_row] : 0;
+    }
+    tilt_head = head, tilt_at = at;
+    for (int r = 0; r < n; ++r)
+      for (int i = lane; i < lanes; i += W) {
+        vector x, m, query;
+        simd::load<W>(x, p + r * block + i);
+        simd::load<W>(m, slope + i);
+        simd::load<W>(query, place + i);
+        simd::store<W>(p + r * block + i, x + m * (places[j + r] - query));
+      }
+  }
+  /// Biases and caps the scores of the n keys from j on; `most` is then theirs.
+  void bend(int head, int at, int j, int n) {
+    if (a.alibi > 0) tilt(head, at, j, n);
+    for (int r = 0; a.cap > 0 && r < n; ++r) K::bend(p + r * block + lane, lanes - lane, a.cap);
     for (int i = lane; i < lanes; i += W) K::largest(most + i, before + i, p + i, keys_before(j, n, i + W));
   }
-  /// score_gradients behind a cap: both products first.
-  void bend_gradients(int j, int n, const std::uint64_t* mask) {
+  /// score_gradients behind a bias or a cap: both products first.
+  void bend_gradients(int head, int at, int j, int n, const std::uint64_t* mask) {
     each_score(j, n, [&]<int N>(int r, int i) {
       K::template scores<N>(p + r * block, keys + (j + r) * stride, queries_T, mask ? mask + r : nullptr, i, most);
       K::template scores<N>(ds + r * block, values + (j + r) * stride, dy_T, nullptr, i, most);
     });
+    if (a.alibi > 0) tilt(head, at, j, round_up(n, R));
     for (int r = 0; r < round_up(n, R); ++r)
       K::bend_gradients(p + r * block + lane, ds + r * block + lane, row_lse + lane, delta + lane,
                         keep ? keep + r * block + lane : nullptr, lanes - lane, a.cap);
@@ -292,6 +326,7 @@ template <int W, int Size, unsigned Tag> class Worker {
 
   Batch const& batch;
   AttentionShape const& a;
+  const float* sinks;
   int sequence = -1, kv_head = -1;
   int past = 0, length = 0;      ///< rows of the sequence: those of earlier calls, all
   int first = 0, first_key = 0;  ///< row of the batch, and of k and v, at which the sequence starts (or would)
@@ -300,6 +335,7 @@ template <int W, int Size, unsigned Tag> class Worker {
   int per_row = 1;                                 ///< queries that a row has in the block, one a head
   int diagonal = -1, all_see = 0, all_from = 0;    ///< the key at which the causal triangle starts; those in between
                                                    ///< every query sees: before all_see, from all_from on
+  int tilt_head = -1, tilt_at = -1;                ///< whose slopes and places are there
   int skip = 0, lane = 0;  ///< queries of earlier calls at the start of the block; the first vector after
 
   float *keys = nullptr, *values = nullptr, *dkeys = nullptr, *dvalues = nullptr;  ///< [rows][stride]
@@ -309,7 +345,8 @@ template <int W, int Size, unsigned Tag> class Worker {
   float *most = nullptr, *before = nullptr, *total = nullptr,
         *factor = nullptr;                     ///< [query] maximum and the one before, Σ exp, what scales the sums
   float *row_lse = nullptr, *delta = nullptr;  ///< [query]
-  std::uint64_t* seen = nullptr;               ///< [key] bit i: query i sees it
+  float *places = nullptr, *slope = nullptr, *place = nullptr;  ///< [row]; [query] of its head, and where it stands
+  std::uint64_t* seen = nullptr;                                ///< [key] bit i: query i sees it
 };
 
 }  // namespace fauna::inline v0::attention_detail

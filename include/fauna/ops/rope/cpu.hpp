@@ -20,7 +20,7 @@ template <class P, isa T, unsigned Tag> struct rope<Cpu<P, T, Tag>> {
  private:
   static constexpr int span = 64;  // pairs whose cosines and sines are held at once: all of a head of 128 columns
 
-  /// cos φ and ± sin φ of some pairs of one row, in the order in which the row's columns meet them.
+  /// m cos φ and ± m sin φ of some pairs of one row, in the order in which the row's columns meet them.
   struct Turn {
     alignas(64) float cos[2 * span], sin[2 * span];
   };
@@ -35,7 +35,7 @@ template <class P, isa T, unsigned Tag> struct rope<Cpu<P, T, Tag>> {
         const auto position = static_cast<float>(batch.position(s, r));
         for (int first = 0; first < pairs; first += span) {
           const int n = pairs - first < span ? pairs - first : span;
-          angles(turn, position, how.frequencies + first, n, direction);
+          angles(turn, position, how.frequencies + first, n, how.magnitude, direction * how.magnitude);
           if (how.pairs == rope_pairs::interleaved) interleave(turn, n);
           for (int head = 0; head < how.heads; ++head) {
             const int at = head * how.head_size;
@@ -53,13 +53,13 @@ template <class P, isa T, unsigned Tag> struct rope<Cpu<P, T, Tag>> {
     });
   }
 
-  static void angles(Turn& turn, float position, const float* frequencies, int n, float direction) {
-    simd::for_lanes<W>(n, [&turn, position, frequencies, direction](int i, int left) FAUNA_LANES {
+  static void angles(Turn& turn, float position, const float* frequencies, int n, float of_cos, float of_sin) {
+    simd::for_lanes<W>(n, [&turn, position, frequencies, of_cos, of_sin](int i, int left) FAUNA_LANES {
       vec f, c, s;
       simd::get<W>(f, frequencies + i, left);
       simd::sin_cos<W>(s, c, f * position);
-      simd::put<W>(turn.cos + i, c, left);
-      simd::put<W>(turn.sin + i, s * direction, left);
+      simd::put<W>(turn.cos + i, c * of_cos, left);
+      simd::put<W>(turn.sin + i, s * of_sin, left);
     });
   }
   /// c_0 c_1 ... becomes c_0 c_0 c_1 c_1 ..., and s_0 s_1 ... becomes -s_0 s_0 -s_1 s_1 ...

@@ -23,7 +23,8 @@ struct Rope {
     const bool half = how.pairs == rope_pairs::half;
     for (int i = t.index(); i < pairs; i += threads) {
       const auto angle = static_cast<double>(position * how.frequencies[i]);  // φ is rounded to a float
-      const auto c = static_cast<float>(std::cos(angle)), s = static_cast<float>(direction * std::sin(angle));
+      const auto m = static_cast<double>(how.magnitude);
+      const auto c = static_cast<float>(m * std::cos(angle)), s = static_cast<float>(m * direction * std::sin(angle));
       for (int head = 0; head < how.heads; ++head) {
         const int from = head * how.head_size, first = from + (half ? i : 2 * i), second = first + (half ? pairs : 1);
         const float a = x(row, first), b = x(row, second);

@@ -24,8 +24,9 @@ template <class S> struct rope<Ref<S>> {
           const int from = head * how.head_size;
           for (int i = 0; i < pairs; ++i) {
             const float angle = static_cast<float>(batch.position(s, r)) * how.frequencies[i];
-            const S c = static_cast<S>(std::cos(static_cast<double>(angle)));
-            const S d = static_cast<S>(direction * std::sin(static_cast<double>(angle)));
+            const auto m = static_cast<double>(how.magnitude);
+            const S c = static_cast<S>(m * std::cos(static_cast<double>(angle)));
+            const S d = static_cast<S>(m * direction * std::sin(static_cast<double>(angle)));
             const bool half = how.pairs == rope_pairs::half;
             const int first = from + (half ? i : 2 * i), second = first + (half ? pairs : 1);
             const S a = x(r, first), b = x(r, second);

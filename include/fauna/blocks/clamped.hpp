@@ -1,0 +1,33 @@
+// Clamped: every number within bounds, the gradient of those beyond being zero. OLMo, MPT and DBRX clamp queries, keys
+// and values (Groeneveld et al. 2024, "OLMo", section 2.1; MosaicML 2023, "Introducing MPT-30B").
+#pragma once
+#include <fauna/core/block.hpp>
+#include <fauna/ops/clamp/op.hpp>
+
+namespace fauna::inline v0 {
+
+/// A bound as a template argument: Clip{8}; 0: none.
+struct Clip {
+  double limit = 0;
+  constexpr bool operator==(Clip const&) const = default;
+};
+
+/// y = x within -limit and limit. No weights; the input is saved by who made it.
+template <int Width, Clip At> struct Clamped : Elementwise<Width> {
+  static constexpr const char* kind_name = "Clamped";
+  template <class C> using X = typename Elementwise<Width>::template X<C>;
+  template <class C> using Y = typename Elementwise<Width>::template Y<C>;
+
+  template <class C, class W, class St, class Sv> static void forward(C const& c, W const&, St&, X<C> x, Y<C> y, Sv&) {
+    clamp<typename C::backend_type>::forward(c.backend, At.limit, x, y);
+  }
+  template <class C, class W, class G, class Sv, class St>
+  static void backward(C const& c, W const&, G&, X<C> x, Sv&, X<C> dy, Y<C> dx, St&) {
+    clamp<typename C::backend_type>::backward(c.backend, At.limit, x, dy, dx);
+  }
+};
+
+/// Nothing without a bound.
+template <int Width, Clip At> using clamped_if = std::conditional_t<At == Clip{}, void, Clamped<Width, At>>;
+
+}  // namespace fauna::inline v0
