@@ -6,8 +6,10 @@
 #include <fauna/decode/speculate/speculate.hpp>
 #include <fauna/io/open_tensors.hpp>
 #include <fauna/models/dense.hpp>
+#include <fauna/models/deepseek.hpp>
 #include <fauna/models/explain.hpp>
 #include <fauna/models/falcon_mamba.hpp>
+#include <fauna/models/glm4_moe.hpp>
 #include <fauna/models/gpt.hpp>
 #include <fauna/models/gpt_neox.hpp>
 #include <fauna/models/llama.hpp>
@@ -15,6 +17,8 @@
 #include <fauna/models/mamba2.hpp>
 #include <fauna/models/mixtral.hpp>
 #include <fauna/models/olmoe.hpp>
+#include <fauna/models/qwen2_moe.hpp>
+#include <fauna/models/qwen3_moe.hpp>
 #include <fauna/models/rwkv4.hpp>
 #include <fauna/models/rwkv5.hpp>
 #include <fauna/models/rwkv6.hpp>

@@ -98,7 +98,8 @@ def models():
     mla = {**DENSE, "num_hidden_layers": 3, "num_key_value_heads": 4, "kv_lora_rank": 12, "qk_nope_head_dim": 6, "qk_rope_head_dim": 4, "v_head_dim": 5, "first_k_dense_replace": 1,
            "moe_intermediate_size": 12, "n_routed_experts": 6, "num_experts_per_tok": 3}
     yield "deepseek_v2", DeepseekV2ForCausalLM(DeepseekV2Config(**mla, q_lora_rank=None, n_shared_experts=2, topk_method="group_limited_greedy", n_group=3, topk_group=2, routed_scaling_factor=1.5)), torch.float32, None
-    yield "deepseek_v3", DeepseekV3ForCausalLM(DeepseekV3Config(**mla, q_lora_rank=8, n_shared_experts=1, n_group=2, topk_group=1, num_nextn_predict_layers=0)), torch.float32, None
+    yield "deepseek_v3", DeepseekV3ForCausalLM(DeepseekV3Config(**mla, q_lora_rank=8, n_shared_experts=1, n_group=2, topk_group=1, num_nextn_predict_layers=0, rope_parameters={
+        "rope_type": "yarn", "rope_theta": 500.0, "factor": 4.0, "beta_fast": 4.0, "beta_slow": 1.0, "original_max_position_embeddings": 8, "mscale": 1.0, "mscale_all_dim": 0.8})), torch.float32, None
 
     yield "gptj", GPTJForCausalLM(GPTJConfig(vocab_size=29, n_embd=16, n_layer=2, n_head=2, n_inner=24, n_positions=32, rotary_dim=4, tie_word_embeddings=False, **PLAIN)), torch.float32, None
     yield "opt", OPTForCausalLM(OPTConfig(vocab_size=29, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, ffn_dim=24, max_position_embeddings=32, word_embed_proj_dim=16, **PLAIN)), torch.float32, None

@@ -33,6 +33,14 @@ template <class Style> struct MlaDecoderConfig : DecoderConfig<Style>, Mixture<S
   }
 };
 
+/// What scores are multiplied by where YaRN stretches positions by `factor`: m² / √columns with m = 0.1 mscale ln
+/// factor
+/// + 1 (DeepSeek-AI 2024, "DeepSeek-V2", section 3.1.4).
+constexpr double yarn_score_scale(double factor, double mscale, int columns) {
+  const double m = factor <= 1 ? 1 : 0.1 * mscale * rope_detail::log(factor) + 1;
+  return m * m / square_root(static_cast<double>(columns));
+}
+
 template <auto c, bool Full>
 requires std::is_base_of_v<Latents, std::remove_cvref_t<decltype(c)>>
 struct decoder_attention_<c, Full> {
@@ -74,11 +82,27 @@ using DeepseekV3Shakespeare = DeepseekV3<DeepseekV3Config{
     {.experts = 16, .chosen = 3, .expert_hidden = 88, .shared_hidden = 88, .dense = 1},
     {.rank = 64, .nope = 32, .rope = 16, .value = 32}}>;
 using DeepseekV2Lite = DeepseekV2<DeepseekV2Config{
-    {.layers = 27, .heads = 16, .width = 2048, .hidden = 10944, .context = 163840, .vocab = 102400, .epsilon = 1e-6F},
+    {.layers = 27,
+     .heads = 16,
+     .width = 2048,
+     .hidden = 10944,
+     .context = 163840,
+     .vocab = 102400,
+     .scaling = {.kind = rope_scaling::yarn, .factor = 40, .high = 32, .original = 4096, .attention = 1},
+     .score_scale = yarn_score_scale(40, 0.707, 192),
+     .epsilon = 1e-6F},
     {.experts = 64, .chosen = 6, .expert_hidden = 1408, .shared_hidden = 2816, .dense = 1},
     {}}>;
 using DeepseekV3_671B = DeepseekV3<DeepseekV3Config{
-    {.layers = 61, .heads = 128, .width = 7168, .hidden = 18432, .context = 163840, .vocab = 129280, .epsilon = 1e-6F},
+    {.layers = 61,
+     .heads = 128,
+     .width = 7168,
+     .hidden = 18432,
+     .context = 163840,
+     .vocab = 129280,
+     .scaling = {.kind = rope_scaling::yarn, .factor = 40, .high = 32, .original = 4096, .attention = 1},
+     .score_scale = yarn_score_scale(40, 1, 192),
+     .epsilon = 1e-6F},
     {.experts = 256,
      .chosen = 8,
      .expert_hidden = 2048,

@@ -1,4 +1,6 @@
 // DeepSeek-V2 and V3.
+#include <cmath>
+
 #include <fauna/models/deepseek.hpp>
 #include <tools/src/family.hpp>
 #include <tools/src/moe_fields.hpp>
@@ -19,6 +21,9 @@ template <class C> C read_deepseek(Config& c, Absent const& absent) {
   m.rope = c.whole("qk_rope_head_dim", m.rope);
   if (m.rope % 2 != 0) c.wrong("qk_rope_head_dim", "an even number: columns turn in pairs");
   m.value = c.whole("v_head_dim", m.value);
+  for (const char* field : {"rope_parameters", "rope_scaling"})
+    if (auto in = c.inner(field); in && m.scaling.kind == fauna::rope_scaling::yarn && in->has("mscale_all_dim"))
+      m.score_scale = fauna::yarn_score_scale(m.scaling.factor, in->positive("mscale_all_dim"), m.nope + m.rope);
   read_grouped_mixture(c, m);
   c.only("attention_bias", false);
   c.only("moe_layer_freq", 1);
@@ -30,6 +35,14 @@ template <class C> Config::Json deepseek_json(C const& m, const char* type, cons
     fauna::fail("fauna", fauna::to_text(m), "no biases", "this family has none");
   Config::Json j = decoder_json(m, type, causal, absent);
   grouped_mixture_json(m, j);
+  if (m.score_scale > 0) {
+    const double root = std::sqrt(m.score_scale * std::sqrt(m.nope + m.rope)), most = 1e9;
+    if (m.scaling.kind != fauna::rope_scaling::yarn || m.scaling.factor <= 1 || root <= 1)
+      fauna::fail("fauna", fauna::to_text(m), "no score_scale but that of YaRN",
+                  "the reference library has no field for it");
+    const double mscale = (root - 1) / (0.1 * std::log(m.scaling.factor));
+    j["rope_scaling"]["mscale_all_dim"] = std::round(mscale * most) / most;
+  }
   j["num_key_value_heads"] = m.heads;
   j["head_dim"] = m.rope;
   j["q_lora_rank"] = nullptr;
