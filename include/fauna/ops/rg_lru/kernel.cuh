@@ -63,9 +63,7 @@ struct RgLruGradients {
     for (int t = last - 1; t >= first; --t) {
       const RgLruGates g = past.gates(q, t, c);
       const int p = batch.continues(q, t);
-      if (g.begins) continue;
-      if (p >= 0) H(p, c) += g.a * H(t, c);
-      else into += g.a * H(t, c);
+      (p >= 0 ? H(p, c) : into) += g.a * H(t, c);  // a = 0 where a text begins
     }
     if (dstate) dstate(q, c) = into;
   }
