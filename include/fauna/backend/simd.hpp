@@ -182,7 +182,7 @@ template <int W> FAUNA_INLINE void sqrt(vfloat<W>& y, vfloat<W> const& x) {
   }
 }
 
-/// e^x, relative error below 2 ulp; 0 below -87.3 (no subnormals), infinity above 88.7; NaN stays NaN.
+/// e^x, relative error below 2 ulp; 0 below -87.3 (no subnormals), infinity above 88.7; NaN stays NaN. y may be x.
 /// x = n ln 2 + r with |r| <= ln 2 / 2; e^r by its Taylor polynomial of degree 7; 2^n through the exponent bits.
 template <int W> FAUNA_INLINE void exp(vfloat<W>& y, vfloat<W> const& x) {
   vfloat<W> c = x < -87.33654F ? (vfloat<W>{} - 87.33654F) : x;
@@ -202,10 +202,10 @@ template <int W> FAUNA_INLINE void exp(vfloat<W>& y, vfloat<W> const& x) {
   // 2^n in two halves, since 2^128 alone is no float
   const vint<W> k = __builtin_convertvector(n, vint<W>), half = k >> 1;
   const vfloat<W> s0 = (vfloat<W>)((half + 127) << 23), s1 = (vfloat<W>)((k - half + 127) << 23);
-  y = p * s0 * s1;
-  y = x < -87.33654F ? vfloat<W>{} : y;
-  y = x > 88.72283F ? (vfloat<W>{} + __builtin_inff()) : y;
-  y = x != x ? x : y;
+  vfloat<W> e = p * s0 * s1;
+  e = x < -87.33654F ? vfloat<W>{} : e;
+  e = x > 88.72283F ? (vfloat<W>{} + __builtin_inff()) : e;
+  y = x != x ? x : e;
 }
 
 /// 2^x for x <= 0, relative error below 2 ulp; 0 below -126.5; NaN stays NaN. Half of what exp takes: a recurrence that
