@@ -5,8 +5,8 @@
 #include <fauna/decode/loaded.hpp>
 #include <fauna/decode/speculate/speculate.hpp>
 #include <fauna/io/open_tensors.hpp>
-#include <fauna/models/dense.hpp>
 #include <fauna/models/deepseek.hpp>
+#include <fauna/models/dense.hpp>
 #include <fauna/models/explain.hpp>
 #include <fauna/models/falcon_mamba.hpp>
 #include <fauna/models/glm4_moe.hpp>
