@@ -85,6 +85,12 @@ letters.write_text(json.dumps({
 for verb in (["perplexity", mamba, text], ["generate", mamba, "--prompt", "abc", "--max-new-tokens", 0]):
     refused(["torch/mamba has no tokenizer.json", "--tokenizer FILE"], *verb)
     succeeds(*verb, "--tokenizer", letters)
+# Longer than a piece: the state that a piece leaves is the next one's.
+text.write_text("abcaabbc" * 400)
+passes = [succeeds("perplexity", mamba, text, "--tokenizer", letters, *flags).decode().split(": ", 1)[1] for flags in ([], ["--context", 3199], ["--context", 64])]
+assert "3199 tokens in one pass" in passes[0] and "3199 tokens in windows of 3199" in passes[1], passes
+losses = [float(said.split("loss ")[1].split(",")[0]) for said in passes]
+assert abs(losses[0] - losses[1]) < 1.01e-4 < abs(losses[0] - losses[2]), losses
 refused(["torch/mamba has no tokenizer.json", "--tokenizer FILE"], "serve", mamba)
 refused(["there is no", "nowhere.json"], "serve", mamba, "--tokenizer", work / "nowhere.json")
 cut = work / "cut"

@@ -13,6 +13,7 @@ struct IdleEngine : tool::Engine {
   std::size_t weight_bytes() const override { return 0; }
   void logits(std::vector<int> const&, int, float*) override {}
   void losses(const int*, const int*, int, float*) override {}
+  void further_losses(const int*, const int*, int, bool, float*) override {}
   std::vector<int> generate(std::vector<int> const& prompt, fauna::GenerateOptions const&,
                             std::function<bool(int)> const&) override {
     return prompt;

@@ -4,6 +4,7 @@
 #include "model.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 
 #include <fauna/decode/loaded.hpp>
@@ -72,6 +73,25 @@ class Compiled final : public tool::Engine {
     model_->prepare_inference({.sequences = 1, .length = rows});
     model_->losses(fauna::Batch::uniform(1, rows, ids, targets), losses);
   }
+  void further_losses(const int* ids, const int* targets, int rows, bool fresh, float* losses) override {
+    if constexpr (fauna::ConstantState<Model>) {
+      if (fresh) text_.emplace(1);
+      model_->prepare_inference({.sequences = 1, .length = rows});
+      logits_.resize(static_cast<std::size_t>(rows) * Model::vocab);
+      model_->logits(*text_, fauna::Batch::uniform(1, rows, ids), fauna::logit_rows::all,
+                     fauna::Matrix<float>(logits_.data(), rows, Model::vocab));
+      for (int r = 0; r < rows; ++r) {
+        const float* l = logits_.data() + static_cast<std::ptrdiff_t>(r) * Model::vocab;
+        const float most = *std::max_element(l, l + Model::vocab);
+        double sum = 0;
+        for (int v = 0; v < Model::vocab; ++v) sum += std::exp(static_cast<double>(l[v] - most));
+        losses[r] = static_cast<float>(std::log(sum) + static_cast<double>(most - l[targets[r]]));
+      }
+    } else {
+      (void)fresh;
+      this->losses(ids, targets, rows, losses);
+    }
+  }
   std::vector<int> generate(std::vector<int> const& prompt, fauna::GenerateOptions const& o,
                             std::function<bool(int)> const& see) override {
     return fauna::generate_tokens(*model_, prompt, o, see);
@@ -86,6 +106,8 @@ class Compiled final : public tool::Engine {
 
  private:
   std::optional<Loaded> model_;
+  std::optional<fauna::Cache<Model, Backend>> text_;  ///< of further_losses
+  std::vector<float> logits_;
 };
 
 [[maybe_unused]] const bool registered =

@@ -47,6 +47,9 @@ class Engine {
   virtual void logits(std::vector<int> const& ids, int chunk, float* logits) = 0;
   /// losses[rows] in nats of each target after the ids before it.
   virtual void losses(const int* ids, const int* targets, int rows, float* losses) = 0;
+  /// The same after all ids of the calls before, where `fresh` does not begin a text. Of models without a context of
+  /// their own, whose state has one size.
+  virtual void further_losses(const int* ids, const int* targets, int rows, bool fresh, float* losses) = 0;
   /// fauna::generate_tokens.
   virtual std::vector<int> generate(std::vector<int> const& prompt, fauna::GenerateOptions const& o,
                                     std::function<bool(int)> const& see) = 0;

@@ -3,9 +3,11 @@
 #include <cmath>
 #include <cstdio>
 #include <memory>
+#include <numeric>
 
 #include <fauna/backend/cpu.hpp>
 #include <fauna/decode/adapter.hpp>
+#include <fauna/io/clock.hpp>
 #include <fauna/io/json.hpp>
 #include <fauna/io/open_tensors.hpp>
 #include <fauna/text/bpe.hpp>
@@ -168,18 +170,34 @@ int perplexity(settings::Perplexity const& s, std::string const& directory, std:
     fauna::fail("perplexity", "--context " + std::to_string(window), "at most " + std::to_string(most));
   if (ids.size() < 2) fauna::fail("perplexity", file + " has " + std::to_string(ids.size()) + " tokens", "at least 2");
   Engine& model = loaded(directory, s.threads, s.adapter, s.quantize);
+  // A state of one size goes on from piece to piece; keys and values would need the whole text's.
+  const bool one_pass = s.context == 0 && most == fauna::unbounded;
   std::vector<float> losses(static_cast<std::size_t>(window));
+  std::vector<double> seconds;
   double sum = 0;
   std::size_t counted = 0;
   for (std::size_t from = 0; from + 1 < ids.size(); from += static_cast<std::size_t>(window)) {
     const int n = static_cast<int>(std::min(static_cast<std::size_t>(window), ids.size() - 1 - from));
-    model.losses(ids.data() + from, ids.data() + from + 1, n, losses.data());
+    const double before = fauna::seconds_now();
+    if (one_pass) model.further_losses(ids.data() + from, ids.data() + from + 1, n, from == 0, losses.data());
+    else model.losses(ids.data() + from, ids.data() + from + 1, n, losses.data());
+    seconds.push_back(fauna::seconds_now() - before);
     for (int i = 0; i < n; ++i) sum += static_cast<double>(losses[static_cast<std::size_t>(i)]);
     counted += static_cast<std::size_t>(n);
   }
   const double loss = sum / static_cast<double>(counted);
-  fauna::print(stdout, file + tool::sentence(": %zu tokens in windows of %d: loss %.4f, perplexity %.4f\n", counted,
-                                             window, loss, std::exp(loss)));
+  const std::string how = one_pass ? "in one pass" : "in windows of " + std::to_string(window);
+  fauna::print(stdout, file + tool::sentence(": %zu tokens %s: loss %.4f, perplexity %.4f\n", counted, how.c_str(),
+                                             loss, std::exp(loss)));
+  // Does a text's end take longer than its beginning?
+  if (constexpr std::size_t some = 10; seconds.size() > 2 * some + 1) {
+    const auto speed = [&](auto first) {
+      return static_cast<double>(some) * window / std::accumulate(first, first + some, 0.0);
+    };
+    fauna::print(stderr, tool::sentence("%zu tokens at the beginning: %.0f tokens/s; at the end: %.0f tokens/s\n",
+                                        some * static_cast<std::size_t>(window), speed(seconds.begin() + 1),
+                                        speed(seconds.end() - some - 1)));
+  }
   return 0;
 }
 

@@ -340,7 +340,9 @@ struct Perplexity {
   long context = 0, threads = 0;
 
   template <class F> void each(F&& f) {
-    f("context", context, "tokens of a window; 0: the model's context, 1024 at most");
+    f("context", context,
+      "tokens of a window; 0: the model's context, 1024 at most, or the whole text in one pass "
+      "where a model has none");
     f("tokenizer", tokenizer, tokenizer_meaning);
     f("adapter", adapter, adapter_meaning);
     f("quantize", quantize, quantize_meaning);
