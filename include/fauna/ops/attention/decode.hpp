@@ -125,7 +125,7 @@ template <int W, int Size, unsigned Tag> class RowWorker {
       float* const s = scores_ + i * block;
       const float slope = a.alibi > 0 ? alibi_slope(a, head + i) : 0;
       for (int r = 0; slope > 0 && r < n; r += W) {
-        vector x, m, back;  // back: the key's place minus the query's
+        vector x, m, back{};  // back: the key's place minus the query's
         FAUNA_UNROLL
         for (int l = 0; l < W; ++l) back[l] = static_cast<float>(j + r + l - place);
         simd::load<W>(x, s + r);
