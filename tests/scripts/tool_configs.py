@@ -71,8 +71,8 @@ LLAMA3 = {"factor": 32.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "orig
 
 
 def any_family():
-    refused("llama_untied", {"model_type": "bloom"}, 'model_type = "bloom", expected one of cohere2, exaone4, ')
-    refused("llama_untied", {"model_type": ...}, "model_type = nothing, expected one of cohere2, exaone4")
+    refused("llama_untied", {"model_type": "t5"}, 'model_type = "t5", expected one of bloom, cohere2, ')
+    refused("llama_untied", {"model_type": ...}, "model_type = nothing, expected one of bloom, cohere2, ")
     refused("llama_untied", {"architectures": ["LlamaForSequenceClassification"]},
             ("architectures = ", 'expected ["LlamaForCausalLM"]'))
     for family, width in (("llama_untied", "hidden_size"), ("gpt_neox", "hidden_size"), ("gpt2", "n_embd")):
@@ -118,7 +118,8 @@ def llama():
     wanted = "::llama3, .factor = 32.0, .original = 8192}"
     taken(f, OLD | {"rope_scaling": {"rope_type": "llama3"} | LLAMA3}, ".base = 500000.0, .scaling", wanted)
     taken(f, rope(rope_type="llama3", **LLAMA3 | {"low_freq_factor": 2}), ".vocab = 29, .scaling", ".factor = 32.0, .low = 2.0, .orig")
-    for kind in ("yarn", "dynamic", "longrope"):
+    taken(f, rope(rope_type="yarn", factor=4.0, beta_fast=16), ".kind = fauna::rope_scaling::yarn, .factor = 4.0, .high = 16.0, .original = 32}")
+    for kind in ("dynamic", "longrope", "ntk"):
         refused(f, rope(rope_type=kind, factor=4.0), f'rope_parameters.rope_type = "{kind}", expected one of default, linear, llama3')
         refused(f, OLD | {"rope_scaling": {"type": kind, "factor": 4.0}}, f'rope_scaling.type = "{kind}", expected one of')
     refused(f, rope(rope_type="linear"), "rope_parameters.factor = nothing, expected a number above 0")

@@ -144,7 +144,7 @@ TEST_CASE("every member of a config comes back from its config.json") {
   CHECK(through_file(DeepseekV3Shakespeare::config) == to_text(DeepseekV3Shakespeare::config));
   DeepseekV3Config deepseek_v3 = DeepseekV3_671B::config;
   deepseek_v3.value = 96;
-  deepseek_v3.rope = 32;
+  deepseek_v3.rank = 256;
   CHECK(through_file(deepseek_v3) == to_text(deepseek_v3));
   Glm4MoeConfig glm4_moe = Glm45Air::config;
   glm4_moe.groups = 4;
