@@ -22,7 +22,8 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "bench/results/families.json"
 RATES, SEEDS, TOKENS = (5e-4, 1e-3, 2e-3), (0, 1, 2), 1_500_000
-LINEAR = ("RetNet", "Gla", "DeltaNet", "GatedDeltaNet", "Kda", "Mlstm", "RgLru")
+LINEAR = {"RetNet": "RetNet", "GLA": "Gla", "DeltaNet": "DeltaNet", "Gated DeltaNet": "GatedDeltaNet", "KDA": "Kda", "mLSTM": "Mlstm",
+          "RG-LRU": "RgLru", "Mamba-3": "Mamba3"}
 MAMBA = ".layers = 7, .width = 128, .inner = 256, .states = 16, .rank = 8, .vocab = 65"
 # Name -> header under fauna/models, and type.
 FAMILIES = {
@@ -34,7 +35,7 @@ FAMILIES = {
     "RWKV-5": ("rwkv5", "Rwkv5Shakespeare"),
     "RWKV-6": ("rwkv6", "Rwkv6Shakespeare"),
     "RWKV-7": ("rwkv7", "Rwkv7Shakespeare"),
-    **{name: ("linear_lm", f"{name}Shakespeare") for name in LINEAR},
+    **{name: ("linear_lm", f"{model}Shakespeare") for name, model in LINEAR.items()},
 }
 FLAGS = ["-std=c++20", "-O2", "-march=native", "-fopenmp", "-Iinclude"]
 

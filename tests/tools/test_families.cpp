@@ -1,64 +1,33 @@
 // A config, written as the reference library's config.json and read back, through the families that registered.
 #include <doctest/doctest.h>
 
-#include <cstdlib>
-#include <fauna/models/bloom.hpp>
-#include <fauna/models/cohere2.hpp>
 #include <fauna/models/deepseek.hpp>
-#include <fauna/models/exaone4.hpp>
-#include <fauna/models/falcon.hpp>
 #include <fauna/models/falcon_mamba.hpp>
-#include <fauna/models/gemma.hpp>
-#include <fauna/models/gemma2.hpp>
-#include <fauna/models/gemma3.hpp>
-#include <fauna/models/glm4.hpp>
 #include <fauna/models/glm4_moe.hpp>
 #include <fauna/models/gpt.hpp>
 #include <fauna/models/gpt_neox.hpp>
-#include <fauna/models/gptj.hpp>
-#include <fauna/models/granite.hpp>
 #include <fauna/models/linear_lm.hpp>
 #include <fauna/models/llama.hpp>
 #include <fauna/models/mamba.hpp>
 #include <fauna/models/mamba2.hpp>
-#include <fauna/models/mistral.hpp>
 #include <fauna/models/mixtral.hpp>
-#include <fauna/models/mpt.hpp>
-#include <fauna/models/nemotron.hpp>
-#include <fauna/models/olmo.hpp>
-#include <fauna/models/olmo2.hpp>
 #include <fauna/models/olmoe.hpp>
-#include <fauna/models/opt.hpp>
-#include <fauna/models/phi.hpp>
-#include <fauna/models/phi3.hpp>
-#include <fauna/models/qwen2.hpp>
 #include <fauna/models/qwen2_moe.hpp>
-#include <fauna/models/qwen3.hpp>
 #include <fauna/models/qwen3_moe.hpp>
 #include <fauna/models/rwkv4.hpp>
 #include <fauna/models/rwkv5.hpp>
 #include <fauna/models/rwkv6.hpp>
 #include <fauna/models/rwkv7.hpp>
-#include <fauna/models/smollm3.hpp>
-#include <fauna/models/stablelm.hpp>
-#include <fauna/models/starcoder2.hpp>
 #include <tools/src/directory.hpp>
 
-#include "../support/gguf.hpp"
-#include "../support/pth.hpp"
+#include "../support/config_files.hpp"
 #include "../support/source_dir.hpp"
 #include "../support/temporary.hpp"
 
 namespace {
 
 using namespace fauna;
-
-/// The config's line, after the way through a file.
-template <class C> std::string through_file(C const& c) {
-  TemporaryFolder folder;
-  write_file(folder / "config.json", tool::checkpoint_model("a checkpoint", to_text(c))->config_json().dump(2));
-  return tool::read_config(folder.path()).model->line();
-}
+using test::through_file;
 
 /// A family that this file adds, as a file in tools/src/families/ would: without a context, dropout and flags of its
 /// own.
@@ -305,221 +274,4 @@ TEST_CASE("a limit that is infinite, as Python writes it and as JSON can") {
   };
   CHECK(line("[0.0, Infinity]") == line(R"([0.0, {"__float__": "Infinity"}])"));
   CHECK_THROWS_WITH_AS(line("[0.0, 0.1]"), doctest::Contains("time_step_limit = [0.0,0.1]"), error);
-}
-
-TEST_CASE("every family of the common decoder comes back from its config.json") {
-  const auto back = [](auto c, auto&&... changes) {
-    CHECK(through_file(c) == to_text(c));
-    (changes(c), ...);
-    CHECK(through_file(c) == to_text(c));
-  };
-  const auto biased = [](auto& c) { c.qkv_bias = c.out_bias = true; };
-  const auto windows = [](auto& c) { c.window = 64, c.full_every = 3; };
-  const auto turned = [](auto& c) { c.turned = 0.5, c.scaling = {.kind = rope_scaling::linear, .factor = 3}; };
-  back(Mistral7B_v01::config, windows, [](auto& c) { c.act = activation::relu; });
-  back(Qwen25_0_5B::config, windows,
-       [](auto& c) { c.scaling = {.kind = rope_scaling::yarn, .factor = 4, .high = 32, .original = 32768}; });
-  back(Qwen3_0_6B::config, biased, windows);
-  back(Gemma2B::config, biased);
-  back(Gemma2_27B::config, biased, [](auto& c) { c.score_cap = c.logit_cap = 0, c.full_every = 5; });
-  back(Gemma3_1B::config, [](auto& c) { c.window_base = 77, c.score_cap = 3.5F, c.logit_cap = 0.1F; });
-  back(Phi3Mini4k::config, turned, [](auto& c) {
-    c.scaling = {.kind = rope_scaling::longrope, .factor = 32, .original = 4096, .attention = 1.25};
-    for (int i = 0; i < 24; ++i) c.scaling.factors[i] = 1.1F, c.scaling.short_factors[i] = 1;
-  });
-  back(Phi2::config, turned);
-  back(Olmo1B::config, biased, [](auto& c) { c.clip = 8; });
-  back(Olmo2_1B::config, biased, turned);
-  back(SmolLm3_3B::config, biased, [](auto& c) { c.full_every = 3, c.mlp_bias = true; });
-  back(StableLm2_1_6B::config, turned);
-  back(StarCoder2_3B::config, [](auto& c) { c.qkv_bias = c.out_bias = c.mlp_bias = false; });
-  back(Granite31_2B::config, biased, [](auto& c) { c.mlp_bias = true; });
-  back(CommandR7B::config, biased);
-  back(Glm4_9B::config, [](auto& c) { c.qkv_bias = false; });
-  back(Exaone4_32B::config, [](auto& c) { c.window = c.full_every = unbounded; });
-  back(Minitron4B::config, biased, [](auto& c) { c.mlp_bias = true; });
-  back(GptJ6B::config, [](auto& c) { c.turned = 0.125, c.act = activation::relu, c.tied = true; });
-  back(Opt1_3B::config, [](auto& c) { c.qkv_bias = c.out_bias = c.mlp_bias = false, c.hidden = 77; });
-  back(Bloom560M::config, [](auto& c) { c.context = 4096, c.tied = false; });
-  back(Mpt30B::config, [](auto& c) { c.score_scale = 0.25, c.clip = 6; });
-  back(Falcon7B::config, [](auto& c) { c.base = 500000, c.bias = true; });
-  back(Falcon40B::config, [](auto& c) { c.kv_heads = 16; });
-  back(FalconRw1B::config, [](auto& c) { c.tied = false; });
-
-  Qwen3Config half = Qwen3_0_6B::config;
-  half.out_bias = true;
-  CHECK_THROWS_WITH_AS(through_file(half), doctest::Contains("biases in all projections of attention, or in none"),
-                       error);
-}
-
-TEST_CASE("layers that the common decoder does not have are refused by name") {
-  const auto refused = [](auto const& c, tool::Config::Json const& changes, const char* what) {
-    TemporaryFolder folder;
-    auto json = tool::checkpoint_model("a checkpoint", to_text(c))->config_json();
-    json.update(changes);
-    write_file(folder / "config.json", json.dump());
-    CHECK_THROWS_WITH_AS(tool::read_config(folder.path()), doctest::Contains(what), error);
-  };
-  Qwen2Config qwen = Qwen25_0_5B::config;
-  qwen.layers = 3;
-  refused(qwen, {{"use_sliding_window", true}, {"sliding_window", 9}, {"max_window_layers", 2}},
-          "max_window_layers = 2");
-  refused(qwen,
-          {{"use_sliding_window", true},
-           {"sliding_window", 9},
-           {"layer_types", {"full_attention", "sliding_attention", "sliding_attention"}}},
-          "layer_types = [");
-  refused(qwen, {{"layer_types", {"full_attention"}}}, "a list of 3");
-  refused(qwen, {{"layer_types", {"sliding_attention", "sliding_attention", "full_attention"}}},
-          "without a sliding_window");
-  refused(qwen, {{"head_dim", 63}}, "an even number");
-  refused(qwen, {{"rope_scaling", {{"rope_type", "dynamic"}, {"factor", 4}}}}, "rope_type = \"dynamic\"");
-  refused(qwen, {{"rope_scaling", {{"type", "yarn"}, {"factor", 4}, {"finetuned", true}}}}, "finetuned = true");
-  refused(Phi3Mini4k::config, {{"rope_scaling", {{"type", "yarn"}, {"factor", 4}}}}, "the type longrope");
-  const auto longrope = [](std::size_t pairs, int original) -> tool::Config::Json {
-    const std::vector<double> factors(pairs, 1.5);
-    return {{"type", "longrope"},
-            {"long_factor", factors},
-            {"short_factor", factors},
-            {"original_max_position_embeddings", original}};
-  };
-  refused(Phi3Mini4k::config, {{"rope_scaling", longrope(47, 4096)}}, "of 48 numbers, one for each pair");
-  refused(Phi3Mini4k::config, {{"rope_scaling", longrope(48, 2048)}}, "= 2048, expected 4096, as outside");
-  refused(Phi3Mini4k::config, {{"rope_scaling", longrope(0, 4096)}}, "a list of 1 to 64 numbers above 0");
-  refused(qwen, {{"logit_scale", 2}}, "logit_scale = 2, expected no such field for model_type qwen2");
-  refused(Phi2::config, {{"qk_layernorm", true}}, "qk_layernorm = true");
-  refused(Phi2::config, {{"partial_rotary_factor", 1.5}}, "partial_rotary_factor = 1.5, expected a part of the 80");
-  refused(StableLm3B::config, {{"use_parallel_residual", true}}, "use_parallel_residual = true");
-  refused(Olmo1B::config, {{"clip_qkv", -8}}, "clip_qkv = -8, expected a number above 0");
-  refused(GptJ6B::config, {{"rotary_dim", 63}}, "rotary_dim = 63, expected an even number, at most the 256");
-  refused(Opt125M::config, {{"do_layer_norm_before", false}}, "do_layer_norm_before = false");
-  refused(Opt125M::config, {{"word_embed_proj_dim", 512}}, "word_embed_proj_dim = 512, expected 768");
-  refused(Opt125M::config, {{"_remove_final_layer_norm", true}}, "_remove_final_layer_norm = true");
-  refused(Bloom560M::config, {{"apply_residual_connection_post_layernorm", true}}, "post_layernorm = true");
-  refused(Mpt7B::config, {{"attn_config", {{"alibi", false}}}}, "attn_config.alibi = false");
-  refused(Mpt7B::config, {{"attn_config", {{"qk_ln", true}}}}, "attn_config.qk_ln = true");
-  refused(Mpt7B::config, {{"attn_config", {{"speed", 3}}}}, "no such field for attention");
-  refused(Mpt7B::config, {{"no_bias", false}}, "no_bias = false");
-  refused(Mpt7B::config, {{"logit_scale", 2}}, "logit_scale = 2");
-  refused(Falcon7B::config, {{"parallel_attn", false}}, "parallel_attn = false");
-  refused(Falcon7B::config, {{"multi_query", false}}, "multi_query = false, expected true");
-  refused(FalconRw1B::config, {{"multi_query", true}}, "multi_query = true, expected false");
-  refused(FalconRw1B::config, {{"new_decoder_architecture", true}}, "alibi = true, expected false");
-  refused(Falcon40B::config, {{"num_ln_in_parallel_attn", 1}}, "num_ln_in_parallel_attn = 1");
-  refused(Falcon40B::config, {{"num_kv_heads", 5}}, "num_kv_heads = 5, expected a number that divides");
-  {
-    OptConfig opt = Opt125M::config;
-    opt.out_bias = false;
-    CHECK_THROWS_WITH_AS(through_file(opt), doctest::Contains("biases in all projections"), error);
-    BloomConfig bloom = Bloom560M::config;
-    bloom.act = activation::relu;
-    CHECK_THROWS_WITH_AS(through_file(bloom), doctest::Contains("the activation gelu_tanh"), error);
-    bloom = Bloom560M::config;
-    bloom.hidden = 7;
-    CHECK_THROWS_WITH_AS(through_file(bloom), doctest::Contains("4 times the width"), error);
-  }
-  SmolLm3Config smol = SmolLm3_3B::config;
-  smol.layers = 4;
-  refused(smol, {{"no_rope_layers", {1, 0, 0, 1}}}, "no_rope_layers = [1,0,0,1]");
-}
-
-TEST_CASE("weights without a config.json say what they are of") {
-  const auto model = tool::model_of_weights(test::source_path("tests/golden/rwkv7.pth"));
-  CHECK(model->line() == "rwkv7 layers=3 heads=2 width=32 hidden=128 decay=8 learning=6 value=4 gate=10 vocab=40");
-  CHECK_FALSE(model->tied());
-  CHECK_FALSE(model->untie());
-  CHECK(tool::weights_alone(test::source_path("tests/golden/rwkv7.pth")));
-  CHECK_FALSE(tool::weights_alone(test::source_path("tests/golden/rwkv7.safetensors")));
-  CHECK_FALSE(tool::weights_alone(test::source_path("tests/golden")));
-  TemporaryFolder folder;
-  const auto refused = [&](std::string const& bytes, const char* what) {
-    write_file(folder / "w.pth", bytes);
-    CHECK_THROWS_WITH_AS(tool::model_of_weights(folder / "w.pth"), doctest::Contains(what), error);
-  };
-  const auto one = [](std::string const& name) {
-    return test::pth_of(
-        test::PickleText().raw("}").word(name).tensor("FloatStorage", "0", 4, 0, {2, 2}, {2, 1}).raw("s.").text,
-        std::string(16, '\0'));
-  };
-  refused(one("some.weight"), "tensors of no family");
-  refused(one("blocks.0.att.r_k"), "no emb.weight");
-  refused(one("blocks.0.att.time_first"), "has 0 layers");
-  refused(one("blocks.0.att.time_maa_x"), "no blocks.0.att.gate.weight");
-  const auto line = [](const char* name) {
-    return tool::model_of_weights(test::source_path(std::string("tests/golden/") + name))->line();
-  };
-  CHECK(line("rwkv5.pth") == "rwkv5 layers=2 heads=2 width=32 hidden=48 divisor=1 vocab=24");
-  CHECK(line("rwkv6.pth") == "rwkv6 layers=2 heads=2 width=32 hidden=48 mix=4 decay=6 divisor=1 vocab=24");
-  if (const char* shared = std::getenv("FAUNA_SHARED_DIR"); shared != nullptr)
-    CHECK(tool::model_of_weights(std::string(shared) + "/data/rwkv/tiny-rwkv-4v0-660K-FP32.bin")->line() ==
-          "rwkv4 layers=4 width=128 hidden=256 vocab=256");
-  else MESSAGE("not all checked: FAUNA_SHARED_DIR is not set");
-}
-
-TEST_CASE("a GGUF file says in its keys what it is of") {
-  using namespace gguf;
-  TemporaryFolder folder;
-  const std::string path = folder / "w.gguf";
-  const auto number = [](std::string const& name, std::uint32_t n) { return key(name, u32, raw(n)); };
-  const auto real = [](std::string const& name, float x) { return key(name, f32, raw(x)); };
-  const std::vector<std::string> all = {key("general.architecture", string, text("llama")),
-                                        number("llama.block_count", 2),
-                                        number("llama.attention.head_count", 4),
-                                        number("llama.attention.head_count_kv", 2),
-                                        number("llama.embedding_length", 24),
-                                        number("llama.feed_forward_length", 40),
-                                        number("llama.context_length", 32),
-                                        number("llama.rope.dimension_count", 6),
-                                        real("llama.rope.freq_base", 500000),
-                                        real("llama.attention.layer_norm_rms_epsilon", 1e-6F)};
-  const auto model = [&](std::vector<std::string> const& keys, std::vector<std::string> names = {}) {
-    names.push_back("blk.1.attn_norm.weight");
-    std::string tensors = tensor("token_embd.weight", 0, {24, 29}, 0);
-    std::uint64_t at = 2784;  // 29 rows of 24 numbers, and on to a multiple of 32
-    for (auto const& n : names) {
-      tensors += tensor(n, 0, {8}, at);
-      at += 32;
-    }
-    std::string file = header(1 + names.size(), keys.size());
-    for (auto const& k : keys) file += k;
-    file = padded(file + tensors);
-    write_file(path, file + std::string(at, '\0'));
-    return tool::model_of_weights(path);
-  };
-  LlamaConfig want{.layers = 2, .heads = 4, .kv_heads = 2, .head_size = 6, .width = 24, .hidden = 40, .context = 32};
-  want.vocab = 29;
-  want.base = 500000;
-  want.epsilon = 1e-6F;
-  want.tied = true;
-  CHECK(model(all)->line() == to_text(want));
-  CHECK(tool::weights_alone(path));
-  want.tied = false;
-  want.attention_bias = want.mlp_bias = true;
-  CHECK(model(all, {"output.weight", "blk.0.attn_q.bias", "blk.0.ffn_gate.bias"})->line() == to_text(want));
-  auto keys = all;
-  keys.push_back(key("llama.rope.scaling.type", string, text("linear")));
-  keys.push_back(real("llama.rope.scaling.factor", 2.5F));
-  want.scaling = {.kind = rope_scaling::linear, .factor = 2.5};
-  CHECK(model(keys, {"output.weight", "blk.0.attn_q.bias", "blk.0.ffn_gate.bias"})->line() == to_text(want));
-
-  const auto refused = [&](std::size_t which, std::string const& k, const char* what) {
-    auto wrong = all;
-    if (which < wrong.size()) wrong[which] = k;
-    else wrong.push_back(k);
-    CHECK_THROWS_WITH_AS(model(wrong), doctest::Contains(what), error);
-  };
-  refused(0, key("general.architecture", string, text("t5")), "the general.architecture 't5', expected one of llama");
-  refused(1, number("llama.block", 2), "has no key llama.block_count");
-  refused(1, number("llama.block_count", 0), "llama.block_count is 0, expected 1 or more");
-  refused(1, number("llama.block_count", 3), "block_count is 3, and there is no blk.2.attn_norm.weight");
-  refused(3, number("llama.attention.head_count_kv", 3), "head_count_kv is 3, expected a number that divides");
-  refused(4, number("llama.embedding_length", 20), "llama.attention.key_length is 5, expected an even number");
-  refused(7, number("llama.rope.dimension_count", 4), "dimension_count is 4, expected 6, the only one");
-  refused(8, real("llama.rope.freq_base", -1), "llama.rope.freq_base is -1");
-  refused(99, number("llama.expert_count", 8), "llama.expert_count is 8, expected 0");
-  refused(99, number("llama.vocab_size", 30), "llama.vocab_size is 30, expected 29");
-  refused(99, number("llama.attention.value_length", 8), "value_length is 8, expected 6");
-  refused(99, number("llama.attention.sliding_window", 8), "the key llama.attention.sliding_window, expected none");
-  refused(99, key("llama.rope.scaling.type", string, text("yarn")), "scaling.type is yarn, expected none or linear");
-  CHECK_THROWS_WITH_AS(model(all, {"rope_freqs.weight"}), doctest::Contains("has rope_freqs.weight"), error);
 }

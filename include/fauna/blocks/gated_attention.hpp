@@ -45,16 +45,6 @@ template <int NHeads, int HeadSize, int Half, label Name, class B> struct HalfOf
   }
 };
 
-template <class Names, int Width, int NHeads, int KvHeads, int HeadSize, SelfAttentionForm F>
-struct gated_projections_ {
-  using QNorm = typename norm_<F.norm.over, NHeads, HeadSize, F.norm>::type;
-  using KNorm = typename norm_<F.norm.over, KvHeads, HeadSize, F.norm>::type;
-  using Q = HalfOfHeads<NHeads, HeadSize, 0, Names::q, Linear<Width, NHeads * HeadSize, F.qkv_bias>>;
-  using K = Linear<Width, KvHeads * HeadSize, F.qkv_bias>;
-  using type = Concat<typename normed_<Names::q, Names::q_norm, Q, QNorm>::type,
-                      typename normed_<Names::k, Names::k_norm, K, KNorm>::type, At<Names::v, K>>;
-};
-
 }  // namespace self_attention_detail
 
 template <int NHeads, int HeadSize, int Half, label Name, class B>
@@ -63,14 +53,16 @@ struct bare_<self_attention_detail::HalfOfHeads<NHeads, HeadSize, Half, Name, B>
 /// As SelfAttention with three projections and no clip; Names::q holds the gate too.
 template <class Names, int Width, int NHeads, int KvHeads, int HeadSize, SelfAttentionForm F = SelfAttentionForm{}>
 struct GatedAttention
-    : Seq<Concat<
-              At<self_attention_detail::gate_name,
-                 self_attention_detail::HalfOfHeads<NHeads, HeadSize, 1, Names::q,
-                                                    Linear<Width, NHeads * HeadSize, F.qkv_bias>>>,
-              present<
-                  typename self_attention_detail::gated_projections_<Names, Width, NHeads, KvHeads, HeadSize, F>::type,
-                  std::conditional_t<F.positions, Rope<NHeads, KvHeads, HeadSize, F.rope>, void>,
-                  typename self_attention_detail::core_<F.scores.sinks, NHeads, KvHeads, HeadSize, F.scores>::type>>,
+    : Seq<Concat<At<self_attention_detail::gate_name,
+                    self_attention_detail::HalfOfHeads<NHeads, HeadSize, 1, Names::q,
+                                                       Linear<Width, NHeads * HeadSize, F.qkv_bias>>>,
+                 present<
+                     typename self_attention_detail::projections_<
+                         Names, Width, NHeads, KvHeads, HeadSize, F,
+                         self_attention_detail::HalfOfHeads<NHeads, HeadSize, 0, Names::q,
+                                                            Linear<Width, NHeads * HeadSize, F.qkv_bias>>>::type,
+                     std::conditional_t<F.positions, Rope<NHeads, KvHeads, HeadSize, F.rope>, void>,
+                     typename self_attention_detail::core_<F.scores.sinks, NHeads, KvHeads, HeadSize, F.scores>::type>>,
           Gated<activation::sigmoid, NHeads * HeadSize>, At<Names::out, Linear<NHeads * HeadSize, Width, F.out_bias>>> {
 };
 

@@ -58,8 +58,9 @@ template <class Expert, int E, int K, Routing How = Routing{}> struct Moe : Leaf
                          groups_do_not_divide_experts<Moe, How.groups, E>>,
       std::conditional_t<(How.kept_groups >= 1 && How.kept_groups <= How.groups), void,
                          kept_groups_are_no_part_of_groups<Moe, How.kept_groups, How.groups>>,
-      std::conditional_t<(How.groups >= 1 && K * How.groups <= How.kept_groups * E), void,
-                         more_experts_chosen_than_there_are<Moe, How.kept_groups * E / How.groups, K>>>;
+      std::conditional_t<
+          (How.groups >= 1 && K * How.groups <= How.kept_groups * E), void,
+          more_experts_chosen_than_there_are<Moe, How.kept_groups * E / (How.groups > 0 ? How.groups : 1), K>>>;
   static constexpr std::size_t parameters = E * count_parameters<Expert>() + static_cast<std::size_t>(E) * width;
   static constexpr std::size_t active_parameters = K * count_parameters<Expert>() + static_cast<std::size_t>(E) * width;
   static constexpr double flops(double context) { return K * Expert::flops(context) + 2.0 * E * width; }

@@ -48,21 +48,25 @@ template <label Name, label NormName, class Projection> struct normed_<Name, Nor
   using type = At<Name, Projection>;
 };
 
-template <class Names, int Width, int NHeads, int KvHeads, int HeadSize, SelfAttentionForm F> struct projections_ {
+/// Q: the projection to queries, where there are three.
+template <class Names, int Width, int NHeads, int KvHeads, int HeadSize, SelfAttentionForm F,
+          class Q = Linear<Width, NHeads * HeadSize, F.qkv_bias>>
+struct projections_ {
   using QNorm = typename norm_<F.norm.over, NHeads, HeadSize, F.norm>::type;
   using KNorm = typename norm_<F.norm.over, KvHeads, HeadSize, F.norm>::type;
-  using Q = Linear<Width, NHeads * HeadSize, F.qkv_bias>;
   using K = Linear<Width, KvHeads * HeadSize, F.qkv_bias>;
   using type = Concat<typename normed_<Names::q, Names::q_norm, Q, QNorm>::type,
                       typename normed_<Names::k, Names::k_norm, K, KNorm>::type, At<Names::v, K>>;
 };
-template <class Names, int Width, int NHeads, int KvHeads, int HeadSize, SelfAttentionForm F>
-requires(!nameless(Names::fused) && Names::by_group) struct projections_<Names, Width, NHeads, KvHeads, HeadSize, F> {
+template <class Names, int Width, int NHeads, int KvHeads, int HeadSize, SelfAttentionForm F, class Q>
+requires(!nameless(Names::fused) &&
+         Names::by_group) struct projections_<Names, Width, NHeads, KvHeads, HeadSize, F, Q> {
   using type = At<Names::fused,
                   ByGroup<NHeads, KvHeads, HeadSize, Linear<Width, (NHeads + 2 * KvHeads) * HeadSize, F.qkv_bias>>>;
 };
-template <class Names, int Width, int NHeads, int KvHeads, int HeadSize, SelfAttentionForm F>
-requires(!nameless(Names::fused) && !Names::by_group) struct projections_<Names, Width, NHeads, KvHeads, HeadSize, F> {
+template <class Names, int Width, int NHeads, int KvHeads, int HeadSize, SelfAttentionForm F, class Q>
+requires(!nameless(Names::fused) &&
+         !Names::by_group) struct projections_<Names, Width, NHeads, KvHeads, HeadSize, F, Q> {
   using type = At<Names::fused, Linear<Width, (NHeads + 2 * KvHeads) * HeadSize, F.qkv_bias>>;
 };
 

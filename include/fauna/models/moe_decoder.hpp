@@ -59,7 +59,6 @@ template <auto c> constexpr Routing routing() {
   r.kept_groups = c.kept_groups;
   return r;
 }
-template <auto c> struct expert_ { using type = GatedMlp<c.width, c.expert_hidden, c.act>; };
 
 /// Experts alone; with one that all share; or with one that a number of the row opens.
 template <auto c, class Experts, bool Shared, bool Opened> struct mixture_ { using type = Experts; };
@@ -81,8 +80,8 @@ template <auto c> struct MoeDecoderParts : DecoderParts<c> {
   using Base = DecoderParts<c>;
   using Style = typename Base::Style;
   static_assert(c.full_every == 1 || c.dense == 0,
-                "fauna: dense first layers of alternating kinds are not implemented");
-  using Expert = typename moe_decoder_detail::expert_<c>::type;
+                "fauna: dense first layers stand before layers of one kind, not before rounds of several");
+  using Expert = GatedMlp<c.width, c.expert_hidden, c.act>;
   using Experts = Moe<Expert, c.experts, c.chosen, moe_decoder_detail::routing<c>()>;
   using Mlp =
       typename moe_decoder_detail::mixture_<c, Experts, (c.shared_hidden > 0), !nameless(Style::shared_gate)>::type;

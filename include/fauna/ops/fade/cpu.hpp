@@ -63,20 +63,14 @@ template <class P, isa T, unsigned Tag> struct fade_gate<Cpu<P, T, Tag>> {
   }
   static float rate(FadeShape const& n, const float* A_log, int h) { return A_log ? std::exp(A_log[h]) : n.rate; }
 
-  /// z = ±(x + bias), y = softplus(z) = max(z, 0) + log(1 + u), u = e^{-|z|}. The logarithm is 2 artanh(u / (2 + u)),
-  /// by its series: the argument is at most 1/3, and what is left out 2e-9 of the sum.
+  /// z = ±(x + bias), y = softplus(z).
   FAUNA_INLINE static void softplus_of(vec& y, vec& z, FadeShape const& n, const float* x, const float* bias, int c,
                                        int left) {
-    vec add{}, u;
+    vec add{};
     simd::get<W>(z, x + c, left);
     if (bias) simd::get<W>(add, bias + c, left);
     z = (z + add) * n.sign;
-    simd::exp<W>(u, z > 0.0F ? -z : z);
-    const vec w = u / (2.0F + u), q = w * w;
-    vec sum = vec{} + 1.0F / 15;
-    FAUNA_UNROLL
-    for (int i = 13; i > 0; i -= 2) sum = sum * q + 1.0F / static_cast<float>(i);
-    y = (z > 0.0F ? z : vec{}) + 2.0F * w * sum;
+    simd::softplus<W>(y, z);
   }
 };
 
