@@ -1,7 +1,7 @@
 // One cell of the table of families: trains FAMILY_MODEL on a text, and prints what bench/families/families.py reads.
 //   train TEXT LEARNING_RATE SEED TOKENS
-// nanoGPT's recipe for its CPU model: 12 sequences of 64 characters, AdamW, a cosine after a warm-up. The curve is nanoGPT's
-// too: estimates from 20 batches of the validation part, here of eleven moments of the run.
+// nanoGPT's recipe for its CPU model: 12 sequences of 64 characters, AdamW, a cosine after a warm-up. The curve is
+// nanoGPT's too: estimates from 20 batches of the validation part, here of eleven moments of the run.
 #include FAMILY_HEADER
 
 #include <cstdio>
@@ -15,8 +15,7 @@
 
 using namespace fauna;
 using Model = FAMILY_MODEL;
-template <class M>
-constexpr std::size_t at_work() {
+template <class M> constexpr std::size_t at_work() {
   if constexpr (requires { M::active_parameters; }) return M::active_parameters;
   return M::parameters;
 }
@@ -30,7 +29,7 @@ int main(int, char** argument) {
   o.context = 64;
   o.adamw.lr = std::atof(argument[2]);
   o.steps = std::atol(argument[4]) / (o.batch * o.context) - 1;  // one more update than that is made
-  o.eval_interval = o.steps;  // estimates have their memory
+  o.eval_interval = o.steps;                                     // estimates have their memory
   o.print = nullptr;
   Trained<Model, Cpu<>> model(seed{static_cast<std::uint64_t>(std::atol(argument[3]))}, default_threads());
   Trainer<Trained<Model, Cpu<>>> trainer(model, Split{text.train(), text.val()}, o);
@@ -44,6 +43,6 @@ int main(int, char** argument) {
     seconds += seconds_now() - start;
   }
   const double loss = trainer.whole_validation();
-  std::printf("{\"loss\": %.6f, \"seconds\": %.1f, \"parameters\": %zu, \"active\": %zu, \"curve\": [%s[%ld, %.6f]]}\n", loss, seconds,
-              Model::parameters, at_work<Model>(), curve.c_str(), o.steps + 1, loss);
+  std::printf("{\"loss\": %.6f, \"seconds\": %.1f, \"parameters\": %zu, \"active\": %zu, \"curve\": [%s[%ld, %.6f]]}\n",
+              loss, seconds, Model::parameters, at_work<Model>(), curve.c_str(), o.steps + 1, loss);
 }
