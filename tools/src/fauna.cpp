@@ -524,7 +524,9 @@ std::string id_list(std::vector<long long> const& ids) {
   check_run(s.dtype, s.threads);
   whole("port", s.port, 0, 65535);
   whole("context", s.context, 0, 1000000000);
+  whole("parallel", s.parallel, 1, 256);
   whole("queue", s.queue, 0, 1000);
+  whole("time-out", s.time_out, 0);
   whole("chunk", s.chunk, 1);
   if (!s.api_key_file.empty() && !tool::fs::exists(s.api_key_file))
     fauna::fail("fauna serve", "there is no file " + s.api_key_file, "keys, one a line");

@@ -82,6 +82,23 @@ template <LanguageModel M, Backend B, class E = typename B::scalar> class Cache 
       memory<B>::write(part.data(), nothing.data(), part.size());
     });
   }
+  /// Can any sequence be taken back to any of its rows, by counting alone?
+  bool cuts() const {
+    bool all = true;
+    each_recurrent([&all](auto&, int) { all = false; });
+    return all;
+  }
+  /// Takes a sequence back to its first `rows` rows, where that can be done without a mark: the rest is forgotten. False
+  /// where it cannot, and nothing changes.
+  bool cut(int sequence, int rows) {
+    check(sequence);
+    if (rows < 0 || rows > length(sequence))
+      fail("cache", "a cut to " + std::to_string(rows) + " rows", "0 to " + std::to_string(length(sequence)));
+    if (rows == 0) clear(sequence);
+    else if (rows < length(sequence) && !cuts()) return false;
+    lengths_[static_cast<std::size_t>(sequence)] = rows;
+    return true;
+  }
   /// Sequence `from` of this cache becomes sequence `to` of another one, which must have room for its rows.
   void copy(int from, Cache& other, int to) const {
     check(from);
