@@ -88,8 +88,8 @@ template <LanguageModel M, Backend B, class E = typename B::scalar> class Cache 
     each_recurrent([&all](auto&, int) { all = false; });
     return all;
   }
-  /// Takes a sequence back to its first `rows` rows, where that can be done without a mark: the rest is forgotten. False
-  /// where it cannot, and nothing changes.
+  /// Takes a sequence back to its first `rows` rows, where that can be done without a mark: the rest is forgotten.
+  /// False where it cannot, and nothing changes.
   bool cut(int sequence, int rows) {
     check(sequence);
     if (rows < 0 || rows > length(sequence))

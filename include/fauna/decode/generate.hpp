@@ -114,9 +114,9 @@ template <class F, class... Id> bool goes_on(F& see, Id... id) {
 }  // namespace generate_detail
 
 /// One call of the model for all texts, of which text s has slot s of the cache: each that is not done reads what it
-/// has not read yet, at most `chunk` rows, and at most its own `most`. Then next(s, logits [vocab]) for each that has now read all: who adds a
-/// token to its ids, or several, has it go on. False where there was nothing to read. For generate below, and for loops
-/// of one's own: texts may come and go between steps.
+/// has not read yet, at most `chunk` rows, and at most its own `most`. Then next(s, logits [vocab]) for each that has
+/// now read all: who adds a token to its ids, or several, has it go on. False where there was nothing to read. For
+/// generate below, and for loops of one's own: texts may come and go between steps.
 template <class T, class K, class F>
 bool generate_step(T& model, K& cache, std::vector<Continuation>& all, int chunk, StepMemory& m, F&& next) {
   constexpr int vocab = T::model::vocab;
