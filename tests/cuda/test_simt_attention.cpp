@@ -1,6 +1,7 @@
 // Attention's kernels against the reference in double, on every kind of batch, in three orders of threads.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -177,4 +178,47 @@ TEST_CASE("simt: a cache gives the bits of one call, however the rows are split"
     CHECK(test::distance<float>(whole.view().middle_rows(s * capacity, n), exact.view().middle_rows(s * capacity, n)) <=
           32 * 0x1p-24);
   }
+}
+
+TEST_CASE("simt: a ring of a window's rows gives the bits of a cache that has all") {
+  constexpr int size = 8, rows = 300, ring = 128;
+  AttentionShape a = shape(2, 1, size);
+  a.window = 20;
+  test::Random random(6);
+  Rows<float> q(random, rows, 2 * size), kv(random, rows, 2 * size);
+  const auto heads = [](Rows<float>& m, int first) {
+    return Heads<const float>{m.data() + first * size, m.view().stride(), size};
+  };
+  const auto in_calls = [&](int most, bool ringed) {
+    Rows<float> y(rows, 2 * size), cache(ring, 2 * size);
+    AttentionShape b = a;
+    b.capacity = ringed ? ring : rows;
+    b.ring = ringed ? ring : 0;
+    for (int past = 0, n; past < rows; past += n) {
+      n = std::min(most, rows - past);
+      const bool apart = ringed && n > 64;
+      const auto store = [&] {
+        for (int j = std::max(past, past + n - ring); j < past + n; ++j)
+          for (int c = 0; c < 2 * size; ++c) cache.view()(j % ring, c) = kv.view()(j, c);
+      };
+      if (!apart) store();
+      Batch batch = Batch::uniform(1, n);
+      batch.past = &past;
+      const auto from = [&](Rows<float>& m, int first, int row) {
+        auto h = heads(m, first);
+        h.data += row * m.view().stride();
+        return h;
+      };
+      KeyValues<const float> own;
+      if (apart) own = {from(kv, 0, past), from(kv, 1, past)};
+      auto& where = ringed ? cache : kv;
+      Heads<float> out{y.data() + past * y.view().stride(), y.view().stride(), size};
+      attention<Kernels>::forward<size>(Kernels{}, batch, b, from(q, 0, past), heads(where, 0), heads(where, 1), out,
+                                        nullptr, nullptr, own);
+      if (apart) store();
+    }
+    return y;
+  };
+  const Rows<float> whole = in_calls(rows, false);
+  for (const int most : {1, 17, 64, 65, 300}) CHECK(test::same_bits<float>(in_calls(most, true), whole));
 }

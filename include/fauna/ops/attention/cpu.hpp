@@ -26,31 +26,30 @@ template <class P, isa T, unsigned Tag> struct attention<Cpu<P, T, Tag>> {
   template <int HeadSize>
   static void forward(B const& b, Batch const& batch, AttentionShape const& a, Heads<const float> q,
                       Heads<const float> k, Heads<const float> v, Heads<float> y, float* lse,
-                      const float* sinks = nullptr) {
+                      const float* sinks = nullptr, KeyValues<const float> own = {}) {
     if constexpr (Row<HeadSize>::fits) {
-      if (a.capacity > 0 && lse == nullptr && one_row_each(batch))
+      if (a.capacity > 0 && lse == nullptr && own.k.data == nullptr && one_row_each(batch))
         return forward_rows<HeadSize>(b, batch, a, q, k, v, y, sinks);
     }
     if (a.capacity > 0 && decodes(batch, a)) {
-      share<HeadSize>(b, batch, a, sinks, batch.longest(), batch.sequences * a.kv_heads, [&](auto& worker, int item) {
+      share<HeadSize>(b, batch, a, sinks, longest(batch, a), batch.sequences * a.kv_heads, [&](auto& worker, int item) {
         const int sequence = item / a.kv_heads;
         if (batch.first(sequence) == batch.last(sequence)) return;
         worker.enter(sequence, item % a.kv_heads);
-        const int past = batch.before(sequence);
-        worker.pack_keys(k, v, past + batch.last(sequence) - batch.first(sequence), worker.window_block(past));
+        worker.pack_keys(k, v, own, length(batch, a, sequence));
         worker.forward_group(a.heads / a.kv_heads, q, y, lse);
       });
       return;
     }
-    const int longest = batch.longest(), blocks = (longest + block - 1) / block, group = a.heads / a.kv_heads;
-    share<HeadSize>(b, batch, a, sinks, longest, batch.sequences * a.heads * blocks, [&](auto& worker, int item) {
+    const int most = longest(batch, a), blocks = (most + block - 1) / block, group = a.heads / a.kv_heads;
+    share<HeadSize>(b, batch, a, sinks, most, batch.sequences * a.heads * blocks, [&](auto& worker, int item) {
       // The blocks of a head follow each other, the longest first: keys are packed once, the short ones even out.
       const int sequence = item / (a.heads * blocks), head = item / blocks % a.heads;
       const int at = (blocks - 1 - item % blocks) * block;
-      const int past = batch.before(sequence);
-      if (at >= past + batch.last(sequence) - batch.first(sequence) || at + block <= past) return;
+      const int end = length(batch, a, sequence), past = end - (batch.last(sequence) - batch.first(sequence));
+      if (at >= end || at + block <= past) return;
       worker.enter(sequence, head / group);
-      worker.pack_keys(k, v, at + block);
+      worker.pack_keys(k, v, own, at + block);
       worker.forward(head, at, q, y, lse);
     });
   }
@@ -97,6 +96,15 @@ template <class P, isa T, unsigned Tag> struct attention<Cpu<P, T, Tag>> {
 
   template <int HeadSize> using Row = attention_detail::RowWorker<B::lanes, HeadSize, Tag>;
 
+  /// Rows of a sequence as a worker counts them, and the most of one.
+  static int length(Batch const& batch, AttentionShape const& a, int s) {
+    return batch.before(s) - attention_detail::base_of(batch, a, s) + batch.last(s) - batch.first(s);
+  }
+  static int longest(Batch const& batch, AttentionShape const& a) {
+    int most = 0;
+    for (int s = 0; s < batch.sequences; ++s) most = length(batch, a, s) > most ? length(batch, a, s) : most;
+    return most;
+  }
   static bool one_row_each(Batch const& batch) {
     for (int s = 0; s < batch.sequences; ++s)
       if (batch.last(s) - batch.first(s) > 1) return false;

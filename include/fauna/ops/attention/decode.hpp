@@ -43,15 +43,16 @@ template <int W, int Size, unsigned Tag> class RowWorker {
     if (sinks != nullptr)
       for (int i = 0; i < group; ++i) most_[i] = sinks[head + i], total_[i] = 1;
     const int from = count > a.window ? count - a.window : 0;  // the window's first key
+    const auto place = [&](int j) { return (a.ring > 0 ? j % a.ring : j) * stride; };
     for (int j = from / block * block; j < count; j += block) {
       const int n = count - j < block ? count - j : block;
-      const float *block_k = k + j * stride, *block_v = v + j * stride;
+      const float *block_k = k + place(j), *block_v = v + place(j);
       score_keys(group, block_k, block_v, stride, n);
       if (a.alibi > 0 || a.cap > 0) bend(group, head, a, j, n, count - 1);
       for (int i = 0; j < from && i < group; ++i)
         for (int r = 0; r < from - j; ++r) scores_[i * block + r] = -__builtin_inff();
       for (int i = 0; i < group; ++i) weigh(i, n);
-      const float* const next = j + block < count ? block_k + block * stride : after;
+      const float* const next = j + block < count ? k + place(j + block) : after;
       for (int i = 0; i < group; ++i) add_values(i, block_v, next, stride, n);
     }
     for (int i = 0; i < group; ++i)

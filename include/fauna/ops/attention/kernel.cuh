@@ -33,8 +33,12 @@ struct AttentionSequence {
   FAUNA_KERNEL int length() const { return past() + batch.last(sequence) - batch.first(sequence); }
   /// Row of q and y, a row of the batch.
   FAUNA_KERNEL int query(int i) const { return batch.first(sequence) + i - past(); }
-  /// Row of k and v.
-  FAUNA_KERNEL int key(int j) const { return shape.capacity > 0 ? sequence * shape.capacity + j : query(j); }
+  /// The first row that a row of the batch from i on may see, but for documents. In a tree a branch may be as short as
+  /// the past's next row.
+  FAUNA_KERNEL int oldest(int i) const {
+    const int from = batch.plainly_causal() ? i : past();
+    return from < shape.window ? 0 : from - shape.window + 1;
+  }
   FAUNA_KERNEL bool sees(int i, int j) const {
     if (j > i || (shape.window < unbounded && batch.steps_back(sequence, query(i), query(j)) >= shape.window))
       return false;
@@ -58,13 +62,13 @@ struct AttentionSequence {
   }
 };
 
-/// Copies rows from, from + 1, ... of a head to shared memory, zeros past the end. All threads of the block.
+/// Copies the rows row(from), row(from + 1), ... of a head to shared memory, zeros past the end. All threads of the
+/// block.
 template <int D, class T, class Row>
-FAUNA_KERNEL void load_rows(T const& t, float* to, int stride, int rows, int from, int end, Heads<const float> in,
-                            int head, Row row) {
+FAUNA_KERNEL void load_rows(T const& t, float* to, int stride, int rows, int from, int end, Row row) {
   for (int e = t.index(); e < rows * D; e += AttentionTile<D>::threads) {
     const int r = e / D, d = e % D;
-    to[r * stride + d] = from + r < end ? in.at(row(from + r), head)[d] : 0;
+    to[r * stride + d] = from + r < end ? row(from + r)[d] : 0;
   }
 }
 
@@ -76,7 +80,8 @@ template <int D> struct AttentionForward : AttentionTile<D> {
   Batch batch;
   AttentionShape shape;
   int tiles;  ///< of queries, for each sequence and head
-  Heads<const float> q, k, v;
+  Heads<const float> q;
+  KeyValues<const float> cached, fresh;  ///< fresh: of the batch's rows, where they are not in the cache
   Heads<float> y;
   float* lse;
 
@@ -86,9 +91,14 @@ template <int D> struct AttentionForward : AttentionTile<D> {
     const int past = seq.past(), length = seq.length(), begin = past + t.block() % tiles * Tile::rows;
     if (begin >= length) return;  // the same for the whole block
     const int end = begin + Tile::rows < length ? begin + Tile::rows : length;
-    const auto query = [&](int i) { return seq.query(i); };
-    const auto key = [&](int j) { return seq.key(j); };
-    load_rows<D>(t, s.q, D, Tile::rows, begin, end, q, head, query);
+    const bool apart = fresh.k.data != nullptr;
+    load_rows<D>(t, s.q, D, Tile::rows, begin, end, [&](int i) { return q.at(seq.query(i), head); });
+    const auto rows_of = [&](Heads<const float> const& in, Heads<const float> const& of_batch) {
+      return [&](int j) {
+        const KeyPlace place = key_place(shape, batch, seq.sequence, j, apart);
+        return (apart && place.own ? of_batch : in).at(place.row, kv);
+      };
+    };
 
     const int own = t.warp() * Tile::rows_of_warp;
     float m[Tile::rows_of_warp], sum[Tile::rows_of_warp], out[Tile::rows_of_warp][Tile::of_lane];
@@ -97,10 +107,10 @@ template <int D> struct AttentionForward : AttentionTile<D> {
       sum[r] = 0;
       for (int i = 0; i < Tile::of_lane; ++i) out[r][i] = 0;
     }
-    for (int at = 0; at < end; at += warp_size) {
+    for (int at = seq.oldest(begin) / warp_size * warp_size; at < end; at += warp_size) {
       const int j = at + t.lane();
       t.sync();  // everyone is done with the values before
-      load_rows<D>(t, s.other, Tile::stride, warp_size, at, end, k, kv, key);
+      load_rows<D>(t, s.other, Tile::stride, warp_size, at, end, rows_of(cached.k, fresh.k));
       t.sync();
       float p[Tile::rows_of_warp] = {};
       for (int d = 0; d < D; ++d) {
@@ -121,7 +131,7 @@ template <int D> struct AttentionForward : AttentionTile<D> {
         if (seen) p[r] *= seq.keep(i, head, j);
       }
       t.sync();  // everyone is done with the keys
-      load_rows<D>(t, s.other, Tile::stride, warp_size, at, end, v, kv, key);
+      load_rows<D>(t, s.other, Tile::stride, warp_size, at, end, rows_of(cached.v, fresh.v));
       t.sync();
       for (int l = 0; l < warp_size; ++l)
         for (int r = 0; r < Tile::rows_of_warp; ++r) {
@@ -181,8 +191,9 @@ template <int D, bool ByKey> struct AttentionBackward : AttentionTile<D> {
     if (begin >= length) return;
     const int end = begin + Tile::rows < length ? begin + Tile::rows : length;
     const auto row = [&](int i) { return seq.query(i); };
-    load_rows<D>(t, s.own, D, Tile::rows, begin, end, ByKey ? k : q, own_head, row);
-    load_rows<D>(t, s.own2, D, Tile::rows, begin, end, ByKey ? v : dy, own_head, row);
+    const auto mine = [&](Heads<const float> const& in) { return [&](int i) { return in.at(row(i), own_head); }; };
+    load_rows<D>(t, s.own, D, Tile::rows, begin, end, mine(ByKey ? k : q));
+    load_rows<D>(t, s.own2, D, Tile::rows, begin, end, mine(ByKey ? v : dy));
 
     const int own = t.warp() * Tile::rows_of_warp;
     float sum[Tile::rows_of_warp][Tile::of_lane] = {};   // dq or dk
@@ -230,7 +241,7 @@ template <int D, bool ByKey> struct AttentionBackward : AttentionTile<D> {
   template <class T, class Row>
   static FAUNA_KERNEL void load(T const& t, Shared& s, int at, int to, Heads<const float> in, int head, Row row) {
     t.sync();  // everyone is done with the tile before
-    load_rows<D>(t, s.other, Tile::stride, warp_size, at, to, in, head, row);
+    load_rows<D>(t, s.other, Tile::stride, warp_size, at, to, [&](int i) { return in.at(row(i), head); });
     t.sync();
   }
   /// y[r] = own row r · the lane's row of the tile
@@ -273,11 +284,11 @@ template <Device B> struct attention<B> {
   template <int HeadSize>
   static void forward(B const& b, Batch const& batch, AttentionShape const& a, Heads<const float> q,
                       Heads<const float> k, Heads<const float> v, Heads<float> y, float* lse,
-                      const float* /*sinks*/ = nullptr) {
+                      const float* /*sinks*/ = nullptr, KeyValues<const float> own = {}) {
     using Kernel = kernels::AttentionForward<HeadSize>;
     const simt::BatchOnDevice<B> on_device(b, batch);
     const int tiles = simt::parts(longest(batch), Kernel::rows);
-    b.launch(Kernel{{}, on_device.get(), a, tiles, q, k, v, y, lse},
+    b.launch(Kernel{{}, on_device.get(), a, tiles, q, {k, v}, own, y, lse},
              static_cast<long long>(batch.sequences) * a.heads * tiles);
   }
 
