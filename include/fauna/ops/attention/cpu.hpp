@@ -110,28 +110,33 @@ template <class P, isa T, unsigned Tag> struct attention<Cpu<P, T, Tag>> {
       if (batch.last(s) - batch.first(s) > 1) return false;
     return batch.plainly_causal();
   }
-  /// Threads own key heads of sequences, side by side, until they have none left.
+  /// Threads own key heads of sequences, side by side, until they have none left; or parts of their queries, where
+  /// there are fewer than threads.
   template <int HeadSize>
   static void forward_rows(B const& b, Batch const& batch, AttentionShape const& a, Heads<const float> q,
                            Heads<const float> k, Heads<const float> v, Heads<float> y, const float* sinks) {
     const Scope scope(*b.scratch);
-    const int items = batch.sequences * a.kv_heads, threads = b.threads < items ? b.threads : items,
-              group = a.heads / a.kv_heads;
+    const int pairs = batch.sequences * a.kv_heads, group = a.heads / a.kv_heads;
+    if (pairs == 0) return;
+    const int wanted = (b.threads + pairs - 1) / pairs, parts = wanted < group ? wanted : group, items = pairs * parts,
+              threads = b.threads < items ? b.threads : items;
     const std::size_t each = of_one_row<HeadSize>(a);
     std::byte* const scratch = b.scratch->template take<std::byte>(each * static_cast<std::size_t>(threads));
     const SharedLoop loop(*b.scratch, threads, items, 1);
     parallel(threads, [&](Team team) {
       Arena own(scratch + each * static_cast<std::size_t>(team.thread), each);
       Row<HeadSize> worker(own, group);
-      const auto start = [&](Heads<const float> const& x, int item) {
-        return x.at(item / a.kv_heads * a.capacity, item % a.kv_heads);
+      const auto start = [&](Heads<const float> const& x, int pair) {
+        return x.at(pair / a.kv_heads * a.capacity, pair % a.kv_heads);
       };
       loop.run(team, [&](int item, int) {
-        const int sequence = item / a.kv_heads, head = item % a.kv_heads, row = batch.first(sequence);
+        const int pair = item / parts, part = item % parts, sequence = pair / a.kv_heads, row = batch.first(sequence);
         if (row == batch.last(sequence)) return;
-        worker.forward(group, head * group, a, sinks, q.at(row, head * group), q.head_stride, start(k, item),
-                       start(v, item), k.row_stride, batch.before(sequence) + 1, y.at(row, head * group), y.head_stride,
-                       item + 1 < items ? start(k, item + 1) : nullptr);
+        const int from = part * group / parts, count = (part + 1) * group / parts - from,
+                  head = pair % a.kv_heads * group + from;
+        worker.forward(count, head, a, sinks, q.at(row, head), q.head_stride, start(k, pair), start(v, pair),
+                       k.row_stride, batch.before(sequence) + 1, y.at(row, head), y.head_stride,
+                       pair + 1 < pairs ? start(k, pair + 1) : nullptr);
       });
     });
   }
