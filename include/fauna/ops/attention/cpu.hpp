@@ -15,7 +15,6 @@ namespace fauna::inline v0 {
 
 template <class P, isa T, unsigned Tag> struct attention<Cpu<P, T, Tag>> {
   using B = Cpu<P, T, Tag>;
-  static constexpr bool biased = true;
 
   template <int HeadSize>
   static constexpr std::size_t workspace(int /*sequences*/, int longest, AttentionShape const& a, int threads) {

@@ -45,11 +45,13 @@ struct AttentionSequence {
     if (batch.plainly_causal()) return true;
     return j < past() ? batch.sees_past(sequence, query(i)) : batch.sees(sequence, query(i), query(j));
   }
-  /// s_ij, or s'_ij, of a product q_i · k_j.
-  FAUNA_KERNEL float score(float product) const {
-    const float s = product * static_cast<float>(shape.scale);
+  /// s_ij, or s'_ij, of a product q_i · k_j, which i sees. tilt: the head's slope, 0 without alibi.
+  FAUNA_KERNEL float score(float product, float tilt, int i, int j) const {
+    float s = product * static_cast<float>(shape.scale);
+    if (tilt > 0) s -= tilt * static_cast<float>(batch.steps_back(sequence, query(i), query(j)));
     return shape.cap > 0 ? shape.cap * std::tanh(s / shape.cap) : s;
   }
+  FAUNA_KERNEL float tilt(int head) const { return shape.alibi > 0 ? alibi_slope(shape, head) : 0; }
   /// What a score's gradient is multiplied by on its way to the product's.
   FAUNA_KERNEL float slope(float score) const {
     const float t = shape.cap > 0 ? score / shape.cap : 0;
@@ -84,6 +86,7 @@ template <int D> struct AttentionForward : AttentionTile<D> {
   KeyValues<const float> cached, fresh;  ///< fresh: of the batch's rows, where they are not in the cache
   Heads<float> y;
   float* lse;
+  const float* sinks;
 
   template <class T> FAUNA_KERNEL void operator()(T const& t, Shared& s) const {
     const int item = t.block() / tiles, head = item % shape.heads, kv = head / (shape.heads / shape.kv_heads);
@@ -101,10 +104,11 @@ template <int D> struct AttentionForward : AttentionTile<D> {
     };
 
     const int own = t.warp() * Tile::rows_of_warp;
+    const float tilt = seq.tilt(head);
     float m[Tile::rows_of_warp], sum[Tile::rows_of_warp], out[Tile::rows_of_warp][Tile::of_lane];
     for (int r = 0; r < Tile::rows_of_warp; ++r) {
-      m[r] = -INFINITY;
-      sum[r] = 0;
+      m[r] = sinks != nullptr ? sinks[head] : -INFINITY;
+      sum[r] = sinks != nullptr ? 1 : 0;
       for (int i = 0; i < Tile::of_lane; ++i) out[r][i] = 0;
     }
     for (int at = seq.oldest(begin) / warp_size * warp_size; at < end; at += warp_size) {
@@ -120,7 +124,7 @@ template <int D> struct AttentionForward : AttentionTile<D> {
       for (int r = 0; r < Tile::rows_of_warp; ++r) {
         const int i = begin + own + r;
         const bool seen = i < end && seq.sees(i, j);
-        const float score = seen ? seq.score(p[r]) : -INFINITY;
+        const float score = seen ? seq.score(p[r], tilt, i, j) : -INFINITY;
         const float before = m[r], tile_most = simt::warp_max(t, score);
         m[r] = tile_most > before ? tile_most : before;
         p[r] = seen ? std::exp(score - m[r]) : 0;
@@ -168,6 +172,24 @@ template <int D> struct AttentionDelta {
   }
 };
 
+/// dsink_h -= Σ_i exp(sink_h - lse_i) dy_i · y_i: a warp for each head, whose lanes have every 32nd row.
+template <int D> struct SinkGradients {
+  int rows, heads;
+  Heads<const float> y, dy;
+  const float *lse, *sinks;
+  float* dsinks;
+  template <class T> FAUNA_KERNEL void operator()(T const& t, int head) const {
+    float sum = 0;
+    for (int r = t.lane(); r < rows; r += warp_size) {
+      float delta = 0;
+      for (int d = 0; d < D; ++d) delta += dy.at(r, head)[d] * y.at(r, head)[d];
+      sum += delta * std::exp(sinks[head] - lse[r * heads + head]);
+    }
+    sum = simt::warp_sum(t, sum);
+    if (t.lane() == 0) dsinks[head] -= sum;
+  }
+};
+
 /// Both halves of the backward pass: with ByKey the block owns keys and meets queries, otherwise the other way round. A
 /// tile is loaded for s = q·k, then for the product with dy, then again for what the scores multiply.
 template <int D, bool ByKey> struct AttentionBackward : AttentionTile<D> {
@@ -202,6 +224,7 @@ template <int D, bool ByKey> struct AttentionBackward : AttentionTile<D> {
     const int from = ByKey ? begin / warp_size * warp_size : 0, to = ByKey ? length : end;
     for (int head = first_head; head < last_head; ++head) {
       const int other_head = ByKey ? head : head / group;
+      const float tilt = seq.tilt(head);
       for (int at = from; at < to; at += warp_size) {
         float p[Tile::rows_of_warp], ds[Tile::rows_of_warp];
         dot(t, s, s.own, at, to, ByKey ? q : k, other_head, row, p);
@@ -212,7 +235,7 @@ template <int D, bool ByKey> struct AttentionBackward : AttentionTile<D> {
           const bool seen = here < end && there < to && seq.sees(i, j);
           const int stat = seen ? seq.query(i) * shape.heads + head : 0;
           const float keep = seen ? seq.keep(i, head, j) : 0;
-          const float score = seq.score(p[r]), weight = seen ? std::exp(score - lse[stat]) : 0;
+          const float score = seen ? seq.score(p[r], tilt, i, j) : 0, weight = seen ? std::exp(score - lse[stat]) : 0;
           ds[r] = seen ? seq.slope(score) * weight * (keep * ds[r] - delta[stat]) : 0;
           p[r] = keep * weight;
         }
@@ -274,7 +297,6 @@ template <int D, bool ByKey> struct AttentionBackward : AttentionTile<D> {
 }  // namespace kernels
 
 template <Device B> struct attention<B> {
-  static constexpr bool biased = false;
   template <int HeadSize>
   static constexpr std::size_t workspace(int sequences, int longest, AttentionShape const& a, int /*threads*/) {
     return aligned(static_cast<std::size_t>(sequences) * static_cast<std::size_t>(longest) *
@@ -284,11 +306,11 @@ template <Device B> struct attention<B> {
   template <int HeadSize>
   static void forward(B const& b, Batch const& batch, AttentionShape const& a, Heads<const float> q,
                       Heads<const float> k, Heads<const float> v, Heads<float> y, float* lse,
-                      const float* /*sinks*/ = nullptr, KeyValues<const float> own = {}) {
+                      const float* sinks = nullptr, KeyValues<const float> own = {}) {
     using Kernel = kernels::AttentionForward<HeadSize>;
     const simt::BatchOnDevice<B> on_device(b, batch);
     const int tiles = simt::parts(longest(batch), Kernel::rows);
-    b.launch(Kernel{{}, on_device.get(), a, tiles, q, {k, v}, own, y, lse},
+    b.launch(Kernel{{}, on_device.get(), a, tiles, q, {k, v}, own, y, lse, sinks},
              static_cast<long long>(batch.sequences) * a.heads * tiles);
   }
 
@@ -307,6 +329,12 @@ template <Device B> struct attention<B> {
              static_cast<long long>(batch.sequences) * a.heads * tiles);
     b.launch(Keys{{}, on_device.get(), a, tiles, q, k, v, dy, lse, delta, dq, dk, dv},
              static_cast<long long>(batch.sequences) * a.kv_heads * tiles);
+  }
+
+  template <int HeadSize>
+  static void sink_gradients(B const& b, Batch const& batch, AttentionShape const& a, Heads<const float> y,
+                             const float* lse, Heads<const float> dy, const float* sinks, float* dsinks) {
+    simt::each_row(b, a.heads, kernels::SinkGradients<HeadSize>{batch.rows, a.heads, y, dy, lse, sinks, dsinks});
   }
 
  private:

@@ -57,7 +57,8 @@ struct AttentionShape {
 
 /// alibi · slope of a head (Press et al. 2022, section 3): 2^(-8 / n), its square, its cube, ..., for n heads, a power
 /// of two; of more heads, those between two of 2 n heads.
-inline float alibi_slope(AttentionShape const& a, int head) {
+/// A template, since only such may be constexpr, as kernels need it, and call what is not.
+template <class A> constexpr float alibi_slope(A const& a, int head) {
   int n = 1;
   while (2 * n <= a.heads) n *= 2;
   const double power = head < n ? 8.0 * (head + 1) : 4.0 * (2 * (head - n) + 1);
@@ -110,7 +111,6 @@ constexpr int reach(AttentionShape const& a, int rows, int longest) {
 ///   overwrites dq, dk and dv; y and lse are those of forward; no capacity
 /// attention<B>::sink_gradients<HeadSize>(b, batch, shape, y, lse, dy, sinks, dsinks)
 ///   adds to dsinks [heads]; the rest of backward is as without sinks, whose part is in lse
-/// attention<B>::biased: are alibi and sinks implemented?
 /// attention<B>::workspace<HeadSize>(batch sequences, longest sequence, shape, threads)
 ///   the bytes that either takes from b.scratch; with a cache, of a sequence only `reach` rows count
 /// A row that sees no key cannot occur: every row sees itself.

@@ -9,7 +9,6 @@
 namespace fauna::inline v0 {
 
 template <class S> struct attention<Ref<S>> {
-  static constexpr bool biased = true;
   /// The naive loops need no scratch.
   template <int HeadSize> static constexpr std::size_t workspace(int, int, AttentionShape const&, int) { return 0; }
 
