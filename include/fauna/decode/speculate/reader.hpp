@@ -17,7 +17,8 @@ concept TextReader = requires(R& r, const int* ids, int n) {
   { r.logits(ids, n, n, n) } -> std::convertible_to<const float*>;
 };
 
-/// Does a state forget rows by counting them? Keys and values do. What has one size for all rows is copied before rows
+/// Does a state forget rows by counting them? Keys and values do, of windows the last `rewindable` rows: further back,
+/// the text is read again. What has one size for all rows is copied before rows
 /// that may not stay, put back, and the rows that stayed are read again.
 template <class M> inline constexpr bool forgets_rows = state_bytes<M>(Shape{.sequences = 1, .context = 0}) == 0;
 
@@ -64,9 +65,9 @@ template <class T> class Reader {
   /// To the first n rows, or fewer: those that are missing then are read again.
   void take_back(int n) {
     if (n == length()) return;
-    if constexpr (forgets_rows<model>) {
+    if (forgets_rows<model> && cache_.can_rewind(0, n)) {
       cache_.rewind({.lengths = {n}});
-    } else if (!mark_.lengths.empty() && mark_.lengths[0] <= n) {
+    } else if (!mark_.lengths.empty() && mark_.lengths[0] <= n && cache_.can_rewind(0, mark_.lengths[0])) {
       cache_.rewind(mark_);
     } else {
       cache_.clear();
