@@ -32,7 +32,15 @@ template <class P, isa T, unsigned Tag> struct router<Cpu<P, T, Tag>> {
                       Matrix<int> ids, Matrix<float> weights) {
     parallel_for(b.threads, logits.rows(), 64, [&](int from, int to) {
       for (int r = from; r < to; ++r)
-        Rows::row(logits.row(r), logits.cols(), how, bias, p.row(r), ids.row(r), weights.row(r), ids.cols());
+        Rows::row(logits.row(r), logits.cols(), how, bias, nullptr, p.row(r), ids.row(r), weights.row(r), ids.cols());
+    });
+  }
+  static void forward(B const& b, Matrix<const float> logits, Choice const& how, Matrix<const float> judged,
+                      Matrix<float> p, Matrix<int> ids, Matrix<float> weights) {
+    parallel_for(b.threads, logits.rows(), 64, [&](int from, int to) {
+      for (int r = from; r < to; ++r)
+        Rows::row(logits.row(r), logits.cols(), how, nullptr, judged.row(r), p.row(r), ids.row(r), weights.row(r),
+                  ids.cols());
     });
   }
   static void backward(B const& b, Matrix<const float> p, Choice const& how, Matrix<const int> ids,

@@ -35,6 +35,8 @@ struct Choice {
 /// router<B>::workspace(rows, columns, experts, threads): the bytes that these two take from b.scratch
 /// router<B>::forward(b, logits, choice, bias, probabilities, ids, weights)
 ///   logits, probabilities [R,E]; bias [E] or null; ids, weights [R,K], by falling p + bias
+/// router<B>::forward(b, logits, choice, judged [R,E], probabilities, ids, weights)
+///   the same, but those with the largest `judged` are chosen
 /// router<B>::backward(b, probabilities, choice, ids, weights, dweights, dprobabilities, dlogits)
 ///   dprobabilities [R,E] or null; dlogits [R,E] is overwritten, and may be dprobabilities
 /// These take no scratch. A row's bits depend on that row alone.
