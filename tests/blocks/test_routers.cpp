@@ -2,8 +2,16 @@
 // beside a row, however many threads there are.
 #include <doctest/doctest.h>
 
+#include <fauna/blocks/expert_choice.hpp>
+#include <fauna/blocks/gshard.hpp>
+#include <fauna/blocks/hash_router.hpp>
 #include <fauna/blocks/mlp.hpp>
 #include <fauna/blocks/moe.hpp>
+#include <fauna/blocks/noisy_top_k.hpp>
+#include <fauna/blocks/sinkhorn.hpp>
+#include <fauna/blocks/zero_experts.hpp>
+#include <fauna/compose/parallel.hpp>
+#include <fauna/compose/residual.hpp>
 #include <fauna/ops/cpu.hpp>
 #include <fauna/ops/ref.hpp>
 
@@ -54,6 +62,26 @@ using Mixed = MixtureOfExperts<TopK<W, 4, 2, How>, Dispatcher, Combine, Each<Exp
 using Queue = Capacity<Limits{.factor = 1, .length = 4}>;
 using ByWeight = Capacity<Limits{.factor = 0.75F, .order = queue::weight, .scope = queue_of::batch}>;
 using ByChoice = Capacity<Limits{.factor = 0.75F, .order = queue::choice}>;
+
+template <class R, class Dispatcher = Dropless>
+using Routed = MixtureOfExperts<R, Dispatcher, WeightedOutputs, Each<Expert, R::experts>>;
+using Switch = Routed<TopK<W, 4, 1, Routing{.renormalised = false, .balance = 0.5F}>,
+                      Capacity<Limits{.factor = 1.25F, .length = 5}>>;
+using Second = Routed<Gshard<W, 4, Routing{.balance = 0.5F, .counting = {.choices = 1}}>, ByChoice>;
+using Noisy = Routed<NoisyTopK<W, 5, 2, NoisyLosses{.importance = 0.5F, .load = 0.25F}>>;
+using NoisyAll = Routed<NoisyTopK<W, 2, 2>>;  // every expert is chosen whatever its noise
+using Taken = Routed<ExpertChoice<W, 4, 2>>;
+using Plan1 = Routed<Sinkhorn<W, 4>>;
+using Plan2 = Routed<Sinkhorn<W, 4, 2>>;
+using Hashed = Routed<HashRouter<W, 4>>;
+
+using Plain = MixtureOfExperts<TopK<W, 4, 2>, Dropless, WeightedOutputs, Each<Mlp<W, 5>, 4>>;
+// A dense MLP beside one expert of each row (Rajbhandari et al. 2022, "DeepSpeed-MoE", section 4.1).
+using Pyramid = Residual<Parallel<Mlp<W, 5>, Routed<TopK<W, 4, 1, Routing{.renormalised = false}>>>>;
+using Idle = MixtureOfExperts<TopK<W, 7, 3>, Dropless, WeightedOutputs, Each<Expert, 3>, Each<ZeroExpert<W>, 1>,
+                              Each<CopyExpert<W>, 1>, Each<ConstantExpert<W>, 2>>;
+using Idle1 =
+    MixtureOfExperts<TopK<W, 3, 3>, AllExperts, WeightedInputs, Each<ConstantExpert<W>, 1>, Each<CopyExpert<W>, 2>>;
 
 /// y of a block in f32, by backend B, where its rows are those of `batch`.
 template <class Block, class B> std::vector<float> output(Batch const& batch, std::vector<float> x, int threads) {
@@ -145,6 +173,144 @@ TEST_SUITE("routers") {
                      Mixed<Dropless, losses, WeightedInputs>, Mixed<AllExperts, losses, WeightedInputs>,
                      Mixed<Queue, losses, WeightedInputs>) {
     check<Block>();
+  }
+
+  TEST_CASE_TEMPLATE("gradients of the rarer routers", Block, Switch, Second, Noisy, NoisyAll, Taken, Plan1, Plan2) {
+    check<Block>();
+  }
+
+  TEST_CASE_TEMPLATE("gradients of experts of several kinds", Block, Plain, Pyramid, Idle, Idle1) { check<Block>(); }
+
+  TEST_CASE("a mixture of copies is x, of nothing 0, and what they cost is counted") {
+    using Copies = MixtureOfExperts<TopK<W, 4, 2>, Dropless, WeightedOutputs, Each<CopyExpert<W>, 4>>;
+    using Nothing = MixtureOfExperts<TopK<W, 4, 2>, Dropless, WeightedOutputs, Each<ZeroExpert<W>, 4>>;
+    const auto x = some_rows(6, W), y = output<Copies, Cpu<>>(Batch::uniform(1, 6), x, 1);
+    for (std::size_t i = 0; i < x.size(); ++i) CHECK(y[i] == doctest::Approx(x[i]).epsilon(1e-6));
+    CHECK(output<Nothing, Cpu<>>(Batch::uniform(1, 6), x, 1) == std::vector<float>(x.size()));
+    static_assert(Idle::parameters == 3 * 3 * 5 * W + 2 * 3 * W + 7 * W);
+    static_assert(Idle::active_parameters == (3 * (9 * 5 * W + 6 * W) + 3) / 7 + 7 * W);
+    static_assert(Idle::flops(0) < Routed<TopK<W, 7, 3>>::flops(0));
+  }
+
+  TEST_CASE("a hash sends a token to one expert wherever it stands") {
+    int tokens[] = {3, 1, 4, 1, 5, 9, 2, 6, 5, 3};
+    const Batch b = Batch::uniform(2, 5, tokens);
+    CHECK(test::check_gradient<Hashed>(b).error() <= 1e-12);
+    test::Pass<Hashed, double> p(b, test::random_values(test::weight_count<Hashed>(), 1), {});
+    const auto x = test::random_values(10 * W, 5);
+    std::vector<double> y(10 * W);
+    Hashed::forward(p.call, p.w, p.state, View<const double, dyn, W>(x.data(), 10), View<double, dyn, W>(y.data(), 10),
+                    p.saved);
+    for (int r = 0; r < 10; ++r) {
+      CHECK(p.saved.routes.ids(r, 0) == HashRouter<W, 4>::expert(tokens[r], 0));
+      CHECK(p.saved.routes.weights(r, 0) == 1);
+    }
+    int n[4]{}, moved = 0;
+    for (int t = 0; t < 4000; ++t) {
+      ++n[HashRouter<W, 4>::expert(t, 0)];
+      moved += HashRouter<W, 4>::expert(t, 0) != HashRouter<W, 4>::expert(t, 1);
+    }
+    for (const int of_expert : n) CHECK(std::abs(of_expert - 1000) < 120);  // 4 standard deviations
+    CHECK(std::abs(moved - 3000) < 120);                                    // layers have tables of their own
+    const Batch without = Batch::uniform(2, 5);
+    p.call.batch = &without;
+    CHECK_THROWS_WITH_AS(Hashed::forward(p.call, p.w, p.state, View<const double, dyn, W>(x.data(), 10),
+                                         View<double, dyn, W>(y.data(), 10), p.saved),
+                         doctest::Contains("[hash_router] rows without tokens"), std::runtime_error);
+  }
+
+  TEST_CASE("GShard's second expert follows the scores, the first is the best; in evaluation both are") {
+    constexpr int rows = 4000;
+    std::vector<double> l, by(rows * 3);
+    for (int r = 0; r < rows; ++r) l.insert(l.end(), {std::log(0.6), std::log(0.3), std::log(0.1)});
+    Call<Ref<double>> c;
+    c.key = {7, 7};
+    DrawnSecond::fill(c, View<const double, dyn, 3>(l.data(), rows), View<double, dyn, 3>(by.data(), rows));
+    int second = 0;
+    for (std::size_t r = 0; r < rows; ++r) {
+      CHECK(by[3 * r] > by[3 * r + 1]);
+      CHECK(by[3 * r] > by[3 * r + 2]);
+      second += by[3 * r + 1] > by[3 * r + 2];
+    }
+    CHECK(std::abs(second - 3000) < 110);  // of 0.3 and 0.1 three in four; 4 standard deviations
+    const Batch b = test::plain(1, 8);
+    const auto w = test::random_values(test::weight_count<Second>(), 1), x = test::random_values(8 * W, 5);
+    test::Pass<Second, double> drawn(b, w, {});
+    std::vector<double> y(8 * W);
+    Second::forward(drawn.call, drawn.w, drawn.state, View<const double, dyn, W>(x.data(), 8),
+                    View<double, dyn, W>(y.data(), 8), drawn.saved);
+    int other = 0;
+    for (int r = 0; r < 8; ++r) {
+      const auto p = drawn.saved.router.p.row(r);
+      int best = 0, next = -1;
+      for (int e = 1; e < 4; ++e) best = p[e] > p[best] ? e : best;
+      for (int e = 0; e < 4; ++e)
+        if (e != best && (next < 0 || p[e] > p[next])) next = e;
+      CHECK(drawn.saved.routes.ids(r, 0) == best);
+      other += drawn.saved.routes.ids(r, 1) != next;
+    }
+    CHECK(other > 0);
+  }
+
+  TEST_CASE("Sinkhorn's plan is even where the scores are not") {
+    constexpr int rows = 32;
+    std::vector<double> l(rows * 4), by(rows * 4);
+    for (int r = 0; r < rows; ++r)
+      for (int e = 0; e < 4; ++e)
+        l[static_cast<std::size_t>(4 * r + e)] =
+            (e == 0 ? 3.0 : 0.0) + test::random_values(rows * 4, 9)[static_cast<std::size_t>(4 * r + e)];
+    ByPlan::fill(Call<Ref<double>>{}, View<const double, dyn, 4>(l.data(), rows),
+                 View<double, dyn, 4>(by.data(), rows));
+    int n[4]{};
+    for (int r = 0; r < rows; ++r) {
+      double sum = 0;
+      int best = 0;
+      for (int e = 0; e < 4; ++e) {
+        const auto i = static_cast<std::size_t>(4 * r + e);
+        sum += by[i];
+        best = by[i] > by[static_cast<std::size_t>(4 * r + best)] ? e : best;
+      }
+      CHECK(sum == doctest::Approx(1.0 / rows));
+      ++n[best];
+    }
+    for (int e = 0; e < 4; ++e) {
+      double column = 0;
+      for (int r = 0; r < rows; ++r) column += by[static_cast<std::size_t>(4 * r + e)];
+      CHECK(column == doctest::Approx(0.25).epsilon(1e-3));
+      CHECK(n[e] >= 4);  // by scores all 32 rows would go to expert 0
+    }
+  }
+
+  TEST_CASE("expert choice: each expert takes its best rows, the earlier one among equals") {
+    using R = ExpertChoice<2, 2, 1>;
+    const double x[] = {1, 0, 0, 1, 3, 0, 2, 0};
+    double gate[] = {1, 0, 0, 1}, weights[8];
+    int ids[8];
+    struct {
+      Matrix<double> gate;
+    } w{Matrix<double>(gate, 2, 2)};
+    R::Saved<double> saved;
+    std::vector<double> room(16);
+    saved.logits = View<double, dyn, 2>(room.data(), 4);
+    saved.p = View<double, dyn, 2>(room.data() + 8, 4);
+    R::forward(Call<Ref<double>>{}, w, View<const double, dyn, 2>(x, 4), saved,
+               Routes<double, 2>{View<int, dyn, 2>(ids, 4), View<double, dyn, 2>(weights, 4)});
+    CHECK(std::vector<int>(ids, ids + 8) == std::vector<int>{-1, 1, -1, 1, 0, -1, 0, -1});
+    CHECK(weights[4] == doctest::Approx(1 / (1 + std::exp(-3.0))));
+  }
+
+  TEST_CASE("the noise of noisy top-k changes who is chosen in training alone") {
+    const Batch b = test::plain(1, 20);
+    const auto w = test::random_values(test::weight_count<Noisy>(), 1), x = test::random_values(20 * W, 5);
+    std::vector<double> y(20 * W), quiet(20 * W), again(20 * W);
+    test::Pass<Noisy, double> p(b, w, {}), q(b, w, {}, mode::eval);
+    const View<const double, dyn, W> rows(x.data(), 20);
+    Noisy::forward(p.call, p.w, p.state, rows, View<double, dyn, W>(y.data(), 20), p.saved);
+    Noisy::forward(q.call, q.w, q.state, rows, View<double, dyn, W>(quiet.data(), 20), q.saved);
+    q.call.key = {1, 1};
+    Noisy::forward(q.call, q.w, q.state, rows, View<double, dyn, W>(again.data(), 20), q.saved);
+    CHECK(y != quiet);
+    CHECK(again == quiet);
   }
 
   TEST_CASE("who is served, by hand") {
@@ -249,6 +415,9 @@ TEST_SUITE("routers") {
     earlier(Mixed<Capacity<Limits{.factor = 0.5F, .length = 12}>>{});
     earlier(Mixed<Capacity<Limits{.factor = 0.5F, .order = queue::weight}>>{});
     earlier(Mixed<Capacity<Limits{.factor = 0.5F, .order = queue::choice}>>{});
+    earlier(Taken{});
+    static_assert(is_causal<Noisy> && is_causal<Switch> && is_causal<Hashed>);
+    static_assert(!is_causal<Plan1> && !is_causal<Second>);  // the second by its dispatcher alone
     static_assert(!Capacity<Limits{.length = 12, .scope = queue_of::batch}>::causal);
     static_assert(!Capacity<Limits{}>::causal);  // C would grow with the text
   }
