@@ -18,7 +18,7 @@ struct DrawnSecond {
       int best = 0;
       double most = 0;
       for (int e = 0; e < E; ++e) {
-        const double u = (static_cast<double>(c.key.uniform(static_cast<std::uint64_t>(r) * E + e)) + 0x1p-25);
+        const double u = (static_cast<double>(c.key.uniform(static_cast<std::uint64_t>(r * E + e))) + 0x1p-25);
         const double drawn = static_cast<double>(l(r, e)) - std::log(-std::log(u));
         by(r, e) = static_cast<S>(drawn);
         most = e == 0 || drawn > most ? drawn : most;
