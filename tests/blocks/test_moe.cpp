@@ -33,6 +33,9 @@ constexpr Routing sigmoids{.balance = 0.5F,
                            .corrected = true,
                            .bias_rate = 0.5F};
 using Moe4 = Moe<Expert, 6, 3, sigmoids>;
+using Moe5 = Moe<Expert, 4, 2, Routing{.balance = 0.5F, .z = 0.25F, .biased = true}>;
+using Moe6 =
+    Residual<Moe<Expert, 4, 1, Routing{.renormalised = false, .scores = router_scores::sigmoid, .of_input = true}>>;
 using Shared = Parallel<Moe<Expert, 4, 2>, Seq<Concat<Expert, Linear<W, 1, false>>, RowGate<W>>>;
 
 }  // namespace
@@ -68,7 +71,7 @@ struct OlmoeFiles {
 };
 
 TEST_SUITE("moe") {
-  TEST_CASE_TEMPLATE("gradients", Block, Moe1, Moe2, Moe3, Moe4, Shared) { check<Block>(); }
+  TEST_CASE_TEMPLATE("gradients", Block, Moe1, Moe2, Moe3, Moe4, Moe5, Moe6, Shared) { check<Block>(); }
 
   TEST_CASE("the balance loss is 1 where all is even, and more where one expert has all") {
     using M = Moe<Linear<4, 4>, 4, 1, Routing{.renormalised = false, .balance = 1}>;

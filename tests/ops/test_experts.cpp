@@ -166,18 +166,24 @@ TEST_CASE_TEMPLATE("expert rows: equal the reference, for any number of threads"
       sources.all[static_cast<std::size_t>(place)] = i / K;
       if (i % 5 == 3) places.all[static_cast<std::size_t>(i)] = -1;  // dropped; what stands there stays
     }
-    Rows<double> y(n, C), dx(R, C), sum(R, C), dz = z.as<double>(), dw(R, K), spread = z.as<double>(), alike = spread;
-    expert_rows<Ref<double>>::spread({}, x.as<double>(), places, w.as<double>(), spread);
-    expert_rows<Ref<double>>::spread({}, x.as<double>(), places, {}, alike);
+    Rows<double> y(n, C), dx(R, C), sum(R, C), dz = z.as<double>(), dw(R, K), scattered = z.as<double>(),
+                                               alike = scattered;
+    expert_rows<Ref<double>>::scatter({}, x.as<double>(), places, w.as<double>(), scattered);
+    expert_rows<Ref<double>>::scatter({}, x.as<double>(), places, {}, alike);
+    Rows<double> products(R, K);
+    expert_rows<Ref<double>>::dots({}, x.as<double>(), z.as<double>(), places, products);
     expert_rows<Ref<double>>::gather({}, x.as<double>(), sources.data(), y);
     expert_rows<Ref<double>>::gather_backward({}, z.as<double>(), places, base.as<double>(), dx);
     expert_rows<Ref<double>>::combine({}, z.as<double>(), places, w.as<double>(), {}, sum);
     expert_rows<Ref<double>>::combine_backward({}, dy.as<double>(), z.as<double>(), places, w.as<double>(), dz, dw);
     for (const int threads : {1, 2, 3, 8}) {
       const B b = with_threads<B>(threads);
-      Rows<float> y1(n, C, 1), dx1 = base, sum1(R, C, 2), dz1 = z, dw1(R, K), spread1 = z, alike1 = z;
-      expert_rows<B>::spread(b, x, places, w, spread1);
-      expert_rows<B>::spread(b, x, places, {}, alike1);
+      Rows<float> y1(n, C, 1), dx1 = base, sum1(R, C, 2), dz1 = z, dw1(R, K), scattered1 = z, alike1 = z;
+      expert_rows<B>::scatter(b, x, places, w, scattered1);
+      expert_rows<B>::scatter(b, x, places, {}, alike1);
+      Rows<float> products1(R, K);
+      expert_rows<B>::dots(b, x, z, places, products1);
+      CHECK(test::distance<float>(products1, products) < 1e-5);
       expert_rows<B>::gather(b, x, sources.data(), y1);
       expert_rows<B>::gather_backward(b, z, places, dx1, dx1);
       expert_rows<B>::combine(b, z, places, w, {}, sum1);
@@ -187,7 +193,7 @@ TEST_CASE_TEMPLATE("expert rows: equal the reference, for any number of threads"
       CHECK(test::distance<float>(sum1, sum) < 1e-6);
       CHECK(test::distance<float>(dz1, dz) < 1e-6);
       CHECK(test::distance<float>(dw1, dw) < 1e-5);
-      CHECK(test::distance<float>(spread1, spread) < 1e-6);
+      CHECK(test::distance<float>(scattered1, scattered) < 1e-6);
       CHECK(test::distance<float>(alike1, alike) == 0);
       CHECK(sum1.gaps_untouched());
     }

@@ -1,6 +1,7 @@
 // Combines: where the weights of a mixture of experts stand (ops/experts/op.hpp).
 //   WeightedOutputs   y_r = Σ_j w_rj f_{id_rj}(x_r)      (Shazeer et al. 2017, equation 1)
-//   WeightedInputs    y_r = Σ_j f_{id_rj}(w_rj x_r)      another function: experts are not linear (Llama 4's files)
+//   WeightedInputs    y_r = Σ_j f_{id_rj}(w_rj x_r)      another function: experts are not linear (Meta AI 2025, "Llama
+//   4")
 #pragma once
 #include <fauna/core/block.hpp>
 #include <fauna/ops/experts/op.hpp>
@@ -30,15 +31,15 @@ struct WeightedOutputs {
     expert_rows<B>::combine_backward(b, dy, ys, to.places, to.weights, dys, dweights);
   }
   template <class B, class S>
-  static void enter_backward(B const& b, Matrix<const S>, Matrix<S> dxs, Dispatched<S> const& to, Matrix<const S> base,
-                             Matrix<S> dx, Matrix<S>) {
+  static void enter_backward(B const& b, Matrix<const S>, Matrix<const S> dxs, Dispatched<S> const& to,
+                             Matrix<const S> base, Matrix<S> dx, Matrix<S>) {
     expert_rows<B>::gather_backward(b, dxs, to.places, base, dx);
   }
 };
 
 struct WeightedInputs {
   template <class B, class S> static void enter(B const& b, Matrix<const S> x, Dispatched<S> const& to, Matrix<S> xs) {
-    expert_rows<B>::spread(b, x, to.places, to.weights, xs);
+    expert_rows<B>::scatter(b, x, to.places, to.weights, xs);
   }
   template <class B, class S>
   static void leave(B const& b, Matrix<const S> ys, Dispatched<S> const& to, Matrix<const S> base, Matrix<S> y) {
@@ -47,13 +48,13 @@ struct WeightedInputs {
   template <class B, class S>
   static void leave_backward(B const& b, Matrix<const S> dy, Matrix<const S>, Dispatched<S> const& to, Matrix<S> dys,
                              Matrix<S>) {
-    expert_rows<B>::spread(b, dy, to.places, {}, dys);
+    expert_rows<B>::scatter(b, dy, to.places, {}, dys);
   }
   template <class B, class S>
-  static void enter_backward(B const& b, Matrix<const S> x, Matrix<S> dxs, Dispatched<S> const& to,
+  static void enter_backward(B const& b, Matrix<const S> x, Matrix<const S> dxs, Dispatched<S> const& to,
                              Matrix<const S> base, Matrix<S> dx, Matrix<S> dweights) {
     expert_rows<B>::combine(b, dxs, to.places, to.weights, base, dx);
-    expert_rows<B>::combine_backward(b, x, dxs, to.places, to.weights, dxs, dweights);  // dxs is read and done with
+    expert_rows<B>::dots(b, x, dxs, to.places, dweights);
   }
 };
 

@@ -233,9 +233,11 @@ struct MixtureOfExperts : Leaf<R::width, R::width> {
   }
 };
 
-/// E copies of Expert of which each row uses the K best, dropless; the router's matrix is gate.weight.
+/// E copies of Expert of which each row uses the K best, dropless; the router's matrix is gate.weight, if it has no
+/// other name.
 template <class Expert, int E, int K, Routing How = Routing{}>
-struct Moe : MixtureOfExperts<TopK<Expert::in, E, K, How>, Dropless, WeightedOutputs, Each<Expert, E>> {
+struct Moe : MixtureOfExperts<TopK<Expert::in, E, K, How>, Dropless,
+                              std::conditional_t<How.of_input, WeightedInputs, WeightedOutputs>, Each<Expert, E>> {
   using composition = Moe;
   template <class... New> using with = Moe<New..., E, K, How>;
 };

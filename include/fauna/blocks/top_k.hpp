@@ -10,6 +10,7 @@
 #include <fauna/blocks/router_losses.hpp>
 #include <fauna/core/block.hpp>
 #include <fauna/core/fault.hpp>
+#include <fauna/ops/add/op.hpp>
 #include <fauna/ops/router/op.hpp>
 
 namespace fauna::inline v0 {
@@ -28,8 +29,11 @@ struct Routing {
   int groups = 1, kept_groups = 1;  ///< of experts; rows choose among those of the kept ones
   group_score by = group_score::two_best;
   bool corrected = false;    ///< with gate.e_score_correction_bias
+  bool biased = false;       ///< with gate.bias, a parameter that counts in choice and weight
+  bool of_input = false;     ///< the weights are of what experts read, not of what they give (combine.hpp)
   float bias_rate = 0.001F;  ///< of that bias, an update
   Balance counting{};        ///< what the balance loss counts
+  label name = "gate";       ///< of the router in files
   constexpr bool operator==(Routing const&) const = default;
   constexpr Choice choice() const { return {renormalised, scores, scale, groups, kept_groups, by}; }
 };
@@ -76,8 +80,9 @@ template <int Width, int E> struct Gate {
     plan_workspace(router<B>::workspace(shape.rows(), Width, E, shape.threads), a);
   }
   template <class C, class V, class S>
-  static void scores(C const& c, V const& w, View<const S, dyn, Width> x, View<S, dyn, E> logits) {
-    router<typename C::backend_type>::scores(c.backend, x, reading(w), logits);
+  static void scores(C const& c, V const& w, View<const S, dyn, Width> x, View<S, dyn, E> logits,
+                     const S* offset = nullptr) {
+    router<typename C::backend_type>::scores(c.backend, x, reading(w), logits, offset);
   }
   /// dw and dx are added to.
   template <class C, class V, class G, class S>
@@ -111,16 +116,27 @@ template <int Width, int E, int K, Routing How = Routing{}, class Judge = ByScor
                                      more_experts_chosen_than_there_are<
                                          TopK, How.kept_groups * E / (How.groups > 0 ? How.groups : 1), K>>>;
 
+  static constexpr std::size_t parameters = Matrix_::parameters + (How.biased ? E : 0);
+
   template <class D> struct Weights {
     typename D::template storage<kind::control> gate;  ///< [E, Width], in full precision
+    std::conditional_t<How.biased, typename D::template storage<kind::control>, None> offset;   ///< [1, E]
     std::conditional_t<How.corrected, typename D::template storage<kind::control>, None> bias;  ///< [1, E]
   };
   template <class S> struct Saved { View<S, dyn, E> logits, p; };
 
   template <class W, class F> static constexpr void visit(W& w, Place const& at, F&& f) {
-    Matrix_::visit(w.gate, at, f);
-    if constexpr (How.corrected) {
-      const Path gate{at.path, "gate", -1};
+    Matrix_::visit(w.gate, at, f, How.name.c);
+    const Path gate{at.path, How.name.c, -1};
+    if constexpr (How.biased)
+      f(Tensor{.field = "bias",
+               .rows = 1,
+               .cols = E,
+               .stored = kind::control,
+               .init = zeros,
+               .at = {&gate, at.layer, at.layers}},
+        w.offset);
+    if constexpr (How.corrected)
       f(Tensor{.field = "e_score_correction_bias",
                .rows = 1,
                .cols = E,
@@ -130,7 +146,6 @@ template <int Width, int E, int K, Routing How = Routing{}, class Judge = ByScor
                .at = {&gate, at.layer, at.layers},
                .after_update = towards_even},
         w.bias);
-    }
   }
   template <class S> static constexpr void plan(Saved<S>& s, int rows, Arena& a) {
     s.logits = a.take_view<S, dyn, E>(rows);
@@ -147,7 +162,7 @@ template <int Width, int E, int K, Routing How = Routing{}, class Judge = ByScor
   static void forward(C const& c, W const& w, View<const S, dyn, Width> x, Saved<S>& kept, Routes<S, K> to) {
     using B = typename C::backend_type;
     const View<S, dyn, E> l = kept.logits.middle_rows(0, x.rows()), p = kept.p.middle_rows(0, x.rows());
-    Matrix_::scores(c, w.gate, x, l);
+    Matrix_::scores(c, w.gate, x, l, offset<S>(w));
     bool judged = false;
     if constexpr (Judge::fills) {
       if (c.mode != mode::eval) {
@@ -182,10 +197,16 @@ template <int Width, int E, int K, Routing How = Routing{}, class Judge = ByScor
           for (int j = 0; j < K; ++j) n(0, to.ids(r, j)) += S(1);
     router<B>::backward(c.backend, as_const(s.p), How.choice(), to.ids, to.weights, dweights, as_const(dl), dl);
     RouterLosses<E>::template z_gradient<S>(weight("z", How.z), s.logits, dl);
+    if constexpr (How.biased)
+      if (const auto g = gradient<S>(dw.offset)) add<B>::column_sums(c.backend, as_const(dl), g.data());
     Matrix_::backward(c, w.gate, dw.gate, x, as_const(dl), dx);
   }
 
  private:
+  template <class S, class W> static const S* offset([[maybe_unused]] W const& w) {
+    if constexpr (How.biased) return w.offset.data();
+    else return nullptr;
+  }
   static constexpr bool one = How.scores == router_scores::softmax;
   template <class S, class W> static const S* correction(W const& w) {
     if constexpr (How.corrected) return w.bias.data();

@@ -3,6 +3,7 @@
 // weights of the chosen sum to 1, the mixture is the dense model until it is trained, whatever the router says:
 //   Σ_j w_j f(x) = f(x)
 #pragma once
+#include <fauna/core/label.hpp>
 #include <fauna/core/rng.hpp>
 #include <fauna/io/tensor_file.hpp>
 
@@ -52,7 +53,7 @@ inline Upcycled upcycled(TensorFile const& dense, UpcycleNames const& names, int
     router.dtype = "F32";
     router.shape = {static_cast<std::size_t>(experts), t.shape[1]};
     auto& values = all.routers.emplace_back(router.elements());
-    const Key key{seed, text_hash(router.name.c_str())};
+    const Key key{seed, text_hash(router.name)};
     for (std::size_t i = 0; i < values.size(); ++i) values[i] = 0.02F * key.normal(i);
     router.data = reinterpret_cast<const std::byte*>(values.data());
     router.bytes = values.size() * sizeof(float);

@@ -40,11 +40,20 @@ template <class S> struct expert_rows<Ref<S>> {
         dweights(r, j) = dot;
       }
   }
-  static void spread(Ref<S> const&, Matrix<const S> x, Matrix<const int> places, Matrix<const S> weights, Matrix<S> z) {
+  static void scatter(Ref<S> const&, Matrix<const S> x, Matrix<const int> places, Matrix<const S> weights,
+                      Matrix<S> y) {
     for (int r = 0; r < x.rows(); ++r)
       for (int j = 0; j < places.cols(); ++j)
         for (int c = 0; places(r, j) >= 0 && c < x.cols(); ++c)
-          z(places(r, j), c) = weights ? weights(r, j) * x(r, c) : x(r, c);
+          y(places(r, j), c) = weights ? weights(r, j) * x(r, c) : x(r, c);
+  }
+  static void dots(Ref<S> const&, Matrix<const S> x, Matrix<const S> z, Matrix<const int> places, Matrix<S> w) {
+    for (int r = 0; r < x.rows(); ++r)
+      for (int j = 0; j < places.cols(); ++j) {
+        S dot(0);
+        for (int c = 0; places(r, j) >= 0 && c < x.cols(); ++c) dot += x(r, c) * z(places(r, j), c);
+        w(r, j) = dot;
+      }
   }
 };
 
