@@ -5,6 +5,7 @@ directories, in shards and in bf16, and a checkpoint, whose missing biases becom
 import json
 import pathlib
 import shutil
+import struct
 import sys
 
 from fauna_tool import Tool, read_tensors, write_tensors
@@ -66,6 +67,20 @@ same_logits(half)
 assert tensors.keys() == whole.keys()
 config = json.loads((out / "config.json").read_text())
 assert config["dtype"] == "float32" and "torch_dtype" not in config, config
+
+# A mixture of experts out of a dense model: its logits, up to rounding, whatever its routers say. Weights stay as they are.
+shutil.copytree(models / "llama_untied", work / "dense")
+said = succeeds("upcycle", "dense", "sparse", "--experts", 4, "--top-k", 2)
+assert "wrote sparse: mixtral of 2 layers with 4 experts each" in said, said
+before, after = (struct.unpack(f"<{(len(b) - 128) // 4}f", b[128:]) for b in (logits(work / "dense"), logits(work / "sparse")))
+assert len(before) > 100 and max(abs(a - b) for a, b in zip(before, after)) <= 1e-5 * max(map(abs, before))
+_, copied = read_tensors(work / "sparse/model.safetensors")
+experts = [copied[f"model.layers.1.block_sparse_moe.experts.{e}.w2.weight"] for e in range(4)]
+assert experts == [read_tensors(models / "llama_untied/model.safetensors")[1]["model.layers.1.mlp.down_proj.weight"]] * 4
+for wrong, words in ((("dense", "x", "--top-k", 1), "--top-k 1, expected 2 to"), (("dense", "dense"), "to itself"),
+                     (("neox", "x"), "of model_type gpt_neox, expected one of llama, mistral, qwen3"),
+                     (("sparse", "x"), "of model_type mixtral")):
+    tool.refused(words, "upcycle", *wrong)
 
 # A checkpoint: 30 characters, no biases.
 text = "".join(chr(33 + i * i * 7 % 30) + chr(33 + i % 30) for i in range(2000))

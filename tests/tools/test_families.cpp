@@ -18,6 +18,7 @@
 #include <fauna/models/rwkv5.hpp>
 #include <fauna/models/rwkv6.hpp>
 #include <fauna/models/rwkv7.hpp>
+#include <fauna/models/switch_lm.hpp>
 #include <tools/src/directory.hpp>
 
 #include "../support/config_files.hpp"
@@ -121,6 +122,10 @@ TEST_CASE("every member of a config comes back from its config.json") {
   glm4_moe.weight_scale = 2.5F;
   glm4_moe.renormalised = false;
   CHECK(through_file(glm4_moe) == to_text(glm4_moe));
+  SwitchLmConfig with_capacity = SwitchShakespeare::config;
+  with_capacity.capacity = 2;
+  with_capacity.tied = false;
+  CHECK(through_file(with_capacity) == to_text(with_capacity));
   OlmoeConfig olmoe = OlmoeShakespeare::config;
   olmoe.renormalised = true;
   olmoe.z = 0.25F;

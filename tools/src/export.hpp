@@ -47,6 +47,19 @@ inline void tie_head(std::vector<Exported>& tensors, Config::Json& config, Model
   if (head != nullptr) head->name = names.table;
 }
 
+/// Copies what stands beside the weights of a model directory; ", tokenizer.json, ..." of those that were there.
+inline std::string copy_beside(std::string const& from, std::string const& to) {
+  std::string copied;
+  for (const char* name :
+       {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
+        "merges.txt", "tokenizer.model", "chat_template.jinja", "generation_config.json"})
+    if (fs::exists(from + '/' + name)) {
+      fauna::write_file(to + '/' + name, fauna::read_file(from + '/' + name));
+      copied += std::string(", ") + name;
+    }
+  return copied;
+}
+
 /// Writes the model of `from`, a checkpoint or a model directory, to the folder `to`; with an adapter merged into it,
 /// where there is one.
 inline void export_model(std::string const& from, std::string const& to, Use use, std::string const& adapter = {}) {
@@ -91,14 +104,7 @@ inline void export_model(std::string const& from, std::string const& to, Use use
     fauna::write_file(to + "/tokenizer.json", tokenizer);
     copied = ", tokenizer.json";
   }
-  if (directory)
-    for (const char* name :
-         {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
-          "merges.txt", "tokenizer.model", "chat_template.jinja", "generation_config.json"})
-      if (fs::exists(from + '/' + name)) {
-        fauna::write_file(to + '/' + name, fauna::read_file(from + '/' + name));
-        copied += std::string(", ") + name;
-      }
+  if (directory) copied += copy_beside(from, to);
   fauna::print(stdout, "wrote " + to + ": config.json, model.safetensors" + copied + '\n');
 }
 

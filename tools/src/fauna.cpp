@@ -10,6 +10,7 @@
 #include <tools/src/flags.hpp>
 #include <tools/src/recipe.hpp>
 #include <tools/src/start.hpp>
+#include <tools/src/upcycle.hpp>
 #include <tools/src/vocabulary.hpp>
 
 #include <algorithm>
@@ -644,6 +645,12 @@ int run(int n, char** words) {
       ->type_name("ADAPTER")
       ->required();
   merge_verb->add_option("out", to, "a folder to write")->type_name("OUT")->required();
+  tool::Verb upcycle_verb(app, "upcycle", "make a mixture of experts of a dense model directory");
+  upcycle_verb->add_option("model", directory, "a model directory of llama, mistral or qwen3")
+      ->type_name("DIR")
+      ->required();
+  upcycle_verb->add_option("out", to, "a folder to write")->type_name("OUT")->required();
+  upcycle_verb.add(settings::Upcycle{}, training);
   tool::Verb download_verb(app, "download",
                            "fetch a model directory from a hub: $HF_ENDPOINT, with the token $HF_TOKEN");
   download_verb->add_option("model", name, "as the hub calls it")->type_name("ORG/NAME")->required();
@@ -657,13 +664,14 @@ int run(int n, char** words) {
     v->add(settings::Structure{}, structure);
   }
   explain_verb.add(settings::Explain{}, training);
-  for (tool::Verb* v : {&train_verb, &generate_verb, &chat_verb, &serve_verb, &logits_verb, &perplexity_verb,
-                        &compare_verb, &export_verb, &finetune_verb, &merge_verb, &explain_verb, &type_verb})
+  for (tool::Verb* v :
+       {&train_verb, &generate_verb, &chat_verb, &serve_verb, &logits_verb, &perplexity_verb, &compare_verb,
+        &export_verb, &finetune_verb, &merge_verb, &upcycle_verb, &explain_verb, &type_verb})
     v->add(settings::Reading{}, structure);
 
-  const std::vector<tool::Verb*> verbs = {&train_verb,  &sample_verb,     &generate_verb, &chat_verb,   &serve_verb,
-                                          &logits_verb, &perplexity_verb, &compare_verb,  &export_verb, &finetune_verb,
-                                          &merge_verb,  &download_verb,   &explain_verb,  &type_verb};
+  const std::vector<tool::Verb*> verbs = {&train_verb,  &sample_verb,     &generate_verb, &chat_verb,    &serve_verb,
+                                          &logits_verb, &perplexity_verb, &compare_verb,  &export_verb,  &finetune_verb,
+                                          &merge_verb,  &upcycle_verb,    &download_verb, &explain_verb, &type_verb};
   const auto require_known = [&verbs] {
     bool any = false;
     for (tool::Verb* v : verbs)
@@ -711,6 +719,12 @@ int run(int n, char** words) {
   if (finetune_verb.chosen()) finetune(finetune_verb, directory);
   if (merge_verb.chosen()) {
     tool::export_model(directory, to, use_of(merge_verb), file);
+    return 0;
+  }
+  if (upcycle_verb.chosen()) {
+    settings::Upcycle s;
+    upcycle_verb.apply(s);
+    tool::upcycle(directory, to, whole("experts", s.experts, 2), whole("top-k", s.top_k, 2), use_of(upcycle_verb));
     return 0;
   }
   if (download_verb.chosen()) {

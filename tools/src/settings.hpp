@@ -63,6 +63,16 @@ struct Vocabulary {
   }
 };
 
+/// fauna upcycle.
+struct Upcycle {
+  long experts = 8, top_k = 2;
+
+  template <class F> void each(F&& f) {
+    f("experts", experts, "experts of a layer, each a copy of its MLP");
+    f("top-k", top_k, "experts of a token");
+  }
+};
+
 /// How a model directory is read.
 struct Reading {
   bool ignore_unknown_config = false;

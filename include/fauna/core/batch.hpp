@@ -7,6 +7,8 @@ namespace fauna::inline v0 {
 
 /// Of rows, where there is no limit to their number.
 inline constexpr int unbounded = 0x7fffffff;
+/// The target of a row that counts in no loss.
+inline constexpr int ignore_target = -1;
 
 /// Which rows of a batch logits are wanted of: all of them, the last of each sequence, or none (only states move on).
 enum class logit_rows : int { all, last, none };

@@ -70,8 +70,11 @@ struct DeepseekV3Style : MoeStyle {
       in_files("deepseek_v3", "fauna::DeepseekV3", "fauna::DeepseekV3Config", "fauna/models/deepseek.hpp");
   static constexpr rope_pairs pairs = rope_pairs::interleaved;
   static constexpr label shared = "shared_experts";
-  static constexpr Routing routing{
-      .balance = 0.0001F, .scores = router_scores::sigmoid, .scale = 2.5F, .corrected = true};
+  static constexpr Routing routing{.balance = 0.0001F,
+                                   .scores = router_scores::sigmoid,
+                                   .scale = 2.5F,
+                                   .corrected = true,
+                                   .counting = {.scope = loss_scope::sequence}};
 };
 using DeepseekV3Config = MlaDecoderConfig<DeepseekV3Style>;
 template <DeepseekV3Config c> struct DeepseekV3 : MoeDecoder<c> {};

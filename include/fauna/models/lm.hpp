@@ -9,6 +9,7 @@
 
 #include <fauna/blocks/dropout.hpp>
 #include <fauna/blocks/head.hpp>
+#include <fauna/compose/causal.hpp>
 #include <fauna/compose/seq.hpp>
 
 namespace fauna::inline v0 {
@@ -45,7 +46,8 @@ template <class Embed, class Trunk, class Head, class... Mtps> struct Lm {
   static constexpr int width = Trunk::out, vocab = Head::out;
   static constexpr std::size_t depths = sizeof...(Mtps);
   template <std::size_t K> using Depth = nth<K, Mtps...>;
-  using fault = first_fault<typename chain_fault_<Embed, Trunk, Head>::type, mtp_fault_<Trunk, Mtps>...>;
+  using fault = first_fault<typename chain_fault_<Embed, Trunk, Head>::type, mtp_fault_<Trunk, Mtps>...,
+                            causal_fault<Trunk, Mtps...>>;
   static constexpr std::size_t parameters = count_parameters<Embed>() + count_parameters<Trunk>() +
                                             count_parameters<Head>() + (count_parameters<Mtps>() + ... + 0);
   /// Forward pass for one token.
