@@ -41,21 +41,21 @@ std::vector<int> looked_up(int longest, int shortest, std::vector<int> text, int
 /// The token behind the draft is drawn a row too early: from the logits that the last draft was verified with.
 struct WrongRow : Match {
   mutable const float* before = nullptr;
-  int next(Drawing at, int drafted) const {
+  int next(Drawing at, Drafted const& drafted) const {
     const float* own = at.logits;
-    if (drafted < 0 && before != nullptr) at.logits = before;
+    if (drafted.count == 0 && before != nullptr) at.logits = before;
     const int id = at();
-    before = id == drafted ? own : nullptr;
+    before = drafted.count > 0 && id == drafted.tokens[0] ? own : nullptr;
     return id;
   }
 };
 /// Drafts stay without being looked at.
 struct Trusting : Match {
-  static int next(Drawing const& at, int drafted) { return drafted < 0 ? at() : drafted; }
+  static int next(Drawing const& at, Drafted const& drafted) { return drafted.count > 0 ? drafted.tokens[0] : at(); }
 };
 /// The noise of the block's first place at all of its places, as a generator that is called in order would have it.
 struct OneNoise : Match {
-  static int next(Drawing at, int) {
+  static int next(Drawing at, Drafted const&) {
     at.key = at.key.child(1);
     return at();
   }

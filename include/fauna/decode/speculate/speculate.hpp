@@ -1,9 +1,9 @@
 // Speculative decoding (Stern et al. 2018; Leviathan et al. 2023; Chen et al. 2023): a drafter proposes some tokens,
 // the target reads them all at once, and the text takes what the target would have said anyway. docs/speculation.md has
 // the rules, why they are exact, and what pays.
-//   text t_1 … t_n, draft d_1 … d_γ:  one pass over t_n d_1 … d_γ gives the logits of γ + 1 places. Place i draws its
-//   token x_i; while x_i = d_i the logits of place i + 1 are those of the text, and the first other token ends the
-//   block
+//   text t_1 … t_n, draft d_1 … d_γ:  one pass over t_n d_1 … d_γ gives the logits of γ + 1 places. The rule says the
+//   token x_i of place i; while x_i = d_i the logits of place i + 1 are those of the text, and the first other token
+//   ends the block
 #pragma once
 #include <fauna/decode/speculate/acceptance.hpp>
 #include <fauna/decode/speculate/draft_model.hpp>
@@ -11,6 +11,9 @@
 #include <fauna/decode/speculate/greedy.hpp>
 #include <fauna/decode/speculate/match.hpp>
 #include <fauna/decode/speculate/ngram.hpp>
+#include <fauna/decode/speculate/point_mass.hpp>
+#include <fauna/decode/speculate/rejection.hpp>
+#include <fauna/decode/speculate/typical.hpp>
 
 namespace fauna::inline v0 {
 
@@ -49,7 +52,8 @@ inline void cut(std::vector<int>& text, std::size_t committed, int most, int voc
 }  // namespace speculate_detail
 
 /// Continues a prompt by up to options.text.tokens tokens, with all that generate_tokens has, and calls see(id) with
-/// each; see may return false to end the text. target: a model, or a Reader, whose context is then the text's.
+/// each; see may return false to end the text. What is kept of generate_tokens' text A says: its ids, or its law.
+/// target: a model, or a Reader, whose context is then the text's.
 template <TextReader R, Drafter D, Acceptance A, class F>
 Speculated speculate(R& target, D& drafter, std::vector<int> const& prompt, SpeculateOptions const& options, A const& a,
                      F&& see) {
@@ -75,6 +79,7 @@ Speculated speculate(R& target, D& drafter, std::vector<int> const& prompt, Spec
   counts.accepted.resize(counts.seen.size());
   const std::size_t all = prompt.size() + static_cast<std::size_t>(o.tokens);
   ids.reserve(all + static_cast<std::size_t>(options.draft));
+  std::vector<Law> laws(counts.seen.size());  ///< that drew the draft's tokens
   std::size_t from = 0;
   for (bool done = o.tokens == 0; !done;) {
     const std::size_t committed = ids.size();
@@ -86,9 +91,15 @@ Speculated speculate(R& target, D& drafter, std::vector<int> const& prompt, Spec
     const int held = static_cast<int>(committed - from), left = static_cast<int>(all - committed) - 1;
     int most = options.draft < left ? options.draft : left;
     if (most > context - held) most = context - held;
+    const auto drawing = [&](const float* logits, std::size_t at) {
+      return Drawing{.sampler = sampler, .logits = logits, .key = key, .text = ids.data(), .position = at};
+    };
+    for (Law& q : laws) q.clear();
     if (most > 0)
       drafter.propose(ids, most, [&](const float* logits) {
-        return a.draft({.sampler = sampler, .logits = logits, .key = key, .text = ids.data(), .position = ids.size()});
+        const std::size_t place = ids.size() - committed;
+        Law beyond;  // of a drafter that proposes too much
+        return a.draft(drawing(logits, ids.size()), place < laws.size() ? laws[place] : beyond, {});
       });
     speculate_detail::cut(ids, committed, most, own, o);
     const std::size_t draft = ids.size() - committed;
@@ -99,11 +110,10 @@ Speculated speculate(R& target, D& drafter, std::vector<int> const& prompt, Spec
     bool same = true;
     for (std::size_t i = 0; i <= draft && same && !done; ++i) {
       const std::size_t at = committed + i;
-      const int drafted = i < draft ? ids[at] : -1;
-      const int id =
-          a.next({.sampler = sampler, .logits = logits, .key = key, .text = ids.data(), .position = at}, drafted);
+      const Drafted drafted = i < draft ? Drafted{ids.data() + at, 1, &laws[i]} : Drafted{};
+      const int id = a.next(drawing(logits, at), drafted);
       logits += own;
-      same = id == drafted;
+      same = i < draft && id == ids[at];
       if (i < draft) {
         ++counts.seen[i];
         counts.accepted[i] += same;
