@@ -9,17 +9,27 @@
 #include <fauna/decode/speculate/draft_model.hpp>
 #include <fauna/decode/speculate/drafter.hpp>
 #include <fauna/decode/speculate/greedy.hpp>
+#include <fauna/decode/speculate/length.hpp>
 #include <fauna/decode/speculate/match.hpp>
+#include <fauna/decode/speculate/mixed.hpp>
 #include <fauna/decode/speculate/ngram.hpp>
 #include <fauna/decode/speculate/point_mass.hpp>
+#include <fauna/decode/speculate/pool.hpp>
 #include <fauna/decode/speculate/rejection.hpp>
 #include <fauna/decode/speculate/typical.hpp>
+#include <fauna/io/clock.hpp>
 
 namespace fauna::inline v0 {
 
+/// When drafts are as long as a DraftLength says: never, so that it is only told; where a rule keeps the ids; always,
+/// so that the ids of other rules follow from what was measured, and no longer from the seed alone.
+enum class adapt : int { never, where_ids_stay, always };
+
 struct SpeculateOptions {
   GenerateOptions text{};
-  int draft = 4;  ///< tokens of a draft at most (γ); 0: plain decoding
+  int draft = 4;                  ///< tokens of a draft at most (γ); 0: plain decoding
+  DraftLength* length = nullptr;  ///< is told what each step came to, and says how long the next draft is; null: γ
+  adapt adapts = adapt::where_ids_stay;
 };
 
 /// What came of drafts.
@@ -79,6 +89,9 @@ Speculated speculate(R& target, D& drafter, std::vector<int> const& prompt, Spec
   counts.accepted.resize(counts.seen.size());
   const std::size_t all = prompt.size() + static_cast<std::size_t>(o.tokens);
   ids.reserve(all + static_cast<std::size_t>(options.draft));
+  const bool asks = options.length != nullptr && options.adapts != adapt::never &&
+                    (options.adapts == adapt::always || a.kept == keeps::ids);
+  const auto now = [&] { return options.length != nullptr ? seconds_now() : 0; };
   std::vector<Law> laws(counts.seen.size());  ///< that drew the draft's tokens
   std::size_t from = 0;
   for (bool done = o.tokens == 0; !done;) {
@@ -90,11 +103,13 @@ Speculated speculate(R& target, D& drafter, std::vector<int> const& prompt, Spec
     // No further than the text may go: the last token is drawn and never read.
     const int held = static_cast<int>(committed - from), left = static_cast<int>(all - committed) - 1;
     int most = options.draft < left ? options.draft : left;
+    if (asks && options.length->next() < most) most = options.length->next();
     if (most > context - held) most = context - held;
     const auto drawing = [&](const float* logits, std::size_t at) {
       return Drawing{.sampler = sampler, .logits = logits, .key = key, .text = ids.data(), .position = at};
     };
     for (Law& q : laws) q.clear();
+    const double start = now();
     if (most > 0)
       drafter.propose(ids, most, [&](const float* logits) {
         const std::size_t place = ids.size() - committed;
@@ -103,11 +118,14 @@ Speculated speculate(R& target, D& drafter, std::vector<int> const& prompt, Spec
       });
     speculate_detail::cut(ids, committed, most, own, o);
     const std::size_t draft = ids.size() - committed;
+    const double drafted_at = now();
     const float* logits =
         target.logits(ids.data() + from, held + static_cast<int>(draft), 1 + static_cast<int>(draft), held);
+    const double read_at = now();
     ++counts.steps;
     counts.drafted += static_cast<long>(draft);
     bool same = true;
+    int stayed = 0;
     for (std::size_t i = 0; i <= draft && same && !done; ++i) {
       const std::size_t at = committed + i;
       const Drafted drafted = i < draft ? Drafted{ids.data() + at, 1, &laws[i]} : Drafted{};
@@ -117,6 +135,7 @@ Speculated speculate(R& target, D& drafter, std::vector<int> const& prompt, Spec
       if (i < draft) {
         ++counts.seen[i];
         counts.accepted[i] += same;
+        stayed += same;
       }
       ids.resize(at + (same ? draft - i : 1));
       ids[at] = id;
@@ -125,6 +144,13 @@ Speculated speculate(R& target, D& drafter, std::vector<int> const& prompt, Spec
       if (!generate_detail::goes_on(see, id)) done = true;
       if (done) ids.resize(at + 1);
     }
+    // The first pass reads the prompt too, and one of a text that slides its whole window.
+    const bool tells = counts.steps > 1 && from == 0;
+    if (options.length != nullptr)
+      options.length->add({.drafted = static_cast<int>(draft),
+                           .accepted = stayed,
+                           .draft_seconds = drafted_at - start,
+                           .pass_seconds = tells ? read_at - drafted_at : 0});
   }
   return out;
 }
@@ -140,6 +166,20 @@ Speculated speculate(T& target, D& drafter, std::vector<int> const& prompt, Spec
   return speculate(target, drafter, prompt, options, a, [](int) {});
 }
 
+/// Measures passes over few rows at the end of a text that has more, for a length that has measured none: twice each,
+/// as the first one also takes memory.
+template <TextReader R> void measure(R& reader, std::vector<int> const& ids, DraftLength& length) {
+  const int most = length.most() + 1, n = static_cast<int>(ids.size()), base = n - most;
+  if (base < 1 || n > reader.context()) return;
+  reader.logits(ids.data(), base, 1, base);
+  for (const int rows : {most, 2, 1})  // from the longest down: no later pass reads again what one before it did
+    for (int again = 0; again < 2 && rows <= most; ++again) {
+      const double start = seconds_now();
+      reader.logits(ids.data(), base + rows, rows, base);
+      if (again == 1) length.pass(rows, seconds_now() - start);
+    }
+}
+
 /// A target with its drafter as one model, for generate and generate_text: stop texts, pieces as they come.
 template <class T, Drafter D, Acceptance A = Match> struct Speculative {
   T& target;
@@ -147,6 +187,8 @@ template <class T, Drafter D, Acceptance A = Match> struct Speculative {
   int draft = 4;         ///< tokens of a draft at most
   DraftCounts counts{};  ///< of the last text
   A acceptance{};
+  DraftLength* length = nullptr;  ///< as SpeculateOptions has it
+  adapt adapts = adapt::where_ids_stay;
 };
 template <class T, class D> Speculative(T&, D&) -> Speculative<T, D>;
 template <class T, class D> Speculative(T&, D&, int) -> Speculative<T, D>;
@@ -154,7 +196,8 @@ template <class T, class D> Speculative(T&, D&, int) -> Speculative<T, D>;
 template <class T, class D, class A, class F>
 std::vector<int> generate_tokens(Speculative<T, D, A>& s, std::vector<int> const& prompt, GenerateOptions const& o,
                                  F&& see) {
-  Speculated text = speculate(s.target, s.drafter, prompt, {.text = o, .draft = s.draft}, s.acceptance, see);
+  const SpeculateOptions how{.text = o, .draft = s.draft, .length = s.length, .adapts = s.adapts};
+  Speculated text = speculate(s.target, s.drafter, prompt, how, s.acceptance, see);
   s.counts = static_cast<DraftCounts&&>(text.counts);
   return static_cast<std::vector<int>&&>(text.ids);
 }
