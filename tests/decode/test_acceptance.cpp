@@ -17,8 +17,8 @@ using test::Enumerated, test::Enumeration, test::total_variation;
 
 namespace {
 
-/// Where a state that is taken back is wrong afterwards.
-enum class slip : int { none, row, shift };
+/// Where a state that is taken back, or a tree, is wrong.
+enum class slip : int { none, row, shift, branch };
 
 /// A language model of a formula: the logits follow from the last two tokens and the position. It reads token by token,
 /// and carries how many it has read and the last one, its token shift.
@@ -44,6 +44,21 @@ class Toy {
     }
     return y_.data() + (n - same - wanted) * vocab_;
   }
+  /// Each path by itself.
+  static int tree_room(int) { return 5; }
+  const float* tree_logits(const int* ids, int n, DraftTree const& tree) {
+    tree_.clear();
+    for (int node = DraftTree::root; node < tree.size(); ++node) {
+      std::vector<int> text(ids, ids + n), branch;
+      for (int i = node; i != DraftTree::root; i = tree.parent(i)) branch.insert(branch.begin(), tree.token(i));
+      if (slip_ == slip::branch && node > 1) branch.front() = tree.token(0);  // beside the branch's own beginning
+      text.insert(text.end(), branch.begin(), branch.end());
+      const float* row = Toy(*this).logits(text.data(), static_cast<int>(text.size()), 1, n);
+      tree_.insert(tree_.end(), row, row + vocab_);
+    }
+    return tree_.data();
+  }
+  static void keep(std::vector<int> const&) {}
 
  private:
   static std::size_t at(int i) { return static_cast<std::size_t>(i); }
@@ -51,7 +66,7 @@ class Toy {
   slip slip_;
   Key key_;
   std::vector<int> read_{};
-  std::vector<float> y_{};
+  std::vector<float> y_{}, tree_{};
   int before_ = 0, length_ = 0;
 };
 
@@ -105,6 +120,9 @@ auto model_of(int vocab) {
 }
 auto ngram() {
   return [] { return NgramDrafter(2, 1); };
+}
+auto tree_of(int vocab) {
+  return [vocab] { return ModelTree(Toy(vocab, 2), {2, 2}); };
 }
 
 std::vector<GenerateOptions> ways(int tokens) {
@@ -284,6 +302,29 @@ TEST_CASE("states that are not taken back as they should be show in the law of t
     CHECK(wrong(all, Rejection<Enumerated>{{&all}}, s) > 1e-3);
     CHECK(wrong(all, PointMass<Enumerated>{{&all}}, s) > 1e-3);
   }
+}
+
+TEST_CASE("trees keep the law of texts, by every rule for siblings; a branch that is mixed up shows") {
+  Enumeration all;
+  const Enumerated chance{&all};
+  for (Size const& n : {Size{3, 2, 1}, Size{3, 3, 2}})
+    for (GenerateOptions const& o : ways(n.tokens)) {
+      const auto want = plain_texts(n.vocab, o);
+      const auto far = [&](auto const& rule, auto make, int nodes, slip s = slip::none) {
+        const SpeculateOptions how{.text = o, .draft = n.draft, .nodes = nodes};
+        return total_variation(texts_of(all, rule, make, n.vocab, how, s), want);
+      };
+      for (const int nodes : {1, 3, 6}) {
+        CHECK(far(Rejection<Enumerated>{chance}, tree_of(n.vocab), nodes) < 1e-12);
+        CHECK(far(WithoutReplacement<Enumerated>{{chance}}, tree_of(n.vocab), nodes) < 1e-12);
+        CHECK(far(PointMass<Enumerated>{chance}, tree_of(n.vocab), nodes) < 1e-12);
+        CHECK(far(PointMass<Enumerated>{chance}, [] { return NgramTree(3, 2, 1); }, nodes) < 1e-12);
+      }
+      if (n.draft == 2 && o.temperature == 1) {
+        CHECK(far(WithoutReplacement<Enumerated>{{chance}}, tree_of(n.vocab), 6, slip::branch) > 1e-3);
+        CHECK(far(PointMass<Enumerated>{chance}, tree_of(n.vocab), 6, slip::branch) > 1e-3);
+      }
+    }
 }
 
 TEST_CASE("siblings: the law of one place, and how often a draft stays") {
