@@ -95,7 +95,7 @@ int generate(settings::Told<settings::Generate> const& s, std::string const& dir
   const auto write = [&](auto const& tokenizer) {
     const std::vector<int> ids = tokenizer.encode(prompt);
     tool::write_texts(loaded(directory, s.threads, {}, s.quantize), draft_of(s).get(), tokenizer, ids, stop_ids, s,
-                      prompt);
+                      s.vocabulary, prompt);
     return 0;
   };
   if (s.tokenizer.empty() && !fauna::is_directory(directory) && !tool::is_gguf(directory))
@@ -105,7 +105,7 @@ int generate(settings::Told<settings::Generate> const& s, std::string const& dir
   const auto ids = s.chat ? tool::Chat::ids(tokenizer, tool::in_template(directory, prompt, tool::values_of(s.values)))
                           : tokenizer.encode(prompt, {.match_special = s.special});
   tool::write_texts(loaded(directory, s.threads, s.adapter, s.quantize), draft_of(s).get(), tokenizer, ids, stop_ids, s,
-                    s.chat ? "" : prompt);
+                    s.vocabulary, s.chat ? "" : prompt);
   return 0;
 }
 
@@ -147,7 +147,7 @@ int sample(settings::Told<settings::Sample> const& s, std::string const& checkpo
     const std::string start = tool::prompt_of(s);
     const auto ids = pieces.encode(start, {.add_special = false});
     if (ids.empty()) fauna::fail("sample", "a start without a token", "a text that the tokenizer has tokens for");
-    tool::write_texts(tool::engine(), draft.get(), pieces, ids, {}, s, start);
+    tool::write_texts(tool::engine(), draft.get(), pieces, ids, {}, s, s.vocabulary, start);
     return 0;
   }
   if (head.alphabet.empty()) fauna::fail("sample", checkpoint + " has no vocabulary", "one trained on characters");
@@ -158,7 +158,7 @@ int sample(settings::Told<settings::Sample> const& s, std::string const& checkpo
     const int first = 0;
     start = tokenizer.decode(&first, 1);
   }
-  tool::write_texts(tool::engine(), draft.get(), tokenizer, tokenizer.encode(start), {}, s, start);
+  tool::write_texts(tool::engine(), draft.get(), tokenizer, tokenizer.encode(start), {}, s, s.vocabulary, start);
   return 0;
 }
 

@@ -244,6 +244,18 @@ template <class Embed, class Trunk, class Head, class... Mtps> struct Lm {
                           Matrix<typename C::scalar> y) {
     with_head(call, w, [&](auto const& c) { Head::logits(c, w.head, h, y); });
   }
+  /// Losses [rows] in nats of rows before the head, and `factor` times their gradient; the head itself learns nothing:
+  /// for other heads before it (Medusa).
+  template <class C, class W>
+  static void head_gradient(C const& call, W const& w, View<const typename C::scalar, dyn, width> h, const int* targets,
+                            typename C::scalar factor, typename C::scalar* losses,
+                            View<typename C::scalar, dyn, width> dh) {
+    using D = All<typename C::scalar>;
+    typename Embed::template Weights<D> no_table{};
+    typename Head::template Weights<D> no_head{};
+    auto const frame = call.template frame<"embedding">(w.embed, &no_table);
+    Head::loss_and_gradient(call.with(frame).child(2), w.head, no_head, h, targets, factor, losses, dh);
+  }
 
  private:
   static constexpr View<const int, dyn, 1> tokens(Batch const& b) { return View<const int, dyn, 1>(b.tokens, b.rows); }
