@@ -4,6 +4,7 @@
 #include <fauna/models/jamba.hpp>
 #include <fauna/models/lfm2.hpp>
 #include <fauna/models/recurrent_gemma.hpp>
+#include <fauna/models/samba.hpp>
 
 using namespace fauna;
 
@@ -24,3 +25,7 @@ static_assert(Lfm2_1_2B::parameters == 1'170'340'608);
 static_assert(RecurrentGemmaShakespeare::parameters == 772'608);
 static_assert(RecurrentGemma2B::parameters == 2'682'862'080);
 static_assert(RecurrentGemma9B::parameters == 8'579'977'216);
+
+static_assert(SambaShakespeare::parameters == 815'872);
+static_assert(Samba421M::parameters == 421'793'280);
+static_assert(Samba1_3B::parameters == 1'330'207'488);

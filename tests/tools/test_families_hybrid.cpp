@@ -5,6 +5,7 @@
 #include <fauna/models/jamba.hpp>
 #include <fauna/models/lfm2.hpp>
 #include <fauna/models/recurrent_gemma.hpp>
+#include <fauna/models/samba.hpp>
 #include <tools/src/directory.hpp>
 
 #include "../support/config_files.hpp"
@@ -52,6 +53,9 @@ TEST_CASE("every family of several kinds of layers comes back from its config.js
   back(Lfm2_1_2B::config, [](auto& c) { c.hidden = 777, c.tied = false, c.base = 3; });
   back(RecurrentGemmaShakespeare::config, [](auto& c) { c.channels = 256, c.taps = 2, c.qkv_bias = true; });
   back(RecurrentGemma2B::config, [](auto& c) { c.mixers = "wr", c.turned = 0.25, c.logit_cap = 7, c.tied = false; });
+  back(SambaShakespeare::config, [](auto& c) { c.turned = 0, c.qkv_bias = c.out_bias = c.mlp_bias = true; });
+  back(Samba421M::config, [](auto& c) { c.mixers = "mwma", c.kv_heads = 3, c.turned = 0.5, c.tied = false; });
+  back(Samba1_3B::config, [](auto& c) { c.mixers = "mammma", c.window = unbounded; });
 }
 
 TEST_CASE("patterns that a family does not have are refused by name") {
@@ -89,6 +93,44 @@ TEST_CASE("patterns that a family does not have are refused by name") {
   refused(gemma, {{"hidden_activation", "silu"}}, "hidden_activation = \"silu\"");
   refused(gemma, {{"intermediate_size", 777}}, "an even number: of gate and up together");
   refused(gemma, {{"lru_width", 777}}, "a number that the 10 heads divide");
+
+  const SambaConfig samba = Samba421M::config;
+  refused(samba, {{"attn_layer_pos", "[1, 12]"}}, "a list of layers, 0 to below 12");
+  refused(samba, {{"attn_layer_pos", "range(3)"}}, "a list of layers, 0 to below 12");
+  refused(samba, {{"sc_attn", true}}, "sc_attn = true");
+  refused(samba, {{"gla_per_layer", 2}}, "gla_per_layer = 2");
+  refused(samba, {{"_mlp_class", "GptNeoxMLP"}}, "_mlp_class = \"GptNeoxMLP\"");
+  refused(samba, {{"n_query_groups", 5}}, "a number that divides the 12 heads");
+  SambaConfig mixed = samba;
+  mixed.mixers = "wam";
+  CHECK_THROWS_WITH_AS(through_file(mixed), doctest::Contains("attention without a window in the last of each"), error);
+}
+
+TEST_CASE("Samba's authors' lit_config.json is read as it is") {
+  TemporaryFolder folder;
+  tool::Config::Json json{{"org", "Microsoft"},
+                          {"name", "Samba_421M"},
+                          {"block_size", 4096},
+                          {"vocab_size", 31990},
+                          {"padding_multiple", 64},
+                          {"padded_vocab_size", nullptr},
+                          {"mb_per_layer", 2},
+                          {"ret_per_layer", -1},
+                          {"n_layer", 12},
+                          {"n_head", 12},
+                          {"n_embd", 1536},
+                          {"rotary_percentage", 1.0},
+                          {"parallel_residual", false},
+                          {"bias", false},
+                          {"_norm_class", "FusedRMSNorm"},
+                          {"_mlp_class", "LLaMAMLP"},
+                          {"intermediate_size", 4096},
+                          {"local_window", 2048},
+                          {"full_per_layer", 1000000},
+                          {"attn_layer_pos", nullptr},
+                          {"mamba_init", true}};
+  write_file(folder / "config.json", json.dump());
+  CHECK(tool::read_config(folder.path()).model->line() == to_text(Samba421M::config));
 }
 
 TEST_CASE("LFM2's files say the MLP's columns in the trainer's way too") {
