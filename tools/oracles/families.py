@@ -27,6 +27,8 @@ from transformers import (Cohere2Config, Cohere2ForCausalLM, Exaone4Config, Exao
                           SmolLM3ForCausalLM, StableLmConfig, StableLmForCausalLM, Starcoder2Config, Starcoder2ForCausalLM)
 from transformers import (BloomConfig, BloomForCausalLM, FalconConfig, FalconForCausalLM, GPTJConfig, GPTJForCausalLM, MptConfig,
                           MptForCausalLM, OPTConfig, OPTForCausalLM)
+from transformers import (GraniteMoeHybridConfig, GraniteMoeHybridForCausalLM, JambaConfig, JambaForCausalLM, Lfm2Config, Lfm2ForCausalLM, RecurrentGemmaConfig,
+                          RecurrentGemmaForCausalLM)
 
 LENGTH = 11
 LLAMA = {"vocab_size": 29, "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 2, "max_position_embeddings": 32,
@@ -48,7 +50,7 @@ SIZED = {**DENSE, "head_dim": 6}  # of heads that together are wider than the mo
 PLAIN = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": None}
 
 EXPERTS = {"mixtral": ("block_sparse_moe", "w1", "w3", "w2"), **dict.fromkeys(
-    ("olmoe", "qwen2_moe", "qwen3_moe", "glm4_moe", "deepseek_v2", "deepseek_v3"), ("mlp", "gate_proj", "up_proj", "down_proj"))}  # as the hub names them
+    ("olmoe", "qwen2_moe", "qwen3_moe", "glm4_moe", "deepseek_v2", "deepseek_v3"), ("mlp", "gate_proj", "up_proj", "down_proj")), "jamba": ("feed_forward", "gate_proj", "up_proj", "down_proj")}  # as the hub names them
 
 
 def models():
@@ -110,15 +112,31 @@ def models():
     yield "falcon_grouped", FalconForCausalLM(FalconConfig(vocab_size=29, hidden_size=24, num_hidden_layers=2, num_attention_heads=6, num_kv_heads=2, new_decoder_architecture=True, ffn_hidden_size=28, max_position_embeddings=32, **PLAIN)), torch.float32, None
     yield "falcon_alibi", FalconForCausalLM(FalconConfig(vocab_size=29, hidden_size=24, num_hidden_layers=2, num_attention_heads=6, alibi=True, bias=True, multi_query=False, parallel_attn=False, ffn_hidden_size=28, max_position_embeddings=32, **PLAIN)), torch.float32, None
 
+    yield "jamba", JambaForCausalLM(JambaConfig(**{**DENSE, "num_hidden_layers": 5}, attn_layer_period=3, attn_layer_offset=1, expert_layer_period=2, expert_layer_offset=1, num_experts=4, num_experts_per_tok=2,
+        mamba_d_state=4, mamba_dt_rank=4)), torch.float32, None
+    granite = {**DENSE, "num_hidden_layers": 3, "layer_types": ["mamba", "attention", "mamba"], "embedding_multiplier": 3.0, "attention_multiplier": 0.3, "residual_multiplier": 0.4, "logits_scaling": 2.5,
+               "shared_intermediate_size": 20, "mamba_n_heads": 4, "mamba_d_head": 8, "mamba_d_state": 4, "mamba_chunk_size": 4}
+    yield "granite_hybrid", GraniteMoeHybridForCausalLM(GraniteMoeHybridConfig(**granite, num_local_experts=4, num_experts_per_tok=2, mamba_n_groups=2)), torch.float32, None
+    yield "granite_hybrid_dense", GraniteMoeHybridForCausalLM(GraniteMoeHybridConfig(**granite, num_local_experts=0, num_experts_per_tok=0, position_embedding_type="rope", attention_bias=True, mamba_proj_bias=True,
+        tie_word_embeddings=True)), torch.float32, None
+    yield "lfm2", Lfm2ForCausalLM(Lfm2Config(**{**DENSE, "num_hidden_layers": 4, "intermediate_size": 36}, block_multiple_of=4, conv_bias=True, full_attn_idxs=[1, 3])), torch.float32, None
+    # A width whose root is no number of bfloat16.
+    yield "recurrent_gemma", RecurrentGemmaForCausalLM(RecurrentGemmaConfig(**{**DENSE, "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 5, "num_attention_heads": 2, "num_key_value_heads": 1},
+        lru_width=32, attention_window_size=3, logits_soft_cap=6.0, attention_bias=True)), torch.float32, None
+
 
 def hub_gradients(name, key, gradient):
     """Gradients under the names of the files: transformers 5 has a layer's experts in one tensor, the hub has them apart."""
     if "neox" in name:
         yield key.replace("lm_head", "embed_out"), gradient
+    elif "block_sparse_moe." in key:  # of Granite, whose files have other names
+        for ours, file in (("experts.gate_up_proj", "input_linear.weight"), ("experts.down_proj", "output_linear.weight"), ("router.weight", "router.layer.weight")):
+            key = key.replace("block_sparse_moe." + ours, "block_sparse_moe." + file)
+        yield key, gradient
     elif name == "opt" and key.endswith("k_proj.bias"):
         return  # zero: it adds the same to all scores of a row
-    elif name in EXPERTS and (".mlp.experts." in key or ".mlp.gate." in key):
-        layer, part = key.split(".mlp.")
+    elif name in EXPERTS and any(part in key for part in (".mlp.experts.", ".mlp.gate.", ".feed_forward.experts.")):
+        layer, part = key.split(".feed_forward." if "feed_forward" in key else ".mlp.")
         moe, gate, up, down = EXPERTS[name]
         if part == "gate.weight":
             yield f"{layer}.{moe}.gate.weight", gradient
@@ -142,6 +160,8 @@ def main():
             for key, p in model.named_parameters():
                 norm = any(word in key for word in ("norm", ".ln_", ".ln1", ".ln2", "_ln."))
                 value = torch.randn_like(p) * (0.1 if norm else 0.3) + (1.0 if norm and key.endswith("weight") else 0.0)
+                if key.endswith("recurrent_param"):
+                    value -= 3  # states that last
                 p.copy_(value.to(dtype).float())
             for key, p in model.named_buffers():
                 if key.endswith("e_score_correction_bias"):
@@ -155,7 +175,7 @@ def main():
         tokens = torch.randint(0, vocab, (2, LENGTH))
         targets = torch.randint(0, vocab, (2, LENGTH))
         targets[0, 3] = targets[1, -1] = -1
-        logits = model(tokens, **({"use_cache": False} if name == "rwkv" else {})).logits  # its state is written in place
+        logits = model(tokens, **({"use_cache": False} if name in ("rwkv", "recurrent_gemma") else {})).logits  # its state is written in place
         loss = F.cross_entropy(logits.reshape(-1, vocab), targets.reshape(-1), ignore_index=-1)
         loss.backward()
         golden = {"tokens": tokens.int(), "targets": targets.int(), "logits": logits.detach().contiguous(), "loss": loss.detach()}
