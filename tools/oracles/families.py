@@ -27,6 +27,7 @@ from transformers import (Cohere2Config, Cohere2ForCausalLM, Exaone4Config, Exao
                           SmolLM3ForCausalLM, StableLmConfig, StableLmForCausalLM, Starcoder2Config, Starcoder2ForCausalLM)
 from transformers import (BloomConfig, BloomForCausalLM, FalconConfig, FalconForCausalLM, GPTJConfig, GPTJForCausalLM, MptConfig,
                           MptForCausalLM, OPTConfig, OPTForCausalLM)
+from transformers import FalconH1Config, FalconH1ForCausalLM
 
 LENGTH = 11
 LLAMA = {"vocab_size": 29, "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 2, "max_position_embeddings": 32,
@@ -109,6 +110,11 @@ def models():
     yield "falcon", FalconForCausalLM(FalconConfig(vocab_size=29, hidden_size=24, num_hidden_layers=2, num_attention_heads=3, ffn_hidden_size=28, max_position_embeddings=32, **PLAIN)), torch.float32, None
     yield "falcon_grouped", FalconForCausalLM(FalconConfig(vocab_size=29, hidden_size=24, num_hidden_layers=2, num_attention_heads=6, num_kv_heads=2, new_decoder_architecture=True, ffn_hidden_size=28, max_position_embeddings=32, **PLAIN)), torch.float32, None
     yield "falcon_alibi", FalconForCausalLM(FalconConfig(vocab_size=29, hidden_size=24, num_hidden_layers=2, num_attention_heads=6, alibi=True, bias=True, multi_query=False, parallel_attn=False, ffn_hidden_size=28, max_position_embeddings=32, **PLAIN)), torch.float32, None
+
+    h1 = {**DENSE, "mamba_d_ssm": 24, "mamba_n_heads": 4, "mamba_d_state": 4, "mamba_n_groups": 2, "mamba_chunk_size": 4, "tie_word_embeddings": False}
+    yield "falcon_h1", FalconH1ForCausalLM(FalconH1Config(**h1, embedding_multiplier=1.7, lm_head_multiplier=0.8, key_multiplier=0.6, attention_in_multiplier=1.2, attention_out_multiplier=0.9, ssm_in_multiplier=1.25, ssm_out_multiplier=0.7,
+        ssm_multipliers=[0.7, 1.3, 0.8, 1.5, 0.6], mlp_multipliers=[0.85, 0.6])), torch.float32, None
+    yield "falcon_h1_normed", FalconH1ForCausalLM(FalconH1Config(**h1, mamba_rms_norm=True, mamba_norm_before_gate=False, attention_bias=True, mlp_bias=True, mamba_proj_bias=True, projectors_bias=True, key_multiplier=1.4, mlp_multipliers=[1.1, 0.9])), torch.float32, None
 
 
 def hub_gradients(name, key, gradient):

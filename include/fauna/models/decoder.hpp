@@ -157,7 +157,8 @@ template <class C> constexpr SelfAttentionForm attention_form(C const& c, bool f
 /// x + attention, then + mlp, each with norms before and after it where Style has some; or both of the same rows.
 template <class Style, class Norm, class Attention, class Mlp, Multiplier F>
 struct DecoderLayer
-    : Seq<Residual<present<typename Under<Style::attention_before, Norm>::maybe, At<Style::attention, Attention>,
+    : Seq<Residual<present<typename Under<Style::attention_before, Norm>::maybe,
+                           typename Under<Style::attention, Attention>::always,
                            typename Under<Style::attention_after, Norm>::maybe, scaled_if<Norm::in, F>>>,
           Residual<present<typename Under<Style::mlp_before, Norm>::maybe, typename Under<Style::mlp, Mlp>::always,
                            typename Under<Style::mlp_after, Norm>::maybe, scaled_if<Norm::in, F>>>> {};
