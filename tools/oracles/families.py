@@ -27,7 +27,7 @@ from transformers import (Cohere2Config, Cohere2ForCausalLM, Exaone4Config, Exao
                           SmolLM3ForCausalLM, StableLmConfig, StableLmForCausalLM, Starcoder2Config, Starcoder2ForCausalLM)
 from transformers import (BloomConfig, BloomForCausalLM, FalconConfig, FalconForCausalLM, GPTJConfig, GPTJForCausalLM, MptConfig,
                           MptForCausalLM, OPTConfig, OPTForCausalLM)
-from transformers import FalconH1Config, FalconH1ForCausalLM
+from transformers import FalconH1Config, FalconH1ForCausalLM, Qwen3NextConfig, Qwen3NextForCausalLM, Qwen3_5ForCausalLM, Qwen3_5MoeForCausalLM, Qwen3_5MoeTextConfig, Qwen3_5TextConfig
 
 LENGTH = 11
 LLAMA = {"vocab_size": 29, "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 2, "max_position_embeddings": 32,
@@ -49,7 +49,9 @@ SIZED = {**DENSE, "head_dim": 6}  # of heads that together are wider than the mo
 PLAIN = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": None}
 
 EXPERTS = {"mixtral": ("block_sparse_moe", "w1", "w3", "w2"), **dict.fromkeys(
-    ("olmoe", "qwen2_moe", "qwen3_moe", "glm4_moe", "deepseek_v2", "deepseek_v3"), ("mlp", "gate_proj", "up_proj", "down_proj"))}  # as the hub names them
+    ("olmoe", "qwen2_moe", "qwen3_moe", "glm4_moe", "deepseek_v2", "deepseek_v3", "qwen3_next", "qwen3_5_moe"), ("mlp", "gate_proj", "up_proj", "down_proj"))}  # as the hub names them
+
+CENTRED = ("qwen3_next", "qwen3_5", "qwen3_5_moe")  # norms times 1 + weight, but for those of linear attention
 
 
 def models():
@@ -115,6 +117,12 @@ def models():
     yield "falcon_h1", FalconH1ForCausalLM(FalconH1Config(**h1, embedding_multiplier=1.7, lm_head_multiplier=0.8, key_multiplier=0.6, attention_in_multiplier=1.2, attention_out_multiplier=0.9, ssm_in_multiplier=1.25, ssm_out_multiplier=0.7,
         ssm_multipliers=[0.7, 1.3, 0.8, 1.5, 0.6], mlp_multipliers=[0.85, 0.6])), torch.float32, None
     yield "falcon_h1_normed", FalconH1ForCausalLM(FalconH1Config(**h1, mamba_rms_norm=True, mamba_norm_before_gate=False, attention_bias=True, mlp_bias=True, mamba_proj_bias=True, projectors_bias=True, key_multiplier=1.4, mlp_multipliers=[1.1, 0.9])), torch.float32, None
+    # Two value heads for each of two key heads; a full layer between two others.
+    delta = {"num_hidden_layers": 3, "full_attention_interval": 2, "head_dim": 8, "linear_num_value_heads": 4, "linear_num_key_heads": 2, "linear_key_head_dim": 4, "linear_value_head_dim": 8}
+    yield "qwen3_next", Qwen3NextForCausalLM(Qwen3NextConfig(**DENSE | delta, num_experts=6, num_experts_per_tok=3, moe_intermediate_size=8, shared_expert_intermediate_size=12)), torch.float32, None
+    yield "qwen3_5", Qwen3_5ForCausalLM(Qwen3_5TextConfig(**DENSE | delta | {"num_hidden_layers": 2}, tie_word_embeddings=True, rope_parameters={
+        "rope_type": "default", "rope_theta": 50.0, "partial_rotary_factor": 0.5, "mrope_section": [1, 1, 0], "mrope_interleaved": True})), torch.float32, None
+    yield "qwen3_5_moe", Qwen3_5MoeForCausalLM(Qwen3_5MoeTextConfig(**{k: v for k, v in DENSE.items() if k != "intermediate_size"} | delta | {"num_hidden_layers": 2}, num_experts=6, num_experts_per_tok=3, moe_intermediate_size=8, shared_expert_intermediate_size=12)), torch.float32, None
 
 
 def hub_gradients(name, key, gradient):
@@ -147,7 +155,8 @@ def main():
         with torch.no_grad():
             for key, p in model.named_parameters():
                 norm = any(word in key for word in ("norm", ".ln_", ".ln1", ".ln2", "_ln."))
-                value = torch.randn_like(p) * (0.1 if norm else 0.3) + (1.0 if norm and key.endswith("weight") else 0.0)
+                around = 1.0 if norm and key.endswith("weight") and not (name in CENTRED and "linear_attn" not in key) else 0.0
+                value = torch.randn_like(p) * (0.1 if norm else 0.3) + around
                 p.copy_(value.to(dtype).float())
             for key, p in model.named_buffers():
                 if key.endswith("e_score_correction_bias"):

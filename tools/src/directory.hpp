@@ -38,11 +38,13 @@ inline void common_fields(Config& c) {
   c.only("cross_attention_hidden_size", nullptr);
 }
 
-/// Attention to all that came before, said in three ways, unless the family has read what the file says of windows.
+/// Attention to all that came before, said in three ways, unless the family has read what the file says of windows or
+/// of kinds of layers.
 inline void window_fields(Config& c) {
   if (c.was_read("sliding_window")) return;
   if (c.flag("use_sliding_window", true)) c.only("sliding_window", nullptr);
   c.without_effect({"sliding_window", "max_window_layers"});
+  if (c.was_read("layer_types")) return;
   if (Config::Json const* types = c.find("layer_types"))
     for (Config::Json const& type : *types)
       if (type != "full_attention") c.wrong("layer_types", "full_attention throughout");
