@@ -27,6 +27,7 @@ from transformers import (Cohere2Config, Cohere2ForCausalLM, Exaone4Config, Exao
                           SmolLM3ForCausalLM, StableLmConfig, StableLmForCausalLM, Starcoder2Config, Starcoder2ForCausalLM)
 from transformers import (BloomConfig, BloomForCausalLM, FalconConfig, FalconForCausalLM, GPTJConfig, GPTJForCausalLM, MptConfig,
                           MptForCausalLM, OPTConfig, OPTForCausalLM)
+from transformers import JambaConfig, JambaForCausalLM
 from transformers import FalconH1Config, FalconH1ForCausalLM, Qwen3NextConfig, Qwen3NextForCausalLM, Qwen3_5ForCausalLM, Qwen3_5MoeForCausalLM, Qwen3_5MoeTextConfig, Qwen3_5TextConfig
 
 LENGTH = 11
@@ -49,7 +50,7 @@ SIZED = {**DENSE, "head_dim": 6}  # of heads that together are wider than the mo
 PLAIN = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": None}
 
 EXPERTS = {"mixtral": ("block_sparse_moe", "w1", "w3", "w2"), **dict.fromkeys(
-    ("olmoe", "qwen2_moe", "qwen3_moe", "glm4_moe", "deepseek_v2", "deepseek_v3", "qwen3_next", "qwen3_5_moe"), ("mlp", "gate_proj", "up_proj", "down_proj"))}  # as the hub names them
+    ("olmoe", "qwen2_moe", "qwen3_moe", "glm4_moe", "deepseek_v2", "deepseek_v3", "qwen3_next", "qwen3_5_moe"), ("mlp", "gate_proj", "up_proj", "down_proj")), "jamba": ("feed_forward", "gate_proj", "up_proj", "down_proj")}  # as the hub names them
 
 CENTRED = ("qwen3_next", "qwen3_5", "qwen3_5_moe")  # norms times 1 + weight, but for those of linear attention
 
@@ -113,6 +114,8 @@ def models():
     yield "falcon_grouped", FalconForCausalLM(FalconConfig(vocab_size=29, hidden_size=24, num_hidden_layers=2, num_attention_heads=6, num_kv_heads=2, new_decoder_architecture=True, ffn_hidden_size=28, max_position_embeddings=32, **PLAIN)), torch.float32, None
     yield "falcon_alibi", FalconForCausalLM(FalconConfig(vocab_size=29, hidden_size=24, num_hidden_layers=2, num_attention_heads=6, alibi=True, bias=True, multi_query=False, parallel_attn=False, ffn_hidden_size=28, max_position_embeddings=32, **PLAIN)), torch.float32, None
 
+    yield "jamba", JambaForCausalLM(JambaConfig(**{**DENSE, "num_hidden_layers": 5}, attn_layer_period=3, attn_layer_offset=1, expert_layer_period=2, expert_layer_offset=1, num_experts=4, num_experts_per_tok=2,
+        mamba_d_state=4, mamba_dt_rank=4)), torch.float32, None
     h1 = {**DENSE, "mamba_d_ssm": 24, "mamba_n_heads": 4, "mamba_d_state": 4, "mamba_n_groups": 2, "mamba_chunk_size": 4, "tie_word_embeddings": False}
     yield "falcon_h1", FalconH1ForCausalLM(FalconH1Config(**h1, embedding_multiplier=1.7, lm_head_multiplier=0.8, key_multiplier=0.6, attention_in_multiplier=1.2, attention_out_multiplier=0.9, ssm_in_multiplier=1.25, ssm_out_multiplier=0.7,
         ssm_multipliers=[0.7, 1.3, 0.8, 1.5, 0.6], mlp_multipliers=[0.85, 0.6])), torch.float32, None
@@ -131,8 +134,8 @@ def hub_gradients(name, key, gradient):
         yield key.replace("lm_head", "embed_out"), gradient
     elif name == "opt" and key.endswith("k_proj.bias"):
         return  # zero: it adds the same to all scores of a row
-    elif name in EXPERTS and (".mlp.experts." in key or ".mlp.gate." in key):
-        layer, part = key.split(".mlp.")
+    elif name in EXPERTS and any(part in key for part in (".mlp.experts.", ".mlp.gate.", ".feed_forward.experts.")):
+        layer, part = key.split(".feed_forward." if "feed_forward" in key else ".mlp.")
         moe, gate, up, down = EXPERTS[name]
         if part == "gate.weight":
             yield f"{layer}.{moe}.gate.weight", gradient

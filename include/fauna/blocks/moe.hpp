@@ -36,12 +36,14 @@ struct Routing {
   group_score by = group_score::two_best;
   bool corrected = false;    ///< with gate.e_score_correction_bias
   float bias_rate = 0.001F;  ///< of that bias, an update
+  label name = "gate";       ///< of the router in files
   constexpr bool operator==(Routing const&) const = default;
   constexpr Choice choice() const { return {renormalised, scores, scale, groups, kept_groups, by}; }
 };
 
-/// E copies of Expert, named experts.0, experts.1, ..., of which each row uses K; the router's matrix is gate.weight.
-/// An expert has no state and reads rows alone: it is called with those of all sequences side by side.
+/// E copies of Expert, named experts.0, experts.1, ..., of which each row uses K; the router's matrix is gate.weight,
+/// if it has no other name. An expert has no state and reads rows alone: it is called with those of all sequences side
+/// by side.
 template <class Expert, int E, int K, Routing How = Routing{}> struct Moe : Leaf<Expert::in, Expert::out> {
   using composition = Moe;
   using children = Children<Expert>;
@@ -82,7 +84,7 @@ template <class Expert, int E, int K, Routing How = Routing{}> struct Moe : Leaf
   };
 
   template <class W, class F> static constexpr void visit(W& w, Place const& at, F&& f) {
-    const Path gate{at.path, "gate", -1}, experts{at.path, "experts", -1};
+    const Path gate{at.path, How.name.c, -1}, experts{at.path, "experts", -1};
     f(Tensor{.field = "weight",
              .rows = E,
              .cols = width,

@@ -45,7 +45,7 @@ struct DecoderStyle : SelfAttentionNames {
   /// Norms of what attention and MLP read, and of what they give before it is added.
   static constexpr label attention_before = "input_layernorm", attention_after = "",
                          mlp_before = "post_attention_layernorm", mlp_after = "";
-  static constexpr label attention = "self_attn", mlp = "mlp", up = "up_proj", down = "down_proj";
+  static constexpr label attention = "self_attn", mlp = "mlp", gate = "gate_proj", up = "up_proj", down = "down_proj";
   static constexpr norm_form norm = norm_form::rms;
   static constexpr mlp_form mlp_is = mlp_form::gated;
   static constexpr qk_norm normed = qk_norm::none;
@@ -103,6 +103,19 @@ template <class Style> struct DecoderConfig {
   template <class C, class F> static constexpr void later(C& c, F&& f) { f("clip", c.clip); }
 };
 
+/// What a dense decoder has, and what a family has beside it: {{decoder}, {part}, ...}.
+template <class Style, class... Parts> struct DecoderConfigWith : DecoderConfig<Style>, Parts... {
+  constexpr bool operator==(DecoderConfigWith const&) const = default;
+  static constexpr ConfigNames names = Style::names;
+  /// What an initialiser has braces for.
+  template <class F> static constexpr void each_part(DecoderConfigWith const& c, F&& f) {
+    f(static_cast<DecoderConfig<Style> const&>(c)), (f(static_cast<Parts const&>(c)), ...);
+  }
+  template <class C, class F> static constexpr void each(C& c, F&& f) {
+    DecoderConfig<Style>::each(c, f), (Parts::each(c, f), ...);
+  }
+};
+
 namespace decoder_detail {
 
 template <norm_form F, int Width, Epsilon E> struct norm_;
@@ -120,7 +133,12 @@ template <class Style, int W, int Hidden, activation A, bool Bias> struct mlp_ {
       Seq<At<Style::up, Linear<W, Hidden, Bias>>, Activation<Hidden, A>, At<Style::down, Linear<Hidden, W, Bias>>>;
 };
 template <class Style, int W, int Hidden, activation A, bool Bias>
-requires(Style::mlp_is == mlp_form::gated) struct mlp_<Style, W, Hidden, A, Bias> {
+requires(Style::mlp_is == mlp_form::gated &&
+         !(Style::gate == label("gate_proj"))) struct mlp_<Style, W, Hidden, A, Bias> {
+  using type = NamedGatedMlp<Style::gate, Style::up, Style::down, W, Hidden, A, Bias>;
+};
+template <class Style, int W, int Hidden, activation A, bool Bias>
+requires(Style::mlp_is == mlp_form::gated && Style::gate == label("gate_proj")) struct mlp_<Style, W, Hidden, A, Bias> {
   using type = GatedMlp<W, Hidden, A, Bias>;
 };
 template <class Style, int W, int Hidden, activation A, bool Bias>
@@ -154,23 +172,26 @@ template <class C> constexpr SelfAttentionForm attention_form(C const& c, bool f
 
 }  // namespace decoder_detail
 
-/// x + attention, then + mlp, each with norms before and after it where Style has some; or both of the same rows.
-template <class Style, class Norm, class Attention, class Mlp, Multiplier F>
+/// x + mixer, then + mlp, each with norms before and after it where Style has some; or both of the same rows. Both come
+/// with their names; void: there is none.
+template <class Style, class Norm, class Mixer, class Mlp, Multiplier F>
 struct DecoderLayer
-    : Seq<Residual<present<typename Under<Style::attention_before, Norm>::maybe,
-                           typename Under<Style::attention, Attention>::always,
+    : Seq<Residual<present<typename Under<Style::attention_before, Norm>::maybe, Mixer,
                            typename Under<Style::attention_after, Norm>::maybe, scaled_if<Norm::in, F>>>,
-          Residual<present<typename Under<Style::mlp_before, Norm>::maybe, typename Under<Style::mlp, Mlp>::always,
+          Residual<present<typename Under<Style::mlp_before, Norm>::maybe, Mlp,
                            typename Under<Style::mlp_after, Norm>::maybe, scaled_if<Norm::in, F>>>> {};
-template <class Style, class Norm, class Attention, class Mlp, Multiplier F>
-requires(Style::parallel&& nameless(Style::mlp_before)) struct DecoderLayer<Style, Norm, Attention, Mlp, F>
-    : Residual<Seq<At<Style::attention_before, Norm>,
-                   Parallel<At<Style::attention, Attention>, typename Under<Style::mlp, Mlp>::always>>> {
+template <class Style, class Norm, class Mixer, class Mlp, Multiplier F>
+requires(Style::parallel&& nameless(Style::mlp_before)) struct DecoderLayer<Style, Norm, Mixer, Mlp, F>
+    : Residual<Seq<At<Style::attention_before, Norm>, Parallel<Mixer, Mlp>>> {
 };
-template <class Style, class Norm, class Attention, class Mlp, Multiplier F>
-requires(Style::parallel && !nameless(Style::mlp_before)) struct DecoderLayer<Style, Norm, Attention, Mlp, F>
-    : Residual<Parallel<Seq<At<Style::attention_before, Norm>, At<Style::attention, Attention>>,
-                        Seq<At<Style::mlp_before, Norm>, typename Under<Style::mlp, Mlp>::always>>> {
+template <class Style, class Norm, class Mixer, class Mlp, Multiplier F>
+requires(Style::parallel && !nameless(Style::mlp_before)) struct DecoderLayer<Style, Norm, Mixer, Mlp, F>
+    : Residual<Parallel<Seq<At<Style::attention_before, Norm>, Mixer>, Seq<At<Style::mlp_before, Norm>, Mlp>>> {
+};
+template <class Style, class Norm, class Mixer, Multiplier F>
+requires(!Style::parallel) struct DecoderLayer<Style, Norm, Mixer, void, F>
+    : Residual<present<typename Under<Style::attention_before, Norm>::maybe, Mixer,
+                       typename Under<Style::attention_after, Norm>::maybe, scaled_if<Norm::in, F>>> {
 };
 
 /// The attention of a config's layers. Families with one of their own specialise it.
@@ -185,9 +206,11 @@ template <auto c> struct DecoderParts {
   using Style = typename Config::style;
   using Norm = typename decoder_detail::norm_<Style::norm, c.width, Epsilon{c.epsilon}>::type;
   using Mlp = typename decoder_detail::mlp_<Style, c.width, c.hidden, c.act, c.mlp_bias>::type;
+  template <bool Full>
+  using Attention = typename Under<Style::attention, typename decoder_attention_<c, Full>::type>::always;
+  template <class Inner> using NamedMlp = typename Under<Style::mlp, Inner>::always;
   template <bool Full, class Inner>
-  using LayerWith =
-      DecoderLayer<Style, Norm, typename decoder_attention_<c, Full>::type, Inner, Multiplier{c.residual_scale}>;
+  using LayerWith = DecoderLayer<Style, Norm, Attention<Full>, NamedMlp<Inner>, Multiplier{c.residual_scale}>;
   template <bool Full> using Layer = LayerWith<Full, Mlp>;
   /// Rounds of layers with a window, then one that sees all; and those that are left.
   template <template <bool> class L, int First, int Rounds, class Slots> struct stack_ { using type = void; };

@@ -21,17 +21,7 @@ struct Latents {
 };
 
 /// {{what a dense decoder has}, {the mixture}, {the latents}}.
-template <class Style> struct MlaDecoderConfig : DecoderConfig<Style>, Mixture<Style>, Latents {
-  constexpr bool operator==(MlaDecoderConfig const&) const = default;
-  static constexpr ConfigNames names = Style::names;
-  template <class F> static constexpr void each_part(MlaDecoderConfig const& c, F&& f) {
-    f(static_cast<DecoderConfig<Style> const&>(c)), f(static_cast<Mixture<Style> const&>(c));
-    f(static_cast<Latents const&>(c));
-  }
-  template <class C, class F> static constexpr void each(C& c, F&& f) {
-    DecoderConfig<Style>::each(c, f), Mixture<Style>::each(c, f), Latents::each(c, f);
-  }
-};
+template <class Style> using MlaDecoderConfig = DecoderConfigWith<Style, Mixture<Style>, Latents>;
 
 /// What scores are multiplied by where YaRN stretches positions by `factor`: m² / √columns with m = 0.1 mscale ln
 /// factor

@@ -36,17 +36,7 @@ template <class Style> struct Mixture {
 };
 
 /// {{what a dense decoder has}, {the mixture}}.
-template <class Style> struct MoeDecoderConfig : DecoderConfig<Style>, Mixture<Style> {
-  constexpr bool operator==(MoeDecoderConfig const&) const = default;
-  static constexpr ConfigNames names = Style::names;
-  /// What an initialiser has braces for.
-  template <class F> static constexpr void each_part(MoeDecoderConfig const& c, F&& f) {
-    f(static_cast<DecoderConfig<Style> const&>(c)), f(static_cast<Mixture<Style> const&>(c));
-  }
-  template <class C, class F> static constexpr void each(C& c, F&& f) {
-    DecoderConfig<Style>::each(c, f), Mixture<Style>::each(c, f);
-  }
-};
+template <class Style> using MoeDecoderConfig = DecoderConfigWith<Style, Mixture<Style>>;
 
 namespace moe_decoder_detail {
 
@@ -75,17 +65,23 @@ template <auto c, class Experts> struct mixture_<c, Experts, true, true> {
 
 }  // namespace moe_decoder_detail
 
+/// The mixture that a config stands for, with what stands beside it.
+template <auto c> struct MixtureParts {
+  using Style = typename decltype(c)::style;
+  using Expert = GatedMlp<c.width, c.expert_hidden, c.act>;
+  using Experts = Moe<Expert, c.experts, c.chosen, moe_decoder_detail::routing<c>()>;
+  using Mlp =
+      typename moe_decoder_detail::mixture_<c, Experts, (c.shared_hidden > 0), !nameless(Style::shared_gate)>::type;
+};
+
 /// The types that a config stands for: those of a dense decoder, but for the layers.
 template <auto c> struct MoeDecoderParts : DecoderParts<c> {
   using Base = DecoderParts<c>;
   using Style = typename Base::Style;
   static_assert(c.full_every == 1 || c.dense == 0,
                 "fauna: dense first layers stand before layers of one kind, not before rounds of several");
-  using Expert = GatedMlp<c.width, c.expert_hidden, c.act>;
-  using Experts = Moe<Expert, c.experts, c.chosen, moe_decoder_detail::routing<c>()>;
-  using Mlp =
-      typename moe_decoder_detail::mixture_<c, Experts, (c.shared_hidden > 0), !nameless(Style::shared_gate)>::type;
-  template <bool Full> using Layer = typename Base::template LayerWith<Full, Mlp>;
+  using Expert = typename MixtureParts<c>::Expert;
+  template <bool Full> using Layer = typename Base::template LayerWith<Full, typename MixtureParts<c>::Mlp>;
   using Dense = typename Base::template LayerWith<true, typename Base::Mlp>;
   template <int First, int Count> struct dense_ { using type = Stack<First, Count, Dense>; };
   template <int First> struct dense_<First, 0> { using type = void; };
