@@ -1,9 +1,22 @@
 // The published counts of parameters of the presets whose layers are of several kinds.
 #include <fauna/core/concepts.hpp>
+#include <fauna/models/falcon_h1.hpp>
 #include <fauna/models/jamba.hpp>
+#include <fauna/models/qwen3_5.hpp>
 
 using namespace fauna;
 
 static_assert(JambaV01::parameters == 51'570'323'328 && JambaV01::active_parameters == 12'110'311'296);
 static_assert(Jamba15Large::parameters == 398'555'145'696);
 static_assert(!ConstantState<JambaV01> && context_of<JambaV01> == 262'144);
+
+static_assert(FalconH1_0_5B::parameters == 521'411'104);
+
+// Where only round numbers are published, what the reference implementation counts: without what drafts, and without
+// what sees.
+static_assert(Qwen3Next_80B_A3B::parameters == 79'674'391'296 && Qwen3Next_80B_A3B::active_parameters == 3'874'929'408);
+static_assert(!ConstantState<Qwen3Next_80B_A3B> && context_of<Qwen3Next_80B_A3B> == 262'144);
+static_assert(Qwen35_0_8B::parameters == 752'393'024);
+static_assert(Qwen35_4B::parameters == 4'205'751'296);
+static_assert(Qwen35_27B::parameters == 26'895'998'464);
+static_assert(Qwen35_35B_A3B::parameters == 34'660'610'688);

@@ -1,5 +1,4 @@
 // The published counts of parameters of the presets with recurrent mixers, and that their state has one size.
-#include <fauna/models/falcon_h1.hpp>
 #include <fauna/models/falcon_mamba.hpp>
 #include <fauna/models/linear_lm.hpp>
 #include <fauna/models/mamba.hpp>
@@ -29,8 +28,6 @@ static_assert(ConstantState<Mamba2_130M> && context_of<Mamba2_130M> == unbounded
 
 static_assert(FalconMamba_7B::parameters == 7'272'665'088);
 static_assert(ConstantState<FalconMamba_7B> && context_of<FalconMamba_7B> == unbounded);
-
-static_assert(FalconH1_0_5B::parameters == 521'411'104);
 
 static_assert(Rwkv4Shakespeare::parameters == 800'000);
 static_assert(Rwkv4_169M::parameters == 169'342'464);

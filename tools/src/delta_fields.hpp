@@ -1,7 +1,7 @@
 // What config.json says of layers with a gated delta rule between those with attention, in Qwen3-Next and Qwen3.5.
 #pragma once
 #include <fauna/models/qwen3_next.hpp>
-#include <tools/src/dense.hpp>
+#include <tools/src/hybrid_fields.hpp>
 
 namespace tool {
 
@@ -14,8 +14,13 @@ template <class C> C read_delta_decoder(Config& c, Absent const& absent) {
   m.keys = c.whole("linear_key_head_dim", 128);
   m.values = c.whole("linear_value_head_dim", 128);
   m.taps = c.whole("linear_conv_kernel_dim", 4);
-  m.full_every = c.whole("full_attention_interval", 4);
-  if (c.has("layer_types")) m.full_every = every(c, "layer_types", m.layers, "full_attention", "linear_attention");
+  const int interval = c.whole("full_attention_interval", 4);
+  if (m.layers > 127) c.wrong("num_hidden_layers", "at most 127");
+  std::string all;
+  for (int l = 1; l <= m.layers; ++l) all += l % interval == 0 ? 'a' : 'g';
+  m.mixers = c.has("layer_types")
+                 ? layer_kinds(c, "layer_types", m.layers, {{"full_attention", 'a'}, {"linear_attention", 'g'}})
+                 : shortest_round(all);
   m.qkv_bias = m.out_bias = c.flag("attention_bias", false);
   c.only("use_sliding_window", false);
   return m;
@@ -28,10 +33,15 @@ template <class C> Config::Json delta_decoder_json(C const& m, const char* type,
   j["linear_key_head_dim"] = m.keys;
   j["linear_value_head_dim"] = m.values;
   j["linear_conv_kernel_dim"] = m.taps;
-  for (int i = 0; i < m.layers; ++i)
-    j["layer_types"].push_back((i + 1) % m.full_every == 0 ? "full_attention" : "linear_attention");
+  j["layer_types"] = kinds_json(m.mixers, m.layers, {{'a', "full_attention"}, {'g', "linear_attention"}});
   j["attention_bias"] = both_biases(m);
   return j;
+}
+
+/// Throws unless all layers have experts.
+template <class C> void all_experts(C const& m) {
+  if (m.mlps != fauna::letters("e") || m.dense > 0)
+    fauna::fail("fauna", fauna::to_text(m), "experts in every layer", "others are not written for this family");
 }
 
 }  // namespace tool

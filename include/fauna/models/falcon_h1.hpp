@@ -49,31 +49,22 @@ struct FalconH1Scales {
   }
 };
 
-/// {{what a dense decoder has}, {the mixer}, {the constants}}.
-struct FalconH1Config : DecoderConfig<FalconH1Style>, FalconH1Mamba, FalconH1Scales {
-  constexpr bool operator==(FalconH1Config const&) const = default;
-  static constexpr ConfigNames names = FalconH1Style::names;
-  template <class F> static constexpr void each_part(FalconH1Config const& c, F&& f) {
-    f(static_cast<DecoderConfig<FalconH1Style> const&>(c)), f(static_cast<FalconH1Mamba const&>(c));
-    f(static_cast<FalconH1Scales const&>(c));
-  }
-  template <class C, class F> static constexpr void each(C& c, F&& f) {
-    DecoderConfig<FalconH1Style>::each(c, f), FalconH1Mamba::each(c, f), FalconH1Scales::each(c, f);
-  }
-  constexpr Mamba2Sizes sizes() const {
-    return {ssm_heads, ssm_size, states, groups, taps, conv_bias, gate_first, Epsilon{epsilon}, normed};
-  }
-};
+using FalconH1Config = DecoderConfigWith<FalconH1Style, FalconH1Mamba, FalconH1Scales>;
+
+constexpr Mamba2Sizes falcon_h1_sizes(FalconH1Config const& c) {
+  return {c.ssm_heads, c.ssm_size, c.states, c.groups, c.taps, c.conv_bias, c.gate_first, Epsilon{c.epsilon}, c.normed};
+}
 
 /// In F times and out times G.
 template <int Width, Multiplier F, class B, Multiplier G>
 using scaled_around = present<scaled_if<Width, F>, B, scaled_if<Width, G>>;
 
 template <FalconH1Config c>
-using FalconH1Mixer = Mamba2Mixer<c.width, c.sizes(), c.ssm_bias,
-                                  ScaledParts<ScaledPart{c.sizes().inner(), c.z}, ScaledPart{c.sizes().inner(), c.x},
-                                              ScaledPart{c.groups * c.states, c.b},
-                                              ScaledPart{c.groups * c.states, c.c}, ScaledPart{c.ssm_heads, c.dt}>>;
+using FalconH1Mixer =
+    Mamba2Mixer<c.width, falcon_h1_sizes(c), c.ssm_bias,
+                ScaledParts<ScaledPart{falcon_h1_sizes(c).inner(), c.z}, ScaledPart{falcon_h1_sizes(c).inner(), c.x},
+                            ScaledPart{c.groups * c.states, c.b}, ScaledPart{c.groups * c.states, c.c},
+                            ScaledPart{c.ssm_heads, c.dt}>>;
 
 template <FalconH1Config c, bool Full> struct decoder_attention_<c, Full> {
   using Self =

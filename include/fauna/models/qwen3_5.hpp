@@ -22,15 +22,15 @@ struct Qwen35Style : DeltaDecoderStyle {
       in_files("qwen3_5", "fauna::Qwen35", "fauna::Qwen35Config", "fauna/models/qwen3_5.hpp");
   using Files = Qwen35Files;
 };
-using Qwen35Config = DeltaDecoderConfig<Qwen35Style, DeltaHeads>;
-template <Qwen35Config c> struct Qwen35 : Decoder<c> { static constexpr std::string_view holds_beside[] = {"mtp.*"}; };
+using Qwen35Config = HybridConfig<Qwen35Style, DeltaHeads>;
+template <Qwen35Config c> struct Qwen35 : Hybrid<c> { static constexpr std::string_view holds_beside[] = {"mtp.*"}; };
 
 struct Qwen35MoeStyle : Qwen35Style {
   static constexpr ConfigNames names =
       in_files("qwen3_5_moe", "fauna::Qwen35Moe", "fauna::Qwen35MoeConfig", "fauna/models/qwen3_5.hpp");
 };
-using Qwen35MoeConfig = DeltaDecoderConfig<Qwen35MoeStyle, Mixture<Qwen35MoeStyle>, DeltaHeads>;
-template <Qwen35MoeConfig c> struct Qwen35Moe : MoeDecoder<c> {
+using Qwen35MoeConfig = HybridConfig<Qwen35MoeStyle, Mixture<Qwen35MoeStyle>, DeltaHeads>;
+template <Qwen35MoeConfig c> struct Qwen35Moe : MoeHybrid<c>, ExpertDialects<c> {
   static constexpr std::string_view holds_beside[] = {"mtp.*"};
 };
 
@@ -42,11 +42,11 @@ using Qwen35_0_8B = Qwen35<Qwen35Config{{.layers = 24,
                                          .hidden = 3584,
                                          .context = 262144,
                                          .vocab = 248320,
-                                         .full_every = 4,
                                          .base = 10000000,
                                          .turned = 0.25,
                                          .epsilon = 1e-6F,
                                          .tied = true},
+                                        {.mixers = "ggga"},
                                         {.rule_heads = 16}}>;
 using Qwen35_4B = Qwen35<Qwen35Config{{.layers = 32,
                                        .heads = 16,
@@ -56,11 +56,11 @@ using Qwen35_4B = Qwen35<Qwen35Config{{.layers = 32,
                                        .hidden = 9216,
                                        .context = 262144,
                                        .vocab = 248320,
-                                       .full_every = 4,
                                        .base = 10000000,
                                        .turned = 0.25,
                                        .epsilon = 1e-6F,
                                        .tied = true},
+                                      {.mixers = "ggga"},
                                       {}}>;
 using Qwen35_27B = Qwen35<Qwen35Config{{.layers = 64,
                                         .heads = 24,
@@ -70,10 +70,10 @@ using Qwen35_27B = Qwen35<Qwen35Config{{.layers = 64,
                                         .hidden = 17408,
                                         .context = 262144,
                                         .vocab = 248320,
-                                        .full_every = 4,
                                         .base = 10000000,
                                         .turned = 0.25,
                                         .epsilon = 1e-6F},
+                                       {.mixers = "ggga"},
                                        {.rule_heads = 48}}>;
 using Qwen35_35B_A3B =
     Qwen35Moe<Qwen35MoeConfig{{.layers = 40,
@@ -83,10 +83,10 @@ using Qwen35_35B_A3B =
                                .width = 2048,
                                .context = 262144,
                                .vocab = 248320,
-                               .full_every = 4,
                                .base = 10000000,
                                .turned = 0.25,
                                .epsilon = 1e-6F},
+                              {.mixers = "ggga", .mlps = "e"},
                               {.experts = 256, .chosen = 8, .expert_hidden = 512, .shared_hidden = 512},
                               {}}>;
 

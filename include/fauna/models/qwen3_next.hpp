@@ -5,7 +5,7 @@
 #pragma once
 #include <fauna/blocks/delta_net.hpp>
 #include <fauna/blocks/gated_attention.hpp>
-#include <fauna/models/moe_decoder.hpp>
+#include <fauna/models/hybrid.hpp>
 
 namespace fauna::inline v0 {
 
@@ -19,18 +19,6 @@ struct DeltaHeads {
   template <class C, class F> static constexpr void each(C& c, F&& f) {
     f("rule_heads", c.rule_heads), f("key_heads", c.key_heads), f("keys", c.keys), f("values", c.values);
     f("taps", c.taps);
-  }
-};
-
-/// {{what a dense decoder has}, {Parts}...}.
-template <class Style, class... Parts> struct DeltaDecoderConfig : DecoderConfig<Style>, Parts... {
-  constexpr bool operator==(DeltaDecoderConfig const&) const = default;
-  static constexpr ConfigNames names = Style::names;
-  template <class F> static constexpr void each_part(DeltaDecoderConfig const& c, F&& f) {
-    f(static_cast<DecoderConfig<Style> const&>(c)), (f(static_cast<Parts const&>(c)), ...);
-  }
-  template <class C, class F> static constexpr void each(C& c, F&& f) {
-    DecoderConfig<Style>::each(c, f), (Parts::each(c, f), ...);
   }
 };
 
@@ -63,25 +51,21 @@ struct Qwen3NextFiles : DeltaInOne {
   }
 };
 /// What Qwen3-Next and Qwen3.5 share.
-struct DeltaDecoderStyle : MoeStyle {
-  static constexpr label attention = "";  // linear_attn or self_attn
+struct DeltaDecoderStyle : HybridStyle {
   static constexpr label shared = "shared_expert", shared_gate = "shared_expert_gate";
   static constexpr norm_form norm = norm_form::rms_around_one;
   static constexpr qk_norm normed = qk_norm::head;
-};
-
-template <auto c, bool Full>
-requires std::is_base_of_v<DeltaHeads, std::remove_cvref_t<decltype(c)>>
-struct decoder_attention_<c, Full> {
-  using Style = typename decltype(c)::style;
-  using type = At<"linear_attn", GatedDeltaNet<c.width, c.rule_heads, c.key_heads, c.keys, c.values, c.taps,
-                                               Epsilon{c.epsilon}, typename Style::Files>>;
-};
-template <auto c>
-requires std::is_base_of_v<DeltaHeads, std::remove_cvref_t<decltype(c)>>
-struct decoder_attention_<c, true> {
-  using type = At<"self_attn", GatedAttention<typename decltype(c)::style, c.width, c.heads, c.kv_heads, c.head_size,
-                                              decoder_detail::attention_form(c, true)>>;
+  /// 'g': the gated delta rule; 'a': attention with a gate
+  template <auto c, char Letter> static constexpr auto mixer_of() {
+    using Style = typename decltype(c)::style;
+    if constexpr (Letter == 'g')
+      return std::type_identity<At<"linear_attn", GatedDeltaNet<c.width, c.rule_heads, c.key_heads, c.keys, c.values,
+                                                                c.taps, Epsilon{c.epsilon}, typename Style::Files>>>{};
+    else if constexpr (Letter == 'a')
+      return std::type_identity<At<"self_attn", GatedAttention<Style, c.width, c.heads, c.kv_heads, c.head_size,
+                                                               decoder_detail::attention_form(c, true)>>>{};
+    else return HybridStyle::mixer_of<c, Letter>();
+  }
 };
 
 struct Qwen3NextStyle : DeltaDecoderStyle {
@@ -89,8 +73,8 @@ struct Qwen3NextStyle : DeltaDecoderStyle {
       in_files("qwen3_next", "fauna::Qwen3Next", "fauna::Qwen3NextConfig", "fauna/models/qwen3_next.hpp");
   using Files = Qwen3NextFiles;
 };
-using Qwen3NextConfig = DeltaDecoderConfig<Qwen3NextStyle, Mixture<Qwen3NextStyle>, DeltaHeads>;
-template <Qwen3NextConfig c> struct Qwen3Next : MoeDecoder<c> {
+using Qwen3NextConfig = HybridConfig<Qwen3NextStyle, Mixture<Qwen3NextStyle>, DeltaHeads>;
+template <Qwen3NextConfig c> struct Qwen3Next : MoeHybrid<c>, ExpertDialects<c> {
   static constexpr std::string_view holds_beside[] = {"mtp.*"};  // what it drafts with
 };
 
@@ -104,10 +88,10 @@ using Qwen3NextShakespeare =
                                .hidden = 352,
                                .context = 64,
                                .vocab = 65,
-                               .full_every = 4,
                                .turned = 0.25,
                                .epsilon = 1e-6F,
                                .tied = true},
+                              {.mixers = "ggga", .mlps = "e"},
                               {.experts = 16, .chosen = 3, .expert_hidden = 64, .shared_hidden = 64},
                               {.rule_heads = 4, .key_heads = 2, .keys = 32, .values = 32}}>;
 using Qwen3Next_80B_A3B =
@@ -119,10 +103,10 @@ using Qwen3Next_80B_A3B =
                                .hidden = 5120,
                                .context = 262144,
                                .vocab = 151936,
-                               .full_every = 4,
                                .base = 10000000,
                                .turned = 0.25,
                                .epsilon = 1e-6F},
+                              {.mixers = "ggga", .mlps = "e"},
                               {.experts = 512, .chosen = 10, .expert_hidden = 512, .shared_hidden = 512},
                               {}}>;
 

@@ -35,6 +35,7 @@ struct Qwen35Moe {
   static config read(Config& c) {
     config m = read_delta_decoder<config>(c, absent);
     m.hidden = config{}.hidden;
+    m.mlps = "e";
     read_mixture(c, m);
     c.only("mlp_only_layers", Config::Json::array());
     m.renormalised = true;  // the reference library has no field for it
@@ -46,6 +47,7 @@ struct Qwen35Moe {
     if (!m.renormalised)
       fauna::fail("fauna", fauna::to_text(m), "weights of experts that sum to 1",
                   "the reference library has no field for others in this family");
+    all_experts(m);
     Config::Json j = delta_decoder_json(m, model_type, causal, absent);
     mixture_json(m, j);
     j.erase("intermediate_size");

@@ -19,6 +19,7 @@ struct Qwen3Next {
 
   static config read(Config& c) {
     config m = read_delta_decoder<config>(c, absent);
+    m.mlps = "e";
     read_mixture(c, m);
     c.only("mlp_only_layers", Config::Json::array());
     m.renormalised = c.flag("norm_topk_prob", true);
@@ -27,6 +28,7 @@ struct Qwen3Next {
   }
 
   static Config::Json write(config const& m) {
+    all_experts(m);
     Config::Json j = delta_decoder_json(m, model_type, causal, absent);
     mixture_json(m, j);
     j["shared_expert_intermediate_size"] = m.shared_hidden;
