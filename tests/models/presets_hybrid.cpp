@@ -2,6 +2,7 @@
 #include <fauna/core/concepts.hpp>
 #include <fauna/models/falcon_h1.hpp>
 #include <fauna/models/jamba.hpp>
+#include <fauna/models/kimi_linear.hpp>
 #include <fauna/models/qwen3_5.hpp>
 
 using namespace fauna;
@@ -20,3 +21,5 @@ static_assert(Qwen35_0_8B::parameters == 752'393'024);
 static_assert(Qwen35_4B::parameters == 4'205'751'296);
 static_assert(Qwen35_27B::parameters == 26'895'998'464);
 static_assert(Qwen35_35B_A3B::parameters == 34'660'610'688);
+// Published with the corrections of the choice, 256 in each of 26 layers, which are no parameters here.
+static_assert(KimiLinear_48B_A3B::parameters + 26 * 256 == 49'122'681'728);

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <fauna/models/falcon_h1.hpp>
+#include <fauna/models/kimi_linear.hpp>
 #include <fauna/models/qwen3_5.hpp>
 #include <tools/src/directory.hpp>
 
@@ -70,4 +71,64 @@ TEST_CASE("Qwen3-Next and Qwen3.5 come back from their config.json, and say what
   json["full_attention_interval"] = 3;
   write_file(folder / "config.json", json.dump());
   CHECK(tool::read_config(folder.path()).model->line().find("mixers=gga ") != std::string::npos);
+}
+
+TEST_CASE("Kimi Linear comes back from its config.json, and says what it has not") {
+  KimiLinearConfig c = KimiLinear_48B_A3B::config;
+  CHECK(through_file(c) == to_text(c));
+  // As the hub has it, with numbers of layers that count from 1.
+  const auto on_hub = [&c](tool::Config::Json changes) {
+    auto json = tool::checkpoint_model("a checkpoint", to_text(c))->config_json();
+    for (const char* field : {"layer_types", "mlp_layer_types", "linear_num_heads", "linear_head_dim"})
+      json.erase(field);
+    std::vector<int> rules;
+    for (int l = 1; l < 27; ++l)
+      if (l % 4 != 0) rules.push_back(l);
+    json["linear_attn_config"] = {{"full_attn_layers", {4, 8, 12, 16, 20, 24, 27}},
+                                  {"kda_layers", rules},
+                                  {"head_dim", 128},
+                                  {"num_heads", 32},
+                                  {"short_conv_kernel_size", 4}};
+    json.update({{"head_dim", 72}, {"mla_use_nope", true}, {"first_k_dense_replace", 1}, {"moe_layer_freq", 1}});
+    json.merge_patch(changes);
+    TemporaryFolder folder;
+    write_file(folder / "config.json", json.dump());
+    return tool::read_config(folder.path()).model->line();
+  };
+  CHECK(on_hub(tool::Config::Json::object()) == to_text(c));
+  const auto refused_on_hub = [&](tool::Config::Json const& changes, const char* what) {
+    CHECK_THROWS_WITH_AS(on_hub(changes), doctest::Contains(what), error);
+  };
+  refused_on_hub({{"linear_attn_config", {{"kda_layers", {1, 2}}}}}, "kda_layers = [1,2], expected layer 3 in it");
+  refused_on_hub({{"linear_attn_config", {{"full_attn_layers", {1, 8}}}}}, "each in one list");
+  refused_on_hub({{"linear_attn_config", {{"full_attn_layers", {28}}}}}, "numbers of layers, 1 to 27");
+  refused_on_hub({{"linear_attn_config", {{"gate_lower_bound", -5}}}}, "gate_lower_bound = -5, expected no such field");
+  refused_on_hub({{"mla_use_nope", false}}, "mla_use_nope = false");
+  refused_on_hub({{"moe_router_activation_func", "softmax"}}, "moe_router_activation_func = \"softmax\"");
+  refused_on_hub({{"moe_layer_freq", 2}}, "moe_layer_freq = 2");
+  refused_on_hub({{"first_k_dense_replace", 28}}, "first_k_dense_replace = 28, expected a whole number, 0 to 27");
+
+  c.layers = 3, c.mixers = "kak", c.mlps = "dee", c.groups = 8, c.kept_groups = 2, c.query_rank = 64, c.taps = 3;
+  CHECK(through_file(c) == to_text(c));
+  refused(c, {{"num_expert_group", 7}}, "num_expert_group = 7, expected a number that divides the 256 experts");
+  refused(c, {{"topk_group", 9}}, "topk_group = 9, expected at most the 8 groups");
+  refused(c, {{"mlp_layer_types", {"dense"}}}, "a list of 3 words");
+  refused(c, {{"rope_speed", 3}}, "rope_speed = 3, expected no such field");
+}
+
+TEST_CASE("transformers writes Kimi Linear's first MLPs under the experts' name") {
+  using Model = KimiLinear<KimiLinearConfig{{.layers = 2, .heads = 2, .width = 8, .hidden = 12, .vocab = 5},
+                                            {.mixers = "ka", .mlps = "de"},
+                                            {.experts = 2, .chosen = 2, .expert_hidden = 4, .shared_hidden = 4},
+                                            {.rank = 4, .nope = 4, .rope = 2, .value = 4},
+                                            {.rule_heads = 2, .rule_size = 4}}>;
+  Model::Weights<All<float>> w;
+  int seen = 0;
+  Model::visit(w, Place{}, [&](Tensor const& t, auto&) {
+    if (t.name() != "model.layers.0.mlp.up_proj.weight") return;
+    ++seen;
+    CHECK(pieces_of(t, &Model::dialects[0])[0].name == t.name());
+    CHECK(pieces_of(t, &Model::dialects[1])[0].name == "model.layers.0.block_sparse_moe.up_proj.weight");
+  });
+  CHECK(seen == 1);
 }

@@ -11,10 +11,11 @@ gradient of the loss, unless it is zero whatever the weights. Where two names sh
 """
 import json
 import pathlib
+import re
 import sys
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 from transformers import (FalconMambaConfig, FalconMambaForCausalLM, GPT2Config, GPT2LMHeadModel, GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig, LlamaForCausalLM,
                           Mamba2Config, Mamba2ForCausalLM, MambaConfig, MambaForCausalLM, MixtralConfig, MixtralForCausalLM, OlmoeConfig, OlmoeForCausalLM, RwkvConfig,
@@ -28,6 +29,7 @@ from transformers import (Cohere2Config, Cohere2ForCausalLM, Exaone4Config, Exao
 from transformers import (BloomConfig, BloomForCausalLM, FalconConfig, FalconForCausalLM, GPTJConfig, GPTJForCausalLM, MptConfig,
                           MptForCausalLM, OPTConfig, OPTForCausalLM)
 from transformers import JambaConfig, JambaForCausalLM
+from transformers import KimiLinearConfig, KimiLinearForCausalLM
 from transformers import FalconH1Config, FalconH1ForCausalLM, Qwen3NextConfig, Qwen3NextForCausalLM, Qwen3_5ForCausalLM, Qwen3_5MoeForCausalLM, Qwen3_5MoeTextConfig, Qwen3_5TextConfig
 
 LENGTH = 11
@@ -49,7 +51,7 @@ SIZED = {**DENSE, "head_dim": 6}  # of heads that together are wider than the mo
 
 PLAIN = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": None}
 
-EXPERTS = {"mixtral": ("block_sparse_moe", "w1", "w3", "w2"), **dict.fromkeys(
+EXPERTS = {**dict.fromkeys(("mixtral", "kimi_linear"), ("block_sparse_moe", "w1", "w3", "w2")), **dict.fromkeys(
     ("olmoe", "qwen2_moe", "qwen3_moe", "glm4_moe", "deepseek_v2", "deepseek_v3", "qwen3_next", "qwen3_5_moe"), ("mlp", "gate_proj", "up_proj", "down_proj")), "jamba": ("feed_forward", "gate_proj", "up_proj", "down_proj")}  # as the hub names them
 
 CENTRED = ("qwen3_next", "qwen3_5", "qwen3_5_moe")  # norms times 1 + weight, but for those of linear attention
@@ -127,11 +129,19 @@ def models():
         "rope_type": "default", "rope_theta": 50.0, "partial_rotary_factor": 0.5, "mrope_section": [1, 1, 0], "mrope_interleaved": True})), torch.float32, None
     yield "qwen3_5_moe", Qwen3_5MoeForCausalLM(Qwen3_5MoeTextConfig(**{k: v for k, v in DENSE.items() if k != "intermediate_size"} | delta | {"num_hidden_layers": 2}, num_experts=6, num_experts_per_tok=3, moe_intermediate_size=8, shared_expert_intermediate_size=12)), torch.float32, None
 
+    yield "kimi_linear", KimiLinearForCausalLM(KimiLinearConfig(**DENSE | {"num_hidden_layers": 3, "num_key_value_heads": 4}, moe_intermediate_size=8, num_local_experts=6, num_experts_per_tok=3, n_group=2, topk_group=1, kv_lora_rank=12,
+        qk_nope_head_dim=8, qk_rope_head_dim=4, v_head_dim=8, linear_head_dim=4, linear_num_heads=4, layer_types=["linear_attention", "full_attention", "linear_attention"])), torch.float32, None
+
 
 def hub_gradients(name, key, gradient):
     """Gradients under the names of the files: transformers 5 has a layer's experts in one tensor, the hub has them apart."""
     if "neox" in name:
         yield key.replace("lm_head", "embed_out"), gradient
+    elif name == "kimi_linear" and "self_attn.conv1d" in key:
+        for part, g in zip("qkv", gradient.chunk(3)):
+            yield key.replace("conv1d", part + "_conv1d"), g
+    elif name == "kimi_linear" and (".forget_gate." in key or ".shared_experts." in key):
+        yield key.replace("forget_gate.", "").replace(".mlp.", ".block_sparse_moe."), gradient
     elif name == "opt" and key.endswith("k_proj.bias"):
         return  # zero: it adds the same to all scores of a row
     elif name in EXPERTS and any(part in key for part in (".mlp.experts.", ".mlp.gate.", ".feed_forward.experts.")):
@@ -168,6 +178,9 @@ def main():
         folder.mkdir(parents=True, exist_ok=True)
         model.to(dtype).save_pretrained(folder, **({"max_shard_size": shard} if shard else {}))
         (folder / "generation_config.json").unlink(missing_ok=True)
+        if name == "kimi_linear":  # transformers 5.24 writes MLPs under the experts' name, and reads either
+            file = folder / "model.safetensors"
+            save_file({re.sub(r"block_sparse_moe\.(gate|up|down)_proj", r"mlp.\1_proj", key): t for key, t in load_file(file).items()}, file, {"format": "pt"})
         model = type(model).from_pretrained(folder, dtype=torch.float32).eval()  # .float() would keep rounded frequencies
         vocab = model.config.vocab_size
         tokens = torch.randint(0, vocab, (2, LENGTH))
