@@ -31,7 +31,8 @@ TEST_SUITE("gradients") {
   }
   TEST_CASE_TEMPLATE("norms of heads, norms without weights, scales", Block, HeadNorm<2, RmsNorm<3>>,
                      HeadNorm<3, RmsNorm<4, Epsilon{1e-2F}, 1>>, LayerNorm<W, false, Epsilon{}, 1, false>,
-                     LayerNorm<W, true, Epsilon{1e-2F}, 1>, Scaled<W, Multiplier{-0.3}>, Clamped<W, Clip{0.4}>,
+                     LayerNorm<W, true, Epsilon{1e-2F}, 1>, Scaled<W, Multiplier{-0.3}>,
+                     ScaledParts<ScaledPart{2, 0.4}, ScaledPart{1}, ScaledPart{3, -2.5}>, Clamped<W, Clip{0.4}>,
                      Rope<2, 1, 7, RopeShape{.rotary = 4, .scaling = {.kind = rope_scaling::yarn, .factor = 9}}>) {
     check<Block>();
   }

@@ -207,7 +207,8 @@ template <auto c> struct DecoderParts {
   using Style = typename Config::style;
   using Norm = typename decoder_detail::norm_<Style::norm, c.width, Epsilon{c.epsilon}>::type;
   using Mlp = typename decoder_detail::mlp_<Style, c.width, c.hidden, c.act, c.mlp_bias>::type;
-  template <bool Full> using Attention = At<Style::attention, typename decoder_attention_<c, Full>::type>;
+  template <bool Full>
+  using Attention = typename Under<Style::attention, typename decoder_attention_<c, Full>::type>::always;
   template <class Inner> using NamedMlp = typename Under<Style::mlp, Inner>::always;
   template <bool Full, class Inner>
   using LayerWith = DecoderLayer<Style, Norm, Attention<Full>, NamedMlp<Inner>, Multiplier{c.residual_scale}>;

@@ -41,7 +41,8 @@ struct decoder_attention_<c, Full> {
                             .nope = c.nope,
                             .rope = c.rope,
                             .value = c.value,
-                            .scale = c.score_scale},
+                            .scale = c.score_scale,
+                            .turned = decltype(c)::style::rotary},
                    RopeShape{.base = c.base, .pairs = decltype(c)::style::pairs, .scaling = c.scaling}>;
 };
 

@@ -91,18 +91,22 @@ template <auto c> struct MoeDecoderParts : DecoderParts<c> {
 
 template <auto c> struct MoeDecoderTrunk : MoeDecoderParts<c>::Trunk {};
 
-template <auto c, class P = MoeDecoderParts<c>> struct MoeDecoder : DecoderOf<c, MoeDecoderTrunk<c>, P> {
-  /// Parameters that one token meets.
-  static constexpr std::size_t active_parameters =
-      MoeDecoder::parameters - static_cast<std::size_t>(c.layers - c.dense) *
-                                   static_cast<std::size_t>(c.experts - c.chosen) *
-                                   count_parameters<typename P::Expert>();
-
+/// Files have an expert a tensor, or all those of a layer in two.
+template <auto c> struct ExpertDialects {
   static std::vector<Piece> fused(Tensor const& t) {
     return fused_experts(t, {"mlp.", "up_proj", "down_proj", c.experts, c.width, c.expert_hidden});
   }
   static constexpr Dialect dialects[] = {{"an expert a tensor", "*mlp.experts.0.*", nullptr},
                                          {"a layer's experts in one", "*mlp.experts.gate_up_proj", fused}};
+};
+
+template <auto c, class P = MoeDecoderParts<c>>
+struct MoeDecoder : DecoderOf<c, MoeDecoderTrunk<c>, P>, ExpertDialects<c> {
+  /// Parameters that one token meets.
+  static constexpr std::size_t active_parameters =
+      MoeDecoder::parameters - static_cast<std::size_t>(c.layers - c.dense) *
+                                   static_cast<std::size_t>(c.experts - c.chosen) *
+                                   count_parameters<typename P::Expert>();
 };
 
 }  // namespace fauna::inline v0
