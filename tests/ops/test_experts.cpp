@@ -110,7 +110,9 @@ TEST_CASE_TEMPLATE("router: equals the reference, for any number of threads and 
     test::Poisoned memory(router<B>::workspace(R, C, E, 8));
     Rows<double> logits(R, E), p(R, E), w(R, K), dl(R, E), dgate = gate.as<double>(), dx = x.as<double>();
     Ints ids(R, K);
-    router<Ref<double>>::scores({}, x.as<double>(), gate.as<double>(), logits);
+    const Rows<float> offset(random, 1, E);
+    const Rows<double> wide_offset = offset.as<double>();
+    router<Ref<double>>::scores({}, x.as<double>(), gate.as<double>(), logits, wide_offset.data());
     Choice how;
     if (E == 9) how = {.scores = router_scores::sigmoid, .scale = 2.5F, .groups = 3, .kept_groups = 2};
     const Rows<float> bias(random, 1, E);
@@ -124,7 +126,7 @@ TEST_CASE_TEMPLATE("router: equals the reference, for any number of threads and 
       b.scratch = &scratch;
       Rows<float> logits1(R, E), p1(R, E), w1(R, K), dl1 = dp, dgate1 = gate, dx1 = x;
       Ints ids1(R, K);
-      router<B>::scores(b, x, gate, logits1);
+      router<B>::scores(b, x, gate, logits1, offset.data());
       router<B>::forward(b, logits1, how, bias.data(), p1, ids1, w1);
       router<B>::backward(b, p1, how, ids1, w1, dweights, dl1, dl1);  // in the place of dprobabilities
       router<B>::scores_backward(b, x, gate, dl1, dgate1, dx1);
@@ -153,23 +155,31 @@ TEST_CASE_TEMPLATE("expert rows: equal the reference, for any number of threads"
       places.all[static_cast<std::size_t>(i)] = place;
       sources.all[static_cast<std::size_t>(place)] = i / K;
     }
-    Rows<double> y(n, C), dx(R, C), sum(R, C), dz(n, C), dw(R, K);
+    Rows<double> y(n, C), dx(R, C), sum(R, C), dz(n, C), dw(R, K), spread(n, C), dots(R, K);
     expert_rows<Ref<double>>::gather({}, x.as<double>(), sources.data(), y);
     expert_rows<Ref<double>>::gather_backward({}, z.as<double>(), places, base.as<double>(), dx);
     expert_rows<Ref<double>>::combine({}, z.as<double>(), places, w.as<double>(), {}, sum);
     expert_rows<Ref<double>>::combine_backward({}, dy.as<double>(), z.as<double>(), places, w.as<double>(), dz, dw);
+    expert_rows<Ref<double>>::scatter({}, x.as<double>(), places, w.as<double>(), spread);
+    expert_rows<Ref<double>>::dots({}, x.as<double>(), z.as<double>(), places, dots);
     for (const int threads : {1, 2, 3, 8}) {
       const B b = with_threads<B>(threads);
-      Rows<float> y1(n, C, 1), dx1 = base, sum1(R, C, 2), dz1(n, C, 1), dw1(R, K);
+      Rows<float> y1(n, C, 1), dx1 = base, sum1(R, C, 2), dz1(n, C, 1), dw1(R, K), spread1(n, C, 1), once(n, C, 1), dots1(R, K);
       expert_rows<B>::gather(b, x, sources.data(), y1);
       expert_rows<B>::gather_backward(b, z, places, dx1, dx1);
       expert_rows<B>::combine(b, z, places, w, {}, sum1);
       expert_rows<B>::combine_backward(b, dy, z, places, w, dz1, dw1);
+      expert_rows<B>::scatter(b, x, places, w, spread1);
+      expert_rows<B>::scatter(b, x, places, {}, once);
+      expert_rows<B>::dots(b, x, z, places, dots1);
       CHECK(test::distance<float>(y1, y) == 0);
       CHECK(test::distance<float>(dx1, dx) < 1e-6);
       CHECK(test::distance<float>(sum1, sum) < 1e-6);
       CHECK(test::distance<float>(dz1, dz) < 1e-6);
       CHECK(test::distance<float>(dw1, dw) < 1e-5);
+      CHECK(test::distance<float>(spread1, spread) < 1e-6);
+      CHECK(test::distance<float>(once, y) == 0);
+      CHECK(test::distance<float>(dots1, dots) < 1e-5);
       CHECK(sum1.gaps_untouched());
     }
   }

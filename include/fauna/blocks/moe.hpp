@@ -1,6 +1,7 @@
 // Mixture of experts (Shazeer et al. 2017; Jiang et al. 2024, "Mixtral of experts", section 2.1), dropless: every row
 // goes through the K of E experts that its router chose, however many rows choose the same.
 //   l = x W_gateᵀ      p, id, w = router(l)      y_r = Σ_j w_rj Expert_{id_rj}(x_r)
+// or, where weights are of what experts read (Meta AI 2025, "Llama 4"),      y_r = Σ_j Expert_{id_rj}(w_rj x_r)
 // Side losses, of R rows of which n_e choices fell on expert e:
 //   balance  E Σ_e f_e P_e,  f_e = n_e / (R K),  P_e = mean of p_e / Σ_f p_f
 //            1 where all is even (Fedus et al. 2021, equation 4; DeepSeek-AI 2024, equations 17 to 20)
@@ -35,6 +36,8 @@ struct Routing {
   int groups = 1, kept_groups = 1;  ///< of experts; rows choose among those of the kept ones
   group_score by = group_score::two_best;
   bool corrected = false;    ///< with gate.e_score_correction_bias
+  bool biased = false;       ///< with gate.bias, a parameter that counts in choice and weight
+  bool of_input = false;     ///< the weights are of what experts read, not of what they give
   float bias_rate = 0.001F;  ///< of that bias, an update
   constexpr bool operator==(Routing const&) const = default;
   constexpr Choice choice() const { return {renormalised, scores, scale, groups, kept_groups, by}; }
@@ -61,12 +64,14 @@ template <class Expert, int E, int K, Routing How = Routing{}> struct Moe : Leaf
       std::conditional_t<
           (How.groups >= 1 && K * How.groups <= How.kept_groups * E), void,
           more_experts_chosen_than_there_are<Moe, How.kept_groups * E / (How.groups > 0 ? How.groups : 1), K>>>;
-  static constexpr std::size_t parameters = E * count_parameters<Expert>() + static_cast<std::size_t>(E) * width;
-  static constexpr std::size_t active_parameters = K * count_parameters<Expert>() + static_cast<std::size_t>(E) * width;
+  static constexpr std::size_t router_parameters = static_cast<std::size_t>(E) * (width + How.biased);
+  static constexpr std::size_t parameters = E * count_parameters<Expert>() + router_parameters;
+  static constexpr std::size_t active_parameters = K * count_parameters<Expert>() + router_parameters;
   static constexpr double flops(double context) { return K * Expert::flops(context) + 2.0 * E * width; }
 
   template <class D> struct Weights {
     typename D::template storage<kind::control> gate;  ///< [E, width], in full precision
+    std::conditional_t<How.biased, typename D::template storage<kind::control>, None> offset;   ///< [1, E]
     std::conditional_t<How.corrected, typename D::template storage<kind::control>, None> bias;  ///< [1, E]
     typename Expert::template Weights<D> expert[E];
   };
@@ -90,6 +95,14 @@ template <class Expert, int E, int K, Routing How = Routing{}> struct Moe : Leaf
              .init = normal(0.02F),
              .at = {&gate, at.layer, at.layers}},
       w.gate);
+    if constexpr (How.biased)
+      f(Tensor{.field = "bias",
+               .rows = 1,
+               .cols = E,
+               .stored = kind::control,
+               .init = zeros,
+               .at = {&gate, at.layer, at.layers}},
+        w.offset);
     if constexpr (How.corrected)
       f(Tensor{.field = "e_score_correction_bias",
                .rows = 1,
@@ -150,13 +163,17 @@ template <class Expert, int E, int K, Routing How = Routing{}> struct Moe : Leaf
       plan_routes(*routes, rows, c.scratch());
     }
     Saved<S>& s = *routes;
-    router<B>::scores(c.backend, x, reading(w.gate), s.logits.middle_rows(0, rows));
+    router<B>::scores(c.backend, x, reading(w.gate), s.logits.middle_rows(0, rows),
+                      offset<S>(w));
     router<B>::forward(c.backend, first_rows(s.logits, rows), How.choice(), correction<S>(w), s.p.middle_rows(0, rows),
                        s.ids.middle_rows(0, rows), s.weights.middle_rows(0, rows));
     side_losses(c, s, rows);
     int* const sources = c.scratch().template take<int>(static_cast<std::size_t>(rows) * K);
     sort(s, rows, sources);
-    expert_rows<B>::gather(c.backend, x, sources, s.x.middle_rows(0, rows * K));
+    if constexpr (How.of_input)
+      expert_rows<B>::scatter(c.backend, x, first_rows(s.places, rows), first_rows(s.weights, rows),
+                              s.x.middle_rows(0, rows * K));
+    else expert_rows<B>::gather(c.backend, x, sources, s.x.middle_rows(0, rows * K));
     Arena room(s.room, s.bytes);
     each_expert(c, s, [&](int e, auto const& call, int from, int n) {
       typename Expert::template State<S> none{};
@@ -164,8 +181,11 @@ template <class Expert, int E, int K, Routing How = Routing{}> struct Moe : Leaf
       Expert::forward(call, w.expert[e], none, as_const(s.x.middle_rows(from, n)), s.y.middle_rows(from, n),
                       s.expert[e]);
     });
-    expert_rows<B>::combine(c.backend, s.y, first_rows(s.places, rows), first_rows(s.weights, rows),
-                            c.into.template view<width>(rows), y);
+    const auto base = c.into.template view<width>(rows);
+    if constexpr (How.of_input)
+      expert_rows<B>::gather_backward(c.backend, as_const(s.y), first_rows(s.places, rows), base, y);
+    else
+      expert_rows<B>::combine(c.backend, s.y, first_rows(s.places, rows), first_rows(s.weights, rows), base, y);
   }
   template <class C, class W, class G, class Sv, class St>
   static void backward(C const& c, W const& w, G& dw, X<C> x, Sv& s, X<C> dy, Y<C> dx, St&) {
@@ -178,15 +198,22 @@ template <class Expert, int E, int K, Routing How = Routing{}> struct Moe : Leaf
     const auto dweights = c.scratch().template take_view<S, dyn, K>(rows);
     const auto dp = c.scratch().template take_view<S, dyn, E>(rows),
                dlogits = c.scratch().template take_view<S, dyn, E>(rows);
-    expert_rows<B>::combine_backward(c.backend, dy, as_const(s.y), as_const(s.places), as_const(s.weights), dz,
-                                     dweights);
+    if constexpr (How.of_input) expert_rows<B>::scatter(c.backend, dy, as_const(s.places), {}, dz);
+    else
+      expert_rows<B>::combine_backward(c.backend, dy, as_const(s.y), as_const(s.places), as_const(s.weights), dz,
+                                       dweights);
     each_expert(c, s, [&](int e, auto const& call, int from, int n) {
       typename Expert::template State<S> none{};
       Expert::backward(call, w.expert[e], dw.expert[e], as_const(s.x.middle_rows(from, n)), s.expert[e],
                        as_const(dz.middle_rows(from, n)), dxs.middle_rows(from, n), none);
     });
-    expert_rows<B>::gather_backward(c.backend, as_const(dxs), as_const(s.places), c.into.template view<width>(rows),
-                                    dx);
+    const auto base = c.into.template view<width>(rows);
+    if constexpr (How.of_input) {
+      expert_rows<B>::dots(c.backend, x, as_const(dxs), as_const(s.places), dweights);
+      expert_rows<B>::combine(c.backend, as_const(dxs), as_const(s.places), as_const(s.weights), base, dx);
+    } else {
+      expert_rows<B>::gather_backward(c.backend, as_const(dxs), as_const(s.places), base, dx);
+    }
     balance_gradient(c, s, rows, dp);
     if constexpr (How.corrected)
       if (const auto chosen = gradient<S>(dw.bias))
@@ -194,10 +221,16 @@ template <class Expert, int E, int K, Routing How = Routing{}> struct Moe : Leaf
     router<B>::backward(c.backend, as_const(s.p), How.choice(), as_const(s.ids), as_const(s.weights),
                         as_const(dweights), as_const(dp), dlogits);
     z_gradient(c, s, rows, dlogits);
+    if constexpr (How.biased)
+      if (const auto g = gradient<S>(dw.offset)) add<B>::column_sums(c.backend, as_const(dlogits), g.data());
     router<B>::scores_backward(c.backend, x, reading(w.gate), as_const(dlogits), gradient<S>(dw.gate), dx);
   }
 
  private:
+  template <class S, class W> static const S* offset([[maybe_unused]] W const& w) {
+    if constexpr (How.biased) return w.offset.data();
+    else return nullptr;
+  }
   template <class S, class W> static const S* correction(W const& w) {
     if constexpr (How.corrected) return w.bias.data();
     else return nullptr;

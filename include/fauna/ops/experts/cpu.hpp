@@ -45,6 +45,33 @@ template <class P, isa T, unsigned Tag> struct expert_rows<Cpu<P, T, Tag>> {
       }
     });
   }
+  static void scatter(B const& b, Matrix<const float> x, Matrix<const int> places, Matrix<const float> weights,
+                      Matrix<float> y) {
+    each_row(b, x, [&](int r) {
+      for (int j = 0; j < places.cols(); ++j) {
+        const float* from = x.row(r);
+        float* to = y.row(places(r, j));
+        const float w = weights ? weights(r, j) : 1.0F;
+        for (int c = 0; c < x.cols(); ++c) to[c] = w * from[c];
+      }
+    });
+  }
+  static void dots(B const& b, Matrix<const float> x, Matrix<const float> z, Matrix<const int> places,
+                   Matrix<float> weights) {
+    each_row(b, x, [&](int r) {
+      for (int j = 0; j < places.cols(); ++j) {
+        const float *a = x.row(r), *other = z.row(places(r, j));
+        vec dot{};
+        simd::for_lanes<W>(x.cols(), [&](int c, int n) FAUNA_LANES {
+          vec v, u;
+          simd::get<W>(v, a + c, n);
+          simd::get<W>(u, other + c, n);
+          dot += v * u;
+        });
+        weights(r, j) = simd::sum<W>(dot);
+      }
+    });
+  }
 
  private:
   template <class E, class F> static void each_row(B const& b, Matrix<E> rows, F&& f) {

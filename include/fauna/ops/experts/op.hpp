@@ -3,6 +3,8 @@
 //   gather     y_i = x_{source_i}                       its gradient  x'_r = base_r + Σ_j y'_{place_rj}
 //   combine    y_r = base_r + Σ_j w_rj z_{place_rj}     its gradients z'_{place_rj} = w_rj y'_r,  w'_rj = y'_r ·
 //   z_{place_rj}
+//   scatter    y_{place_rj} = w_rj x_r                   where experts read rows that are weighed already, with w' as
+//   dots       w_rj = x_r · z_{place_rj}
 // Sums run over ascending j: no bit depends on who else is in the batch, or on the number of threads.
 #pragma once
 #include <fauna/core/backend.hpp>
@@ -14,6 +16,8 @@ namespace fauna::inline v0 {
 /// expert_rows<B>::gather_backward(b, dy [n,C], places [R,K], base [R,C] or null, dx [R,C])       base may be dx
 /// expert_rows<B>::combine(b, z [n,C], places [R,K], weights [R,K], base [R,C] or null, y [R,C])  base may be y
 /// expert_rows<B>::combine_backward(b, dy [R,C], z, places, weights, dz [n,C], dweights [R,K])
+/// expert_rows<B>::scatter(b, x [R,C], places, weights [R,K] or null: 1, y [n,C])
+/// expert_rows<B>::dots(b, x [R,C], z [n,C], places, w [R,K])
 template <class B> struct expert_rows {
   static_assert(always_false<B>,
                 "fauna: no expert_rows for this backend: include <fauna/ops/experts/cpu.hpp> or ref.hpp");

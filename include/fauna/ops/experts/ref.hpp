@@ -38,6 +38,20 @@ template <class S> struct expert_rows<Ref<S>> {
         dweights(r, j) = dot;
       }
   }
+  static void scatter(Ref<S> const&, Matrix<const S> x, Matrix<const int> places, Matrix<const S> weights,
+                      Matrix<S> y) {
+    for (int r = 0; r < x.rows(); ++r)
+      for (int j = 0; j < places.cols(); ++j)
+        for (int c = 0; c < x.cols(); ++c) y(places(r, j), c) = weights ? weights(r, j) * x(r, c) : x(r, c);
+  }
+  static void dots(Ref<S> const&, Matrix<const S> x, Matrix<const S> z, Matrix<const int> places, Matrix<S> w) {
+    for (int r = 0; r < x.rows(); ++r)
+      for (int j = 0; j < places.cols(); ++j) {
+        S dot(0);
+        for (int c = 0; c < x.cols(); ++c) dot += x(r, c) * z(places(r, j), c);
+        w(r, j) = dot;
+      }
+  }
 };
 
 }  // namespace fauna::inline v0

@@ -19,8 +19,9 @@ template <class P, isa T, unsigned Tag> struct router<Cpu<P, T, Tag>> {
       most = more > most ? more : most;
     return most;
   }
-  static void scores(B const& b, Matrix<const float> x, Matrix<const float> gate, Matrix<float> logits) {
-    Gemm::nt(full(b), x, gate, logits);
+  static void scores(B const& b, Matrix<const float> x, Matrix<const float> gate, Matrix<float> logits,
+                     const float* offset = nullptr) {
+    Gemm::nt(full(b), x, gate, logits, {.bias = offset});
   }
   static void scores_backward(B const& b, Matrix<const float> x, Matrix<const float> gate, Matrix<const float> dlogits,
                               Matrix<float> dgate, Matrix<float> dx) {

@@ -10,8 +10,9 @@ namespace fauna::inline v0 {
 template <class S> struct router<Ref<S>> {
   using Gemm = gemm<Ref<S>>;
   static constexpr std::size_t workspace(int, int, int, int) { return 0; }
-  static void scores(Ref<S> const& b, Matrix<const S> x, Matrix<const S> gate, Matrix<S> logits) {
-    Gemm::nt(b, x, gate, logits);
+  static void scores(Ref<S> const& b, Matrix<const S> x, Matrix<const S> gate, Matrix<S> logits,
+                     const S* offset = nullptr) {
+    Gemm::nt(b, x, gate, logits, {.bias = offset});
   }
   static void scores_backward(Ref<S> const& b, Matrix<const S> x, Matrix<const S> gate, Matrix<const S> dlogits,
                               Matrix<S> dgate, Matrix<S> dx) {
