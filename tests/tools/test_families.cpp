@@ -6,6 +6,7 @@
 #include <fauna/models/glm4_moe.hpp>
 #include <fauna/models/gpt.hpp>
 #include <fauna/models/gpt_neox.hpp>
+#include <fauna/models/gpt_oss.hpp>
 #include <fauna/models/linear_lm.hpp>
 #include <fauna/models/llama.hpp>
 #include <fauna/models/mamba.hpp>
@@ -121,6 +122,14 @@ TEST_CASE("every member of a config comes back from its config.json") {
   glm4_moe.weight_scale = 2.5F;
   glm4_moe.renormalised = false;
   CHECK(through_file(glm4_moe) == to_text(glm4_moe));
+  GptOssConfig gpt_oss = GptOss20B::config;
+  CHECK(through_file(gpt_oss) == to_text(gpt_oss));
+  gpt_oss.window = 64;
+  gpt_oss.gate_limit = 5;
+  gpt_oss.gate_slope = 1.5F;
+  gpt_oss.scaling = {};
+  gpt_oss.qkv_bias = gpt_oss.out_bias = false;
+  CHECK(through_file(gpt_oss) == to_text(gpt_oss));
   OlmoeConfig olmoe = OlmoeShakespeare::config;
   olmoe.renormalised = true;
   olmoe.z = 0.25F;

@@ -27,6 +27,7 @@ from transformers import (Cohere2Config, Cohere2ForCausalLM, Exaone4Config, Exao
                           SmolLM3ForCausalLM, StableLmConfig, StableLmForCausalLM, Starcoder2Config, Starcoder2ForCausalLM)
 from transformers import (BloomConfig, BloomForCausalLM, FalconConfig, FalconForCausalLM, GPTJConfig, GPTJForCausalLM, MptConfig,
                           MptForCausalLM, OPTConfig, OPTForCausalLM)
+from transformers import GptOssConfig, GptOssForCausalLM
 
 LENGTH = 11
 LLAMA = {"vocab_size": 29, "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 2, "max_position_embeddings": 32,
@@ -109,6 +110,11 @@ def models():
     yield "falcon", FalconForCausalLM(FalconConfig(vocab_size=29, hidden_size=24, num_hidden_layers=2, num_attention_heads=3, ffn_hidden_size=28, max_position_embeddings=32, **PLAIN)), torch.float32, None
     yield "falcon_grouped", FalconForCausalLM(FalconConfig(vocab_size=29, hidden_size=24, num_hidden_layers=2, num_attention_heads=6, num_kv_heads=2, new_decoder_architecture=True, ffn_hidden_size=28, max_position_embeddings=32, **PLAIN)), torch.float32, None
     yield "falcon_alibi", FalconForCausalLM(FalconConfig(vocab_size=29, hidden_size=24, num_hidden_layers=2, num_attention_heads=6, alibi=True, bias=True, multi_query=False, parallel_attn=False, ffn_hidden_size=28, max_position_embeddings=32, **PLAIN)), torch.float32, None
+
+    # A limit that a third of the numbers are beyond; YaRN whose bounds are no whole columns.
+    yield "gpt_oss", GptOssForCausalLM(GptOssConfig(**{**SIZED, "num_hidden_layers": 3, "head_dim": 8, "intermediate_size": 12}, sliding_window=3, num_local_experts=4, num_experts_per_tok=3, swiglu_limit=0.8,
+        layer_types=["sliding_attention", "full_attention", "sliding_attention"], rope_parameters={"rope_type": "yarn", "rope_theta": 500.0, "factor": 4.0, "beta_fast": 2.0, "beta_slow": 0.3, "truncate": False,
+        "original_max_position_embeddings": 8})), torch.float32, None
 
 
 def hub_gradients(name, key, gradient):

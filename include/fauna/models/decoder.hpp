@@ -53,6 +53,7 @@ struct DecoderStyle : SelfAttentionNames {
   static constexpr bool rotary = true;       ///< else heads are not turned
   static constexpr bool alibi = false;       ///< biases by distance (Press et al. 2022)
   static constexpr bool alibi_last = false;  ///< the scale is of scores and biases together
+  static constexpr bool sinks = false;       ///< a logit a head in the softmax's denominator (SinkAttention)
   static constexpr bool parallel = false;   ///< attention and MLP read the same rows; without mlp_before, the same norm
   static constexpr bool bare_full = false;  ///< layers with full attention know no positions
   static constexpr bool scaled_embedding = false;  ///< embeddings times √width (Vaswani et al. 2017, section 3.4)
@@ -148,7 +149,8 @@ template <class C> constexpr SelfAttentionForm attention_form(C const& c, bool f
                      .window = full ? unbounded : c.window,
                      .alibi = !Style::alibi       ? 0
                               : Style::alibi_last ? 1 / square_root(static_cast<double>(c.head_size))
-                                                  : 1},
+                                                  : 1,
+                     .sinks = Style::sinks},
           .clip = {c.clip}};
 }
 

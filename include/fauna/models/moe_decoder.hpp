@@ -60,6 +60,16 @@ template <auto c> constexpr Routing routing() {
   return r;
 }
 
+}  // namespace moe_decoder_detail
+
+/// The experts of a config's layers. Families with others specialise it.
+template <auto c> struct moe_experts_ {
+  using Expert = GatedMlp<c.width, c.expert_hidden, c.act>;
+  using type = Moe<Expert, c.experts, c.chosen, moe_decoder_detail::routing<c>()>;
+};
+
+namespace moe_decoder_detail {
+
 /// Experts alone; with one that all share; or with one that a number of the row opens.
 template <auto c, class Experts, bool Shared, bool Opened> struct mixture_ { using type = Experts; };
 template <auto c, class Experts> struct mixture_<c, Experts, true, false> {
@@ -81,8 +91,8 @@ template <auto c> struct MoeDecoderParts : DecoderParts<c> {
   using Style = typename Base::Style;
   static_assert(c.full_every == 1 || c.dense == 0,
                 "fauna: dense first layers stand before layers of one kind, not before rounds of several");
-  using Expert = GatedMlp<c.width, c.expert_hidden, c.act>;
-  using Experts = Moe<Expert, c.experts, c.chosen, moe_decoder_detail::routing<c>()>;
+  using Expert = typename moe_experts_<c>::Expert;
+  using Experts = typename moe_experts_<c>::type;
   using Mlp =
       typename moe_decoder_detail::mixture_<c, Experts, (c.shared_hidden > 0), !nameless(Style::shared_gate)>::type;
   template <bool Full> using Layer = typename Base::template LayerWith<Full, Mlp>;
