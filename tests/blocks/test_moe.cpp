@@ -35,10 +35,9 @@ constexpr Routing sigmoids{.balance = 0.5F,
                            .bias_rate = 0.5F};
 using Moe4 = Moe<Expert, 6, 3, sigmoids>;
 using Moe5 = Moe<Expert, 4, 2, Routing{.balance = 0.5F, .z = 0.25F, .biased = true}>;
-using Moe6 = Residual<
-    Moe<Expert, 4, 1, Routing{.renormalised = false, .scores = router_scores::sigmoid, .of_input = true}>>;
-using Clamped5 =
-    Seq<Concat<Linear<W, 5>, Linear<W, 5>>, ClampedSwiGlu<5, ClampedGate{.limit = 0.25F}>, Linear<5, W>>;
+using Moe6 =
+    Residual<Moe<Expert, 4, 1, Routing{.renormalised = false, .scores = router_scores::sigmoid, .of_input = true}>>;
+using Clamped5 = Seq<Concat<Linear<W, 5>, Linear<W, 5>>, ClampedSwiGlu<5, ClampedGate{.limit = 0.25F}>, Linear<5, W>>;
 using Moe7 = Moe<Clamped5, 4, 2, Routing{.balance = 0, .biased = true}>;
 using Shared = Parallel<Moe<Expert, 4, 2>, Seq<Concat<Expert, Linear<W, 1, false>>, RowGate<W>>>;
 

@@ -60,8 +60,8 @@ static_assert(DeepseekV3_671B::active_parameters == 37'552'282'624);
 
 static_assert(Glm45Air::parameters == 106'852'245'504);
 
-// The model card's table rounds them to 20.91 and 116.83 billion, and of those that a token meets, the token table's not
-// counted, to 3.61 and 5.13.
+// The model card's table rounds them to 20.91 and 116.83 billion, and of those that a token meets, the token table's
+// not counted, to 3.61 and 5.13.
 static_assert(GptOss20B::parameters == 20'914'757'184);
 static_assert(GptOss20B::active_parameters - 201088L * 2880 == 3'608'307'264);
 static_assert(GptOss120B::parameters == 116'829'156'672);

@@ -164,7 +164,8 @@ TEST_CASE_TEMPLATE("expert rows: equal the reference, for any number of threads"
     expert_rows<Ref<double>>::dots({}, x.as<double>(), z.as<double>(), places, dots);
     for (const int threads : {1, 2, 3, 8}) {
       const B b = with_threads<B>(threads);
-      Rows<float> y1(n, C, 1), dx1 = base, sum1(R, C, 2), dz1(n, C, 1), dw1(R, K), spread1(n, C, 1), once(n, C, 1), dots1(R, K);
+      Rows<float> y1(n, C, 1), dx1 = base, sum1(R, C, 2), dz1(n, C, 1), dw1(R, K), spread1(n, C, 1), once(n, C, 1),
+                               dots1(R, K);
       expert_rows<B>::gather(b, x, sources.data(), y1);
       expert_rows<B>::gather_backward(b, z, places, dx1, dx1);
       expert_rows<B>::combine(b, z, places, w, {}, sum1);

@@ -163,8 +163,7 @@ template <class Expert, int E, int K, Routing How = Routing{}> struct Moe : Leaf
       plan_routes(*routes, rows, c.scratch());
     }
     Saved<S>& s = *routes;
-    router<B>::scores(c.backend, x, reading(w.gate), s.logits.middle_rows(0, rows),
-                      offset<S>(w));
+    router<B>::scores(c.backend, x, reading(w.gate), s.logits.middle_rows(0, rows), offset<S>(w));
     router<B>::forward(c.backend, first_rows(s.logits, rows), How.choice(), correction<S>(w), s.p.middle_rows(0, rows),
                        s.ids.middle_rows(0, rows), s.weights.middle_rows(0, rows));
     side_losses(c, s, rows);
@@ -184,8 +183,7 @@ template <class Expert, int E, int K, Routing How = Routing{}> struct Moe : Leaf
     const auto base = c.into.template view<width>(rows);
     if constexpr (How.of_input)
       expert_rows<B>::gather_backward(c.backend, as_const(s.y), first_rows(s.places, rows), base, y);
-    else
-      expert_rows<B>::combine(c.backend, s.y, first_rows(s.places, rows), first_rows(s.weights, rows), base, y);
+    else expert_rows<B>::combine(c.backend, s.y, first_rows(s.places, rows), first_rows(s.weights, rows), base, y);
   }
   template <class C, class W, class G, class Sv, class St>
   static void backward(C const& c, W const& w, G& dw, X<C> x, Sv& s, X<C> dy, Y<C> dx, St&) {

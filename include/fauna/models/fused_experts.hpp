@@ -25,8 +25,9 @@ struct ExpertFiles {
   bool transposed = false;      ///< [experts, width, 2 hidden] and [experts, hidden, width]
 };
 
-/// Where a tensor is in such files: an expert's matrices in the layer's two, their biases in gate_up_proj_bias [experts,
-/// 2 hidden] and down_proj_bias [experts, width], the router under its name, all others where they are anyway.
+/// Where a tensor is in such files: an expert's matrices in the layer's two, their biases in gate_up_proj_bias
+/// [experts, 2 hidden] and down_proj_bias [experts, width], the router under its name, all others where they are
+/// anyway.
 inline std::vector<Piece> fused_experts(Tensor const& t, ExpertFiles const& files) {
   const std::string name = t.name(), experts = "experts.", router = "gate.";
   const std::size_t moe = name.find(files.moe);
@@ -49,7 +50,7 @@ inline std::vector<Piece> fused_experts(Tensor const& t, ExpertFiles const& file
   const int up = !down && which == files.up ? 1 : 0;
   Piece p;
   p.name = layer + experts + (down ? "down_proj" : "gate_up_proj") + (bias ? "_bias" : files.ending);
-  p.shape = bias                ? FileShape(files.experts, rows)
+  p.shape = bias               ? FileShape(files.experts, rows)
             : files.transposed ? FileShape(files.experts, cols, rows)
                                : FileShape(files.experts, rows, cols);
   p.rows = down ? rows : files.hidden;

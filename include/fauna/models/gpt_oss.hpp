@@ -54,10 +54,10 @@ template <GptOssConfig c> struct GptOssFiles {
                                   .transposed = true};
 };
 template <auto c>
-requires std::is_same_v<std::remove_cvref_t<decltype(c)>, GptOssConfig> struct moe_experts_<c> {
+requires std::is_same_v<std::remove_cvref_t<decltype(c)>, GptOssConfig>
+struct moe_experts_<c> {
   using Expert = GptOssExpert<c.width, c.expert_hidden, ClampedGate{c.gate_limit, c.gate_slope}>;
-  using type =
-      FusedExperts<GptOssFiles<c>, Moe<Expert, c.experts, c.chosen, moe_decoder_detail::routing<c>()>>;
+  using type = FusedExperts<GptOssFiles<c>, Moe<Expert, c.experts, c.chosen, moe_decoder_detail::routing<c>()>>;
 };
 
 template <GptOssConfig c> struct GptOss : MoeDecoder<c> {

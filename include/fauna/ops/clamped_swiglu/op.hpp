@@ -18,9 +18,8 @@ struct ClampedGate {
 /// clamped_swiglu<B>::backward(b, ClampedGate, x, dy, dx)  dx [R,2C]; dy [R,C]; dx may be x
 /// Neither takes scratch.
 template <class B> struct clamped_swiglu {
-  static_assert(
-      always_false<B>,
-      "fauna: no clamped_swiglu for this backend: include <fauna/ops/clamped_swiglu/cpu.hpp> or ref.hpp");
+  static_assert(always_false<B>,
+                "fauna: no clamped_swiglu for this backend: include <fauna/ops/clamped_swiglu/cpu.hpp> or ref.hpp");
 };
 
 }  // namespace fauna::inline v0

@@ -29,7 +29,8 @@ struct Choice {
 };
 
 /// router<B>::scores(b, x [R,C], gate [E,C], logits [R,E], offset = null)
-///   logits = x gateᵀ + offset [E], in full precision whatever the policy's products: a choice must not hang on rounding
+///   logits = x gateᵀ + offset [E], in full precision whatever the policy's products: a choice must not hang on
+///   rounding
 /// router<B>::scores_backward(b, x, gate, dlogits, dgate, dx)  dgate [E,C], or null, and dx [R,C] are added to
 /// router<B>::workspace(rows, columns, experts, threads): the bytes that these two take from b.scratch
 /// router<B>::forward(b, logits, choice, bias, probabilities, ids, weights)
