@@ -57,6 +57,10 @@ static_assert(DeepseekV2Lite::active_parameters == 2'661'150'208);
 // Published with the corrections of the choice, 256 in each of 58 layers, which are no parameters here.
 static_assert(DeepseekV3_671B::parameters + 58 * 256 == 671'026'419'200);
 static_assert(DeepseekV3_671B::active_parameters == 37'552'282'624);
+// What predicts a token more: published as 11.5 billion, and as 14 with the files' copies of the token table and the
+// head, with which all are 685.
+static_assert(DeepseekV3_671B_Mtp::parameters - DeepseekV3_671B::parameters == 11'610'067'968);
+static_assert(DeepseekV3_671B_Mtp::parameters + 59 * 256 + 2L * 129280 * 7168 == 684'489'845'504);
 
 static_assert(Glm45Air::parameters == 106'852'245'504);
 

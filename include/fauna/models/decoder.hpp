@@ -219,9 +219,17 @@ template <auto c> struct DecoderParts {
 /// From embedded tokens to the last norm.
 template <auto c> struct DecoderTrunk : DecoderParts<c>::Trunk {};
 
+/// The depths of multi-token prediction of a config, of its parts P. Families that have some specialise it.
+template <class... Mtps> struct Depths;
+template <auto c, class P> struct decoder_depths_ { using type = Depths<>; };
+
+template <auto c, class Trunk, class P, class D> struct DecoderWith;
+template <auto c, class Trunk, class P, class... Mtps>
+struct DecoderWith<c, Trunk, P, Depths<Mtps...>>
+    : Lm<At<P::Style::root, At<P::Style::table, Embedding<c.vocab, c.width>>>, At<P::Style::root, Trunk>,
+         std::conditional_t<c.tied, TiedTable<typename P::Head>, At<P::Style::head, typename P::Head>>, Mtps...> {};
 template <auto c, class Trunk, class P>
-struct DecoderOf : Lm<At<P::Style::root, At<P::Style::table, Embedding<c.vocab, c.width>>>, At<P::Style::root, Trunk>,
-                      std::conditional_t<c.tied, TiedTable<typename P::Head>, At<P::Style::head, typename P::Head>>> {
+struct DecoderOf : DecoderWith<c, Trunk, P, typename decoder_depths_<c, P>::type> {
   static constexpr auto config = c;
 };
 template <auto c> struct Decoder : DecoderOf<c, DecoderTrunk<c>, DecoderParts<c>> {};

@@ -1,6 +1,8 @@
 // MoeDecoder: the decoder (models/decoder.hpp) of the families whose MLP is a mixture of experts: the first layers may
 // have an MLP as dense ones do, and an expert that all rows share may stand beside the chosen ones.
 #pragma once
+#include <string_view>
+
 #include <fauna/blocks/moe.hpp>
 #include <fauna/blocks/row_gate.hpp>
 #include <fauna/models/decoder.hpp>
@@ -11,6 +13,9 @@ namespace fauna::inline v0 {
 /// What is fixed in a family of mixtures. A label without text: there is no such part.
 struct MoeStyle : DecoderStyle {
   static constexpr label shared = "", shared_gate = "";
+  /// Files may have layers behind the last, which predict further tokens (DeepSeek-AI 2024, "DeepSeek-V3",
+  /// section 2.2).
+  static constexpr bool predicts_further = false;
   static constexpr Routing routing{};
 };
 
@@ -49,6 +54,22 @@ template <class Style> struct MoeDecoderConfig : DecoderConfig<Style>, Mixture<S
 };
 
 namespace moe_decoder_detail {
+
+/// "model.layers.61." and more behind it, as a constant.
+constexpr label layer_name(std::string_view before, int layer, std::string_view behind) {
+  label l("");
+  std::size_t n = 0;
+  for (const char x : before) l.c[n++] = x;
+  int power = 1;
+  while (layer / power >= 10) power *= 10;
+  for (; power > 0; power /= 10) l.c[n++] = static_cast<char>('0' + layer / power % 10);
+  for (const char x : behind) l.c[n++] = x;
+  return l;
+}
+constexpr int depths_of(auto const& c) {
+  if constexpr (requires { c.further; }) return c.further;
+  else return 0;
+}
 
 template <auto c> constexpr Routing routing() {
   Routing r = decltype(c)::style::routing;
@@ -108,7 +129,7 @@ template <auto c> struct MoeDecoderTrunk : MoeDecoderParts<c>::Trunk {};
 template <auto c, class P = MoeDecoderParts<c>> struct MoeDecoder : DecoderOf<c, MoeDecoderTrunk<c>, P> {
   /// Parameters that one token meets.
   static constexpr std::size_t active_parameters =
-      MoeDecoder::parameters - static_cast<std::size_t>(c.layers - c.dense) *
+      MoeDecoder::parameters - static_cast<std::size_t>(c.layers - c.dense + moe_decoder_detail::depths_of(c)) *
                                    static_cast<std::size_t>(c.experts - c.chosen) *
                                    count_parameters<typename P::Expert>();
 
@@ -117,6 +138,18 @@ template <auto c, class P = MoeDecoderParts<c>> struct MoeDecoder : DecoderOf<c,
   }
   static constexpr Dialect dialects[] = {{"an expert a tensor", "*mlp.experts.0.*", nullptr},
                                          {"a layer's experts in one", "*mlp.experts.gate_up_proj", fused}};
+
+  /// Where the model predicts no further tokens, up to three layers that do: the reference library passes over them
+  /// too. Where it does, their copies of the token table and the head.
+  static constexpr label behind(int i) {
+    return P::Style::predicts_further && MoeDecoder::depths == 0
+               ? moe_decoder_detail::layer_name("model.layers.", c.layers + i, ".*")
+               : label("");
+  }
+  static constexpr label first = behind(0), second = behind(1), third = behind(2);
+  static constexpr std::string_view holds_beside[] = {
+      first.view(), second.view(), third.view(), MoeDecoder::depths > 0 ? "model.layers.*.embed_tokens.weight" : "",
+      MoeDecoder::depths > 0 ? "model.layers.*.shared_head.head.weight" : ""};
 };
 
 }  // namespace fauna::inline v0

@@ -97,6 +97,10 @@ struct DeepseekV3 {
     c.only("scoring_func", "sigmoid");
     c.only("topk_method", "noaux_tc");
     c.only("rope_interleave", true);
+    // In inference nothing reads what predicts further tokens, and its layers in the files are passed over.
+    for (const char* field : {"num_nextn_predict_layers", "num_mtp_layers"})
+      if (Config::Json const* n = c.find(field); n != nullptr && *n != 0 && c.use().training)
+        m.further = c.whole(field);
     return m;
   }
   static Config::Json write(config const& m) {
@@ -104,6 +108,7 @@ struct DeepseekV3 {
     j["topk_method"] = "noaux_tc";
     j["scoring_func"] = "sigmoid";
     j["rope_interleave"] = true;
+    j["num_nextn_predict_layers"] = m.further;
     return j;
   }
 };
