@@ -62,6 +62,12 @@ static_assert(DeepseekV3_671B::active_parameters == 37'552'282'624);
 static_assert(DeepseekV3_671B_Mtp::parameters - DeepseekV3_671B::parameters == 11'610'067'968);
 static_assert(DeepseekV3_671B_Mtp::parameters + 59 * 256 + 2L * 129280 * 7168 == 684'489'845'504);
 
+// Published without the token table and the head as 15.29 billion, of which 2.24 meet a token.
+static_assert(Moonlight_16B_A3B::parameters == 15'960'108'544);
+static_assert(Moonlight_16B_A3B::active_parameters - 2 * 163840 * 2048 == 2'243'685'888);
+// Published as a trillion, of which 32 billion meet a token; this is what the reference implementation counts.
+static_assert(KimiK2::parameters == 1'026'408'209'408);
+static_assert(KimiK2::active_parameters == 32'861'477'888);
 static_assert(Glm45Air::parameters == 106'852'245'504);
 
 // The model card's table rounds them to 20.91 and 116.83 billion, and of those that a token meets, the token table's
@@ -102,6 +108,8 @@ static_assert(Olmo7B::parameters == 6'888'095'744);
 
 static_assert(Olmo2_1B::parameters == 1'484'916'736);
 static_assert(Olmo2_7B::parameters == 7'298'617'344);
+static_assert(Olmo3_7B::parameters == 7'298'011'136);
+static_assert(Olmo3_32B::parameters == 32'233'522'176);
 
 static_assert(Phi1_5::parameters == 1'418'270'720);
 static_assert(Phi2::parameters == 2'779'683'840);

@@ -27,7 +27,7 @@ from transformers import (Cohere2Config, Cohere2ForCausalLM, Exaone4Config, Exao
                           SmolLM3ForCausalLM, StableLmConfig, StableLmForCausalLM, Starcoder2Config, Starcoder2ForCausalLM)
 from transformers import (BloomConfig, BloomForCausalLM, FalconConfig, FalconForCausalLM, GPTJConfig, GPTJForCausalLM, MptConfig,
                           MptForCausalLM, OPTConfig, OPTForCausalLM)
-from transformers import GptOssConfig, GptOssForCausalLM
+from transformers import GptOssConfig, GptOssForCausalLM, Olmo3Config, Olmo3ForCausalLM
 from transformers.models.deepseek_v3.modeling_deepseek_v3 import DeepseekV3DecoderLayer, DeepseekV3RMSNorm
 
 LENGTH = 11
@@ -158,6 +158,9 @@ def models():
         "original_max_position_embeddings": 8})), torch.float32, None
 
     yield "deepseek_v3_further", Predicting(DeepseekV3Config(**{**mla, "num_hidden_layers": 2}, q_lora_rank=None, n_shared_experts=1, n_group=1, topk_group=1, num_nextn_predict_layers=2)), torch.float32, None
+
+    yield "olmo3", Olmo3ForCausalLM(Olmo3Config(**DENSE, sliding_window=3, layer_types=["sliding_attention", "full_attention"], rope_parameters={"sliding_attention": {"rope_type": "default", "rope_theta": 50.0},
+        "full_attention": {"rope_type": "yarn", "rope_theta": 50.0, "factor": 4.0, "original_max_position_embeddings": 8, "beta_fast": 2.0, "beta_slow": 0.3}})), torch.float32, None
 
 
 def hub_gradients(name, key, gradient):

@@ -89,7 +89,9 @@ struct DeepseekV3 {
   static constexpr Absent absent{.context = 4096, .epsilon = 1e-6};
   static std::vector<std::pair<const char*, config>> presets() {
     return {{"deepseek-v3-shakespeare", fauna::DeepseekV3Shakespeare::config},
-            {"deepseek-v3", fauna::DeepseekV3_671B::config}};
+            {"deepseek-v3", fauna::DeepseekV3_671B::config},
+            {"deepseek-v3-mtp", fauna::DeepseekV3_671B_Mtp::config},
+            {"moonlight-16b-a3b", fauna::Moonlight_16B_A3B::config}};
   }
 
   static config read(Config& c) {
@@ -113,8 +115,15 @@ struct DeepseekV3 {
   }
 };
 
+/// The same under another name.
+struct KimiK2 : DeepseekV3 {
+  static constexpr const char* model_type = "kimi_k2";
+  static std::vector<std::pair<const char*, config>> presets() { return {{"kimi-k2", fauna::KimiK2::config}}; }
+};
+
 const Registered<DeepseekV2> registered_deepseek_v2;
 const Registered<DeepseekV3> registered_deepseek_v3;
+const Registered<KimiK2> registered_kimi_k2;
 
 }  // namespace
 }  // namespace tool
