@@ -6,6 +6,7 @@
 #include <fauna/models/gpt_neox.hpp>
 #include <fauna/models/gpt_oss.hpp>
 #include <fauna/models/llama.hpp>
+#include <fauna/models/llama4.hpp>
 #include <fauna/models/mixtral.hpp>
 #include <fauna/models/olmoe.hpp>
 #include <fauna/models/qwen2_moe.hpp>
@@ -69,6 +70,12 @@ static_assert(Moonlight_16B_A3B::active_parameters - 2 * 163840 * 2048 == 2'243'
 static_assert(KimiK2::parameters == 1'026'408'209'408);
 static_assert(KimiK2::active_parameters == 32'861'477'888);
 static_assert(Glm45Air::parameters == 106'852'245'504);
+
+// Of the text models: published with what sees images as 109 and 400 billion, of which 17 meet a token.
+static_assert(Llama4Scout::parameters == 107'769'861'120);
+static_assert(Llama4Scout::active_parameters == 17'172'894'720);
+static_assert(Llama4Maverick::parameters == 400'711'848'960);
+static_assert(Llama4Maverick::active_parameters == 17'184'691'200);
 
 // The model card's table rounds them to 20.91 and 116.83 billion, and of those that a token meets, the token table's
 // not counted, to 3.61 and 5.13.

@@ -9,6 +9,7 @@
 #include <fauna/models/gpt_oss.hpp>
 #include <fauna/models/linear_lm.hpp>
 #include <fauna/models/llama.hpp>
+#include <fauna/models/llama4.hpp>
 #include <fauna/models/mamba.hpp>
 #include <fauna/models/mamba2.hpp>
 #include <fauna/models/mixtral.hpp>
@@ -138,6 +139,15 @@ TEST_CASE("every member of a config comes back from its config.json") {
   gpt_oss.scaling = {};
   gpt_oss.qkv_bias = gpt_oss.out_bias = false;
   CHECK(through_file(gpt_oss) == to_text(gpt_oss));
+  CHECK(through_file(Llama4Scout::config) == to_text(Llama4Scout::config));
+  Llama4Config llama4 = Llama4Maverick::config;
+  CHECK(through_file(llama4) == to_text(llama4));
+  llama4.full_every = 3;
+  llama4.window = unbounded;
+  llama4.growth = 0;
+  llama4.hidden = 77;
+  llama4.qkv_bias = llama4.out_bias = true;
+  CHECK(through_file(llama4) == to_text(llama4));
   OlmoeConfig olmoe = OlmoeShakespeare::config;
   olmoe.renormalised = true;
   olmoe.z = 0.25F;

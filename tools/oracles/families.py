@@ -27,7 +27,7 @@ from transformers import (Cohere2Config, Cohere2ForCausalLM, Exaone4Config, Exao
                           SmolLM3ForCausalLM, StableLmConfig, StableLmForCausalLM, Starcoder2Config, Starcoder2ForCausalLM)
 from transformers import (BloomConfig, BloomForCausalLM, FalconConfig, FalconForCausalLM, GPTJConfig, GPTJForCausalLM, MptConfig,
                           MptForCausalLM, OPTConfig, OPTForCausalLM)
-from transformers import GptOssConfig, GptOssForCausalLM, Olmo3Config, Olmo3ForCausalLM
+from transformers import GptOssConfig, GptOssForCausalLM, Llama4ForCausalLM, Llama4TextConfig, Olmo3Config, Olmo3ForCausalLM
 from transformers.models.deepseek_v3.modeling_deepseek_v3 import DeepseekV3DecoderLayer, DeepseekV3RMSNorm
 
 LENGTH = 11
@@ -161,6 +161,12 @@ def models():
 
     yield "olmo3", Olmo3ForCausalLM(Olmo3Config(**DENSE, sliding_window=3, layer_types=["sliding_attention", "full_attention"], rope_parameters={"sliding_attention": {"rope_type": "default", "rope_theta": 50.0},
         "full_attention": {"rope_type": "yarn", "rope_theta": 50.0, "factor": 4.0, "original_max_position_embeddings": 8, "beta_fast": 2.0, "beta_slow": 0.3}})), torch.float32, None
+
+    # Chunks of four rows; queries that grow after every five; experts in every layer, and in every other one.
+    llama4 = {**SIZED, "num_hidden_layers": 4, "intermediate_size": 12, "intermediate_size_mlp": 20, "num_local_experts": 3, "no_rope_layer_interval": 2, "attention_chunk_size": 4, "floor_scale": 5, "attn_scale": 0.5}
+    yield "llama4_scout", Llama4ForCausalLM(Llama4TextConfig(**{**llama4, "num_hidden_layers": 2}, rope_parameters={"rope_type": "llama3", "rope_theta": 500.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 1.0,
+        "original_max_position_embeddings": 16})), torch.float32, None
+    yield "llama4_maverick", Llama4ForCausalLM(Llama4TextConfig(**{**llama4, "no_rope_layer_interval": 4, "num_experts_per_tok": 2}, interleave_moe_layer_step=2, use_qk_norm=False)), torch.float32, None
 
 
 def hub_gradients(name, key, gradient):

@@ -190,21 +190,24 @@ template <auto c> struct DecoderParts {
   using LayerWith =
       DecoderLayer<Style, Norm, typename decoder_attention_<c, Full>::type, Inner, Multiplier{c.residual_scale}>;
   template <bool Full> using Layer = LayerWith<Full, Mlp>;
-  /// Rounds of layers with a window, then one that sees all; and those that are left.
-  template <template <bool> class L, int First, int Rounds, class Slots> struct stack_ { using type = void; };
-  template <template <bool> class L, int First, int Rounds, int... Slot>
+  /// The layer of a slot in a round: those with a window, then one that sees all.
+  template <int Slot> using LayerAt = Layer<(Slot + 1) % c.full_every == 0>;
+  /// Rounds of layers, and those that are left.
+  template <template <int> class L, int First, int Rounds, class Slots> struct stack_ { using type = void; };
+  template <template <int> class L, int First, int Rounds, int... Slot>
   requires(Rounds > 0 && sizeof...(Slot) > 0) struct stack_<L, First, Rounds, std::integer_sequence<int, Slot...>> {
-    using type = Stack<First, Rounds, L<(Slot + 1) % c.full_every == 0>...>;
+    using type = Stack<First, Rounds, L<Slot>...>;
   };
-  static constexpr int rounds = c.layers / c.full_every, rest = c.layers % c.full_every;
-  static constexpr bool alike = rounds == 0 || c.full_every == 1;  // one kind of layer
-  /// Layers First and later; those before it are of one kind only.
-  template <int First, template <bool> class L>
-  using LayersFrom = present<
-      typename stack_<L, First, alike ? c.layers - First : rounds,
-                      std::make_integer_sequence<int, alike ? 1 : c.full_every>>::type,
-      typename stack_<L, c.layers - rest, alike ? 0 : 1, std::make_integer_sequence<int, alike ? 0 : rest>>::type>;
-  using Layers = LayersFrom<0, Layer>;
+  /// Layers First and later, in rounds of `Round`; those before it are of one kind only.
+  template <int First, template <int> class L, int Round = c.full_every> struct layers_ {
+    static constexpr int rounds = c.layers / Round, rest = c.layers % Round;
+    static constexpr bool alike = rounds == 0 || Round == 1;  // one kind of layer
+    using type = present<
+        typename stack_<L, First, alike ? c.layers - First : rounds,
+                        std::make_integer_sequence<int, alike ? 1 : Round>>::type,
+        typename stack_<L, c.layers - rest, alike ? 0 : 1, std::make_integer_sequence<int, alike ? 0 : rest>>::type>;
+  };
+  using Layers = typename layers_<0, LayerAt>::type;
   static constexpr double into =
       Style::scaled_embedding ? square_root(static_cast<double>(c.width)) : c.embedding_scale;
   using Positions = LearnedPosition<c.context, c.width, Style::position_offset>;

@@ -117,20 +117,21 @@ template <auto c> struct MoeDecoderParts : DecoderParts<c> {
   using Mlp =
       typename moe_decoder_detail::mixture_<c, Experts, (c.shared_hidden > 0), !nameless(Style::shared_gate)>::type;
   template <bool Full> using Layer = typename Base::template LayerWith<Full, Mlp>;
+  template <int Slot> using LayerAt = Layer<(Slot + 1) % c.full_every == 0>;
   using Dense = typename Base::template LayerWith<true, typename Base::Mlp>;
   template <int First, int Count> struct dense_ { using type = Stack<First, Count, Dense>; };
   template <int First> struct dense_<First, 0> { using type = void; };
-  using Layers = present<typename dense_<0, c.dense>::type, typename Base::template LayersFrom<c.dense, Layer>>;
+  using Layers = present<typename dense_<0, c.dense>::type, typename Base::template layers_<c.dense, LayerAt>::type>;
+  static constexpr int mixtures = c.layers - c.dense + moe_decoder_detail::depths_of(c);  ///< layers with experts
   using Trunk = typename Base::template TrunkWith<Layers>;
 };
 
-template <auto c> struct MoeDecoderTrunk : MoeDecoderParts<c>::Trunk {};
+template <auto c, class P> struct MoeDecoderTrunk : P::Trunk {};
 
-template <auto c, class P = MoeDecoderParts<c>> struct MoeDecoder : DecoderOf<c, MoeDecoderTrunk<c>, P> {
+template <auto c, class P = MoeDecoderParts<c>> struct MoeDecoder : DecoderOf<c, MoeDecoderTrunk<c, P>, P> {
   /// Parameters that one token meets.
   static constexpr std::size_t active_parameters =
-      MoeDecoder::parameters - static_cast<std::size_t>(c.layers - c.dense + moe_decoder_detail::depths_of(c)) *
-                                   static_cast<std::size_t>(c.experts - c.chosen) *
+      MoeDecoder::parameters - static_cast<std::size_t>(P::mixtures) * static_cast<std::size_t>(c.experts - c.chosen) *
                                    count_parameters<typename P::Expert>();
 
   static std::vector<Piece> fused(Tensor const& t) {

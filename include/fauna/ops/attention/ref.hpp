@@ -21,9 +21,10 @@ template <class S> struct attention<Ref<S>> {
       const int kv = h / (a.heads / a.kv_heads), past = batch.before(sequence);
       const int origin = batch.first(sequence) - past;  // row of the batch at which the sequence starts, were it there
       const int shift = (a.capacity > 0 ? sequence * a.capacity : origin) - origin;  // from there to a row of k and v
+      const int reach = a.reach(batch.rows_before(sequence, i));
       const auto sees = [&](int j) {
         return (j < origin + past ? batch.sees_past(sequence, i) : batch.sees(sequence, i, j)) &&
-               batch.steps_back(sequence, i, j) < a.window;
+               batch.steps_back(sequence, i, j) < reach;
       };
       const auto score_of = [&](int j) {
         return score<HeadSize>(a, q.at(i, h), k.at(j + shift, kv), h, batch.steps_back(sequence, i, j));
@@ -61,9 +62,10 @@ template <class S> struct attention<Ref<S>> {
     each_row(batch, a, [&](int sequence, int i, int h) {
       using std::exp;
       const int first = batch.first(sequence), kv = h / (a.heads / a.kv_heads);
+      const int reach = a.reach(batch.rows_before(sequence, i));
       const S delta = dot<HeadSize>(dy.at(i, h), y.at(i, h));
       for (int j = first; j <= i; ++j) {
-        if (!batch.sees(sequence, i, j) || batch.steps_back(sequence, i, j) >= a.window) continue;
+        if (!batch.sees(sequence, i, j) || batch.steps_back(sequence, i, j) >= reach) continue;
         const S s = score<HeadSize>(a, q.at(i, h), k.at(j, kv), h, batch.steps_back(sequence, i, j)),
                 p = exp(s - lse[index(a, i, h)]);
         const S slope = a.cap > 0 ? S(1) - s / S(a.cap) * (s / S(a.cap)) : S(1);
