@@ -130,6 +130,9 @@ TEST_CASE("simt: attention with windows and capped scores") {
     compare<16>(test::ragged(), a);
     compare<16>(test::plain(1, 70), a);
   }
+  a.chunk = 30;
+  compare<16>(test::ragged(), a);
+  compare<16>(test::plain(1, 70), a);
 }
 
 TEST_CASE("simt: attention with linear biases and sinks") {

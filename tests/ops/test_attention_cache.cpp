@@ -90,7 +90,8 @@ Rows<float> in_calls(std::vector<int> const& calls, int capacity, AttentionShape
   }
 }
 
-template <class B, int Size> void check_calls(int window = unbounded, float cap = 0, double alibi = 0) {
+template <class B, int Size>
+void check_calls(int window = unbounded, float cap = 0, double alibi = 0, int chunk = unbounded) {
   const std::vector<int> lengths{200, 3, 130};
   for (const int kv : {1, 3}) {
     // Seven queries of a key head: one row alone takes four of them at once, then two, then one.
@@ -98,6 +99,7 @@ template <class B, int Size> void check_calls(int window = unbounded, float cap 
     a.window = window;
     a.cap = cap;
     a.alibi = alibi;
+    a.chunk = chunk;
     const std::vector<float> sinks =
         alibi > 0 ? std::vector<float>{-0.5F, 0.25F, 0, 0.5F, 0.125F, -0.25F, 0.75F} : std::vector<float>{};
     const Rows<float> whole = in_calls<B, Size>({200}, 200, a, lengths, 2, sinks);
@@ -138,6 +140,7 @@ TEST_CASE_TEMPLATE("attention: a cache gives the bits of one call, however the r
   check_calls<B, B::lanes == 4 ? 24 : 32>(50);
   check_calls<B, B::lanes == 4 ? 24 : 32>(7, 0.2F);
   check_calls<B, B::lanes == 4 ? 24 : 32>(unbounded, 0, 0.5);  // and sinks
+  check_calls<B, B::lanes == 4 ? 24 : 32>(unbounded, 0, 0, 50);
 }
 
 TEST_CASE_TEMPLATE("attention: a ring of a window's rows gives the bits of a cache that has all", B,

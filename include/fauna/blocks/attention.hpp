@@ -18,6 +18,7 @@ struct Scores {
   int window = unbounded;  ///< rows that a row sees, itself included (Beltagy et al. 2020, "Longformer", section 3.1)
   double alibi = 0;        ///< biases that grow with the distance, times each head's slope (Press et al. 2022)
   bool sinks = false;      ///< the weights of SinkAttention in the denominator
+  int chunk = unbounded;   ///< rows see those of their own chunk, of so many (Meta AI 2025, "Llama 4")
   constexpr bool operator==(Scores const&) const = default;
 };
 
@@ -29,10 +30,13 @@ template <int NHeads, int KvHeads, int HeadSize, Rate Drop = Rate{}, Scores How 
 struct AttentionCore : Leaf<(NHeads + 2 * KvHeads) * HeadSize, NHeads * HeadSize> {
   static constexpr const char* kind_name = "AttentionCore";
   static constexpr int queries = NHeads * HeadSize, keys = KvHeads * HeadSize;
-  static constexpr StatePiece piece{.rows = KvHeads, .grows = true, .window = How.window};
-  using fault = first_fault<std::conditional_t<KvHeads >= 1 && NHeads % KvHeads == 0, void,
-                                               key_heads_do_not_divide_heads<AttentionCore, NHeads, KvHeads>>,
-                            std::conditional_t<How.window >= 1, void, window_sees_no_row<AttentionCore, How.window>>>;
+  static constexpr StatePiece piece{
+      .rows = KvHeads, .grows = true, .window = How.window < How.chunk ? How.window : How.chunk};
+  using fault =
+      first_fault<std::conditional_t<KvHeads >= 1 && NHeads % KvHeads == 0, void,
+                                     key_heads_do_not_divide_heads<AttentionCore, NHeads, KvHeads>>,
+                  std::conditional_t<(How.window >= 1 && How.chunk >= 1), void,
+                                     window_sees_no_row<AttentionCore, How.window >= 1 ? How.chunk : How.window>>>;
   template <class S> struct Saved {
     View<S, dyn, NHeads> lse;       ///< log of each row's softmax denominator
     View<const S, dyn, queries> y;  ///< the output, kept by whoever owns it
@@ -61,7 +65,8 @@ struct AttentionCore : Leaf<(NHeads + 2 * KvHeads) * HeadSize, NHeads * HeadSize
   /// q·k and the weighted sum of v, 2 multiplications and additions each (the causal half is not subtracted, as is
   /// usual).
   static constexpr double flops(double context) {
-    return 4.0 * queries * (context < How.window ? context : How.window);
+    constexpr int most = How.window < How.chunk ? How.window : How.chunk;
+    return 4.0 * queries * (context < most ? context : most);
   }
 
   using Rows = Leaf<queries + 2 * keys, queries>;
@@ -81,7 +86,7 @@ struct AttentionCore : Leaf<(NHeads + 2 * KvHeads) * HeadSize, NHeads * HeadSize
       const bool fits = has_room(c, state);
       if (fits) remember(c, state, x);
       a.capacity = KvHeads * state.places;
-      if (How.window < unbounded) a.ring = state.places;
+      if (piece.window < unbounded) a.ring = state.places;
       const auto cached = [&](auto view) {
         return Heads<const typename C::scalar>{view.data(), HeadSize, state.places * HeadSize};
       };
@@ -118,7 +123,8 @@ struct AttentionCore : Leaf<(NHeads + 2 * KvHeads) * HeadSize, NHeads * HeadSize
             .key = key,
             .cap = How.cap,
             .window = How.window,
-            .alibi = How.alibi};
+            .alibi = How.alibi,
+            .chunk = How.chunk};
   }
   template <class V> static constexpr auto q(V x) { return x.template columns<0, queries>(); }
   template <class V> static constexpr auto k(V x) { return x.template columns<queries, keys>(); }

@@ -45,6 +45,7 @@ template <class Embed, class Trunk, class Head, class... Mtps> struct Lm {
   static std::string child_name(std::size_t i) { return i < 2 ? "" : i == 2 ? "head" : "mtp"; }
   static constexpr int width = Trunk::out, vocab = Head::out;
   static constexpr std::size_t depths = sizeof...(Mtps);
+  static constexpr double loss_weights = 1 + (Mtps::weight + ... + 0.0);  ///< of the next token's and of all depths'
   template <std::size_t K> using Depth = nth<K, Mtps...>;
   using fault = first_fault<typename chain_fault_<Embed, Trunk, Head>::type, mtp_fault_<Trunk, Mtps>...,
                             causal_fault<Trunk, Mtps...>>;

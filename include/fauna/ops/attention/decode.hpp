@@ -45,7 +45,7 @@ template <int W, int Size, unsigned Tag> class RowWorker {
     for (int i = 0; i < group; ++i) most_[i] = K::nothing, total_[i] = 0;
     if (sinks != nullptr)
       for (int i = 0; i < group; ++i) most_[i] = sinks[head + i], total_[i] = 1;
-    const int from = count > a.window ? count - a.window : 0;  // the window's first key
+    const int reach = a.reach(count - 1), from = count > reach ? count - reach : 0;  // the first key that is seen
     const auto place = [&](int j) { return (a.ring > 0 ? j % a.ring : j) * stride; };
     for (int j = from / block * block; j < count; j += block) {
       const int n = count - j < block ? count - j : block;

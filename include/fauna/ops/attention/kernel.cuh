@@ -37,10 +37,12 @@ struct AttentionSequence {
   /// the past's next row.
   FAUNA_KERNEL int oldest(int i) const {
     const int from = batch.plainly_causal() ? i : past();
-    return from < shape.window ? 0 : from - shape.window + 1;
+    const int own = shape.reach(from);
+    return from < own ? 0 : from - own + 1;
   }
   FAUNA_KERNEL bool sees(int i, int j) const {
-    if (j > i || (shape.window < unbounded && batch.steps_back(sequence, query(i), query(j)) >= shape.window))
+    if (j > i || (shape.bounded() &&
+                  batch.steps_back(sequence, query(i), query(j)) >= shape.reach(batch.rows_before(sequence, query(i)))))
       return false;
     if (batch.plainly_causal()) return true;
     return j < past() ? batch.sees_past(sequence, query(i)) : batch.sees(sequence, query(i), query(j));

@@ -9,6 +9,9 @@
 //   window   row i sees the last `window` rows, itself included (Beltagy et al. 2020, "Longformer", section 3.1; Jiang
 //   et
 //            al. 2023, "Mistral 7B", section 2); of a tree, those of its own branch
+//   chunk    row i sees the rows of its own chunk, of so many rows of its sequence or document that follow each other
+//   (Meta
+//            AI 2025, "Llama 4")
 //   cap      s'_ij = cap tanh(s_ij / cap) for s_ij (Bello et al. 2016; Gemma Team 2024, "Gemma 2", section 2), and
 //   ds_ij
 //            is multiplied by 1 - (s'_ij / cap)²
@@ -53,6 +56,19 @@ struct AttentionShape {
   float cap = 0;           ///< 0: scores are not capped
   int window = unbounded;  ///< rows that a row sees, itself included
   double alibi = 0;        ///< what each head's slope is multiplied by; 0: none
+  int chunk = unbounded;   ///< rows of a chunk
+
+  constexpr bool bounded() const { return window < unbounded || chunk < unbounded; }
+  /// Rows that a row sees, itself included, of the `before` that come before it and itself.
+  constexpr int reach(int before) const {
+    const int own = chunk < unbounded ? before % chunk + 1 : unbounded;
+    return own < window ? own : window;
+  }
+  /// The first row, of those that follow each other, that does not see row k any more; of bounded ones.
+  constexpr int until(int k) const {
+    const int next = chunk < unbounded ? (k / chunk + 1) * chunk : unbounded;
+    return window < unbounded && k + window < next ? k + window : next;
+  }
 };
 
 /// alibi · slope of a head (Press et al. 2022, section 3): 2^(-8 / n), its square, its cube, ..., for n heads, a power
@@ -90,13 +106,15 @@ constexpr KeyPlace key_place(AttentionShape const& a, Batch const& batch, int se
 
 /// Keys stand in blocks of so many at absolute places.
 inline constexpr int key_block = 64;
-/// The first row of the block of keys in which the window of row i begins.
+/// The first row of the block of keys in which what row i of a sequence sees begins.
 constexpr int window_block(AttentionShape const& a, int i) {
-  return i < a.window ? 0 : (i - a.window + 1) / key_block * key_block;
+  const int own = a.reach(i);
+  return i < own ? 0 : (i - own + 1) / key_block * key_block;
 }
 /// Rows that are looked at together at most, where a call has `rows` rows of sequences of up to `longest`.
 constexpr int reach(AttentionShape const& a, int rows, int longest) {
-  return longest - rows > a.window && longest - rows - a.window > key_block ? rows + a.window + key_block : longest;
+  const int most = a.window < a.chunk ? a.window : a.chunk;
+  return longest - rows > most && longest - rows - most > key_block ? rows + most + key_block : longest;
 }
 
 /// With a capacity, k and v are a KV cache: row j of sequence s, counted from the sequence's start, is row s * capacity

@@ -23,9 +23,10 @@ template <class S> struct attention<Ref<S>> {
         const KeyPlace at = key_place(a, batch, sequence, j - origin, own.k.data != nullptr);
         return (at.own && own.k.data != nullptr ? fresh : in).at(at.row, kv);
       };
+      const int reach = a.reach(batch.rows_before(sequence, i));
       const auto sees = [&](int j) {
         return (j < origin + past ? batch.sees_past(sequence, i) : batch.sees(sequence, i, j)) &&
-               batch.steps_back(sequence, i, j) < a.window;
+               batch.steps_back(sequence, i, j) < reach;
       };
       const auto score_of = [&](int j) {
         return score<HeadSize>(a, q.at(i, h), row(k, own.k, j), h, batch.steps_back(sequence, i, j));
@@ -63,9 +64,10 @@ template <class S> struct attention<Ref<S>> {
     each_row(batch, a, [&](int sequence, int i, int h) {
       using std::exp;
       const int first = batch.first(sequence), kv = h / (a.heads / a.kv_heads);
+      const int reach = a.reach(batch.rows_before(sequence, i));
       const S delta = dot<HeadSize>(dy.at(i, h), y.at(i, h));
       for (int j = first; j <= i; ++j) {
-        if (!batch.sees(sequence, i, j) || batch.steps_back(sequence, i, j) >= a.window) continue;
+        if (!batch.sees(sequence, i, j) || batch.steps_back(sequence, i, j) >= reach) continue;
         const S s = score<HeadSize>(a, q.at(i, h), k.at(j, kv), h, batch.steps_back(sequence, i, j)),
                 p = exp(s - lse[index(a, i, h)]);
         const S slope = a.cap > 0 ? S(1) - s / S(a.cap) * (s / S(a.cap)) : S(1);

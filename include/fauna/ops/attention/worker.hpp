@@ -83,6 +83,12 @@ template <int W, int Size, unsigned Tag> class Worker {
     }
   }
 
+  /// The first row of the block of keys in which what row i sees begins.
+  int first_block(int i) const {
+    const int at = window_block(a, base + i) - base;
+    return at > 0 ? at : 0;
+  }
+
   /// The block of queries from `at` on, of one head.
   void forward(int head, int at, Heads<const float> q, Heads<float> y, float* lse) {
     load_queries(head, at, q);
@@ -115,7 +121,7 @@ template <int W, int Size, unsigned Tag> class Worker {
   /// One block of queries against the panel. dq lies in its place until the last panel, without the factor `scale`.
   void backward(int head, int at, Heads<const float> q, Heads<const float> y, const float* lse,
                 Heads<const float> gradient, Heads<float> dq) {
-    if (batch.plainly_causal() && window_block(a, at) >= panel_end) return;
+    if (batch.plainly_causal() && first_block(at) >= panel_end) return;
     load_queries(head, at, q);
     const int begin = oldest > panel_begin ? oldest : panel_begin, end = at < panel_end ? at + block : panel_end;
     const bool last = at < panel_end;
@@ -237,9 +243,9 @@ template <int W, int Size, unsigned Tag> class Worker {
             static_cast<float>(a.scale));
     transpose_rows<W, Tag>(queries_T, block, queries, stride, lanes, stride);
     if (batch.plainly_causal()) {
-      oldest = window_block(a, at + skip);
+      oldest = first_block(at + skip);
       all_see = at;
-      all_from = at + count - a.window;
+      all_from = at + count - a.reach(base + at + count - 1);
       for (int j = 0; j < block; ++j) seen[at + j] = ~std::uint64_t{0} << j;
       if (all_from > 0) see_window(at, 1);
       return;
@@ -249,11 +255,12 @@ template <int W, int Size, unsigned Tag> class Worker {
     for (int i = skip; i < count; ++i) {
       const int row = first + at + i, start = batch.start(sequence, row);
       const std::uint64_t bit = std::uint64_t{1} << i;
+      const int reach = a.reach(batch.rows_before(sequence, row));
       int earliest = row, met = 0;  // met: rows of the batch
-      for (int k = row; k >= start && met < a.window; k = batch.parent == nullptr ? k - 1 : batch.parent[k], ++met)
+      for (int k = row; k >= start && met < reach; k = batch.parent == nullptr ? k - 1 : batch.parent[k], ++met)
         seen[(earliest = k) - first] |= bit;
-      if (batch.sees_past(sequence, row) && met < a.window)
-        for (int k = past - 1; k >= 0 && met < a.window; --k, ++met) seen[k] |= bit, earliest = first + k;
+      if (batch.sees_past(sequence, row) && met < reach)
+        for (int k = past - 1; k >= 0 && met < reach; --k, ++met) seen[k] |= bit, earliest = first + k;
       if (earliest - first < oldest) oldest = (earliest - first) / block * block;
     }
   }
@@ -264,8 +271,8 @@ template <int W, int Size, unsigned Tag> class Worker {
     diagonal = -1;
     all_see = past;
     skip = lane = 0;
-    oldest = window_block(a, past);
-    all_from = length - a.window;
+    oldest = first_block(past);
+    all_from = length - a.reach(base + length - 1);
     count = (length - past) * group;
     lanes = round_up(count, W);
     std::memset(queries, 0, sizeof(float) * static_cast<std::size_t>(lanes * stride));
@@ -279,10 +286,12 @@ template <int W, int Size, unsigned Tag> class Worker {
     }
     if (all_from > 0) see_window(past, group);
   }
-  /// Hides from the loaded queries, `each` for a row from `row` on, what lies before their windows; there are some.
+  /// Hides from the loaded queries, `each` for a row from `row` on, what lies before their windows and chunks; there
+  /// are some.
   void see_window(int row, int each) {
     for (int k = oldest; k < round_up(length < row + block ? length : row + block, R); ++k) {
-      const int rows = k + a.window - row, before_end = rows > 0 ? rows * each : 0;  // whose window has k
+      const int rows = a.until(base + k) - base - row,
+                before_end = rows > 0 ? (rows < block ? rows : block) * each : 0;  // that see k
       const std::uint64_t inside = before_end < block ? (std::uint64_t{1} << before_end) - 1 : ~std::uint64_t{0};
       seen[k] = (k < row / block * block ? ~std::uint64_t{0} : seen[k]) & inside;
     }
