@@ -143,7 +143,7 @@ TEST_CASE_TEMPLATE("attention: a cache gives the bits of one call, however the r
   check_calls<B, B::lanes == 4 ? 24 : 32>(unbounded, 0, 0, 50);
 }
 
-TEST_CASE_TEMPLATE("attention: a ring of a window's rows gives the bits of a cache that has all", B,
+TEST_CASE_TEMPLATE("attention: a ring of the rows of a window or chunk gives the bits of a cache that has all", B,
                    Tile<isa::baseline>, Tile<isa::avx2>, Tile<isa::avx512>) {
   constexpr int size = B::lanes == 4 ? 24 : 32;
   const std::vector<int> lengths{700, 3, 430};
@@ -152,14 +152,18 @@ TEST_CASE_TEMPLATE("attention: a ring of a window's rows gives the bits of a cac
     CHECK(ring < 430);
     for (const int kv : {1, 3}) {
       AttentionShape a = shape(kv == 1 ? 7 : 3, kv, size);
-      a.window = window;
-      a.cap = window == 7 ? 0.2F : 0;
-      a.alibi = window == 100 ? 0.5 : 0;
-      const std::vector<float> sinks(window == 64 ? 7 : 0, 0.25F);
-      const Rows<float> whole = in_calls<B, size>({700}, 700, a, lengths, 2, sinks);
-      for (auto const& calls : test::sizes<std::vector<int>>(
-               {{700}, {1}, {2}, {16}, {64}, {65}, {300, 1}, {5, 170, 2}, {333}}, {{700}, {1}, {64}, {65, 3}}))
-        CHECK(test::same_bits<float>(in_calls<B, size>(calls, 700, a, lengths, 2, sinks, ring), whole));
+      for (const bool chunks : {false, true}) {  // of so many rows
+        if (chunks && window != 100) continue;
+        (chunks ? a.chunk : a.window) = window;
+        (chunks ? a.window : a.chunk) = unbounded;
+        a.cap = window == 7 ? 0.2F : 0;
+        a.alibi = window == 100 ? 0.5 : 0;
+        const std::vector<float> sinks(window == 64 ? 7 : 0, 0.25F);
+        const Rows<float> whole = in_calls<B, size>({700}, 700, a, lengths, 2, sinks);
+        for (auto const& calls : test::sizes<std::vector<int>>(
+                 {{700}, {1}, {2}, {16}, {64}, {65}, {300, 1}, {5, 170, 2}, {333}}, {{700}, {1}, {64}, {65, 3}}))
+          CHECK(test::same_bits<float>(in_calls<B, size>(calls, 700, a, lengths, 2, sinks, ring), whole));
+      }
     }
   }
 }
