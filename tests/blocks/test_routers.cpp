@@ -189,6 +189,7 @@ TEST_SUITE("routers") {
     CHECK(output<Nothing, Cpu<>>(Batch::uniform(1, 6), x, 1) == std::vector<float>(x.size()));
     static_assert(Idle::parameters == 3 * 3 * 5 * W + 2 * 3 * W + 7 * W);
     static_assert(Idle::active_parameters == (3 * (9 * 5 * W + 6 * W) + 3) / 7 + 7 * W);
+    static_assert(std::is_same_v<Plain::with<Expert>, Routed<TopK<W, 4, 2>>>);
     static_assert(Idle::flops(0) < Routed<TopK<W, 7, 3>>::flops(0));
   }
 
