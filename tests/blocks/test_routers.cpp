@@ -417,6 +417,9 @@ TEST_SUITE("routers") {
     earlier(Mixed<Capacity<Limits{.factor = 0.5F, .order = queue::weight}>>{});
     earlier(Mixed<Capacity<Limits{.factor = 0.5F, .order = queue::choice}>>{});
     earlier(Taken{});
+    static_assert(Router<HashRouter<W, 4>> && Router<NoisyTopK<W, 5, 2>> && Router<ExpertChoice<W, 4, 2>>);
+    static_assert(Dispatcher<AllExperts> && Dispatcher<Queue> && Combine<WeightedInputs>);
+    static_assert(!Router<Expert> && !Dispatcher<WeightedInputs> && !Combine<Dropless>);
     static_assert(is_causal<Noisy> && is_causal<Switch> && is_causal<Hashed>);
     static_assert(!is_causal<Plan1> && !is_causal<Second>);  // the second by its dispatcher alone
     static_assert(!Capacity<Limits{.length = 12, .scope = queue_of::batch}>::causal);
