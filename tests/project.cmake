@@ -51,7 +51,7 @@ fauna_test(sources/documents ${python} ${scripts}/docs_blocks.py ${source} ${wor
            $<IF:$<BOOL:${FAUNA_EVERYTHING}>,-O2,-O1> -march=native -fopenmp)
 
 # What must compile: presets have the counts of parameters that were published.
-add_library(presets OBJECT models/presets.cpp models/presets_recurrent.cpp)
+add_library(presets OBJECT models/presets.cpp models/presets_recurrent.cpp models/presets_hybrid.cpp)
 target_link_libraries(presets PRIVATE fauna::fauna fauna_checks)
 target_compile_options(presets PRIVATE ${light})
 

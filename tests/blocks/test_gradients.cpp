@@ -56,8 +56,9 @@ TEST_SUITE("gradients") {
   TEST_CASE_TEMPLATE("compositions", Block, Seq<Linear<W, 9>, Silu<9>, Linear<9, W>>, CausalAttention<W, 2>,
                      CausalAttention<W, 3, false, Rate{0.1F}>, Mlp<W, 11>,
                      Mlp<W, 8, Gelu<8, activation::gelu_tanh>, false, Rate{0.5F}>, Layer, Dropping, Unadding, Adding,
-                     Sharing, Carrying, Stack<0, 3, Layer>, Stack<2, 2, Layer, Unadding>, Checkpoint<Dropping>,
-                     Checkpoint<Unadding>, Stack<0, 2, Checkpoint<Layer>>) {
+                     Sharing, Carrying, Stack<0, 3, Layer>, Stack<2, 2, Layer, Unadding>,
+                     Stack<1, 2, Adding, Unadding, Adding>, Checkpoint<Dropping>, Checkpoint<Unadding>,
+                     Stack<0, 2, Checkpoint<Layer>>) {
     check<Block>();
   }
 

@@ -1,6 +1,7 @@
 // Mixtures of experts: backward against dual numbers, side losses included.
 #include <doctest/doctest.h>
 
+#include <fauna/blocks/clamped_swiglu.hpp>
 #include <fauna/blocks/mlp.hpp>
 #include <fauna/blocks/moe.hpp>
 #include <fauna/blocks/row_gate.hpp>
@@ -36,6 +37,8 @@ using Moe4 = Moe<Expert, 6, 3, sigmoids>;
 using Moe5 = Moe<Expert, 4, 2, Routing{.balance = 0.5F, .z = 0.25F, .biased = true}>;
 using Moe6 =
     Residual<Moe<Expert, 4, 1, Routing{.renormalised = false, .scores = router_scores::sigmoid, .of_input = true}>>;
+using Clamped5 = Seq<Concat<Linear<W, 5>, Linear<W, 5>>, ClampedSwiGlu<5, ClampedGate{.limit = 0.25F}>, Linear<5, W>>;
+using Moe7 = Moe<Clamped5, 4, 2, Routing{.balance = 0, .biased = true}>;
 using Shared = Parallel<Moe<Expert, 4, 2>, Seq<Concat<Expert, Linear<W, 1, false>>, RowGate<W>>>;
 
 }  // namespace
@@ -71,7 +74,7 @@ struct OlmoeFiles {
 };
 
 TEST_SUITE("moe") {
-  TEST_CASE_TEMPLATE("gradients", Block, Moe1, Moe2, Moe3, Moe4, Moe5, Moe6, Shared) { check<Block>(); }
+  TEST_CASE_TEMPLATE("gradients", Block, Moe1, Moe2, Moe3, Moe4, Moe5, Moe6, Moe7, Shared) { check<Block>(); }
 
   TEST_CASE("the balance loss is 1 where all is even, and more where one expert has all") {
     using M = Moe<Linear<4, 4>, 4, 1, Routing{.renormalised = false, .balance = 1}>;

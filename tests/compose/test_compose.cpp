@@ -40,6 +40,28 @@ TEST_SUITE("compose") {
       CHECK(forward<Layers>(b, mode::eval) == forward<Layers>(b, mode::train));
   }
 
+  TEST_CASE("layers of one type share code, and stand where the pattern has them") {
+    using A = Residual<LayerNorm<W>>;
+    using B = Residual<Seq<test::Scan<W>, Linear<W, W>>>;
+    using Mixed = Stack<2, 3, A, A, B, A>;
+    CHECK((std::is_same_v<Mixed::children, Children<A, B>>));
+    CHECK(Mixed::child_name(0) == "2 .. 3, 5 .. 7, ..., 13");
+    CHECK(Mixed::child_name(1) == "4, 8, 12");
+    CHECK(Mixed::parameters == 3 * (3 * A::parameters + B::parameters));
+    std::vector<std::string> names;
+    typename Mixed::template Weights<All<float>> weights{};
+    Mixed::visit(weights, Place{}, [&](Tensor const& t, auto&) { names.push_back(t.name()); });
+    CHECK(names[0] == "2.weight");
+    CHECK(names[3] == "3.bias");
+    CHECK(names[4] == "4.a");
+    // The same numbers as of types that are told apart.
+    struct Other : A {};
+    for (const Batch& b : {test::plain(2, 5), test::ragged()}) {
+      CHECK(forward<Mixed>(b, mode::eval) == forward<Stack<2, 3, A, Other, B, A>>(b, mode::eval));
+      CHECK(forward<Mixed>(b, mode::eval) == forward<Mixed>(b, mode::train));
+    }
+  }
+
   TEST_CASE("dropout: none in inference, the same mask in training and recomputation, another one in each layer") {
     using D = Dropout<W, Rate{0.5F}>;
     const Batch b = test::plain(2, 5);

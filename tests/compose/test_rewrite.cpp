@@ -63,6 +63,7 @@ TEST_SUITE("rewrite") {
     CHECK((std::is_same_v<marked<At<"a", L>>, At<"a", M>>));
     CHECK((std::is_same_v<marked<Residual<L>>, Residual<M>>));
     CHECK((std::is_same_v<marked<Stack<3, 2, L, Gelu<W>>>, Stack<3, 2, M, Gelu<W>>>));
+    CHECK((std::is_same_v<marked<Stack<3, 2, L, Gelu<W>, L>>, Stack<3, 2, M, Gelu<W>, M>>));
     CHECK((std::is_same_v<marked<Concat<L, Gelu<W>>>, Concat<M, Gelu<W>>>));
     CHECK((std::is_same_v<marked<Parallel<L, Gelu<W>>>, Parallel<M, Gelu<W>>>));
     CHECK((std::is_same_v<marked<Checkpoint<L>>, Checkpoint<M>>));

@@ -99,6 +99,10 @@ assert json.loads((out / "config.json").read_text()) == {
     "model_type": "gpt2", "architectures": ["GPT2LMHeadModel"], "dtype": "float32", "n_layer": 1, "n_head": 2, "n_embd": 16,
     "n_positions": 16, "vocab_size": 30, "activation_function": "gelu", "layer_norm_epsilon": 1e-5, "tie_word_embeddings": True,
     "resid_pdrop": 0.1, "embd_pdrop": 0.1, "attn_pdrop": 0.1, "bos_token_id": None, "eos_token_id": None}
+# Its characters are a tokenizer.json, which the reference's library reads alike (tools/oracles/reload.py).
+vocab = json.loads((out / "tokenizer.json").read_text())["model"]["vocab"]
+assert vocab == {c: i for i, c in enumerate(sorted(set(text)))}, vocab
+assert succeeds("perplexity", out, "text.txt").splitlines()[-1].strip(), out
 assert logits(work / "run/last.safetensors") != logits(work / "run")  # of other steps: these bits can differ
 
 # A family that a config.json names: trained, gone on with, sampled from, and exported as the model that it is.

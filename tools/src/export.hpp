@@ -82,7 +82,8 @@ inline void export_model(std::string const& from, std::string const& to, Use use
     config = c->config_json();
     for (const char* none : {"bos_token_id", "eos_token_id"}) config[none] = nullptr;
     if (head.tokenizer.empty()) metadata.emplace_back("alphabet", head.alphabet);  // a character for each id
-    else tokenizer = tokenizer_beside(from, head);
+    tokenizer =
+        head.tokenizer.empty() ? character_tokenizer(head.alphabet) : fauna::read_file(tokenizer_beside(from, head));
     for (std::size_t i = 0, n = tensors.size(); i < n; ++i)
       if (std::string name = tensors[i].name; c->bias_of_zeros(name))
         tensors.emplace_back(name.replace(name.rfind("weight"), 6, "bias"), std::vector{tensors[i].shape.back()},
@@ -100,7 +101,7 @@ inline void export_model(std::string const& from, std::string const& to, Use use
   fauna::write_file(to + "/config.json", config.dump(2) + '\n');
   std::string copied;
   if (!tokenizer.empty()) {
-    fauna::write_file(to + "/tokenizer.json", fauna::read_file(tokenizer));
+    fauna::write_file(to + "/tokenizer.json", tokenizer);
     copied = ", tokenizer.json";
   }
   if (directory) copied += copy_beside(from, to);

@@ -20,8 +20,8 @@
 namespace fauna::inline v0 {
 
 /// The mixer between its two outer projections: rows of [x | z], 2 E columns, to rows of E. Its state: the
-/// convolution's last inputs and, for each sequence, N rows of E numbers. Refine: a block without weights that [δ' | B
-/// | C] go through, in place (FalconMamba's norms).
+/// convolution's last inputs and, for each sequence, N rows of E numbers. Refine: a block that [δ' | B | C] go through,
+/// in place (the norms of FalconMamba and Jamba).
 template <int E, int N, int R, int K, class Refine = Elementwise<R + 2 * N>> struct MambaCore : Leaf<2 * E, E> {
   static constexpr const char* kind_name = "MambaCore";
   using Conv = At<"conv1d", CausalConv<E, K>>;
@@ -36,6 +36,7 @@ template <int E, int N, int R, int K, class Refine = Elementwise<R + 2 * N>> str
     typename Steps::template Weights<D> steps;
     typename D::template storage<kind::control> A_log;  ///< [E, N]
     typename D::template storage<kind::vector> D_;
+    typename Refine::template Weights<D> refine;
   };
   template <class S> struct State {
     typename Conv::template State<S> conv;
@@ -66,6 +67,7 @@ template <int E, int N, int R, int K, class Refine = Elementwise<R + 2 * N>> str
       t.init = t.is_vector() ? inverse_softplus(1e-3F, 1e-1F) : uniform(-rank_start, rank_start);
       f(t, v);
     });
+    Refine::visit(w.refine, at, f);
   }
   template <class S> static constexpr void plan(Saved<S>& s, Shape const& shape, Arena& a) {
     const int rows = shape.rows();
@@ -137,8 +139,10 @@ template <int E, int N, int R, int K, class Refine = Elementwise<R + 2 * N>> str
     activate<B>::forward(c.backend, activation::silu, convolved, x);
     const auto raw = refines && keeps ? saved.raw : projected;
     Project::forward(c.child(1).overwriting(), w.project, none, as_const(x), raw, none);
-    if constexpr (refines)
-      Refine::forward(c.child(3).overwriting(), none, none, as_const(raw), projected, saved.refine);
+    if constexpr (refines) {
+      typename Refine::template State<S> nothing{};
+      Refine::forward(c.child(3).overwriting(), w.refine, nothing, as_const(raw), projected, saved.refine);
+    }
     Steps::forward(c.child(2).overwriting(), w.steps, none, as_const(projected).template columns<0, R>(), dt, none);
     selective_scan<B>::forward(c.backend, *c.batch, rows(as_const(x), xz, as_const(dt), as_const(projected)), A,
                                w.D_.data(), st.h, y, saved.h);
@@ -164,8 +168,11 @@ template <int E, int N, int R, int K, class Refine = Elementwise<R + 2 * N>> str
     None none;
     Steps::backward(c.child(2).overwriting(), w.steps, dw.steps, as_const(saved.projected).template columns<0, R>(),
                     none, as_const(ddt), dp.template columns<0, R>(), none);
-    if constexpr (refines)
-      Refine::backward(c.child(3).overwriting(), none, none, as_const(saved.raw), saved.refine, as_const(dp), dp, none);
+    if constexpr (refines) {
+      typename Refine::template State<S> nothing{};
+      Refine::backward(c.child(3).overwriting(), w.refine, dw.refine, as_const(saved.raw), saved.refine, as_const(dp),
+                       dp, nothing);
+    }
     Project::backward(c.child(1).onto(dx), w.project, dw.project, as_const(saved.x), none, as_const(dp), dx, none);
     activate<B>::backward(c.backend, activation::silu, saved.convolved, dx, dx);
     Conv::backward(c.child(0).overwriting(), w.conv, dw.conv, xz.template columns<0, E>(), saved.conv, as_const(dx),

@@ -21,9 +21,13 @@ struct Mlp : with_dropout<Seq<At<"c_fc", StoredAs<conv1d, Linear<Width, Hidden, 
 
 /// Rows of Width columns to rows of Width; gate and up give rows of [g | u], Hidden columns each, of which A(g) u goes
 /// down (Shazeer 2020, equation 6: silu makes it SwiGLU, gelu GEGLU). Matrices are [out, in], as in the checkpoints.
+template <label Gate, label Up, label Down, int Width, int Hidden, activation Form = activation::silu,
+          bool Bias = false>
+struct NamedGatedMlp : Seq<Concat<At<Gate, Linear<Width, Hidden, Bias>>, At<Up, Linear<Width, Hidden, Bias>>>,
+                           Gated<Form, Hidden>, At<Down, Linear<Hidden, Width, Bias>>> {};
+/// The same in Llama's names.
 template <int Width, int Hidden, activation Form = activation::silu, bool Bias = false>
-struct GatedMlp : Seq<Concat<At<"gate_proj", Linear<Width, Hidden, Bias>>, At<"up_proj", Linear<Width, Hidden, Bias>>>,
-                      Gated<Form, Hidden>, At<"down_proj", Linear<Hidden, Width, Bias>>> {};
+struct GatedMlp : NamedGatedMlp<"gate_proj", "up_proj", "down_proj", Width, Hidden, Form, Bias> {};
 
 /// Mlp with biases and without dropout; matrices are [out, in], as in the checkpoints (Black et al. 2022).
 template <int Width, int Hidden, class Activation = Gelu<Hidden>>

@@ -75,6 +75,16 @@ struct Batch {
   }
   /// May row r see what the state held before this call? A document that starts inside the batch may not.
   constexpr bool sees_past(int sequence, int r) const { return start(sequence, r) == first(sequence); }
+  /// Rows of its sequence or document before row r, those in the state included.
+  constexpr int rows_before(int sequence, int r) const {
+    const int from = start(sequence, r);
+    int n = r - from;
+    if (parent != nullptr) {
+      n = 0;
+      for (int k = parent[r]; k >= from; k = parent[k]) ++n;
+    }
+    return n + (sees_past(sequence, r) ? before(sequence) : 0);
+  }
   /// The most rows of a sequence, those in its state included.
   constexpr int longest() const {
     int most = 0;

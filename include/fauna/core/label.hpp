@@ -21,6 +21,23 @@ struct label {
   constexpr std::string_view view() const { return {c}; }
 };
 
+/// A letter for each of a round of layers, usable in a template argument: "mmmammmm". The round repeats.
+struct letters {
+  char c[128]{};
+  template <std::size_t N> constexpr letters(const char (&s)[N]) {
+    static_assert(N >= 2 && N <= 128, "fauna: a round has 1 to 127 layers");
+    for (std::size_t i = 0; i < N; ++i) c[i] = s[i];
+  }
+  /// Of 1 to 127 letters.
+  constexpr explicit letters(std::string_view s) {
+    for (std::size_t i = 0; i < s.size() && i + 1 < sizeof c; ++i) c[i] = s[i];
+  }
+  constexpr bool operator==(letters const&) const = default;
+  constexpr std::string_view view() const { return {c}; }
+  constexpr int round() const { return static_cast<int>(view().size()); }
+  constexpr char of(int layer) const { return c[layer % round()]; }
+};
+
 /// FNV-1a, going on from `h`.
 constexpr std::uint64_t text_hash(std::string_view text, std::uint64_t h = 0xcbf29ce484222325) {
   for (const char c : text) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3;

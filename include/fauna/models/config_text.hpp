@@ -34,6 +34,7 @@ template <> struct Enumerators<rope_scaling> {
 };
 
 inline std::string value(bool v) { return v ? "true" : "false"; }
+inline std::string value(letters const& v) { return std::string(v.view()); }
 template <class V> std::string value(V v) {
   if constexpr (std::is_enum_v<V>) return name_of(v);
   else return number_text::of(v);
@@ -41,6 +42,11 @@ template <class V> std::string value(V v) {
 inline bool parse(std::string const& s, bool& v) {
   v = s == "true";
   return v || s == "false";
+}
+inline bool parse(std::string const& s, letters& v) {
+  if (s.empty() || s.size() >= sizeof v.c) return false;
+  v = letters(s);
+  return true;
 }
 template <class V> bool parse(std::string const& s, V& v) {
   if constexpr (std::is_enum_v<V>) {
@@ -85,11 +91,14 @@ concept HasLater = requires(C& c) {
   C::later(c, [](const char*, auto&) {});
 };
 
+/// A member that is a config itself.
+template <class V> inline constexpr bool is_config = std::is_class_v<V> && !std::is_same_v<V, letters>;
+
 /// Calls f(name, member, null; of what came later, its text by default) for members that are no configs
 /// themselves; those inside one are called "outer.inner".
 template <class C, class F> void members(C& c, F&& f, std::string const& outer = {}) {
   C::each(c, [&](const char* name, auto& v) {
-    if constexpr (std::is_class_v<std::remove_reference_t<decltype(v)>>) members(v, f, outer + name + '.');
+    if constexpr (is_config<std::remove_cvref_t<decltype(v)>>) members(v, f, outer + name + '.');
     else f(outer + name, v, static_cast<std::string const*>(nullptr));
   });
   if constexpr (HasLater<C>) {
@@ -104,7 +113,8 @@ template <class C, class F> void members(C& c, F&& f, std::string const& outer =
 template <class C> std::string initialiser(C const& c);
 /// A value as source text.
 template <class V> std::string source(V const& v) {
-  if constexpr (std::is_class_v<V>) return initialiser(v);
+  if constexpr (is_config<V>) return initialiser(v);
+  else if constexpr (std::is_class_v<V>) return '"' + value(v) + '"';
   else if constexpr (std::is_enum_v<V>) return Enumerators<V>::type + value(v);
   else if constexpr (std::is_array_v<V>) return '{' + list(v, ", ", [](auto x) { return source(x); }) + '}';
   else if constexpr (std::is_floating_point_v<V>) {

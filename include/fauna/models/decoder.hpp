@@ -26,8 +26,8 @@ enum class norm_form : int {
   layer_around_one,  ///< LayerNorm with 1 + weight
 };
 enum class mlp_form : int {
-  gated,        ///< gate_proj, up_proj, down_proj
-  gated_fused,  ///< gate_up_proj, down_proj
+  gated,        ///< gate, up, down
+  gated_fused,  ///< gate and up in one, down
   plain,        ///< two matrices with an activation between them
 };
 
@@ -45,7 +45,8 @@ struct DecoderStyle : SelfAttentionNames {
   /// Norms of what attention and MLP read, and of what they give before it is added.
   static constexpr label attention_before = "input_layernorm", attention_after = "",
                          mlp_before = "post_attention_layernorm", mlp_after = "";
-  static constexpr label attention = "self_attn", mlp = "mlp", up = "up_proj", down = "down_proj";
+  static constexpr label attention = "self_attn", mlp = "mlp", gate = "gate_proj", up = "up_proj", down = "down_proj",
+                         gate_up = "gate_up_proj";
   static constexpr norm_form norm = norm_form::rms;
   static constexpr mlp_form mlp_is = mlp_form::gated;
   static constexpr qk_norm normed = qk_norm::none;
@@ -53,6 +54,7 @@ struct DecoderStyle : SelfAttentionNames {
   static constexpr bool rotary = true;       ///< else heads are not turned
   static constexpr bool alibi = false;       ///< biases by distance (Press et al. 2022)
   static constexpr bool alibi_last = false;  ///< the scale is of scores and biases together
+  static constexpr bool sinks = false;       ///< a logit a head in the softmax's denominator (SinkAttention)
   static constexpr bool parallel = false;   ///< attention and MLP read the same rows; without mlp_before, the same norm
   static constexpr bool bare_full = false;  ///< layers with full attention know no positions
   static constexpr bool scaled_embedding = false;  ///< embeddings times √width (Vaswani et al. 2017, section 3.4)
@@ -76,7 +78,7 @@ template <class Style> struct DecoderConfig {
   int full_every = 1;      ///< of so many layers the last has none; unbounded: all have one
   double base = 10000;     ///< of the rotary frequencies (Su et al. 2021, section 3.2.2)
   double window_base = 0;  ///< of those in layers with a window; 0: the same
-  double turned = 1;       ///< part of each head's columns that positions turn
+  double turned = 1;       ///< part of each head's columns that positions turn; 0: attention knows no positions
   RopeScaling scaling{};   ///< of the frequencies, for contexts beyond the first training's
   double score_scale = 0;  ///< of queries times keys; 0: 1 / √head_size
   double embedding_scale = 1, residual_scale = 1, logit_scale = 1;
@@ -103,6 +105,25 @@ template <class Style> struct DecoderConfig {
   template <class C, class F> static constexpr void later(C& c, F&& f) { f("clip", c.clip); }
 };
 
+/// What a dense decoder has, and what a family has beside it: {{decoder}, {part}, ...}.
+template <class Style, class... Parts> struct DecoderConfigWith : DecoderConfig<Style>, Parts... {
+  constexpr bool operator==(DecoderConfigWith const&) const = default;
+  static constexpr ConfigNames names = Style::names;
+  /// What an initialiser has braces for.
+  template <class F> static constexpr void each_part(DecoderConfigWith const& c, F&& f) {
+    f(static_cast<DecoderConfig<Style> const&>(c)), (f(static_cast<Parts const&>(c)), ...);
+  }
+  template <class C, class F> static constexpr void each(C& c, F&& f) {
+    DecoderConfig<Style>::each(c, f), (Parts::each(c, f), ...);
+  }
+  template <class C, class F> static constexpr void later(C& c, F&& f) {
+    const auto of = [&]<class Part>(std::type_identity<Part>) {
+      if constexpr (requires { Part::later(c, f); }) Part::later(c, f);
+    };
+    DecoderConfig<Style>::later(c, f), (of(std::type_identity<Parts>{}), ...);
+  }
+};
+
 namespace decoder_detail {
 
 template <norm_form F, int Width, Epsilon E> struct norm_;
@@ -120,13 +141,18 @@ template <class Style, int W, int Hidden, activation A, bool Bias> struct mlp_ {
       Seq<At<Style::up, Linear<W, Hidden, Bias>>, Activation<Hidden, A>, At<Style::down, Linear<Hidden, W, Bias>>>;
 };
 template <class Style, int W, int Hidden, activation A, bool Bias>
-requires(Style::mlp_is == mlp_form::gated) struct mlp_<Style, W, Hidden, A, Bias> {
+requires(Style::mlp_is == mlp_form::gated &&
+         !(Style::gate == label("gate_proj"))) struct mlp_<Style, W, Hidden, A, Bias> {
+  using type = NamedGatedMlp<Style::gate, Style::up, Style::down, W, Hidden, A, Bias>;
+};
+template <class Style, int W, int Hidden, activation A, bool Bias>
+requires(Style::mlp_is == mlp_form::gated && Style::gate == label("gate_proj")) struct mlp_<Style, W, Hidden, A, Bias> {
   using type = GatedMlp<W, Hidden, A, Bias>;
 };
 template <class Style, int W, int Hidden, activation A, bool Bias>
 requires(Style::mlp_is == mlp_form::gated_fused) struct mlp_<Style, W, Hidden, A, Bias> {
   using type =
-      Seq<At<"gate_up_proj", Linear<W, 2 * Hidden, Bias>>, Gated<A, Hidden>, At<Style::down, Linear<Hidden, W, Bias>>>;
+      Seq<At<Style::gate_up, Linear<W, 2 * Hidden, Bias>>, Gated<A, Hidden>, At<Style::down, Linear<Hidden, W, Bias>>>;
 };
 
 /// How attention is in layer kinds of a config: those with a window, and those that see all.
@@ -138,7 +164,7 @@ template <class C> constexpr SelfAttentionForm attention_form(C const& c, bool f
   return {.qkv_bias = c.qkv_bias,
           .out_bias = c.out_bias,
           .norm = {Style::normed, c.epsilon, Style::norm == norm_form::rms_around_one ? 1 : 0},
-          .positions = Style::rotary && !(full && Style::bare_full),
+          .positions = Style::rotary && c.turned > 0 && !(full && Style::bare_full),
           .rope = {.base = base,
                    .rotary = static_cast<int>(c.turned * c.head_size),
                    .pairs = Style::pairs,
@@ -148,28 +174,33 @@ template <class C> constexpr SelfAttentionForm attention_form(C const& c, bool f
                      .window = full ? unbounded : c.window,
                      .alibi = !Style::alibi       ? 0
                               : Style::alibi_last ? 1 / square_root(static_cast<double>(c.head_size))
-                                                  : 1},
+                                                  : 1,
+                     .sinks = Style::sinks},
           .clip = {c.clip}};
 }
 
 }  // namespace decoder_detail
 
-/// x + attention, then + mlp, each with norms before and after it where Style has some; or both of the same rows.
-template <class Style, class Norm, class Attention, class Mlp, Multiplier F>
+/// x + mixer, then + mlp, each with norms before and after it where Style has some; or both of the same rows. Both come
+/// with their names; void: there is none.
+template <class Style, class Norm, class Mixer, class Mlp, Multiplier F>
 struct DecoderLayer
-    : Seq<Residual<present<typename Under<Style::attention_before, Norm>::maybe, At<Style::attention, Attention>,
+    : Seq<Residual<present<typename Under<Style::attention_before, Norm>::maybe, Mixer,
                            typename Under<Style::attention_after, Norm>::maybe, scaled_if<Norm::in, F>>>,
-          Residual<present<typename Under<Style::mlp_before, Norm>::maybe, typename Under<Style::mlp, Mlp>::always,
+          Residual<present<typename Under<Style::mlp_before, Norm>::maybe, Mlp,
                            typename Under<Style::mlp_after, Norm>::maybe, scaled_if<Norm::in, F>>>> {};
-template <class Style, class Norm, class Attention, class Mlp, Multiplier F>
-requires(Style::parallel&& nameless(Style::mlp_before)) struct DecoderLayer<Style, Norm, Attention, Mlp, F>
-    : Residual<Seq<At<Style::attention_before, Norm>,
-                   Parallel<At<Style::attention, Attention>, typename Under<Style::mlp, Mlp>::always>>> {
+template <class Style, class Norm, class Mixer, class Mlp, Multiplier F>
+requires(Style::parallel&& nameless(Style::mlp_before)) struct DecoderLayer<Style, Norm, Mixer, Mlp, F>
+    : Residual<Seq<At<Style::attention_before, Norm>, Parallel<Mixer, Mlp>>> {
 };
-template <class Style, class Norm, class Attention, class Mlp, Multiplier F>
-requires(Style::parallel && !nameless(Style::mlp_before)) struct DecoderLayer<Style, Norm, Attention, Mlp, F>
-    : Residual<Parallel<Seq<At<Style::attention_before, Norm>, At<Style::attention, Attention>>,
-                        Seq<At<Style::mlp_before, Norm>, typename Under<Style::mlp, Mlp>::always>>> {
+template <class Style, class Norm, class Mixer, class Mlp, Multiplier F>
+requires(Style::parallel && !nameless(Style::mlp_before)) struct DecoderLayer<Style, Norm, Mixer, Mlp, F>
+    : Residual<Parallel<Seq<At<Style::attention_before, Norm>, Mixer>, Seq<At<Style::mlp_before, Norm>, Mlp>>> {
+};
+template <class Style, class Norm, class Mixer, Multiplier F>
+requires(!Style::parallel) struct DecoderLayer<Style, Norm, Mixer, void, F>
+    : Residual<present<typename Under<Style::attention_before, Norm>::maybe, Mixer,
+                       typename Under<Style::attention_after, Norm>::maybe, scaled_if<Norm::in, F>>> {
 };
 
 /// The attention of a config's layers. Families with one of their own specialise it.
@@ -184,25 +215,30 @@ template <auto c> struct DecoderParts {
   using Style = typename Config::style;
   using Norm = typename decoder_detail::norm_<Style::norm, c.width, Epsilon{c.epsilon}>::type;
   using Mlp = typename decoder_detail::mlp_<Style, c.width, c.hidden, c.act, c.mlp_bias>::type;
+  template <bool Full>
+  using Attention = typename Under<Style::attention, typename decoder_attention_<c, Full>::type>::always;
+  template <class Inner> using NamedMlp = typename Under<Style::mlp, Inner>::always;
   template <bool Full, class Inner>
-  using LayerWith =
-      DecoderLayer<Style, Norm, typename decoder_attention_<c, Full>::type, Inner, Multiplier{c.residual_scale}>;
+  using LayerWith = DecoderLayer<Style, Norm, Attention<Full>, NamedMlp<Inner>, Multiplier{c.residual_scale}>;
   template <bool Full> using Layer = LayerWith<Full, Mlp>;
-  /// Rounds of layers with a window, then one that sees all; and those that are left.
-  template <template <bool> class L, int First, int Rounds, class Slots> struct stack_ { using type = void; };
-  template <template <bool> class L, int First, int Rounds, int... Slot>
+  /// The layer of a slot in a round: those with a window, then one that sees all.
+  template <int Slot> using LayerAt = Layer<(Slot + 1) % c.full_every == 0>;
+  /// Rounds of layers, and those that are left.
+  template <template <int> class L, int First, int Rounds, class Slots> struct stack_ { using type = void; };
+  template <template <int> class L, int First, int Rounds, int... Slot>
   requires(Rounds > 0 && sizeof...(Slot) > 0) struct stack_<L, First, Rounds, std::integer_sequence<int, Slot...>> {
-    using type = Stack<First, Rounds, L<(Slot + 1) % c.full_every == 0>...>;
+    using type = Stack<First, Rounds, L<Slot>...>;
   };
-  static constexpr int rounds = c.layers / c.full_every, rest = c.layers % c.full_every;
-  static constexpr bool alike = rounds == 0 || c.full_every == 1;  // one kind of layer
-  /// Layers First and later; those before it are of one kind only.
-  template <int First, template <bool> class L>
-  using LayersFrom = present<
-      typename stack_<L, First, alike ? c.layers - First : rounds,
-                      std::make_integer_sequence<int, alike ? 1 : c.full_every>>::type,
-      typename stack_<L, c.layers - rest, alike ? 0 : 1, std::make_integer_sequence<int, alike ? 0 : rest>>::type>;
-  using Layers = LayersFrom<0, Layer>;
+  /// Layers First and later, in rounds of `Round`; those before it are of one kind only.
+  template <int First, template <int> class L, int Round = c.full_every> struct layers_ {
+    static constexpr int rounds = c.layers / Round, rest = c.layers % Round;
+    static constexpr bool alike = rounds == 0 || Round == 1;  // one kind of layer
+    using type = present<
+        typename stack_<L, First, alike ? c.layers - First : rounds,
+                        std::make_integer_sequence<int, alike ? 1 : Round>>::type,
+        typename stack_<L, c.layers - rest, alike ? 0 : 1, std::make_integer_sequence<int, alike ? 0 : rest>>::type>;
+  };
+  using Layers = typename layers_<0, LayerAt>::type;
   static constexpr double into =
       Style::scaled_embedding ? square_root(static_cast<double>(c.width)) : c.embedding_scale;
   using Positions = LearnedPosition<c.context, c.width, Style::position_offset>;
@@ -217,9 +253,17 @@ template <auto c> struct DecoderParts {
 /// From embedded tokens to the last norm.
 template <auto c> struct DecoderTrunk : DecoderParts<c>::Trunk {};
 
+/// The depths of multi-token prediction of a config, of its parts P. Families that have some specialise it.
+template <class... Mtps> struct Depths;
+template <auto c, class P> struct decoder_depths_ { using type = Depths<>; };
+
+template <auto c, class Trunk, class P, class D> struct DecoderWith;
+template <auto c, class Trunk, class P, class... Mtps>
+struct DecoderWith<c, Trunk, P, Depths<Mtps...>>
+    : Lm<At<P::Style::root, At<P::Style::table, Embedding<c.vocab, c.width>>>, At<P::Style::root, Trunk>,
+         std::conditional_t<c.tied, TiedTable<typename P::Head>, At<P::Style::head, typename P::Head>>, Mtps...> {};
 template <auto c, class Trunk, class P>
-struct DecoderOf : Lm<At<P::Style::root, At<P::Style::table, Embedding<c.vocab, c.width>>>, At<P::Style::root, Trunk>,
-                      std::conditional_t<c.tied, TiedTable<typename P::Head>, At<P::Style::head, typename P::Head>>> {
+struct DecoderOf : DecoderWith<c, Trunk, P, typename decoder_depths_<c, P>::type> {
   static constexpr auto config = c;
 };
 template <auto c> struct Decoder : DecoderOf<c, DecoderTrunk<c>, DecoderParts<c>> {};

@@ -43,9 +43,7 @@ struct MixtralConfig {
 };
 
 /// A gated MLP (Shazeer 2020, equation 6) with Mixtral's names.
-template <int Width, int Hidden>
-struct MixtralExpert : Seq<Concat<At<"w1", Linear<Width, Hidden, false>>, At<"w3", Linear<Width, Hidden, false>>>,
-                           Gated<activation::silu, Hidden>, At<"w2", Linear<Hidden, Width, false>>> {};
+template <int Width, int Hidden> struct MixtralExpert : NamedGatedMlp<"w1", "w3", "w2", Width, Hidden> {};
 
 /// x + attention(norm(x)), then x + experts(norm(x)).
 template <int Width, class Attention, class Experts, Epsilon E>
