@@ -171,15 +171,19 @@ TEST_SUITE("moe") {
     m.prepare_training({.sequences = 1, .length = 4});
     const int tokens[] = {1, 2, 3, 4}, targets[] = {2, 3, 4, 5};
     const double loss = m.accumulate(Batch::uniform(1, 4, tokens, targets));
-    std::vector<std::string> all;
+    std::vector<std::string> all, shown;
     double side = 0;
     for (auto const& s : m.side_losses()) {
-      if (s.counts) all.push_back(s.name);
+      (s.counts ? all : shown).push_back(s.name);
       side += s.weight * s.value;
     }
     CHECK(all ==
           std::vector<std::string>{"model.layers.0.block_sparse_moe.balance", "model.layers.0.block_sparse_moe.z",
                                    "model.layers.1.block_sparse_moe.balance", "model.layers.1.block_sparse_moe.z"});
+    const std::string first = "model.layers.0.block_sparse_moe.";
+    REQUIRE(shown.size() == 8);
+    CHECK(std::vector<std::string>(shown.begin(), shown.begin() + 4) ==
+          std::vector<std::string>{first + "max_violation", first + "load_entropy", first + "dead", first + "dropped"});
     CHECK(side > 0.9);  // two balance losses of about 1, half of each
     m.weigh_side_losses({{"*", 0}});
     CHECK(m.accumulate(Batch::uniform(1, 4, tokens, targets)) == doctest::Approx(loss - side).epsilon(1e-6));

@@ -189,6 +189,7 @@ TEST_SUITE("routers") {
     CHECK(output<Nothing, Cpu<>>(Batch::uniform(1, 6), x, 1) == std::vector<float>(x.size()));
     static_assert(Idle::parameters == 3 * 3 * 5 * W + 2 * 3 * W + 7 * W);
     static_assert(Idle::active_parameters == (3 * (9 * 5 * W + 6 * W) + 3) / 7 + 7 * W);
+    static_assert(std::is_same_v<Plain::with<Expert>, Routed<TopK<W, 4, 2>>>);
     static_assert(Idle::flops(0) < Routed<TopK<W, 7, 3>>::flops(0));
   }
 
@@ -416,6 +417,9 @@ TEST_SUITE("routers") {
     earlier(Mixed<Capacity<Limits{.factor = 0.5F, .order = queue::weight}>>{});
     earlier(Mixed<Capacity<Limits{.factor = 0.5F, .order = queue::choice}>>{});
     earlier(Taken{});
+    static_assert(Router<HashRouter<W, 4>> && Router<NoisyTopK<W, 5, 2>> && Router<ExpertChoice<W, 4, 2>>);
+    static_assert(Dispatcher<AllExperts> && Dispatcher<Queue> && Combine<WeightedInputs>);
+    static_assert(!Router<Expert> && !Dispatcher<WeightedInputs> && !Combine<Dropless>);
     static_assert(is_causal<Noisy> && is_causal<Switch> && is_causal<Hashed>);
     static_assert(!is_causal<Plan1> && !is_causal<Second>);  // the second by its dispatcher alone
     static_assert(!Capacity<Limits{.length = 12, .scope = queue_of::batch}>::causal);

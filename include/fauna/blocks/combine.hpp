@@ -15,6 +15,15 @@ template <class S> struct Dispatched {
   Matrix<const S> weights;
 };
 
+/// Where the weights stand: forward into experts and out of them, and the same backwards.
+template <class W>
+concept Combine = requires(Ref<float> b, Matrix<const float> in, Matrix<float> out, Dispatched<float> to) {
+  W::template enter<Ref<float>, float>(b, in, to, out);
+  W::template leave<Ref<float>, float>(b, in, to, in, out);
+  W::template leave_backward<Ref<float>, float>(b, in, in, to, out, out);
+  W::template enter_backward<Ref<float>, float>(b, in, in, to, in, out, out);
+};
+
 /// enter: xs [n,W] from x [R,W]; leave: y = base + what experts gave, ys [n,W]. Their gradients add to base and
 /// overwrite dweights [R,K], each where it has any to give.
 struct WeightedOutputs {

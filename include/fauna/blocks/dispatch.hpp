@@ -13,6 +13,8 @@
 // state, so that a text read in pieces is served as at once. Queues over the whole batch, or by falling weight, let a
 // later row or a neighbour take a place, and L counted from the batch makes C depend on how long the text will be.
 #pragma once
+#include <concepts>
+
 #include <fauna/core/block.hpp>
 
 namespace fauna::inline v0 {
@@ -38,6 +40,17 @@ struct Places {
   int* first;
   Matrix<int> places;
   int* sources;
+};
+
+/// Which choices are served: whether later rows have a say in that, whether experts compute all rows whatever was
+/// chosen, how many rows they see at most, and what goes from call to call; place(batch, ids, weights, chosen, state,
+/// places).
+template <class D>
+concept Dispatcher = requires(int n) {
+  { D::causal } -> std::convertible_to<bool>;
+  { D::computes_all } -> std::convertible_to<bool>;
+  { D::rows(n, n, n) } -> std::convertible_to<int>;
+  typename D::template State<float, 2>;
 };
 
 /// Nothing goes from call to call.

@@ -32,16 +32,15 @@ template <class Expert, int N> struct Each {
 
 /// Experts are named experts.0, experts.1, ... through all groups. They have no state and read rows alone: each is
 /// called with its rows of all sequences side by side.
-template <class R, class Dispatcher, class Combine, class... Groups>
+template <Router R, Dispatcher Serving, Combine Weighing, class... Groups>
 struct MixtureOfExperts : Leaf<R::width, R::width> {
   using composition = MixtureOfExperts;
   using children = Children<typename Groups::expert...>;
-  template <class... New> using with = MixtureOfExperts<R, Dispatcher, Combine, typename Groups::template of<New>...>;
+  template <class... New> using with = MixtureOfExperts<R, Serving, Weighing, typename Groups::template of<New>...>;
   static constexpr const char* kind_name = "Moe";
   static constexpr int width = R::width, E = R::experts, K = R::slots;
-  static constexpr bool causal = R::causal && Dispatcher::causal && (is_causal<typename Groups::expert> && ...);
+  static constexpr bool causal = R::causal && Serving::causal && (is_causal<typename Groups::expert> && ...);
   static constexpr bool adds_y = true, adds_dx = true;
-  static_assert(Router<R>, "fauna: the first argument of MixtureOfExperts is a router (blocks/top_k.hpp)");
   static constexpr std::size_t groups = sizeof...(Groups);
   template <std::size_t I> using Group = nth<I, Groups...>;
   template <std::size_t I> using Expert = typename Group<I>::expert;
@@ -78,7 +77,7 @@ struct MixtureOfExperts : Leaf<R::width, R::width> {
     std::byte* room = nullptr;  ///< for what the experts keep: how many rows each gets is known in the call
     std::size_t bytes = 0;
   };
-  template <class S> using State = typename Dispatcher::template State<S, E>;
+  template <class S> using State = typename Serving::template State<S, E>;
 
   template <class W, class F> static constexpr void visit(W& w, Place const& at_, F&& f) {
     const Path experts{at_.path, "experts", -1};
@@ -101,11 +100,9 @@ struct MixtureOfExperts : Leaf<R::width, R::width> {
     s.room = a.take<std::byte>(s.bytes);
   }
   template <class S> static constexpr void plan_state(State<S>& s, Shape const& shape, Arena& a) {
-    Dispatcher::template plan_state<S, E>(s, shape, a);
+    Serving::template plan_state<S, E>(s, shape, a);
   }
-  template <class F, class... St> static constexpr void visit_state(F&& f, St&... s) {
-    Dispatcher::visit_state(f, s...);
-  }
+  template <class F, class... St> static constexpr void visit_state(F&& f, St&... s) { Serving::visit_state(f, s...); }
   template <class B> static constexpr void plan_scratch(Shape const& shape, Arena& a) {
     using S = typename B::scalar;
     const int rows = shape.rows(), n = rows_of(rows);
@@ -146,13 +143,13 @@ struct MixtureOfExperts : Leaf<R::width, R::width> {
     const View<int, dyn, K> places = s.places.middle_rows(0, rows);
     R::forward(router_call(c), w.router, x, s.router, routes);
     int* const sources = c.scratch().template take<int>(static_cast<std::size_t>(rows_of(rows)));
-    Dispatcher::template place<S>(*c.batch, routes.ids, routes.weights, R::chosen, state,
-                                  Places{E, s.first, places, sources});
+    Serving::template place<S>(*c.batch, routes.ids, routes.weights, R::chosen, state,
+                               Places{E, s.first, places, sources});
     show_load(c, routes.ids, places);
     const auto xs = s.x.middle_rows(0, s.first[E]), ys = s.y.middle_rows(0, s.first[E]);
     const Dispatched<S> to{places, sources, routes.weights};
-    if constexpr (Dispatcher::computes_all) add<B>::clear(c.backend, xs);
-    Combine::template enter<B, S>(c.backend, x, to, xs);
+    if constexpr (Serving::computes_all) add<B>::clear(c.backend, xs);
+    Weighing::template enter<B, S>(c.backend, x, to, xs);
     Arena room(s.room, s.bytes);
     each_expert(c, s, [&](auto g, int i, auto const& call, int from, int n) {
       typename Expert<g>::template State<S> none{};
@@ -161,7 +158,7 @@ struct MixtureOfExperts : Leaf<R::width, R::width> {
       Expert<g>::forward(call, at<g>(w.experts)[i], none, as_const(xs.middle_rows(from, n)), ys.middle_rows(from, n),
                          own);
     });
-    Combine::template leave<B, S>(c.backend, ys, to, c.into.template view<width>(rows), y);
+    Weighing::template leave<B, S>(c.backend, ys, to, c.into.template view<width>(rows), y);
   }
   template <class C, class W, class G, class Sv, class St>
   static void backward(C const& c, W const& w, G& dw, X<C> x, Sv& s, X<C> dy, Y<C> dx, St& dstate) {
@@ -174,21 +171,21 @@ struct MixtureOfExperts : Leaf<R::width, R::width> {
     const auto dweights = c.scratch().template take_view<S, dyn, K>(rows);
     const Routes<S, K> routes = s.routes.first_rows(rows);
     const Dispatched<S> to{s.places.middle_rows(0, rows), nullptr, routes.weights};
-    if constexpr (Dispatcher::computes_all) add<B>::clear(c.backend, dys);
-    Combine::template leave_backward<B, S>(c.backend, dy, s.y.middle_rows(0, n_all), to, dys, dweights);
+    if constexpr (Serving::computes_all) add<B>::clear(c.backend, dys);
+    Weighing::template leave_backward<B, S>(c.backend, dy, s.y.middle_rows(0, n_all), to, dys, dweights);
     each_expert(c, s, [&](auto g, int i, auto const& call, int from, int n) {
       typename Expert<g>::template State<S> none{};
       Expert<g>::backward(call, at<g>(w.experts)[i], at<g>(dw.experts)[i], as_const(s.x.middle_rows(from, n)),
                           at<g>(s.experts)[i], as_const(dys.middle_rows(from, n)), dxs.middle_rows(from, n), none);
     });
-    Combine::template enter_backward<B, S>(c.backend, x, dxs, to, c.into.template view<width>(rows), dx, dweights);
+    Weighing::template enter_backward<B, S>(c.backend, x, dxs, to, c.into.template view<width>(rows), dx, dweights);
     R::backward(router_call(c), w.router, dw.router, x, s.router, Routes<const S, K>{routes.ids, routes.weights},
                 as_const(dweights), dx);
-    Dispatcher::backward(*c.batch, dstate);
+    Serving::backward(*c.batch, dstate);
   }
 
  private:
-  static constexpr int rows_of(int rows) { return Dispatcher::rows(rows, R::choices(rows), E); }
+  static constexpr int rows_of(int rows) { return Serving::rows(rows, R::choices(rows), E); }
   template <class S> static constexpr void plan_routes(Saved<S>& s, int rows, Arena& a) {
     R::plan(s.router, rows, a);
     s.routes.weights = a.take_view<S, dyn, K>(rows);

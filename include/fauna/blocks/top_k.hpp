@@ -7,6 +7,8 @@
 // it is. A corrected router has a bias b_e that counts in the choice alone and is no parameter: after each update
 //   b_e += rate sign(mean of n - n_e) (Wang et al. 2024, "Auxiliary-loss-free load balancing strategy").
 #pragma once
+#include <concepts>
+
 #include <fauna/blocks/router_losses.hpp>
 #include <fauna/core/block.hpp>
 #include <fauna/core/fault.hpp>

@@ -47,9 +47,10 @@ template <class S> struct router<Ref<S>> {
     for (int j = 0; j < K; ++j) {
       int best = -1;
       for (int e = 0; e < E; ++e) {
+        if (best >= 0 && !(value(e) > value(best))) continue;  // few are left to ask whether they can be chosen
         bool taken = (kept >> (e / size) & 1U) == 0;
         for (int i = 0; i < j; ++i) taken = taken || ids[i] == e;
-        if (!taken && (best < 0 || value(e) > value(best))) best = e;
+        if (!taken) best = e;
       }
       ids[j] = best;
       w[j] = p[best];
