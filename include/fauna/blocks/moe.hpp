@@ -1,14 +1,10 @@
 // Mixture of experts (Shazeer et al. 2017; Jiang et al. 2024, "Mixtral of experts", section 2.1), dropless: every row
 // goes through the K of E experts that its router chose, however many rows choose the same.
 //   l = x W_gateᵀ      p, id, w = router(l)      y_r = Σ_j w_rj Expert_{id_rj}(x_r)
-// Side losses, of R rows of which n_e choices fell on expert e:
-//   balance  E Σ_e f_e P_e,  f_e = n_e / (R K),  P_e = mean of p_e / Σ_f p_f
-//            1 where all is even (Fedus et al. 2021, equation 4; DeepSeek-AI 2024, equations 17 to 20)
-//   z        mean of (log Σ_e exp l_e)² (Zoph et al. 2022, equation 5)
+// Side losses: balance and z (ops/router/op.hpp).
 // A corrected router has a bias b_e that counts in the choice alone and is no parameter: after each update
 //   b_e += rate sign(mean of n - n_e) (Wang et al. 2024, "Auxiliary-loss-free load balancing strategy").
 #pragma once
-#include <cmath>
 #include <new>
 
 #include <fauna/compose/children.hpp>
@@ -153,9 +149,9 @@ template <class Expert, int E, int K, Routing How = Routing{}> struct Moe : Leaf
     router<B>::scores(c.backend, x, reading(w.gate), s.logits.middle_rows(0, rows));
     router<B>::forward(c.backend, first_rows(s.logits, rows), How.choice(), correction<S>(w), s.p.middle_rows(0, rows),
                        s.ids.middle_rows(0, rows), s.weights.middle_rows(0, rows));
-    side_losses(c, s, rows);
     int* const sources = c.scratch().template take<int>(static_cast<std::size_t>(rows) * K);
-    sort(s, rows, sources);
+    expert_rows<B>::sort(c.backend, first_rows(s.ids, rows), E, s.first, s.places.middle_rows(0, rows), sources);
+    side_losses(c, s, rows);
     expert_rows<B>::gather(c.backend, x, sources, s.x.middle_rows(0, rows * K));
     Arena room(s.room, s.bytes);
     each_expert(c, s, [&](int e, auto const& call, int from, int n) {
@@ -187,13 +183,15 @@ template <class Expert, int E, int K, Routing How = Routing{}> struct Moe : Leaf
     });
     expert_rows<B>::gather_backward(c.backend, as_const(dxs), as_const(s.places), c.into.template view<width>(rows),
                                     dx);
-    balance_gradient(c, s, rows, dp);
+    router<B>::balance_gradient(c.backend, as_const(s.p), How.choice(), s.first,
+                                c.side_loss("balance", static_cast<double>(How.balance)).weight * c.loss_scale, dp);
     if constexpr (How.corrected)
       if (const auto chosen = gradient<S>(dw.bias))
         for (int e = 0; e < E; ++e) chosen(0, e) += static_cast<S>(s.first[e + 1] - s.first[e]);
     router<B>::backward(c.backend, as_const(s.p), How.choice(), as_const(s.ids), as_const(s.weights),
                         as_const(dweights), as_const(dp), dlogits);
-    z_gradient(c, s, rows, dlogits);
+    if (const double z = c.side_loss("z", static_cast<double>(How.z)).weight * c.loss_scale; z != 0)
+      router<B>::z_gradient(c.backend, as_const(s.logits), z, dlogits);
     router<B>::scores_backward(c.backend, x, reading(w.gate), as_const(dlogits), gradient<S>(dw.gate), dx);
   }
 
@@ -207,15 +205,6 @@ template <class Expert, int E, int K, Routing How = Routing{}> struct Moe : Leaf
     for (int e = 0; e < E; ++e) all += chosen[e];
     for (int e = 0; e < E; ++e)
       bias[e] += static_cast<double>(How.bias_rate) * ((E * chosen[e] < all) - (E * chosen[e] > all));
-  }
-  /// What p is divided by where it is a distribution.
-  template <class S> static S total([[maybe_unused]] const S* p) {
-    S sum(1);
-    if constexpr (How.scores == router_scores::sigmoid) {
-      sum = p[0];
-      for (int e = 1; e < E; ++e) sum += p[e];
-    }
-    return sum;
   }
   template <class S> static constexpr void plan_routes(Saved<S>& s, int rows, Arena& a) {
     s.logits = a.take_view<S, dyn, E>(rows);
@@ -234,20 +223,6 @@ template <class Expert, int E, int K, Routing How = Routing{}> struct Moe : Leaf
   }
   template <class V> static constexpr auto first_rows(V v, int rows) { return as_const(v.middle_rows(0, rows)); }
 
-  /// Rows by expert, in ascending order within each: where each choice goes, and where each row of experts comes from.
-  template <class S> static void sort(Saved<S>& s, int rows, int* sources) {
-    for (int& f : s.first) f = 0;
-    for (int r = 0; r < rows; ++r)
-      for (int j = 0; j < K; ++j) ++s.first[s.ids(r, j) + 1];
-    for (int e = 0; e < E; ++e) s.first[e + 1] += s.first[e];
-    int next[E];
-    for (int e = 0; e < E; ++e) next[e] = s.first[e];
-    for (int r = 0; r < rows; ++r)
-      for (int j = 0; j < K; ++j) {
-        s.places(r, j) = next[s.ids(r, j)]++;
-        sources[s.places(r, j)] = r;
-      }
-  }
   /// f(expert, its call, its first row, how many) for each that has rows.
   template <class C, class Sv, class F> static void each_expert(C const& c, Sv& s, F&& f) {
     const Path experts{&c.path, "experts", -1};
@@ -263,63 +238,11 @@ template <class Expert, int E, int K, Routing How = Routing{}> struct Moe : Leaf
   }
 
   template <class C, class Sv> static void side_losses(C const& c, Sv& s, int rows) {
-    using S = typename C::scalar;
-    using std::exp, std::log;
-    if (auto const l = c.side_loss("balance", static_cast<double>(How.balance)); l.value) {
-      S sum{};
-      for (int e = 0; e < E; ++e) {
-        S mean{};
-        int chosen = 0;
-        for (int r = 0; r < rows; ++r) {
-          mean += s.p(r, e) / total<S>(s.p.row(r));
-          for (int j = 0; j < K; ++j) chosen += s.ids(r, j) == e;
-        }
-        sum += static_cast<S>(static_cast<double>(E) * chosen / (static_cast<double>(rows) * rows * K)) * mean;
-      }
-      *l.value += sum;
-    }
-    if (auto const l = c.side_loss("z", static_cast<double>(How.z)); l.value) {
-      S sum{};
-      for (int r = 0; r < rows; ++r) {
-        const S z = log_sum_exp<S>(s.logits.row(r));
-        sum += z * z;
-      }
-      *l.value += static_cast<S>(1.0 / rows) * sum;
-    }
-  }
-  /// The balance loss's gradient with respect to p / Σ p is E f_e / R in each row. How many chose an expert has none.
-  template <class C, class Sv, class V> static void balance_gradient(C const& c, Sv& s, int rows, V dp) {
-    using S = typename C::scalar;
-    const double weight = c.side_loss("balance", static_cast<double>(How.balance)).weight * c.loss_scale;
-    for (int e = 0; e < E; ++e) {
-      const int chosen = s.first[e + 1] - s.first[e];
-      const S each = static_cast<S>(weight * E * chosen / (static_cast<double>(rows) * rows * K));
-      for (int r = 0; r < rows; ++r) dp(r, e) = each;
-    }
-    if constexpr (How.scores == router_scores::sigmoid)
-      for (int r = 0; r < rows; ++r) {
-        const S sum = total<S>(s.p.row(r));
-        S mean{};
-        for (int e = 0; e < E; ++e) mean += dp(r, e) * s.p(r, e) / sum;
-        for (int e = 0; e < E; ++e) dp(r, e) = (dp(r, e) - mean) / sum;
-      }
-  }
-  template <class C, class Sv, class V> static void z_gradient(C const& c, Sv& s, int rows, V dlogits) {
-    using S = typename C::scalar;
-    using std::exp;
-    const double weight = c.side_loss("z", static_cast<double>(How.z)).weight * c.loss_scale;
-    if (weight == 0) return;
-    for (int r = 0; r < rows; ++r) {
-      const S z = log_sum_exp<S>(s.logits.row(r)), factor = static_cast<S>(2 * weight / rows) * z;
-      for (int e = 0; e < E; ++e) dlogits(r, e) += factor * exp(s.logits(r, e) - z);
-    }
-  }
-  template <class S> static S log_sum_exp(const S* l) {
-    using std::exp, std::log;
-    S most = l[0], sum(0);
-    for (int e = 1; e < E; ++e) most = l[e] > most ? l[e] : most;
-    for (int e = 0; e < E; ++e) sum += exp(l[e] - most);
-    return most + log(sum);
+    using Router = router<typename C::backend_type>;
+    if (auto const l = c.side_loss("balance", static_cast<double>(How.balance)); l.value)
+      Router::balance(c.backend, first_rows(s.p, rows), How.choice(), s.first, l.value);
+    if (auto const l = c.side_loss("z", static_cast<double>(How.z)); l.value)
+      Router::z(c.backend, first_rows(s.logits, rows), l.value);
   }
 };
 

@@ -4,11 +4,13 @@
 #include <fauna/ops/adamw/kernel.cuh>
 #include <fauna/ops/add/kernel.cuh>
 #include <fauna/ops/attention/kernel.cuh>
+#include <fauna/ops/clamp/kernel.cuh>
 #include <fauna/ops/clip/kernel.cuh>
 #include <fauna/ops/conv/kernel.cuh>
 #include <fauna/ops/cross_entropy/kernel.cuh>
 #include <fauna/ops/dropout/kernel.cuh>
 #include <fauna/ops/embedding/kernel.cuh>
+#include <fauna/ops/experts/kernel.cuh>
 #include <fauna/ops/fade/kernel.cuh>
 #include <fauna/ops/gated/kernel.cuh>
 #include <fauna/ops/gated_norm/kernel.cuh>
@@ -20,10 +22,13 @@
 #include <fauna/ops/rg_lru/kernel.cuh>
 #include <fauna/ops/rms_norm/kernel.cuh>
 #include <fauna/ops/rope/kernel.cuh>
+#include <fauna/ops/router/kernel.cuh>
+#include <fauna/ops/row_gate/kernel.cuh>
 #include <fauna/ops/rwkv7/kernel.cuh>
 #include <fauna/ops/scale/kernel.cuh>
 #include <fauna/ops/scan/kernel.cuh>
 #include <fauna/ops/sgd/kernel.cuh>
+#include <fauna/ops/softmax_heads/kernel.cuh>
 #include <fauna/ops/ssd/kernel.cuh>
 #include <fauna/ops/token_mix/kernel.cuh>
 #include <fauna/ops/token_shift/kernel.cuh>

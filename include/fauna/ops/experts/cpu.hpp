@@ -11,6 +11,9 @@ template <class P, isa T, unsigned Tag> struct expert_rows<Cpu<P, T, Tag>> {
   static constexpr int W = B::lanes;
   using vec = simd::vfloat<W>;
 
+  static void sort(B const&, Matrix<const int> ids, int experts, int* first, Matrix<int> places, int* sources) {
+    sort_by_expert(ids, experts, first, places, sources);
+  }
   static void gather(B const& b, Matrix<const float> x, const int* sources, Matrix<float> y) {
     each_row(b, y, [&](int i) {
       const float* from = x.row(sources[i]);

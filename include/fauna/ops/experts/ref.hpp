@@ -4,6 +4,9 @@
 namespace fauna::inline v0 {
 
 template <class S> struct expert_rows<Ref<S>> {
+  static void sort(Ref<S> const&, Matrix<const int> ids, int experts, int* first, Matrix<int> places, int* sources) {
+    sort_by_expert(ids, experts, first, places, sources);
+  }
   static void gather(Ref<S> const&, Matrix<const S> x, const int* sources, Matrix<S> y) {
     for (int i = 0; i < y.rows(); ++i)
       for (int c = 0; c < y.cols(); ++c) y(i, c) = x(sources[i], c);

@@ -44,6 +44,17 @@ template <class P, isa T, unsigned Tag> struct router<Cpu<P, T, Tag>> {
                            dp ? dp.row(r) : nullptr, dlogits.row(r));
     });
   }
+  static void balance(B const&, Matrix<const float> p, Choice const& how, const int* first, float* value) {
+    Rows::balance({}, p, how, first, value);
+  }
+  static void balance_gradient(B const&, Matrix<const float> p, Choice const& how, const int* first, double weight,
+                               Matrix<float> dp) {
+    Rows::balance_gradient({}, p, how, first, weight, dp);
+  }
+  static void z(B const&, Matrix<const float> logits, float* value) { Rows::z({}, logits, value); }
+  static void z_gradient(B const&, Matrix<const float> logits, double weight, Matrix<float> dlogits) {
+    Rows::z_gradient({}, logits, weight, dlogits);
+  }
 
  private:
   static Full full(B const& b) {

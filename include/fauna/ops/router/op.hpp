@@ -8,6 +8,10 @@
 // Backward, with p' the gradient of p from elsewhere (auxiliary losses) and W = Σ_i w'_i w_i:
 //   p'_{id_j} += scale w'_j, or (scale w'_j - W) / Σ_i p_{id_i}
 //   l'_e = p_e (p'_e - Σ_f p_f p'_f), or p_e (1 - p_e) p'_e
+// Side losses, of R rows of which n_e choices fell on expert e:
+//   balance  E Σ_e f_e P_e,  f_e = n_e / (R K),  P_e = mean of p_e / Σ_f p_f
+//            1 where all is even (Fedus et al. 2021, equation 4; DeepSeek-AI 2024, equations 17 to 20)
+//   z        mean of (log Σ_e exp l_e)² (Zoph et al. 2022, equation 5)
 #pragma once
 #include <fauna/core/backend.hpp>
 #include <fauna/core/view.hpp>
@@ -37,6 +41,11 @@ struct Choice {
 ///   logits, probabilities [R,E]; bias [E] or null; ids, weights [R,K], by falling p + bias
 /// router<B>::backward(b, probabilities, choice, ids, weights, dweights, dprobabilities, dlogits)
 ///   dprobabilities [R,E] or null; dlogits [R,E] is overwritten, and may be dprobabilities
+/// router<B>::balance(b, probabilities, choice, first, value)                      adds the loss to *value, one number
+/// router<B>::balance_gradient(b, probabilities, choice, first, weight, dprobabilities)    weight · gradient,
+/// overwrites
+///   first [E+1]: of each expert's rows, in the host's memory (expert_rows<B>::sort)
+/// router<B>::z(b, logits, value), router<B>::z_gradient(b, logits, weight, dlogits)       adds, both
 /// These take no scratch. A row's bits depend on that row alone.
 template <class B> struct router {
   static_assert(always_false<B>, "fauna: no router for this backend: include <fauna/ops/router/cpu.hpp> or ref.hpp");
