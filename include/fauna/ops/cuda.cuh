@@ -16,6 +16,7 @@
 #include <fauna/ops/gated_norm/kernel.cuh>
 #include <fauna/ops/gemm/cuda.cuh>
 #include <fauna/ops/layer_norm/kernel.cuh>
+#include <fauna/ops/mamba3/kernel.cuh>
 #include <fauna/ops/mlstm_gates/kernel.cuh>
 #include <fauna/ops/product/kernel.cuh>
 #include <fauna/ops/recurrence/kernel.cuh>
