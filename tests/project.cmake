@@ -143,7 +143,7 @@ fauna_test(nvcc/shakespeare ${scripts}/nvcc_device.sh ${source} ${work}/nvcc/sha
 fauna_test(nvcc/llama ${scripts}/nvcc_device.sh ${source} ${work}/nvcc/llama ${FAUNA_NVCC} llama)
 # Without a device nothing of it runs: then two stand for all.
 execute_process(COMMAND nvidia-smi -L RESULT_VARIABLE no_device OUTPUT_QUIET ERROR_QUIET)
-set(parity ops attention products models loaded loaded_bf16 recurrent recurrence recurrent_parts recurrent_models)
+set(parity ops attention experts products models loaded loaded_bf16 recurrent recurrence recurrent_parts mamba3 recurrent_models)
 if(no_device AND NOT FAUNA_EVERYTHING)
   set(parity loaded_bf16 recurrent_models)
 endif()

@@ -1,6 +1,9 @@
 // Attention's variants and what stands around it in the dense families: backward against dual numbers.
 #include <doctest/doctest.h>
 
+#include <cmath>
+#include <type_traits>
+
 #include <fauna/blocks/gated_attention.hpp>
 #include <fauna/blocks/scaled.hpp>
 #include <fauna/blocks/self_attention.hpp>
@@ -8,6 +11,7 @@
 #include <fauna/ops/ref.hpp>
 
 #include "../support/gradients.hpp"
+#include "../support/random.hpp"
 
 namespace {
 
@@ -47,13 +51,45 @@ TEST_SUITE("gradients") {
       SelfAttention<Fused, W, 2, 1, 6, SelfAttentionForm{.out_bias = true, .positions = false, .clip = {0.1}}>,
       SelfAttention<SelfAttentionNames, W, 2, 1, 4, SelfAttentionForm{.scores = {.window = 3, .sinks = true}}>,
       SelfAttention<SelfAttentionNames, W, 2, 1, 4,
-                    SelfAttentionForm{.norm = {qk_norm::unit}, .scores = {.scale = 2, .chunk = 3}}>,
+                    SelfAttentionForm{.norm = {qk_norm::weightless}, .scores = {.chunk = 3}}>,
       SelfAttention<SelfAttentionNames, W, 2, 1, 4,
                     SelfAttentionForm{.positions = false, .temperature = {.scale = 0.3, .every = 2}}>,
+      SelfAttention<SelfAttentionNames, W, 4, 2, 4, SelfAttentionForm{.norm = {qk_norm::weightless, 1e-2F}}>,
       GatedAttention<SelfAttentionNames, W, 2, 1, 4,
                      SelfAttentionForm{.qkv_bias = true, .norm = {qk_norm::head}, .rope = {.rotary = 2}}>) {
     check<Block>();
   }
+}
+
+TEST_CASE("a norm of queries and keys without weights is one whose weights are 1") {
+  const auto run = [](auto block) {
+    using Block = typename decltype(block)::type;
+    const Batch batch = test::ragged();
+    std::vector<double> weights;
+    test::Random numbers(3);
+    typename Block::template Weights<All<double>> w;
+    Block::visit(w, Place{}, [&](Tensor const& t, auto&) {
+      const bool norm = matches("*norm*", t.name());
+      for (std::size_t i = 0; i < t.size(); ++i) weights.push_back(norm ? 1 : static_cast<double>(numbers.uniform()));
+    });
+    test::Pass<Block, double> p(batch, weights, {}, mode::eval);
+    const auto x = test::random_values(static_cast<std::size_t>(batch.rows * W), 4);
+    std::vector<double> y(x.size());
+    Block::forward(p.call, p.w, p.state, View<const double, dyn, W>(x.data(), batch.rows),
+                   View<double, dyn, W>(y.data(), batch.rows), p.saved);
+    return y;
+  };
+  constexpr auto form = [](qk_norm over) { return SelfAttentionForm{.norm = {over, 1e-2F}}; };
+  const auto got = run(std::type_identity<SelfAttention<SelfAttentionNames, W, 4, 2, 4, form(qk_norm::weightless)>>{}),
+             want = run(std::type_identity<SelfAttention<SelfAttentionNames, W, 4, 2, 4, form(qk_norm::head)>>{}),
+             none = run(std::type_identity<SelfAttention<SelfAttentionNames, W, 4, 2, 4, form(qk_norm::none)>>{});
+  double worst = 0, apart = 0;
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    worst = std::fmax(worst, std::fabs(got[i] - want[i]));
+    apart = std::fmax(apart, std::fabs(got[i] - none[i]));
+  }
+  CHECK(worst <= 1e-14);
+  CHECK(apart > 0.01);
 }
 
 TEST_CASE("queries and their gates lie head by head in one tensor of the files") {

@@ -9,12 +9,14 @@ namespace {
 template <class B, int HeadSize> void attend(B const& b) {
   attention<B>::template forward<HeadSize>(b, {}, {}, {}, {}, {}, {}, nullptr);
   attention<B>::template backward<HeadSize>(b, {}, {}, {}, {}, {}, {}, nullptr, {}, {}, {}, {});
+  attention<B>::template sink_gradients<HeadSize>(b, {}, {}, {}, nullptr, {}, nullptr, nullptr);
 }
 
 template <class B> void every_op(B const& b) {
   const Matrix<float> m;
   const Matrix<const float> w;
   const Matrix<const bf16> half;
+  const Matrix<int> i;
   float* const f = nullptr;
   activate<B>::forward(b, activation::gelu, m, m);
   activate<B>::backward(b, activation::gelu, m, m, m);
@@ -23,6 +25,8 @@ template <class B> void every_op(B const& b) {
   add<B>::clear(b, m);
   add<B>::column_sums(b, m, f);
   add<B>::total(b, f, 0);
+  clamp<B>::forward(b, 1, m, m);
+  clamp<B>::backward(b, 1, m, m, m);
   clip<B>::global_norm(b, nullptr, 0);
   cross_entropy<B>::loss(b, m, w, f, nullptr, -1, f);
   cross_entropy<B>::loss_and_gradient(b, m, w, f, nullptr, -1, 1, f, m, m, f);
@@ -30,6 +34,13 @@ template <class B> void every_op(B const& b) {
   embedding<B>::forward(b, nullptr, w, m, m);
   embedding<B>::forward(b, nullptr, half, m, m);
   embedding<B>::backward(b, nullptr, m, m);
+  expert_rows<B>::gather(b, m, nullptr, m);
+  expert_rows<B>::gather_backward(b, m, i, m, m);
+  expert_rows<B>::combine(b, m, i, m, m, m);
+  expert_rows<B>::combine_backward(b, m, m, i, m, m, m);
+  expert_rows<B>::scatter(b, m, i, m, m);
+  expert_rows<B>::dots(b, m, m, i, m);
+  expert_rows<B>::on_host(b, i, m, i, nullptr, 0, [](auto, auto, auto, int*) {});
   gated<B>::forward(b, activation::silu, m, m);
   gated<B>::backward(b, activation::silu, m, m, m);
   gemm<B>::nt(b, m, w, m);
@@ -42,8 +53,22 @@ template <class B> void every_op(B const& b) {
   rms_norm<B>::backward(b, m, f, 0, f, m, m, m, f);
   rope<B>::forward(b, {}, {}, m, m);
   rope<B>::backward(b, {}, {}, m, m);
+  router<B>::scores(b, m, w, m);
+  router<B>::scores_backward(b, m, w, m, m, m);
+  router<B>::forward(b, m, {}, f, m, i, m);
+  router<B>::forward(b, m, {}, w, m, i, m);
+  router<B>::store(b, 1, f);
+  router<B>::backward(b, m, {}, i, m, m, m, m);
+  router<B>::balance(b, m, {}, nullptr, f);
+  router<B>::balance_gradient(b, m, {}, nullptr, 1, m);
+  router<B>::z(b, m, f);
+  router<B>::z_gradient(b, m, 1, m);
+  row_gate<B>::forward(b, m, m);
+  row_gate<B>::backward(b, m, m, m);
   scale<B>::run(b, 2, m);
   sgd<B>::step(b, nullptr, 0, {});
+  softmax_heads<B>::forward(b, 1, m, m);
+  softmax_heads<B>::backward(b, 1, m, m, m);
   attend<B, 16>(b);
   attend<B, 32>(b);
   attend<B, 64>(b);

@@ -4,6 +4,7 @@
 #include <fauna/ops/conv/kernel.cuh>
 #include <fauna/ops/fade/kernel.cuh>
 #include <fauna/ops/gated_norm/kernel.cuh>
+#include <fauna/ops/mamba3/kernel.cuh>
 #include <fauna/ops/mlstm_gates/kernel.cuh>
 #include <fauna/ops/product/kernel.cuh>
 #include <fauna/ops/recurrence/kernel.cuh>
@@ -47,6 +48,12 @@ template <class B> void every_recurrent_op(B const& b) {
   fade_gate<B>::backward(b, {}, m, f, f, m, m, f, f);
   gated_norm<B>::forward(b, {1, true}, m, m, f, m, m);
   gated_norm<B>::backward(b, {1, true}, m, m, f, m, m, m, m, f);
+  mamba3_gates<B>::forward(b, {}, {}, {}, f, {}, {});
+  mamba3_gates<B>::backward(b, {}, {}, {}, f, {}, {}, {}, {}, f, {});
+  mamba3_heads<B>::forward(b, {}, {}, {}, m, m, m);
+  mamba3_heads<B>::backward(b, {}, m, m, m, m, m, {}, {}, m);
+  mamba3_skip<B>::forward(b, {}, {}, f, m);
+  mamba3_skip<B>::backward(b, {}, {}, f, m, {}, f);
   mlstm_gates<B>::forward(b, {}, 0, {}, m, {});
   mlstm_gates<B>::backward(b, {}, 0, {}, m, {}, {}, m);
   product<B>::run(b, m, m, m);

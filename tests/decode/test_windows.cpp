@@ -2,6 +2,7 @@
 // keeps every key.
 #include <doctest/doctest.h>
 
+#include <fauna/blocks/self_attention.hpp>
 #include <fauna/models/explain.hpp>
 #include <fauna/models/gemma3.hpp>
 #include <fauna/models/mistral.hpp>
@@ -36,6 +37,16 @@ using Alternating = Gemma3<Gemma3Config{.layers = 4,
                                         .vocab = 13,
                                         .window = 40,
                                         .full_every = 3}>;
+/// A layer with a window of 40 and one that sees all, in turns, both with sinks.
+template <int Window>
+using WithSinks = Residual<At<"attn", SelfAttention<SelfAttentionNames, 16, 4, 2, 8,
+                                                    SelfAttentionForm{.scores = {.window = Window, .sinks = true}}>>>;
+struct Config {
+  int context = 700;
+};
+struct Sinks : Lm<At<"wte", Embedding<13, 16>>, Stack<0, 2, WithSinks<40>, WithSinks<unbounded>>, LmHead<16, 13>> {
+  static constexpr Config config{};
+};
 using B = Cpu<>;
 constexpr int rows = 430;
 
@@ -72,7 +83,8 @@ TEST_CASE("the scratch of a call is that of its window, whatever the context") {
   CHECK(scratch_bytes<Windows, B>(one(4096)) == scratch_bytes<Windows, B>(one(1 << 20)));
 }
 
-TEST_CASE_TEMPLATE("a window's cache gives the bits of one pass, in chunks of any size", M, Windows, Alternating) {
+TEST_CASE_TEMPLATE("a window's cache gives the bits of one pass, in chunks of any size", M, Windows, Alternating,
+                   Sinks) {
   auto model = lively<M>();
   const auto ids = tokens<M>(rows, 1);
   const auto want = test::at_once(model, ids);
@@ -86,7 +98,7 @@ TEST_CASE_TEMPLATE("a window's cache gives the bits of one pass, in chunks of an
   CHECK(test::in_chunks(model, longest, part(ids, 301, rows), 3) == tail<M>(want, 301));
 }
 
-TEST_CASE_TEMPLATE("texts outgrow three windows and the context", M, Windows, Alternating) {
+TEST_CASE_TEMPLATE("texts outgrow three windows and the context", M, Windows, Alternating, Sinks) {
   auto model = lively<M>();
   const GenerateOptions plain{.tokens = 350, .temperature = 1, .top_k = 0, .seed = 3};
   const auto prompt = tokens<M>(5, 2);
@@ -108,7 +120,7 @@ TEST_CASE_TEMPLATE("texts outgrow three windows and the context", M, Windows, Al
   }
 }
 
-TEST_CASE_TEMPLATE("sequences of unequal length share a window's cache", M, Windows, Alternating) {
+TEST_CASE_TEMPLATE("sequences of unequal length share a window's cache", M, Windows, Alternating, Sinks) {
   auto model = lively<M>();
   const std::vector<int> lengths{400, 3, 0, 257, 130};
   std::vector<std::vector<int>> first, second, third, whole;
@@ -127,7 +139,7 @@ TEST_CASE_TEMPLATE("sequences of unequal length share a window's cache", M, Wind
   }
 }
 
-TEST_CASE_TEMPLATE("a window's cache goes back 64 rows, and no further", M, Windows, Alternating) {
+TEST_CASE_TEMPLATE("a window's cache goes back 64 rows, and no further", M, Windows, Alternating, Sinks) {
   auto model = lively<M>();
   const auto ids = tokens<M>(rows, 1), other = tokens<M>(70, 2);
   const auto want = tail<M>(test::at_once(model, ids), 400);
@@ -155,7 +167,8 @@ TEST_CASE_TEMPLATE("a window's cache goes back 64 rows, and no further", M, Wind
   CHECK(test::in_chunks(model, cache, part(ids, 10, rows), 420) == tail<M>(test::at_once(model, ids), 10));
 }
 
-TEST_CASE_TEMPLATE("a window's cache is written out, read back and copied into others", M, Windows, Alternating) {
+TEST_CASE_TEMPLATE("a window's cache is written out, read back and copied into others", M, Windows, Alternating,
+                   Sinks) {
   auto model = lively<M>();
   const auto ids = tokens<M>(rows, 1), rest = part(ids, 390, rows);
   const auto want = tail<M>(test::at_once(model, ids), 390);
@@ -187,7 +200,7 @@ TEST_CASE_TEMPLATE("a window's cache is written out, read back and copied into o
   CHECK(test::in_chunks(model, large, part(ids, 200, rows), 230) == tail<M>(test::at_once(model, ids), 200));
 }
 
-TEST_CASE_TEMPLATE("trees see their own branch's windows past the edge of a ring", M, Windows, Alternating) {
+TEST_CASE_TEMPLATE("trees see their own branch's windows past the edge of a ring", M, Windows, Alternating, Sinks) {
   auto model = lively<M>();
   for (const int n : {30, 100}) {  // written before they are read, and after
     const auto ids = tokens<M>(260 + n, 8);
@@ -215,7 +228,7 @@ TEST_CASE_TEMPLATE("trees see their own branch's windows past the edge of a ring
   }
 }
 
-TEST_CASE_TEMPLATE("drafts are taken back from a window's cache", M, Windows, Alternating) {
+TEST_CASE_TEMPLATE("drafts are taken back from a window's cache", M, Windows, Alternating, Sinks) {
   auto model = lively<M>();
   const auto prompt = tokens<M>(230, 6);
   const GenerateOptions o{.tokens = 60, .temperature = 0.9F, .top_k = 0, .seed = 5};
@@ -228,7 +241,7 @@ TEST_CASE_TEMPLATE("drafts are taken back from a window's cache", M, Windows, Al
   }
 }
 
-TEST_CASE_TEMPLATE("a reader that must go back further than a ring reads again", M, Windows, Alternating) {
+TEST_CASE_TEMPLATE("a reader that must go back further than a ring reads again", M, Windows, Alternating, Sinks) {
   auto model = lively<M>();
   Reader reader(model, 640, 200);
   auto text = tokens<M>(400, 6);

@@ -28,8 +28,8 @@ inline std::vector<int> tokens_of(fauna::DraftTree const& t, std::vector<int> co
   return ids;
 }
 
-/// Rows against their paths' forward pass, and the cache of a branch that stayed against a fresh one, both with ==; in a
-/// cache that has been full of other texts.
+/// Rows against their paths' forward pass, and the cache of a branch that stayed against a fresh one, both with ==; in
+/// a cache that has been full of other texts.
 template <class M, class P> void check_tree_rows() {
   using B = fauna::Cpu<P>;
   fauna::Loaded<M, B> model(lively<M, B>(1).weights(), 2);

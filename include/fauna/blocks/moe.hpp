@@ -143,9 +143,13 @@ struct MixtureOfExperts : Leaf<R::width, R::width> {
     const View<int, dyn, K> places = s.places.middle_rows(0, rows);
     R::forward(router_call(c), w.router, x, s.router, routes);
     int* const sources = c.scratch().template take<int>(static_cast<std::size_t>(rows_of(rows)));
-    Serving::template place<S>(*c.batch, routes.ids, routes.weights, R::chosen, state,
-                               Places{E, s.first, places, sources});
-    show_load(c, routes.ids, places);
+    // How many rows each expert gets is for the host to know.
+    expert_rows<B>::on_host(
+        c.backend, routes.ids, routes.weights, places, sources, rows_of(rows),
+        [&](Matrix<const int> ids, Matrix<const S> weights, Matrix<int> to, int* from) {
+          Serving::template place<S>(*c.batch, ids, weights, R::chosen, state, Places{E, s.first, to, from});
+          show_load(c, ids, to);
+        });
     const auto xs = s.x.middle_rows(0, s.first[E]), ys = s.y.middle_rows(0, s.first[E]);
     const Dispatched<S> to{places, sources, routes.weights};
     if constexpr (Serving::computes_all) add<B>::clear(c.backend, xs);

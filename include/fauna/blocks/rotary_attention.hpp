@@ -15,9 +15,9 @@ namespace fauna::inline v0 {
 /// 2020, "Query-key normalization").
 enum class qk_norm {
   none,
-  full,  ///< RMSNorm over all heads of a row at once (Muennighoff et al. 2024, "OLMoE", section 4.2.5)
-  head,  ///< RMSNorm of each head (blocks/heads.hpp)
-  unit,  ///< each head at length 1, without weights
+  full,        ///< RMSNorm over all heads of a row at once (Muennighoff et al. 2024, "OLMoE", section 4.2.5)
+  head,        ///< RMSNorm of each head (blocks/heads.hpp)
+  weightless,  ///< of each head, without weights; turning keeps lengths, so it may as well stand behind the positions
 };
 struct QkNorm {
   qk_norm over = qk_norm::none;

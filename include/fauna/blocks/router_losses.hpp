@@ -11,8 +11,11 @@
 //   dropped        the part of all choices for which there was no place
 #pragma once
 #include <cmath>
+#include <type_traits>
 
 #include <fauna/core/call.hpp>
+#include <fauna/ops/add/op.hpp>
+#include <fauna/ops/router/op.hpp>
 
 namespace fauna::inline v0 {
 
@@ -28,66 +31,25 @@ struct Balance {
 };
 
 /// The losses of a router of E experts, from the probabilities p [R,E] or logits l [R,E] and what was chosen, ids
-/// [R,K].
+/// [R,K]. Of what is chosen the host counts how often, with the rest the backend works.
 template <int E> struct RouterLosses {
-  /// The balance loss. `one` says that rows of p sum to 1 as they are.
-  template <class S>
-  static S balance(Batch const& b, Balance const& how, Matrix<const S> p, bool one, Matrix<const int> ids) {
-    S sum{};
-    each_group(b, how, p.rows(), [&](int from, int to, int rows, int groups) {
-      int n[E];
-      const int choices = count(b, how, ids, from, to, n);
-      S mean[E]{};
-      for (int r = from; r < to; ++r) {
-        if (!counted(b, how, r)) continue;
-        const S all = one ? S(1) : total(p.row(r));
-        for (int e = 0; e < E; ++e) mean[e] += p(r, e) / all;
-      }
-      for (int e = 0; e < E; ++e)
-        sum += static_cast<S>(static_cast<double>(E) * n[e] / (static_cast<double>(groups) * rows * rows * choices)) *
-               mean[e];
+  /// Adds the balance loss to *value.
+  template <class B, class S>
+  static void balance(B const& on, Batch const& b, Balance const& how, Choice const& choice,
+                      Matrix<const std::type_identity_t<S>> p, Matrix<const int> ids, S* value) {
+    each_run(on, b, how, ids, p.rows(), [&](int from, int n, const double* shares) {
+      router<B>::balance(on, p.middle_rows(from, n), choice, shares, value);
     });
-    return sum;
   }
   /// dp [R,E] = weight times the gradient of the balance loss.
-  template <class S>
-  static void balance_gradient(Batch const& b, Balance const& how, double weight, Matrix<const S> p, bool one,
-                               Matrix<const int> ids, Matrix<S> dp) {
-    for (int r = 0; r < dp.rows(); ++r)
-      for (int e = 0; e < E; ++e) dp(r, e) = S(0);
+  template <class B, class S>
+  static void balance_gradient(B const& on, Batch const& b, Balance const& how, Choice const& choice, double weight,
+                               Matrix<const std::type_identity_t<S>> p, Matrix<const int> ids, Matrix<S> dp) {
+    add<B>::clear(on, dp);
     if (weight == 0) return;
-    each_group(b, how, p.rows(), [&](int from, int to, int rows, int groups) {
-      int n[E];
-      const int choices = count(b, how, ids, from, to, n);
-      for (int r = from; r < to; ++r) {
-        if (!counted(b, how, r)) continue;
-        for (int e = 0; e < E; ++e)
-          dp(r, e) = static_cast<S>(weight * E * n[e] / (static_cast<double>(groups) * rows * rows * choices));
-        if (one) continue;
-        const S all = total(p.row(r));
-        S dot{};
-        for (int e = 0; e < E; ++e) dot += dp(r, e) * p(r, e) / all;
-        for (int e = 0; e < E; ++e) dp(r, e) = (dp(r, e) - dot) / all;
-      }
+    each_run(on, b, how, ids, p.rows(), [&](int from, int n, const double* shares) {
+      router<B>::balance_gradient(on, p.middle_rows(from, n), choice, shares, weight, dp.middle_rows(from, n));
     });
-  }
-
-  template <class S> static S z(Matrix<const S> l) {
-    S sum{};
-    for (int r = 0; r < l.rows(); ++r) {
-      const S z = log_sum_exp(l.row(r));
-      sum += z * z;
-    }
-    return static_cast<S>(1.0 / l.rows()) * sum;
-  }
-  /// dl [R,E] += weight times the gradient of the z loss.
-  template <class S> static void z_gradient(double weight, Matrix<const S> l, Matrix<S> dl) {
-    using std::exp;
-    if (weight == 0) return;
-    for (int r = 0; r < l.rows(); ++r) {
-      const S z = log_sum_exp(l.row(r)), factor = static_cast<S>(2 * weight / l.rows()) * z;
-      for (int e = 0; e < E; ++e) dl(r, e) += factor * exp(l(r, e) - z);
-    }
   }
 
   /// Tells the call how even the load is: n [E] choices, of which `kept` found a place.
@@ -106,7 +68,7 @@ template <int E> struct RouterLosses {
       entropy -= f > 0 ? f * std::log(f) : 0;
     }
     const auto set = [&](const char* name, double value) {
-      if (S* const to = c.shown(name)) *to = static_cast<S>(value);
+      if (S* const to = c.shown(name)) router<typename C::backend_type>::store(c.backend, static_cast<S>(value), to);
     };
     set("max_violation", static_cast<double>(E) * most / all - 1);
     set("load_entropy", entropy);
@@ -142,17 +104,22 @@ template <int E> struct RouterLosses {
       for (int j = 0; counted(b, how, r) && j < choices; ++j) ++n[ids(r, j)];
     return choices;
   }
-  template <class S> static S total(const S* p) {
-    S sum = p[0];
-    for (int e = 1; e < E; ++e) sum += p[e];
-    return sum;
-  }
-  template <class S> static S log_sum_exp(const S* l) {
-    using std::exp, std::log;
-    S most = l[0], sum(0);
-    for (int e = 1; e < E; ++e) most = l[e] > most ? l[e] : most;
-    for (int e = 0; e < E; ++e) sum += exp(l[e] - most);
-    return most + log(sum);
+  /// f(first row, rows, shares [E]: E f_e / rows) for each run of counted rows that have a mean together.
+  template <class B, class F>
+  static void each_run(B const& on, Batch const& b, Balance const& how, Matrix<const int> chosen, int rows, F&& f) {
+    router<B>::on_host(on, chosen, [&](Matrix<const int> ids) {
+      each_group(b, how, rows, [&](int from, int to, int of, int groups) {
+        int n[E];
+        double shares[E];
+        const int choices = count(b, how, ids, from, to, n);
+        for (int e = 0; e < E; ++e)
+          shares[e] = static_cast<double>(E) * n[e] / (static_cast<double>(groups) * of * of * choices);
+        for (int r = from, last; r < to; r = last) {
+          for (last = r; last < to && counted(b, how, last) == counted(b, how, r);) ++last;
+          if (counted(b, how, r)) f(r, last - r, shares);
+        }
+      });
+    });
   }
 };
 

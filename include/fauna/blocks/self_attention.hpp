@@ -2,6 +2,8 @@
 //   q, k, v = clip(x W_qᵀ, x W_kᵀ, x W_vᵀ), q and k normed, then turned by their positions;  y = attention(q, k, v)
 //   W_oᵀ
 #pragma once
+#include <utility>
+
 #include <fauna/blocks/attention.hpp>
 #include <fauna/blocks/clamped.hpp>
 #include <fauna/blocks/heads.hpp>
@@ -42,8 +44,10 @@ template <int NHeads, int HeadSize, QkNorm N> struct norm_<qk_norm::full, NHeads
 template <int NHeads, int HeadSize, QkNorm N> struct norm_<qk_norm::head, NHeads, HeadSize, N> {
   using type = HeadNorm<NHeads, RmsNorm<HeadSize, Epsilon{N.epsilon}, N.offset>>;
 };
-template <int NHeads, int HeadSize, QkNorm N> struct norm_<qk_norm::unit, NHeads, HeadSize, N> {
-  using type = UnitHeads<NHeads, HeadSize, Epsilon{N.epsilon}>;
+template <Epsilon E, int N, int... Head>
+PartNorms<E, (N + 0 * Head)...> norms_of_heads(std::integer_sequence<int, Head...>);
+template <int NHeads, int HeadSize, QkNorm N> struct norm_<qk_norm::weightless, NHeads, HeadSize, N> {
+  using type = decltype(norms_of_heads<Epsilon{N.epsilon}, HeadSize>(std::make_integer_sequence<int, NHeads>{}));
 };
 /// A projection to heads, and its norm.
 template <label Name, label NormName, class Projection, class Norm> struct normed_ {

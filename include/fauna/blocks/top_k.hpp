@@ -177,9 +177,9 @@ template <int Width, int E, int K, Routing How = Routing{}, class Judge = ByScor
     }
     if (!judged) router<B>::forward(c.backend, as_const(l), How.choice(), correction<S>(w), p, to.ids, to.weights);
     if (auto const loss = c.side_loss("balance", static_cast<double>(How.balance)); loss.value)
-      *loss.value += RouterLosses<E>::template balance<S>(*c.batch, How.counting, p, one, to.ids);
+      RouterLosses<E>::balance(c.backend, *c.batch, How.counting, How.choice(), p, to.ids, loss.value);
     if (auto const loss = c.side_loss("z", static_cast<double>(How.z)); loss.value)
-      *loss.value += RouterLosses<E>::template z<S>(l);
+      router<B>::z(c.backend, as_const(l), loss.value);
   }
   /// dweights: of the weights of the choices. dx is added to.
   template <class C, class W, class G, class S>
@@ -191,14 +191,14 @@ template <int Width, int E, int K, Routing How = Routing{}, class Judge = ByScor
     const auto weight = [&](const char* name, float usual) {
       return c.side_loss(name, static_cast<double>(usual)).weight * c.loss_scale;
     };
-    RouterLosses<E>::template balance_gradient<S>(*c.batch, How.counting, weight("balance", How.balance), s.p, one,
-                                                  to.ids, dl);
+    RouterLosses<E>::balance_gradient(c.backend, *c.batch, How.counting, How.choice(), weight("balance", How.balance),
+                                      s.p, to.ids, Matrix<S>(dl));
     if constexpr (How.corrected)
       if (const auto n = gradient<S>(dw.bias))
         for (int r = 0; r < x.rows(); ++r)
           for (int j = 0; j < K; ++j) n(0, to.ids(r, j)) += S(1);
     router<B>::backward(c.backend, as_const(s.p), How.choice(), to.ids, to.weights, dweights, as_const(dl), dl);
-    RouterLosses<E>::template z_gradient<S>(weight("z", How.z), s.logits, dl);
+    if (const double z = weight("z", How.z); z != 0) router<B>::z_gradient(c.backend, as_const(s.logits), z, dl);
     if constexpr (How.biased)
       if (const auto g = gradient<S>(dw.offset)) add<B>::column_sums(c.backend, as_const(dl), g.data());
     Matrix_::backward(c, w.gate, dw.gate, x, as_const(dl), dx);
@@ -209,7 +209,6 @@ template <int Width, int E, int K, Routing How = Routing{}, class Judge = ByScor
     if constexpr (How.biased) return w.offset.data();
     else return nullptr;
   }
-  static constexpr bool one = How.scores == router_scores::softmax;
   template <class S, class W> static const S* correction(W const& w) {
     if constexpr (How.corrected) return w.bias.data();
     else return nullptr;

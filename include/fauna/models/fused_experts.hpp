@@ -18,12 +18,12 @@ namespace fauna::inline v0 {
 struct ExpertFiles {
   const char *moe, *up, *down;
   int experts, width, hidden;
-  const char* into = "mlp.";    ///< in place of MOE
-  const char* router = "gate";  ///< in place of gate
+  const char* into = "mlp.";                                                            ///< in place of MOE
+  const char* router = "gate";                                                          ///< in place of gate
   const char *gate_up_proj = "experts.gate_up_proj", *down_proj = "experts.down_proj";  ///< what the two are called
   const char* ending = "";                                                              ///< behind their names
-  bool interleaved = false;     ///< row r of gate and of up are rows 2r and 2r + 1
-  bool transposed = false;      ///< [experts, width, 2 hidden] and [experts, hidden, width]
+  bool interleaved = false;  ///< row r of gate and of up are rows 2r and 2r + 1
+  bool transposed = false;   ///< [experts, width, 2 hidden] and [experts, hidden, width]
 };
 
 /// Where a tensor is in such files: an expert's matrices in the layer's two, their biases in gate_up_proj_bias

@@ -36,9 +36,8 @@ struct GraniteHybridStyle : HybridStyle {
   template <auto c, char Letter> static constexpr auto mlp_of() {
     using Shared = typename decltype(HybridStyle::mlp_of<c, 'd'>())::type;
     if constexpr (Letter == 'e')
-      return std::type_identity<
-          Parallel<At<"block_sparse_moe", FusedExperts<GraniteHybridFiles<c>, typename MixtureParts<c>::Experts>>,
-                   Shared>>{};
+      return std::type_identity<Parallel<
+          At<"block_sparse_moe", FusedExperts<GraniteHybridFiles<c>, typename MixtureParts<c>::Experts>>, Shared>>{};
     else return HybridStyle::mlp_of<c, Letter>();
   }
 };

@@ -42,8 +42,6 @@ struct Llama4Config : DecoderConfig<Llama4Style>, Mixture<Llama4Style>, Llama4Ow
   }
 };
 
-/// Turning changes no length, so queries and keys are held at one before it: √n, of heads of n columns, which is in the
-/// scale of the scores.
 constexpr SelfAttentionForm llama4_attention(Llama4Config const& c, bool full) {
   SelfAttentionForm form = decoder_detail::attention_form(c, full);
   form.scores.chunk = form.scores.window;
@@ -51,8 +49,7 @@ constexpr SelfAttentionForm llama4_attention(Llama4Config const& c, bool full) {
   if (full) {
     form.temperature = {c.growth, c.growth_every};
   } else if (c.unit_length) {
-    form.norm = {qk_norm::unit, c.epsilon * static_cast<float>(c.head_size)};
-    form.scores.scale = square_root(static_cast<double>(c.head_size));
+    form.norm = {qk_norm::weightless, c.epsilon};
   }
   return form;
 }

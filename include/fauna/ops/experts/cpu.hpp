@@ -11,6 +11,11 @@ template <class P, isa T, unsigned Tag> struct expert_rows<Cpu<P, T, Tag>> {
   static constexpr int W = B::lanes;
   using vec = simd::vfloat<W>;
 
+  template <class F>
+  static void on_host(B const&, Matrix<const int> ids, Matrix<const float> weights, Matrix<int> places, int* sources,
+                      int /*most*/, F&& f) {
+    f(ids, weights, places, sources);
+  }
   static void gather(B const& b, Matrix<const float> x, const int* sources, Matrix<float> y) {
     each_row(b, y, [&](int i) {
       const float* from = x.row(sources[i]);

@@ -19,6 +19,8 @@ namespace fauna::inline v0 {
 /// expert_rows<B>::combine_backward(b, dy [R,C], z, places, weights, dz [n,C], dweights [R,K])
 /// expert_rows<B>::scatter(b, x [R,C], places, weights [R,K] or null: 1, y [n,C])
 /// expert_rows<B>::dots(b, x [R,C], z [n,C], places, w [R,K])
+/// expert_rows<B>::on_host(b, ids [R,K], weights [R,K], places [R,K], sources [n], most, f)
+///   f(ids, weights, places, sources) in the host's memory; f fills the last two, of sources at most `most`
 /// Rows of dz and y that are no choice's place are left as they are; the weight of a dropped choice has gradient 0.
 template <class B> struct expert_rows {
   static_assert(always_false<B>,

@@ -4,6 +4,11 @@
 namespace fauna::inline v0 {
 
 template <class S> struct expert_rows<Ref<S>> {
+  template <class F>
+  static void on_host(Ref<S> const&, Matrix<const int> ids, Matrix<const S> weights, Matrix<int> places, int* sources,
+                      int /*most*/, F&& f) {
+    f(ids, weights, places, sources);
+  }
   static void gather(Ref<S> const&, Matrix<const S> x, const int* sources, Matrix<S> y) {
     for (int i = 0; i < y.rows(); ++i)
       for (int c = 0; c < y.cols(); ++c) y(i, c) = x(sources[i], c);

@@ -1,4 +1,5 @@
 // The gates of a head of a sequence, in any scalar: numbers by the row, and sums of angles that wait for each other.
+// constexpr, so that kernels may call them.
 #pragma once
 #include <cmath>
 #include <type_traits>
@@ -9,18 +10,18 @@ namespace fauna::inline v0::mamba3_detail {
 
 inline constexpr double pi = 3.14159265358979323846;
 
-template <class S> S softplus(S x) {
+template <class S> constexpr S softplus(S x) {
   using std::exp, std::log;
   if (x > S(20)) return x + exp(-x);
   if constexpr (std::is_floating_point_v<S>) return std::log1p(exp(x));
   else return log(S(1) + exp(x));
 }
-template <class S> S sigmoid(S x) {
+template <class S> constexpr S sigmoid(S x) {
   using std::exp;
   return S(1) / (S(1) + exp(-x));
 }
 /// θ between -π and π, of which it is the same angle.
-template <class S> S wrapped(S theta) {
+template <class S> constexpr S wrapped(S theta) {
   if constexpr (std::is_same_v<S, float>) {
     constexpr float magic = 12582912;  // 1.5 * 2^23: adding it rounds to an integer
     const float turns = (theta * static_cast<float>(0.5 / pi) + magic) - magic;
@@ -33,7 +34,7 @@ template <class S> S wrapped(S theta) {
 /// A row's gates but for what they take from the row before.
 template <class S> struct Gate {
   S step, step_slope, rate, rate_slope, fade, share;  ///< δ, dδ/d dt, A, dA/da, fade, λ
-  Gate(S dt, S a, S trap) : step(softplus(dt)), step_slope(sigmoid(dt)), share(sigmoid(trap)) {
+  constexpr Gate(S dt, S a, S trap) : step(softplus(dt)), step_slope(sigmoid(dt)), share(sigmoid(trap)) {
     using std::exp;
     rate = a < S(0) ? S(1) / (S(1) - a) : S(1) + a;
     rate_slope = a < S(0) ? rate * rate : S(1);
@@ -44,8 +45,9 @@ template <class S> struct Gate {
 
 /// turns [R,K]: π tanh(angle).
 template <class S>
-void forward(Batch const& batch, Mamba3Shape const& n, int s, int h, Mamba3GateRows<const S> const& in,
-             Matrix<const S> turns, const S* dt_bias, Mamba3State<S> const& state, Mamba3Gates<S> const& out) {
+constexpr void forward(Batch const& batch, Mamba3Shape const& n, int s, int h, Mamba3GateRows<const S> const& in,
+                       Matrix<const S> turns, const S* dt_bias, Mamba3State<S> const& state,
+                       Mamba3Gates<S> const& out) {
   const int first = batch.first(s), last = batch.last(s), K = n.angles, from = h * K;
   if (first == last) return;
   for (int t = first; t < last; ++t) {
@@ -69,10 +71,10 @@ void forward(Batch const& batch, Mamba3Shape const& n, int s, int h, Mamba3GateR
 /// N [R,H] and T [R, H K]: memory for the gradients of now and θ. T is left as δ T, of which dangle is the sum over
 /// heads times π (1 - tanh²).
 template <class S>
-void backward(Batch const& batch, Mamba3Shape const& n, int s, int h, Mamba3GateRows<const S> const& in,
-              Matrix<const S> turns, const S* dt_bias, Mamba3State<const S> const& entering,
-              Mamba3Gates<const S> const& out, Mamba3Gates<const S> const& dout, Mamba3GateRows<S> const& d,
-              S* ddt_bias, Mamba3State<S> const& dstate, Matrix<S> N, Matrix<S> T) {
+constexpr void backward(Batch const& batch, Mamba3Shape const& n, int s, int h, Mamba3GateRows<const S> const& in,
+                        Matrix<const S> turns, const S* dt_bias, Mamba3State<const S> const& entering,
+                        Mamba3Gates<const S> const& out, Mamba3Gates<const S> const& dout, Mamba3GateRows<S> const& d,
+                        S* ddt_bias, Mamba3State<S> const& dstate, Matrix<S> N, Matrix<S> T) {
   const int first = batch.first(s), last = batch.last(s), K = n.angles, from = h * K;
   if (first == last) return;
   for (int t = first; t < last; ++t) {

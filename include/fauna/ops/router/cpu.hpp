@@ -53,6 +53,19 @@ template <class P, isa T, unsigned Tag> struct router<Cpu<P, T, Tag>> {
                            dp ? dp.row(r) : nullptr, dlogits.row(r));
     });
   }
+  static void balance(B const&, Matrix<const float> p, Choice const& how, const double* shares, float* value) {
+    Rows::balance({}, p, how, shares, value);
+  }
+  static void balance_gradient(B const&, Matrix<const float> p, Choice const& how, const double* shares, double weight,
+                               Matrix<float> dp) {
+    Rows::balance_gradient({}, p, how, shares, weight, dp);
+  }
+  static void z(B const&, Matrix<const float> logits, float* value) { Rows::z({}, logits, value); }
+  static void z_gradient(B const&, Matrix<const float> logits, double weight, Matrix<float> dlogits) {
+    Rows::z_gradient({}, logits, weight, dlogits);
+  }
+  template <class E, class F> static void on_host(B const&, Matrix<const E> m, F&& f) { f(m); }
+  static void store(B const&, float number, float* to) { *to = number; }
 
  private:
   static Full full(B const& b) {

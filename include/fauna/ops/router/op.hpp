@@ -8,6 +8,7 @@
 // Backward, with p' the gradient of p from elsewhere (auxiliary losses) and W = Σ_i w'_i w_i:
 //   p'_{id_j} += scale w'_j, or (scale w'_j - W) / Σ_i p_{id_i}
 //   l'_e = p_e (p'_e - Σ_f p_f p'_f), or p_e (1 - p_e) p'_e
+// Side losses are sums over q_re = p_re / Σ_f p_rf and over (log Σ_e exp l_e)²: blocks/router_losses.hpp.
 #pragma once
 #include <fauna/core/backend.hpp>
 #include <fauna/core/view.hpp>
@@ -39,6 +40,13 @@ struct Choice {
 ///   the same, but those with the largest `judged` are chosen
 /// router<B>::backward(b, probabilities, choice, ids, weights, dweights, dprobabilities, dlogits)
 ///   dprobabilities [R,E] or null; dlogits [R,E] is overwritten, and may be dprobabilities
+/// router<B>::balance(b, probabilities, choice, shares, value)     *value += Σ_r Σ_e shares_e q_re, q = p / Σ p
+/// router<B>::balance_gradient(b, probabilities, choice, shares, weight, dprobabilities)
+///   weight times its gradient, overwrites; shares [E] in the host's memory
+/// router<B>::z(b, logits, value)              *value += mean of (log Σ exp l)² over the rows
+/// router<B>::z_gradient(b, logits, weight, dlogits)    weight times its gradient, adds
+/// router<B>::on_host(b, m, f)                 f(m, in the host's memory)
+/// router<B>::store(b, number, to)             *to = number
 /// These take no scratch. A row's bits depend on that row alone.
 template <class B> struct router {
   static_assert(always_false<B>, "fauna: no router for this backend: include <fauna/ops/router/cpu.hpp> or ref.hpp");

@@ -37,8 +37,68 @@ template <class S> struct router<Ref<S>> {
                    dp ? dp.row(r) : nullptr, dlogits.row(r));
   }
 
+  static void balance(Ref<S> const&, Matrix<const S> p, Choice const& how, const double* shares, S* value) {
+    S sum{};
+    for (int e = 0; e < p.cols(); ++e) {
+      S mean{};
+      for (int r = 0; r < p.rows(); ++r) mean += p(r, e) / total(p.row(r), p.cols(), how);
+      sum += static_cast<S>(shares[e]) * mean;
+    }
+    *value += sum;
+  }
+  static void balance_gradient(Ref<S> const&, Matrix<const S> p, Choice const& how, const double* shares, double weight,
+                               Matrix<S> dp) {
+    for (int r = 0; r < p.rows(); ++r) {
+      for (int e = 0; e < p.cols(); ++e) dp(r, e) = static_cast<S>(weight * shares[e]);
+      through_total(p.row(r), p.cols(), how, dp.row(r));
+    }
+  }
+  static void z(Ref<S> const&, Matrix<const S> logits, S* value) {
+    S sum{};
+    for (int r = 0; r < logits.rows(); ++r) {
+      const S z = log_sum_exp(logits.row(r), logits.cols());
+      sum += z * z;
+    }
+    *value += static_cast<S>(1.0 / logits.rows()) * sum;
+  }
+  static void z_gradient(Ref<S> const&, Matrix<const S> logits, double weight, Matrix<S> dlogits) {
+    for (int r = 0; r < logits.rows(); ++r)
+      add_z_gradient(logits.row(r), logits.cols(), static_cast<S>(2 * weight / logits.rows()), dlogits.row(r));
+  }
+  template <class T, class F> static void on_host(Ref<S> const&, Matrix<const T> m, F&& f) { f(m); }
+  static void store(Ref<S> const&, S number, S* to) { *to = number; }
+
+  // Of one row: constexpr, so that kernels may call them.
+  /// What p is divided by where it is a distribution.
+  static constexpr S total(const S* p, int E, Choice const& how) {
+    if (how.scores == router_scores::softmax) return S(1);
+    S sum = p[0];
+    for (int e = 1; e < E; ++e) sum += p[e];
+    return sum;
+  }
+  /// dp, of p / Σ p, becomes that of p.
+  static constexpr void through_total(const S* p, int E, Choice const& how, S* dp) {
+    if (how.scores == router_scores::softmax) return;
+    const S sum = total(p, E, how);
+    S mean{};
+    for (int e = 0; e < E; ++e) mean += dp[e] * p[e] / sum;
+    for (int e = 0; e < E; ++e) dp[e] = (dp[e] - mean) / sum;
+  }
+  static constexpr S log_sum_exp(const S* l, int E) {
+    using std::exp, std::log;
+    S most = l[0], sum(0);
+    for (int e = 1; e < E; ++e) most = l[e] > most ? l[e] : most;
+    for (int e = 0; e < E; ++e) sum += exp(l[e] - most);
+    return most + log(sum);
+  }
+  static constexpr void add_z_gradient(const S* l, int E, S weight, S* dl) {
+    using std::exp;
+    const S z = log_sum_exp(l, E), factor = weight * z;
+    for (int e = 0; e < E; ++e) dl[e] += factor * exp(l[e] - z);
+  }
   /// bias, judged: [E] or null.
-  static void row(const S* l, int E, Choice const& how, const S* bias, const S* judged, S* p, int* ids, S* w, int K) {
+  static constexpr void row(const S* l, int E, Choice const& how, const S* bias, const S* judged, S* p, int* ids, S* w,
+                            int K) {
     score(l, E, how.scores, p);
     const auto value = [&](int e) { return judged ? judged[e] : bias ? p[e] + bias[e] : p[e]; };
     const int size = E / how.groups;
@@ -59,8 +119,8 @@ template <class S> struct router<Ref<S>> {
     const S scale = static_cast<S>(how.scale);
     for (int j = 0; j < K; ++j) w[j] = how.renormalised ? scale * (w[j] / chosen) : scale * w[j];
   }
-  static void row_backward(const S* p, int E, Choice const& how, const int* ids, const S* w, const S* dw, int K,
-                           const S* dp, S* dl) {
+  static constexpr void row_backward(const S* p, int E, Choice const& how, const int* ids, const S* w, const S* dw,
+                                     int K, const S* dp, S* dl) {
     const S scale = static_cast<S>(how.scale);
     S dot(0), chosen(0), all(0);
     for (int j = 0; j < K; ++j) {
@@ -78,7 +138,7 @@ template <class S> struct router<Ref<S>> {
   }
 
  private:
-  static void score(const S* l, int E, router_scores form, S* p) {
+  static constexpr void score(const S* l, int E, router_scores form, S* p) {
     using std::exp;
     if (form == router_scores::sigmoid) {
       for (int e = 0; e < E; ++e) p[e] = S(1) / (S(1) + exp(-l[e]));
@@ -90,7 +150,7 @@ template <class S> struct router<Ref<S>> {
     for (int e = 0; e < E; ++e) p[e] = p[e] / sum;
   }
   /// A bit for each group whose experts can be chosen.
-  template <class V> static std::uint64_t kept_groups(Choice const& how, int size, V&& value) {
+  template <class V> static constexpr std::uint64_t kept_groups(Choice const& how, int size, V&& value) {
     if (how.kept_groups >= how.groups) return ~std::uint64_t{0};
     std::uint64_t kept = 0;
     for (int n = 0; n < how.kept_groups; ++n) {
