@@ -11,6 +11,7 @@
 #include <fauna/decode/speculate/greedy.hpp>
 #include <fauna/decode/speculate/length.hpp>
 #include <fauna/decode/speculate/match.hpp>
+#include <fauna/decode/speculate/medusa.hpp>
 #include <fauna/decode/speculate/mixed.hpp>
 #include <fauna/decode/speculate/model_tree.hpp>
 #include <fauna/decode/speculate/ngram.hpp>
