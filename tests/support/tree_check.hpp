@@ -28,8 +28,8 @@ inline std::vector<int> tokens_of(fauna::DraftTree const& t, std::vector<int> co
   return ids;
 }
 
-/// Rows against their paths' forward pass, and the cache of a branch that stayed against a fresh one, both with ==; in a
-/// cache that has been full of other texts.
+/// Rows against their paths' forward pass, and the cache of a branch that stayed against a fresh one, both with ==; in
+/// a cache that has been full of other texts.
 template <class M, class P> void check_tree_rows() {
   using B = fauna::Cpu<P>;
   fauna::Loaded<M, B> model(lively<M, B>(1).weights(), 2);
@@ -100,7 +100,8 @@ template <class M, class D> void check_tree_speculation() {
   fauna::Loaded<M, B> target(lively<M, B>(1).weights(), 2);
   fauna::Loaded<D, B> small(lively<D, B>(1).weights(), 1);
   fauna::Reader reader(target, context, 5);
-  ModelTree draft(small, context, {2, 2, 1}), self(target, context, {1, 2, 1, 1, 1});
+  ModelTree draft(small, context, {2, 2, 1});
+  ModelTree self(target, context, {1, 2, 1, 1, 1});
   NgramTree ngram(3, 4, 1);
   WildTree wild{.vocab = vocab};
   for (auto o : ways(27)) {
