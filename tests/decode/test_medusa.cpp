@@ -44,8 +44,8 @@ TEST_CASE("medusa: what is remembered of rows is what their logits come from, an
   Reader<Loaded<Untied, B>, true> reader(model, 64);
   Reader<Loaded<Untied, B>> other(model, 64);
   const auto text = test::some_tokens<Untied>(9, 1);
-  const int vocab = Untied::vocab;
-  const auto same = [vocab](const float* a, const float* b) { return std::equal(a, a + vocab, b); };
+  constexpr int vocab = Untied::vocab;
+  const auto same = [](const float* a, const float* b) { return std::equal(a, a + vocab, b); };
   const float* const three = other.logits(text.data(), 9, 3, 9);
   const std::vector<float> want(three, three + 3 * vocab);
   CHECK(std::equal(want.begin(), want.end(), reader.logits(text.data(), 9, 3, 9)));

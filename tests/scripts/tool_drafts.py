@@ -59,12 +59,12 @@ refused(["swapped has 'e' for the token 3", "expected 'd', as"], *generate, "--d
 refused(["shorter has a vocabulary of 28", "expected 29"], *generate, "--draft", shorter)
 refused(["wider has a token table of 32 rows", "expected 29"], *generate, "--draft", wider)
 for nothing in ("nothing", "ngram+nothing"):
-    refused(["there is no nothing", "--draft ngram, auto, pool:FILE, a model directory, or a checkpoint"], *generate, "--draft", nothing)
+    refused(["there is no nothing", "--draft ngram, auto, ngram-tree, pool:FILE, medusa:FILE, a model directory, or a checkpoint"], *generate, "--draft", nothing)
 refused(["tokenizer.json"], *generate, "--draft", models / "mamba")
 refused(["--draft-max 32", "at most 31", "a context of 32"], *generate, "--draft", "ngram", "--draft-max", 32)
 refused(["--draft-max 9", "at most 8"], *generate, "--draft", "ngram", "--draft-max", 9, "--context", 9)
 refused(["--draft-max 0"], *generate, "--draft", "ngram", "--draft-max", 0)
-for flag in (["--draft-max", 3], ["--draft-stats"], ["--acceptance", "match"], ["--adaptive", "true"]):
+for flag in (["--draft-max", 3], ["--draft-stats"], ["--acceptance", "match"], ["--adaptive", "true"], ["--draft-nodes", 3]):
     refused([f"{flag[0]} without --draft"], *generate, *flag)
 
 refused(["--acceptance best", "one of match, greedy, rejection"], *generate, "--draft", "ngram", "--acceptance", "best")
@@ -107,6 +107,24 @@ first, second = (succeeds(*generate, *pool)[1] for _ in range(2))
 steps = [int(re.search(r"tokens in ([0-9]+) steps", e)[1]) for e in (first, second)]
 assert steps[1] < steps[0] and "the same text" in second, (first, second)
 refused(["pool is of another vocabulary"], "generate", swapped, "--prompt", "zebra", *pool)
+
+# Heads: trained on what the model writes, they are right at times; the text is its own in any case.
+writes = "".join(succeeds("generate", llama, "--prompt", c, "--max-new-tokens", 30)[0] for c in letters)
+(work / "own.txt").write_text(writes.replace("\n", "") * 3)
+heads = work / "heads.safetensors"
+refused(["no --data"], "draft-train", llama)
+said = succeeds("draft-train", llama, "--data", work / "own.txt", "--out", heads, "--heads", 2, "--steps", 600, "--lr", 1e-2, "--batch-size", 16,
+                "--block-size", 16)[0]
+losses = [[float(x) for x in line.split(": losses ")[1].split()] for line in said.splitlines() if "losses" in line]
+assert all(a < b - 0.3 for a, b in zip(losses[-1], losses[0])), said
+for draft in (f"medusa:{heads}", "ngram-tree"):
+    for how in ([], ["--temperature", 1, "--draft-nodes", 5], ["--stop", "q"]):
+        said, errors = succeeds(*generate, "--draft", draft, "--draft-stats", *how)
+        assert said == succeeds(*generate, *[h for h in how if h not in ("--draft-nodes", 5)])[0], (draft, how)
+        assert "the same text" in errors, errors
+cut = work / "cut.safetensors"
+cut.write_bytes(heads.read_bytes()[:-4])
+refused(["cut.safetensors"], *generate, "--draft", f"medusa:{cut}")
 
 # Rules: the ids follow from the seed, and from what is kept of plain decoding.
 drawn = ("--temperature", 1, "--draft", mamba)

@@ -100,7 +100,8 @@ template <class M, class D> void check_tree_speculation() {
   fauna::Loaded<M, B> target(lively<M, B>(1).weights(), 2);
   fauna::Loaded<D, B> small(lively<D, B>(1).weights(), 1);
   fauna::Reader reader(target, context, 5);
-  ModelTree draft(small, context, {2, 2, 1}), self(target, context, {1, 2, 1, 1, 1});
+  ModelTree draft(small, context, {2, 2, 1});
+  ModelTree self(target, context, {1, 2, 1, 1, 1});
   NgramTree ngram(3, 4, 1);
   WildTree wild{.vocab = vocab};
   for (auto o : ways(27)) {

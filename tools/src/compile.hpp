@@ -178,6 +178,7 @@ inline Program const& program_named(std::string const& name) {
                                 {"pieces", {"train_pieces"}, {"runner"}},
                                 {"ranks", {"train_ranks"}, {"runner"}, {}, true},
                                 {"finetuner", {"finetuner"}},
+                                {"draft_trainer", {"draft_trainer"}},
                                 {"explain", {"explain"}},
                                 {"inference", {"engine"}, {"inference"}},
                                 {"serve", {"engine"}, {"serve"}, "cpp-httplib"}};

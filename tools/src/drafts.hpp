@@ -21,7 +21,15 @@ class AnyReader {
   AnyReader(Engine& e, int context, int chunk) : reader_(e.reader(context, chunk)) {}
   int vocab() const { return reader_->vocab(); }
   int context() const { return reader_->context(); }
+  int width() const { return reader_->width(); }
   const float* logits(const int* ids, int n, int wanted, int stays) { return reader_->logits(ids, n, wanted, stays); }
+  int tree_room(int n) const { return reader_->tree_room(n); }
+  const float* tree_logits(const int* ids, int n, fauna::DraftTree const& tree) {
+    return reader_->tree_logits(ids, n, tree);
+  }
+  void keep(std::vector<int> const& path) { reader_->keep(path); }
+  const float* hidden(int row) const { return reader_->hidden(row); }
+  const float* head(const float* rows, int n) { return reader_->head(rows, n); }
 
  private:
   std::unique_ptr<Reader> reader_;
@@ -66,6 +74,31 @@ class AnyDrafter {
   std::string pool_file_;
   std::function<void(std::vector<int>&, int, Draw const&)> propose_;
   std::function<void()> save_;
+};
+
+/// A drafter whose drafts branch: fauna::TreeDrafter.
+class AnyTree {
+ public:
+  /// ngram-tree, or medusa:FILE, heads for the model that `target` reads.
+  AnyTree(std::string const& draft, AnyReader& target, int nodes) {
+    const std::string heads = behind("medusa:", draft);
+    if (heads.empty()) take(fauna::NgramTree());
+    else
+      take(fauna::MedusaHeads(target, fauna::MedusaWeights::from_file(heads, target.width(), target.vocab()), nodes));
+  }
+  template <class F> void propose_tree(std::vector<int>& text, fauna::DraftTree& tree, int most, F&& draw) {
+    propose_(text, tree, most, draw);
+  }
+
+ private:
+  using Draw = std::function<int(const float*, fauna::Law&, fauna::Drafted const&)>;
+  template <class D> void take(D drafter) {
+    propose_ = [d = std::make_shared<D>(std::move(drafter))](std::vector<int>& text, fauna::DraftTree& tree, int most,
+                                                             Draw const& draw) {
+      d->propose_tree(text, tree, most, draw);
+    };
+  }
+  std::function<void(std::vector<int>&, fauna::DraftTree&, int, Draw const&)> propose_;
 };
 
 /// What came of the drafts of some texts, beside plain decoding. Times are of texts alone, without their prompts.

@@ -24,12 +24,20 @@ class CompiledReader final : public tool::Reader {
   CompiledReader(Loaded& model, int context, int chunk) : reader_(model, context, chunk) {}
   int vocab() const override { return reader_.vocab(); }
   int context() const override { return reader_.context(); }
+  int width() const override { return Model::width; }
   const float* logits(const int* ids, int n, int wanted, int stays) override {
     return reader_.logits(ids, n, wanted, stays);
   }
+  int tree_room(int n) const override { return reader_.tree_room(n); }
+  const float* tree_logits(const int* ids, int n, fauna::DraftTree const& tree) override {
+    return reader_.tree_logits(ids, n, tree);
+  }
+  void keep(std::vector<int> const& path) override { reader_.keep(path); }
+  const float* hidden(int row) const override { return reader_.hidden(row); }
+  const float* head(const float* rows, int n) override { return reader_.head(rows, n); }
 
  private:
-  fauna::Reader<Loaded> reader_;
+  fauna::Reader<Loaded, true> reader_;
 };
 
 class CompiledSlots final : public tool::Slots {

@@ -8,17 +8,25 @@
 #include <vector>
 
 #include <fauna/decode/generate.hpp>
+#include <fauna/decode/speculate/tree.hpp>
 #include <fauna/io/tensor_file.hpp>
 
 namespace tool {
 
-/// fauna::Reader of an engine's model.
+/// fauna::Reader of an engine's model, with hidden rows.
 class Reader {
  public:
   virtual ~Reader() = default;
   virtual int vocab() const = 0;
   virtual int context() const = 0;
   virtual const float* logits(const int* ids, int n, int wanted, int stays) = 0;
+  // A reader that knows neither trees nor hidden rows has room for none.
+  virtual int width() const { return 0; }
+  virtual int tree_room(int) const { return 0; }
+  virtual const float* tree_logits(const int*, int, fauna::DraftTree const&) { return nullptr; }
+  virtual void keep(std::vector<int> const&) {}
+  virtual const float* hidden(int) const { return nullptr; }
+  virtual const float* head(const float*, int) { return nullptr; }
 };
 
 /// Texts on their way, each in a slot of a cache, for who draws the tokens himself.

@@ -24,6 +24,7 @@
 #include <fauna/decode/adapter.hpp>
 #include <fauna/decode/sampling.hpp>
 #include <fauna/decode/speculate/pool.hpp>
+#include <fauna/decode/speculate/tree.hpp>
 #include <fauna/io/print.hpp>
 #include <fauna/io/safetensors.hpp>
 #include <fauna/text/bpe.hpp>
@@ -249,6 +250,26 @@ void check_targets(std::string const& targets, fauna::TensorFile const& file) {
       fauna::fail("fauna finetune", "--targets " + targets, "all, or some of " + all, '\'' + name + "' is none");
 }
 
+[[noreturn]] void draft_train(tool::Verb const& verb, std::string const& directory) {
+  settings::DraftTrainRun s;
+  verb.apply(static_cast<settings::DraftTrain&>(s));
+  whole("threads", s.threads, 0, 1024);
+  whole("heads", s.heads, 1, 63);
+  whole("steps", s.steps, 1, 1000000000);
+  whole("batch-size", s.batch_size, 1);
+  whole("log-interval", s.log_interval, 0);
+  tool::Directory d = tool::read_config(directory, use_of(verb));
+  d.model->without_dropout();
+  if (!verb.has("block-size")) s.block_size = std::min<long>(s.block_size, d.model->context());
+  whole("block-size", s.block_size, 1, d.model->context());
+  (void)tokenizer_of(directory);
+  (void)fauna::open_tensors(directory);
+  if (s.data.empty() || !tool::fs::exists(s.data))
+    fauna::fail("fauna draft-train", s.data.empty() ? "no --data" : "there is no file " + s.data, "a text");
+  s.base = directory;
+  tool::become(tool::program_for(d.model->described(), "f32", "draft_trainer"), settings::arguments(s));
+}
+
 [[noreturn]] void finetune(tool::Verb const& verb, std::string const& directory) {
   settings::FinetuneRun s;
   verb.apply(static_cast<settings::Finetune&>(s));
@@ -337,6 +358,7 @@ void check_texts(settings::Generate const& s) {
   whole("chunk", s.chunk, 1);
   whole("context", s.context, 0, 1000000000);
   whole("draft-max", s.draft_max, 1, 1000000000);
+  whole("draft-nodes", s.draft_nodes, 1, fauna::DraftTree::most_nodes);
   one_of("at-context-end", s.at_context_end, {"stop", "slide", "refuse"});
   for (std::string const& stop : s.stop)
     if (stop.empty()) fauna::fail("fauna", "--stop with an empty stop text", "at least a character");
@@ -374,7 +396,7 @@ template <class S>
   const std::string dtype = storage_of(from, c.described(), s.dtype, s.quantize);
   std::optional<tool::Described> draft;
   if (s.draft.empty())
-    for (const char* flag : {"draft-max", "draft-stats", "acceptance", "adaptive"})
+    for (const char* flag : {"draft-max", "draft-stats", "draft-nodes", "acceptance", "adaptive"})
       if (verb.has(flag)) fauna::fail("fauna", std::string("--") + flag + " without --draft", "ngram, or a model");
   const long context = s.context > 0 ? std::min<long>(s.context, c.context()) : c.context();
   if (!s.draft.empty() && s.draft_max >= context)
@@ -391,10 +413,11 @@ template <class S>
     told.vocabulary = tool::vocabulary_hash(from);
     if (tool::fs::exists(pool)) (void)fauna::PoolDrafter::from_file(pool, told.vocabulary);
   }
+  if (const std::string heads = tool::behind("medusa:", s.draft); !heads.empty()) (void)fauna::open_tensors(heads);
   if (const std::string small_model = tool::draft_model_of(s.draft); !small_model.empty()) {
     if (!tool::fs::exists(small_model))
       fauna::fail("fauna", "there is no " + small_model,
-                  "--draft ngram, auto, pool:FILE, a model directory, or a checkpoint");
+                  "--draft ngram, auto, ngram-tree, pool:FILE, medusa:FILE, a model directory, or a checkpoint");
     told.draft_weights = model_of(small_model);
     const AnyModel small = model_in(told.draft_weights, use_of(verb));
     tool::require_same_vocabulary(from, told.draft_weights);
@@ -655,6 +678,9 @@ int run(int n, char** words) {
   tool::Verb finetune_verb(app, "finetune", "train LoRA adapters to a model directory on a text or on examples");
   finetune_verb->add_option("model", directory, "a model directory")->type_name("DIR")->required();
   finetune_verb.add(settings::Finetune{}, training);
+  tool::Verb draft_train_verb(app, "draft-train", "train heads that draft for a model directory (Medusa), on a text");
+  draft_train_verb->add_option("model", directory, "a model directory")->type_name("DIR")->required();
+  draft_train_verb.add(settings::DraftTrain{}, training);
   tool::Verb merge_verb(app, "merge", "write a model with an adapter merged into it, as transformers loads it");
   merge_verb->add_option("model", directory, "a model directory")->type_name("DIR")->required();
   merge_verb->add_option("adapter", file, "an adapter's folder, as peft or finetune writes it")
@@ -682,12 +708,13 @@ int run(int n, char** words) {
   explain_verb.add(settings::Explain{}, training);
   for (tool::Verb* v :
        {&train_verb, &generate_verb, &chat_verb, &serve_verb, &logits_verb, &perplexity_verb, &compare_verb,
-        &export_verb, &finetune_verb, &merge_verb, &upcycle_verb, &explain_verb, &type_verb})
+        &export_verb, &finetune_verb, &draft_train_verb, &merge_verb, &upcycle_verb, &explain_verb, &type_verb})
     v->add(settings::Reading{}, structure);
 
-  const std::vector<tool::Verb*> verbs = {&train_verb,  &sample_verb,     &generate_verb, &chat_verb,    &serve_verb,
-                                          &logits_verb, &perplexity_verb, &compare_verb,  &export_verb,  &finetune_verb,
-                                          &merge_verb,  &upcycle_verb,    &download_verb, &explain_verb, &type_verb};
+  const std::vector<tool::Verb*> verbs = {&train_verb,   &sample_verb,   &generate_verb,    &chat_verb,
+                                          &serve_verb,   &logits_verb,   &perplexity_verb,  &compare_verb,
+                                          &export_verb,  &finetune_verb, &draft_train_verb, &merge_verb,
+                                          &upcycle_verb, &download_verb, &explain_verb,     &type_verb};
   const auto require_known = [&verbs] {
     bool any = false;
     for (tool::Verb* v : verbs)
@@ -733,6 +760,7 @@ int run(int n, char** words) {
     return 0;
   }
   if (finetune_verb.chosen()) finetune(finetune_verb, directory);
+  if (draft_train_verb.chosen()) draft_train(draft_train_verb, directory);
   if (merge_verb.chosen()) {
     tool::export_model(directory, to, use_of(merge_verb), file);
     return 0;

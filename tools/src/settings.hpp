@@ -194,6 +194,34 @@ struct Finetune {
   }
 };
 
+/// Medusa's heads.
+struct DraftTrain {
+  std::string data, out = "medusa.safetensors";
+  long heads = 3, steps = 200, batch_size = 4, block_size = 64, log_interval = 10, threads = 0;
+  double lr = 1e-3;
+  std::uint64_t seed = 1337;
+
+  template <class F> void each(F&& f) {
+    f("data", data, "a text, UTF-8; texts that the model wrote itself make the best heads");
+    f("out", out, "the file to write: as published, and without heads of their own: the model's is shared");
+    f("heads", heads, "tokens that are guessed behind the next one");
+    f("steps", steps, "updates");
+    f("batch-size", batch_size, "sequences of an update");
+    f("block-size", block_size, "tokens of each");
+    f("lr", lr, "learning rate of the first update; it falls linearly to nothing");
+    f("log-interval", log_interval, "updates from one line to the next; 0: none");
+    f("threads", threads, "0: one for every processor");
+    f("seed", seed, "of the batches");
+  }
+};
+struct DraftTrainRun : DraftTrain {
+  std::string base;
+  template <class F> void each(F&& f) {
+    DraftTrain::each(f);
+    f("base", base, "the model directory");
+  }
+};
+
 /// What the program that fine-tunes is told beside the flags.
 struct FinetuneRun : Finetune {
   std::string base, recipe;
@@ -239,7 +267,8 @@ struct Generate {
                                                             acceptance = "match";
   std::vector<std::string> stop;
   bool chat = false, special = true, draft_stats = false, adaptive = true;
-  long num_samples = 1, max_new_tokens = 200, top_k = 0, threads = 0, chunk = 512, context = 0, draft_max = 4;
+  long num_samples = 1, max_new_tokens = 200, top_k = 0, threads = 0, chunk = 512, context = 0, draft_max = 4,
+       draft_nodes = 12;
   double temperature = 0, top_p = 1, min_p = 0, repetition_penalty = 1;
   std::uint64_t seed = 1337;
 
@@ -263,9 +292,11 @@ struct Generate {
     f("at-context-end", at_context_end, "stop, slide (go on from the last tokens) or refuse");
     f("draft", draft,
       "write the same text sooner: ngram (drafts from what the text has already), auto (the same where it pays), "
-      "pool:FILE (from all texts so far, which FILE remembers), a smaller model of the same vocabulary, or ngram+ and "
+      "ngram-tree (several such continuations at once), pool:FILE (from all texts so far, which FILE remembers), "
+      "medusa:FILE (heads that draft-train made), a smaller model of the same vocabulary, or ngram+ and "
       "a model");
-    f("draft-max", draft_max, "tokens of a draft at most");
+    f("draft-max", draft_max, "tokens of a draft at most; of one that branches, its depth");
+    f("draft-nodes", draft_nodes, "tokens of a draft that branches at most, up to 63");
     f("adaptive", adaptive,
       "drafts as long as is measured to pay, 0 included; where the ids follow from the length of drafts it has to be "
       "asked for, and they are then no function of the seed");

@@ -31,9 +31,11 @@ class WithDrafts {
         drafter_(s.draft, draft, context, chunk, vocabulary),
         acceptance_(s.acceptance),
         length_(std::min(static_cast<int>(s.draft_max), context - 1)),
+        nodes_(static_cast<int>(s.draft_nodes)),
         adaptive_(s.adaptive),
         compares_(s.draft_stats),
         stats_(acceptance_.kept) {
+    if (is_tree(s.draft)) tree_.emplace(s.draft, reader_, nodes_);
     if (acceptance_.kept == fauna::keeps::nothing)
       say("--acceptance " + s.acceptance + " is lossy: the text is not drawn by the model's own law");
     else if (acceptance_.kept == fauna::keeps::law && adaptive_)
@@ -44,17 +46,29 @@ class WithDrafts {
   template <class Text, class F>
   void operator()(Text const& text, std::vector<int> const& ids, fauna::GenerateOptions const& o, F&& write) {
     read_prompt(ids);
-    if (adaptive_ && !length_.measured(1)) {
+    if (adaptive_ && !length_.measured(1) && !tree_) {
       fauna::measure(reader_, ids, length_);
       read_prompt(ids);
     }
-    fauna::Speculative<AnyReader, AnyDrafter, AnyAcceptance> model{
+    if (tree_) draft_by(*tree_, text, ids, o, write);
+    else draft_by(drafter_, text, ids, o, write);
+  }
+  void finish() const {
+    drafter_.save();
+    if (compares_) stats_.print(length_);
+  }
+
+ private:
+  template <class D, class Text, class F>
+  void draft_by(D& drafter, Text const& text, std::vector<int> const& ids, fauna::GenerateOptions const& o, F&& write) {
+    fauna::Speculative<AnyReader, D, AnyAcceptance> model{
         .target = reader_,
-        .drafter = drafter_,
+        .drafter = drafter,
         .draft = length_.most(),
         .acceptance = acceptance_,
         .length = &length_,
-        .adapts = adaptive_ ? fauna::adapt::always : fauna::adapt::never};
+        .adapts = adaptive_ ? fauna::adapt::always : fauna::adapt::never,
+        .nodes = nodes_};
     const double start = fauna::seconds_now();
     const std::string got = fauna::generate_text(model, text, ids, o, write);
     const double seconds = fauna::seconds_now() - start;
@@ -65,12 +79,6 @@ class WithDrafts {
     const bool same = fauna::generate_text(plain, text, ids, o, [](std::string const&) {}) == got;
     stats_.add(model.counts, seconds, plain.counts.tokens, fauna::seconds_now() - again, same);
   }
-  void finish() const {
-    drafter_.save();
-    if (compares_) stats_.print(length_);
-  }
-
- private:
   /// All but the last token, whose logits are the text's.
   void read_prompt(std::vector<int> const& ids) {
     const int n = static_cast<int>(ids.size()) - 1;
@@ -81,6 +89,8 @@ class WithDrafts {
   AnyDrafter drafter_;
   AnyAcceptance acceptance_;
   fauna::DraftLength length_;
+  std::optional<AnyTree> tree_{};
+  int nodes_;
   bool adaptive_, compares_;
   DraftStats stats_;
 };

@@ -47,7 +47,6 @@ template <class T, bool Hidden = false> class Reader {
     keep({});
     take_back(same(ids, n - wanted));
     // Rows that are read again go along with those that are wanted while they are few: weights are read once for both.
-    constexpr int few = 16;
     const int together = wanted == 1 ? chunk_ : wanted > few ? wanted : few;
     while (n - length() > together) {
       const int rows = n - wanted - length();
@@ -83,7 +82,6 @@ template <class T, bool Hidden = false> class Reader {
   const float* tree_logits(const int* ids, int n, DraftTree const& tree) {
     keep({});
     take_back(same(ids, n - 1));
-    constexpr int few = 16;
     while (n - length() > few) {
       const int rows = n - 1 - length();
       read(ids, rows < chunk_ ? rows : chunk_, n, logit_rows::none);
@@ -132,6 +130,9 @@ template <class T, bool Hidden = false> class Reader {
   }
 
  private:
+  /// Rows that mixers in chunks still read row by row (ops/ssd).
+  static constexpr int few = 15;
+
   /// How many of the first `most` ids have been read as they are.
   int same(const int* ids, int most) const {
     int n = 0;

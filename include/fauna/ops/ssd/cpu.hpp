@@ -27,7 +27,7 @@ template <class P, isa T, unsigned Tag> struct ssd<Cpu<P, T, Tag>> {
                       SsdHeads<const scalar> v, Matrix<float> state, Matrix<float> y, Matrix<float> kept) {
     over_units(b, batch, z, false, [&](int q, Unit u, Memory& m) {
       const int begin = batch.first(q), end = batch.last(q);
-      if (!kept && !batch.parent && end - begin < ssd_stepped) return steps(batch, z, q, u, in, v, state, y, m);
+      if (!kept && (batch.parent || end - begin < ssd_stepped)) return steps(batch, z, q, u, in, v, state, y, m);
       for (int h = u.first; h < u.last; ++h) read(state, (q * z.heads + h) * z.states, m.chunk, m.state(h - u.first));
       const int length = batch.parent ? end - begin : ssd_chunk;
       for (int from = begin; from < end; from += length) {
@@ -174,7 +174,7 @@ template <class P, isa T, unsigned Tag> struct ssd<Cpu<P, T, Tag>> {
       for (int p = 0; p < c.z.size; ++p) to(row + n, p) = s[n * c.wide_p + p];
   }
 
-  /// Row after row, in the memory of the state where there is one.
+  /// Row after row, in the memory of the state where there is one; a tree's rows have a state each.
   static void steps(Batch const& batch, SsdSizes const& z, int q, Unit u, SsdRows<const scalar> const& in,
                     SsdHeads<const scalar> const& v, Matrix<float> state, Matrix<float> y, Memory& m) {
     for (int h = u.first; h < u.last; ++h) {
@@ -182,17 +182,30 @@ template <class P, isa T, unsigned Tag> struct ssd<Cpu<P, T, Tag>> {
       const Matrix<float> s = state ? state.middle_rows((q * z.heads + h) * z.states, z.states)
                                     : Matrix<float>(m.state(0), z.states, z.size, m.chunk.wide_p);
       const float A = -std::exp(v.A_log[h]);
-      for (int t = batch.first(q); t < batch.last(q); ++t) {
+      const int first = batch.first(q), last = batch.last(q), numbers = z.states * z.size;
+      std::vector<float> of_rows(batch.parent ? static_cast<std::size_t>((last - first) * numbers) : 0);
+      const auto after = [&](int t) {
+        return batch.parent ? Matrix<float>(&of_rows[static_cast<std::size_t>((t - first) * numbers)], z.states, z.size)
+                            : s;
+      };
+      const auto copy = [&z](Matrix<float> from, Matrix<float> to) {
+        for (int n = 0; n < z.states; ++n)
+          for (int p = 0; p < z.size; ++p) to(n, p) = from(n, p);
+      };
+      for (int t = first; t < last; ++t) {
+        const Matrix<float> now = after(t);
+        if (batch.parent) copy(batch.continues(q, t) >= 0 ? after(batch.continues(q, t)) : s, now);
         const float delta = ssd_detail::step_of(in.dt(t, h) + v.dt_bias[h]);
         const float decay = batch.continues(q, t) == Batch::nothing ? 0 : std::exp(delta * A);
         const float *B_ = in.b.row(t) + u.group * z.states, *C = in.c.row(t) + u.group * z.states,
                     *x = in.x.row(t) + h * z.size;
         float* const out = y.row(t) + h * z.size;
         int p = 0;
-        for (; p + 4 * W <= z.size; p += 4 * W) step<4>(s, p, W, x + p, delta, decay, B_, C, v.D[h], out + p);
+        for (; p + 4 * W <= z.size; p += 4 * W) step<4>(now, p, W, x + p, delta, decay, B_, C, v.D[h], out + p);
         for (; p < z.size; p += W)
-          step<1>(s, p, z.size - p < W ? z.size - p : W, x + p, delta, decay, B_, C, v.D[h], out + p);
+          step<1>(now, p, z.size - p < W ? z.size - p : W, x + p, delta, decay, B_, C, v.D[h], out + p);
       }
+      if (batch.parent) copy(after(last - 1), s);
     }
   }
   /// Columns [p, p + (V - 1) W + n) of a head's state by one row, and of y.

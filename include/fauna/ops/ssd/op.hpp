@@ -41,7 +41,7 @@ constexpr int ssd_first_kept(Batch const& batch, int sequence) { return batch.fi
 /// ssd<B>::workspace(sizes, rows, sequences, threads, backward): the bytes that either takes from b.scratch. A tree of
 /// more than ssd_chunk rows takes memory of its own: trees are short.
 /// The bits do not depend on the number of threads. In chunks they depend on where chunks begin, within rounding: row
-/// by row, and in calls of fewer than ssd_stepped rows a sequence, they do not.
+/// by row, and in calls of fewer than ssd_stepped rows a sequence or of trees, which keep no states, they do not.
 template <class B> struct ssd {
   static_assert(always_false<B>, "fauna: no ssd for this backend: include <fauna/ops/ssd/cpu.hpp> or ref.hpp");
 };

@@ -1,0 +1,48 @@
+// The program that tools/fauna compiles to train Medusa's heads for a model, which stays as it is: "model.hpp" in its
+// folder names the types Model and Backend. It is started with NAME=VALUE arguments (settings.hpp), which the launcher
+// has checked.
+#include "model.hpp"
+
+#include <fauna/io/clock.hpp>
+#include <fauna/io/open_tensors.hpp>
+#include <fauna/io/print.hpp>
+#include <fauna/ops/cpu.hpp>
+#include <fauna/text/bpe.hpp>
+#include <fauna/train/medusa.hpp>
+#include <tools/src/main.hpp>
+#include <tools/src/settings.hpp>
+#include <tools/src/tokenizers.hpp>
+
+namespace {
+
+int run(int n, char** arguments) {
+  settings::DraftTrainRun s;
+  settings::read(s, n - 1, arguments + 1);
+  const std::vector<int> ids = tool::bpe_of(s.base).encode(fauna::read_file(s.data), {.match_special = false});
+  fauna::Loaded<Model, Backend, fauna::All<float>> model(
+      fauna::open_tensors(s.base), s.threads > 0 ? static_cast<int>(s.threads) : fauna::default_threads());
+  const double start = fauna::seconds_now();
+  const auto heads =
+      fauna::train_medusa(model, ids,
+                          {.heads = static_cast<int>(s.heads),
+                           .steps = static_cast<int>(s.steps),
+                           .batch = static_cast<int>(s.batch_size),
+                           .context = static_cast<int>(s.block_size),
+                           .lr = s.lr,
+                           .seed = s.seed},
+                          [&](int step, std::vector<float> const& losses) {
+                            if (s.log_interval == 0 || (step % s.log_interval != 0 && step + 1 != s.steps)) return;
+                            std::string line = "step " + std::to_string(step) + ": losses";
+                            for (const float l : losses) line += ' ' + std::to_string(l);
+                            fauna::print(stdout, line + '\n');
+                          });
+  heads.save(s.out);
+  fauna::print(stdout, std::to_string(s.steps) + " updates in " + std::to_string(fauna::seconds_now() - start) +
+                           " s; wrote " + s.out + "\n  tools/fauna generate " + s.base + " --draft medusa:" + s.out +
+                           " --draft-stats --prompt ...\n");
+  return 0;
+}
+
+}  // namespace
+
+int main(int n, char** arguments) { return tool::main_of(run, n, arguments); }
