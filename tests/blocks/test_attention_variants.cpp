@@ -17,7 +17,10 @@ using Windowed = AttentionCore<4, 2, 3, Rate{}, Scores{.window = 2}>;
 using Capped = AttentionCore<3, 1, 2, Rate{0.2F}, Scores{.scale = 0.7, .cap = 0.5F}>;
 using Biased = AttentionCore<3, 1, 2, Rate{0.2F}, Scores{.cap = 0.5F, .window = 4, .alibi = 0.75}>;
 using Sinks = SinkAttention<4, 2, 3, Rate{0.2F}, Scores{.window = 3, .alibi = 1, .sinks = true}>;
+using Chunked = AttentionCore<4, 2, 3, Rate{}, Scores{.chunk = 2}>;
 using Both = AttentionCore<2, 2, 2, Rate{}, Scores{.cap = 0.5F, .window = 3}>;
+
+using Growing = Tempered<2, 1, 3, Temperature{.scale = 0.5, .every = 2}>;
 
 struct Fused : SelfAttentionNames {
   static constexpr label fused = "qkv_proj";
@@ -26,12 +29,14 @@ struct Fused : SelfAttentionNames {
 }  // namespace
 
 TEST_SUITE("gradients") {
-  TEST_CASE_TEMPLATE("windows, caps, biases and sinks", Block, Windowed, Capped, Both, Biased, Sinks) {
+  TEST_CASE_TEMPLATE("windows, caps, biases and sinks", Block, Windowed, Chunked, Capped, Both, Biased, Sinks,
+                     Growing) {
     check<Block>();
   }
   TEST_CASE_TEMPLATE("norms of heads, norms without weights, scales", Block, HeadNorm<2, RmsNorm<3>>,
                      HeadNorm<3, RmsNorm<4, Epsilon{1e-2F}, 1>>, LayerNorm<W, false, Epsilon{}, 1, false>,
-                     LayerNorm<W, true, Epsilon{1e-2F}, 1>, Scaled<W, Multiplier{-0.3}>, Clamped<W, Clip{0.4}>,
+                     LayerNorm<W, true, Epsilon{1e-2F}, 1>, Scaled<W, Multiplier{-0.3}>,
+                     ScaledParts<ScaledPart{2, 0.4}, ScaledPart{1}, ScaledPart{3, -2.5}>, Clamped<W, Clip{0.4}>,
                      Rope<2, 1, 7, RopeShape{.rotary = 4, .scaling = {.kind = rope_scaling::yarn, .factor = 9}}>) {
     check<Block>();
   }
@@ -41,6 +46,10 @@ TEST_SUITE("gradients") {
                     SelfAttentionForm{.qkv_bias = true, .norm = {qk_norm::head}, .scores = {.window = 3}}>,
       SelfAttention<Fused, W, 2, 1, 6, SelfAttentionForm{.out_bias = true, .positions = false, .clip = {0.1}}>,
       SelfAttention<SelfAttentionNames, W, 2, 1, 4, SelfAttentionForm{.scores = {.window = 3, .sinks = true}}>,
+      SelfAttention<SelfAttentionNames, W, 2, 1, 4,
+                    SelfAttentionForm{.norm = {qk_norm::unit}, .scores = {.scale = 2, .chunk = 3}}>,
+      SelfAttention<SelfAttentionNames, W, 2, 1, 4,
+                    SelfAttentionForm{.positions = false, .temperature = {.scale = 0.3, .every = 2}}>,
       GatedAttention<SelfAttentionNames, W, 2, 1, 4,
                      SelfAttentionForm{.qkv_bias = true, .norm = {qk_norm::head}, .rope = {.rotary = 2}}>) {
     check<Block>();

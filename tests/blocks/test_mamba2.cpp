@@ -12,13 +12,14 @@ using namespace fauna;
 using test::check, test::W;
 
 constexpr Mamba2Sizes plain{.heads = 2, .size = 3, .states = 4},
-    grouped{.heads = 4, .size = 2, .states = 3, .groups = 2, .taps = 2, .conv_bias = false, .gate_first = false};
+    grouped{.heads = 4, .size = 2, .states = 3, .groups = 2, .taps = 2, .conv_bias = false, .gate_first = false},
+    normless{.heads = 2, .size = 3, .states = 4, .groups = 2, .normed = false};
 
 }  // namespace
 
 TEST_SUITE("mamba2") {
-  TEST_CASE_TEMPLATE("gradients", Block, Mamba2Core<plain>, Mamba2Core<grouped>, Mamba2Mixer<W, plain, true>,
-                     Mamba2Mixer<5, grouped>) {
+  TEST_CASE_TEMPLATE("gradients", Block, Mamba2Core<plain>, Mamba2Core<grouped>, Mamba2Core<normless>,
+                     Mamba2Mixer<W, plain, true>, Mamba2Mixer<5, grouped>) {
     check<Block>();
   }
 }

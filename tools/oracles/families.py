@@ -11,10 +11,11 @@ gradient of the loss, unless it is zero whatever the weights. Where two names sh
 """
 import json
 import pathlib
+import re
 import sys
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 from transformers import (FalconMambaConfig, FalconMambaForCausalLM, GPT2Config, GPT2LMHeadModel, GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig, LlamaForCausalLM,
                           Mamba2Config, Mamba2ForCausalLM, MambaConfig, MambaForCausalLM, MixtralConfig, MixtralForCausalLM, OlmoeConfig, OlmoeForCausalLM, RwkvConfig,
@@ -29,6 +30,10 @@ from transformers import (BloomConfig, BloomForCausalLM, FalconConfig, FalconFor
                           MptForCausalLM, OPTConfig, OPTForCausalLM)
 from transformers import (GraniteMoeHybridConfig, GraniteMoeHybridForCausalLM, JambaConfig, JambaForCausalLM, Lfm2Config, Lfm2ForCausalLM, RecurrentGemmaConfig,
                           RecurrentGemmaForCausalLM)
+from transformers import KimiLinearConfig, KimiLinearForCausalLM
+from transformers import FalconH1Config, FalconH1ForCausalLM, Qwen3NextConfig, Qwen3NextForCausalLM, Qwen3_5ForCausalLM, Qwen3_5MoeForCausalLM, Qwen3_5MoeTextConfig, Qwen3_5TextConfig
+from transformers import GptOssConfig, GptOssForCausalLM, Llama4ForCausalLM, Llama4TextConfig, Olmo3Config, Olmo3ForCausalLM
+from transformers.models.deepseek_v3.modeling_deepseek_v3 import DeepseekV3DecoderLayer, DeepseekV3RMSNorm
 
 LENGTH = 11
 LLAMA = {"vocab_size": 29, "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 2, "max_position_embeddings": 32,
@@ -49,8 +54,50 @@ SIZED = {**DENSE, "head_dim": 6}  # of heads that together are wider than the mo
 
 PLAIN = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": None}
 
-EXPERTS = {"mixtral": ("block_sparse_moe", "w1", "w3", "w2"), **dict.fromkeys(
-    ("olmoe", "qwen2_moe", "qwen3_moe", "glm4_moe", "deepseek_v2", "deepseek_v3"), ("mlp", "gate_proj", "up_proj", "down_proj")), "jamba": ("feed_forward", "gate_proj", "up_proj", "down_proj")}  # as the hub names them
+EXPERTS = {**dict.fromkeys(("mixtral", "kimi_linear"), ("block_sparse_moe", "w1", "w3", "w2")), **dict.fromkeys(
+    ("olmoe", "qwen2_moe", "qwen3_moe", "glm4_moe", "deepseek_v2", "deepseek_v3", "deepseek_v3_further", "qwen3_next", "qwen3_5_moe"), ("mlp", "gate_proj", "up_proj", "down_proj")), "jamba": ("feed_forward", "gate_proj", "up_proj", "down_proj")}  # as the hub names them
+
+CENTRED = ("qwen3_next", "qwen3_5", "qwen3_5_moe")  # norms times 1 + weight, but for those of linear attention
+
+
+class FurtherLayer(DeepseekV3DecoderLayer):
+    """A depth of multi-token prediction, after DeepSeek-AI 2024, "DeepSeek-V3", section 2.2, under the names of its files."""
+
+    def __init__(self, config, index):
+        super().__init__(config, index)
+        self.enorm = DeepseekV3RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.hnorm = DeepseekV3RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.eh_proj = torch.nn.Linear(2 * config.hidden_size, config.hidden_size, bias=False)
+        self.shared_head = torch.nn.ModuleDict({"norm": DeepseekV3RMSNorm(config.hidden_size, config.rms_norm_eps)})
+
+
+class Predicting(DeepseekV3ForCausalLM):
+    """DeepSeek-V3 with depths behind its layers, which the reference library passes over."""
+
+    def __init__(self, config):
+        super().__init__(config)
+        for depth in range(config.num_nextn_predict_layers):
+            self.model.layers.append(FurtherLayer(config, config.num_hidden_layers + depth))
+
+    def further_loss(self, tokens, targets):
+        """The mean of the depths' losses. targets[:, r] is the token behind row r, targets[:, r + k] the k-th behind that one."""
+        hidden, total = self.model(tokens).last_hidden_state, 0
+        rows = torch.arange(tokens.shape[1])
+        mask = torch.where(rows[None, :] <= rows[:, None], 0.0, -torch.inf)[None, None]
+        for k, layer in enumerate(self.model.layers[self.config.num_hidden_layers:], 1):
+            known, wanted = torch.zeros_like(tokens), torch.full_like(targets, -1)
+            known[:, :-k], wanted[:, :-k] = targets[:, k - 1:-1], targets[:, k:]
+            wanted[known == -1] = -1
+            known[known == -1] = 0
+            both = torch.cat([layer.enorm(self.model.embed_tokens(known)), layer.hnorm(hidden)], -1)
+            turns = self.model.rotary_emb(hidden, rows[None])
+            hidden = layer(layer.eh_proj(both), attention_mask=mask, position_ids=rows[None], position_embeddings=turns)
+            hidden = layer.shared_head["norm"](hidden)
+            total += F.cross_entropy(self.lm_head(hidden).flatten(0, 1), wanted.flatten(), ignore_index=-1)
+        return total / self.config.num_nextn_predict_layers
+
+
+Predicting.__name__ = "DeepseekV3ForCausalLM"  # in config.json
 
 
 def models():
@@ -123,6 +170,34 @@ def models():
     # A width whose root is no number of bfloat16.
     yield "recurrent_gemma", RecurrentGemmaForCausalLM(RecurrentGemmaConfig(**{**DENSE, "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 5, "num_attention_heads": 2, "num_key_value_heads": 1},
         lru_width=32, attention_window_size=3, logits_soft_cap=6.0, attention_bias=True)), torch.float32, None
+    h1 = {**DENSE, "mamba_d_ssm": 24, "mamba_n_heads": 4, "mamba_d_state": 4, "mamba_n_groups": 2, "mamba_chunk_size": 4, "tie_word_embeddings": False}
+    yield "falcon_h1", FalconH1ForCausalLM(FalconH1Config(**h1, embedding_multiplier=1.7, lm_head_multiplier=0.8, key_multiplier=0.6, attention_in_multiplier=1.2, attention_out_multiplier=0.9, ssm_in_multiplier=1.25, ssm_out_multiplier=0.7,
+        ssm_multipliers=[0.7, 1.3, 0.8, 1.5, 0.6], mlp_multipliers=[0.85, 0.6])), torch.float32, None
+    yield "falcon_h1_normed", FalconH1ForCausalLM(FalconH1Config(**h1, mamba_rms_norm=True, mamba_norm_before_gate=False, attention_bias=True, mlp_bias=True, mamba_proj_bias=True, projectors_bias=True, key_multiplier=1.4, mlp_multipliers=[1.1, 0.9])), torch.float32, None
+    # Two value heads for each of two key heads; a full layer between two others.
+    delta = {"num_hidden_layers": 3, "full_attention_interval": 2, "head_dim": 8, "linear_num_value_heads": 4, "linear_num_key_heads": 2, "linear_key_head_dim": 4, "linear_value_head_dim": 8}
+    yield "qwen3_next", Qwen3NextForCausalLM(Qwen3NextConfig(**DENSE | delta, num_experts=6, num_experts_per_tok=3, moe_intermediate_size=8, shared_expert_intermediate_size=12)), torch.float32, None
+    yield "qwen3_5", Qwen3_5ForCausalLM(Qwen3_5TextConfig(**DENSE | delta | {"num_hidden_layers": 2}, tie_word_embeddings=True, rope_parameters={
+        "rope_type": "default", "rope_theta": 50.0, "partial_rotary_factor": 0.5, "mrope_section": [1, 1, 0], "mrope_interleaved": True})), torch.float32, None
+    yield "qwen3_5_moe", Qwen3_5MoeForCausalLM(Qwen3_5MoeTextConfig(**{k: v for k, v in DENSE.items() if k != "intermediate_size"} | delta | {"num_hidden_layers": 2}, num_experts=6, num_experts_per_tok=3, moe_intermediate_size=8, shared_expert_intermediate_size=12)), torch.float32, None
+
+    yield "kimi_linear", KimiLinearForCausalLM(KimiLinearConfig(**DENSE | {"num_hidden_layers": 3, "num_key_value_heads": 4}, moe_intermediate_size=8, num_local_experts=6, num_experts_per_tok=3, n_group=2, topk_group=1, kv_lora_rank=12,
+        qk_nope_head_dim=8, qk_rope_head_dim=4, v_head_dim=8, linear_head_dim=4, linear_num_heads=4, layer_types=["linear_attention", "full_attention", "linear_attention"])), torch.float32, None
+    # A limit that a third of the numbers are beyond; YaRN whose bounds are no whole columns.
+    yield "gpt_oss", GptOssForCausalLM(GptOssConfig(**{**SIZED, "num_hidden_layers": 3, "head_dim": 8, "intermediate_size": 12}, sliding_window=3, num_local_experts=4, num_experts_per_tok=3, swiglu_limit=0.8,
+        layer_types=["sliding_attention", "full_attention", "sliding_attention"], rope_parameters={"rope_type": "yarn", "rope_theta": 500.0, "factor": 4.0, "beta_fast": 2.0, "beta_slow": 0.3, "truncate": False,
+        "original_max_position_embeddings": 8})), torch.float32, None
+
+    yield "deepseek_v3_further", Predicting(DeepseekV3Config(**{**mla, "num_hidden_layers": 2}, q_lora_rank=None, n_shared_experts=1, n_group=1, topk_group=1, num_nextn_predict_layers=2)), torch.float32, None
+
+    yield "olmo3", Olmo3ForCausalLM(Olmo3Config(**DENSE, sliding_window=3, layer_types=["sliding_attention", "full_attention"], rope_parameters={"sliding_attention": {"rope_type": "default", "rope_theta": 50.0},
+        "full_attention": {"rope_type": "yarn", "rope_theta": 50.0, "factor": 4.0, "original_max_position_embeddings": 8, "beta_fast": 2.0, "beta_slow": 0.3}})), torch.float32, None
+
+    # Chunks of four rows; queries that grow after every five; experts in every layer, and in every other one.
+    llama4 = {**SIZED, "num_hidden_layers": 4, "intermediate_size": 12, "intermediate_size_mlp": 20, "num_local_experts": 3, "no_rope_layer_interval": 2, "attention_chunk_size": 4, "floor_scale": 5, "attn_scale": 0.5}
+    yield "llama4_scout", Llama4ForCausalLM(Llama4TextConfig(**{**llama4, "num_hidden_layers": 2}, rope_parameters={"rope_type": "llama3", "rope_theta": 500.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 1.0,
+        "original_max_position_embeddings": 16})), torch.float32, None
+    yield "llama4_maverick", Llama4ForCausalLM(Llama4TextConfig(**{**llama4, "no_rope_layer_interval": 4, "num_experts_per_tok": 2}, interleave_moe_layer_step=2, use_qk_norm=False)), torch.float32, None
 
 
 def hub_gradients(name, key, gradient):
@@ -133,6 +208,11 @@ def hub_gradients(name, key, gradient):
         for ours, file in (("experts.gate_up_proj", "input_linear.weight"), ("experts.down_proj", "output_linear.weight"), ("router.weight", "router.layer.weight")):
             key = key.replace("block_sparse_moe." + ours, "block_sparse_moe." + file)
         yield key, gradient
+    elif name == "kimi_linear" and "self_attn.conv1d" in key:
+        for part, g in zip("qkv", gradient.chunk(3)):
+            yield key.replace("conv1d", part + "_conv1d"), g
+    elif name == "kimi_linear" and (".forget_gate." in key or ".shared_experts." in key):
+        yield key.replace("forget_gate.", "").replace(".mlp.", ".block_sparse_moe."), gradient
     elif name == "opt" and key.endswith("k_proj.bias"):
         return  # zero: it adds the same to all scores of a row
     elif name in EXPERTS and any(part in key for part in (".mlp.experts.", ".mlp.gate.", ".feed_forward.experts.")):
@@ -159,7 +239,8 @@ def main():
         with torch.no_grad():
             for key, p in model.named_parameters():
                 norm = any(word in key for word in ("norm", ".ln_", ".ln1", ".ln2", "_ln."))
-                value = torch.randn_like(p) * (0.1 if norm else 0.3) + (1.0 if norm and key.endswith("weight") else 0.0)
+                around = 1.0 if norm and key.endswith("weight") and not (name in CENTRED and "linear_attn" not in key) else 0.0
+                value = torch.randn_like(p) * (0.1 if norm else 0.3) + around
                 if key.endswith("recurrent_param"):
                     value -= 3  # states that last
                 p.copy_(value.to(dtype).float())
@@ -170,6 +251,9 @@ def main():
         folder.mkdir(parents=True, exist_ok=True)
         model.to(dtype).save_pretrained(folder, **({"max_shard_size": shard} if shard else {}))
         (folder / "generation_config.json").unlink(missing_ok=True)
+        if name == "kimi_linear":  # transformers 5.24 writes MLPs under the experts' name, and reads either
+            file = folder / "model.safetensors"
+            save_file({re.sub(r"block_sparse_moe\.(gate|up|down)_proj", r"mlp.\1_proj", key): t for key, t in load_file(file).items()}, file, {"format": "pt"})
         model = type(model).from_pretrained(folder, dtype=torch.float32).eval()  # .float() would keep rounded frequencies
         vocab = model.config.vocab_size
         tokens = torch.randint(0, vocab, (2, LENGTH))
@@ -177,6 +261,8 @@ def main():
         targets[0, 3] = targets[1, -1] = -1
         logits = model(tokens, **({"use_cache": False} if name in ("rwkv", "recurrent_gemma") else {})).logits  # its state is written in place
         loss = F.cross_entropy(logits.reshape(-1, vocab), targets.reshape(-1), ignore_index=-1)
+        if hasattr(model, "further_loss"):
+            loss = loss + 0.3 * model.further_loss(tokens, targets)
         loss.backward()
         golden = {"tokens": tokens.int(), "targets": targets.int(), "logits": logits.detach().contiguous(), "loss": loss.detach()}
         golden |= {"grad." + file: g.contiguous() for key, p in model.named_parameters() for file, g in hub_gradients(name, key, p.grad)}

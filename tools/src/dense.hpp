@@ -11,6 +11,7 @@ namespace tool {
 /// What stands for a field that a file lacks, and what fields are called.
 struct Absent {
   int context = 2048;
+  int hidden = 0;  ///< 0: a file has it
   double epsilon = 1e-5;
   double turned = 1, base = 10000;
   int original = 0;  ///< the context of the first training; 0: `context`
@@ -33,7 +34,7 @@ template <class C> void read_sizes(Config& c, C& m, Absent const& a) {
   if (size % 2 != 0) c.wrong("head_dim", "an even number: columns turn in pairs");
   if constexpr (requires { m.head_size; }) m.head_size = size;
   else if (size * m.heads != m.width) c.wrong("head_dim", "the part of the width that a head has");
-  m.hidden = c.whole(a.hidden_field);
+  m.hidden = c.whole(a.hidden_field, a.hidden);
   m.context = c.whole("max_position_embeddings", a.context);
   m.vocab = c.whole("vocab_size");
   m.tied = c.flag("tie_word_embeddings", a.tied);

@@ -121,6 +121,8 @@ inline Rope rope_of(Config& c, RopeUsual const& usual) {
     part.add(*in, "partial_rotary_factor");
     r.scaling = scaling_of(*in, c, usual);
     r.inside = field;
+    // Of what has places in pictures: in a text all sections of a head turn alike.
+    in->without_effect({"mrope_section", "mrope_interleaved"});
     in->all_used("its rope_type");
   }
   r.base = base.or_else(usual.base);

@@ -4,7 +4,8 @@
 //   G  Groups of heads, which share B and C     K  Taps of the convolution
 //   [z | xBC | dt] = u W_inᵀ      [x | B | C] = silu(conv(xBC))      δ = softplus(dt + dt_bias)
 //   S_t = exp(δ_t A) S_{t-1} + B_tᵀ δ_t x_t,  A = -exp(A_log)      y_t = C_t S_t + D x_t      head by head
-//   out = norm(y ∘ silu(z)) W_outᵀ, or (norm(y) ∘ silu(z)) W_outᵀ; the norm is that of each group's columns
+//   out = norm(y ∘ silu(z)) W_outᵀ, or (norm(y) ∘ silu(z)) W_outᵀ, or (y ∘ silu(z)) W_outᵀ; the norm is that of each
+//   group's columns
 // Initial values are those of mamba_ssm: A uniform in [1, 16), where transformers has 1, 2, ..., H.
 #pragma once
 #include <cmath>
@@ -14,9 +15,10 @@
 #include <fauna/blocks/linear.hpp>
 #include <fauna/blocks/norm.hpp>
 #include <fauna/compose/at.hpp>
-#include <fauna/compose/seq.hpp>
+#include <fauna/compose/present.hpp>
 #include <fauna/ops/activation/op.hpp>
 #include <fauna/ops/gated_norm/op.hpp>
+#include <fauna/ops/product/op.hpp>
 #include <fauna/ops/ssd/op.hpp>
 
 namespace fauna::inline v0 {
@@ -27,6 +29,7 @@ struct Mamba2Sizes {
   bool conv_bias = true;
   bool gate_first = true;  ///< the gate before the norm
   Epsilon epsilon{};       ///< of the norm
+  bool normed = true;      ///< else the gate alone, without a norm (Falcon-H1)
   constexpr bool operator==(Mamba2Sizes const&) const = default;
   constexpr int inner() const { return heads * size; }
   /// Columns of x, B and C.
@@ -46,7 +49,7 @@ template <Mamba2Sizes Z> struct Mamba2Core : Leaf<Z.inner() + Z.convolved() + Z.
 
   template <class D> struct Weights {
     typename Conv::template Weights<D> conv;
-    typename Norm::template Weights<D> norm;
+    typename Norm::template Weights<D> norm;  ///< absent without a norm
     typename D::template storage<kind::vector> A_log, D_, dt_bias;
   };
   template <class S> struct State {
@@ -77,7 +80,7 @@ template <Mamba2Sizes Z> struct Mamba2Core : Leaf<Z.inner() + Z.convolved() + Z.
     head.init = ones;
     f(head, w.D_);
     Conv::visit(w.conv, at, f);
-    Norm::visit(w.norm, at, f);
+    if constexpr (Z.normed) Norm::visit(w.norm, at, f);
   }
   template <class S> static constexpr void plan(Saved<S>& s, Shape const& shape, Arena& a) {
     const int rows = shape.rows();
@@ -85,7 +88,7 @@ template <Mamba2Sizes Z> struct Mamba2Core : Leaf<Z.inner() + Z.convolved() + Z.
     s.convolved = a.take_view<S, dyn, XBC>(rows);
     s.xbc = a.take_view<S, dyn, XBC>(rows);
     s.y = a.take_view<S, dyn, E>(rows);
-    s.rstd = a.take_view<S, dyn, G>(rows);
+    if constexpr (Z.normed) s.rstd = a.take_view<S, dyn, G>(rows);
     s.kept = a.take_view<S, dyn, P>(ssd_kept(rows, shape.sequences) * H * N);
   }
   template <class S> static constexpr void plan_state(State<S>& s, Shape const& shape, Arena& a) {
@@ -104,9 +107,10 @@ template <Mamba2Sizes Z> struct Mamba2Core : Leaf<Z.inner() + Z.convolved() + Z.
     if (!shape.backward) a.take_view<S, dyn, XBC>(rows);
     a.take_view<S, dyn, XBC>(rows);
     a.take_view<S, dyn, E>(rows);
+    if (!Z.normed) a.take_view<S, dyn, E>(rows);
     Conv::template plan_scratch<B>(shape, a);
     plan_workspace(ssd<B>::workspace(sizes, rows, shape.sequences, shape.threads, shape.backward), a);
-    if (shape.backward) plan_workspace(gated_norm<B>::workspace(rows, E), a);
+    if (Z.normed && shape.backward) plan_workspace(gated_norm<B>::workspace(rows, E), a);
   }
   static constexpr double flops(double context) {
     return Conv::flops(context) + 2.0 * ssd_chunk * (G * N + E) + 4.0 * N * E;
@@ -131,7 +135,14 @@ template <Mamba2Sizes Z> struct Mamba2Core : Leaf<Z.inner() + Z.convolved() + Z.
     Conv::forward(c.child(0).overwriting(), w.conv, st.conv, u.template columns<E, XBC>(), convolved, saved.conv);
     activate<B>::forward(c.backend, activation::silu, convolved, xbc);
     ssd<B>::forward(c.backend, *c.batch, sizes, rows(as_const(xbc), u), heads<const S>(w), st.heads, y, saved.kept);
-    gated_norm<B>::forward(c.backend, form, y, u.template columns<0, E>(), w.norm.weight.data(), out, saved.rstd);
+    const auto z = u.template columns<0, E>();
+    if constexpr (Z.normed) {
+      gated_norm<B>::forward(c.backend, form, y, z, w.norm.weight.data(), out, saved.rstd);
+    } else {
+      const auto gate = c.scratch().template take_view<S, dyn, E>(u.rows());
+      activate<B>::forward(c.backend, activation::silu, z, gate);
+      product<B>::run(c.backend, y, gate, out);
+    }
   }
 
   template <class C, class W, class G_, class Sv, class St>
@@ -141,8 +152,18 @@ template <Mamba2Sizes Z> struct Mamba2Core : Leaf<Z.inner() + Z.convolved() + Z.
     Scope s(c.scratch());
     const auto dxbc = c.scratch().template take_view<S, dyn, XBC>(u.rows());
     const auto dy = c.scratch().template take_view<S, dyn, E>(u.rows());
-    gated_norm<B>::backward(c.backend, form, saved.y, u.template columns<0, E>(), w.norm.weight.data(), saved.rstd,
-                            dout, dy, du.template columns<0, E>(), gradient<S>(dw.norm.weight).data());
+    const auto z = u.template columns<0, E>();
+    const auto dz = du.template columns<0, E>();
+    if constexpr (Z.normed) {
+      gated_norm<B>::backward(c.backend, form, saved.y, z, w.norm.weight.data(), saved.rstd, dout, dy, dz,
+                              gradient<S>(dw.norm.weight).data());
+    } else {
+      const auto gate = c.scratch().template take_view<S, dyn, E>(u.rows());
+      activate<B>::forward(c.backend, activation::silu, z, gate);
+      product<B>::run(c.backend, dout, gate, dy);
+      product<B>::run(c.backend, dout, saved.y, gate);
+      activate<B>::backward(c.backend, activation::silu, z, gate, dz);
+    }
     ssd<B>::backward(
         c.backend, *c.batch, sizes, rows(as_const(saved.xbc), u), heads<const S>(w), saved.kept, dy, rows(dxbc, du),
         SsdHeads<S>{gradient<S>(dw.A_log).data(), gradient<S>(dw.D_).data(), gradient<S>(dw.dt_bias).data()},
@@ -165,9 +186,9 @@ template <Mamba2Sizes Z> struct Mamba2Core : Leaf<Z.inner() + Z.convolved() + Z.
   }
 };
 
-/// Rows of C columns to rows of C.
-template <int C, Mamba2Sizes Z, bool Bias = false>
-struct Mamba2Mixer : Seq<At<"in_proj", Linear<C, Z.inner() + Z.convolved() + Z.heads, Bias>>, Mamba2Core<Z>,
-                         At<"out_proj", Linear<Z.inner(), C, Bias, residual_normal(0.02F)>>> {};
+/// Rows of C columns to rows of C. Between: what families put between the first projection and the rest, or nothing.
+template <int C, Mamba2Sizes Z, bool Bias = false, class Between = void>
+struct Mamba2Mixer : present<At<"in_proj", Linear<C, Z.inner() + Z.convolved() + Z.heads, Bias>>, Between,
+                             Mamba2Core<Z>, At<"out_proj", Linear<Z.inner(), C, Bias, residual_normal(0.02F)>>> {};
 
 }  // namespace fauna::inline v0

@@ -13,7 +13,7 @@
 #include <fauna/blocks/rope.hpp>
 #include <fauna/compose/at.hpp>
 #include <fauna/compose/concat.hpp>
-#include <fauna/compose/seq.hpp>
+#include <fauna/compose/present.hpp>
 #include <fauna/ops/attention/op.hpp>
 
 namespace fauna::inline v0 {
@@ -24,6 +24,7 @@ struct MlaSizes {
   int rank = 512;      ///< of the latent that keys and values are made of
   int nope = 128, rope = 64, value = 128;  ///< columns of a head's query without and with positions, and of its value
   double scale = 0;                        ///< of scores; 0: 1 / √(nope + rope)
+  bool turned = true;                      ///< else no column knows positions (Kimi Linear)
   constexpr bool operator==(MlaSizes const&) const = default;
   constexpr int size() const { return rope + rank; }   ///< columns of a cached row
   constexpr int query() const { return nope + rope; }  ///< columns of a head's query
@@ -289,13 +290,16 @@ requires(Z.query_rank == 0) struct queries_<Width, Z, E> {
 }  // namespace mla_detail
 
 /// Rows of Width columns to the same, in DeepSeek's names. How.rotary is not read: Z.rope columns turn.
-/// + P).
 template <int Width, MlaSizes Z, RopeShape How = RopeShape{}, Epsilon E = Epsilon{1e-6F}>
 struct Mla
-    : Seq<Concat<Seq<typename mla_detail::queries_<Width, Z, E>::type, At<"kv_b_proj", LatentQueries<Z>>>,
+    : present<
+          Concat<Seq<typename mla_detail::queries_<Width, Z, E>::type, At<"kv_b_proj", LatentQueries<Z>>>,
                  Seq<At<"kv_a_proj_with_mqa", Linear<Width, Z.size(), false>>, At<"kv_a_layernorm", LatentKeys<Z, E>>>>,
-          Rope<Z.heads + 1, 0, Z.size(),
-               RopeShape{.base = How.base, .rotary = Z.rope, .pairs = How.pairs, .scaling = How.scaling}>,
+          std::conditional_t<
+              Z.turned,
+              Rope<Z.heads + 1, 0, Z.size(),
+                   RopeShape{.base = How.base, .rotary = Z.rope, .pairs = How.pairs, .scaling = How.scaling}>,
+              void>,
           LatentAttention<Z>, At<"kv_b_proj", LatentValues<Z>>, At<"o_proj", Linear<Z.heads * Z.value, Width, false>>> {
 };
 

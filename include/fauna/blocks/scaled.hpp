@@ -1,5 +1,6 @@
 // Scaled: every number times the same one. Models scale embeddings by √width (Vaswani et al. 2017, section 3.4), what a
 // layer adds, and logits, all of them by constants (Yang et al. 2022, "Tensor programs V", for the reasons).
+// ScaledParts: a factor for each of some neighbouring parts of a row.
 #pragma once
 #include <fauna/core/block.hpp>
 #include <fauna/ops/add/op.hpp>
@@ -13,12 +14,20 @@ struct Multiplier {
   constexpr bool operator==(Multiplier const&) const = default;
 };
 
-/// y = F x.
-template <int Width, Multiplier F> struct Scaled : Elementwise<Width> {
-  static constexpr const char* kind_name = "Scaled";
+/// Neighbouring columns, and their factor.
+struct ScaledPart {
+  int columns;
+  double factor = 1;
+  constexpr bool operator==(ScaledPart const&) const = default;
+};
+
+/// Rows of the parts side by side, each times its factor.
+template <ScaledPart... Parts> struct ScaledParts : Elementwise<(Parts.columns + ...)> {
+  static constexpr const char* kind_name = "ScaledParts";
   static constexpr bool in_place = true;
-  template <class C> using X = typename Elementwise<Width>::template X<C>;
-  template <class C> using Y = typename Elementwise<Width>::template Y<C>;
+  static constexpr int width = (Parts.columns + ...);
+  template <class C> using X = typename Elementwise<width>::template X<C>;
+  template <class C> using Y = typename Elementwise<width>::template Y<C>;
 
   template <class C, class W, class St, class Sv> static void forward(C const& c, W const&, St&, X<C> x, Y<C> y, Sv&) {
     run(c, x, y);
@@ -30,9 +39,22 @@ template <int Width, Multiplier F> struct Scaled : Elementwise<Width> {
 
  private:
   template <class C> static void run(C const& c, X<C> x, Y<C> y) {
-    if (x.data() != y.data()) add<typename C::backend_type>::run(c.backend, x, {}, y);
-    scale<typename C::backend_type>::run(c.backend, F.value, y);
+    using B = typename C::backend_type;
+    if (x.data() != y.data()) add<B>::run(c.backend, x, {}, y);
+    int from = 0;
+    const auto part = [&](ScaledPart p) {
+      if (p.factor != 1)
+        scale<B>::run(c.backend, p.factor,
+                      Matrix<typename C::scalar>(y.data() + from, y.rows(), p.columns, y.stride()));
+      from += p.columns;
+    };
+    (part(Parts), ...);
   }
+};
+
+/// y = F x.
+template <int Width, Multiplier F> struct Scaled : ScaledParts<ScaledPart{Width, F.value}> {
+  static constexpr const char* kind_name = "Scaled";
 };
 
 /// Nothing where the factor is one.

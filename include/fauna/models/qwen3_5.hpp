@@ -1,0 +1,93 @@
+// Qwen3.5 (Qwen Team 2026), what it makes of texts: the layers of Qwen3-Next, with the MLP of Qwen3 or with experts.
+// Files have its projections otherwise, part by part.
+#pragma once
+#include <fauna/models/qwen3_next.hpp>
+
+namespace fauna::inline v0 {
+
+/// Rows of [q | k | v], of z, of b and of a.
+struct Qwen35Files : DeltaInOne {
+  static constexpr RowSlice projection(delta_part p, DeltaShape d) {
+    switch (p) {
+      case delta_part::z: return {"in_proj_z", 1, d.heads * d.values, 0, d.heads * d.values};
+      case delta_part::b: return {"in_proj_b", 1, d.heads, 0, d.heads};
+      case delta_part::a: return {"in_proj_a", 1, d.heads, 0, d.heads};
+      default: return joined("in_proj_qkv", p, d);
+    }
+  }
+};
+
+struct Qwen35Style : DeltaDecoderStyle {
+  static constexpr ConfigNames names =
+      in_files("qwen3_5", "fauna::Qwen35", "fauna::Qwen35Config", "fauna/models/qwen3_5.hpp");
+  using Files = Qwen35Files;
+};
+using Qwen35Config = HybridConfig<Qwen35Style, DeltaHeads>;
+template <Qwen35Config c> struct Qwen35 : Hybrid<c> { static constexpr std::string_view holds_beside[] = {"mtp.*"}; };
+
+struct Qwen35MoeStyle : Qwen35Style {
+  static constexpr ConfigNames names =
+      in_files("qwen3_5_moe", "fauna::Qwen35Moe", "fauna::Qwen35MoeConfig", "fauna/models/qwen3_5.hpp");
+};
+using Qwen35MoeConfig = HybridConfig<Qwen35MoeStyle, Mixture<Qwen35MoeStyle>, DeltaHeads>;
+template <Qwen35MoeConfig c> struct Qwen35Moe : MoeHybrid<c>, ExpertDialects<c> {
+  static constexpr std::string_view holds_beside[] = {"mtp.*"};
+};
+
+using Qwen35_0_8B = Qwen35<Qwen35Config{{.layers = 24,
+                                         .heads = 8,
+                                         .kv_heads = 2,
+                                         .head_size = 256,
+                                         .width = 1024,
+                                         .hidden = 3584,
+                                         .context = 262144,
+                                         .vocab = 248320,
+                                         .base = 10000000,
+                                         .turned = 0.25,
+                                         .epsilon = 1e-6F,
+                                         .tied = true},
+                                        {.mixers = "ggga"},
+                                        {.rule_heads = 16}}>;
+using Qwen35_4B = Qwen35<Qwen35Config{{.layers = 32,
+                                       .heads = 16,
+                                       .kv_heads = 4,
+                                       .head_size = 256,
+                                       .width = 2560,
+                                       .hidden = 9216,
+                                       .context = 262144,
+                                       .vocab = 248320,
+                                       .base = 10000000,
+                                       .turned = 0.25,
+                                       .epsilon = 1e-6F,
+                                       .tied = true},
+                                      {.mixers = "ggga"},
+                                      {}}>;
+using Qwen35_27B = Qwen35<Qwen35Config{{.layers = 64,
+                                        .heads = 24,
+                                        .kv_heads = 4,
+                                        .head_size = 256,
+                                        .width = 5120,
+                                        .hidden = 17408,
+                                        .context = 262144,
+                                        .vocab = 248320,
+                                        .base = 10000000,
+                                        .turned = 0.25,
+                                        .epsilon = 1e-6F},
+                                       {.mixers = "ggga"},
+                                       {.rule_heads = 48}}>;
+using Qwen35_35B_A3B =
+    Qwen35Moe<Qwen35MoeConfig{{.layers = 40,
+                               .heads = 16,
+                               .kv_heads = 2,
+                               .head_size = 256,
+                               .width = 2048,
+                               .context = 262144,
+                               .vocab = 248320,
+                               .base = 10000000,
+                               .turned = 0.25,
+                               .epsilon = 1e-6F},
+                              {.mixers = "ggga", .mlps = "e"},
+                              {.experts = 256, .chosen = 8, .expert_hidden = 512, .shared_hidden = 512},
+                              {}}>;
+
+}  // namespace fauna::inline v0
