@@ -124,6 +124,9 @@ template <class Style, class... Parts> struct DecoderConfigWith : DecoderConfig<
   }
 };
 
+/// The style of a config. (In its own right, since for nvcc decltype(c) is a reference.)
+template <auto c> using style_of = typename std::remove_cvref_t<decltype(c)>::style;
+
 namespace decoder_detail {
 
 template <norm_form F, int Width, Epsilon E> struct norm_;
@@ -205,8 +208,8 @@ requires(!Style::parallel) struct DecoderLayer<Style, Norm, Mixer, void, F>
 
 /// The attention of a config's layers. Families with one of their own specialise it.
 template <auto c, bool Full> struct decoder_attention_ {
-  using type = SelfAttention<typename decltype(c)::style, c.width, c.heads, c.kv_heads, c.head_size,
-                             decoder_detail::attention_form(c, Full)>;
+  using type =
+      SelfAttention<style_of<c>, c.width, c.heads, c.kv_heads, c.head_size, decoder_detail::attention_form(c, Full)>;
 };
 
 /// The types that a config stands for.

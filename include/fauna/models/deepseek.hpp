@@ -50,8 +50,8 @@ struct decoder_attention_<c, Full> {
                             .rope = c.rope,
                             .value = c.value,
                             .scale = c.score_scale,
-                            .turned = decltype(c)::style::rotary},
-                   RopeShape{.base = c.base, .pairs = decltype(c)::style::pairs, .scaling = c.scaling}>;
+                            .turned = style_of<c>::rotary},
+                   RopeShape{.base = c.base, .pairs = style_of<c>::pairs, .scaling = c.scaling}>;
 };
 
 /// One depth of the prediction of further tokens (DeepSeek-AI 2024, "DeepSeek-V3", section 2.2, equations 21 to 23): of

@@ -62,7 +62,7 @@ constexpr int depths_of(auto const& c) {
 }
 
 template <auto c> constexpr Routing routing() {
-  Routing r = decltype(c)::style::routing;
+  Routing r = style_of<c>::routing;
   r.renormalised = c.renormalised;
   r.balance = c.balance;
   r.scale = c.weight_scale;
@@ -84,11 +84,11 @@ namespace moe_decoder_detail {
 /// Experts alone; with one that all share; or with one that a number of the row opens.
 template <auto c, class Experts, bool Shared, bool Opened> struct mixture_ { using type = Experts; };
 template <auto c, class Experts> struct mixture_<c, Experts, true, false> {
-  using Style = typename decltype(c)::style;
+  using Style = style_of<c>;
   using type = Parallel<Experts, At<Style::shared, GatedMlp<c.width, c.shared_hidden, c.act>>>;
 };
 template <auto c, class Experts> struct mixture_<c, Experts, true, true> {
-  using Style = typename decltype(c)::style;
+  using Style = style_of<c>;
   using type = Parallel<Experts, Seq<Concat<At<Style::shared, GatedMlp<c.width, c.shared_hidden, c.act>>,
                                             At<Style::shared_gate, Linear<c.width, 1, false>>>,
                                      RowGate<c.width>>>;
@@ -98,7 +98,7 @@ template <auto c, class Experts> struct mixture_<c, Experts, true, true> {
 
 /// The mixture that a config stands for, with what stands beside it.
 template <auto c> struct MixtureParts {
-  using Style = typename decltype(c)::style;
+  using Style = style_of<c>;
   using Expert = typename moe_experts_<c>::Expert;
   using Experts = typename moe_experts_<c>::type;
   using Mlp =
