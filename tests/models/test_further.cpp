@@ -58,7 +58,7 @@ TEST_CASE("further: a model without such layers passes over them, and over nothi
                        doctest::Contains("model.layers.2.more.weight"), error);
 }
 
-TEST_CASE("further: the files' copies of the token table and the head are no tensors of their own") {
+TEST_CASE("further: the files' copies of the token table and the head are what they are copies of") {
   const SafeTensors file(test::source_path("tests/golden/deepseek_v3_further"));
   const TemporaryFolder place;
   const std::string path = place / "w.safetensors";
@@ -71,4 +71,8 @@ TEST_CASE("further: the files' copies of the token table and the head are no ten
   write_safetensors(path, tensors);
   Trained<Further, Ref<float>> all(seed{2});
   load_weights<Further>(Ref<float>{}, all.weights(), SafeTensors(path));
+  tensors.back().data = file.find("lm_head.weight")->data;  // of the same shape
+  write_safetensors(path, tensors);
+  CHECK_THROWS_WITH_AS(load_weights<Further>(Ref<float>{}, all.weights(), SafeTensors(path)),
+                       doctest::Contains("model.layers.2.embed_tokens.weight is not model.embed_tokens.weight"), error);
 }
