@@ -149,21 +149,10 @@ constexpr DeepseekV3Config deepseek_v3_671b(int further) {
 using DeepseekV3_671B = DeepseekV3<deepseek_v3_671b(0)>;
 using DeepseekV3_671B_Mtp = DeepseekV3<deepseek_v3_671b(1)>;
 /// Liu et al. 2025, "Muon is scalable for LLM training", section 3.5.
-using Moonlight_16B_A3B =
-    DeepseekV3<DeepseekV3Config{{.layers = 27,
-                                 .heads = 16,
-                                 .width = 2048,
-                                 .hidden = 11264,
-                                 .context = 8192,
-                                 .vocab = 163840,
-                                 .base = 50000},
-                                {.experts = 64,
-                                 .chosen = 6,
-                                 .expert_hidden = 1408,
-                                 .shared_hidden = 2816,
-                                 .dense = 1,
-                                 .weight_scale = 2.446F},
-                                {}}>;
+using Moonlight_16B_A3B = DeepseekV3<DeepseekV3Config{
+    {.layers = 27, .heads = 16, .width = 2048, .hidden = 11264, .context = 8192, .vocab = 163840, .base = 50000},
+    {.experts = 64, .chosen = 6, .expert_hidden = 1408, .shared_hidden = 2816, .dense = 1, .weight_scale = 2.446F},
+    {}}>;
 /// Kimi Team 2025, "Kimi K2: open agentic intelligence", section 2.3.
 using KimiK2 = DeepseekV3<DeepseekV3Config{
     {.layers = 61,
@@ -176,12 +165,7 @@ using KimiK2 = DeepseekV3<DeepseekV3Config{
      .scaling = {.kind = rope_scaling::yarn, .factor = 32, .high = 1, .original = 4096, .attention = 1},
      .score_scale = yarn_score_scale(32, 1, 192),
      .epsilon = 1e-6F},
-    {.experts = 384,
-     .chosen = 8,
-     .expert_hidden = 2048,
-     .shared_hidden = 2048,
-     .dense = 1,
-     .weight_scale = 2.827F},
+    {.experts = 384, .chosen = 8, .expert_hidden = 2048, .shared_hidden = 2048, .dense = 1, .weight_scale = 2.827F},
     {.query_rank = 1536}}>;
 
 }  // namespace fauna::inline v0
