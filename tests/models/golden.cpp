@@ -7,35 +7,7 @@
 
 using namespace test;
 
-TEST_CASE("logits, loss and every gradient are the reference library's") {
-  const Golden golden(folder());
-  Trained<Model, Cpu<>> model(seed{1}, 2);
-  load_weights<Model>(Cpu<>{}, model.weights(), SafeTensors(folder()));
-  model.prepare_training({.sequences = 2, .length = golden.length});
-  model.weigh_side_losses({{"*", 0}});  // the golden loss has none
-  CHECK(model.accumulate(golden.batch()) == doctest::Approx(floats(golden.file.find("loss"))[0]).epsilon(1e-5));
-  CHECK(gap(logits(model, golden), floats(golden.file.find("logits"))).close());
-
-  // Gradients in the checkpoint's layout: written as weights are, and read back.
-  const TemporaryFolder place;
-  save_weights<Model>(place / "gradients.safetensors", model.gradients());
-  const SafeTensors gradients(place / "gradients.safetensors");
-  const auto buffer = [&](std::string const& name) {
-    for (auto const& p : model.parameters())
-      if (p.is == role::buffer && p.name == name) return true;
-    return false;
-  };
-  double largest = 0;
-  for (auto const& t : golden.file.tensors())
-    if (t.name.rfind("grad.", 0) == 0) largest = std::fmax(largest, gap(floats(&t), floats(&t)).scale);
-  for (auto const& t : gradients.tensors()) {
-    CAPTURE(t.name);
-    if (buffer(t.name)) continue;  // what it gathers is no gradient
-    const SafeTensor* want = golden.file.find("grad." + t.name);
-    if (want != nullptr) CHECK(gap(floats(&t), floats(want)).close());
-    else CHECK(gap(floats(&t), floats(&t)).scale <= 1e-6 * largest);  // zero, but for rounding
-  }
-}
+TEST_CASE("logits, loss and every gradient are the reference library's") { check_reference<Model>(folder()); }
 
 TEST_CASE("what is written is what was read, bit for bit") {
   const SafeTensors from(folder());

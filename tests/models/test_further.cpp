@@ -1,5 +1,5 @@
 // The layers in DeepSeek-V3's files that predict further tokens, in a model that has none and in one that has some.
-// What they compute is in golden_deepseek_v3_further.
+// The folder is no golden of all families, for config.json alone has a model of inference, without these layers.
 #include <doctest/doctest.h>
 
 #include <fauna/decode/weights.hpp>
@@ -8,6 +8,7 @@
 #include <fauna/train/trained.hpp>
 
 #include "../support/compare.hpp"
+#include "../support/reference_check.hpp"
 #include "../support/source_dir.hpp"
 #include "../support/temporary.hpp"
 
@@ -25,8 +26,13 @@ using Further = DeepseekV3<of(2)>;
 
 }  // namespace
 
+TEST_CASE("further: logits, loss and every gradient are those of the equations in torch") {
+  test::check_reference<Further>(test::source_path("tests/golden/deepseek_v3_further"));
+  test::check_learns<Further>();
+}
+
 TEST_CASE("further: a model without such layers passes over them, and over nothing else") {
-  const SafeTensors file(test::source_path("tests/golden/models/deepseek_v3_further"));
+  const SafeTensors file(test::source_path("tests/golden/deepseek_v3_further"));
   Trained<Plain, Ref<float>> plain(seed{1});
   Trained<Further, Ref<float>> all(seed{2});
   load_weights<Plain>(Ref<float>{}, plain.weights(), file);
@@ -52,8 +58,8 @@ TEST_CASE("further: a model without such layers passes over them, and over nothi
                        doctest::Contains("model.layers.2.more.weight"), error);
 }
 
-TEST_CASE("further: the files' copies of the token table and the head are no tensors of their own") {
-  const SafeTensors file(test::source_path("tests/golden/models/deepseek_v3_further"));
+TEST_CASE("further: the files' copies of the token table and the head are what they are copies of") {
+  const SafeTensors file(test::source_path("tests/golden/deepseek_v3_further"));
   const TemporaryFolder place;
   const std::string path = place / "w.safetensors";
   std::vector<SafeTensor> tensors = file.tensors();
@@ -65,4 +71,8 @@ TEST_CASE("further: the files' copies of the token table and the head are no ten
   write_safetensors(path, tensors);
   Trained<Further, Ref<float>> all(seed{2});
   load_weights<Further>(Ref<float>{}, all.weights(), SafeTensors(path));
+  tensors.back().data = file.find("lm_head.weight")->data;  // of the same shape
+  write_safetensors(path, tensors);
+  CHECK_THROWS_WITH_AS(load_weights<Further>(Ref<float>{}, all.weights(), SafeTensors(path)),
+                       doctest::Contains("model.layers.2.embed_tokens.weight is not model.embed_tokens.weight"), error);
 }

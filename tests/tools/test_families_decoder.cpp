@@ -10,9 +10,11 @@
 #include <fauna/models/gemma2.hpp>
 #include <fauna/models/gemma3.hpp>
 #include <fauna/models/glm4.hpp>
+#include <fauna/models/gpt_oss.hpp>
 #include <fauna/models/gptj.hpp>
 #include <fauna/models/granite.hpp>
 #include <fauna/models/linear_lm.hpp>
+#include <fauna/models/llama4.hpp>
 #include <fauna/models/mistral.hpp>
 #include <fauna/models/mpt.hpp>
 #include <fauna/models/nemotron.hpp>
@@ -120,6 +122,14 @@ TEST_CASE("layers that the common decoder does not have are refused by name") {
   refused(Phi2::config, {{"partial_rotary_factor", 1.5}}, "partial_rotary_factor = 1.5, expected a part of the 80");
   refused(StableLm3B::config, {{"use_parallel_residual", true}}, "use_parallel_residual = true");
   refused(Olmo1B::config, {{"clip_qkv", -8}}, "clip_qkv = -8, expected a number above 0");
+  refused(GptOss20B::config, {{"experts_per_token", 1}}, "experts_per_token = 1, expected num_experts_per_tok, 4");
+  refused(GptOss20B::config, {{"quantization_config", {{"quant_method", "bitsandbytes"}}}},
+          "expected quant_method mxfp4");
+  refused(GptOss20B::config, {{"quantization_config", {{"quant_method", "fp8"}}}}, "weight_block_size = nothing");
+  refused(Llama4Maverick::config, {{"moe_layers", {0, 3}}}, "moe_layers = [0,3], expected the last of each so many");
+  refused(Llama4Scout::config, {{"layer_types", std::vector<std::string>(48, "full_attention")}},
+          "expected chunked_attention where layers know positions");
+  refused(Llama4Scout::config, {{"sliding_window", 9}}, "sliding_window = 9");
   refused(GptJ6B::config, {{"rotary_dim", 63}}, "rotary_dim = 63, expected an even number, at most the 256");
   refused(Opt125M::config, {{"do_layer_norm_before", false}}, "do_layer_norm_before = false");
   refused(Opt125M::config, {{"word_embed_proj_dim", 512}}, "word_embed_proj_dim = 512, expected 768");

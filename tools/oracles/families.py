@@ -55,7 +55,7 @@ SIZED = {**DENSE, "head_dim": 6}  # of heads that together are wider than the mo
 PLAIN = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": None}
 
 EXPERTS = {**dict.fromkeys(("mixtral", "kimi_linear"), ("block_sparse_moe", "w1", "w3", "w2")), **dict.fromkeys(
-    ("olmoe", "qwen2_moe", "qwen3_moe", "glm4_moe", "deepseek_v2", "deepseek_v3", "deepseek_v3_further", "qwen3_next", "qwen3_5_moe"), ("mlp", "gate_proj", "up_proj", "down_proj")), "jamba": ("feed_forward", "gate_proj", "up_proj", "down_proj")}  # as the hub names them
+    ("olmoe", "qwen2_moe", "qwen3_moe", "glm4_moe", "deepseek_v2", "deepseek_v3", "../deepseek_v3_further", "qwen3_next", "qwen3_5_moe"), ("mlp", "gate_proj", "up_proj", "down_proj")), "jamba": ("feed_forward", "gate_proj", "up_proj", "down_proj")}  # as the hub names them
 
 CENTRED = ("qwen3_next", "qwen3_5", "qwen3_5_moe")  # norms times 1 + weight, but for those of linear attention
 
@@ -188,7 +188,7 @@ def models():
         layer_types=["sliding_attention", "full_attention", "sliding_attention"], rope_parameters={"rope_type": "yarn", "rope_theta": 500.0, "factor": 4.0, "beta_fast": 2.0, "beta_slow": 0.3, "truncate": False,
         "original_max_position_embeddings": 8})), torch.float32, None
 
-    yield "deepseek_v3_further", Predicting(DeepseekV3Config(**{**mla, "num_hidden_layers": 2}, q_lora_rank=None, n_shared_experts=1, n_group=1, topk_group=1, num_nextn_predict_layers=2)), torch.float32, None
+    yield "../deepseek_v3_further", Predicting(DeepseekV3Config(**{**mla, "num_hidden_layers": 2}, q_lora_rank=None, n_shared_experts=1, n_group=1, topk_group=1, num_nextn_predict_layers=2)), torch.float32, None
 
     yield "olmo3", Olmo3ForCausalLM(Olmo3Config(**DENSE, sliding_window=3, layer_types=["sliding_attention", "full_attention"], rope_parameters={"sliding_attention": {"rope_type": "default", "rope_theta": 50.0},
         "full_attention": {"rope_type": "yarn", "rope_theta": 50.0, "factor": 4.0, "original_max_position_embeddings": 8, "beta_fast": 2.0, "beta_slow": 0.3}})), torch.float32, None

@@ -43,6 +43,12 @@ requires requires { M::holds_beside; }
 struct KeptHoldsBeside<M> {
   static constexpr auto& holds_beside = M::holds_beside;
 };
+template <class M> struct KeptCopies {};
+template <class M>
+requires requires { M::copies; }
+struct KeptCopies<M> {
+  static constexpr auto& copies = M::copies;
+};
 template <class M> struct KeptMayLack {};
 template <class M>
 requires requires { M::may_lack; }
@@ -57,6 +63,7 @@ struct Rewritten : mapped<F, typename Of::composition>,
                    KeptConfig<Of>,
                    KeptDialects<Of>,
                    KeptHoldsBeside<Of>,
+                   KeptCopies<Of>,
                    KeptMayLack<Of> {
   using original = Of;
   using rewriting = F;

@@ -2,6 +2,7 @@
 // written is what was read. A family whose checkpoints come in several spellings says so by dialects.
 #pragma once
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <fauna/core/tensor.hpp>
@@ -14,6 +15,12 @@ struct Dialect {
   const char* name = "";
   const char* sign = "";  ///< a pattern that matches some name in every such file, and none of the other dialects'
   std::vector<Piece> (*pieces)(Tensor const&) = nullptr;  ///< null: as the blocks say
+};
+
+/// Tensors of files, by a pattern of their names, that are another one of the file once more. A family M lists them as
+/// `static constexpr Copy copies[]`; one that is not the same numbers is an error.
+struct Copy {
+  std::string_view pattern{}, of{};
 };
 
 /// A piece that is all of a tensor, under its own name, in the layout that its block states.

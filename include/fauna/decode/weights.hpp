@@ -159,6 +159,13 @@ template <class M> bool holds_beside(std::string const& name) {
       if (matches(pattern, name)) return true;
   return false;
 }
+/// The tensor that one of that name is a copy of; empty: it is none.
+template <class M> std::string copy_of(std::string const& name) {
+  if constexpr (requires { M::copies; })
+    for (Copy const& c : M::copies)
+      if (matches(c.pattern, name)) return std::string(c.of);
+  return {};
+}
 
 }  // namespace weights_detail
 
@@ -233,6 +240,11 @@ LoadReport load_weights(B const& b, W& w, TensorFile const& from, LoadOptions co
     }
     for (auto const& pattern : o.ignored) ignored = ignored || matches(pattern, name);
     ignored = ignored || d::holds_beside<M>(name);
+    if (const std::string of = ignored ? "" : d::copy_of<M>(name); !of.empty()) {
+      const SafeTensor* s = find(of);
+      ignored = s != nullptr && s->shape == from.tensors()[i].shape && d::same_numbers(*s, from.tensors()[i]);
+      if (!ignored) more += "\n  " + name + " is not " + of + ", of which it is a copy in this family";
+    }
     if (!ignored) report.unexpected.push_back(name);
   }
   if (!from.stale().empty()) more += "\n  " + std::to_string(from.stale().size()) + " of the index are in no shard";

@@ -142,16 +142,19 @@ struct MoeDecoder : DecoderOf<c, MoeDecoderTrunk<c, P>, P>, ExpertDialects<c> {
                                    count_parameters<typename P::Expert>();
 
   /// Where the model predicts no further tokens, up to three layers that do: the reference library passes over them
-  /// too. Where it does, their copies of the token table and the head.
+  /// too.
   static constexpr label behind(int i) {
     return P::Style::predicts_further && MoeDecoder::depths == 0
                ? moe_decoder_detail::layer_name("model.layers.", c.layers + i, ".*")
                : label("");
   }
   static constexpr label first = behind(0), second = behind(1), third = behind(2);
-  static constexpr std::string_view holds_beside[] = {
-      first.view(), second.view(), third.view(), MoeDecoder::depths > 0 ? "model.layers.*.embed_tokens.weight" : "",
-      MoeDecoder::depths > 0 ? "model.layers.*.shared_head.head.weight" : ""};
+  static constexpr std::string_view holds_beside[] = {first.view(), second.view(), third.view()};
+  /// Where it does, their copies of the token table and the head.
+  static constexpr const char* head_in_files = c.tied ? c.names.table : c.names.head;
+  static constexpr Copy copies[] = {
+      {MoeDecoder::depths > 0 ? "model.layers.*.embed_tokens.weight" : "", c.names.table},
+      {MoeDecoder::depths > 0 ? "model.layers.*.shared_head.head.weight" : "", head_in_files}};
 };
 
 }  // namespace fauna::inline v0

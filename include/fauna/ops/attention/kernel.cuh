@@ -41,9 +41,12 @@ struct AttentionSequence {
     return from < own ? 0 : from - own + 1;
   }
   FAUNA_KERNEL bool sees(int i, int j) const {
-    if (j > i || (shape.bounded() &&
-                  batch.steps_back(sequence, query(i), query(j)) >= shape.reach(batch.rows_before(sequence, query(i)))))
-      return false;
+    if (j > i) return false;
+    if (shape.bounded()) {
+      const int back = batch.steps_back(sequence, query(i), query(j));
+      if (back >= shape.window) return false;
+      if (shape.chunk < unbounded && back >= shape.reach(batch.rows_before(sequence, query(i)))) return false;
+    }
     if (batch.plainly_causal()) return true;
     return j < past() ? batch.sees_past(sequence, query(i)) : batch.sees(sequence, query(i), query(j));
   }
