@@ -3,6 +3,7 @@
 
 #include <fauna/blocks/mamba.hpp>
 #include <fauna/blocks/norm.hpp>
+#include <fauna/models/jamba.hpp>
 #include <fauna/ops/ref.hpp>
 
 #include "../support/gradients.hpp"
@@ -17,7 +18,8 @@ using test::check, test::W;
 TEST_SUITE("mamba") {
   TEST_CASE_TEMPLATE("gradients", Block, CausalConv<W, 4>, CausalConv<W, 2, false>, CausalConv<5, 3>,
                      PartNorms<Epsilon{}, 1, 5>, MambaCore<3, 4, 2, 4>,
-                     MambaCore<3, 4, 2, 4, PartNorms<Epsilon{1e-3F}, 2, 4, 4>>, MambaMixer<W, 5, 3, 2, 3>,
+                     MambaCore<3, 4, 2, 4, PartNorms<Epsilon{1e-3F}, 2, 4, 4>>,
+                     MambaCore<3, 4, 2, 4, JambaNorms<2, 4, Epsilon{1e-3F}>>, MambaMixer<W, 5, 3, 2, 3>,
                      MambaMixer<4, 8, 2, 1, 4, true>) {
     check<Block>();
   }

@@ -28,7 +28,8 @@ from transformers import (Cohere2Config, Cohere2ForCausalLM, Exaone4Config, Exao
                           SmolLM3ForCausalLM, StableLmConfig, StableLmForCausalLM, Starcoder2Config, Starcoder2ForCausalLM)
 from transformers import (BloomConfig, BloomForCausalLM, FalconConfig, FalconForCausalLM, GPTJConfig, GPTJForCausalLM, MptConfig,
                           MptForCausalLM, OPTConfig, OPTForCausalLM)
-from transformers import JambaConfig, JambaForCausalLM
+from transformers import (GraniteMoeHybridConfig, GraniteMoeHybridForCausalLM, JambaConfig, JambaForCausalLM, Lfm2Config, Lfm2ForCausalLM, RecurrentGemmaConfig,
+                          RecurrentGemmaForCausalLM)
 from transformers import KimiLinearConfig, KimiLinearForCausalLM
 from transformers import FalconH1Config, FalconH1ForCausalLM, Qwen3NextConfig, Qwen3NextForCausalLM, Qwen3_5ForCausalLM, Qwen3_5MoeForCausalLM, Qwen3_5MoeTextConfig, Qwen3_5TextConfig
 
@@ -118,6 +119,16 @@ def models():
 
     yield "jamba", JambaForCausalLM(JambaConfig(**{**DENSE, "num_hidden_layers": 5}, attn_layer_period=3, attn_layer_offset=1, expert_layer_period=2, expert_layer_offset=1, num_experts=4, num_experts_per_tok=2,
         mamba_d_state=4, mamba_dt_rank=4)), torch.float32, None
+    granite = {**DENSE, "num_hidden_layers": 3, "layer_types": ["mamba", "attention", "mamba"], "embedding_multiplier": 3.0, "attention_multiplier": 0.3, "residual_multiplier": 0.4, "logits_scaling": 2.5,
+               "shared_intermediate_size": 20, "mamba_n_heads": 4, "mamba_d_head": 8, "mamba_d_state": 4, "mamba_chunk_size": 4}
+    yield "granite_hybrid", GraniteMoeHybridForCausalLM(GraniteMoeHybridConfig(**granite, num_local_experts=4, num_experts_per_tok=2, mamba_n_groups=2)), torch.float32, None
+    yield "granite_hybrid_dense", GraniteMoeHybridForCausalLM(GraniteMoeHybridConfig(**granite, num_local_experts=0, num_experts_per_tok=0, position_embedding_type="rope", attention_bias=True, mamba_proj_bias=True,
+        tie_word_embeddings=True)), torch.float32, None
+    yield "lfm2", Lfm2ForCausalLM(Lfm2Config(**{**DENSE, "num_hidden_layers": 4, "intermediate_size": 36}, block_multiple_of=4, conv_bias=True, full_attn_idxs=[1, 3])), torch.float32, None
+    # A width whose root is no number of bfloat16.
+    yield "recurrent_gemma", RecurrentGemmaForCausalLM(RecurrentGemmaConfig(**{**DENSE, "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 5, "num_attention_heads": 2, "num_key_value_heads": 1},
+        lru_width=32, attention_window_size=3, logits_soft_cap=6.0, attention_bias=True)), torch.float32, None
+
     h1 = {**DENSE, "mamba_d_ssm": 24, "mamba_n_heads": 4, "mamba_d_state": 4, "mamba_n_groups": 2, "mamba_chunk_size": 4, "tie_word_embeddings": False}
     yield "falcon_h1", FalconH1ForCausalLM(FalconH1Config(**h1, embedding_multiplier=1.7, lm_head_multiplier=0.8, key_multiplier=0.6, attention_in_multiplier=1.2, attention_out_multiplier=0.9, ssm_in_multiplier=1.25, ssm_out_multiplier=0.7,
         ssm_multipliers=[0.7, 1.3, 0.8, 1.5, 0.6], mlp_multipliers=[0.85, 0.6])), torch.float32, None
@@ -137,6 +148,10 @@ def hub_gradients(name, key, gradient):
     """Gradients under the names of the files: transformers 5 has a layer's experts in one tensor, the hub has them apart."""
     if "neox" in name:
         yield key.replace("lm_head", "embed_out"), gradient
+    elif "block_sparse_moe." in key:  # of Granite, whose files have other names
+        for ours, file in (("experts.gate_up_proj", "input_linear.weight"), ("experts.down_proj", "output_linear.weight"), ("router.weight", "router.layer.weight")):
+            key = key.replace("block_sparse_moe." + ours, "block_sparse_moe." + file)
+        yield key, gradient
     elif name == "kimi_linear" and "self_attn.conv1d" in key:
         for part, g in zip("qkv", gradient.chunk(3)):
             yield key.replace("conv1d", part + "_conv1d"), g
@@ -170,6 +185,8 @@ def main():
                 norm = any(word in key for word in ("norm", ".ln_", ".ln1", ".ln2", "_ln."))
                 around = 1.0 if norm and key.endswith("weight") and not (name in CENTRED and "linear_attn" not in key) else 0.0
                 value = torch.randn_like(p) * (0.1 if norm else 0.3) + around
+                if key.endswith("recurrent_param"):
+                    value -= 3  # states that last
                 p.copy_(value.to(dtype).float())
             for key, p in model.named_buffers():
                 if key.endswith("e_score_correction_bias"):
@@ -186,7 +203,7 @@ def main():
         tokens = torch.randint(0, vocab, (2, LENGTH))
         targets = torch.randint(0, vocab, (2, LENGTH))
         targets[0, 3] = targets[1, -1] = -1
-        logits = model(tokens, **({"use_cache": False} if name == "rwkv" else {})).logits  # its state is written in place
+        logits = model(tokens, **({"use_cache": False} if name in ("rwkv", "recurrent_gemma") else {})).logits  # its state is written in place
         loss = F.cross_entropy(logits.reshape(-1, vocab), targets.reshape(-1), ignore_index=-1)
         loss.backward()
         golden = {"tokens": tokens.int(), "targets": targets.int(), "logits": logits.detach().contiguous(), "loss": loss.detach()}

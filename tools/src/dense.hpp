@@ -19,7 +19,7 @@ struct Absent {
   int window = fauna::unbounded;  ///< of layers that have one
   bool uses_window = true;
   const char* act = "silu";
-  const char *epsilon_field = "rms_norm_eps", *act_field = "hidden_act";
+  const char *epsilon_field = "rms_norm_eps", *act_field = "hidden_act", *hidden_field = "intermediate_size";
 };
 
 /// Layers, heads, widths, context, vocabulary, the norms' ε and whether the head is tied, of any config that has them.
@@ -34,7 +34,7 @@ template <class C> void read_sizes(Config& c, C& m, Absent const& a) {
   if (size % 2 != 0) c.wrong("head_dim", "an even number: columns turn in pairs");
   if constexpr (requires { m.head_size; }) m.head_size = size;
   else if (size * m.heads != m.width) c.wrong("head_dim", "the part of the width that a head has");
-  m.hidden = c.whole("intermediate_size", a.hidden);
+  m.hidden = c.whole(a.hidden_field, a.hidden);
   m.context = c.whole("max_position_embeddings", a.context);
   m.vocab = c.whole("vocab_size");
   m.tied = c.flag("tie_word_embeddings", a.tied);
@@ -120,6 +120,20 @@ template <class C> bool both_biases(C const& m) {
     fauna::fail("fauna", fauna::to_text(m), "biases in all projections of attention, or in none",
                 "the reference library has no field to tell them apart in this family");
   return m.qkv_bias;
+}
+
+/// Granite's constants: of embeddings, scores, what layers add, and logits.
+template <class C> void read_multipliers(Config& c, C& m) {
+  m.embedding_scale = c.positive("embedding_multiplier", 1);
+  m.score_scale = c.positive("attention_multiplier", 1);
+  m.residual_scale = c.positive("residual_multiplier", 1);
+  m.logit_scale = 1 / c.positive("logits_scaling", 1);
+}
+template <class C> void multipliers_json(C const& m, Config::Json& j) {
+  j["embedding_multiplier"] = m.embedding_scale;
+  j["attention_multiplier"] = m.score_scale;
+  j["residual_multiplier"] = m.residual_scale;
+  j["logits_scaling"] = whole_if_close(1 / m.logit_scale);
 }
 
 /// Which layers have full attention, the last of each so many: of a list that has `full` there and `other` elsewhere.

@@ -127,7 +127,9 @@ inline Directory read_config(std::string const& directory, Use use = {}) {
   Config c(path, use);
   std::map<std::string, std::string> known;
   for (auto const& f : families()) known[f.first] = f.first;
-  const std::string type = is_mamba_ssm(c) ? mamba_ssm_type(c) : c.one_of("model_type", known, "");
+  const std::string type = is_mamba_ssm(c)                                 ? mamba_ssm_type(c)
+                           : !c.has("model_type") && c.has("mb_per_layer") ? "samba"  // its lit_config.json
+                                                                           : c.one_of("model_type", known, "");
   Family const& family = families().at(type);
   if (Config::Json const* a = c.find("architectures"))
     if (*a != Config::Json::array({family.causal}) && *a != Config::Json::array({family.headless}))

@@ -8,6 +8,12 @@
 
 namespace tool {
 
+/// Refuses to write a model that config.json cannot say.
+template <class C> void writable(C const& m, bool can, const char* what) {
+  if (!can)
+    fauna::fail("fauna", fauna::to_text(m), what, "the reference library has no field for others in this family");
+}
+
 /// A letter for each of a round, without what repeats: "mmmammma" is "mmma".
 inline fauna::letters shortest_round(std::string const& all) {
   std::size_t n = 1;
@@ -55,14 +61,13 @@ inline fauna::letters one_of_round(Config& c, std::string const& name, int usual
   all[static_cast<std::size_t>(offset)] = one;
   return fauna::letters(all);
 }
-/// The same as fields of a config.json; `line` describes the model that has them.
-inline void one_of_round_json(Config::Json& j, std::string const& name, fauna::letters const& kinds, char one,
-                              std::string const& line) {
+/// The same as fields of a config.json.
+template <class C>
+void one_of_round_json(Config::Json& j, std::string const& name, C const& m, fauna::letters const& kinds, char one) {
   const std::string all(kinds.view());
   const std::size_t at = all.find(one);
-  if (at == std::string::npos || all.find(one, at + 1) != std::string::npos)
-    fauna::fail("fauna", line, std::string("one layer '") + one + "' in each round",
-                "the reference library has no field for another pattern in this family");
+  writable(m, at != std::string::npos && all.find(one, at + 1) == std::string::npos,
+           ("one layer '" + std::string(1, one) + "' in each round").c_str());
   j[name + "_period"] = all.size();
   j[name + "_offset"] = at;
 }

@@ -26,8 +26,8 @@ enum class norm_form : int {
   layer_around_one,  ///< LayerNorm with 1 + weight
 };
 enum class mlp_form : int {
-  gated,        ///< gate_proj, up_proj, down_proj
-  gated_fused,  ///< gate_up_proj, down_proj
+  gated,        ///< gate, up, down
+  gated_fused,  ///< gate and up in one, down
   plain,        ///< two matrices with an activation between them
 };
 
@@ -45,7 +45,8 @@ struct DecoderStyle : SelfAttentionNames {
   /// Norms of what attention and MLP read, and of what they give before it is added.
   static constexpr label attention_before = "input_layernorm", attention_after = "",
                          mlp_before = "post_attention_layernorm", mlp_after = "";
-  static constexpr label attention = "self_attn", mlp = "mlp", gate = "gate_proj", up = "up_proj", down = "down_proj";
+  static constexpr label attention = "self_attn", mlp = "mlp", gate = "gate_proj", up = "up_proj", down = "down_proj",
+                         gate_up = "gate_up_proj";
   static constexpr norm_form norm = norm_form::rms;
   static constexpr mlp_form mlp_is = mlp_form::gated;
   static constexpr qk_norm normed = qk_norm::none;
@@ -76,7 +77,7 @@ template <class Style> struct DecoderConfig {
   int full_every = 1;      ///< of so many layers the last has none; unbounded: all have one
   double base = 10000;     ///< of the rotary frequencies (Su et al. 2021, section 3.2.2)
   double window_base = 0;  ///< of those in layers with a window; 0: the same
-  double turned = 1;       ///< part of each head's columns that positions turn
+  double turned = 1;       ///< part of each head's columns that positions turn; 0: attention knows no positions
   RopeScaling scaling{};   ///< of the frequencies, for contexts beyond the first training's
   double score_scale = 0;  ///< of queries times keys; 0: 1 / √head_size
   double embedding_scale = 1, residual_scale = 1, logit_scale = 1;
@@ -144,7 +145,7 @@ requires(Style::mlp_is == mlp_form::gated && Style::gate == label("gate_proj")) 
 template <class Style, int W, int Hidden, activation A, bool Bias>
 requires(Style::mlp_is == mlp_form::gated_fused) struct mlp_<Style, W, Hidden, A, Bias> {
   using type =
-      Seq<At<"gate_up_proj", Linear<W, 2 * Hidden, Bias>>, Gated<A, Hidden>, At<Style::down, Linear<Hidden, W, Bias>>>;
+      Seq<At<Style::gate_up, Linear<W, 2 * Hidden, Bias>>, Gated<A, Hidden>, At<Style::down, Linear<Hidden, W, Bias>>>;
 };
 
 /// How attention is in layer kinds of a config: those with a window, and those that see all.
@@ -156,7 +157,7 @@ template <class C> constexpr SelfAttentionForm attention_form(C const& c, bool f
   return {.qkv_bias = c.qkv_bias,
           .out_bias = c.out_bias,
           .norm = {Style::normed, c.epsilon, Style::norm == norm_form::rms_around_one ? 1 : 0},
-          .positions = Style::rotary && !(full && Style::bare_full),
+          .positions = Style::rotary && c.turned > 0 && !(full && Style::bare_full),
           .rope = {.base = base,
                    .rotary = static_cast<int>(c.turned * c.head_size),
                    .pairs = Style::pairs,

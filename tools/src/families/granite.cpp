@@ -16,10 +16,7 @@ struct Granite {
 
   static config read(Config& c) {
     config m = read_decoder<config>(c, absent);
-    m.embedding_scale = c.positive("embedding_multiplier", 1);
-    m.score_scale = c.positive("attention_multiplier", 1);
-    m.residual_scale = c.positive("residual_multiplier", 1);
-    m.logit_scale = 1 / c.positive("logits_scaling", 1);
+    read_multipliers(c, m);
     m.qkv_bias = m.out_bias = c.flag("attention_bias", false);
     m.mlp_bias = c.flag("mlp_bias", false);
     c.without_effect({"pretraining_tp"});
@@ -28,10 +25,7 @@ struct Granite {
 
   static Config::Json write(config const& m) {
     Config::Json j = decoder_json(m, model_type, causal, absent);
-    j["embedding_multiplier"] = m.embedding_scale;
-    j["attention_multiplier"] = m.score_scale;
-    j["residual_multiplier"] = m.residual_scale;
-    j["logits_scaling"] = 1 / m.logit_scale;
+    multipliers_json(m, j);
     j["attention_bias"] = both_biases(m);
     j["mlp_bias"] = m.mlp_bias;
     return j;

@@ -44,13 +44,11 @@ struct Jamba {
   static Config::Json write(config const& m) {
     Config::Json j = sizes_json(m, model_type, causal, absent);
     for (const char* field : {"rope_theta", "head_dim"}) j.erase(field);
-    if (m.head_size * m.heads != m.width || m.inner % m.width != 0 || m.expert_hidden != m.hidden)
-      fauna::fail("fauna", fauna::to_text(m),
-                  "heads as wide as the model, channels that are a multiple of it, and experts as large as MLPs",
-                  "the reference library has no field for others in this family");
-    one_of_round_json(j, "attn_layer", m.mixers, 'a', fauna::to_text(m));
+    writable(m, m.head_size * m.heads == m.width && m.inner % m.width == 0 && m.expert_hidden == m.hidden,
+             "heads as wide as the model, channels that are a multiple of it, and experts as large as MLPs");
+    one_of_round_json(j, "attn_layer", m, m.mixers, 'a');
     const bool dense = m.mlps == fauna::letters("d");
-    if (!dense) one_of_round_json(j, "expert_layer", m.mlps, 'e', fauna::to_text(m));
+    if (!dense) one_of_round_json(j, "expert_layer", m, m.mlps, 'e');
     j["num_experts"] = dense ? 1 : m.experts;
     j["num_experts_per_tok"] = dense ? 1 : m.chosen;
     j["router_aux_loss_coef"] = shortest(m.balance);
