@@ -73,6 +73,42 @@ TEST_CASE("Qwen3-Next and Qwen3.5 come back from their config.json, and say what
   CHECK(tool::read_config(folder.path()).model->line().find("mixers=gga ") != std::string::npos);
 }
 
+TEST_CASE("a model that sees has Qwen3.5 within, and its weights within those of another") {
+  const auto config = Qwen35_35B_A3B::config;
+  const auto text = tool::checkpoint_model("a checkpoint", to_text(config))->config_json();
+  const auto of_whole = [&](tool::Config::Json const& changes) {
+    tool::Config::Json json{{"model_type", "qwen3_5_moe"}, {"architectures", {"Qwen3_5MoeForConditionalGeneration"}},
+                            {"text_config", text},         {"vision_config", {{"depth", 27}}},
+                            {"image_token_id", 248056},    {"tie_word_embeddings", false}};
+    json.merge_patch(changes);
+    TemporaryFolder folder;
+    write_file(folder / "config.json", json.dump());
+    return tool::read_config(folder.path()).model->line();
+  };
+  CHECK(of_whole(tool::Config::Json::object()) == to_text(config));
+  CHECK_THROWS_WITH_AS(of_whole({{"tie_word_embeddings", true}}), doctest::Contains("tie_word_embeddings = false"),
+                       error);
+  CHECK_THROWS_WITH_AS(of_whole({{"speed", 3}}), doctest::Contains("speed = 3, expected no such field"), error);
+  CHECK_THROWS_WITH_AS(of_whole({{"text_config", {{"model_type", "qwen3"}}}}),
+                       doctest::Contains("text_config.model_type = \"qwen3\""), error);
+  CHECK_THROWS_WITH_AS(of_whole({{"model_type", "qwen9"}}), doctest::Contains("model_type = \"qwen9\""), error);
+
+  using Model =
+      Qwen35Moe<Qwen35MoeConfig{{.layers = 1, .heads = 2, .kv_heads = 2, .head_size = 4, .width = 8, .vocab = 5},
+                                {.mixers = "a", .mlps = "e"},
+                                {.experts = 2, .chosen = 2, .expert_hidden = 4, .shared_hidden = 4},
+                                {.rule_heads = 2, .key_heads = 1, .keys = 4, .values = 4}}>;
+  Model::Weights<All<float>> w;
+  int seen = 0;
+  Model::visit(w, Place{}, [&](Tensor const& t, auto&) {
+    if (t.name() != "model.layers.0.mlp.experts.1.up_proj.weight") return;
+    ++seen;
+    CHECK(pieces_of(t, &Model::dialects[2])[0].name == "model.language_model.layers.0.mlp.experts.1.up_proj.weight");
+    CHECK(pieces_of(t, &Model::dialects[3])[0].name == "model.language_model.layers.0.mlp.experts.gate_up_proj");
+  });
+  CHECK(seen == 1);
+}
+
 TEST_CASE("Kimi Linear comes back from its config.json, and says what it has not") {
   KimiLinearConfig c = KimiLinear_48B_A3B::config;
   CHECK(through_file(c) == to_text(c));
