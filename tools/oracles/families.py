@@ -30,7 +30,7 @@ from transformers import (BloomConfig, BloomForCausalLM, FalconConfig, FalconFor
                           MptForCausalLM, OPTConfig, OPTForCausalLM)
 from transformers import (GraniteMoeHybridConfig, GraniteMoeHybridForCausalLM, JambaConfig, JambaForCausalLM, Lfm2Config, Lfm2ForCausalLM, RecurrentGemmaConfig,
                           RecurrentGemmaForCausalLM)
-from transformers import KimiLinearConfig, KimiLinearForCausalLM
+from transformers import KimiLinearConfig, KimiLinearForCausalLM, Zamba2Config, Zamba2ForCausalLM
 from transformers import FalconH1Config, FalconH1ForCausalLM, Qwen3NextConfig, Qwen3NextForCausalLM, Qwen3_5ForCausalLM, Qwen3_5MoeForCausalLM, Qwen3_5MoeTextConfig, Qwen3_5TextConfig
 
 LENGTH = 11
@@ -55,6 +55,7 @@ PLAIN = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": None}
 EXPERTS = {**dict.fromkeys(("mixtral", "kimi_linear"), ("block_sparse_moe", "w1", "w3", "w2")), **dict.fromkeys(
     ("olmoe", "qwen2_moe", "qwen3_moe", "glm4_moe", "deepseek_v2", "deepseek_v3", "qwen3_next", "qwen3_5_moe"), ("mlp", "gate_proj", "up_proj", "down_proj")), "jamba": ("feed_forward", "gate_proj", "up_proj", "down_proj")}  # as the hub names them
 
+SPREAD = {"zamba2": 0.15}  # of weights: five layers with twice as many products, whose rounding would be seen
 CENTRED = ("qwen3_next", "qwen3_5", "qwen3_5_moe")  # norms times 1 + weight, but for those of linear attention
 
 
@@ -142,6 +143,9 @@ def models():
 
     yield "kimi_linear", KimiLinearForCausalLM(KimiLinearConfig(**DENSE | {"num_hidden_layers": 3, "num_key_value_heads": 4}, moe_intermediate_size=8, num_local_experts=6, num_experts_per_tok=3, n_group=2, topk_group=1, kv_lora_rank=12,
         qk_nope_head_dim=8, qk_rope_head_dim=4, v_head_dim=8, linear_head_dim=4, linear_num_heads=4, layer_types=["linear_attention", "full_attention", "linear_attention"])), torch.float32, None
+    # Two blocks that three layers share; no step is as short as the one that prefills do not go below.
+    yield "zamba2", Zamba2ForCausalLM(Zamba2Config(**DENSE | {"num_hidden_layers": 5, "num_attention_heads": 2, "num_key_value_heads": 2}, layers_block_type=["mamba", "hybrid", "mamba", "hybrid", "hybrid"], num_mem_blocks=2, adapter_rank=4,
+        use_shared_attention_adapter=True, use_mem_rope=True, mamba_d_state=4, mamba_ngroups=2, n_mamba_heads=4, chunk_size=4, time_step_min=1e-9)), torch.float32, None
 
 
 def hub_gradients(name, key, gradient):
@@ -184,7 +188,7 @@ def main():
             for key, p in model.named_parameters():
                 norm = any(word in key for word in ("norm", ".ln_", ".ln1", ".ln2", "_ln."))
                 around = 1.0 if norm and key.endswith("weight") and not (name in CENTRED and "linear_attn" not in key) else 0.0
-                value = torch.randn_like(p) * (0.1 if norm else 0.3) + around
+                value = torch.randn_like(p) * (0.1 if norm else SPREAD.get(name, 0.3)) + around
                 if key.endswith("recurrent_param"):
                     value -= 3  # states that last
                 p.copy_(value.to(dtype).float())
