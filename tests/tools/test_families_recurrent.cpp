@@ -4,6 +4,7 @@
 #include <fauna/models/falcon_h1.hpp>
 #include <fauna/models/kimi_linear.hpp>
 #include <fauna/models/qwen3_5.hpp>
+#include <fauna/models/zamba2.hpp>
 #include <tools/src/directory.hpp>
 
 #include "../support/config_files.hpp"
@@ -167,4 +168,25 @@ TEST_CASE("transformers writes Kimi Linear's first MLPs under the experts' name"
     CHECK(pieces_of(t, &Model::dialects[1])[0].name == "model.layers.0.block_sparse_moe.up_proj.weight");
   });
   CHECK(seen == 1);
+}
+
+TEST_CASE("Zamba2 comes back from its config.json, and says what it has not") {
+  Zamba2Config c = Zamba2_1_2B::config;
+  CHECK(through_file(c) == to_text(c));
+  c.layers = 5, c.mixers = "mAmBA", c.blocks = 2, c.groups = 2, c.positions = c.attention_adapters = false;
+  CHECK(through_file(c) == to_text(c));
+  c.mixers = "mAmAB";
+  CHECK_THROWS_WITH_AS(through_file(c), doctest::Contains("shared blocks that take turns"), error);
+  c.mixers = "mAmBA";
+
+  refused(c, {{"num_mem_blocks", 4}}, "num_mem_blocks = 4, expected at most 9, and at most the 3 hybrid layers");
+  refused(c, {{"layers_block_type", {"mamba"}}}, "a list of 5 words");
+  refused(c, {{"layers_block_type", {"mamba", "attention", "mamba", "mamba", "mamba"}}}, "a list of hybrid");
+  refused(c, {{"hybrid_layer_ids", {1, 2}}}, "hybrid_layer_ids = [1,2], expected [1,3,4]");
+  refused(c, {{"num_key_value_heads", 4}}, "num_key_value_heads = 4");
+  refused(c, {{"add_bias_linear", true}}, "add_bias_linear = true");
+  refused(c, {{"use_long_context", true}}, "use_long_context = true");
+  refused(c, {{"use_conv_bias", false}}, "use_conv_bias = false");
+  refused(c, {{"mamba_ngroups", 3}}, "mamba_ngroups = 3, expected a number that divides the 64 heads");
+  refused(c, {{"mamba_speed", 3}}, "mamba_speed = 3, expected no such field");
 }
