@@ -10,7 +10,9 @@
 #include <fauna/blocks/mlp.hpp>
 #include <fauna/blocks/norm.hpp>
 #include <fauna/blocks/rope.hpp>
+#include <fauna/blocks/stream.hpp>
 #include <fauna/compose/checkpoint.hpp>
+#include <fauna/compose/parallel.hpp>
 #include <fauna/compose/residual.hpp>
 #include <fauna/compose/share.hpp>
 #include <fauna/compose/stack.hpp>
@@ -31,6 +33,12 @@ using Unadding = Residual<Seq<test::Scan<W>, LayerNorm<W>>>;
 using Adding = Residual<Seq<LayerNorm<W>, Linear<W, W>>>;
 using Sharing = Share<"shared", Linear<W, W>, Seq<Use<"shared", Linear<W, W>>, Gelu<W>, Use<"shared", Linear<W, W>>>>;
 using Carrying = Carry<"stream", W, Stack<0, 3, Seq<test::CarryMix<"stream", W>, Linear<W, W>>>>;
+using Parted = Share<"parts", Seq<At<"in", Linear<W, W>>, LayerNorm<W>>,
+                     Seq<UsePart<"parts", 0, At<"in", Linear<W, W>>>, UsePart<"parts", 1, LayerNorm<W>>, Silu<W>,
+                         Parallel<UsePart<"parts", 0, At<"in", Linear<W, W>>>, Linear<W, W, false>>>>;
+using Streaming =
+    Carry<"stream", W,
+          Seq<Publish<"stream", W>, Stack<0, 2, Residual<Seq<WithStream<"stream", W>, Linear<2 * W, W>>>>>>;
 
 // A block whose backward forgets a factor.
 struct Wrong : Gelu<W> {
@@ -56,7 +64,7 @@ TEST_SUITE("gradients") {
   TEST_CASE_TEMPLATE("compositions", Block, Seq<Linear<W, 9>, Silu<9>, Linear<9, W>>, CausalAttention<W, 2>,
                      CausalAttention<W, 3, false, Rate{0.1F}>, Mlp<W, 11>,
                      Mlp<W, 8, Gelu<8, activation::gelu_tanh>, false, Rate{0.5F}>, Layer, Dropping, Unadding, Adding,
-                     Sharing, Carrying, Stack<0, 3, Layer>, Stack<2, 2, Layer, Unadding>,
+                     Sharing, Carrying, Parted, Streaming, Stack<0, 3, Layer>, Stack<2, 2, Layer, Unadding>,
                      Stack<1, 2, Adding, Unadding, Adding>, Checkpoint<Dropping>, Checkpoint<Unadding>,
                      Stack<0, 2, Checkpoint<Layer>>) {
     check<Block>();

@@ -14,11 +14,12 @@ using namespace fauna;
 using test::check, test::W;
 constexpr MlaSizes small{.heads = 3, .rank = 5, .nope = 3, .rope = 2, .value = 4};
 constexpr MlaSizes ranked{.heads = 2, .query_rank = 4, .rank = 3, .nope = 2, .rope = 4, .value = 3, .scale = 0.7};
+constexpr MlaSizes unturned{.heads = 2, .rank = 3, .nope = 2, .rope = 2, .value = 3, .turned = false};
 
 }  // namespace
 
 TEST_SUITE("mla") {
-  TEST_CASE_TEMPLATE("gradients", Block, Mla<W, small>,
+  TEST_CASE_TEMPLATE("gradients", Block, Mla<W, small>, Mla<W, unturned>,
                      Mla<W, ranked, RopeShape{.base = 20, .pairs = rope_pairs::interleaved}>, LatentAttention<small>,
                      SpeltMla<W, small>, SpeltMla<W, ranked, RopeShape{.base = 20, .pairs = rope_pairs::interleaved}>,
                      SpeltHeads<small>) {

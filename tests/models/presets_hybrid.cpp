@@ -8,6 +8,7 @@
 #include <fauna/models/qwen3_5.hpp>
 #include <fauna/models/recurrent_gemma.hpp>
 #include <fauna/models/samba.hpp>
+#include <fauna/models/zamba2.hpp>
 
 using namespace fauna;
 
@@ -45,3 +46,5 @@ static_assert(Qwen35_27B::parameters == 26'895'998'464);
 static_assert(Qwen35_35B_A3B::parameters == 34'660'610'688);
 // Published with the corrections of the choice, 256 in each of 26 layers, which are no parameters here.
 static_assert(KimiLinear_48B_A3B::parameters + 26 * 256 == 49'122'681'728);
+
+static_assert(Zamba2_1_2B::parameters == 1'215'064'704);

@@ -4,6 +4,7 @@
 #include <fauna/models/falcon_h1.hpp>
 #include <fauna/models/kimi_linear.hpp>
 #include <fauna/models/qwen3_5.hpp>
+#include <fauna/models/zamba2.hpp>
 #include <tools/src/directory.hpp>
 
 #include "../support/config_files.hpp"
@@ -73,6 +74,42 @@ TEST_CASE("Qwen3-Next and Qwen3.5 come back from their config.json, and say what
   CHECK(tool::read_config(folder.path()).model->line().find("mixers=gga ") != std::string::npos);
 }
 
+TEST_CASE("a model that sees has Qwen3.5 within, and its weights within those of another") {
+  const auto config = Qwen35_35B_A3B::config;
+  const auto text = tool::checkpoint_model("a checkpoint", to_text(config))->config_json();
+  const auto of_whole = [&](tool::Config::Json const& changes) {
+    tool::Config::Json json{{"model_type", "qwen3_5_moe"}, {"architectures", {"Qwen3_5MoeForConditionalGeneration"}},
+                            {"text_config", text},         {"vision_config", {{"depth", 27}}},
+                            {"image_token_id", 248056},    {"tie_word_embeddings", false}};
+    json.merge_patch(changes);
+    TemporaryFolder folder;
+    write_file(folder / "config.json", json.dump());
+    return tool::read_config(folder.path()).model->line();
+  };
+  CHECK(of_whole(tool::Config::Json::object()) == to_text(config));
+  CHECK_THROWS_WITH_AS(of_whole({{"tie_word_embeddings", true}}), doctest::Contains("tie_word_embeddings = false"),
+                       error);
+  CHECK_THROWS_WITH_AS(of_whole({{"speed", 3}}), doctest::Contains("speed = 3, expected no such field"), error);
+  CHECK_THROWS_WITH_AS(of_whole({{"text_config", {{"model_type", "qwen3"}}}}),
+                       doctest::Contains("text_config.model_type = \"qwen3\""), error);
+  CHECK_THROWS_WITH_AS(of_whole({{"model_type", "qwen9"}}), doctest::Contains("model_type = \"qwen9\""), error);
+
+  using Model =
+      Qwen35Moe<Qwen35MoeConfig{{.layers = 1, .heads = 2, .kv_heads = 2, .head_size = 4, .width = 8, .vocab = 5},
+                                {.mixers = "a", .mlps = "e"},
+                                {.experts = 2, .chosen = 2, .expert_hidden = 4, .shared_hidden = 4},
+                                {.rule_heads = 2, .key_heads = 1, .keys = 4, .values = 4}}>;
+  Model::Weights<All<float>> w;
+  int seen = 0;
+  Model::visit(w, Place{}, [&](Tensor const& t, auto&) {
+    if (t.name() != "model.layers.0.mlp.experts.1.up_proj.weight") return;
+    ++seen;
+    CHECK(pieces_of(t, &Model::dialects[2])[0].name == "model.language_model.layers.0.mlp.experts.1.up_proj.weight");
+    CHECK(pieces_of(t, &Model::dialects[3])[0].name == "model.language_model.layers.0.mlp.experts.gate_up_proj");
+  });
+  CHECK(seen == 1);
+}
+
 TEST_CASE("Kimi Linear comes back from its config.json, and says what it has not") {
   KimiLinearConfig c = KimiLinear_48B_A3B::config;
   CHECK(through_file(c) == to_text(c));
@@ -131,4 +168,25 @@ TEST_CASE("transformers writes Kimi Linear's first MLPs under the experts' name"
     CHECK(pieces_of(t, &Model::dialects[1])[0].name == "model.layers.0.block_sparse_moe.up_proj.weight");
   });
   CHECK(seen == 1);
+}
+
+TEST_CASE("Zamba2 comes back from its config.json, and says what it has not") {
+  Zamba2Config c = Zamba2_1_2B::config;
+  CHECK(through_file(c) == to_text(c));
+  c.layers = 5, c.mixers = "mAmBA", c.blocks = 2, c.groups = 2, c.positions = c.attention_adapters = false;
+  CHECK(through_file(c) == to_text(c));
+  c.mixers = "mAmAB";
+  CHECK_THROWS_WITH_AS(through_file(c), doctest::Contains("shared blocks that take turns"), error);
+  c.mixers = "mAmBA";
+
+  refused(c, {{"num_mem_blocks", 4}}, "num_mem_blocks = 4, expected at most 9, and at most the 3 hybrid layers");
+  refused(c, {{"layers_block_type", {"mamba"}}}, "a list of 5 words");
+  refused(c, {{"layers_block_type", {"mamba", "attention", "mamba", "mamba", "mamba"}}}, "a list of hybrid");
+  refused(c, {{"hybrid_layer_ids", {1, 2}}}, "hybrid_layer_ids = [1,2], expected [1,3,4]");
+  refused(c, {{"num_key_value_heads", 4}}, "num_key_value_heads = 4");
+  refused(c, {{"add_bias_linear", true}}, "add_bias_linear = true");
+  refused(c, {{"use_long_context", true}}, "use_long_context = true");
+  refused(c, {{"use_conv_bias", false}}, "use_conv_bias = false");
+  refused(c, {{"mamba_ngroups", 3}}, "mamba_ngroups = 3, expected a number that divides the 64 heads");
+  refused(c, {{"mamba_speed", 3}}, "mamba_speed = 3, expected no such field");
 }

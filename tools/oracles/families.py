@@ -30,7 +30,7 @@ from transformers import (BloomConfig, BloomForCausalLM, FalconConfig, FalconFor
                           MptForCausalLM, OPTConfig, OPTForCausalLM)
 from transformers import (GraniteMoeHybridConfig, GraniteMoeHybridForCausalLM, JambaConfig, JambaForCausalLM, Lfm2Config, Lfm2ForCausalLM, RecurrentGemmaConfig,
                           RecurrentGemmaForCausalLM)
-from transformers import KimiLinearConfig, KimiLinearForCausalLM
+from transformers import KimiLinearConfig, KimiLinearForCausalLM, Zamba2Config, Zamba2ForCausalLM
 from transformers import FalconH1Config, FalconH1ForCausalLM, Qwen3NextConfig, Qwen3NextForCausalLM, Qwen3_5ForCausalLM, Qwen3_5MoeForCausalLM, Qwen3_5MoeTextConfig, Qwen3_5TextConfig
 from transformers import GptOssConfig, GptOssForCausalLM, Llama4ForCausalLM, Llama4TextConfig, Olmo3Config, Olmo3ForCausalLM
 from transformers.models.deepseek_v3.modeling_deepseek_v3 import DeepseekV3DecoderLayer, DeepseekV3RMSNorm
@@ -57,6 +57,7 @@ PLAIN = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": None}
 EXPERTS = {**dict.fromkeys(("mixtral", "kimi_linear"), ("block_sparse_moe", "w1", "w3", "w2")), **dict.fromkeys(
     ("olmoe", "qwen2_moe", "qwen3_moe", "glm4_moe", "deepseek_v2", "deepseek_v3", "../deepseek_v3_further", "qwen3_next", "qwen3_5_moe"), ("mlp", "gate_proj", "up_proj", "down_proj")), "jamba": ("feed_forward", "gate_proj", "up_proj", "down_proj")}  # as the hub names them
 
+SPREAD = {"zamba2": 0.15}  # of weights: five layers with twice as many products, whose rounding would be seen
 CENTRED = ("qwen3_next", "qwen3_5", "qwen3_5_moe")  # norms times 1 + weight, but for those of linear attention
 
 
@@ -170,6 +171,7 @@ def models():
     # A width whose root is no number of bfloat16.
     yield "recurrent_gemma", RecurrentGemmaForCausalLM(RecurrentGemmaConfig(**{**DENSE, "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 5, "num_attention_heads": 2, "num_key_value_heads": 1},
         lru_width=32, attention_window_size=3, logits_soft_cap=6.0, attention_bias=True)), torch.float32, None
+
     h1 = {**DENSE, "mamba_d_ssm": 24, "mamba_n_heads": 4, "mamba_d_state": 4, "mamba_n_groups": 2, "mamba_chunk_size": 4, "tie_word_embeddings": False}
     yield "falcon_h1", FalconH1ForCausalLM(FalconH1Config(**h1, embedding_multiplier=1.7, lm_head_multiplier=0.8, key_multiplier=0.6, attention_in_multiplier=1.2, attention_out_multiplier=0.9, ssm_in_multiplier=1.25, ssm_out_multiplier=0.7,
         ssm_multipliers=[0.7, 1.3, 0.8, 1.5, 0.6], mlp_multipliers=[0.85, 0.6])), torch.float32, None
@@ -198,6 +200,9 @@ def models():
     yield "llama4_scout", Llama4ForCausalLM(Llama4TextConfig(**{**llama4, "num_hidden_layers": 2}, rope_parameters={"rope_type": "llama3", "rope_theta": 500.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 1.0,
         "original_max_position_embeddings": 16})), torch.float32, None
     yield "llama4_maverick", Llama4ForCausalLM(Llama4TextConfig(**{**llama4, "no_rope_layer_interval": 4, "num_experts_per_tok": 2}, interleave_moe_layer_step=2, use_qk_norm=False)), torch.float32, None
+    # Two blocks that three layers share; no step is as short as the one that prefills do not go below.
+    yield "zamba2", Zamba2ForCausalLM(Zamba2Config(**DENSE | {"num_hidden_layers": 5, "num_attention_heads": 2, "num_key_value_heads": 2}, layers_block_type=["mamba", "hybrid", "mamba", "hybrid", "hybrid"], num_mem_blocks=2, adapter_rank=4,
+        use_shared_attention_adapter=True, use_mem_rope=True, mamba_d_state=4, mamba_ngroups=2, n_mamba_heads=4, chunk_size=4, time_step_min=1e-9)), torch.float32, None
 
 
 def hub_gradients(name, key, gradient):
@@ -240,7 +245,7 @@ def main():
             for key, p in model.named_parameters():
                 norm = any(word in key for word in ("norm", ".ln_", ".ln1", ".ln2", "_ln."))
                 around = 1.0 if norm and key.endswith("weight") and not (name in CENTRED and "linear_attn" not in key) else 0.0
-                value = torch.randn_like(p) * (0.1 if norm else 0.3) + around
+                value = torch.randn_like(p) * (0.1 if norm else SPREAD.get(name, 0.3)) + around
                 if key.endswith("recurrent_param"):
                     value -= 3  # states that last
                 p.copy_(value.to(dtype).float())

@@ -110,6 +110,14 @@ class Config {
     return Config(where_ + field + '.', *j, use_);
   }
 
+  /// A field as it is in another object, where it is absent here. Throws where the two differ.
+  void take(Config& from, std::string const& field) {
+    Json const* j = from.find(field);
+    if (j == nullptr) return;
+    if (has(field) && fields_[field] != *j) wrong(field, j->dump() + ", as " + from.where_ + field);
+    fields_[field] = *j;
+  }
+
   /// A field that has this value, or is absent.
   void only(std::string const& field, Json const& value) {
     Json const* j = find(field);

@@ -131,6 +131,21 @@ inline void require_links(std::string const& directory) {
                   "a file there", "nothing is; fetch the model again");
 }
 
+/// What makes texts of a model that sees as well: the fields of its text_config. Pictures are not read here.
+inline Config text_config(Config&& whole) {
+  const std::string type = whole.word("model_type", "");
+  if (!whole.has("text_config") || families().count(type + "_text") == 0) return std::move(whole);
+  Config text = *whole.inner("text_config");
+  text.only("model_type", type + "_text");
+  for (const char* field : {"tie_word_embeddings", "eos_token_id"}) text.take(whole, field);
+  whole.without_effect({"architectures", "vision_config", "image_token_id", "video_token_id", "vision_start_token_id",
+                        "vision_end_token_id"});
+  common_fields(whole);
+  generation_fields(whole);
+  whole.all_used("model_type " + type);
+  return text;
+}
+
 /// What a directory stands for.
 struct Directory {
   AnyModel model{};
@@ -143,7 +158,7 @@ inline Directory read_config(std::string const& directory, Use use = {}) {
   require_links(directory);
   if (!fauna::exists(path))
     fauna::fail("config", directory + " has no config.json", "a model directory: config.json, weights, tokenizer.json");
-  Config c(path, use);
+  Config c = text_config(Config(path, use));
   std::map<std::string, std::string> known;
   for (auto const& f : families()) known[f.first] = f.first;
   const std::string type = is_mamba_ssm(c)                                 ? mamba_ssm_type(c)

@@ -29,6 +29,28 @@ template <label Name, class B> struct Use : B {
   }
 };
 
+/// B with the weights of part I of the block that is in scope under Name: blocks that share weights in places, and
+/// have others of their own between them.
+template <label Name, std::size_t I, class B> struct UsePart : B {
+  using composition = UsePart;
+  using children = Children<B>;
+  template <class... New> using with = UsePart<Name, I, New...>;
+  static std::string child_name(std::size_t) { return {}; }
+  static constexpr std::size_t parameters = 0;
+  template <class D> struct Weights {};
+  template <class W, class F> static constexpr void visit(W&, Place const&, F&&) {}
+
+  template <class C, class W, class St, class V, class O, class Sv>
+  static void forward(C const& c, W const&, St& state, V x, O y, Sv& saved) {
+    B::forward(c, at<I>(*c.template get<Name>().value), state, x, y, saved);
+  }
+  template <class C, class W, class G, class V, class Sv, class DY, class DX, class St>
+  static void backward(C const& c, W const&, G&, V x, Sv& saved, DY dy, DX dx, St& dstate) {
+    auto const& shared = c.template get<Name>();
+    B::backward(c, at<I>(*shared.value), at<I>(*shared.gradient), x, saved, dy, dx, dstate);
+  }
+};
+
 /// What Share and Carry have in common: everything is the body's, and one name more is in scope inside.
 template <class Body> struct Scoped {
   static constexpr int in = Body::in, out = Body::out;

@@ -17,21 +17,43 @@ struct Qwen35Files : DeltaInOne {
   }
 };
 
+/// Files of a model that sees have its weights within those of another.
+template <std::vector<Piece> (*Inner)(Tensor const&)> std::vector<Piece> within_what_sees(Tensor const& t) {
+  auto pieces = Inner(t);
+  const std::string root = "model.";
+  for (Piece& p : pieces)
+    if (p.name.rfind(root, 0) == 0) p.name.insert(root.size(), "language_model.");
+  return pieces;
+}
+inline std::vector<Piece> own_pieces(Tensor const& t) { return pieces_of(t); }
+/// What such files hold beside: what sees, and what drafts.
+inline constexpr std::string_view beside_texts[] = {"model.visual.*", "mtp.*"};
+
 struct Qwen35Style : DeltaDecoderStyle {
   static constexpr ConfigNames names =
       in_files("qwen3_5", "fauna::Qwen35", "fauna::Qwen35Config", "fauna/models/qwen3_5.hpp");
   using Files = Qwen35Files;
 };
 using Qwen35Config = HybridConfig<Qwen35Style, DeltaHeads>;
-template <Qwen35Config c> struct Qwen35 : Hybrid<c> { static constexpr std::string_view holds_beside[] = {"mtp.*"}; };
+template <Qwen35Config c> struct Qwen35 : Hybrid<c> {
+  static constexpr auto& holds_beside = beside_texts;
+  static constexpr Dialect dialects[] = {{"of texts", "model.layers.*", nullptr},
+                                         {"of one that sees", "model.language_model.*", within_what_sees<own_pieces>}};
+};
 
 struct Qwen35MoeStyle : Qwen35Style {
   static constexpr ConfigNames names =
       in_files("qwen3_5_moe", "fauna::Qwen35Moe", "fauna::Qwen35MoeConfig", "fauna/models/qwen3_5.hpp");
 };
 using Qwen35MoeConfig = HybridConfig<Qwen35MoeStyle, Mixture<Qwen35MoeStyle>, DeltaHeads>;
-template <Qwen35MoeConfig c> struct Qwen35Moe : MoeHybrid<c>, ExpertDialects<c> {
-  static constexpr std::string_view holds_beside[] = {"mtp.*"};
+template <Qwen35MoeConfig c> struct Qwen35Moe : MoeHybrid<c> {
+  static constexpr auto& holds_beside = beside_texts;
+  static std::vector<Piece> fused(Tensor const& t) { return ExpertDialects<c>::fused(t); }
+  static constexpr Dialect dialects[] = {
+      {"an expert a tensor", "model.layers.*mlp.experts.0.*", nullptr},
+      {"a layer's experts in one", "model.layers.*mlp.experts.gate_up_proj", fused},
+      {"of one that sees, an expert a tensor", "model.language_model.*mlp.experts.0.*", within_what_sees<own_pieces>},
+      {"of one that sees", "model.language_model.*mlp.experts.gate_up_proj", within_what_sees<fused>}};
 };
 
 using Qwen35_0_8B = Qwen35<Qwen35Config{{.layers = 24,
