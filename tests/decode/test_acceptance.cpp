@@ -318,7 +318,8 @@ TEST_CASE("trees keep the law of texts, by every rule for siblings; a branch tha
         CHECK(far(Rejection<Enumerated>{chance}, tree_of(n.vocab), nodes) < 1e-12);
         CHECK(far(WithoutReplacement<Enumerated>{{chance}}, tree_of(n.vocab), nodes) < 1e-12);
         CHECK(far(PointMass<Enumerated>{chance}, tree_of(n.vocab), nodes) < 1e-12);
-        CHECK(far(PointMass<Enumerated>{chance}, [] { return NgramTree(3, 2, 1); }, nodes) < 1e-12);
+        CHECK(far(
+                  PointMass<Enumerated>{chance}, [] { return NgramTree(3, 2, 1); }, nodes) < 1e-12);
       }
       if (n.draft == 2 && o.temperature == 1) {
         CHECK(far(WithoutReplacement<Enumerated>{{chance}}, tree_of(n.vocab), 6, slip::branch) > 1e-3);

@@ -32,7 +32,9 @@ TEST_CASE_TEMPLATE("gpt: a tree's rows are their paths', a branch that stays is 
                    bf16_products) {
   test::check_tree_rows<Target, P>();
 }
-TEST_CASE("gpt: trees of every drafter give plain decoding's ids") { test::check_tree_speculation<Target, Recurrent>(); }
+TEST_CASE("gpt: trees of every drafter give plain decoding's ids") {
+  test::check_tree_speculation<Target, Recurrent>();
+}
 
 TEST_CASE("n-grams in a tree: the longest suffixes first, the latest of these, common beginnings in common") {
   const NgramTree d(3, 4, 1);

@@ -125,8 +125,9 @@ template <LanguageModel M, Backend B, class E = typename B::scalar> class Cache 
     });
   }
 
-  /// Of a sequence's rows from `from` on, those in `rows`, which ascend, become rows from, from + 1, ..., and the others
-  /// are forgotten: the branch of a tree that stays. Keys were rotated by the places that rows had in their branch.
+  /// Of a sequence's rows from `from` on, those in `rows`, which ascend, become rows from, from + 1, ..., and the
+  /// others are forgotten: the branch of a tree that stays. Keys were rotated by the places that rows had in their
+  /// branch.
   void keep(int sequence, int from, std::vector<int> const& rows) {
     static_assert(state_bytes<M>(Shape{.sequences = 1, .context = 0}) == 0,
                   "fauna: keep: the model has a state of one size beside its rows, in which no branch can be told from "
@@ -135,7 +136,8 @@ template <LanguageModel M, Backend B, class E = typename B::scalar> class Cache 
     for (std::size_t i = 0; i < rows.size(); ++i)
       if (rows[i] < (i == 0 ? from : rows[i - 1] + 1) || rows[i] >= length(sequence) || from < 0)
         fail("cache", "row " + std::to_string(rows[i]) + " of a branch",
-             "ascending rows of the " + std::to_string(length(sequence)) + " held, from " + std::to_string(from) + " on");
+             "ascending rows of the " + std::to_string(length(sequence)) + " held, from " + std::to_string(from) +
+                 " on");
     M::visit_state(
         [&](StatePiece p, auto& v) {
           for (int r = 0; r < p.rows; ++r)

@@ -14,8 +14,7 @@ template <TextReader R> class ModelTree {
   ModelTree(R reader, std::vector<int> widths)
       : reader_(static_cast<R&&>(reader)), widths_(static_cast<std::vector<int>&&>(widths)) {}
   template <class T>
-  requires std::same_as<R, Reader<T>>
-  ModelTree(T& model, int context, std::vector<int> widths)
+  requires std::same_as<R, Reader<T>> ModelTree(T& model, int context, std::vector<int> widths)
       : ModelTree(R(model, context), static_cast<std::vector<int>&&>(widths)) {}
 
   int vocab() const { return reader_.vocab(); }
@@ -25,8 +24,7 @@ template <TextReader R> class ModelTree {
 
  private:
   /// The tokens behind a node, at the end of the text, and all behind them.
-  template <class F>
-  void grow(std::vector<int>& text, DraftTree& tree, int node, int depth, int most, F& draw) {
+  template <class F> void grow(std::vector<int>& text, DraftTree& tree, int node, int depth, int most, F& draw) {
     const int n = static_cast<int>(text.size());
     if (depth == most || depth == static_cast<int>(widths_.size()) || n > reader_.context()) return;
     const float* const logits = reader_.logits(text.data(), n, 1, n - depth);

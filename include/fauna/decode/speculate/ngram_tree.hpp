@@ -7,8 +7,8 @@
 
 namespace fauna::inline v0 {
 
-/// Up to `branches` continuations of the text's last tokens, of the longest suffixes first and of these the latest, with
-/// their common beginnings in common. Looks at each place of the text once.
+/// Up to `branches` continuations of the text's last tokens, of the longest suffixes first and of these the latest,
+/// with their common beginnings in common. Looks at each place of the text once.
 class NgramTree {
  public:
   explicit NgramTree(int branches = 3, int longest = 8, int shortest = 1)

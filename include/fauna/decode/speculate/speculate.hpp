@@ -207,8 +207,8 @@ Speculated speculate(T& target, D& drafter, std::vector<int> const& prompt, Spec
   return speculate(target, drafter, prompt, options, a, [](int) {});
 }
 
-/// Measures passes over few rows at the end of a text that has more, for a length that has measured none: the fastest of
-/// some, since whoever else has the processor makes passes slower and none faster.
+/// Measures passes over few rows at the end of a text that has more, for a length that has measured none: the fastest
+/// of some, since whoever else has the processor makes passes slower and none faster.
 template <TextReader R> void measure(R& reader, std::vector<int> const& ids, DraftLength& length) {
   constexpr int times = 4;
   const int most = length.most() + 1, n = static_cast<int>(ids.size()), base = n - most;
