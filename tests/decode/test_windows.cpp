@@ -253,3 +253,22 @@ TEST_CASE_TEMPLATE("a reader that must go back further than a ring reads again",
     CHECK(std::vector<float>(got, got + M::vocab) == tail<M>(test::at_once(model, text), 399));
   }
 }
+
+TEST_CASE("a sequence is cut where a ring still has its rows, and says where it cannot be") {
+  auto model = lively<Windows>();
+  const auto ids = tokens<Windows>(rows, 1);
+  Cache<Windows, B> cache(1, rows), fresh(1, rows);
+  const auto read = [&](auto& into, int from, int to) { return test::in_chunks(model, into, part(ids, from, to), 64); };
+  (void)read(cache, 0, 200);
+  CHECK(!cache.cuts());
+  CHECK(cache.cut(0, 150));  // it has not gone round
+  (void)read(cache, 150, 400);
+  CHECK_FALSE(cache.cut(0, 300));
+  CHECK(cache.length(0) == 400);
+  CHECK(cache.cut(0, 340));
+  (void)read(fresh, 0, 340);
+  CHECK(read(cache, 340, 430) == read(fresh, 340, 430));
+  CHECK(cache.cut(0, 0));
+  CHECK(read(cache, 0, 100) == test::at_once(model, part(ids, 0, 100)));
+  CHECK_THROWS_WITH_AS(cache.cut(0, 101), Contains("0 to 100"), error);
+}

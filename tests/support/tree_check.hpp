@@ -29,39 +29,47 @@ inline std::vector<int> tokens_of(fauna::DraftTree const& t, std::vector<int> co
 }
 
 /// Rows against their paths' forward pass, and the cache of a branch that stayed against a fresh one, both with ==; in
-/// a cache that has been full of other texts.
-template <class M, class P> void check_tree_rows() {
+/// a cache that has been full of other texts. A longer context is for rings, which have gone round.
+template <class M, class P, int Context = 64> void check_tree_rows() {
   using B = fauna::Cpu<P>;
   fauna::Loaded<M, B> model(lively<M, B>(1).weights(), 2);
-  fauna::Reader reader(model, 64, 7);
+  constexpr int chunk = Context > 64 ? 64 : 1;
+  fauna::Reader reader(model, Context, 7);
   Random random(3);
   for (int round = 0; round < size(20, 5); ++round) {
     CAPTURE(round);
-    const int n = random.integer(1, 40);
+    const int n = random.integer(Context - 63, Context - 24);
     auto text = some_tokens<M>(n, static_cast<std::uint64_t>(round % 7));  // some of them again
-    CHECK(reader.tree_room(n) >= 64 - n);
-    const auto tree = random_tree<M::vocab>(random, random.integer(1, std::min(63, 64 - n)));
+    CHECK(reader.tree_room(n) >= Context - n);
+    const auto tree = random_tree<M::vocab>(random, random.integer(1, std::min(63, Context - n)));
     const float* const got = reader.tree_logits(text.data(), n, tree);
     std::vector<float> rows(got, got + (1 + tree.size()) * M::vocab);
     for (int node = -1; node < tree.size(); ++node) {
       auto whole = text;
       const auto ids = tokens_of(tree, path_to(tree, node));
       whole.insert(whole.end(), ids.begin(), ids.end());
-      fauna::Cache<M, B> fresh(1, 64);
-      const auto want = in_chunks(model, fresh, whole, 1);
+      fauna::Cache<M, B> fresh(1, Context);
+      const auto want = in_chunks(model, fresh, whole, chunk);
       CHECK(std::equal(want.end() - M::vocab, want.end(), rows.begin() + (node + 1) * M::vocab));
     }
     const auto path = path_to(tree, random.integer(-1, tree.size() - 1));
     reader.keep(path);
     const auto ids = tokens_of(tree, path);
     text.insert(text.end(), ids.begin(), ids.end());
-    if (text.size() < 64) text.push_back(random.integer(0, M::vocab - 1));
+    if (text.size() < Context) text.push_back(random.integer(0, M::vocab - 1));
     const int whole = static_cast<int>(text.size());
     const float* const last = reader.logits(text.data(), whole, 1, whole);
-    fauna::Cache<M, B> fresh(1, 64);
-    const auto want = in_chunks(model, fresh, text, 1);
+    fauna::Cache<M, B> fresh(1, Context);
+    const auto want = in_chunks(model, fresh, text, chunk);
     CHECK(std::equal(want.end() - M::vocab, want.end(), last));
-    CHECK(state_of(reader.cache()) == state_of(fresh));
+    if constexpr (Context == 64) {
+      CHECK(state_of(reader.cache()) == state_of(fresh));
+    } else {  // beside what a row can see a ring has whatever was there
+      fauna::Cache<M, B> mine(1, Context);
+      reader.cache().copy(0, mine, 0);
+      const auto rest = some_tokens<M>(fresh.room(0), 9);
+      if (!rest.empty()) CHECK(in_chunks(model, mine, rest, 7) == in_chunks(model, fresh, rest, 7));
+    }
   }
 }
 

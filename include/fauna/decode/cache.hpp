@@ -92,11 +92,7 @@ template <LanguageModel M, Backend B, class E = typename B::scalar> class Cache 
     });
   }
   /// Can any sequence be taken back to any of its rows, by counting alone?
-  bool cuts() const {
-    bool all = true;
-    each_recurrent([&all](auto&, int) { all = false; });
-    return all;
-  }
+  bool cuts() const { return !has_recurrent() && shortest_ == unbounded; }
   /// Takes a sequence back to its first `rows` rows, where that can be done without a mark: the rest is forgotten.
   /// False where it cannot, and nothing changes.
   bool cut(int sequence, int rows) {
@@ -104,7 +100,7 @@ template <LanguageModel M, Backend B, class E = typename B::scalar> class Cache 
     if (rows < 0 || rows > length(sequence))
       fail("cache", "a cut to " + std::to_string(rows) + " rows", "0 to " + std::to_string(length(sequence)));
     if (rows == 0) clear(sequence);
-    else if (rows < length(sequence) && !cuts()) return false;
+    else if (rows < length(sequence) && (has_recurrent() || !can_rewind(sequence, rows))) return false;
     lengths_[static_cast<std::size_t>(sequence)] = rows;
     return true;
   }
@@ -190,10 +186,11 @@ template <LanguageModel M, Backend B, class E = typename B::scalar> class Cache 
                  " on");
     M::visit_state(
         [&](StatePiece p, auto& v) {
+          const int places = p.places(context());
           for (int r = 0; r < p.rows; ++r)
             for (std::size_t i = 0; i < rows.size(); ++i)
-              if (const int to = from + static_cast<int>(i), at = (sequence * p.rows + r) * context(); to != rows[i])
-                move_rows(v, at + rows[i], v, at + to, 1);
+              if (const int to = from + static_cast<int>(i), at = (sequence * p.rows + r) * places; to != rows[i])
+                move_rows(v, at + rows[i] % places, v, at + to % places, 1);
         },
         state_);
     lengths_[static_cast<std::size_t>(sequence)] = from + static_cast<int>(rows.size());
@@ -243,6 +240,11 @@ template <LanguageModel M, Backend B, class E = typename B::scalar> class Cache 
   }
 
  private:
+  bool has_recurrent() const {
+    bool any = false;
+    each_recurrent([&any](auto&, int) { any = true; });
+    return any;
+  }
   /// f(view, rows of a sequence) for each piece of the state that does not grow.
   template <class F> void each_recurrent(F&& f) const {
     M::visit_state(
