@@ -10,14 +10,12 @@
 #include <memory>
 #include <vector>
 
-#include <fauna/decode/loaded.hpp>
 #include <fauna/models/gpt.hpp>
 #include <fauna/models/mamba2.hpp>
 #include <fauna/models/rwkv7.hpp>
-#include <fauna/ops/cpu.hpp>
-#include <fauna/train/trained.hpp>
 
 #include "support/bandwidth.hpp"
+#include "support/behind.hpp"
 #include "support/peak.hpp"
 
 using namespace fauna;
@@ -25,57 +23,17 @@ using bench::median;
 
 namespace {
 
-constexpr int steps = 8;
+constexpr int steps = bench::steps;
 using Attention = Gpt<GptConfig{.context = 32768 + steps}>;
-
-/// A model behind `context` rows that nobody has read: what a cache holds does not change how long a step takes.
-template <class M> class Behind {
-  using B = Cpu<>;
-
- public:
-  explicit Behind(int context)
-      : model_([] {
-          Trained<M, B> random(seed{1});
-          return Loaded<M, B>(random.weights());
-        }()),
-        cache_(1, context_of<M> == unbounded ? unbounded : context + steps),
-        logits_(M::vocab) {
-    model_.prepare_inference({.sequences = 1, .length = 1, .context = context + steps});
-    std::uint64_t at = 0;
-    M::visit_state(
-        [&at](StatePiece, auto& v) {
-          for (int r = 0; r < v.rows(); ++r)
-            for (int c = 0; c < v.cols(); ++c) v(r, c) = 0.1F * Key{1, 1}.uniform(at++);
-        },
-        cache_.state());
-    cache_.advance(Batch::uniform(1, context));
-    start_ = cache_.mark();
-  }
-  double step() {
-    cache_.rewind(start_);
-    const double start = bench::now();
-    for (int i = 0; i < steps; ++i) {
-      const int token = 1 + i * 41 % (M::vocab - 1);
-      model_.logits(cache_, Batch::uniform(1, 1, &token), logit_rows::last, Matrix<float>(logits_.data(), 1, M::vocab));
-    }
-    return (bench::now() - start) / steps;
-  }
-
- private:
-  Loaded<M, B> model_;
-  Cache<M, B> cache_;
-  typename Cache<M, B>::Mark start_;
-  std::vector<float> logits_;
-};
 
 template <class M> constexpr double state_bytes_of(int context) {
   return static_cast<double>(state_bytes<M, float>({.sequences = 1, .context = context}));
 }
 
 void decode(benchmark::State& state, int context) {
-  const auto attention = std::make_unique<Behind<Attention>>(context);
-  const auto mamba = std::make_unique<Behind<Mamba2_130M>>(context);
-  const auto rwkv = std::make_unique<Behind<Rwkv7_191M>>(context);
+  const auto attention = std::make_unique<bench::Behind<Attention>>(context);
+  const auto mamba = std::make_unique<bench::Behind<Mamba2_130M>>(context);
+  const auto rwkv = std::make_unique<bench::Behind<Rwkv7_191M>>(context);
   const double of_attention = 4.0 * (static_cast<double>(Attention::parameters) - 768.0 * (32768 + steps)) +
                               12 * 2 * 768 * 4.0 * context,
                of_mamba = 4.0 * static_cast<double>(Mamba2_130M::parameters) + 2 * state_bytes_of<Mamba2_130M>(1),

@@ -1,13 +1,14 @@
-"""The table of families: every recurrent family beside GPT, each of about 0.8 M parameters, on Tiny Shakespeare.
+"""The table of families: recurrent ones and mixtures of experts beside GPT, each of about 0.8 M parameters, or as many that a
+token goes through, on Tiny Shakespeare.
 
     tools/bench families [NAME...]               all families, or those; goes on where it stopped
     tools/bench families --tokens 7680 NAME      a short run, which the table does not count
-    tools/bench families --table                 only writes docs/families.md and docs/families.svg anew
+    tools/bench families --table                 only writes docs/families.md and its two figures anew
 
 1.5 M tokens in batches of 12 x 64; of three learning rates the one with the lowest validation loss on seed 0, then seeds
 1 and 2 with it; the mean of the three counts. What is trained once is kept in bench/results/families.json under a hash of
-the headers that the family uses, and not trained again before one of them changes. What is not there yet is said to be
-missing.
+the headers that the family uses, and not trained again before one of them changes; until it is, the table has what it was and
+says so. What is not there yet is said to be missing.
 """
 import argparse
 import datetime
@@ -35,6 +36,8 @@ FAMILIES = {
     "RWKV-5": ("rwkv5", "Rwkv5Shakespeare"),
     "RWKV-6": ("rwkv6", "Rwkv6Shakespeare"),
     "RWKV-7": ("rwkv7", "Rwkv7Shakespeare"),
+    "Mixtral": ("mixtral", "MixtralShakespeare"),
+    "OLMoE": ("olmoe", "OlmoeShakespeare"),
     **{name: ("linear_lm", f"{model}Shakespeare") for name, model in LINEAR.items()},
 }
 FLAGS = ["-std=c++20", "-O2", "-march=native", "-fopenmp", "-Iinclude"]
@@ -94,9 +97,11 @@ def load():
 
 
 def keep(record):
-    """Written whole after each training, so that none is lost."""
-    same = ("family", "rate", "seed", "tokens")
+    """Written whole after each training, so that none is lost. A family that is whole needs nothing of earlier headers."""
+    same = ("family", "hash", "rate", "seed", "tokens")
     records = [r for r in load() if any(r[k] != record[k] for k in same)] + [record]
+    if plan(records, record["family"], record["hash"], record["tokens"]) is None:
+        records = [r for r in records if (r["family"], r["tokens"]) != (record["family"], record["tokens"]) or r["hash"] == record["hash"]]
     order = list(FAMILIES)
     records.sort(key=lambda r: (order.index(r["family"]) if r["family"] in order else len(order), r["tokens"], r["rate"], r["seed"]))
     fresh = RESULTS.with_suffix(".new")
@@ -108,30 +113,39 @@ def cell(record):
     return f"{record['loss']:.3f}" if record else "missing"
 
 
+def counts(record):
+    """All parameters, and where they are not the same those that a token goes through."""
+    return f"{record['parameters']:,}" + (f", {record['active']:,} at work" if record["active"] != record["parameters"] else "")
+
+
 def rows(records, keys):
-    """(family, parameters, losses by rate, best rate, losses of the other seeds, mean, minutes) of each family."""
+    """What a line of the table and the two figures need, of each family: with the headers of which most is there."""
     for family in FAMILIES:
-        hashed = keys[family]
+        hashes = [keys[family]] + [r["hash"] for r in records if (r["family"], r["tokens"]) == (family, TOKENS)]
+        hashed = max(hashes, key=hashes.count)
         tried = [find(records, family, hashed, rate, SEEDS[0]) for rate in RATES]
         best = best_rate(records, family, hashed)
         seeds = [find(records, family, hashed, best, seed) if best else None for seed in SEEDS]
         some = [r for r in tried + seeds if r]
         whole = None not in seeds
-        yield {"family": family, "parameters": some[0]["parameters"] if some else None, "tried": tried, "best": best, "others": seeds[1:],
+        yield {"family": family, "parameters": counts(some[0]) if some else None, "curve": seeds[0]["curve"] if seeds[0] else None, "tried": tried, "best": best, "others": seeds[1:],
                "mean": statistics.mean(r["loss"] for r in seeds) if whole else None,
                "minutes": statistics.median(r["seconds"] for r in some) / 60 if some else None,
-               "when": sorted({f"{r['processor']}, {r['date']}" + (f", {r['note']}" if r.get("note") else "") for r in some})}
+               "when": sorted({f"{r['processor']}, {r['date']}" + (f", {r['note']}" if r.get("note") else "") for r in some})
+               + (["headers changed since"] if some and hashed != keys[family] else [])}
 
 
 def table(records, keys):
     lines = ["# Families on Tiny Shakespeare", "", "Written by `tools/bench families`; [benchmarks.md](benchmarks.md) has everything else that is measured.",
-             "Models of about 804,096 parameters (3 % more or less), nanoGPT's recipe for its CPU model: 1.5 M tokens in batches of 12 x 64",
+             "Models of about 804,096 parameters (3 % more or less; of a mixture of experts, those that a token goes through), nanoGPT's recipe for its CPU model: 1.5 M tokens in batches of 12 x 64",
              "characters, AdamW, a cosine after a warm-up. The loss is that of the whole validation split, in nats a character. Of three learning",
-             "rates seed 0 chooses; the mean of seeds 0 to 2 counts. What has not been trained with the code as it stands is missing.", "",
+             "rates seed 0 chooses; the mean of seeds 0 to 2 counts. What has not been trained is missing.", "",
              "![validation loss of each family](families.svg)", "",
+             "The curves of seed 0 with the rate that it chose, over GPT's in grey: validation loss estimated from 20 batches, by update; the last point is",
+             "the whole split's.", "", "![validation curves of each family](families_curves.svg)", "",
              "| family | parameters | " + " | ".join(f"{r:g}, seed 0" for r in RATES) + " | rate | seed 1 | seed 2 | mean | minutes | on |", "|---" * 10 + "|"]
     for r in rows(records, keys):
-        cells = [r["family"], f"{r['parameters']:,}" if r["parameters"] else "missing", *map(cell, r["tried"]), f"{r['best']:g}" if r["best"] else "missing",
+        cells = [r["family"], r["parameters"] or "missing", *map(cell, r["tried"]), f"{r['best']:g}" if r["best"] else "missing",
                  *map(cell, r["others"]), f"**{r['mean']:.3f}**" if r["mean"] else "missing", f"{r['minutes']:.1f}" if r["minutes"] else "missing", "; ".join(r["when"]) or "–"]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
@@ -164,11 +178,37 @@ def figure(records, keys):
     return "\n".join([*out, "</svg>"]) + "\n"
 
 
+def curves(records, keys):
+    """A small picture a family: its curve on seed 0 before GPT's in grey."""
+    all_rows = [r for r in rows(records, keys) if r["curve"]]
+    behind = next((r["curve"] for r in all_rows if r["family"] == "GPT"), [])
+    low, high, across, width, height, gap = 1.5, 4.5, 4, 150, 110, 24
+    last = max((r["curve"][-1][0] for r in all_rows), default=1)
+
+    def path(curve, colour):
+        points = " ".join(f"{width * step / last:.1f},{height * (high - min(loss, high)) / (high - low):.1f}" for step, loss in curve)
+        return f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>'
+
+    down = -(-len(all_rows) // across)
+    out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{across * (width + gap) + gap}" height="{down * (height + 2 * gap) + gap}" '
+           'font-family="sans-serif" font-size="12">', '<rect width="100%" height="100%" fill="white"/>']
+    for i, r in enumerate(all_rows):
+        out += [f'<g transform="translate({gap + i % across * (width + gap)} {gap + i // across * (height + 2 * gap)})">',
+                f'<rect width="{width}" height="{height}" fill="none" stroke="#ddd"/>']
+        for loss in (2, 3, 4):
+            y = height * (high - loss) / (high - low)
+            out.append(f'<line x1="0" y1="{y:.1f}" x2="{width}" y2="{y:.1f}" stroke="#eee"/><text x="-4" y="{y + 4:.1f}" text-anchor="end" fill="#999">{loss}</text>')
+        out += [path(behind, "#bbb"), path(r["curve"], "#2a6"),
+                f'<text x="0" y="-6">{r["family"]}</text><text x="{width}" y="-6" text-anchor="end" fill="#2a6">{r["curve"][-1][1]:.3f}</text>', "</g>"]
+    return "\n".join([*out, "</svg>"]) + "\n"
+
+
 def write(keys):
     records = load()
     (ROOT / "docs/families.md").write_text(table(records, keys))
     (ROOT / "docs/families.svg").write_text(figure(records, keys))
-    say("wrote docs/families.md and docs/families.svg")
+    (ROOT / "docs/families_curves.svg").write_text(curves(records, keys))
+    say("wrote docs/families.md, docs/families.svg and docs/families_curves.svg")
 
 
 def main(arguments, text, processor):

@@ -17,7 +17,10 @@ using Windowed = AttentionCore<4, 2, 3, Rate{}, Scores{.window = 2}>;
 using Capped = AttentionCore<3, 1, 2, Rate{0.2F}, Scores{.scale = 0.7, .cap = 0.5F}>;
 using Biased = AttentionCore<3, 1, 2, Rate{0.2F}, Scores{.cap = 0.5F, .window = 4, .alibi = 0.75}>;
 using Sinks = SinkAttention<4, 2, 3, Rate{0.2F}, Scores{.window = 3, .alibi = 1, .sinks = true}>;
+using Chunked = AttentionCore<4, 2, 3, Rate{}, Scores{.chunk = 2}>;
 using Both = AttentionCore<2, 2, 2, Rate{}, Scores{.cap = 0.5F, .window = 3}>;
+
+using Growing = Tempered<2, 1, 3, Temperature{.scale = 0.5, .every = 2}>;
 
 struct Fused : SelfAttentionNames {
   static constexpr label fused = "qkv_proj";
@@ -26,7 +29,8 @@ struct Fused : SelfAttentionNames {
 }  // namespace
 
 TEST_SUITE("gradients") {
-  TEST_CASE_TEMPLATE("windows, caps, biases and sinks", Block, Windowed, Capped, Both, Biased, Sinks) {
+  TEST_CASE_TEMPLATE("windows, caps, biases and sinks", Block, Windowed, Chunked, Capped, Both, Biased, Sinks,
+                     Growing) {
     check<Block>();
   }
   TEST_CASE_TEMPLATE("norms of heads, norms without weights, scales", Block, HeadNorm<2, RmsNorm<3>>,
@@ -42,6 +46,10 @@ TEST_SUITE("gradients") {
                     SelfAttentionForm{.qkv_bias = true, .norm = {qk_norm::head}, .scores = {.window = 3}}>,
       SelfAttention<Fused, W, 2, 1, 6, SelfAttentionForm{.out_bias = true, .positions = false, .clip = {0.1}}>,
       SelfAttention<SelfAttentionNames, W, 2, 1, 4, SelfAttentionForm{.scores = {.window = 3, .sinks = true}}>,
+      SelfAttention<SelfAttentionNames, W, 2, 1, 4,
+                    SelfAttentionForm{.norm = {qk_norm::unit}, .scores = {.scale = 2, .chunk = 3}}>,
+      SelfAttention<SelfAttentionNames, W, 2, 1, 4,
+                    SelfAttentionForm{.positions = false, .temperature = {.scale = 0.3, .every = 2}}>,
       GatedAttention<SelfAttentionNames, W, 2, 1, 4,
                      SelfAttentionForm{.qkv_bias = true, .norm = {qk_norm::head}, .rope = {.rotary = 2}}>) {
     check<Block>();

@@ -2,7 +2,7 @@
 // out, and a row at a time.
 #include <doctest/doctest.h>
 
-#include <fauna/blocks/mla.hpp>
+#include <fauna/blocks/spelt_mla.hpp>
 #include <fauna/core/ledger.hpp>
 #include <fauna/ops/ref.hpp>
 
@@ -20,7 +20,9 @@ constexpr MlaSizes unturned{.heads = 2, .rank = 3, .nope = 2, .rope = 2, .value 
 
 TEST_SUITE("mla") {
   TEST_CASE_TEMPLATE("gradients", Block, Mla<W, small>, Mla<W, unturned>,
-                     Mla<W, ranked, RopeShape{.base = 20, .pairs = rope_pairs::interleaved}>, LatentAttention<small>) {
+                     Mla<W, ranked, RopeShape{.base = 20, .pairs = rope_pairs::interleaved}>, LatentAttention<small>,
+                     SpeltMla<W, small>, SpeltMla<W, ranked, RopeShape{.base = 20, .pairs = rope_pairs::interleaved}>,
+                     SpeltHeads<small>) {
     check<Block>();
   }
 

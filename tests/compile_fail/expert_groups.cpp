@@ -1,5 +1,5 @@
 // Six experts do not divide into four groups.
-// expect: groups_do_not_divide_experts Moe 4 6
+// expect: groups_do_not_divide_experts TopK 4 6
 #include <fauna/blocks/linear.hpp>
 #include <fauna/blocks/moe.hpp>
 

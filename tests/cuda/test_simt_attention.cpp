@@ -1,6 +1,7 @@
 // Attention's kernels against the reference in double, on every kind of batch, in three orders of threads.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -25,8 +26,8 @@ AttentionShape shape(int heads, int kv_heads, int size, float dropout = 0) {
 /// Rows of [q | k | v], and of their gradients.
 template <class S, int Size> struct Tensors {
   AttentionShape a;
-  Rows<S> qkv, dy, y, lse, dqkv;
-  Tensors(Batch const& b, AttentionShape const& shape)
+  Rows<S> qkv, dy, y, lse, dqkv, sinks{0, 0}, dsinks{0, 0};  ///< sinks: [1, heads], where there are any
+  Tensors(Batch const& b, AttentionShape const& shape, bool with_sinks)
       : a(shape),
         qkv(0, 0),
         dy(0, 0),
@@ -36,6 +37,7 @@ template <class S, int Size> struct Tensors {
     test::Random random(1);
     qkv = Rows<S>(random, b.rows, (a.heads + 2 * a.kv_heads) * Size, 2);
     dy = Rows<S>(random, b.rows, a.heads * Size, 1);
+    if (with_sinks) sinks = Rows<S>(random, 1, a.heads), dsinks = Rows<S>(random, 1, a.heads);
   }
   template <class T> static Heads<T> part(Rows<T>& m, int first) {
     if (m.rows() == 0) return {};
@@ -43,22 +45,26 @@ template <class S, int Size> struct Tensors {
   }
   template <class B> void run(B const& b, Batch const& batch) {
     const Heads<S> q = part(qkv, 0), k = part(qkv, a.heads), v = part(qkv, a.heads + a.kv_heads);
-    attention<B>::template forward<Size>(b, batch, a, q, k, v, part(y, 0), lse.data());
+    attention<B>::template forward<Size>(b, batch, a, q, k, v, part(y, 0), lse.data(),
+                                         sinks.rows() > 0 ? sinks.data() : nullptr);
     attention<B>::template backward<Size>(b, batch, a, q, k, v, part(y, 0), lse.data(), part(dy, 0), part(dqkv, 0),
                                           part(dqkv, a.heads), part(dqkv, a.heads + a.kv_heads));
+    if (sinks.rows() > 0)
+      attention<B>::template sink_gradients<Size>(b, batch, a, part(y, 0), lse.data(), part(dy, 0), sinks.data(),
+                                                  dsinks.data());
   }
 };
 
-template <int Size> void compare(Batch const& batch, AttentionShape const& a) {
+template <int Size> void compare(Batch const& batch, AttentionShape const& a, bool sinks = false) {
   CAPTURE(Size);
   CAPTURE(batch.rows);
-  Tensors<double, Size> want(batch, a);
+  Tensors<double, Size> want(batch, a, sinks);
   want.run(Ref<double>{}, batch);
-  Tensors<float, Size> first(batch, a);
+  Tensors<float, Size> first(batch, a, sinks);
   bool have = false;
   for (const auto o : {test::simt::order::ascending, test::simt::order::descending, test::simt::order::random}) {
     Kernels::order = o;
-    Tensors<float, Size> got(batch, a);
+    Tensors<float, Size> got(batch, a, sinks);
     const std::size_t bytes = attention<Kernels>::workspace<Size>(batch.sequences, batch.longest(), a, 1);
     const test::DeviceArray<std::byte> memory(bytes);
     Arena scratch(memory.data(), bytes);
@@ -76,12 +82,14 @@ template <int Size> void compare(Batch const& batch, AttentionShape const& a) {
     CHECK(test::distance<float>(got.y, want.y) <= bound * largest(want.y));
     CHECK(test::distance<float>(got.lse, want.lse) <= bound * largest(want.lse));
     CHECK(test::distance<float>(got.dqkv, want.dqkv) <= bound * largest(want.dqkv));
+    CHECK(test::distance<float>(got.dsinks, want.dsinks) <= bound * batch.rows);
     CHECK(got.y.gaps_untouched());
     CHECK(got.dqkv.gaps_untouched());
     if (have) {
       CHECK(test::same_bits<float>(got.y, first.y));
       CHECK(test::same_bits<float>(got.lse, first.lse));
       CHECK(test::same_bits<float>(got.dqkv, first.dqkv));
+      CHECK(test::same_bits<float>(got.dsinks, first.dsinks));
     }
     first = std::move(got);
     have = true;
@@ -122,6 +130,24 @@ TEST_CASE("simt: attention with windows and capped scores") {
     compare<16>(test::ragged(), a);
     compare<16>(test::plain(1, 70), a);
   }
+  a.chunk = 30;
+  compare<16>(test::ragged(), a);
+  compare<16>(test::plain(1, 70), a);
+}
+
+TEST_CASE("simt: attention with linear biases and sinks") {
+  AttentionShape a = shape(6, 2, 16, 0.2F);  // of six heads, two have the slopes between
+  for (const float cap : {0.0F, 0.3F})
+    for (const double alibi : {0.0, 0.5, 1.0}) {
+      a.cap = cap;
+      a.alibi = alibi;
+      for (const bool sinks : {true, false}) {
+        compare<16>(test::ragged(), a, sinks);
+        compare<16>(test::plain(1, 70), a, sinks);
+      }
+    }
+  a.window = 9;
+  compare<16>(test::ragged(), a, true);
 }
 
 TEST_CASE("simt: attention of an empty batch") {
@@ -177,4 +203,47 @@ TEST_CASE("simt: a cache gives the bits of one call, however the rows are split"
     CHECK(test::distance<float>(whole.view().middle_rows(s * capacity, n), exact.view().middle_rows(s * capacity, n)) <=
           32 * 0x1p-24);
   }
+}
+
+TEST_CASE("simt: a ring of a window's rows gives the bits of a cache that has all") {
+  constexpr int size = 8, rows = 300, ring = 128;
+  AttentionShape a = shape(2, 1, size);
+  a.window = 20;
+  test::Random random(6);
+  Rows<float> q(random, rows, 2 * size), kv(random, rows, 2 * size);
+  const auto heads = [](Rows<float>& m, int first) {
+    return Heads<const float>{m.data() + first * size, m.view().stride(), size};
+  };
+  const auto in_calls = [&](int most, bool ringed) {
+    Rows<float> y(rows, 2 * size), cache(ring, 2 * size);
+    AttentionShape b = a;
+    b.capacity = ringed ? ring : rows;
+    b.ring = ringed ? ring : 0;
+    for (int past = 0, n; past < rows; past += n) {
+      n = std::min(most, rows - past);
+      const bool apart = ringed && n > 64;
+      const auto store = [&] {
+        for (int j = std::max(past, past + n - ring); j < past + n; ++j)
+          for (int c = 0; c < 2 * size; ++c) cache.view()(j % ring, c) = kv.view()(j, c);
+      };
+      if (!apart) store();
+      Batch batch = Batch::uniform(1, n);
+      batch.past = &past;
+      const auto from = [&](Rows<float>& m, int first, int row) {
+        auto h = heads(m, first);
+        h.data += row * m.view().stride();
+        return h;
+      };
+      KeyValues<const float> own;
+      if (apart) own = {from(kv, 0, past), from(kv, 1, past)};
+      auto& where = ringed ? cache : kv;
+      Heads<float> out{y.data() + past * y.view().stride(), y.view().stride(), size};
+      attention<Kernels>::forward<size>(Kernels{}, batch, b, from(q, 0, past), heads(where, 0), heads(where, 1), out,
+                                        nullptr, nullptr, own);
+      if (apart) store();
+    }
+    return y;
+  };
+  const Rows<float> whole = in_calls(rows, false);
+  for (const int most : {1, 17, 64, 65, 300}) CHECK(test::same_bits<float>(in_calls(most, true), whole));
 }

@@ -18,7 +18,7 @@ using Target = Loaded<Model, Cpu<>>;
 Target target() { return Target(test::lively<Model, Cpu<>>(1).weights(), 1); }
 
 /// What an n-gram drafter appends.
-std::vector<int> proposed(NgramDrafter const& d, std::vector<int> text, int most) {
+template <class D> std::vector<int> proposed(D d, std::vector<int> text, int most) {
   const auto before = static_cast<std::ptrdiff_t>(text.size());
   d.propose(text, most, [](const float*) { return 0; });
   return {text.begin() + before, text.end()};
@@ -41,21 +41,21 @@ std::vector<int> looked_up(int longest, int shortest, std::vector<int> text, int
 /// The token behind the draft is drawn a row too early: from the logits that the last draft was verified with.
 struct WrongRow : Match {
   mutable const float* before = nullptr;
-  int next(Drawing at, int drafted) const {
+  int next(Drawing at, Drafted const& drafted) const {
     const float* own = at.logits;
-    if (drafted < 0 && before != nullptr) at.logits = before;
+    if (drafted.count == 0 && before != nullptr) at.logits = before;
     const int id = at();
-    before = id == drafted ? own : nullptr;
+    before = drafted.count > 0 && id == drafted.tokens[0] ? own : nullptr;
     return id;
   }
 };
 /// Drafts stay without being looked at.
 struct Trusting : Match {
-  static int next(Drawing const& at, int drafted) { return drafted < 0 ? at() : drafted; }
+  static int next(Drawing const& at, Drafted const& drafted) { return drafted.count > 0 ? drafted.tokens[0] : at(); }
 };
 /// The noise of the block's first place at all of its places, as a generator that is called in order would have it.
 struct OneNoise : Match {
-  static int next(Drawing at, int) {
+  static int next(Drawing at, Drafted const&) {
     at.key = at.key.child(1);
     return at();
   }
@@ -68,7 +68,7 @@ static_assert(TextReader<Reader<Target>> && !TextReader<Target>);
 }  // namespace
 
 TEST_CASE("n-gram drafts: the longest suffix, at its latest place, and round again") {
-  const NgramDrafter d(3, 1);
+  const NgramDrafter d(3, 1);  // copied for each text
   CHECK(proposed(d, {1, 2, 3, 9, 1, 2, 3}, 2) == std::vector<int>{9, 1});
   CHECK(proposed(d, {2, 3, 8, 3, 7, 2, 3}, 1) == std::vector<int>{8});  // two tokens before one
   CHECK(proposed(d, {3, 8, 3, 7, 3}, 1) == std::vector<int>{7});        // the latest
@@ -86,11 +86,30 @@ TEST_CASE("n-gram drafts: the longest suffix, at its latest place, and round aga
     const int shortest = random.integer(1, 3), longest = shortest + random.integer(0, 6), most = random.integer(0, 9);
     const auto got = proposed(NgramDrafter(longest, shortest), text, most);
     CHECK(got == looked_up(longest, shortest, text, most));
+    CHECK(got == proposed(NgramDrafter(longest, shortest, 0), text, most));
     found += !got.empty();
   }
   CHECK(found > 200);
   CHECK_THROWS_WITH_AS(NgramDrafter(2, 3), Contains("[n-gram drafter] 3 to 2"), error);
   CHECK_THROWS_WITH_AS(NgramDrafter(2, 0), Contains("0 to 2"), error);
+}
+
+TEST_CASE("n-gram drafts of a text that grows, and of others between: an index finds what looking through does") {
+  test::Random random(4);
+  for (const int kinds : {1, 2, 3, 7}) {
+    NgramDrafter indexed(6, 1, 50);
+    std::vector<int> text, other = random.integers(80, 0, 1);
+    for (int i = 0; i < 400; ++i) {
+      const auto at = static_cast<std::ptrdiff_t>(text.size());
+      auto got = text;
+      indexed.propose(got, 5, [](const float*) { return 0; });
+      CHECK(std::vector<int>(got.begin() + at, got.end()) == looked_up(6, 1, text, 5));
+      text.push_back(random.integer(0, 9) == 0 && i > 20 ? text[static_cast<std::size_t>(i - 20)]
+                                                         : random.integer(0, kinds - 1));
+      if (i % 100 == 99) indexed.propose(other, 1, [](const float*) { return 0; });
+      if (i % 50 == 49) text.resize(text.size() - 3);
+    }
+  }
 }
 
 TEST_CASE("a rule that is wrong shows in the ids") {
@@ -133,6 +152,34 @@ TEST_CASE("drafts are counted by their place") {
   CHECK(counts.drafted == 6 * 4 + 2);  // the last token is drawn behind the last draft
   CHECK(counts.seen == std::vector<long>{7, 7, 6, 0});
   CHECK(counts.accepted == std::vector<long>{7, 7, 0, 0});
+}
+
+TEST_CASE(
+    "lengths that follow what drafts came to leave the ids alone; a rule whose ids follow from them is asked for") {
+  auto model = target();
+  const std::vector<int> prompt{1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
+  const GenerateOptions o{.tokens = 22, .temperature = 1, .top_k = 0};
+  const auto want = test::plain(model, prompt, o);
+  DraftModel self(model, 32);
+  Reader reader(model, 32);
+  DraftLength length(4), zero(0);
+  measure(reader, prompt, length);
+  for (const int rows : {1, 2, 5}) CHECK(length.measured(rows));
+  CHECK(!length.measured(3));
+  for (int again = 0; again < 3; ++again)
+    CHECK(speculate(reader, self, prompt, {.text = o, .draft = 6, .length = &length}).ids == want);
+  const auto none = speculate(reader, self, prompt, {.text = o, .draft = 6, .length = &zero});
+  CHECK(none.ids == want);
+  CHECK(none.counts.drafted == 0);
+  const SpeculateOptions never{.text = o, .draft = 6, .length = &zero, .adapts = adapt::never};
+  CHECK(speculate(reader, self, prompt, never).counts.drafted > 10);
+  // Rejection's ids are those of drafts of six, whatever the length says; unless it is asked.
+  const auto fixed = speculate(reader, self, prompt, {.text = o, .draft = 6}, Rejection{});
+  const auto told = speculate(reader, self, prompt, {.text = o, .draft = 6, .length = &zero}, Rejection{});
+  CHECK(told.ids == fixed.ids);
+  CHECK(told.counts.drafted == fixed.counts.drafted);
+  const SpeculateOptions asked{.text = o, .draft = 6, .length = &zero, .adapts = adapt::always};
+  CHECK(speculate(reader, self, prompt, asked, Rejection{}).counts.drafted == 0);
 }
 
 TEST_CASE("drafts of another vocabulary, drafts beyond the context, and what plain decoding refuses") {

@@ -4,7 +4,9 @@
 #include <fauna/models/glm4_moe.hpp>
 #include <fauna/models/gpt.hpp>
 #include <fauna/models/gpt_neox.hpp>
+#include <fauna/models/gpt_oss.hpp>
 #include <fauna/models/llama.hpp>
+#include <fauna/models/llama4.hpp>
 #include <fauna/models/mixtral.hpp>
 #include <fauna/models/olmoe.hpp>
 #include <fauna/models/qwen2_moe.hpp>
@@ -56,8 +58,31 @@ static_assert(DeepseekV2Lite::active_parameters == 2'661'150'208);
 // Published with the corrections of the choice, 256 in each of 58 layers, which are no parameters here.
 static_assert(DeepseekV3_671B::parameters + 58 * 256 == 671'026'419'200);
 static_assert(DeepseekV3_671B::active_parameters == 37'552'282'624);
+// What predicts a token more: published as 11.5 billion, and as 14 with the files' copies of the token table and the
+// head, with which all are 685.
+static_assert(DeepseekV3_671B_Mtp::parameters - DeepseekV3_671B::parameters == 11'610'067'968);
+static_assert(DeepseekV3_671B_Mtp::parameters + 59 * 256 + 2L * 129280 * 7168 == 684'489'845'504);
 
+// Published without the token table and the head as 15.29 billion, of which 2.24 meet a token.
+static_assert(Moonlight_16B_A3B::parameters == 15'960'108'544);
+static_assert(Moonlight_16B_A3B::active_parameters - 2 * 163840 * 2048 == 2'243'685'888);
+// Published as a trillion, of which 32 billion meet a token; this is what the reference implementation counts.
+static_assert(KimiK2::parameters == 1'026'408'209'408);
+static_assert(KimiK2::active_parameters == 32'861'477'888);
 static_assert(Glm45Air::parameters == 106'852'245'504);
+
+// Of the text models: published with what sees images as 109 and 400 billion, of which 17 meet a token.
+static_assert(Llama4Scout::parameters == 107'769'861'120);
+static_assert(Llama4Scout::active_parameters == 17'172'894'720);
+static_assert(Llama4Maverick::parameters == 400'711'848'960);
+static_assert(Llama4Maverick::active_parameters == 17'184'691'200);
+
+// The model card's table rounds them to 20.91 and 116.83 billion, and of those that a token meets, the token table's
+// not counted, to 3.61 and 5.13.
+static_assert(GptOss20B::parameters == 20'914'757'184);
+static_assert(GptOss20B::active_parameters - 201088L * 2880 == 3'608'307'264);
+static_assert(GptOss120B::parameters == 116'829'156'672);
+static_assert(GptOss120B::active_parameters - 201088L * 2880 == 5'132'849'472);
 static_assert(Glm45Air::active_parameters == 13'424'123'904);
 
 static_assert(CommandR7B::parameters == 8'028'033'024);
@@ -90,6 +115,8 @@ static_assert(Olmo7B::parameters == 6'888'095'744);
 
 static_assert(Olmo2_1B::parameters == 1'484'916'736);
 static_assert(Olmo2_7B::parameters == 7'298'617'344);
+static_assert(Olmo3_7B::parameters == 7'298'011'136);
+static_assert(Olmo3_32B::parameters == 32'233'522'176);
 
 static_assert(Phi1_5::parameters == 1'418'270'720);
 static_assert(Phi2::parameters == 2'779'683'840);

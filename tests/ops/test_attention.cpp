@@ -106,8 +106,10 @@ void compare(layout l, Batch const& batch, AttentionShape const& a, int threads 
 
 /// Whatever a batch may look like.
 template <class B, int Size>
-void compare_batches(int window = unbounded, float cap = 0, double alibi = 0, bool sinks = false) {
+void compare_batches(int window = unbounded, float cap = 0, double alibi = 0, bool sinks = false,
+                     int chunk = unbounded) {
   CAPTURE(window);
+  CAPTURE(chunk);
   CAPTURE(cap);
   CAPTURE(alibi);
   CAPTURE(sinks);
@@ -116,6 +118,7 @@ void compare_batches(int window = unbounded, float cap = 0, double alibi = 0, bo
     a.window = window;
     a.cap = cap;
     a.alibi = alibi;
+    a.chunk = chunk;
     return a;
   };
   const auto check = [sinks](layout l, Batch const& batch, AttentionShape const& a) {
@@ -156,6 +159,30 @@ TEST_CASE_TEMPLATE("attention: linear biases and sinks equal the reference on ev
   compare_batches<B, 32>(unbounded, 0, 1);
   compare_batches<B, 32>(test::size(40, 30), 0, 0, true);
   compare_batches<B, 5>(33, 0.3F, 0.25, true);
+}
+
+TEST_CASE_TEMPLATE("attention: chunks equal the reference on every kind of batch", B, Tile<isa::baseline>,
+                   Tile<isa::avx2>, Tile<isa::avx512>) {
+  for (const int chunk : test::sizes({1, 7, 50, 64, 100}, {7, 100}))
+    compare_batches<B, 32>(unbounded, 0, 0, false, chunk);
+  compare_batches<B, 5>(20, 0.3F, 0.25, true, 33);
+}
+
+TEST_CASE("attention: a row sees the rows of its chunk and no others") {
+  AttentionShape a = shape(1, 1, 8);
+  a.chunk = 40;
+  Tensors<float, 8> one(layout::fused, Batch::uniform(1, 100), a), other(layout::fused, Batch::uniform(1, 100), a);
+  for (int part = 1; part < 3; ++part)  // the key and the value of row 39, the last of the first chunk
+    for (int d = 0; d < 8; ++d) other.part(other.qkv, part).at(39, 0)[d] = 3 - 0.1F * static_cast<float>(d);
+  test::Poisoned memory(attention<Cpu<>>::workspace<8>(1, 100, a, 1));
+  Arena scratch = memory.arena();
+  const Cpu<> b{.threads = 1, .scratch = &scratch};
+  one.run(b, Batch::uniform(1, 100), a);
+  other.run(b, Batch::uniform(1, 100), a);
+  const auto rows = [](Rows<float> const& m, int row, int n) { return m.view().middle_rows(row, n); };
+  CHECK(test::same_bits<float>(rows(one.y, 0, 39), rows(other.y, 0, 39)));
+  CHECK_FALSE(test::same_bits<float>(rows(one.y, 39, 1), rows(other.y, 39, 1)));
+  CHECK(test::same_bits<float>(rows(one.y, 40, 60), rows(other.y, 40, 60)));
 }
 
 TEST_CASE("attention: slopes of heads, powers of two or not") {

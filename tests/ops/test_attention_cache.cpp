@@ -2,6 +2,8 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
+#include <fauna/core/block.hpp>
 #include <fauna/ops/attention/cpu.hpp>
 #include <type_traits>
 #include <vector>
@@ -22,13 +24,15 @@ using test::Tile;
 
 namespace {
 
-/// Three sequences, row by row in the cache's layout, each in calls of the given sizes (the last is repeated): y.
+/// Three sequences, row by row in the cache's layout, each in calls of the given sizes (the last is repeated): y. With
+/// a ring the cache has as many rows of each, and calls of more than 64 rows find theirs in the batch.
 template <class B, int Size>
 Rows<float> in_calls(std::vector<int> const& calls, int capacity, AttentionShape a, std::vector<int> const& lengths,
-                     int threads = 2, std::vector<float> const& sinks = {}) {
+                     int threads = 2, std::vector<float> const& sinks = {}, int ring = 0) {
   const int n = static_cast<int>(lengths.size());
   Tensors<float, Size> whole(layout::fused, Batch::uniform(n, capacity), a);
-  a.capacity = capacity;
+  a.capacity = ring > 0 ? ring : capacity;
+  a.ring = ring;
   Rows<float> y = whole.matrix(a.heads);
   std::vector<int> past(lengths.size(), 0);
   for (std::size_t call = 0;; ++call) {
@@ -48,16 +52,36 @@ Rows<float> in_calls(std::vector<int> const& calls, int capacity, AttentionShape
     Rows<float> q(batch.rows, queries, 1), out(batch.rows, queries, 1);
     for (int r = 0; r < batch.rows; ++r)
       for (int c = 0; c < queries; ++c) q.view()(r, c) = whole.qkv.view()(rows[static_cast<std::size_t>(r)], c);
-    const std::size_t bytes = attention<B>::template workspace<Size>(n, capacity, a, threads);
+    const int kv_columns = a.kv_heads * Size;
+    const bool apart = ring > 0 && most > rewindable;
+    Rows<float> own(batch.rows, 2 * kv_columns, 1), ringed(n * ring, 2 * kv_columns, 1);
+    for (int r = 0; r < batch.rows; ++r)
+      for (int c = 0; c < 2 * kv_columns; ++c)
+        own.view()(r, c) = whole.qkv.view()(rows[static_cast<std::size_t>(r)], queries + c);
+    for (int s = 0; s < n && ring > 0; ++s) {
+      const auto p = static_cast<std::size_t>(s);
+      const int end = past[p] + (apart ? 0 : batch.last(s) - batch.first(s));
+      for (int r = 0; r < ring; ++r)
+        for (int c = 0; c < 2 * kv_columns; ++c) {
+          const int j = end - 1 - (end - 1 - r % ring + ring) % ring;  // the last row before `end` that stands there
+          ringed.view()(s * ring + r, c) = j < 0 ? NAN : whole.qkv.view()(s * capacity + j, queries + c);
+        }
+    }
+    const auto from = [&](Rows<float>& in, int head) {
+      return Heads<const float>{in.data() + head * Size, in.view().stride(), Size};
+    };
+    const std::size_t bytes = attention<B>::template workspace<Size>(n, reach(a, batch.rows, capacity), a, threads);
     test::Poisoned memory(bytes);
     Arena scratch(memory.as<void>(), bytes);
     B b;
     b.threads = threads;
     b.scratch = &scratch;
-    attention<B>::template forward<Size>(b, batch, a, Heads<const float>{q.data(), q.view().stride(), Size},
-                                         whole.part(whole.qkv, a.heads), whole.part(whole.qkv, a.heads + a.kv_heads),
-                                         Heads<float>{out.data(), out.view().stride(), Size}, nullptr,
-                                         sinks.empty() ? nullptr : sinks.data());
+    attention<B>::template forward<Size>(
+        b, batch, a, Heads<const float>{q.data(), q.view().stride(), Size},
+        ring > 0 ? from(ringed, 0) : whole.part(whole.qkv, a.heads),
+        ring > 0 ? from(ringed, a.kv_heads) : whole.part(whole.qkv, a.heads + a.kv_heads),
+        Heads<float>{out.data(), out.view().stride(), Size}, nullptr, sinks.empty() ? nullptr : sinks.data(),
+        apart ? KeyValues<const float>{from(own, 0), from(own, a.kv_heads)} : KeyValues<const float>{});
     for (int r = 0; r < batch.rows; ++r)
       for (int c = 0; c < queries; ++c) y.view()(rows[static_cast<std::size_t>(r)], c) = out.view()(r, c);
     for (int s = 0; s < n; ++s)
@@ -66,7 +90,8 @@ Rows<float> in_calls(std::vector<int> const& calls, int capacity, AttentionShape
   }
 }
 
-template <class B, int Size> void check_calls(int window = unbounded, float cap = 0, double alibi = 0) {
+template <class B, int Size>
+void check_calls(int window = unbounded, float cap = 0, double alibi = 0, int chunk = unbounded) {
   const std::vector<int> lengths{200, 3, 130};
   for (const int kv : {1, 3}) {
     // Seven queries of a key head: one row alone takes four of them at once, then two, then one.
@@ -74,6 +99,7 @@ template <class B, int Size> void check_calls(int window = unbounded, float cap 
     a.window = window;
     a.cap = cap;
     a.alibi = alibi;
+    a.chunk = chunk;
     const std::vector<float> sinks =
         alibi > 0 ? std::vector<float>{-0.5F, 0.25F, 0, 0.5F, 0.125F, -0.25F, 0.75F} : std::vector<float>{};
     const Rows<float> whole = in_calls<B, Size>({200}, 200, a, lengths, 2, sinks);
@@ -114,6 +140,28 @@ TEST_CASE_TEMPLATE("attention: a cache gives the bits of one call, however the r
   check_calls<B, B::lanes == 4 ? 24 : 32>(50);
   check_calls<B, B::lanes == 4 ? 24 : 32>(7, 0.2F);
   check_calls<B, B::lanes == 4 ? 24 : 32>(unbounded, 0, 0.5);  // and sinks
+  check_calls<B, B::lanes == 4 ? 24 : 32>(unbounded, 0, 0, 50);
+}
+
+TEST_CASE_TEMPLATE("attention: a ring of a window's rows gives the bits of a cache that has all", B,
+                   Tile<isa::baseline>, Tile<isa::avx2>, Tile<isa::avx512>) {
+  constexpr int size = B::lanes == 4 ? 24 : 32;
+  const std::vector<int> lengths{700, 3, 430};
+  for (const int window : test::sizes({1, 7, 64, 100, 130}, {7, 100})) {
+    const int ring = StatePiece{.grows = true, .window = window}.places(700);
+    CHECK(ring < 430);
+    for (const int kv : {1, 3}) {
+      AttentionShape a = shape(kv == 1 ? 7 : 3, kv, size);
+      a.window = window;
+      a.cap = window == 7 ? 0.2F : 0;
+      a.alibi = window == 100 ? 0.5 : 0;
+      const std::vector<float> sinks(window == 64 ? 7 : 0, 0.25F);
+      const Rows<float> whole = in_calls<B, size>({700}, 700, a, lengths, 2, sinks);
+      for (auto const& calls : test::sizes<std::vector<int>>(
+               {{700}, {1}, {2}, {16}, {64}, {65}, {300, 1}, {5, 170, 2}, {333}}, {{700}, {1}, {64}, {65, 3}}))
+        CHECK(test::same_bits<float>(in_calls<B, size>(calls, 700, a, lengths, 2, sinks, ring), whole));
+    }
+  }
 }
 
 TEST_CASE_TEMPLATE("attention: row by row with heads of every size", Size, std::integral_constant<int, 16>,

@@ -48,6 +48,18 @@ TEST_CASE("router: known choices, the lower index first among equals") {
   }
 }
 
+TEST_CASE("router: what is judged by something else is weighed by its score") {
+  const double logits[] = {0, std::log(3.0), std::log(3.0), 0}, judged[] = {4, -1, 3, 4};
+  double p[4], w[2];
+  int ids[2];
+  router<Ref<double>>::forward({}, Matrix<const double>(logits, 1, 4), {.renormalised = false},
+                               Matrix<const double>(judged, 1, 4), Matrix<double>(p, 1, 4), Matrix<int>(ids, 1, 2),
+                               Matrix<double>(w, 1, 2));
+  CHECK(ids[0] == 0);
+  CHECK(ids[1] == 3);
+  CHECK(w[0] == doctest::Approx(1.0 / 8));
+}
+
 TEST_CASE("router: groups are judged by their best or their two best, and a bias counts in the choice alone") {
   // σ of these: 0.9, 0.1 | 0.6, 0.6 | 0.5, 0.5
   const double logits[] = {std::log(9.0), -std::log(9.0), std::log(1.5), std::log(1.5), 0, 0};
@@ -152,15 +164,26 @@ TEST_CASE_TEMPLATE("expert rows: equal the reference, for any number of threads"
       const int place = static_cast<int>(static_cast<long long>(i) * 601 % n);
       places.all[static_cast<std::size_t>(i)] = place;
       sources.all[static_cast<std::size_t>(place)] = i / K;
+      if (i % 5 == 3) places.all[static_cast<std::size_t>(i)] = -1;  // dropped; what stands there stays
     }
-    Rows<double> y(n, C), dx(R, C), sum(R, C), dz(n, C), dw(R, K);
+    Rows<double> y(n, C), dx(R, C), sum(R, C), dz = z.as<double>(), dw(R, K), scattered = z.as<double>(),
+                                               alike = scattered;
+    expert_rows<Ref<double>>::scatter({}, x.as<double>(), places, w.as<double>(), scattered);
+    expert_rows<Ref<double>>::scatter({}, x.as<double>(), places, {}, alike);
+    Rows<double> products(R, K);
+    expert_rows<Ref<double>>::dots({}, x.as<double>(), z.as<double>(), places, products);
     expert_rows<Ref<double>>::gather({}, x.as<double>(), sources.data(), y);
     expert_rows<Ref<double>>::gather_backward({}, z.as<double>(), places, base.as<double>(), dx);
     expert_rows<Ref<double>>::combine({}, z.as<double>(), places, w.as<double>(), {}, sum);
     expert_rows<Ref<double>>::combine_backward({}, dy.as<double>(), z.as<double>(), places, w.as<double>(), dz, dw);
     for (const int threads : {1, 2, 3, 8}) {
       const B b = with_threads<B>(threads);
-      Rows<float> y1(n, C, 1), dx1 = base, sum1(R, C, 2), dz1(n, C, 1), dw1(R, K);
+      Rows<float> y1(n, C, 1), dx1 = base, sum1(R, C, 2), dz1 = z, dw1(R, K), scattered1 = z, alike1 = z;
+      expert_rows<B>::scatter(b, x, places, w, scattered1);
+      expert_rows<B>::scatter(b, x, places, {}, alike1);
+      Rows<float> products1(R, K);
+      expert_rows<B>::dots(b, x, z, places, products1);
+      CHECK(test::distance<float>(products1, products) < 1e-5);
       expert_rows<B>::gather(b, x, sources.data(), y1);
       expert_rows<B>::gather_backward(b, z, places, dx1, dx1);
       expert_rows<B>::combine(b, z, places, w, {}, sum1);
@@ -170,6 +193,8 @@ TEST_CASE_TEMPLATE("expert rows: equal the reference, for any number of threads"
       CHECK(test::distance<float>(sum1, sum) < 1e-6);
       CHECK(test::distance<float>(dz1, dz) < 1e-6);
       CHECK(test::distance<float>(dw1, dw) < 1e-5);
+      CHECK(test::distance<float>(scattered1, scattered) < 1e-6);
+      CHECK(test::distance<float>(alike1, alike) == 0);
       CHECK(sum1.gaps_untouched());
     }
   }

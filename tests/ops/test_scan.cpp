@@ -140,12 +140,16 @@ TEST_CASE("scan: a known value") {
   CHECK(out[1] == doctest::Approx((8 * ln2 + 1.5) * silu1).epsilon(1e-14));
 }
 
-TEST_CASE("scan: a tree needs the states of its rows") {
-  const Scan s(test::ragged(), 3, 2);
-  Rows<float> out(s.R, 3);
-  CHECK_THROWS_WITH_AS(
-      selective_scan<Cpu<>>::forward({}, test::ragged(), {s.x, s.z, s.dt, s.b, s.c}, s.A, s.D.data(), {}, out, {}),
-      doctest::Contains("a tree of rows"), error);
+TEST_CASE("scan: a tree whose states nobody keeps has the same bits") {
+  const Scan s(test::ragged(), 37, 5);
+  const ScanRows<const float> in{s.x, s.z, s.dt, s.b, s.c};
+  Rows<float> out(s.R, 37), want(s.R, 37), h(s.R * 5, 37), state = s.entering, left = s.entering;
+  selective_scan<Cpu<>>::forward({}, test::ragged(), in, s.A, s.D.data(), left, want, h);
+  selective_scan<Cpu<>>::forward({}, test::ragged(), in, s.A, s.D.data(), state, out, {});
+  for (int r = 0; r < s.R; ++r)
+    for (int e = 0; e < 37; ++e) CHECK(out.view()(r, e) == want.view()(r, e));
+  for (int r = 0; r < left.rows(); ++r)
+    for (int e = 0; e < 37; ++e) CHECK(state.view()(r, e) == left.view()(r, e));
 }
 
 TEST_CASE_TEMPLATE("conv: equals the reference on every width and for any number of threads", B,

@@ -16,7 +16,7 @@ def check(what, got, want):
 
 
 def record(rate, seed, loss, hashed="now", tokens=f.TOKENS):
-    return {"family": "Mamba", "hash": hashed, "rate": rate, "seed": seed, "tokens": tokens, "loss": loss, "seconds": 90, "parameters": 800000,
+    return {"family": "Mamba", "hash": hashed, "rate": rate, "seed": seed, "tokens": tokens, "loss": loss, "seconds": 90, "parameters": 800000, "active": 800000, "curve": [[0, 4.2], [1953, loss]],
             "processor": "zen9", "date": "2026-01-01"}
 
 
@@ -36,4 +36,10 @@ check("other headers", f.plan(records, "Mamba", "later"), (5e-4, 0))
 check("other tokens", f.plan(records, "Mamba", "now", 7680), (5e-4, 0))
 partial = next(l for l in f.table(records[:4], keys).splitlines() if l.startswith("| Mamba |"))
 check("a cell that is not there", partial.count("missing"), 2)
+later = keys | {"Mamba": "later"}
+stale = next(l for l in f.table(records + [record(5e-4, 0, 1.0, "later")], later).splitlines() if l.startswith("| Mamba |"))
+check("until all is trained anew", stale, line.replace("2026-01-01", "2026-01-01; headers changed since"))
+mixture = record(5e-4, 0, 2.0) | {"parameters": 2400000}
+check("what a token goes through", f.counts(mixture), "2,400,000, 800,000 at work")
+check("a curve for what is there, over GPT's", f.curves(records, keys).count("<polyline"), 2)
 sys.exit(bool(failed))

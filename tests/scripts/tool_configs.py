@@ -93,7 +93,9 @@ def any_family():
                          {"gradient_checkpointing": False, "use_bfloat16": False, "output_past": True}):
             taken(family, harmless, "fauna::")
         unknown(family)
-        refused(family, {"quantization_config": {"bits": 4}}, 'quantization_config = {"bits":4}, expected null')
+        refused(family, {"quantization_config": {"bits": 4}}, 'quantization_config = {"bits":4}, expected quant_method mxfp4, or fp8')
+        refused(family, {"quantization_config": {"quant_method": "fp8", "weight_block_size": [64, 64]}}, "weight_block_size = [64,64], expected [128,128]")
+        taken(family, {"quantization_config": {"quant_method": "fp8", "fmt": "e4m3", "activation_scheme": "dynamic", "weight_block_size": [128, 128]}}, "fauna::")
         refused(family, {"is_encoder_decoder": True}, "is_encoder_decoder = true, expected false")
         refused(family, {"eos_token_id": "x"}, 'eos_token_id = "x", expected a token id or a list')
         refused(family, {"tie_word_embeddings": 1}, "tie_word_embeddings = 1, expected true")

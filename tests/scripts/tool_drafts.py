@@ -58,13 +58,21 @@ generate = ("generate", llama, "--prompt", "zebra", "--max-new-tokens", 24)
 refused(["swapped has 'e' for the token 3", "expected 'd', as"], *generate, "--draft", swapped)
 refused(["shorter has a vocabulary of 28", "expected 29"], *generate, "--draft", shorter)
 refused(["wider has a token table of 32 rows", "expected 29"], *generate, "--draft", wider)
-refused(["there is no nothing", "--draft ngram, a model directory, or a checkpoint"], *generate, "--draft", "nothing")
+for nothing in ("nothing", "ngram+nothing"):
+    refused(["there is no nothing", "--draft ngram, auto, pool:FILE, a model directory, or a checkpoint"], *generate, "--draft", nothing)
 refused(["tokenizer.json"], *generate, "--draft", models / "mamba")
 refused(["--draft-max 32", "at most 31", "a context of 32"], *generate, "--draft", "ngram", "--draft-max", 32)
 refused(["--draft-max 9", "at most 8"], *generate, "--draft", "ngram", "--draft-max", 9, "--context", 9)
 refused(["--draft-max 0"], *generate, "--draft", "ngram", "--draft-max", 0)
-for flag in (["--draft-max", 3], ["--draft-stats"]):
+for flag in (["--draft-max", 3], ["--draft-stats"], ["--acceptance", "match"], ["--adaptive", "true"]):
     refused([f"{flag[0]} without --draft"], *generate, *flag)
+
+refused(["--acceptance best", "one of match, greedy, rejection"], *generate, "--draft", "ngram", "--acceptance", "best")
+refused(["greedy acceptance at temperature 0.5"], *generate, "--draft", "ngram", "--acceptance", "greedy", "--temperature", 0.5)
+refused(["--draft auto with drafts of a fixed length", "--adaptive"], *generate, "--draft", "auto", "--acceptance", "rejection")
+refused(["--draft auto with drafts of a fixed length"], *generate, "--draft", "auto", "--adaptive", "false")
+(work / "short").write_bytes(b"n-grams1")
+refused(["short is no pool of n-grams"], *generate, "--draft", f"pool:{work / 'short'}")
 
 # The texts, by every drafter, greedy and drawn, whole and stopped.
 for model, other in ((llama, mamba), (mamba, llama)):
@@ -75,17 +83,41 @@ for model, other in ((llama, mamba), (mamba, llama)):
     for how in ([], ["--temperature", 1, "--num-samples", 3, "--seed", 4], ["--repetition-penalty", 1.4, "--chunk", 2],
                 ["--stop", whole[9:11]], ["--max-new-tokens", 99]):
         want = succeeds(*plain, *how)[0]
-        for draft in ("ngram", other, model):
-            for most in (1, 4, 7):
-                got = succeeds(*plain, *how, "--draft", draft, "--draft-max", most)[0]
-                assert got == want, f"{model}, {how}, {draft}, {most}:\n{got}\n{want}"
+        for draft in ("ngram", other, model, "auto", f"pool:{work / model.name}.pool", f"ngram+{other}"):
+            for most, adaptive in ((1, "true"), (4, "false"), (7, "true")):
+                if draft != "auto" or adaptive == "true":
+                    got = succeeds(*plain, *how, "--draft", draft, "--draft-max", most, "--adaptive", adaptive)[0]
+                    assert got == want, f"{model}, {how}, {draft}, {most}:\n{got}\n{want}"
 
 # What is said of them: the model's own drafts are all accepted, 4 and a token of its own a step.
-said, errors = succeeds(*generate, "--draft", llama, "--draft-stats", "--max-new-tokens", 20)
+fixed = ("--adaptive", "false", "--draft-stats")
+said, errors = succeeds(*generate, "--draft", llama, *fixed, "--max-new-tokens", 20)
 assert "20 tokens in 4 steps: 5.00 a step; 16 tokens were drafted" in errors, errors
 assert errors.count("100 % of 4") == 4 and "the same text" in errors, errors
+assert re.search(r"over 5 rows [0-9.]+ times that, a drafted token [0-9.]+ times", succeeds(
+    *generate, "--draft", llama, "--draft-stats", "--max-new-tokens", 20)[1])
 assert re.search(r"[0-9.]+ ms a token, [0-9.]+ times as fast as plain decoding \([0-9.]+ ms\)", errors), errors
 assert said == succeeds(*generate, "--max-new-tokens", 20)[0]
-errors = succeeds(*generate, "--draft", "ngram", "--draft-max", 2, "--draft-stats", "--num-samples", 2)[1]
+errors = succeeds(*generate, "--draft", "ngram", "--draft-max", 2, *fixed, "--num-samples", 2)[1]
 assert "48 tokens in" in errors and errors.count("% of") == 2 and "the same text" in errors, errors
+
+# A pool remembers what it has seen: the second time it drafts the whole text, which no n-gram of the text itself does.
+pool = ("--draft", f"pool:{work / 'pool'}", *fixed)
+first, second = (succeeds(*generate, *pool)[1] for _ in range(2))
+steps = [int(re.search(r"tokens in ([0-9]+) steps", e)[1]) for e in (first, second)]
+assert steps[1] < steps[0] and "the same text" in second, (first, second)
+refused(["pool is of another vocabulary"], "generate", swapped, "--prompt", "zebra", *pool)
+
+# Rules: the ids follow from the seed, and from what is kept of plain decoding.
+drawn = ("--temperature", 1, "--draft", mamba)
+for rule in ("match", "rejection", "point-mass", "without-replacement", "typical"):
+    said, errors = succeeds(*generate, *drawn, "--acceptance", rule, "--draft-stats")
+    assert said == succeeds(*generate, *drawn, "--acceptance", rule)[0], rule
+    assert ("lossy" in errors) == (rule == "typical"), errors
+    kept = {"match": "the same text", "typical": "a text by another law"}.get(rule, "a text by the same law")
+    assert kept in errors, errors
+    if rule in ("match", "typical"):  # others keep the law alone; greedily that is one text
+        continue
+    assert succeeds(*generate, "--draft", mamba, "--acceptance", rule)[0] == succeeds(*generate)[0], rule
+assert "not from --seed" in succeeds(*generate, *drawn, "--acceptance", "rejection", "--adaptive", "true")[1]
 print("plain decoding's texts from every draft")

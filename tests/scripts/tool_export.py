@@ -5,6 +5,7 @@ directories, in shards and in bf16, and a checkpoint, whose missing biases becom
 import json
 import pathlib
 import shutil
+import struct
 import sys
 
 from fauna_tool import Tool, read_tensors, write_tensors
@@ -67,6 +68,20 @@ assert tensors.keys() == whole.keys()
 config = json.loads((out / "config.json").read_text())
 assert config["dtype"] == "float32" and "torch_dtype" not in config, config
 
+# A mixture of experts out of a dense model: its logits, up to rounding, whatever its routers say. Weights stay as they are.
+shutil.copytree(models / "llama_untied", work / "dense")
+said = succeeds("upcycle", "dense", "sparse", "--experts", 4, "--top-k", 2)
+assert "wrote sparse: mixtral of 2 layers with 4 experts each" in said, said
+before, after = (struct.unpack(f"<{(len(b) - 128) // 4}f", b[128:]) for b in (logits(work / "dense"), logits(work / "sparse")))
+assert len(before) > 100 and max(abs(a - b) for a, b in zip(before, after)) <= 1e-5 * max(map(abs, before))
+_, copied = read_tensors(work / "sparse/model.safetensors")
+experts = [copied[f"model.layers.1.block_sparse_moe.experts.{e}.w2.weight"] for e in range(4)]
+assert experts == [read_tensors(models / "llama_untied/model.safetensors")[1]["model.layers.1.mlp.down_proj.weight"]] * 4
+for wrong, words in ((("dense", "x", "--top-k", 1), "--top-k 1, expected 2 to"), (("dense", "dense"), "to itself"),
+                     (("neox", "x"), "of model_type gpt_neox, expected one of llama, mistral, qwen3"),
+                     (("sparse", "x"), "of model_type mixtral")):
+    tool.refused(words, "upcycle", *wrong)
+
 # A checkpoint: 30 characters, no biases.
 text = "".join(chr(33 + i * i * 7 % 30) + chr(33 + i % 30) for i in range(2000))
 (work / "text.txt").write_text(text)
@@ -84,6 +99,10 @@ assert json.loads((out / "config.json").read_text()) == {
     "model_type": "gpt2", "architectures": ["GPT2LMHeadModel"], "dtype": "float32", "n_layer": 1, "n_head": 2, "n_embd": 16,
     "n_positions": 16, "vocab_size": 30, "activation_function": "gelu", "layer_norm_epsilon": 1e-5, "tie_word_embeddings": True,
     "resid_pdrop": 0.1, "embd_pdrop": 0.1, "attn_pdrop": 0.1, "bos_token_id": None, "eos_token_id": None}
+# Its characters are a tokenizer.json, which the reference's library reads alike (tools/oracles/reload.py).
+vocab = json.loads((out / "tokenizer.json").read_text())["model"]["vocab"]
+assert vocab == {c: i for i, c in enumerate(sorted(set(text)))}, vocab
+assert succeeds("perplexity", out, "text.txt").splitlines()[-1].strip(), out
 assert logits(work / "run/last.safetensors") != logits(work / "run")  # of other steps: these bits can differ
 
 # A family that a config.json names: trained, gone on with, sampled from, and exported as the model that it is.

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""tool_server.py FAUNA WORK MODELS: tools/fauna serve, spoken to over HTTP: texts are those of tools/fauna generate, streams
-have the same text as whole answers, errors have the API's shape; a full queue, clients that leave, signals, keys, and
-bodies that are too large or no JSON. The models are tiny and random: a llama with a context of 32 tokens, and a mamba,
-which has none, for texts that take long. Both are compiled.
+"""tool_server.py FAUNA WORK MODELS: tools/fauna serve, spoken to over HTTP: texts are those of tools/fauna generate, also
+where they are written at once; streams have the same text as whole answers, errors have the API's shape; a full queue,
+clients that leave, requests that take too long, signals, keys, and bodies that are too large or no JSON. The models are
+tiny and random: a llama with a context of 32 tokens, and a mamba, which has none, for texts that take long. Both are compiled.
 """
 import array
 import contextlib
@@ -106,6 +106,11 @@ class Server:
         return error
 
 
+def counts(reply):
+    """Its usage, but for what was read before."""
+    return reply["usage"] | {"prompt_tokens_details": None}
+
+
 def streamed(chunks, index=0, of=lambda c: c["text"]):
     choices = [c for chunk in chunks for c in chunk["choices"] if c["index"] == index]
     reasons = [c["finish_reason"] for c in choices]
@@ -123,7 +128,7 @@ def completions(server, model):
     assert got["usage"] | {"prompt_tokens_details": 0} == {"prompt_tokens": 2, "completion_tokens": 12, "total_tokens": 14,
                                                            "prompt_tokens_details": 0}
     chunks = server.stream(path, greedy | {"stream_options": {"include_usage": True}})
-    assert chunks[-1]["choices"] == [] and chunks[-1]["usage"] == got["usage"]
+    assert chunks[-1]["choices"] == [] and counts(chunks[-1]) == counts(got)
     assert all(c["usage"] is None for c in chunks[:-1]) and len(chunks) > 10
     assert streamed(chunks) == (want, "length")
     assert all("usage" not in c for c in server.stream(path, greedy))
@@ -142,7 +147,7 @@ def completions(server, model):
     whole = drawn | {"max_tokens": 3, "logit_bias": {str(end): -100}}
     usage = server.ask(path, whole)["usage"]
     assert (usage["prompt_tokens"], usage["completion_tokens"], usage["total_tokens"]) == (3, 12, 15), usage
-    assert server.stream(path, whole | {"stream_options": {"include_usage": True}})[-1]["usage"] == usage
+    assert server.stream(path, whole | {"stream_options": {"include_usage": True}})[-1]["usage"] | {"prompt_tokens_details": 0} == usage | {"prompt_tokens_details": 0}
     unseeded = [server.ask(path, greedy | {"temperature": 1, "max_tokens": 20})["choices"][0]["text"] for _ in range(4)]
     assert len(set(unseeded)) > 1, unseeded
 
@@ -205,7 +210,7 @@ def chat(server, model):
     assert got["usage"]["prompt_tokens"] == 15  # a token each: the turns' six, "us" "er", nine letters less two merges, ...
     chunks = server.stream(path, ask | {"stream_options": {"include_usage": True}})
     assert chunks[0]["choices"][0]["delta"] == {"role": "assistant", "content": "", "refusal": None}
-    assert chunks[-2]["choices"][0]["delta"] == {} and chunks[-1]["usage"] == got["usage"]
+    assert chunks[-2]["choices"][0]["delta"] == {} and counts(chunks[-1]) == counts(got)
     assert all(c["object"] == "chat.completion.chunk" for c in chunks)
     assert streamed(chunks, of=lambda c: c["delta"].get("content", "")) == (want, choice["finish_reason"])
     # One limit by either name, no limit, parts of a content, the newer name of a role.
@@ -218,7 +223,7 @@ def chat(server, model):
     assert len({json.dumps(server.ask(path, ask | {"messages": t, "max_tokens": 3})["choices"]) for t in turns}) == 1
     # A user cannot end his turn: what spells a special token is the letters that it is spelt with.
     a, b = (server.ask(path, ask | {"messages": [{"role": "user", "content": c}], "max_tokens": 5}) for c in ("a<|im_end|>", "aimen"))
-    assert a["choices"] == b["choices"] and a["usage"] == b["usage"]
+    assert a["choices"] == b["choices"] and counts(a) == counts(b)
     logs = server.ask(path, ask | {"logprobs": True, "top_logprobs": 2})["choices"][0]["logprobs"]["content"]
     assert "".join(t["token"] for t in logs) == want and all(len(t["top_logprobs"]) == 2 for t in logs)
     assert all(t["logprob"] == t["top_logprobs"][0]["logprob"] and bytes(t["bytes"]).decode() == t["token"] for t in logs)
@@ -316,7 +321,7 @@ def keys(model):
 
 
 def busy(model):
-    """One at a time, one waits, the third is refused; whoever leaves makes room, whether he was served or waited."""
+    """With one place, one waits, the third is refused; whoever leaves makes room, whether he was served or waited."""
     path, long = "/v1/completions", {"prompt": "ab", "max_tokens": 100000000, "logit_bias": {str(end): -100}}
     short = {"prompt": "ab", "max_tokens": 3}
 
@@ -325,7 +330,7 @@ def busy(model):
         assert answer.status == 200 and answer.read(6) == b"data: "
         return answer
 
-    with Server(model, "--context", 100000001, "--queue", 1) as server:
+    with Server(model, "--context", 100000001, "--parallel", 1, "--queue", 1) as server:
         def full():
             error = server.refused(path, short, 429, code="rate_limit_exceeded")
             assert error["type"] == "rate_limit_error" and int(server.headers["Retry-After"]) > 0
@@ -376,6 +381,31 @@ def busy(model):
         assert server.process.wait(5) == -signal.SIGINT
 
 
+def together(server, model):
+    """Texts that are written at once are those that are written alone; what has been read is not read again."""
+    path = "/v1/completions"
+    prompts = ["ab", "hello", "ca", "ab", "er us is", "tin", "hell", "a", "mama", "ab us"]
+    wanted = [generated(model, "--prompt", p, "--seed", i, "--temperature", 0 if i % 2 else 1).removeprefix(p) for i, p in enumerate(prompts)]
+    asked = [server.open(path, {"prompt": p, "max_tokens": 12, "seed": i, "temperature": 0 if i % 2 else 1}) for i, p in enumerate(prompts)]
+    for connection, want in zip(asked, wanted):
+        got = json.loads(connection.getresponse().read())["choices"][0]
+        assert got["text"] == want, (got, want)
+        connection.close()
+    usage = [server.ask(path, {"prompt": "minutes as a", "max_tokens": 1, "n": n})["usage"] for n in (1, 3)]
+    assert usage[0]["prompt_tokens_details"]["cached_tokens"] == 0, usage
+    return usage[1]["prompt_tokens_details"]["cached_tokens"], usage[1]["prompt_tokens"]
+
+
+def late(model):
+    with Server(model, "--context", 100000001, "--time-out", 1, "--parallel", 2) as server:
+        body = {"prompt": "ab", "max_tokens": 100000000, "logit_bias": {str(end): -100}}
+        assert server.ask("/v1/completions", body, status=504)["error"]["type"] == "timeout_error"
+        with contextlib.closing(server.open("/v1/completions", body | {"stream": True})) as connection:
+            *_, last = connection.getresponse().read().strip().split(b"\n\n")
+        assert json.loads(last.removeprefix(b"data: "))["error"]["type"] == "timeout_error", last
+        assert server.ask("/v1/completions", body | {"max_tokens": 3})["usage"]["completion_tokens"] == 3
+
+
 def no_template(model):
     with Server(model) as server:
         server.refused("/v1/chat/completions", {"messages": [{"role": "user", "content": "a"}]}, 400)
@@ -386,6 +416,15 @@ llama, mamba = directory("llama_untied", "llama"), directory("mamba", "mamba", c
 with Server(llama) as served:
     for check in (small_things, completions, chat, refusals):
         check(served, llama)
+with Server(llama, "--parallel", 4, "--chunk", 4) as served:
+    # Keys and values go back to any token: of a prompt all but the last is there.
+    held, length = together(served, llama)
+    assert held == 3 * (length - 1), (held, length)
+with Server(mamba, "--parallel", 4, "--chunk", 4) as served:
+    # A state does not: it is kept after whole chunks of 4.
+    held, length = together(served, mamba)
+    assert held == 3 * ((length - 1) // 4 * 4), (held, length)
+late(mamba)
 keys(llama)
 no_template(mamba)
 busy(mamba)

@@ -99,7 +99,7 @@ template <class Block, class S> struct Pass {
         side_values(32),
         side(side_values.data(), 32),
         saved_memory(saved_bytes(shape_of(batch))),
-        scratch_memory(scratch_bytes(shape_of(batch))),
+        scratch_memory(scratch_bytes(shape_of(batch), m)),
         state_memory(state_bytes(shape_of(batch))),
         dstate_memory(state_bytes(shape_of(batch))),
         scratch(scratch_memory.arena()) {
@@ -129,8 +129,9 @@ template <class Block, class S> struct Pass {
     Block::plan(v, s, a);
     return a.high_water();
   }
-  static std::size_t scratch_bytes(fauna::Shape const& s) {
+  static std::size_t scratch_bytes(fauna::Shape s, fauna::mode m) {
     fauna::Arena a;
+    s.backward = m != fauna::mode::eval;
     Block::template plan_scratch<B>(s, a);
     return a.high_water();
   }

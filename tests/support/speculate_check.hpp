@@ -271,7 +271,9 @@ struct Counting {
 };
 /// A draft model's own token, but for two of four places.
 template <int V> struct WrongDrafts : fauna::Match {
-  static int draft(fauna::Drawing const& at) { return (at() + (at.position % 4 < 2)) % V; }
+  static int draft(fauna::Drawing const& at, fauna::Law&, fauna::Drafted const&) {
+    return (at() + (at.position % 4 < 2)) % V;
+  }
 };
 /// What was taken back is read again beside the next draft: a step is a pass, or seldom two where states are replayed;
 /// and a text is not read from its start again.

@@ -6,8 +6,10 @@
 #include <fauna/models/glm4_moe.hpp>
 #include <fauna/models/gpt.hpp>
 #include <fauna/models/gpt_neox.hpp>
+#include <fauna/models/gpt_oss.hpp>
 #include <fauna/models/linear_lm.hpp>
 #include <fauna/models/llama.hpp>
+#include <fauna/models/llama4.hpp>
 #include <fauna/models/mamba.hpp>
 #include <fauna/models/mamba2.hpp>
 #include <fauna/models/mixtral.hpp>
@@ -18,6 +20,7 @@
 #include <fauna/models/rwkv5.hpp>
 #include <fauna/models/rwkv6.hpp>
 #include <fauna/models/rwkv7.hpp>
+#include <fauna/models/switch_lm.hpp>
 #include <tools/src/directory.hpp>
 
 #include "../support/config_files.hpp"
@@ -115,12 +118,41 @@ TEST_CASE("every member of a config comes back from its config.json") {
   deepseek_v3.value = 96;
   deepseek_v3.rank = 256;
   CHECK(through_file(deepseek_v3) == to_text(deepseek_v3));
+  // What predicts further tokens is for training; in inference it is passed over.
+  deepseek_v3.further = 1;
+  TemporaryFolder predicting;
+  write_file(predicting / "config.json",
+             tool::checkpoint_model("a checkpoint", to_text(deepseek_v3))->config_json().dump(2));
+  CHECK(tool::read_config(predicting.path(), {.training = true}).model->line() == to_text(deepseek_v3));
+  deepseek_v3.further = 0;
+  CHECK(tool::read_config(predicting.path()).model->line() == to_text(deepseek_v3));
   Glm4MoeConfig glm4_moe = Glm45Air::config;
   glm4_moe.groups = 4;
   glm4_moe.kept_groups = 2;
   glm4_moe.weight_scale = 2.5F;
   glm4_moe.renormalised = false;
   CHECK(through_file(glm4_moe) == to_text(glm4_moe));
+  SwitchLmConfig with_capacity = SwitchShakespeare::config;
+  with_capacity.capacity = 2;
+  with_capacity.tied = false;
+  CHECK(through_file(with_capacity) == to_text(with_capacity));
+  GptOssConfig gpt_oss = GptOss20B::config;
+  CHECK(through_file(gpt_oss) == to_text(gpt_oss));
+  gpt_oss.window = 64;
+  gpt_oss.gate_limit = 5;
+  gpt_oss.gate_slope = 1.5F;
+  gpt_oss.scaling = {};
+  gpt_oss.qkv_bias = gpt_oss.out_bias = false;
+  CHECK(through_file(gpt_oss) == to_text(gpt_oss));
+  CHECK(through_file(Llama4Scout::config) == to_text(Llama4Scout::config));
+  Llama4Config llama4 = Llama4Maverick::config;
+  CHECK(through_file(llama4) == to_text(llama4));
+  llama4.full_every = 3;
+  llama4.window = unbounded;
+  llama4.growth = 0;
+  llama4.hidden = 77;
+  llama4.qkv_bias = llama4.out_bias = true;
+  CHECK(through_file(llama4) == to_text(llama4));
   OlmoeConfig olmoe = OlmoeShakespeare::config;
   olmoe.renormalised = true;
   olmoe.z = 0.25F;

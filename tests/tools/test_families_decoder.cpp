@@ -18,6 +18,7 @@
 #include <fauna/models/nemotron.hpp>
 #include <fauna/models/olmo.hpp>
 #include <fauna/models/olmo2.hpp>
+#include <fauna/models/olmo3.hpp>
 #include <fauna/models/opt.hpp>
 #include <fauna/models/phi.hpp>
 #include <fauna/models/phi3.hpp>
@@ -57,6 +58,7 @@ TEST_CASE("every family of the common decoder comes back from its config.json") 
   back(Phi2::config, turned);
   back(Olmo1B::config, biased, [](auto& c) { c.clip = 8; });
   back(Olmo2_1B::config, biased, turned);
+  back(Olmo3_7B::config, biased, [](auto& c) { c.scaling = {}, c.window_base = 77; });
   back(SmolLm3_3B::config, biased, [](auto& c) { c.full_every = 3, c.mlp_bias = true; });
   back(StableLm2_1_6B::config, turned);
   back(StarCoder2_3B::config, [](auto& c) { c.qkv_bias = c.out_bias = c.mlp_bias = false; });

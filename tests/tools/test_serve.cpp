@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <numeric>
 #include <thread>
 
 #include <tools/src/serve/conversation.hpp>
@@ -38,39 +39,62 @@ Bpe letters() {
                         "letters");
 }
 
-/// Goes on with the next letter: after a comes b. Waits at a gate before each step, if there is one.
+/// Goes on with the next letter: after a comes b. Waits at a gate before each step, if there is one. Its slots hold
+/// ids, and a step checks that they are those before the ones it reads. With marks alone a slot cannot go back.
 struct Alphabet final : IdleEngine {
+  explicit Alphabet(bool with_marks_alone) : marks_alone(with_marks_alone) {}
   int vocab() const override { return 19; }
   int context() const override { return 100; }
-  struct Slot final : tool::Slots {
-    explicit Slot(Alphabet& of) : engine(of) {}
+  struct Held final : tool::Slots {
+    Held(Alphabet& of, int n) : engine(of), ids(static_cast<std::size_t>(n)) {}
     bool step(std::vector<Continuation>& texts, int, std::function<void(int, const float*)> const& next) override {
-      Continuation& text = texts[0];
-      if (text.done) return false;
+      std::vector<int> rows;
+      for (auto const& text : texts) rows.push_back(text.done ? 0 : std::min(text.pending(), text.most));
+      if (std::all_of(rows.begin(), rows.end(), [](int n) { return n == 0; })) return false;
       if (engine.gate) engine.gate();
-      CHECK(text.read == held);  // else the slot still has another text
-      held = text.read = static_cast<int>(text.ids.size());
-      std::vector<float> logits(19, 0.0F);
-      logits[static_cast<std::size_t>((text.ids.back() + 1) % 8)] = 9;
-      next(0, logits.data());
+      engine.steps.push_back(rows);
+      for (std::size_t s = 0; s < texts.size(); ++s) {
+        if (rows[s] == 0) continue;
+        Continuation& text = texts[s];
+        const auto read = text.ids.begin() + text.read;
+        CHECK(ids[s] == std::vector<int>(text.ids.begin(), read));  // else the slot has another text
+        ids[s].insert(ids[s].end(), read, read + rows[s]);
+        text.read += rows[s];
+        std::vector<float> logits(19, 0.0F);
+        logits[static_cast<std::size_t>((text.ids.back() + 1) % 8)] = 9;
+        if (text.pending() == 0) next(static_cast<int>(s), logits.data());
+      }
       return true;
     }
-    void clear(int) override { held = 0; }
+    std::vector<int>& at(int slot) { return ids[static_cast<std::size_t>(slot)]; }
+    void clear(int slot) override { at(slot).clear(); }
+    void copy(int from, int to) override { at(to) = at(from); }
+    bool cuts() const override { return !engine.marks_alone; }
+    bool cut(int slot, int rows) override {
+      CHECK(rows <= static_cast<int>(at(slot).size()));
+      at(slot).resize(static_cast<std::size_t>(rows));
+      return true;
+    }
     Alphabet& engine;
-    int held = 0;
+    std::vector<std::vector<int>> ids;
   };
-  std::unique_ptr<tool::Slots> slots(int, int, int) override { return std::make_unique<Slot>(*this); }
+  std::unique_ptr<tool::Slots> slots(int n, int, int) override { return std::make_unique<Held>(*this, n); }
   std::function<void()> gate{};
+  bool marks_alone;
+  std::vector<std::vector<int>> steps{};  ///< rows that each read, by slot
 };
 
 /// A worker on its thread, closed in the end.
 struct Running {
-  Alphabet engine{};
+  Alphabet engine;
   Bpe tokenizer = letters();
   std::vector<int> stop_ids{7};
-  Worker worker{engine, tokenizer, stop_ids, {.context = 100, .chunk = 8, .queue = 2}};
+  Worker worker;
   std::thread thread{};
 
+  explicit Running(int parallel = 1, bool marks_alone = false)
+      : engine(marks_alone),
+        worker{engine, tokenizer, stop_ids, {.context = 100, .chunk = 8, .parallel = parallel}, 2} {}
   void start() {
     thread = std::thread([this] { worker.run(); });
   }
@@ -159,6 +183,118 @@ TEST_CASE("a job that is cancelled ends, one that fails is alone in that") {
   r.worker.submit(good);
   CHECK(all_of(*good).first == Texts{"bcdef length"});
   CHECK(steps == 4 + 2 + 5);
+}
+
+TEST_CASE("texts share steps, the shortest prompt is read first, and every prompt has its turn") {
+  std::vector<int> letters(20);
+  std::iota(letters.begin(), letters.end(), 0);
+  for (int& id : letters) id %= 8;
+  Running r(3);
+  r.stop_ids.clear();
+  const auto one = job(4), two = job(2, {letters}), three = job(2, {{4, 5, 6, 7, 0, 1}});
+  r.worker.submit(one);
+  r.worker.submit(two);
+  r.engine.gate = [&] {
+    if (r.engine.steps.empty()) r.worker.submit(three);
+  };
+  r.start();
+  CHECK(all_of(*one).first == Texts{"bcde length"});
+  CHECK(all_of(*two).first == Texts{"ef length"});
+  CHECK(all_of(*three).first == Texts{"cd length"});
+  // A letter, or 8 tokens of prompts: after one piece of 8 the prompt of 6 is read first, then the rest of 12.
+  using Rows = std::vector<std::vector<int>>;
+  CHECK(r.engine.steps == Rows{{1, 8, 0}, {1, 0, 6}, {1, 8, 1}, {1, 4, 0}, {0, 1, 0}});
+
+  Running many(2);
+  many.stop_ids.clear();
+  const auto patient = job(1, {letters});
+  many.worker.submit(patient);
+  std::vector<std::shared_ptr<Job>> others;
+  many.engine.gate = [&] {  // another prompt of 6 for each step
+    if (others.size() < 60)
+      many.worker.submit(others.emplace_back(job(1, {{others.size() % 2 == 0 ? 7 : 6, 2, 3, 4, 5, 6}})));
+  };
+  many.start();
+  CHECK(all_of(*patient).first == Texts{"e length"});
+  CHECK(all_of(*others.back()).second == progress::done);
+  // Its first piece comes before the others, the second when it has waited for six of them, then its short rest.
+  std::vector<int> pieces;
+  for (auto const& step : many.engine.steps) pieces.push_back(step[0]);
+  CHECK(pieces[0] == 8);
+  CHECK(std::find(pieces.begin() + 1, pieces.end(), 8) == pieces.begin() + 7);
+  CHECK(pieces[8] == 4);
+}
+
+TEST_CASE("a beginning that a slot holds is not read again") {
+  const auto rows = [](Running const& r) {
+    int all = 0;
+    for (auto const& step : r.engine.steps) all = std::accumulate(step.begin(), step.end(), all);
+    return all;
+  };
+  const auto cached = [](Job& j) {
+    int all = 0;
+    for (std::optional<tool::serve::Piece> piece; j.next(piece, late) == progress::runs;) all += piece->cached;
+    return all;
+  };
+  const std::vector<int> ids{0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5};
+  auto other = ids, shorter = ids;
+  other[10] = 5;
+  shorter.resize(10);
+  {
+    Running r(2);
+    r.start();
+    for (auto const& [prompt, held, read] : {std::tuple{ids, 0, 14}, {ids, 13, 1}, {other, 10, 4}, {shorter, 9, 1}}) {
+      const int before = rows(r);
+      const auto j = job(1, {prompt});
+      r.worker.submit(j);
+      CHECK(cached(*j) == held);
+      CHECK(rows(r) == before + read);
+    }
+    // Texts of one prompt read it once, though they begin together.
+    const std::vector<int> many(20, 3);
+    const auto three = job(3, {many}, 3);
+    const int before = rows(r);
+    r.worker.submit(three);
+    CHECK(cached(*three) == 2 * 19);
+    CHECK(rows(r) == before + 20 + 2 + 3 * 2);
+  }
+  {
+    Running r(2, true);
+    r.start();
+    // What cannot go back is kept after the last whole chunk before a prompt's end: 8 tokens.
+    for (auto const& [prompt, held] : {std::pair{ids, 0}, {ids, 8}, {other, 8}, {shorter, 8}}) {
+      const auto j = job(1, {prompt});
+      r.worker.submit(j);
+      CHECK(cached(*j) == held);
+    }
+    const auto three = job(1, {std::vector<int>(20, 3)}, 3);
+    r.worker.submit(three);
+    CHECK(cached(*three) == 2 * 16);
+    auto early = ids;
+    early[3] = 7;
+    const auto j = job(2, {early});
+    r.worker.submit(j);
+    CHECK(cached(*j) == 0);
+  }
+}
+
+TEST_CASE("a job that has taken too long is late, whether it waits or runs") {
+  Running r;
+  r.stop_ids.clear();
+  Drawing d;
+  d.sampling.temperature = 0;
+  d.seed = 1;
+  const auto until = [&d](int ms) {
+    return std::make_shared<Job>(std::vector<std::vector<int>>{{0}}, 1, d, Job::clock::now() + milliseconds(ms));
+  };
+  r.engine.gate = [] { std::this_thread::sleep_for(milliseconds(3)); };
+  const auto runs = until(60), waits = until(1), good = job(3);
+  for (auto const& j : {runs, waits}) r.worker.submit(j);
+  r.start();
+  CHECK(all_of(*runs).second == progress::late);
+  CHECK(all_of(*waits).second == progress::late);
+  r.worker.submit(good);
+  CHECK(all_of(*good) == std::pair{Texts{"bcd length"}, progress::done});
 }
 
 TEST_CASE("a conversation is in the template, and what spells its tokens in a content is text") {

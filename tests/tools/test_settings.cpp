@@ -50,6 +50,8 @@ TEST_CASE("what the launcher says of a pair of models arrives beside the flags")
   s.draft = "a folder";
   s.draft_max = 7;
   s.draft_stats = true;
+  s.acceptance = "typical";
+  s.adaptive = false;
   s.engine = "one";
   s.draft_engine = "two";
   s.draft_weights = "a folder/best.safetensors";
@@ -57,6 +59,8 @@ TEST_CASE("what the launcher says of a pair of models arrives beside the flags")
   CHECK(got.draft == s.draft);
   CHECK(got.draft_max == 7);
   CHECK(got.draft_stats);
+  CHECK(got.acceptance == "typical");
+  CHECK(!got.adaptive);
   CHECK(got.engine == "one");
   CHECK(got.draft_engine == "two");
   CHECK(got.draft_weights == s.draft_weights);

@@ -32,6 +32,8 @@ from transformers import (GraniteMoeHybridConfig, GraniteMoeHybridForCausalLM, J
                           RecurrentGemmaForCausalLM)
 from transformers import KimiLinearConfig, KimiLinearForCausalLM, Zamba2Config, Zamba2ForCausalLM
 from transformers import FalconH1Config, FalconH1ForCausalLM, Qwen3NextConfig, Qwen3NextForCausalLM, Qwen3_5ForCausalLM, Qwen3_5MoeForCausalLM, Qwen3_5MoeTextConfig, Qwen3_5TextConfig
+from transformers import GptOssConfig, GptOssForCausalLM, Llama4ForCausalLM, Llama4TextConfig, Olmo3Config, Olmo3ForCausalLM
+from transformers.models.deepseek_v3.modeling_deepseek_v3 import DeepseekV3DecoderLayer, DeepseekV3RMSNorm
 
 LENGTH = 11
 LLAMA = {"vocab_size": 29, "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 2, "max_position_embeddings": 32,
@@ -53,10 +55,50 @@ SIZED = {**DENSE, "head_dim": 6}  # of heads that together are wider than the mo
 PLAIN = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": None}
 
 EXPERTS = {**dict.fromkeys(("mixtral", "kimi_linear"), ("block_sparse_moe", "w1", "w3", "w2")), **dict.fromkeys(
-    ("olmoe", "qwen2_moe", "qwen3_moe", "glm4_moe", "deepseek_v2", "deepseek_v3", "qwen3_next", "qwen3_5_moe"), ("mlp", "gate_proj", "up_proj", "down_proj")), "jamba": ("feed_forward", "gate_proj", "up_proj", "down_proj")}  # as the hub names them
+    ("olmoe", "qwen2_moe", "qwen3_moe", "glm4_moe", "deepseek_v2", "deepseek_v3", "deepseek_v3_further", "qwen3_next", "qwen3_5_moe"), ("mlp", "gate_proj", "up_proj", "down_proj")), "jamba": ("feed_forward", "gate_proj", "up_proj", "down_proj")}  # as the hub names them
 
 SPREAD = {"zamba2": 0.15}  # of weights: five layers with twice as many products, whose rounding would be seen
 CENTRED = ("qwen3_next", "qwen3_5", "qwen3_5_moe")  # norms times 1 + weight, but for those of linear attention
+
+
+class FurtherLayer(DeepseekV3DecoderLayer):
+    """A depth of multi-token prediction, after DeepSeek-AI 2024, "DeepSeek-V3", section 2.2, under the names of its files."""
+
+    def __init__(self, config, index):
+        super().__init__(config, index)
+        self.enorm = DeepseekV3RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.hnorm = DeepseekV3RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.eh_proj = torch.nn.Linear(2 * config.hidden_size, config.hidden_size, bias=False)
+        self.shared_head = torch.nn.ModuleDict({"norm": DeepseekV3RMSNorm(config.hidden_size, config.rms_norm_eps)})
+
+
+class Predicting(DeepseekV3ForCausalLM):
+    """DeepSeek-V3 with depths behind its layers, which the reference library passes over."""
+
+    def __init__(self, config):
+        super().__init__(config)
+        for depth in range(config.num_nextn_predict_layers):
+            self.model.layers.append(FurtherLayer(config, config.num_hidden_layers + depth))
+
+    def further_loss(self, tokens, targets):
+        """The mean of the depths' losses. targets[:, r] is the token behind row r, targets[:, r + k] the k-th behind that one."""
+        hidden, total = self.model(tokens).last_hidden_state, 0
+        rows = torch.arange(tokens.shape[1])
+        mask = torch.where(rows[None, :] <= rows[:, None], 0.0, -torch.inf)[None, None]
+        for k, layer in enumerate(self.model.layers[self.config.num_hidden_layers:], 1):
+            known, wanted = torch.zeros_like(tokens), torch.full_like(targets, -1)
+            known[:, :-k], wanted[:, :-k] = targets[:, k - 1:-1], targets[:, k:]
+            wanted[known == -1] = -1
+            known[known == -1] = 0
+            both = torch.cat([layer.enorm(self.model.embed_tokens(known)), layer.hnorm(hidden)], -1)
+            turns = self.model.rotary_emb(hidden, rows[None])
+            hidden = layer(layer.eh_proj(both), attention_mask=mask, position_ids=rows[None], position_embeddings=turns)
+            hidden = layer.shared_head["norm"](hidden)
+            total += F.cross_entropy(self.lm_head(hidden).flatten(0, 1), wanted.flatten(), ignore_index=-1)
+        return total / self.config.num_nextn_predict_layers
+
+
+Predicting.__name__ = "DeepseekV3ForCausalLM"  # in config.json
 
 
 def models():
@@ -129,7 +171,6 @@ def models():
     # A width whose root is no number of bfloat16.
     yield "recurrent_gemma", RecurrentGemmaForCausalLM(RecurrentGemmaConfig(**{**DENSE, "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 5, "num_attention_heads": 2, "num_key_value_heads": 1},
         lru_width=32, attention_window_size=3, logits_soft_cap=6.0, attention_bias=True)), torch.float32, None
-
     h1 = {**DENSE, "mamba_d_ssm": 24, "mamba_n_heads": 4, "mamba_d_state": 4, "mamba_n_groups": 2, "mamba_chunk_size": 4, "tie_word_embeddings": False}
     yield "falcon_h1", FalconH1ForCausalLM(FalconH1Config(**h1, embedding_multiplier=1.7, lm_head_multiplier=0.8, key_multiplier=0.6, attention_in_multiplier=1.2, attention_out_multiplier=0.9, ssm_in_multiplier=1.25, ssm_out_multiplier=0.7,
         ssm_multipliers=[0.7, 1.3, 0.8, 1.5, 0.6], mlp_multipliers=[0.85, 0.6])), torch.float32, None
@@ -143,6 +184,22 @@ def models():
 
     yield "kimi_linear", KimiLinearForCausalLM(KimiLinearConfig(**DENSE | {"num_hidden_layers": 3, "num_key_value_heads": 4}, moe_intermediate_size=8, num_local_experts=6, num_experts_per_tok=3, n_group=2, topk_group=1, kv_lora_rank=12,
         qk_nope_head_dim=8, qk_rope_head_dim=4, v_head_dim=8, linear_head_dim=4, linear_num_heads=4, layer_types=["linear_attention", "full_attention", "linear_attention"])), torch.float32, None
+    # A limit that a third of the numbers are beyond; YaRN whose bounds are no whole columns.
+    yield "gpt_oss", GptOssForCausalLM(GptOssConfig(**{**SIZED, "num_hidden_layers": 3, "head_dim": 8, "intermediate_size": 12}, sliding_window=3, num_local_experts=4, num_experts_per_tok=3, swiglu_limit=0.8,
+        layer_types=["sliding_attention", "full_attention", "sliding_attention"], rope_parameters={"rope_type": "yarn", "rope_theta": 500.0, "factor": 4.0, "beta_fast": 2.0, "beta_slow": 0.3, "truncate": False,
+        "original_max_position_embeddings": 8})), torch.float32, None
+
+    yield "deepseek_v3_further", Predicting(DeepseekV3Config(**{**mla, "num_hidden_layers": 2}, q_lora_rank=None, n_shared_experts=1, n_group=1, topk_group=1, num_nextn_predict_layers=2)), torch.float32, None
+
+    yield "olmo3", Olmo3ForCausalLM(Olmo3Config(**DENSE, sliding_window=3, layer_types=["sliding_attention", "full_attention"], rope_parameters={"sliding_attention": {"rope_type": "default", "rope_theta": 50.0},
+        "full_attention": {"rope_type": "yarn", "rope_theta": 50.0, "factor": 4.0, "original_max_position_embeddings": 8, "beta_fast": 2.0, "beta_slow": 0.3}})), torch.float32, None
+
+    # Chunks of four rows; queries that grow after every five; experts in every layer, and in every other one.
+    llama4 = {**SIZED, "num_hidden_layers": 4, "intermediate_size": 12, "intermediate_size_mlp": 20, "num_local_experts": 3, "no_rope_layer_interval": 2, "attention_chunk_size": 4, "floor_scale": 5, "attn_scale": 0.5}
+    yield "llama4_scout", Llama4ForCausalLM(Llama4TextConfig(**{**llama4, "num_hidden_layers": 2}, rope_parameters={"rope_type": "llama3", "rope_theta": 500.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 1.0,
+        "original_max_position_embeddings": 16})), torch.float32, None
+    yield "llama4_maverick", Llama4ForCausalLM(Llama4TextConfig(**{**llama4, "no_rope_layer_interval": 4, "num_experts_per_tok": 2}, interleave_moe_layer_step=2, use_qk_norm=False)), torch.float32, None
+
     # Two blocks that three layers share; no step is as short as the one that prefills do not go below.
     yield "zamba2", Zamba2ForCausalLM(Zamba2Config(**DENSE | {"num_hidden_layers": 5, "num_attention_heads": 2, "num_key_value_heads": 2}, layers_block_type=["mamba", "hybrid", "mamba", "hybrid", "hybrid"], num_mem_blocks=2, adapter_rank=4,
         use_shared_attention_adapter=True, use_mem_rope=True, mamba_d_state=4, mamba_ngroups=2, n_mamba_heads=4, chunk_size=4, time_step_min=1e-9)), torch.float32, None
@@ -209,6 +266,8 @@ def main():
         targets[0, 3] = targets[1, -1] = -1
         logits = model(tokens, **({"use_cache": False} if name in ("rwkv", "recurrent_gemma") else {})).logits  # its state is written in place
         loss = F.cross_entropy(logits.reshape(-1, vocab), targets.reshape(-1), ignore_index=-1)
+        if hasattr(model, "further_loss"):
+            loss = loss + 0.3 * model.further_loss(tokens, targets)
         loss.backward()
         golden = {"tokens": tokens.int(), "targets": targets.int(), "logits": logits.detach().contiguous(), "loss": loss.detach()}
         golden |= {"grad." + file: g.contiguous() for key, p in model.named_parameters() for file, g in hub_gradients(name, key, p.grad)}

@@ -10,6 +10,25 @@
 
 namespace tool {
 
+/// What io/scaled.hpp reads, and nothing else: gpt-oss's MXFP4, and FP8 in squares of 128 x 128. How activations are
+/// quantised too is nothing here, where they are not.
+inline void quantisation_fields(Config& c) {
+  auto q = c.inner("quantization_config");
+  if (!q) return;
+  const std::string method = q->word("quant_method", "");
+  if (method != "mxfp4" && method != "fp8")
+    c.wrong("quantization_config", "quant_method mxfp4, or fp8 with weight_block_size [128,128]",
+            "other quantised weights are not read");
+  q->without_effect({"modules_to_not_convert", "dequantize"});  // what is quantised the files say
+  if (method == "fp8") {
+    q->only("fmt", "e4m3");
+    q->only("weight_block_size", {128, 128});
+    if (!q->has("weight_block_size")) q->wrong("weight_block_size", "[128,128]");
+    q->without_effect({"activation_scheme", "scale_fmt"});
+  }
+  q->all_used("quant_method " + method);
+}
+
 /// Fields of any config that say nothing about the numbers of inference, or that have one value here; in training some
 /// of the former have one value too.
 inline void common_fields(Config& c) {
@@ -31,7 +50,7 @@ inline void common_fields(Config& c) {
                     "_attn_implementation", "_attn_implementation_internal", "_attn_implementation_autoset",
                     "_flash_attn_2_enabled", "_experts_implementation", "base_model_tp_plan", "base_model_pp_plan"});
   c.without_stamps();
-  c.only("quantization_config", nullptr);
+  quantisation_fields(c);
   c.only("pruned_heads", Config::Json::object());
   c.only("is_encoder_decoder", false);
   c.only("add_cross_attention", false);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <fauna/decode/speculate/speculate.hpp>
+#include <tools/src/draft_names.hpp>
 #include <tools/src/engine.hpp>
 #include <tools/src/settings.hpp>
 
@@ -29,34 +30,57 @@ class AnyReader {
 /// A drafter of any kind: fauna::Drafter.
 class AnyDrafter {
  public:
-  /// From the text itself; or by a model, of texts of up to `context` tokens.
-  explicit AnyDrafter(Engine* model, int context, int chunk) {
-    if (model == nullptr) take(fauna::NgramDrafter());
-    else take(fauna::DraftModel(AnyReader(*model, std::min(context, model->context()), chunk)));
+  /// What --draft says; or by `model`, of texts of up to `context` tokens. vocabulary: a hash of what the ids mean.
+  AnyDrafter(std::string const& draft, Engine* model, int context, int chunk, std::uint64_t vocabulary = 0)
+      : pool_file_(pool_of(draft)) {
+    const auto by_model = [&] {
+      return fauna::DraftModel(AnyReader(*model, std::min(context, model->context()), chunk));
+    };
+    if (!pool_file_.empty()) {
+      const auto pool = std::make_shared<fauna::PoolDrafter>(fauna::exists(pool_file_)
+                                                                 ? fauna::PoolDrafter::from_file(pool_file_, vocabulary)
+                                                                 : fauna::PoolDrafter(18, vocabulary));
+      save_ = [pool, this] { pool->save(pool_file_); };
+      take(pool);
+    } else if (model == nullptr) {
+      take(std::make_shared<fauna::NgramDrafter>());
+    } else if (!behind("ngram+", draft).empty()) {
+      take(
+          std::make_shared<fauna::Mixed<fauna::NgramDrafter, decltype(by_model())>>(fauna::NgramDrafter(), by_model()));
+    } else {
+      take(std::make_shared<decltype(by_model())>(by_model()));
+    }
   }
+  AnyDrafter(AnyDrafter const&) = delete;
   template <class F> void propose(std::vector<int>& text, int most, F&& draw) { propose_(text, most, draw); }
+  /// What it has learnt goes to its file, if it has one.
+  void save() const {
+    if (save_) save_();
+  }
 
  private:
   using Draw = std::function<int(const float*)>;
-  template <class D> void take(D drafter) {
-    propose_ = [d = std::make_shared<D>(std::move(drafter))](std::vector<int>& text, int most, Draw const& draw) {
-      d->propose(text, most, draw);
-    };
+  template <class D> void take(std::shared_ptr<D> const& drafter) {
+    propose_ = [drafter](std::vector<int>& text, int most, Draw const& draw) { drafter->propose(text, most, draw); };
   }
+  std::string pool_file_;
   std::function<void(std::vector<int>&, int, Draw const&)> propose_;
+  std::function<void()> save_;
 };
 
 /// What came of the drafts of some texts, beside plain decoding. Times are of texts alone, without their prompts.
 class DraftStats {
  public:
-  void add(fauna::DraftCounts const& c, double seconds, double plain_seconds, bool same) {
+  explicit DraftStats(fauna::keeps kept) : kept_(kept) {}
+  void add(fauna::DraftCounts const& c, double seconds, long plain_tokens, double plain_seconds, bool same) {
     steps_ += c.steps, tokens_ += c.tokens, drafted_ += c.drafted;
     seen_.resize(c.seen.size()), accepted_.resize(c.seen.size());
     for (std::size_t i = 0; i < c.seen.size(); ++i) seen_[i] += c.seen[i], accepted_[i] += c.accepted[i];
-    seconds_ += seconds, plain_ += plain_seconds;
+    seconds_ += seconds, plain_ += plain_seconds, plain_tokens_ += plain_tokens;
     same_ = same_ && same;
   }
-  void print() const {
+  /// `length`: what was measured meanwhile.
+  void print(fauna::DraftLength const& length) const {
     const auto share = [](long a, long b) { return b > 0 ? static_cast<double>(a) / static_cast<double>(b) : 0; };
     std::fprintf(stderr, "fauna: %ld tokens in %ld steps: %.2f a step; %ld tokens were drafted\n", tokens_, steps_,
                  share(tokens_, steps_), drafted_);
@@ -64,13 +88,25 @@ class DraftStats {
     for (std::size_t i = 0; i < seen_.size(); ++i)
       std::fprintf(stderr, " %.0f %% of %ld%s", 100 * share(accepted_[i], seen_[i]), seen_[i],
                    i + 1 < seen_.size() ? "," : "\n");
+    if (const double one = length.seconds(1); one > 0) {
+      std::fprintf(stderr, "fauna: a pass over one row takes %.3f ms; over", 1e3 * one);
+      for (int rows = 2; rows <= length.most() + 1; ++rows)
+        if (length.measured(rows)) std::fprintf(stderr, " %d rows %.2f times that,", rows, length.seconds(rows) / one);
+      std::fprintf(stderr, " a drafted token %.3f times\n", length.draft_seconds() / one);
+    }
+    const char* const text = kept_ == fauna::keeps::law       ? "a text by the same law"
+                             : kept_ == fauna::keeps::nothing ? "a text by another law"
+                             : same_                          ? "the same text"
+                                                              : "BUT ANOTHER TEXT";
     std::fprintf(stderr, "fauna: %.3f ms a token, %.2f times as fast as plain decoding (%.3f ms), %s\n",
-                 1e3 * seconds_ / static_cast<double>(tokens_), plain_ / seconds_,
-                 1e3 * plain_ / static_cast<double>(tokens_), same_ ? "the same text" : "BUT ANOTHER TEXT");
+                 1e3 * seconds_ / static_cast<double>(tokens_),
+                 plain_ / static_cast<double>(plain_tokens_) * static_cast<double>(tokens_) / seconds_,
+                 1e3 * plain_ / static_cast<double>(plain_tokens_), text);
   }
 
  private:
-  long steps_ = 0, tokens_ = 0, drafted_ = 0;
+  fauna::keeps kept_;
+  long steps_ = 0, tokens_ = 0, drafted_ = 0, plain_tokens_ = 0;
   std::vector<long> seen_{}, accepted_{};
   double seconds_ = 0, plain_ = 0;
   bool same_ = true;

@@ -40,6 +40,9 @@ class CompiledSlots final : public tool::Slots {
     return fauna::generate_step(model_, cache_, texts, chunk, memory_, next);
   }
   void clear(int slot) override { cache_.clear(slot); }
+  void copy(int from, int to) override { cache_.copy(from, cache_, to); }
+  bool cuts() const override { return cache_.cuts(); }
+  bool cut(int slot, int rows) override { return cache_.cut(slot, rows); }
 
  private:
   Loaded& model_;

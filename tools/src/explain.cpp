@@ -28,6 +28,8 @@ int run(int n, char** arguments) {
   fauna::print(stdout, fauna::explain<Model, Backend>(shape) + '\n' + fauna::grouped(fauna::parameters<Model>) +
                            " parameters\n" + costs + "\n\n" + step + '\n' +
                            fauna::to_text(fauna::plan<Model, Backend>(shape)));
+  const fauna::Shape sequences{.sequences = shape.sequences, .context = context};
+  fauna::print(stdout, '\n' + fauna::cache_text<Model>(sequences));
 #ifdef FAUNA_STORAGE
   const std::size_t bytes = fauna::bytes_in_blocks<Model, Backend>(s.quantize);
   fauna::print(stdout,

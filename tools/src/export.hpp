@@ -47,6 +47,19 @@ inline void tie_head(std::vector<Exported>& tensors, Config::Json& config, Model
   if (head != nullptr) head->name = names.table;
 }
 
+/// Copies what stands beside the weights of a model directory; ", tokenizer.json, ..." of those that were there.
+inline std::string copy_beside(std::string const& from, std::string const& to) {
+  std::string copied;
+  for (const char* name :
+       {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
+        "merges.txt", "tokenizer.model", "chat_template.jinja", "generation_config.json"})
+    if (fs::exists(from + '/' + name)) {
+      fauna::write_file(to + '/' + name, fauna::read_file(from + '/' + name));
+      copied += std::string(", ") + name;
+    }
+  return copied;
+}
+
 /// Writes the model of `from`, a checkpoint or a model directory, to the folder `to`; with an adapter merged into it,
 /// where there is one.
 inline void export_model(std::string const& from, std::string const& to, Use use, std::string const& adapter = {}) {
@@ -69,7 +82,8 @@ inline void export_model(std::string const& from, std::string const& to, Use use
     config = c->config_json();
     for (const char* none : {"bos_token_id", "eos_token_id"}) config[none] = nullptr;
     if (head.tokenizer.empty()) metadata.emplace_back("alphabet", head.alphabet);  // a character for each id
-    else tokenizer = tokenizer_beside(from, head);
+    tokenizer =
+        head.tokenizer.empty() ? character_tokenizer(head.alphabet) : fauna::read_file(tokenizer_beside(from, head));
     for (std::size_t i = 0, n = tensors.size(); i < n; ++i)
       if (std::string name = tensors[i].name; c->bias_of_zeros(name))
         tensors.emplace_back(name.replace(name.rfind("weight"), 6, "bias"), std::vector{tensors[i].shape.back()},
@@ -87,17 +101,10 @@ inline void export_model(std::string const& from, std::string const& to, Use use
   fauna::write_file(to + "/config.json", config.dump(2) + '\n');
   std::string copied;
   if (!tokenizer.empty()) {
-    fauna::write_file(to + "/tokenizer.json", fauna::read_file(tokenizer));
+    fauna::write_file(to + "/tokenizer.json", tokenizer);
     copied = ", tokenizer.json";
   }
-  if (directory)
-    for (const char* name :
-         {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
-          "merges.txt", "tokenizer.model", "chat_template.jinja", "generation_config.json"})
-      if (fs::exists(from + '/' + name)) {
-        fauna::write_file(to + '/' + name, fauna::read_file(from + '/' + name));
-        copied += std::string(", ") + name;
-      }
+  if (directory) copied += copy_beside(from, to);
   fauna::print(stdout, "wrote " + to + ": config.json, model.safetensors" + copied + '\n');
 }
 

@@ -1,15 +1,18 @@
 // tools/fauna: turns flags, a text or a checkpoint into a model's type, compiles a program for it, and becomes that
 // program.
+#include <tools/src/acceptance.hpp>
 #include <tools/src/chat.hpp>
 #include <tools/src/checks.hpp>
 #include <tools/src/compile.hpp>
 #include <tools/src/directory.hpp>
 #include <tools/src/download.hpp>
+#include <tools/src/draft_names.hpp>
 #include <tools/src/examples.hpp>
 #include <tools/src/export.hpp>
 #include <tools/src/flags.hpp>
 #include <tools/src/recipe.hpp>
 #include <tools/src/start.hpp>
+#include <tools/src/upcycle.hpp>
 #include <tools/src/vocabulary.hpp>
 
 #include <algorithm>
@@ -20,6 +23,7 @@
 
 #include <fauna/decode/adapter.hpp>
 #include <fauna/decode/sampling.hpp>
+#include <fauna/decode/speculate/pool.hpp>
 #include <fauna/io/print.hpp>
 #include <fauna/io/safetensors.hpp>
 #include <fauna/text/bpe.hpp>
@@ -370,20 +374,33 @@ template <class S>
   const std::string dtype = storage_of(from, c.described(), s.dtype, s.quantize);
   std::optional<tool::Described> draft;
   if (s.draft.empty())
-    for (const char* flag : {"draft-max", "draft-stats"})
+    for (const char* flag : {"draft-max", "draft-stats", "acceptance", "adaptive"})
       if (verb.has(flag)) fauna::fail("fauna", std::string("--") + flag + " without --draft", "ngram, or a model");
   const long context = s.context > 0 ? std::min<long>(s.context, c.context()) : c.context();
   if (!s.draft.empty() && s.draft_max >= context)
     fauna::fail("fauna", "--draft-max " + std::to_string(s.draft_max), "at most " + std::to_string(context - 1),
                 "a draft and the token before it are read in a context of " + std::to_string(context));
-  if (!s.draft.empty() && s.draft != "ngram") {
-    if (!tool::fs::exists(s.draft))
-      fauna::fail("fauna", "there is no " + s.draft, "--draft ngram, a model directory, or a checkpoint");
-    told.draft_weights = model_of(s.draft);
+  const tool::AnyAcceptance acceptance(s.acceptance);
+  acceptance.check({.temperature = static_cast<float>(s.temperature)});
+  if (acceptance.kept != fauna::keeps::ids && !verb.has("adaptive")) told.adaptive = false;
+  if (s.draft == "auto" && !told.adaptive)
+    fauna::fail(
+        "fauna", "--draft auto with drafts of a fixed length", "--adaptive",
+        "with --acceptance " + s.acceptance + " the text then follows from what is measured, not from the seed");
+  if (const std::string pool = tool::pool_of(s.draft); !pool.empty()) {
+    told.vocabulary = tool::vocabulary_hash(from);
+    if (tool::fs::exists(pool)) (void)fauna::PoolDrafter::from_file(pool, told.vocabulary);
+  }
+  if (const std::string small_model = tool::draft_model_of(s.draft); !small_model.empty()) {
+    if (!tool::fs::exists(small_model))
+      fauna::fail("fauna", "there is no " + small_model,
+                  "--draft ngram, auto, pool:FILE, a model directory, or a checkpoint");
+    told.draft_weights = model_of(small_model);
     const AnyModel small = model_in(told.draft_weights, use_of(verb));
     tool::require_same_vocabulary(from, told.draft_weights);
     if (small->vocab() != c.vocab())
-      fauna::fail("fauna", "the draft " + s.draft + " has a token table of " + std::to_string(small->vocab()) + " rows",
+      fauna::fail("fauna",
+                  "the draft " + small_model + " has a token table of " + std::to_string(small->vocab()) + " rows",
                   std::to_string(c.vocab()) + ", as many as " + from);
     (void)fauna::open_tensors(told.draft_weights);
     small->without_dropout();
@@ -439,9 +456,9 @@ std::string id_list(std::vector<long long> const& ids) {
   for (const char* flag : {"chat", "values", "special", "adapter"})
     if (verb.has(flag) && (!gguf || flag == std::string("adapter")))
       fauna::fail("fauna generate", std::string("--") + flag + " for a file of weights", "a model directory");
-  if (!s.draft.empty() && s.draft != "ngram")
+  if (!tool::draft_model_of(s.draft).empty() || !tool::pool_of(s.draft).empty())
     fauna::fail("fauna generate", "--draft " + s.draft + " for a file of weights",
-                "--draft ngram, or a model directory, whose vocabulary can be compared");
+                "--draft ngram or auto, or a model directory, whose vocabulary can be compared");
   if (s.prompt.empty()) fauna::fail("fauna generate", "no --prompt", "a text to continue");
   int vocab = fauna::ByteTokenizer::vocab();
   std::string stops;
@@ -524,7 +541,9 @@ std::string id_list(std::vector<long long> const& ids) {
   check_run(s.dtype, s.threads);
   whole("port", s.port, 0, 65535);
   whole("context", s.context, 0, 1000000000);
+  whole("parallel", s.parallel, 1, 256);
   whole("queue", s.queue, 0, 1000);
+  whole("time-out", s.time_out, 0);
   whole("chunk", s.chunk, 1);
   if (!s.api_key_file.empty() && !tool::fs::exists(s.api_key_file))
     fauna::fail("fauna serve", "there is no file " + s.api_key_file, "keys, one a line");
@@ -642,6 +661,12 @@ int run(int n, char** words) {
       ->type_name("ADAPTER")
       ->required();
   merge_verb->add_option("out", to, "a folder to write")->type_name("OUT")->required();
+  tool::Verb upcycle_verb(app, "upcycle", "make a mixture of experts of a dense model directory");
+  upcycle_verb->add_option("model", directory, "a model directory of llama, mistral or qwen3")
+      ->type_name("DIR")
+      ->required();
+  upcycle_verb->add_option("out", to, "a folder to write")->type_name("OUT")->required();
+  upcycle_verb.add(settings::Upcycle{}, training);
   tool::Verb download_verb(app, "download",
                            "fetch a model directory from a hub: $HF_ENDPOINT, with the token $HF_TOKEN");
   download_verb->add_option("model", name, "as the hub calls it")->type_name("ORG/NAME")->required();
@@ -655,13 +680,14 @@ int run(int n, char** words) {
     v->add(settings::Structure{}, structure);
   }
   explain_verb.add(settings::Explain{}, training);
-  for (tool::Verb* v : {&train_verb, &generate_verb, &chat_verb, &serve_verb, &logits_verb, &perplexity_verb,
-                        &compare_verb, &export_verb, &finetune_verb, &merge_verb, &explain_verb, &type_verb})
+  for (tool::Verb* v :
+       {&train_verb, &generate_verb, &chat_verb, &serve_verb, &logits_verb, &perplexity_verb, &compare_verb,
+        &export_verb, &finetune_verb, &merge_verb, &upcycle_verb, &explain_verb, &type_verb})
     v->add(settings::Reading{}, structure);
 
-  const std::vector<tool::Verb*> verbs = {&train_verb,  &sample_verb,     &generate_verb, &chat_verb,   &serve_verb,
-                                          &logits_verb, &perplexity_verb, &compare_verb,  &export_verb, &finetune_verb,
-                                          &merge_verb,  &download_verb,   &explain_verb,  &type_verb};
+  const std::vector<tool::Verb*> verbs = {&train_verb,  &sample_verb,     &generate_verb, &chat_verb,    &serve_verb,
+                                          &logits_verb, &perplexity_verb, &compare_verb,  &export_verb,  &finetune_verb,
+                                          &merge_verb,  &upcycle_verb,    &download_verb, &explain_verb, &type_verb};
   const auto require_known = [&verbs] {
     bool any = false;
     for (tool::Verb* v : verbs)
@@ -709,6 +735,12 @@ int run(int n, char** words) {
   if (finetune_verb.chosen()) finetune(finetune_verb, directory);
   if (merge_verb.chosen()) {
     tool::export_model(directory, to, use_of(merge_verb), file);
+    return 0;
+  }
+  if (upcycle_verb.chosen()) {
+    settings::Upcycle s;
+    upcycle_verb.apply(s);
+    tool::upcycle(directory, to, whole("experts", s.experts, 2), whole("top-k", s.top_k, 2), use_of(upcycle_verb));
     return 0;
   }
   if (download_verb.chosen()) {

@@ -10,6 +10,7 @@
 #include <fauna/io/clock.hpp>
 #include <fauna/io/json.hpp>
 #include <fauna/io/open_tensors.hpp>
+#include <fauna/io/process.hpp>
 #include <fauna/text/bpe.hpp>
 #include <fauna/text/chars.hpp>
 #include <fauna/train/checkpoint.hpp>
@@ -94,7 +95,7 @@ int generate(settings::Told<settings::Generate> const& s, std::string const& dir
   const auto write = [&](auto const& tokenizer) {
     const std::vector<int> ids = tokenizer.encode(prompt);
     tool::write_texts(loaded(directory, s.threads, {}, s.quantize), draft_of(s).get(), tokenizer, ids, stop_ids, s,
-                      prompt);
+                      s.vocabulary, prompt);
     return 0;
   };
   if (s.tokenizer.empty() && !fauna::is_directory(directory) && !tool::is_gguf(directory))
@@ -104,7 +105,7 @@ int generate(settings::Told<settings::Generate> const& s, std::string const& dir
   const auto ids = s.chat ? tool::Chat::ids(tokenizer, tool::in_template(directory, prompt, tool::values_of(s.values)))
                           : tokenizer.encode(prompt, {.match_special = s.special});
   tool::write_texts(loaded(directory, s.threads, s.adapter, s.quantize), draft_of(s).get(), tokenizer, ids, stop_ids, s,
-                    s.chat ? "" : prompt);
+                    s.vocabulary, s.chat ? "" : prompt);
   return 0;
 }
 
@@ -146,7 +147,7 @@ int sample(settings::Told<settings::Sample> const& s, std::string const& checkpo
     const std::string start = tool::prompt_of(s);
     const auto ids = pieces.encode(start, {.add_special = false});
     if (ids.empty()) fauna::fail("sample", "a start without a token", "a text that the tokenizer has tokens for");
-    tool::write_texts(tool::engine(), draft.get(), pieces, ids, {}, s, start);
+    tool::write_texts(tool::engine(), draft.get(), pieces, ids, {}, s, s.vocabulary, start);
     return 0;
   }
   if (head.alphabet.empty()) fauna::fail("sample", checkpoint + " has no vocabulary", "one trained on characters");
@@ -157,7 +158,7 @@ int sample(settings::Told<settings::Sample> const& s, std::string const& checkpo
     const int first = 0;
     start = tokenizer.decode(&first, 1);
   }
-  tool::write_texts(tool::engine(), draft.get(), tokenizer, tokenizer.encode(start), {}, s, start);
+  tool::write_texts(tool::engine(), draft.get(), tokenizer, tokenizer.encode(start), {}, s, s.vocabulary, start);
   return 0;
 }
 
@@ -175,7 +176,7 @@ int perplexity(settings::Perplexity const& s, std::string const& directory, std:
   std::vector<float> losses(static_cast<std::size_t>(window));
   std::vector<double> seconds;
   double sum = 0;
-  std::size_t counted = 0;
+  std::size_t counted = 0, memory = 0;
   for (std::size_t from = 0; from + 1 < ids.size(); from += static_cast<std::size_t>(window)) {
     const int n = static_cast<int>(std::min(static_cast<std::size_t>(window), ids.size() - 1 - from));
     const double before = fauna::seconds_now();
@@ -184,19 +185,22 @@ int perplexity(settings::Perplexity const& s, std::string const& directory, std:
     seconds.push_back(fauna::seconds_now() - before);
     for (int i = 0; i < n; ++i) sum += static_cast<double>(losses[static_cast<std::size_t>(i)]);
     counted += static_cast<std::size_t>(n);
+    if (seconds.size() == 2) memory = fauna::resident_bytes();
   }
   const double loss = sum / static_cast<double>(counted);
   const std::string how = one_pass ? "in one pass" : "in windows of " + std::to_string(window);
   fauna::print(stdout, file + tool::sentence(": %zu tokens %s: loss %.4f, perplexity %.4f\n", counted, how.c_str(),
                                              loss, std::exp(loss)));
-  // Does a text's end take longer than its beginning?
+  // Does a text's end take longer than its beginning, or more memory?
   if (constexpr std::size_t some = 10; seconds.size() > 2 * some + 1) {
     const auto speed = [&](auto first) {
       return static_cast<double>(some) * window / std::accumulate(first, first + some, 0.0);
     };
-    fauna::print(stderr, tool::sentence("%zu tokens at the beginning: %.0f tokens/s; at the end: %.0f tokens/s\n",
+    fauna::print(stderr, tool::sentence("%zu tokens at the beginning: %.0f tokens/s, %.1f MB resident; at the end: "
+                                        "%.0f tokens/s, %.1f MB\n",
                                         some * static_cast<std::size_t>(window), speed(seconds.begin() + 1),
-                                        speed(seconds.end() - some - 1)));
+                                        static_cast<double>(memory) / 1e6, speed(seconds.end() - some - 1),
+                                        static_cast<double>(fauna::resident_bytes()) / 1e6));
   }
   return 0;
 }

@@ -5,12 +5,16 @@
 
 namespace tool {
 
-/// Experts, those of a row, their size; which layers have an MLP without experts; the balance loss.
-template <class C> void read_mixture(Config& c, C& m) {
+/// Experts, and those of a row.
+template <class C> void read_experts(Config& c, C& m) {
   // transformers writes either, by its version; the hub's files have the first.
   m.experts = c.whole(c.has("num_local_experts") && !c.has("num_experts") ? "num_local_experts" : "num_experts");
   m.chosen = c.whole("num_experts_per_tok");
   if (m.chosen > m.experts) c.wrong("num_experts_per_tok", "at most num_experts, " + std::to_string(m.experts));
+}
+/// Experts, those of a row, their size; which layers have an MLP without experts; the balance loss.
+template <class C> void read_mixture(Config& c, C& m) {
+  read_experts(c, m);
   m.expert_hidden = c.whole("moe_intermediate_size");
   m.renormalised = c.flag("norm_topk_prob", false);
   if (Config::Json const* aux = c.find("router_aux_loss_coef")) m.balance = aux->get<float>();

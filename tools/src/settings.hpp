@@ -63,6 +63,16 @@ struct Vocabulary {
   }
 };
 
+/// fauna upcycle.
+struct Upcycle {
+  long experts = 8, top_k = 2;
+
+  template <class F> void each(F&& f) {
+    f("experts", experts, "experts of a layer, each a copy of its MLP");
+    f("top-k", top_k, "experts of a token");
+  }
+};
+
 /// How a model directory is read.
 struct Reading {
   bool ignore_unknown_config = false;
@@ -225,9 +235,10 @@ struct Logits {
 };
 
 struct Generate {
-  std::string prompt, values, tokenizer, adapter, quantize, dtype = "f32", at_context_end = "stop", draft;
+  std::string prompt, values, tokenizer, adapter, quantize, dtype = "f32", at_context_end = "stop", draft,
+                                                            acceptance = "match";
   std::vector<std::string> stop;
-  bool chat = false, special = true, draft_stats = false;
+  bool chat = false, special = true, draft_stats = false, adaptive = true;
   long num_samples = 1, max_new_tokens = 200, top_k = 0, threads = 0, chunk = 512, context = 0, draft_max = 4;
   double temperature = 0, top_p = 1, min_p = 0, repetition_penalty = 1;
   std::uint64_t seed = 1337;
@@ -251,9 +262,16 @@ struct Generate {
     each_drawn(f);
     f("at-context-end", at_context_end, "stop, slide (go on from the last tokens) or refuse");
     f("draft", draft,
-      "write the same text sooner: ngram (drafts from what the text has already), or a smaller model of the same "
-      "vocabulary");
+      "write the same text sooner: ngram (drafts from what the text has already), auto (the same where it pays), "
+      "pool:FILE (from all texts so far, which FILE remembers), a smaller model of the same vocabulary, or ngram+ and "
+      "a model");
     f("draft-max", draft_max, "tokens of a draft at most");
+    f("adaptive", adaptive,
+      "drafts as long as is measured to pay, 0 included; where the ids follow from the length of drafts it has to be "
+      "asked for, and they are then no function of the seed");
+    f("acceptance", acceptance,
+      "which drafts stay: match (plain decoding's text), greedy, rejection, point-mass, without-replacement (its law), "
+      "typical (neither)");
     f("draft-stats", draft_stats, "say what came of the drafts, and what plain decoding takes in the same run");
   }
   /// How a text is drawn.
@@ -304,12 +322,14 @@ struct Sample : Generate {
 /// What the program that writes is told: the flags, and where a model drafts, its weights and which engine is whose.
 template <class S> struct Told : S {
   std::string engine, draft_engine, draft_weights;
+  std::uint64_t vocabulary = 0;
 
   template <class F> void each(F&& f) {
     S::each(f);
     f("engine", engine, "of the model");
     f("draft-engine", draft_engine, "of the draft model");
     f("draft-weights", draft_weights, "a model directory, or a checkpoint");
+    f("vocabulary", vocabulary, "a hash of what the ids mean, for a pool of n-grams");
   }
 };
 
@@ -318,7 +338,7 @@ inline constexpr const char* tokenizer_meaning = "a tokenizer.json, or a folder 
 
 struct Serve {
   std::string host = "127.0.0.1", api_key_file, name, tokenizer, dtype = "f32";
-  long port = 8080, context = 0, queue = 32, chunk = 512, threads = 0;
+  long port = 8080, parallel = 8, context = 0, queue = 32, time_out = 0, chunk = 128, threads = 0;
 
   template <class F> void each(F&& f) {
     f("host", host, "address to listen on; the one by default is this machine's alone");
@@ -328,8 +348,10 @@ struct Serve {
     f("name", name, "what requests call the model; without it, the name of its folder");
     f("tokenizer", tokenizer, tokenizer_meaning);
     f("context", context, "tokens of prompt and text at most; 0: the model's own context, or 8192 where it has none");
-    f("queue", queue, "requests that may wait while one is served; more are refused");
-    f("chunk", chunk, "tokens of a prompt read at once");
+    f("parallel", parallel, "texts that are written at once");
+    f("queue", queue, "requests that may wait for a place among them; more are refused");
+    f("time-out", time_out, "seconds that a request may take, waiting included; 0: any number");
+    f("chunk", chunk, "tokens of prompts that a step reads beside the texts that are being written");
     f("dtype", dtype, "f32 or bf16: storage of the matrices and precision of their products");
     f("threads", threads, "0: one for every processor");
   }

@@ -9,8 +9,10 @@
 #include <fauna/io/clock.hpp>
 #include <fauna/io/file.hpp>
 #include <fauna/io/print.hpp>
+#include <tools/src/acceptance.hpp>
 #include <tools/src/drafts.hpp>
 #include <tools/src/engine.hpp>
+#include <tools/src/say.hpp>
 #include <tools/src/settings.hpp>
 
 namespace tool {
@@ -23,16 +25,36 @@ inline std::string prompt_of(settings::Generate const& s) {
 /// The text after a prompt, written by `write` as it comes, with drafts of s.draft.
 class WithDrafts {
  public:
-  WithDrafts(Engine& model, Engine* draft, settings::Generate const& s, int context, int chunk)
+  WithDrafts(Engine& model, Engine* draft, settings::Generate const& s, std::uint64_t vocabulary, int context,
+             int chunk)
       : reader_(model, context, chunk),
-        drafter_(draft, context, chunk),
-        draft_max_(std::min(static_cast<int>(s.draft_max), context - 1)),
-        compares_(s.draft_stats) {}
+        drafter_(s.draft, draft, context, chunk, vocabulary),
+        acceptance_(s.acceptance),
+        length_(std::min(static_cast<int>(s.draft_max), context - 1)),
+        adaptive_(s.adaptive),
+        compares_(s.draft_stats),
+        stats_(acceptance_.kept) {
+    if (acceptance_.kept == fauna::keeps::nothing)
+      say("--acceptance " + s.acceptance + " is lossy: the text is not drawn by the model's own law");
+    else if (acceptance_.kept == fauna::keeps::law && adaptive_)
+      say("--adaptive with --acceptance " + s.acceptance +
+          ": the text follows from what was measured, not from --seed");
+  }
 
   template <class Text, class F>
   void operator()(Text const& text, std::vector<int> const& ids, fauna::GenerateOptions const& o, F&& write) {
     read_prompt(ids);
-    fauna::Speculative model{reader_, drafter_, draft_max_};
+    if (adaptive_ && !length_.measured(1)) {
+      fauna::measure(reader_, ids, length_);
+      read_prompt(ids);
+    }
+    fauna::Speculative<AnyReader, AnyDrafter, AnyAcceptance> model{
+        .target = reader_,
+        .drafter = drafter_,
+        .draft = length_.most(),
+        .acceptance = acceptance_,
+        .length = &length_,
+        .adapts = adaptive_ ? fauna::adapt::always : fauna::adapt::never};
     const double start = fauna::seconds_now();
     const std::string got = fauna::generate_text(model, text, ids, o, write);
     const double seconds = fauna::seconds_now() - start;
@@ -41,10 +63,11 @@ class WithDrafts {
     fauna::Speculative plain{reader_, drafter_, 0};
     const double again = fauna::seconds_now();
     const bool same = fauna::generate_text(plain, text, ids, o, [](std::string const&) {}) == got;
-    stats_.add(model.counts, seconds, fauna::seconds_now() - again, same);
+    stats_.add(model.counts, seconds, plain.counts.tokens, fauna::seconds_now() - again, same);
   }
-  void print() const {
-    if (compares_) stats_.print();
+  void finish() const {
+    drafter_.save();
+    if (compares_) stats_.print(length_);
   }
 
  private:
@@ -56,16 +79,18 @@ class WithDrafts {
 
   AnyReader reader_;
   AnyDrafter drafter_;
-  int draft_max_;
-  bool compares_;
+  AnyAcceptance acceptance_;
+  fauna::DraftLength length_;
+  bool adaptive_, compares_;
   DraftStats stats_;
 };
 
 /// Writes s.num_samples texts to stdout as they come. `draft`: the model that drafts, if one does; `ids`: the prompt's
-/// tokens; `shown`: what each text starts with.
+/// tokens; `vocabulary`: a hash of what these mean; `shown`: what each text starts with.
 template <class Text>
 void write_texts(Engine& model, Engine* draft, Text const& text, std::vector<int> const& ids,
-                 std::vector<int> const& stop_ids, settings::Generate const& s, std::string const& shown) {
+                 std::vector<int> const& stop_ids, settings::Generate const& s, std::uint64_t vocabulary,
+                 std::string const& shown) {
   const int own = model.context(), prompt = static_cast<int>(ids.size());
   if (s.context > own)
     fauna::fail("generate", "--context " + std::to_string(s.context), "at most the model's " + std::to_string(own));
@@ -96,7 +121,7 @@ void write_texts(Engine& model, Engine* draft, Text const& text, std::vector<int
                                      : s.at_context_end == "refuse" ? fauna::context_end::refuse
                                                                     : fauna::context_end::stop};
   std::optional<WithDrafts> drafts;
-  if (!s.draft.empty()) drafts.emplace(model, draft, s, o.context, o.chunk);
+  if (!s.draft.empty()) drafts.emplace(model, draft, s, vocabulary, o.context, o.chunk);
   for (long i = 0; i < s.num_samples; ++i) {
     o.sample = static_cast<std::uint64_t>(i);
     std::string before = shown;  // until the first piece comes, so that an error stands alone
@@ -108,7 +133,7 @@ void write_texts(Engine& model, Engine* draft, Text const& text, std::vector<int
     else fauna::generate_text(model, text, ids, o, write);
     write(i + 1 < s.num_samples ? "\n---------------\n" : "\n");
   }
-  if (drafts) drafts->print();
+  if (drafts) drafts->finish();
 }
 
 }  // namespace tool

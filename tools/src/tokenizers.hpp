@@ -1,5 +1,6 @@
 // Texts to train on, in characters or in a tokenizer's pieces, and where a run's tokenizer lies.
 #pragma once
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -47,6 +48,23 @@ inline std::string tokenizer_beside(std::string const& checkpoint, fauna::Checkp
   const std::string path = tokenizer_file(checkpoint.substr(0, checkpoint.rfind('/') + 1) + "tokenizer.json");
   require_tokenizer(path, head, checkpoint);
   return path;
+}
+
+/// A tokenizer.json of characters, each of an alphabet a token: byte-pair encoding without merges.
+inline std::string character_tokenizer(std::string const& alphabet) {
+  using Json = nlohmann::ordered_json;
+  Json vocab = Json::object();
+  const fauna::CharTokenizer characters(alphabet);
+  for (int id = 0; id < characters.vocab(); ++id) vocab[characters.decode(&id, 1)] = id;
+  return Json{{"version", "1.0"},
+              {"added_tokens", Json::array()},
+              {"normalizer", nullptr},
+              {"pre_tokenizer", nullptr},
+              {"post_processor", nullptr},
+              {"decoder", {{"type", "Fuse"}}},
+              {"model", {{"type", "BPE"}, {"vocab", std::move(vocab)}, {"merges", Json::array()}}}}
+             .dump(2) +
+         '\n';
 }
 
 /// A text as tokens, whole.

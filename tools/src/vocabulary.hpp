@@ -29,6 +29,13 @@ inline std::vector<std::string> vocabulary_of(std::string const& from) {
   return all;
 }
 
+/// A hash of all of them.
+inline std::uint64_t vocabulary_hash(std::string const& from) {
+  std::uint64_t h = fauna::text_hash("vocabulary");
+  for (std::string const& token : vocabulary_of(from)) h = fauna::text_hash(token + '\n', h);
+  return h;
+}
+
 /// Throws where a draft model means other texts by its ids than the model that it is to draft for.
 inline void require_same_vocabulary(std::string const& model, std::string const& draft) {
   const auto own = vocabulary_of(model), its = vocabulary_of(draft);

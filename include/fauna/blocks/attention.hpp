@@ -18,47 +18,55 @@ struct Scores {
   int window = unbounded;  ///< rows that a row sees, itself included (Beltagy et al. 2020, "Longformer", section 3.1)
   double alibi = 0;        ///< biases that grow with the distance, times each head's slope (Press et al. 2022)
   bool sinks = false;      ///< the weights of SinkAttention in the denominator
+  int chunk = unbounded;   ///< rows see those of their own chunk, of so many (Meta AI 2025, "Llama 4")
   constexpr bool operator==(Scores const&) const = default;
 };
 
 /// Attention itself, between the projections: rows of [q | k | v] with NHeads, KvHeads and KvHeads heads, to rows of
 /// NHeads heads. Query head h reads key head h / (NHeads / KvHeads): one key head is multi-query attention (Shazeer
 /// 2019), some are grouped-query attention (Ainslie et al. 2023). y must stay as it is until backward, which reads it.
-/// Its state is a KV cache: the keys and values of all rows so far.
+/// Its state is a KV cache: the keys and values of all rows so far, or of a window's last ones, in a ring.
 template <int NHeads, int KvHeads, int HeadSize, Rate Drop = Rate{}, Scores How = Scores{}>
 struct AttentionCore : Leaf<(NHeads + 2 * KvHeads) * HeadSize, NHeads * HeadSize> {
   static constexpr const char* kind_name = "AttentionCore";
   static constexpr int queries = NHeads * HeadSize, keys = KvHeads * HeadSize;
-  using fault = first_fault<std::conditional_t<KvHeads >= 1 && NHeads % KvHeads == 0, void,
-                                               key_heads_do_not_divide_heads<AttentionCore, NHeads, KvHeads>>,
-                            std::conditional_t<How.window >= 1, void, window_sees_no_row<AttentionCore, How.window>>>;
+  static constexpr StatePiece piece{
+      .rows = KvHeads, .grows = true, .window = How.window < How.chunk ? How.window : How.chunk};
+  using fault =
+      first_fault<std::conditional_t<KvHeads >= 1 && NHeads % KvHeads == 0, void,
+                                     key_heads_do_not_divide_heads<AttentionCore, NHeads, KvHeads>>,
+                  std::conditional_t<(How.window >= 1 && How.chunk >= 1), void,
+                                     window_sees_no_row<AttentionCore, How.window >= 1 ? How.chunk : How.window>>>;
   template <class S> struct Saved {
     View<S, dyn, NHeads> lse;       ///< log of each row's softmax denominator
     View<const S, dyn, queries> y;  ///< the output, kept by whoever owns it
   };
   template <class S> struct State {
-    View<S, dyn, HeadSize> k, v;  ///< [sequence][key head][capacity]: decoding reads the rows of a head one by one
-    int capacity = 0;
+    View<S, dyn, HeadSize> k, v;   ///< [sequence][key head][place]: decoding reads the rows of a head one by one
+    int capacity = 0, places = 0;  ///< rows of a sequence; and those that there is room for at a time
   };
   template <class S> static constexpr void plan(Saved<S>& s, Shape const& shape, Arena& a) {
     s.lse = a.take_view<S, dyn, NHeads>(shape.rows());
   }
   template <class S> static constexpr void plan_state(State<S>& s, Shape const& shape, Arena& a) {
     s.capacity = shape.context;
-    s.k = a.take_view<S, dyn, HeadSize>(shape.sequences * KvHeads * shape.context);
-    s.v = a.take_view<S, dyn, HeadSize>(shape.sequences * KvHeads * shape.context);
+    s.places = piece.places(shape.context);
+    s.k = a.take_view<S, dyn, HeadSize>(shape.sequences * KvHeads * s.places);
+    s.v = a.take_view<S, dyn, HeadSize>(shape.sequences * KvHeads * s.places);
   }
   template <class F, class... St> static constexpr void visit_state(F&& f, St&... s) {
-    f(StatePiece{.rows = KvHeads, .grows = true}, s.k...);
-    f(StatePiece{.rows = KvHeads, .grows = true}, s.v...);
+    f(piece, s.k...);
+    f(piece, s.v...);
   }
   template <class B> static constexpr void plan_scratch(Shape const& s, Arena& a) {
-    plan_workspace(attention<B>::template workspace<HeadSize>(s.sequences, s.longest(), how(Key{}), s.threads), a);
+    const int longest = reach(how(Key{}), s.rows(), s.longest());
+    plan_workspace(attention<B>::template workspace<HeadSize>(s.sequences, longest, how(Key{}), s.threads), a);
   }
   /// q·k and the weighted sum of v, 2 multiplications and additions each (the causal half is not subtracted, as is
   /// usual).
   static constexpr double flops(double context) {
-    return 4.0 * queries * (context < How.window ? context : How.window);
+    constexpr int most = How.window < How.chunk ? How.window : How.chunk;
+    return 4.0 * queries * (context < most ? context : most);
   }
 
   using Rows = Leaf<queries + 2 * keys, queries>;
@@ -70,19 +78,23 @@ struct AttentionCore : Leaf<(NHeads + 2 * KvHeads) * HeadSize, NHeads * HeadSize
   template <class C, class W, class St, class Sv>
   static void forward(C const& c, [[maybe_unused]] W const& w, St& state, X<C> x, Y<C> y, Sv& saved) {
     using A = attention<typename C::backend_type>;
-    static_assert(A::biased || !(How.alibi > 0 || How.sinks), "fauna: no alibi and no sinks on this backend yet");
     auto a = how(c.key);
     if (c.mode == mode::eval) a.dropout = 0;
     const typename C::scalar* sinks = nullptr;
     if constexpr (How.sinks) sinks = w.sinks.data();
     if (state.capacity > 0 && !c.keeps()) {
-      remember(c, state, x);
-      a.capacity = KvHeads * state.capacity;
+      const bool fits = has_room(c, state);
+      if (fits) remember(c, state, x);
+      a.capacity = KvHeads * state.places;
+      if (piece.window < unbounded) a.ring = state.places;
       const auto cached = [&](auto view) {
-        return Heads<const typename C::scalar>{view.data(), HeadSize, state.capacity * HeadSize};
+        return Heads<const typename C::scalar>{view.data(), HeadSize, state.places * HeadSize};
       };
+      KeyValues<const typename C::scalar> own;
+      if (!fits) own = {heads(k(x)), heads(v(x))};
       A::template forward<HeadSize>(c.backend, *c.batch, a, heads(q(x)), cached(state.k), cached(state.v), heads(y),
-                                    nullptr, sinks);
+                                    nullptr, sinks, own);
+      if (!fits) remember(c, state, x);
       return;
     }
     A::template forward<HeadSize>(c.backend, *c.batch, a, heads(q(x)), heads(k(x)), heads(v(x)), heads(y),
@@ -111,7 +123,8 @@ struct AttentionCore : Leaf<(NHeads + 2 * KvHeads) * HeadSize, NHeads * HeadSize
             .key = key,
             .cap = How.cap,
             .window = How.window,
-            .alibi = How.alibi};
+            .alibi = How.alibi,
+            .chunk = How.chunk};
   }
   template <class V> static constexpr auto q(V x) { return x.template columns<0, queries>(); }
   template <class V> static constexpr auto k(V x) { return x.template columns<queries, keys>(); }
@@ -119,31 +132,47 @@ struct AttentionCore : Leaf<(NHeads + 2 * KvHeads) * HeadSize, NHeads * HeadSize
   template <class V> static constexpr auto heads(V x) {
     return Heads<typename V::element>{x.data(), x.stride(), HeadSize};
   }
-  /// The keys and values of the batch's rows, behind those that the state holds: a copy for each head, or for each row
-  /// where there are fewer.
+  /// Can the batch's rows be written before they are read? Not where a ring would lose rows that they look back at.
+  template <class C, class St> static bool has_room(C const& c, St const& state) {
+    Batch const& b = *c.batch;
+    bool fits = true;
+    for (int s = 0; s < b.sequences; ++s) {
+      const int rows = b.last(s) - b.first(s), all = b.before(s) + rows;
+      if (all > state.capacity)
+        fail(c.path.str(), std::to_string(all) + " rows of sequence " + std::to_string(s),
+             "at most the " + std::to_string(state.capacity) + " that the KV cache was planned for");
+      fits = fits && (all <= state.places || rows <= rewindable);
+    }
+    return fits;
+  }
+  /// The keys and values of the batch's rows, behind those that the state holds, or in place of the oldest: a copy for
+  /// each head, or for each row where there are fewer.
   template <class C, class St> static void remember(C const& c, St& state, X<C> x) {
     using S = typename C::scalar;
     using HeadRows = View<const S, dyn, HeadSize>;
     Batch const& b = *c.batch;
+    const int places = state.places;
     for (int s = 0; s < b.sequences; ++s) {
-      const int rows = b.last(s) - b.first(s), at = s * KvHeads * state.capacity + b.before(s);
-      if (b.before(s) + rows > state.capacity)
-        fail(c.path.str(), std::to_string(b.before(s) + rows) + " rows of sequence " + std::to_string(s),
-             "at most the " + std::to_string(state.capacity) + " that the KV cache was planned for");
-      const auto copy = [&](auto from, View<S, dyn, HeadSize> to) {
-        if (rows < KvHeads)
-          for (int r = 0; r < rows; ++r)
-            add<typename C::backend_type>::run(
-                c.backend, HeadRows(from.row(r), KvHeads, HeadSize, HeadSize), {},
-                View<S, dyn, HeadSize>(to.row(at + r), KvHeads, HeadSize, state.capacity * HeadSize));
-        else
-          for (int h = 0; h < KvHeads; ++h)
-            add<typename C::backend_type>::run(c.backend,
-                                               HeadRows(from.data() + h * HeadSize, rows, HeadSize, from.stride()), {},
-                                               to.middle_rows(at + h * state.capacity, rows));
-      };
-      copy(k(x).middle_rows(b.first(s), rows), state.k);
-      copy(v(x).middle_rows(b.first(s), rows), state.v);
+      const int before = b.before(s), end = before + b.last(s) - b.first(s);
+      for (int from = before > end - places ? before : end - places, to; from < end; from = to) {
+        const int edge = (from / places + 1) * places, at = s * KvHeads * places + from % places;
+        to = end < edge ? end : edge;
+        const int rows = to - from;
+        const auto copy = [&](auto in, View<S, dyn, HeadSize> out) {
+          if (rows < KvHeads)
+            for (int r = 0; r < rows; ++r)
+              add<typename C::backend_type>::run(
+                  c.backend, HeadRows(in.row(r), KvHeads, HeadSize, HeadSize), {},
+                  View<S, dyn, HeadSize>(out.row(at + r), KvHeads, HeadSize, places * HeadSize));
+          else
+            for (int h = 0; h < KvHeads; ++h)
+              add<typename C::backend_type>::run(c.backend,
+                                                 HeadRows(in.data() + h * HeadSize, rows, HeadSize, in.stride()), {},
+                                                 out.middle_rows(at + h * places, rows));
+        };
+        copy(k(x).middle_rows(b.first(s) + from - before, rows), state.k);
+        copy(v(x).middle_rows(b.first(s) + from - before, rows), state.v);
+      }
     }
   }
 };

@@ -10,9 +10,6 @@
 
 namespace fauna::inline v0 {
 
-/// A target that is not counted in the loss.
-inline constexpr int ignore_target = -1;
-
 /// The bound c of logits as a template argument: c tanh(z / c) (Gemma Team 2024, "Gemma 2", section 2). 0: none.
 struct LogitCap {
   float value = 0;

@@ -1,328 +1,245 @@
-// Mixture of experts (Shazeer et al. 2017; Jiang et al. 2024, "Mixtral of experts", section 2.1), dropless: every row
-// goes through the K of E experts that its router chose, however many rows choose the same.
-//   l = x W_gateᵀ      p, id, w = router(l)      y_r = Σ_j w_rj Expert_{id_rj}(x_r)
-// Side losses, of R rows of which n_e choices fell on expert e:
-//   balance  E Σ_e f_e P_e,  f_e = n_e / (R K),  P_e = mean of p_e / Σ_f p_f
-//            1 where all is even (Fedus et al. 2021, equation 4; DeepSeek-AI 2024, equations 17 to 20)
-//   z        mean of (log Σ_e exp l_e)² (Zoph et al. 2022, equation 5)
-// A corrected router has a bias b_e that counts in the choice alone and is no parameter: after each update
-//   b_e += rate sign(mean of n - n_e) (Wang et al. 2024, "Auxiliary-loss-free load balancing strategy").
+// Mixture of experts (Shazeer et al. 2017; Jiang et al. 2024, "Mixtral of experts", section 2.1) of four parts that
+// know nothing of each other:
+//   a router      which experts a row goes to, with what weights     top_k.hpp, and a file for each of the rarer ones
+//   a dispatcher  which of these choices are served                  dispatch.hpp
+//   the experts   any block of rows                                  Each<Expert, N>, several kinds beside each other
+//   a combine     where the weights stand                            combine.hpp
+//   y_r = Σ_j w_rj Expert_{id_rj}(x_r)      over the choices that are served
+// Moe is the usual one: the K best of E experts, however many rows choose the same.
 #pragma once
-#include <cmath>
 #include <new>
 
+#include <fauna/blocks/combine.hpp>
+#include <fauna/blocks/dispatch.hpp>
+#include <fauna/blocks/top_k.hpp>
+#include <fauna/compose/causal.hpp>
 #include <fauna/compose/children.hpp>
-#include <fauna/core/block.hpp>
-#include <fauna/core/fault.hpp>
+#include <fauna/core/pack.hpp>
 #include <fauna/ops/add/op.hpp>
-#include <fauna/ops/experts/op.hpp>
-#include <fauna/ops/router/op.hpp>
 
 namespace fauna::inline v0 {
 
-template <class Block, int Experts, int Chosen> struct more_experts_chosen_than_there_are;
 template <class Block, int Reads, int Writes> struct experts_change_width;
-template <class Block> struct router_without_gradient;
-template <class Block, int Groups, int Experts> struct groups_do_not_divide_experts;
-template <class Block, int Kept, int Groups> struct kept_groups_are_no_part_of_groups;
+template <class Router, class Expert, int Gives, int Reads> struct router_reads_other_width;
+template <class Router, int Experts, int Have> struct router_knows_other_number_of_experts;
 
-/// How a router chooses and weighs, and what its side losses count where nobody says otherwise.
-struct Routing {
-  bool renormalised = true;  ///< the weights of the chosen sum to `scale`
-  float balance = 0.001F, z = 0;
-  router_scores scores = router_scores::softmax;
-  float scale = 1;                  ///< of the weights
-  int groups = 1, kept_groups = 1;  ///< of experts; rows choose among those of the kept ones
-  group_score by = group_score::two_best;
-  bool corrected = false;    ///< with gate.e_score_correction_bias
-  float bias_rate = 0.001F;  ///< of that bias, an update
-  label name = "gate";       ///< of the router in files
-  constexpr bool operator==(Routing const&) const = default;
-  constexpr Choice choice() const { return {renormalised, scores, scale, groups, kept_groups, by}; }
+/// N copies of a block, as experts.
+template <class Expert, int N> struct Each {
+  using expert = Expert;
+  static constexpr int count = N;
+  template <class New> using of = Each<New, N>;
 };
 
-/// E copies of Expert, named experts.0, experts.1, ..., of which each row uses K; the router's matrix is gate.weight,
-/// if it has no other name. An expert has no state and reads rows alone: it is called with those of all sequences side
-/// by side.
-template <class Expert, int E, int K, Routing How = Routing{}> struct Moe : Leaf<Expert::in, Expert::out> {
-  using composition = Moe;
-  using children = Children<Expert>;
-  template <class... New> using with = Moe<New..., E, K, How>;
+/// Experts are named experts.0, experts.1, ... through all groups. They have no state and read rows alone: each is
+/// called with its rows of all sequences side by side.
+template <class R, class Dispatcher, class Combine, class... Groups>
+struct MixtureOfExperts : Leaf<R::width, R::width> {
+  using composition = MixtureOfExperts;
+  using children = Children<typename Groups::expert...>;
+  template <class... New> using with = MixtureOfExperts<R, Dispatcher, Combine, typename Groups::template of<New>...>;
   static constexpr const char* kind_name = "Moe";
-  static constexpr int width = Expert::in;
+  static constexpr int width = R::width, E = R::experts, K = R::slots;
+  static constexpr bool causal = R::causal && Dispatcher::causal && (is_causal<typename Groups::expert> && ...);
   static constexpr bool adds_y = true, adds_dx = true;
-  using fault = first_fault<
-      typename Expert::fault,
-      std::conditional_t<(K <= E && K >= 1), void, more_experts_chosen_than_there_are<Moe, E, K>>,
-      std::conditional_t<Expert::in == Expert::out, void, experts_change_width<Expert, Expert::in, Expert::out>>,
-      std::conditional_t<(K == 1 && E > 1 && How.renormalised), router_without_gradient<Moe>, void>,
-      std::conditional_t<(How.groups >= 1 && How.groups <= 64 && E % How.groups == 0), void,
-                         groups_do_not_divide_experts<Moe, How.groups, E>>,
-      std::conditional_t<(How.kept_groups >= 1 && How.kept_groups <= How.groups), void,
-                         kept_groups_are_no_part_of_groups<Moe, How.kept_groups, How.groups>>,
-      std::conditional_t<
-          (How.groups >= 1 && K * How.groups <= How.kept_groups * E), void,
-          more_experts_chosen_than_there_are<Moe, How.kept_groups * E / (How.groups > 0 ? How.groups : 1), K>>>;
-  static constexpr std::size_t parameters = E * count_parameters<Expert>() + static_cast<std::size_t>(E) * width;
-  static constexpr std::size_t active_parameters = K * count_parameters<Expert>() + static_cast<std::size_t>(E) * width;
-  static constexpr double flops(double context) { return K * Expert::flops(context) + 2.0 * E * width; }
+  static_assert(Router<R>, "fauna: the first argument of MixtureOfExperts is a router (blocks/top_k.hpp)");
+  static constexpr std::size_t groups = sizeof...(Groups);
+  template <std::size_t I> using Group = nth<I, Groups...>;
+  template <std::size_t I> using Expert = typename Group<I>::expert;
+  template <class G>
+  using group_fault =
+      first_fault<typename G::expert::fault,
+                  std::conditional_t<G::expert::in == G::expert::out, void,
+                                     experts_change_width<typename G::expert, G::expert::in, G::expert::out>>,
+                  std::conditional_t<G::expert::in == width, void,
+                                     router_reads_other_width<R, typename G::expert, width, G::expert::in>>>;
+  using fault = first_fault<typename R::fault, group_fault<Groups>...,
+                            std::conditional_t<(Groups::count + ...) == E, void,
+                                               router_knows_other_number_of_experts<R, E, (Groups::count + ...)>>>;
+  static constexpr std::size_t parameters =
+      ((Groups::count * count_parameters<typename Groups::expert>()) + ...) + R::parameters;
+  /// Parameters that one row meets on average: all experts are as likely.
+  static constexpr std::size_t active_parameters =
+      static_cast<std::size_t>(R::chosen / E * static_cast<double>(parameters - R::parameters) + 0.5) + R::parameters;
+  static constexpr double flops(double context) {
+    return R::chosen / E * ((Groups::count * Groups::expert::flops(context)) + ...) + R::flops;
+  }
 
   template <class D> struct Weights {
-    typename D::template storage<kind::control> gate;  ///< [E, width], in full precision
-    std::conditional_t<How.corrected, typename D::template storage<kind::control>, None> bias;  ///< [1, E]
-    typename Expert::template Weights<D> expert[E];
+    typename R::template Weights<D> router;
+    Pack<typename Groups::expert::template Weights<D>[Groups::count]...> experts;
   };
   template <class S> struct Saved {
-    View<S, dyn, E> logits, p;
-    View<S, dyn, K> weights;
-    View<int, dyn, K> ids, places;
+    typename R::template Saved<S> router;
+    Routes<S, K> routes;
+    View<int, dyn, K> places;
     View<S, dyn, width> x, y;  ///< rows by expert, in and out
     int first[E + 1]{};        ///< of each expert's rows
-    typename Expert::template Saved<S> expert[E];
+    Pack<typename Groups::expert::template Saved<S>[Groups::count]...> experts;
     std::byte* room = nullptr;  ///< for what the experts keep: how many rows each gets is known in the call
     std::size_t bytes = 0;
   };
+  template <class S> using State = typename Dispatcher::template State<S, E>;
 
-  template <class W, class F> static constexpr void visit(W& w, Place const& at, F&& f) {
-    const Path gate{at.path, How.name.c, -1}, experts{at.path, "experts", -1};
-    f(Tensor{.field = "weight",
-             .rows = E,
-             .cols = width,
-             .stored = kind::control,
-             .init = normal(0.02F),
-             .at = {&gate, at.layer, at.layers}},
-      w.gate);
-    if constexpr (How.corrected)
-      f(Tensor{.field = "e_score_correction_bias",
-               .rows = 1,
-               .cols = E,
-               .stored = kind::control,
-               .init = zeros,
-               .is = role::buffer,
-               .at = {&gate, at.layer, at.layers},
-               .after_update = towards_even},
-        w.bias);
-    for (int e = 0; e < E; ++e) {
-      const Path here{&experts, nullptr, e};
-      Expert::visit(w.expert[e], Place{&here, at.layer, at.layers}, f);
-    }
+  template <class W, class F> static constexpr void visit(W& w, Place const& at_, F&& f) {
+    const Path experts{at_.path, "experts", -1};
+    R::visit(w.router, at_, f);
+    int e = 0;
+    each_index<groups>([&](auto g) {
+      for (auto& expert : at<g>(w.experts)) {
+        const Path here{&experts, nullptr, e++};
+        Expert<g>::visit(expert, Place{&here, at_.layer, at_.layers}, f);
+      }
+    });
   }
   template <class S> static constexpr void plan(Saved<S>& s, Shape const& shape, Arena& a) {
-    const int rows = shape.rows();
-    plan_routes(s, rows, a);
+    plan_routes(s, shape.rows(), a);
     // Whatever the split, each of the experts' views ends at a cache line of its own.
-    s.bytes = expert_bytes<S>(rows * K) + E * expert_bytes<S>(1);
+    s.bytes = 0;
+    each_index<groups>([&](auto g) {
+      s.bytes += expert_bytes<Expert<g>, S>(rows_of(shape.rows())) + Group<g>::count * expert_bytes<Expert<g>, S>(1);
+    });
     s.room = a.take<std::byte>(s.bytes);
+  }
+  template <class S> static constexpr void plan_state(State<S>& s, Shape const& shape, Arena& a) {
+    Dispatcher::template plan_state<S, E>(s, shape, a);
+  }
+  template <class F, class... St> static constexpr void visit_state(F&& f, St&... s) {
+    Dispatcher::visit_state(f, s...);
   }
   template <class B> static constexpr void plan_scratch(Shape const& shape, Arena& a) {
     using S = typename B::scalar;
-    const int rows = shape.rows();
+    const int rows = shape.rows(), n = rows_of(rows);
     Shape part = shape;
     part.sequences = 1;
-    part.length = rows;
-    part.total = rows;
+    part.length = n;
+    part.total = n;
     Scope s(a);
-    plan_workspace(router<B>::workspace(rows, width, E, shape.threads), a);
     if (!shape.backward) {
       Saved<S> saved{};
       a.take<Saved<S>>(1);
       plan_routes(saved, rows, a);
     } else {
-      for (int i = 0; i < 2; ++i) a.take_view<S, dyn, width>(rows * K);
+      for (int i = 0; i < 2; ++i) a.take_view<S, dyn, width>(n);
       a.take_view<S, dyn, K>(rows);
-      for (int i = 0; i < 2; ++i) a.take_view<S, dyn, E>(rows);
     }
-    a.take<int>(static_cast<std::size_t>(rows) * K);
-    Expert::template plan_scratch<B>(part, a);
-    plan_workspace(router<B>::workspace(rows, width, E, shape.threads), a);
+    a.take<int>(static_cast<std::size_t>(n));
+    each_index<groups>([&](auto g) { Expert<g>::template plan_scratch<B>(part, a); });
+    R::template plan_scratch<B>(shape, a);
   }
 
   template <class C> using X = typename Leaf<width, width>::template X<C>;
   template <class C> using Y = typename Leaf<width, width>::template Y<C>;
 
   template <class C, class W, class St, class Sv>
-  static void forward(C const& c, W const& w, St&, X<C> x, Y<C> y, Sv& kept) {
+  static void forward(C const& c, W const& w, St& state, X<C> x, Y<C> y, Sv& kept) {
     using S = typename C::scalar;
     using B = typename C::backend_type;
     Scope scope(c.scratch());
     const int rows = x.rows();
-    Saved<S>* routes = &kept;
+    Saved<S>* saved = &kept;
     if (!c.keeps()) {
-      routes = ::new (c.host_scratch().template take<Saved<S>>(1)) Saved<S>;
-      plan_routes(*routes, rows, c.scratch());
+      saved = ::new (c.host_scratch().template take<Saved<S>>(1)) Saved<S>;
+      plan_routes(*saved, rows, c.scratch());
     }
-    Saved<S>& s = *routes;
-    router<B>::scores(c.backend, x, reading(w.gate), s.logits.middle_rows(0, rows));
-    router<B>::forward(c.backend, first_rows(s.logits, rows), How.choice(), correction<S>(w), s.p.middle_rows(0, rows),
-                       s.ids.middle_rows(0, rows), s.weights.middle_rows(0, rows));
-    side_losses(c, s, rows);
-    int* const sources = c.scratch().template take<int>(static_cast<std::size_t>(rows) * K);
-    sort(s, rows, sources);
-    expert_rows<B>::gather(c.backend, x, sources, s.x.middle_rows(0, rows * K));
+    Saved<S>& s = *saved;
+    const Routes<S, K> routes = s.routes.first_rows(rows);
+    const View<int, dyn, K> places = s.places.middle_rows(0, rows);
+    R::forward(router_call(c), w.router, x, s.router, routes);
+    int* const sources = c.scratch().template take<int>(static_cast<std::size_t>(rows_of(rows)));
+    Dispatcher::template place<S>(*c.batch, routes.ids, routes.weights, R::chosen, state,
+                                  Places{E, s.first, places, sources});
+    show_load(c, routes.ids, places);
+    const auto xs = s.x.middle_rows(0, s.first[E]), ys = s.y.middle_rows(0, s.first[E]);
+    const Dispatched<S> to{places, sources, routes.weights};
+    if constexpr (Dispatcher::computes_all) add<B>::clear(c.backend, xs);
+    Combine::template enter<B, S>(c.backend, x, to, xs);
     Arena room(s.room, s.bytes);
-    each_expert(c, s, [&](int e, auto const& call, int from, int n) {
-      typename Expert::template State<S> none{};
-      if (c.keeps()) Expert::plan(s.expert[e], Shape{.sequences = 1, .length = n}, room);
-      Expert::forward(call, w.expert[e], none, as_const(s.x.middle_rows(from, n)), s.y.middle_rows(from, n),
-                      s.expert[e]);
+    each_expert(c, s, [&](auto g, int i, auto const& call, int from, int n) {
+      typename Expert<g>::template State<S> none{};
+      auto& own = at<g>(s.experts)[i];
+      if (c.keeps()) Expert<g>::plan(own, Shape{.sequences = 1, .length = n}, room);
+      Expert<g>::forward(call, at<g>(w.experts)[i], none, as_const(xs.middle_rows(from, n)), ys.middle_rows(from, n),
+                         own);
     });
-    expert_rows<B>::combine(c.backend, s.y, first_rows(s.places, rows), first_rows(s.weights, rows),
-                            c.into.template view<width>(rows), y);
+    Combine::template leave<B, S>(c.backend, ys, to, c.into.template view<width>(rows), y);
   }
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, W const& w, G& dw, X<C> x, Sv& s, X<C> dy, Y<C> dx, St&) {
+  static void backward(C const& c, W const& w, G& dw, X<C> x, Sv& s, X<C> dy, Y<C> dx, St& dstate) {
     using S = typename C::scalar;
     using B = typename C::backend_type;
     Scope scope(c.scratch());
-    const int rows = x.rows();
-    const auto dz = c.scratch().template take_view<S, dyn, width>(rows * K),
-               dxs = c.scratch().template take_view<S, dyn, width>(rows * K);
+    const int rows = x.rows(), n_all = s.first[E];
+    const auto dys = c.scratch().template take_view<S, dyn, width>(n_all),
+               dxs = c.scratch().template take_view<S, dyn, width>(n_all);
     const auto dweights = c.scratch().template take_view<S, dyn, K>(rows);
-    const auto dp = c.scratch().template take_view<S, dyn, E>(rows),
-               dlogits = c.scratch().template take_view<S, dyn, E>(rows);
-    expert_rows<B>::combine_backward(c.backend, dy, as_const(s.y), as_const(s.places), as_const(s.weights), dz,
-                                     dweights);
-    each_expert(c, s, [&](int e, auto const& call, int from, int n) {
-      typename Expert::template State<S> none{};
-      Expert::backward(call, w.expert[e], dw.expert[e], as_const(s.x.middle_rows(from, n)), s.expert[e],
-                       as_const(dz.middle_rows(from, n)), dxs.middle_rows(from, n), none);
+    const Routes<S, K> routes = s.routes.first_rows(rows);
+    const Dispatched<S> to{s.places.middle_rows(0, rows), nullptr, routes.weights};
+    if constexpr (Dispatcher::computes_all) add<B>::clear(c.backend, dys);
+    Combine::template leave_backward<B, S>(c.backend, dy, s.y.middle_rows(0, n_all), to, dys, dweights);
+    each_expert(c, s, [&](auto g, int i, auto const& call, int from, int n) {
+      typename Expert<g>::template State<S> none{};
+      Expert<g>::backward(call, at<g>(w.experts)[i], at<g>(dw.experts)[i], as_const(s.x.middle_rows(from, n)),
+                          at<g>(s.experts)[i], as_const(dys.middle_rows(from, n)), dxs.middle_rows(from, n), none);
     });
-    expert_rows<B>::gather_backward(c.backend, as_const(dxs), as_const(s.places), c.into.template view<width>(rows),
-                                    dx);
-    balance_gradient(c, s, rows, dp);
-    if constexpr (How.corrected)
-      if (const auto chosen = gradient<S>(dw.bias))
-        for (int e = 0; e < E; ++e) chosen(0, e) += static_cast<S>(s.first[e + 1] - s.first[e]);
-    router<B>::backward(c.backend, as_const(s.p), How.choice(), as_const(s.ids), as_const(s.weights),
-                        as_const(dweights), as_const(dp), dlogits);
-    z_gradient(c, s, rows, dlogits);
-    router<B>::scores_backward(c.backend, x, reading(w.gate), as_const(dlogits), gradient<S>(dw.gate), dx);
+    Combine::template enter_backward<B, S>(c.backend, x, dxs, to, c.into.template view<width>(rows), dx, dweights);
+    R::backward(router_call(c), w.router, dw.router, x, s.router, Routes<const S, K>{routes.ids, routes.weights},
+                as_const(dweights), dx);
+    Dispatcher::backward(*c.batch, dstate);
   }
 
  private:
-  template <class S, class W> static const S* correction(W const& w) {
-    if constexpr (How.corrected) return w.bias.data();
-    else return nullptr;
-  }
-  static void towards_even(Tensor const&, double* bias, const double* chosen) {
-    double all = 0;
-    for (int e = 0; e < E; ++e) all += chosen[e];
-    for (int e = 0; e < E; ++e)
-      bias[e] += static_cast<double>(How.bias_rate) * ((E * chosen[e] < all) - (E * chosen[e] > all));
-  }
-  /// What p is divided by where it is a distribution.
-  template <class S> static S total([[maybe_unused]] const S* p) {
-    S sum(1);
-    if constexpr (How.scores == router_scores::sigmoid) {
-      sum = p[0];
-      for (int e = 1; e < E; ++e) sum += p[e];
-    }
-    return sum;
-  }
+  static constexpr int rows_of(int rows) { return Dispatcher::rows(rows, R::choices(rows), E); }
   template <class S> static constexpr void plan_routes(Saved<S>& s, int rows, Arena& a) {
-    s.logits = a.take_view<S, dyn, E>(rows);
-    s.p = a.take_view<S, dyn, E>(rows);
-    s.weights = a.take_view<S, dyn, K>(rows);
-    s.ids = a.take_view<int, dyn, K>(rows);
+    R::plan(s.router, rows, a);
+    s.routes.weights = a.take_view<S, dyn, K>(rows);
+    s.routes.ids = a.take_view<int, dyn, K>(rows);
     s.places = a.take_view<int, dyn, K>(rows);
-    s.x = a.take_view<S, dyn, width>(rows * K);
-    s.y = a.take_view<S, dyn, width>(rows * K);
+    s.x = a.take_view<S, dyn, width>(rows_of(rows));
+    s.y = a.take_view<S, dyn, width>(rows_of(rows));
   }
-  template <class S> static constexpr std::size_t expert_bytes(int rows) {
-    typename Expert::template Saved<S> saved{};
+  template <class One, class S> static constexpr std::size_t expert_bytes(int rows) {
+    typename One::template Saved<S> saved{};
     Arena a;
-    Expert::plan(saved, Shape{.sequences = 1, .length = rows}, a);
+    One::plan(saved, Shape{.sequences = 1, .length = rows}, a);
     return a.high_water();
   }
-  template <class V> static constexpr auto first_rows(V v, int rows) { return as_const(v.middle_rows(0, rows)); }
-
-  /// Rows by expert, in ascending order within each: where each choice goes, and where each row of experts comes from.
-  template <class S> static void sort(Saved<S>& s, int rows, int* sources) {
-    for (int& f : s.first) f = 0;
-    for (int r = 0; r < rows; ++r)
-      for (int j = 0; j < K; ++j) ++s.first[s.ids(r, j) + 1];
-    for (int e = 0; e < E; ++e) s.first[e + 1] += s.first[e];
-    int next[E];
-    for (int e = 0; e < E; ++e) next[e] = s.first[e];
-    for (int r = 0; r < rows; ++r)
+  /// The router's random numbers are not those of an expert.
+  template <class C> static C router_call(C const& c) { return c.child(static_cast<std::size_t>(E)); }
+  template <class C> static void show_load(C const& c, Matrix<const int> ids, Matrix<const int> places) {
+    if (c.side == nullptr || c.mode != mode::train) return;
+    int n[E]{}, kept = 0;
+    for (int r = 0; r < ids.rows(); ++r)
       for (int j = 0; j < K; ++j) {
-        s.places(r, j) = next[s.ids(r, j)]++;
-        sources[s.places(r, j)] = r;
+        if (ids(r, j) >= 0) ++n[ids(r, j)];
+        kept += places(r, j) >= 0;
       }
+    RouterLosses<E>::show(c, n, kept);
   }
-  /// f(expert, its call, its first row, how many) for each that has rows.
+  /// f(group, number in it, the expert's call, its first row, how many) for each expert that has rows.
   template <class C, class Sv, class F> static void each_expert(C const& c, Sv& s, F&& f) {
     const Path experts{&c.path, "experts", -1};
-    for (int e = 0; e < E; ++e) {
-      const int from = s.first[e], n = s.first[e + 1] - from;
-      if (n == 0) continue;
-      const Batch rows = Batch::uniform(1, n);
-      C call = c.child(static_cast<std::size_t>(e)).overwriting();
-      call.path = Path{&experts, nullptr, e};
-      call.batch = &rows;
-      f(e, call, from, n);
-    }
+    int e = 0;
+    each_index<groups>([&](auto g) {
+      for (int i = 0; i < Group<g>::count; ++i, ++e) {
+        const int from = s.first[e], n = s.first[e + 1] - from;
+        if (n == 0) continue;
+        const Batch rows = Batch::uniform(1, n);
+        C call = c.child(static_cast<std::size_t>(e)).overwriting();
+        call.path = Path{&experts, nullptr, e};
+        call.batch = &rows;
+        f(g, i, call, from, n);
+      }
+    });
   }
+};
 
-  template <class C, class Sv> static void side_losses(C const& c, Sv& s, int rows) {
-    using S = typename C::scalar;
-    using std::exp, std::log;
-    if (auto const l = c.side_loss("balance", static_cast<double>(How.balance)); l.value) {
-      S sum{};
-      for (int e = 0; e < E; ++e) {
-        S mean{};
-        int chosen = 0;
-        for (int r = 0; r < rows; ++r) {
-          mean += s.p(r, e) / total<S>(s.p.row(r));
-          for (int j = 0; j < K; ++j) chosen += s.ids(r, j) == e;
-        }
-        sum += static_cast<S>(static_cast<double>(E) * chosen / (static_cast<double>(rows) * rows * K)) * mean;
-      }
-      *l.value += sum;
-    }
-    if (auto const l = c.side_loss("z", static_cast<double>(How.z)); l.value) {
-      S sum{};
-      for (int r = 0; r < rows; ++r) {
-        const S z = log_sum_exp<S>(s.logits.row(r));
-        sum += z * z;
-      }
-      *l.value += static_cast<S>(1.0 / rows) * sum;
-    }
-  }
-  /// The balance loss's gradient with respect to p / Σ p is E f_e / R in each row. How many chose an expert has none.
-  template <class C, class Sv, class V> static void balance_gradient(C const& c, Sv& s, int rows, V dp) {
-    using S = typename C::scalar;
-    const double weight = c.side_loss("balance", static_cast<double>(How.balance)).weight * c.loss_scale;
-    for (int e = 0; e < E; ++e) {
-      const int chosen = s.first[e + 1] - s.first[e];
-      const S each = static_cast<S>(weight * E * chosen / (static_cast<double>(rows) * rows * K));
-      for (int r = 0; r < rows; ++r) dp(r, e) = each;
-    }
-    if constexpr (How.scores == router_scores::sigmoid)
-      for (int r = 0; r < rows; ++r) {
-        const S sum = total<S>(s.p.row(r));
-        S mean{};
-        for (int e = 0; e < E; ++e) mean += dp(r, e) * s.p(r, e) / sum;
-        for (int e = 0; e < E; ++e) dp(r, e) = (dp(r, e) - mean) / sum;
-      }
-  }
-  template <class C, class Sv, class V> static void z_gradient(C const& c, Sv& s, int rows, V dlogits) {
-    using S = typename C::scalar;
-    using std::exp;
-    const double weight = c.side_loss("z", static_cast<double>(How.z)).weight * c.loss_scale;
-    if (weight == 0) return;
-    for (int r = 0; r < rows; ++r) {
-      const S z = log_sum_exp<S>(s.logits.row(r)), factor = static_cast<S>(2 * weight / rows) * z;
-      for (int e = 0; e < E; ++e) dlogits(r, e) += factor * exp(s.logits(r, e) - z);
-    }
-  }
-  template <class S> static S log_sum_exp(const S* l) {
-    using std::exp, std::log;
-    S most = l[0], sum(0);
-    for (int e = 1; e < E; ++e) most = l[e] > most ? l[e] : most;
-    for (int e = 0; e < E; ++e) sum += exp(l[e] - most);
-    return most + log(sum);
-  }
+/// E copies of Expert of which each row uses the K best, dropless; the router's matrix is gate.weight, if it has no
+/// other name.
+template <class Expert, int E, int K, Routing How = Routing{}>
+struct Moe : MixtureOfExperts<TopK<Expert::in, E, K, How>, Dropless,
+                              std::conditional_t<How.of_input, WeightedInputs, WeightedOutputs>, Each<Expert, E>> {
+  using composition = Moe;
+  template <class... New> using with = Moe<New..., E, K, How>;
 };
 
 }  // namespace fauna::inline v0

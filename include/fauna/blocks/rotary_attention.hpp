@@ -17,6 +17,7 @@ enum class qk_norm {
   none,
   full,  ///< RMSNorm over all heads of a row at once (Muennighoff et al. 2024, "OLMoE", section 4.2.5)
   head,  ///< RMSNorm of each head (blocks/heads.hpp)
+  unit,  ///< each head at length 1, without weights
 };
 struct QkNorm {
   qk_norm over = qk_norm::none;

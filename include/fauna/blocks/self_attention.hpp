@@ -7,6 +7,7 @@
 #include <fauna/blocks/heads.hpp>
 #include <fauna/blocks/rope.hpp>
 #include <fauna/blocks/rotary_attention.hpp>
+#include <fauna/blocks/tempered.hpp>
 #include <fauna/compose/by_group.hpp>
 #include <fauna/compose/concat.hpp>
 #include <fauna/compose/present.hpp>
@@ -27,7 +28,8 @@ struct SelfAttentionForm {
   bool positions = true;  ///< else none at all (Kazemnejad et al. 2023, "NoPE")
   RopeShape rope{};
   Scores scores{};
-  Clip clip{};  ///< of queries, keys and values, before they are turned
+  Clip clip{};                ///< of queries, keys and values, before they are turned
+  Temperature temperature{};  ///< of queries
   constexpr bool operator==(SelfAttentionForm const&) const = default;
 };
 
@@ -39,6 +41,9 @@ template <int NHeads, int HeadSize, QkNorm N> struct norm_<qk_norm::full, NHeads
 };
 template <int NHeads, int HeadSize, QkNorm N> struct norm_<qk_norm::head, NHeads, HeadSize, N> {
   using type = HeadNorm<NHeads, RmsNorm<HeadSize, Epsilon{N.epsilon}, N.offset>>;
+};
+template <int NHeads, int HeadSize, QkNorm N> struct norm_<qk_norm::unit, NHeads, HeadSize, N> {
+  using type = UnitHeads<NHeads, HeadSize, Epsilon{N.epsilon}>;
 };
 /// A projection to heads, and its norm.
 template <label Name, label NormName, class Projection, class Norm> struct normed_ {
@@ -84,6 +89,7 @@ struct SelfAttention
     : present<typename self_attention_detail::projections_<Names, Width, NHeads, KvHeads, HeadSize, F>::type,
               clamped_if<(NHeads + 2 * KvHeads) * HeadSize, F.clip>,
               std::conditional_t<F.positions, Rope<NHeads, KvHeads, HeadSize, F.rope>, void>,
+              tempered_if<NHeads, KvHeads, HeadSize, F.temperature>,
               typename self_attention_detail::core_<F.scores.sinks, NHeads, KvHeads, HeadSize, F.scores>::type,
               At<Names::out, Linear<NHeads * HeadSize, Width, F.out_bias>>> {};
 

@@ -7,6 +7,8 @@ namespace fauna::inline v0 {
 
 /// Of rows, where there is no limit to their number.
 inline constexpr int unbounded = 0x7fffffff;
+/// The target of a row that counts in no loss.
+inline constexpr int ignore_target = -1;
 
 /// Which rows of a batch logits are wanted of: all of them, the last of each sequence, or none (only states move on).
 enum class logit_rows : int { all, last, none };
@@ -73,6 +75,16 @@ struct Batch {
   }
   /// May row r see what the state held before this call? A document that starts inside the batch may not.
   constexpr bool sees_past(int sequence, int r) const { return start(sequence, r) == first(sequence); }
+  /// Rows of its sequence or document before row r, those in the state included.
+  constexpr int rows_before(int sequence, int r) const {
+    const int from = start(sequence, r);
+    int n = r - from;
+    if (parent != nullptr) {
+      n = 0;
+      for (int k = parent[r]; k >= from; k = parent[k]) ++n;
+    }
+    return n + (sees_past(sequence, r) ? before(sequence) : 0);
+  }
   /// The most rows of a sequence, those in its state included.
   constexpr int longest() const {
     int most = 0;

@@ -13,11 +13,23 @@
 
 namespace fauna::inline v0 {
 
+/// Rows that any state of keys and values can forget by counting: more than a draft has.
+inline constexpr int rewindable = 64;
+
 /// What a part of a state holds for each sequence: so many rows; or, where it grows with the context, so many for each
-/// of the context's places: [sequence][rows][place].
+/// of the context's places: [sequence][rows][place]. Of a window it has no more places than are looked at, and row j of
+/// the sequence stands at place j % places.
 struct StatePiece {
   int rows = 1;
   bool grows = false;
+  int window = unbounded;  ///< rows that a row looks back at, itself included
+  /// A window, the rest of the block of 64 in which it begins, what can be taken back, all in blocks of 64.
+  constexpr int places(int context) const {
+    constexpr int block = 64;
+    if (context <= window) return context;
+    const int ring = (window - 1 + block + rewindable + block - 1) / block * block;
+    return ring < context ? ring : context;
+  }
 };
 
 template <int In, int Out> struct Leaf {

@@ -105,6 +105,10 @@ template <class B> struct CallState {
     if (mode == fauna::mode::recompute) s.value = nullptr;
     return s;
   }
+  /// Where a number goes that a training run shows beside its side losses, or null; in forward alone.
+  scalar* shown(const char* name) const {
+    return side == nullptr || mode != fauna::mode::train ? nullptr : side->at(path, name, 0, false).value;
+  }
   /// Are activations kept for a backward pass?
   constexpr bool keeps() const { return mode != fauna::mode::eval; }
 };

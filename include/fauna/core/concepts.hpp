@@ -53,6 +53,11 @@ concept ConstantState = requires {
 }
 &&(state_bytes<B>(Shape{.length = 1, .context = 1}) == state_bytes<B>(Shape{.length = 4096, .context = 4096}));
 
+/// A block or model whose state grows with the context up to some size: attention with windows.
+template <class B>
+concept BoundedState = state_bytes<B>(Shape{.context = 1 << 20})
+== state_bytes<B>(Shape{.context = 1 << 21});
+
 /// The most rows of a sequence that a model was made for: its table of positions, or what its config says.
 template <class M> inline constexpr int context_of = unbounded;
 template <class M>

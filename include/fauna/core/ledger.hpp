@@ -28,6 +28,20 @@ template <class M, class S = float> constexpr std::size_t state_bytes(Shape cons
   M::plan_state(state, shape, a);
   return a.high_water();
 }
+/// Bytes that windows do not take of it, since they keep no more of the context than they look at.
+template <class M, class S = float> constexpr std::size_t bytes_saved_by_windows(Shape const& shape) {
+  typename M::template State<S> state{};
+  std::size_t bytes = 0;
+  M::visit_state(
+      [&](StatePiece p, auto& v) {
+        if (!p.grows) return;
+        const int rows = shape.sequences * p.rows;
+        bytes += static_cast<std::size_t>(rows) * static_cast<std::size_t>(shape.context - p.places(shape.context)) *
+                 static_cast<std::size_t>(v.cols()) * sizeof(S);
+      },
+      state);
+  return bytes;
+}
 /// Bytes of scratch: the most that is in use at once, kernels' workspaces included.
 template <class M, class B> constexpr std::size_t scratch_bytes(Shape const& shape) {
   Arena a;

@@ -61,6 +61,19 @@ inline bool in_order(Tensor const& t, Piece const& p) {
     if (p.row(r) != r * cols) return false;
   return true;
 }
+/// The elements of the file's tensor that a piece lies among, [first, end): of a layer's stacked experts those of one.
+struct Span {
+  std::ptrdiff_t first = 0, end = 0;
+};
+inline Span span_of(Tensor const& t, Piece const& p) {
+  Span s{p.offset, p.offset};
+  for (int r = 0; r < p.rows; ++r) {
+    const std::ptrdiff_t at = p.row(r), last = at + (columns_of(t) - 1) * p.col_stride + 1;
+    s.first = at < s.first ? at : s.first;
+    s.end = last > s.end ? last : s.end;
+  }
+  return s;
+}
 /// Moves each element of a piece from its place in the model to its place in the file, or back.
 template <class S> void rearrange(Tensor const& t, Piece const& p, const S* from, S* to, bool into_file) {
   const std::ptrdiff_t cols = columns_of(t);

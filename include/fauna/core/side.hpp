@@ -1,6 +1,7 @@
 // Side losses: terms that blocks add to the training loss from inside the model, such as a router's balance.
 //   loss = main loss + Σ over slots of weight · value
-// A slot is found by where the call stands and a name, so a block may have several, and no two layers share one.
+// A slot is found by where the call stands and a name, so a block may have several, and no two layers share one. Beside
+// them stand numbers that a run shows and that count in no loss: how even a router's load is.
 #pragma once
 #include <string>
 #include <vector>
@@ -30,6 +31,7 @@ template <class S> class SideLosses {
     std::string name;  ///< "layers.2.router.balance"
     double weight = 0;
     std::uint64_t key = 0;
+    bool counts = true;  ///< false: a number that is only shown, of weight 0 whatever the patterns
   };
 
   SideLosses() = default;
@@ -37,15 +39,15 @@ template <class S> class SideLosses {
   SideLosses(S* values, int capacity, std::vector<SideWeight> weights = {})
       : values_(values), capacity_(capacity), weights_(static_cast<std::vector<SideWeight>&&>(weights)) {}
 
-  SideLoss<S> at(Path const& path, const char* name, double usual_weight) {
+  SideLoss<S> at(Path const& path, const char* name, double usual_weight, bool counts = true) {
     const std::uint64_t key = text_hash(name, path.hash());
     for (std::size_t i = 0; i < slots_.size(); ++i)
       if (slots_[i].key == key) return {values_ + i, slots_[i].weight};
     if (static_cast<int>(slots_.size()) == capacity_)
       fail("side", "more than " + std::to_string(capacity_) + " side losses", "at most that many");
-    Slot s{path.str() + '.' + name, usual_weight, key};
+    Slot s{path.str() + '.' + name, usual_weight, key, counts};
     for (auto const& w : weights_)
-      if (matches(w.pattern, s.name)) s.weight = w.weight;
+      if (counts && matches(w.pattern, s.name)) s.weight = w.weight;
     slots_.push_back(static_cast<Slot&&>(s));
     return {values_ + slots_.size() - 1, slots_.back().weight};
   }

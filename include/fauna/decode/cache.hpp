@@ -29,7 +29,9 @@ template <LanguageModel M, Backend B, class E = typename B::scalar> class Cache 
   Cache() = default;
   /// A context need not be given where the state of a sequence is of one size.
   explicit Cache(int sequences, int context = context_of<M>)
-      : shape_{.sequences = sequences, .context = context}, lengths_(static_cast<std::size_t>(sequences), 0) {
+      : shape_{.sequences = sequences, .context = context},
+        lengths_(static_cast<std::size_t>(sequences), 0),
+        reached_(lengths_) {
     if (sequences < 1 || context < 1)
       fail("cache", std::to_string(sequences) + " sequences of " + std::to_string(context) + " rows",
            "at least one of each");
@@ -41,7 +43,8 @@ template <LanguageModel M, Backend B, class E = typename B::scalar> class Cache 
     memory_ = Region(state_bytes<M, E>(shape_));
     place();
   }
-  Cache(Cache const& o) : shape_(o.shape_), lengths_(o.lengths_), memory_(state_bytes<M, E>(o.shape_)) {
+  Cache(Cache const& o)
+      : shape_(o.shape_), lengths_(o.lengths_), reached_(o.reached_), memory_(state_bytes<M, E>(o.shape_)) {
     place();
     if (memory_.bytes() == 0) return;
     const OnHost<B, std::byte> from(o.bytes(), state_bytes<M, E>(shape_));
@@ -51,6 +54,8 @@ template <LanguageModel M, Backend B, class E = typename B::scalar> class Cache 
   Cache& operator=(Cache o) noexcept {
     shape_ = o.shape_;
     lengths_ = static_cast<std::vector<int>&&>(o.lengths_);
+    reached_ = static_cast<std::vector<int>&&>(o.reached_);
+    shortest_ = o.shortest_;
     memory_ = static_cast<Region&&>(o.memory_);
     state_ = o.state_;
     return *this;
@@ -66,7 +71,11 @@ template <LanguageModel M, Backend B, class E = typename B::scalar> class Cache 
 
   /// Rows of a batch have been added. Done by the model.
   void advance(Batch const& b) {
-    for (int s = 0; s < b.sequences; ++s) lengths_[static_cast<std::size_t>(s)] += b.last(s) - b.first(s);
+    for (int s = 0; s < b.sequences; ++s) {
+      const auto q = static_cast<std::size_t>(s);
+      lengths_[q] += b.last(s) - b.first(s);
+      if (lengths_[q] > reached_[q]) reached_[q] = lengths_[q];
+    }
   }
   /// Forgets everything, or one sequence: it starts from nothing.
   void clear() {
@@ -74,13 +83,30 @@ template <LanguageModel M, Backend B, class E = typename B::scalar> class Cache 
   }
   void clear(int sequence) {
     check(sequence);
-    lengths_[static_cast<std::size_t>(sequence)] = 0;
+    lengths_[static_cast<std::size_t>(sequence)] = reached_[static_cast<std::size_t>(sequence)] = 0;
     std::vector<E> nothing;
     each_recurrent([&](auto& v, int rows) {
       const auto part = v.middle_rows(sequence * rows, rows);
       nothing.resize(part.size());
       memory<B>::write(part.data(), nothing.data(), part.size());
     });
+  }
+  /// Can any sequence be taken back to any of its rows, by counting alone?
+  bool cuts() const {
+    bool all = true;
+    each_recurrent([&all](auto&, int) { all = false; });
+    return all;
+  }
+  /// Takes a sequence back to its first `rows` rows, where that can be done without a mark: the rest is forgotten.
+  /// False where it cannot, and nothing changes.
+  bool cut(int sequence, int rows) {
+    check(sequence);
+    if (rows < 0 || rows > length(sequence))
+      fail("cache", "a cut to " + std::to_string(rows) + " rows", "0 to " + std::to_string(length(sequence)));
+    if (rows == 0) clear(sequence);
+    else if (rows < length(sequence) && !cuts()) return false;
+    lengths_[static_cast<std::size_t>(sequence)] = rows;
+    return true;
   }
   /// Sequence `from` of this cache becomes sequence `to` of another one, which must have room for its rows.
   void copy(int from, Cache& other, int to) const {
@@ -90,14 +116,23 @@ template <LanguageModel M, Backend B, class E = typename B::scalar> class Cache 
     if (n > other.context())
       fail("cache", "a sequence of " + std::to_string(n) + " rows",
            "no more than the other cache's context of " + std::to_string(other.context()));
+    int reached = n;  // the other cache lacks what this one has lost
     M::visit_state(
         [&](StatePiece p, auto& mine, auto& its) {
           if (!p.grows) return move_rows(mine, from * p.rows, its, to * p.rows, p.rows);
-          for (int r = 0; r < p.rows; ++r)
-            move_rows(mine, (from * p.rows + r) * context(), its, (to * p.rows + r) * other.context(), n);
+          const int here = p.places(context()), there = p.places(other.context()), fewer = here < there ? here : there,
+                    lost = reached_[static_cast<std::size_t>(from)] - here;
+          if (lost > 0 && lost + there > reached) reached = lost + there;
+          for (int a = n > fewer ? n - fewer : 0, b; a < n; a = b) {
+            b = a + here - a % here < n ? a + here - a % here : n;
+            if (a + there - a % there < b) b = a + there - a % there;
+            for (int r = 0; r < p.rows; ++r)
+              move_rows(mine, (from * p.rows + r) * here + a % here, its, (to * p.rows + r) * there + a % there, b - a);
+          }
         },
         state_, other.state_);
     other.lengths_[static_cast<std::size_t>(to)] = n;
+    other.reached_[static_cast<std::size_t>(to)] = reached;
   }
 
   Mark mark() const {
@@ -108,8 +143,15 @@ template <LanguageModel M, Backend B, class E = typename B::scalar> class Cache 
     });
     return m;
   }
+  /// Can a sequence be taken back to `length` rows? Where a window's ring has gone round, that is no further than
+  /// `rewindable` rows behind the most that it had; to nothing always.
+  bool can_rewind(int sequence, int length) const {
+    const int reached = reached_[static_cast<std::size_t>(sequence)];
+    return length == 0 || reached <= shortest_ || reached - length <= rewindable;
+  }
   /// Goes back to a mark of this cache: later rows are forgotten. Of keys and values only how many there are is
   /// forgotten, so a mark holds until its sequence has been taken back below it; recurrent states are written back.
+  /// Throws, and changes nothing, where can_rewind says no.
   void rewind(Mark const& to) {
     if (to.lengths.size() != lengths_.size())
       fail("cache", "a mark of " + std::to_string(to.lengths.size()) + " sequences", std::to_string(lengths_.size()));
@@ -117,12 +159,42 @@ template <LanguageModel M, Backend B, class E = typename B::scalar> class Cache 
       if (to.lengths[s] < 0 || to.lengths[s] > lengths_[s])
         fail("cache", "a mark at row " + std::to_string(to.lengths[s]) + " of sequence " + std::to_string(s),
              "0 to " + std::to_string(lengths_[s]) + ", what it holds now");
+    for (int s = 0; s < sequences(); ++s)
+      if (const auto q = static_cast<std::size_t>(s); !can_rewind(s, to.lengths[q]))
+        fail("cache", "a mark at row " + std::to_string(to.lengths[q]) + " of sequence " + std::to_string(s),
+             "row " + std::to_string(reached_[q] - rewindable) + " or later, or 0: of its " +
+                 std::to_string(reached_[q]) + " rows a window's keys can forget " + std::to_string(rewindable),
+             "clear it and read the text again");
     lengths_ = to.lengths;
+    for (std::size_t s = 0; s < lengths_.size(); ++s)
+      if (lengths_[s] == 0) reached_[s] = 0;
     const E* at = to.recurrent.data();
     each_recurrent([&](auto& v, int) {
       memory<B>::write(v.data(), at, v.size());
       at += v.size();
     });
+  }
+
+  /// Of a sequence's rows from `from` on, those in `rows`, which ascend, become rows from, from + 1, ..., and the others
+  /// are forgotten: the branch of a tree that stays. Keys were rotated by the places that rows had in their branch.
+  void keep(int sequence, int from, std::vector<int> const& rows) {
+    static_assert(state_bytes<M>(Shape{.sequences = 1, .context = 0}) == 0,
+                  "fauna: keep: the model has a state of one size beside its rows, in which no branch can be told from "
+                  "another: rewind to a mark, and read the branch again");
+    check(sequence);
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      if (rows[i] < (i == 0 ? from : rows[i - 1] + 1) || rows[i] >= length(sequence) || from < 0)
+        fail("cache", "row " + std::to_string(rows[i]) + " of a branch",
+             "ascending rows of the " + std::to_string(length(sequence)) + " held, from " + std::to_string(from) + " on");
+    M::visit_state(
+        [&](StatePiece p, auto& v) {
+          for (int r = 0; r < p.rows; ++r)
+            for (std::size_t i = 0; i < rows.size(); ++i)
+              if (const int to = from + static_cast<int>(i), at = (sequence * p.rows + r) * context(); to != rows[i])
+                move_rows(v, at + rows[i], v, at + to, 1);
+        },
+        state_);
+    lengths_[static_cast<std::size_t>(sequence)] = from + static_cast<int>(rows.size());
   }
 
   /// All of it as bytes, for a file or another process of the same model and backend, from the same compiler.
@@ -132,7 +204,7 @@ template <LanguageModel M, Backend B, class E = typename B::scalar> class Cache 
     const std::uint64_t head[] = {of_type(), static_cast<std::uint64_t>(shape_.sequences),
                                   static_cast<std::uint64_t>(shape_.context), state_bytes<M, E>(shape_)};
     put(head, sizeof head);
-    put(lengths_.data(), lengths_.size() * sizeof(int));
+    for (auto const* counts : {&lengths_, &reached_}) put(counts->data(), counts->size() * sizeof(int));
     if (head[3] > 0) put(OnHost<B, std::byte>(bytes(), head[3]).data(), head[3]);
     return out;
   }
@@ -140,26 +212,31 @@ template <LanguageModel M, Backend B, class E = typename B::scalar> class Cache 
   static Cache deserialise(std::string const& in) {
     std::uint64_t head[4] = {};
     if (in.size() >= sizeof head) std::memcpy(head, in.data(), sizeof head);
-    // Each sequence has a length there, and each of its rows a state where that grows: no size below can overflow.
+    // Each sequence has a length there, and each of its rows a state where that grows, or as many as a window has: no
+    // size below can overflow.
+    const std::uint64_t rows = BoundedState<M> && head[2] > rewindable ? rewindable : head[2];
     const bool sane = head[0] == of_type() && head[1] >= 1 && head[1] <= in.size() && head[2] >= 1 &&
                       head[2] <= static_cast<std::uint64_t>(context_of<M>) &&
-                      (ConstantState<M> || head[2] <= in.size() / head[1]);
+                      (ConstantState<M> || rows <= in.size() / head[1]);
     if (!sane)
       fail("cache", std::to_string(in.size()) + " bytes that are no cache of this model and backend",
            "those that serialise() gave");
     const Shape shape{.sequences = static_cast<int>(head[1]), .context = static_cast<int>(head[2])};
-    const std::size_t lengths = static_cast<std::size_t>(head[1]) * sizeof(int), states = state_bytes<M, E>(shape);
-    if (head[3] != states || in.size() != sizeof head + lengths + states)
+    const std::size_t lengths = static_cast<std::size_t>(head[1]) * sizeof(int), counts = 2 * lengths,
+                      states = state_bytes<M, E>(shape);
+    if (head[3] != states || in.size() != sizeof head + counts + states)
       fail("cache", std::to_string(in.size()) + " bytes, states of " + std::to_string(head[3]),
-           std::to_string(sizeof head + lengths + states) + " bytes, states of " + std::to_string(states),
+           std::to_string(sizeof head + counts + states) + " bytes, states of " + std::to_string(states),
            "was it written by another model?");
     Cache c(shape.sequences, shape.context);
     std::memcpy(c.lengths_.data(), in.data() + sizeof head, lengths);
-    for (const int n : c.lengths_)
-      if (n < 0 || n > shape.context)
-        fail("cache", "a sequence of " + std::to_string(n) + " rows", "0 to " + std::to_string(shape.context));
+    std::memcpy(c.reached_.data(), in.data() + sizeof head + lengths, lengths);
+    for (std::size_t s = 0; s < c.lengths_.size(); ++s)
+      if (c.lengths_[s] < 0 || c.lengths_[s] > c.reached_[s] || c.reached_[s] > shape.context)
+        fail("cache", "a sequence of " + std::to_string(c.lengths_[s]) + " rows, once " + std::to_string(c.reached_[s]),
+             "0 to " + std::to_string(shape.context));
     if (states > 0)
-      memory<B>::write(c.bytes(), reinterpret_cast<const std::byte*>(in.data() + sizeof head + lengths), states);
+      memory<B>::write(c.bytes(), reinterpret_cast<const std::byte*>(in.data() + sizeof head + counts), states);
     return c;
   }
 
@@ -187,10 +264,17 @@ template <LanguageModel M, Backend B, class E = typename B::scalar> class Cache 
   void place() {
     Arena a = memory_.arena();
     M::plan_state(state_, shape_, a);
+    M::visit_state(
+        [this](StatePiece p, auto&) {
+          const int places = p.places(context());
+          if (p.grows && places < context() && places < shortest_) shortest_ = places;
+        },
+        state_);
   }
 
   Shape shape_{};
-  std::vector<int> lengths_;
+  std::vector<int> lengths_, reached_;  ///< rows; and the most since a sequence was empty
+  int shortest_ = unbounded;            ///< places of the shortest ring
   Region memory_;
   typename M::template State<E> state_{};
 };

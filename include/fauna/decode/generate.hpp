@@ -42,6 +42,7 @@ struct Continuation {
   std::size_t prompt = 0;
   std::size_t from = 0;  ///< the first of ids that the cache holds or will hold
   int read = 0;          ///< of ids, from `from` on
+  int most = unbounded;  ///< rows that one step may read
   bool done = false;
   Key key{};  ///< of its random draws
   int pending() const { return static_cast<int>(ids.size() - from) - read; }
@@ -113,9 +114,9 @@ template <class F, class... Id> bool goes_on(F& see, Id... id) {
 }  // namespace generate_detail
 
 /// One call of the model for all texts, of which text s has slot s of the cache: each that is not done reads what it
-/// has not read yet, at most `chunk` rows. Then next(s, logits [vocab]) for each that has now read all: who adds a
-/// token to its ids, or several, has it go on. False where there was nothing to read. For generate below, and for loops
-/// of one's own: texts may come and go between steps.
+/// has not read yet, at most `chunk` rows, and at most its own `most`. Then next(s, logits [vocab]) for each that has
+/// now read all: who adds a token to its ids, or several, has it go on. False where there was nothing to read. For
+/// generate below, and for loops of one's own: texts may come and go between steps.
 template <class T, class K, class F>
 bool generate_step(T& model, K& cache, std::vector<Continuation>& all, int chunk, StepMemory& m, F&& next) {
   constexpr int vocab = T::model::vocab;
@@ -124,7 +125,8 @@ bool generate_step(T& model, K& cache, std::vector<Continuation>& all, int chunk
   m.offsets.assign(1, 0);
   bool any_next = false;
   for (auto const& s : all) {
-    const int pending = s.done ? 0 : s.pending(), rows = pending < chunk ? pending : chunk;
+    const int pending = s.done ? 0 : s.pending(), most = chunk < s.most ? chunk : s.most,
+              rows = pending < most ? pending : most;
     const auto* from = s.ids.data() + s.from + s.read;
     m.tokens.insert(m.tokens.end(), from, from + rows);
     m.offsets.push_back(static_cast<int>(m.tokens.size()));

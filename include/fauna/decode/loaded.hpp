@@ -58,6 +58,24 @@ template <LanguageModel M, Backend B, class D = Packed<B>> class Loaded {
     scratch_.to_host(y, [&](Matrix<scalar> z) { M::logits(call(batch), weights_, cache.state(), which, z); });
     cache.advance(batch);
   }
+  // The parts of logits, for who wants the rows between them; on backends whose memory is the host's.
+  /// What the trunk gives for every row: h [rows, width].
+  void hidden(Batch const& batch, Matrix<scalar> h) { trunk(batch, no_state_, h); }
+  template <class K> void hidden(K& cache, Batch batch, Matrix<scalar> h) {
+    batch.past = cache.lengths();
+    trunk(batch, cache.state(), h);
+    cache.advance(batch);
+  }
+  /// Logits of such rows, of whichever.
+  void head(Matrix<const scalar> h, Matrix<scalar> y) {
+    const Batch rows = Batch::uniform(1, h.rows());
+    M::head_logits(call(rows), weights_, of_width(h), y);
+  }
+  /// Their losses [rows], and `factor` times the gradient of these: of weights that are stored as All<scalar>.
+  void head_gradient(Matrix<const scalar> h, const int* targets, scalar factor, scalar* losses, Matrix<scalar> dh) {
+    const Batch rows = Batch::uniform(1, h.rows());
+    M::head_gradient(call(rows), weights_, of_width(h), targets, factor, losses, of_width(dh));
+  }
   /// losses [rows] in nats; 0 for rows without a target.
   void losses(Batch const& batch, scalar* losses) {
     scratch_.to_host(Matrix<scalar>(losses, batch.rows, 1),
@@ -85,6 +103,16 @@ template <LanguageModel M, Backend B, class D = Packed<B>> class Loaded {
     grow(memory_, a.high_water());
     a = memory_.arena();
     placed();
+  }
+  template <class S> static View<S, dyn, M::width> of_width(Matrix<S> h) {
+    return View<S, dyn, M::width>(h.data(), h.rows(), M::width, h.stride());
+  }
+  template <class St> void trunk(Batch const& batch, St& state, Matrix<scalar> h) {
+    static_assert(!memory<B>::remote, "fauna: hidden rows are for backends whose memory is the host's");
+    const auto c = call(batch);
+    Scope scope(c.scratch());
+    const auto rows = M::hidden(c, weights_, state);
+    std::memcpy(h.data(), rows.data(), rows.size() * sizeof(scalar));
   }
   B on_backend() { return scratch_.backend(threads_); }
   Call<B> call(Batch const& batch) {

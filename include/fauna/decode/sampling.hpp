@@ -50,6 +50,29 @@ class Sampler {
   /// an error.
   int operator()(const float* logits, Key key, std::uint64_t position, const int* seen = nullptr,
                  std::size_t count = 0) {
+    const int best = weigh(logits, seen, count);
+    return how_.temperature == 0 ? best : first(key.child(position));
+  }
+  /// The law of that draw: p[V], which sum to 1.
+  void law(const float* logits, double* p, const int* seen = nullptr, std::size_t count = 0) {
+    weigh(logits, seen, count);
+    for (int i = 0; i < vocab(); ++i) p[i] = 0;
+    for (int i = 0; i < kept_; ++i) p[kept(i)] = probability(i);
+  }
+  int vocab() const { return static_cast<int>(order_.size()); }
+
+  /// How many tokens the last draw chose among, and which: by rank where top-k or top-p was at work, else by index.
+  int kept() const { return kept_; }
+  int kept(int i) const { return order_[at(i)]; }
+  /// The probability that kept(i) had.
+  double probability(int i) const { return weight(kept(i)) / total_; }
+
+ private:
+  static constexpr std::size_t at(int i) { return static_cast<std::size_t>(i); }
+  double weight(int token) const { return static_cast<double>(weight_[at(token)]); }
+
+  /// Fills the tokens kept, their weights and the sum of those; the largest logit's token.
+  int weigh(const float* logits, const int* seen, std::size_t count) {
     if (!penalised_.empty()) {
       penalised_.assign(logits, logits + vocab());
       for (std::size_t i = 0; i < count; ++i)
@@ -65,22 +88,11 @@ class Sampler {
       kept_ = 1;
       weight_[at(best)] = 1;
       total_ = 1;
-      return best;
+    } else {
+      total_ = keep(logits, logits[best]);
     }
-    total_ = keep(logits, logits[best]);
-    return first(key.child(position));
+    return best;
   }
-
-  /// How many tokens the last draw chose among, and which: by rank where top-k or top-p was at work, else by index.
-  int kept() const { return kept_; }
-  int kept(int i) const { return order_[at(i)]; }
-  /// The probability that kept(i) had.
-  double probability(int i) const { return weight(kept(i)) / total_; }
-
- private:
-  static constexpr std::size_t at(int i) { return static_cast<std::size_t>(i); }
-  double weight(int token) const { return static_cast<double>(weight_[at(token)]); }
-  int vocab() const { return static_cast<int>(order_.size()); }
 
   /// argmax log w - log E is the token that comes first when i comes at the time E_i / w_i. A word of noise makes v,
   /// the middle of one of 2^32 parts of (0, 1), and E = -log(1 - v) is no less than v: who is too late by that needs no

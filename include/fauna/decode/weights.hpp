@@ -87,7 +87,7 @@ inline std::string list(std::string const& what, std::vector<std::string> const&
 
 /// Are two tensors of one shape the same numbers?
 inline bool same_numbers(SafeTensor const& a, SafeTensor const& b) {
-  if (a.dtype == b.dtype) return std::memcmp(a.data, b.data, a.bytes) == 0;
+  if (a.dtype == b.dtype && !is_scaled(a.dtype)) return std::memcmp(a.data, b.data, a.bytes) == 0;
   constexpr std::size_t most = 4096;
   double x[most], y[most];
   for (std::size_t from = 0, n = a.elements(); from < n; from += most) {
@@ -117,14 +117,20 @@ void fill_from(B const& b, Tensor const& t, std::vector<Piece> const& pieces,
     if (from.dtype == "F32" && address % 4 == 0) return fill(b, v, as(reinterpret_cast<const float*>(from.data)));
   }
   std::size_t most = 0;
-  for (const SafeTensor* from : found) most = from->elements() > most ? from->elements() : most;
+  for (auto const& p : pieces) {
+    const Span s = span_of(t, p);
+    most = static_cast<std::size_t>(s.end - s.first) > most ? static_cast<std::size_t>(s.end - s.first) : most;
+  }
   const Region memory(aligned(most * sizeof(S)) + aligned(t.size() * sizeof(S)));
   Arena a = memory.arena();
   S* const stored = a.take<S>(most);
   S* const rows = a.take<S>(t.size());
   for (std::size_t i = 0; i < pieces.size(); ++i) {
-    read_floats(*found[i], 0, found[i]->elements(), stored);
-    rearrange(t, pieces[i], stored, rows, false);
+    const Span s = span_of(t, pieces[i]);
+    read_floats(*found[i], static_cast<std::size_t>(s.first), static_cast<std::size_t>(s.end - s.first), stored);
+    Piece within = pieces[i];
+    within.offset -= s.first;
+    rearrange(t, within, stored, rows, false);
   }
   fill(b, v, as(static_cast<const S*>(rows)));
 }

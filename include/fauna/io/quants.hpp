@@ -3,6 +3,7 @@
 #include <fauna/io/quants/blocks_of_32.hpp>
 #include <fauna/io/quants/k_blocks.hpp>
 #include <fauna/io/quants/tables.hpp>
+#include <fauna/io/scaled.hpp>
 
 namespace fauna::inline v0 {
 
@@ -30,9 +31,10 @@ constexpr const BlockFormat* block_format(std::string_view dtype) {
   return nullptr;
 }
 
-/// Is it a type whose numbers are read: in blocks, or one by one?
+/// Is it a type whose numbers are read: in blocks, with scales of their own, or one by one?
 constexpr bool has_floats(std::string_view dtype) {
-  return dtype == "F64" || dtype == "F32" || dtype == "F16" || dtype == "BF16" || block_format(dtype) != nullptr;
+  return dtype == "F64" || dtype == "F32" || dtype == "F16" || dtype == "BF16" || block_format(dtype) != nullptr ||
+         is_scaled(dtype);
 }
 
 /// n numbers of a tensor in blocks, from element `from` on.

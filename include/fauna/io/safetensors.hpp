@@ -5,6 +5,7 @@
 #include <fauna/io/file.hpp>
 #include <fauna/io/quants.hpp>
 #include <fauna/io/safetensors_header.hpp>
+#include <fauna/io/scaled.hpp>
 #include <fauna/io/sharded.hpp>
 
 namespace fauna::inline v0 {
@@ -42,7 +43,7 @@ template <> inline constexpr const char* float_dtype<f16> = "F16";
 template <> inline constexpr const char* float_dtype<bf16> = "BF16";
 
 /// n numbers of a tensor, from element `from` on, as f32 or f64; F64, F32, F16 and BF16, at any address, and the blocks
-/// of quants.hpp.
+/// of quants.hpp, and what scaled.hpp joins.
 template <class T> void read_floats(SafeTensor const& t, std::size_t from, std::size_t n, T* to) {
   if (n == 0) return;  // memcpy wants addresses even for nothing
   if (t.dtype == float_dtype<T>) {
@@ -59,6 +60,7 @@ template <class T> void read_floats(SafeTensor const& t, std::size_t from, std::
     }
     return true;
   };
+  if (is_scaled(t.dtype)) return scaled_detail::read(t, from, n, to);
   if (const BlockFormat* blocks = block_format(t.dtype)) return read_blocks(*blocks, t.data, from, n, to);
   if (!each(bf16{}) && !each(f16{}) && !each(0.0F) && !each(0.0))
     fail("safetensors", t.name + " is of dtype " + t.dtype, "F64, F32, F16 or BF16");

@@ -3,6 +3,7 @@
 #pragma once
 #include <fauna/io/file.hpp>
 #include <fauna/io/json.hpp>
+#include <fauna/io/scaled.hpp>
 #include <fauna/io/tensor_file.hpp>
 
 namespace fauna::inline v0 {
@@ -33,6 +34,8 @@ class Sharded : public TensorFile {
     else open_file(base);
     index_names(format_);
     check_index();
+    join_scales(path_, tensors_, [this](std::string const& name) { return find(name); });
+    index_names(format_);
   }
 
  private:

@@ -54,6 +54,7 @@ struct DecoderStyle : SelfAttentionNames {
   static constexpr bool rotary = true;       ///< else heads are not turned
   static constexpr bool alibi = false;       ///< biases by distance (Press et al. 2022)
   static constexpr bool alibi_last = false;  ///< the scale is of scores and biases together
+  static constexpr bool sinks = false;       ///< a logit a head in the softmax's denominator (SinkAttention)
   static constexpr bool parallel = false;   ///< attention and MLP read the same rows; without mlp_before, the same norm
   static constexpr bool bare_full = false;  ///< layers with full attention know no positions
   static constexpr bool scaled_embedding = false;  ///< embeddings times √width (Vaswani et al. 2017, section 3.4)
@@ -115,7 +116,16 @@ template <class Style, class... Parts> struct DecoderConfigWith : DecoderConfig<
   template <class C, class F> static constexpr void each(C& c, F&& f) {
     DecoderConfig<Style>::each(c, f), (Parts::each(c, f), ...);
   }
+  template <class C, class F> static constexpr void later(C& c, F&& f) {
+    const auto of = [&]<class Part>(std::type_identity<Part>) {
+      if constexpr (requires { Part::later(c, f); }) Part::later(c, f);
+    };
+    DecoderConfig<Style>::later(c, f), (of(std::type_identity<Parts>{}), ...);
+  }
 };
+
+/// The style of a config. (In its own right, since for nvcc decltype(c) is a reference.)
+template <auto c> using style_of = typename std::remove_cvref_t<decltype(c)>::style;
 
 namespace decoder_detail {
 
@@ -167,7 +177,8 @@ template <class C> constexpr SelfAttentionForm attention_form(C const& c, bool f
                      .window = full ? unbounded : c.window,
                      .alibi = !Style::alibi       ? 0
                               : Style::alibi_last ? 1 / square_root(static_cast<double>(c.head_size))
-                                                  : 1},
+                                                  : 1,
+                     .sinks = Style::sinks},
           .clip = {c.clip}};
 }
 
@@ -197,8 +208,8 @@ requires(!Style::parallel) struct DecoderLayer<Style, Norm, Mixer, void, F>
 
 /// The attention of a config's layers. Families with one of their own specialise it.
 template <auto c, bool Full> struct decoder_attention_ {
-  using type = SelfAttention<typename decltype(c)::style, c.width, c.heads, c.kv_heads, c.head_size,
-                             decoder_detail::attention_form(c, Full)>;
+  using type =
+      SelfAttention<style_of<c>, c.width, c.heads, c.kv_heads, c.head_size, decoder_detail::attention_form(c, Full)>;
 };
 
 /// The types that a config stands for.
@@ -213,21 +224,24 @@ template <auto c> struct DecoderParts {
   template <bool Full, class Inner>
   using LayerWith = DecoderLayer<Style, Norm, Attention<Full>, NamedMlp<Inner>, Multiplier{c.residual_scale}>;
   template <bool Full> using Layer = LayerWith<Full, Mlp>;
-  /// Rounds of layers with a window, then one that sees all; and those that are left.
-  template <template <bool> class L, int First, int Rounds, class Slots> struct stack_ { using type = void; };
-  template <template <bool> class L, int First, int Rounds, int... Slot>
+  /// The layer of a slot in a round: those with a window, then one that sees all.
+  template <int Slot> using LayerAt = Layer<(Slot + 1) % c.full_every == 0>;
+  /// Rounds of layers, and those that are left.
+  template <template <int> class L, int First, int Rounds, class Slots> struct stack_ { using type = void; };
+  template <template <int> class L, int First, int Rounds, int... Slot>
   requires(Rounds > 0 && sizeof...(Slot) > 0) struct stack_<L, First, Rounds, std::integer_sequence<int, Slot...>> {
-    using type = Stack<First, Rounds, L<(Slot + 1) % c.full_every == 0>...>;
+    using type = Stack<First, Rounds, L<Slot>...>;
   };
-  static constexpr int rounds = c.layers / c.full_every, rest = c.layers % c.full_every;
-  static constexpr bool alike = rounds == 0 || c.full_every == 1;  // one kind of layer
-  /// Layers First and later; those before it are of one kind only.
-  template <int First, template <bool> class L>
-  using LayersFrom = present<
-      typename stack_<L, First, alike ? c.layers - First : rounds,
-                      std::make_integer_sequence<int, alike ? 1 : c.full_every>>::type,
-      typename stack_<L, c.layers - rest, alike ? 0 : 1, std::make_integer_sequence<int, alike ? 0 : rest>>::type>;
-  using Layers = LayersFrom<0, Layer>;
+  /// Layers First and later, in rounds of `Round`; those before it are of one kind only.
+  template <int First, template <int> class L, int Round = c.full_every> struct layers_ {
+    static constexpr int rounds = c.layers / Round, rest = c.layers % Round;
+    static constexpr bool alike = rounds == 0 || Round == 1;  // one kind of layer
+    using type = present<
+        typename stack_<L, First, alike ? c.layers - First : rounds,
+                        std::make_integer_sequence<int, alike ? 1 : Round>>::type,
+        typename stack_<L, c.layers - rest, alike ? 0 : 1, std::make_integer_sequence<int, alike ? 0 : rest>>::type>;
+  };
+  using Layers = typename layers_<0, LayerAt>::type;
   static constexpr double into =
       Style::scaled_embedding ? square_root(static_cast<double>(c.width)) : c.embedding_scale;
   using Positions = LearnedPosition<c.context, c.width, Style::position_offset>;
@@ -242,9 +256,17 @@ template <auto c> struct DecoderParts {
 /// From embedded tokens to the last norm.
 template <auto c> struct DecoderTrunk : DecoderParts<c>::Trunk {};
 
+/// The depths of multi-token prediction of a config, of its parts P. Families that have some specialise it.
+template <class... Mtps> struct Depths;
+template <auto c, class P> struct decoder_depths_ { using type = Depths<>; };
+
+template <auto c, class Trunk, class P, class D> struct DecoderWith;
+template <auto c, class Trunk, class P, class... Mtps>
+struct DecoderWith<c, Trunk, P, Depths<Mtps...>>
+    : Lm<At<P::Style::root, At<P::Style::table, Embedding<c.vocab, c.width>>>, At<P::Style::root, Trunk>,
+         std::conditional_t<c.tied, TiedTable<typename P::Head>, At<P::Style::head, typename P::Head>>, Mtps...> {};
 template <auto c, class Trunk, class P>
-struct DecoderOf : Lm<At<P::Style::root, At<P::Style::table, Embedding<c.vocab, c.width>>>, At<P::Style::root, Trunk>,
-                      std::conditional_t<c.tied, TiedTable<typename P::Head>, At<P::Style::head, typename P::Head>>> {
+struct DecoderOf : DecoderWith<c, Trunk, P, typename decoder_depths_<c, P>::type> {
   static constexpr auto config = c;
 };
 template <auto c> struct Decoder : DecoderOf<c, DecoderTrunk<c>, DecoderParts<c>> {};

@@ -15,6 +15,7 @@
 #include <fauna/models/nemotron.hpp>
 #include <fauna/models/olmo.hpp>
 #include <fauna/models/olmo2.hpp>
+#include <fauna/models/olmo3.hpp>
 #include <fauna/models/opt.hpp>
 #include <fauna/models/phi.hpp>
 #include <fauna/models/phi3.hpp>

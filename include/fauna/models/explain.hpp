@@ -84,6 +84,15 @@ template <class M, class B = void> std::string explain(Shape const& shape = {}) 
   return out + '\n';
 }
 
+/// What sequences keep from call to call, and what windows spare of it.
+template <class M, class S = float> std::string cache_text(Shape const& shape) {
+  const std::size_t bytes = state_bytes<M, S>(shape), spared = bytes_saved_by_windows<M, S>(shape);
+  std::string out = "memory of a cache of " + std::to_string(shape.sequences) + " x " + std::to_string(shape.context) +
+                    " tokens\nstates " + grouped(bytes) + " bytes\n";
+  if (spared > 0) out += "spared by windows " + grouped(spared) + " bytes\n";
+  return out;
+}
+
 /// The memory of a training step, role by role.
 inline std::string to_text(MemoryPlan const& p) {
   using explained::padded;

@@ -1,6 +1,6 @@
-// Files in which all experts of a layer are two tensors, as transformers 5 has them in memory, or under other names:
-//   mlp.experts.gate_up_proj [experts, 2 hidden, width], an expert's gate before its up      mlp.experts.down_proj
-//   [experts, width, hidden]
+// Files in which all experts of a layer are two tensors, as transformers 5 has them in memory:
+//   mlp.experts.gate_up_proj [experts, 2 hidden, width]      mlp.experts.down_proj [experts, width, hidden]
+// an expert's gate before its up, or row by row between it; in some families each of them transposed.
 #pragma once
 #include <cstdlib>
 #include <string>
@@ -13,67 +13,71 @@
 
 namespace fauna::inline v0 {
 
-/// What a mixture of gated experts is called where each is a tensor of its own, MOEexperts.3.UP.weight, and its sizes.
+/// What a mixture of gated experts is called where each is a tensor of its own, MOEexperts.3.UP.weight, its sizes, and
+/// how a layer's two tensors have it.
 struct ExpertFiles {
   const char *moe, *up, *down;
   int experts, width, hidden;
-  /// What it is called in such files, and the layer's two tensors.
-  const char *to = "mlp.", *to_gate_up = "experts.gate_up_proj", *to_down = "experts.down_proj";
+  const char* into = "mlp.";    ///< in place of MOE
+  const char* router = "gate";  ///< in place of gate
+  const char *gate_up_proj = "experts.gate_up_proj", *down_proj = "experts.down_proj";  ///< what the two are called
+  const char* ending = "";                                                              ///< behind their names
+  bool interleaved = false;     ///< row r of gate and of up are rows 2r and 2r + 1
+  bool transposed = false;      ///< [experts, width, 2 hidden] and [experts, hidden, width]
 };
 
-/// Where a tensor is in such files: an expert's matrices in the layer's two, the router beside them, all others under
-/// their own names.
+/// Where a tensor is in such files: an expert's matrices in the layer's two, their biases in gate_up_proj_bias
+/// [experts, 2 hidden] and down_proj_bias [experts, width], the router under its name, all others where they are
+/// anyway.
 inline std::vector<Piece> fused_experts(Tensor const& t, ExpertFiles const& files) {
-  auto pieces = pieces_of(t);
-  for (Piece& p : pieces) {
-    const std::size_t moe = p.name.find(files.moe);
-    if (moe == std::string::npos) continue;
-    const std::string layer = p.name.substr(0, moe) + files.to,
-                      inside = p.name.substr(moe + std::string(files.moe).size());
-    const std::string experts = "experts.";
-    if (inside.rfind(experts, 0) != 0) {
-      p.name = layer + inside;  // the router
-      continue;
-    }
-    const std::string rest = inside.substr(experts.size());  // "3.w1.weight"
-    const int expert = std::atoi(rest.c_str());
-    const std::size_t dot = rest.find('.') + 1;
-    const std::string which = rest.substr(dot, rest.find('.', dot) - dot);
-    const std::ptrdiff_t matrix = static_cast<std::ptrdiff_t>(files.width) * files.hidden;
-    const bool down = which == files.down;
-    p.name = layer + (down ? files.to_down : files.to_gate_up);
-    p.shape = down ? FileShape(files.experts, files.width, files.hidden)
-                   : FileShape(files.experts, 2 * files.hidden, files.width);
-    p.offset = down ? expert * matrix : (2 * expert + (which == files.up)) * matrix;
+  const std::string name = t.name(), experts = "experts.", router = "gate.";
+  const std::size_t moe = name.find(files.moe);
+  if (moe == std::string::npos) return pieces_of(t);
+  const std::string layer = name.substr(0, moe) + files.into, inside = name.substr(moe + std::string(files.moe).size());
+  if (inside.rfind(experts, 0) != 0) {
+    const bool gate = inside.rfind(router, 0) == 0;
+    auto pieces = gate ? std::vector<Piece>{whole_piece(t)} : pieces_of(t);
+    for (Piece& p : pieces) p.name = layer + (gate ? files.router + inside.substr(router.size() - 1) : inside);
+    return pieces;
   }
-  return pieces;
+  const std::string rest = inside.substr(experts.size());  // "3.w1.weight"
+  const int expert = std::atoi(rest.c_str());
+  const std::size_t dot = rest.find('.') + 1;
+  const std::string which = rest.substr(dot, rest.find('.', dot) - dot);
+  const bool down = which == files.down, bias = t.is_vector();
+  const int rows = down ? files.width : 2 * files.hidden, cols = down ? files.hidden : files.width;
+  const std::ptrdiff_t across = files.transposed ? 1 : cols,  // from one row of the expert's two to the next
+      columns = bias ? 1 : cols, row = bias ? 1 : across;
+  const int up = !down && which == files.up ? 1 : 0;
+  Piece p;
+  p.name = layer + (down ? files.down_proj : files.gate_up_proj) + (bias ? "_bias" : files.ending);
+  p.shape = bias               ? FileShape(files.experts, rows)
+            : files.transposed ? FileShape(files.experts, cols, rows)
+                               : FileShape(files.experts, rows, cols);
+  p.rows = down ? rows : files.hidden;
+  p.offset = expert * rows * columns + up * (files.interleaved ? 1 : files.hidden) * row;
+  p.digits[2] = {p.rows, (files.interleaved && !down ? 2 : 1) * row};
+  p.col_stride = files.transposed && !bias ? rows : 1;
+  return {p};
 }
 
-/// The mixture B of Experts gated experts with Hidden columns inside, which files never have apart: those of a layer
-/// are GateUp and Down, beside the router.
-template <label GateUp, label Down, int Experts, int Hidden, class B> struct StackedExperts : B {
-  using composition = StackedExperts;
+/// B, a mixture of experts that the family's files have so. Files::of holds how.
+template <class Files, class B> struct FusedExperts : B {
+  using composition = FusedExperts;
   using children = Children<B>;
-  template <class... New> using with = StackedExperts<GateUp, Down, Experts, Hidden, New...>;
+  template <class... New> using with = FusedExperts<Files, New...>;
   static std::string child_name(std::size_t) { return {}; }
   template <class W, class F> static constexpr void visit(W& w, Place const& at, F&& f) {
     B::visit(w, at, [&f](Tensor t, auto& v) {
-      t.pieces = pieces;
+      t.pieces = [](Tensor const& of) {
+        Tensor apart = of;
+        apart.pieces = nullptr;  // as the mixture has it
+        return fused_experts(apart, Files::of);
+      };
       f(t, v);
     });
   }
-
- private:
-  static std::vector<Piece> pieces(Tensor const& stacked) {
-    Tensor t = stacked;
-    t.pieces = nullptr;  // as the mixture has it
-    const std::string name = t.name(), moe = name.substr(0, name.rfind("experts."));
-    if (moe == name) return pieces_of(t);
-    return fused_experts(t,
-                         {moe.c_str(), "up_proj", "down_proj", Experts, B::in, Hidden, moe.c_str(), GateUp.c, Down.c});
-  }
 };
-template <label GateUp, label Down, int Experts, int Hidden, class B>
-struct bare_<StackedExperts<GateUp, Down, Experts, Hidden, B>> : bare_<B> {};
+template <class Files, class B> struct bare_<FusedExperts<Files, B>> : bare_<B> {};
 
 }  // namespace fauna::inline v0

@@ -10,6 +10,7 @@ struct Glm4MoeStyle : MoeStyle {
   static constexpr ConfigNames names =
       in_files("glm4_moe", "fauna::Glm4Moe", "fauna::Glm4MoeConfig", "fauna/models/glm4_moe.hpp");
   static constexpr label shared = "shared_experts";
+  static constexpr bool predicts_further = true;
   static constexpr Routing routing{.balance = 0, .scores = router_scores::sigmoid, .corrected = true};
 };
 using Glm4MoeConfig = MoeDecoderConfig<Glm4MoeStyle>;

@@ -7,6 +7,18 @@
 
 namespace fauna::inline v0 {
 
+template <auto c> struct GraniteHybridFiles {
+  static constexpr ExpertFiles of{.moe = "block_sparse_moe.",
+                                  .up = "up_proj",
+                                  .down = "down_proj",
+                                  .experts = c.experts,
+                                  .width = c.width,
+                                  .hidden = c.expert_hidden,
+                                  .into = "block_sparse_moe.",
+                                  .gate_up_proj = "input_linear.weight",
+                                  .down_proj = "output_linear.weight"};
+};
+
 /// `hidden` is of the MLP that all rows share, `expert_hidden` of an expert.
 struct GraniteHybridStyle : HybridStyle {
   static constexpr ConfigNames names = in_files("granitemoehybrid", "fauna::GraniteHybrid",
@@ -25,8 +37,7 @@ struct GraniteHybridStyle : HybridStyle {
     using Shared = typename decltype(HybridStyle::mlp_of<c, 'd'>())::type;
     if constexpr (Letter == 'e')
       return std::type_identity<
-          Parallel<At<"block_sparse_moe", StackedExperts<"input_linear.weight", "output_linear.weight", c.experts,
-                                                         c.expert_hidden, typename MixtureParts<c>::Experts>>,
+          Parallel<At<"block_sparse_moe", FusedExperts<GraniteHybridFiles<c>, typename MixtureParts<c>::Experts>>,
                    Shared>>{};
     else return HybridStyle::mlp_of<c, Letter>();
   }

@@ -9,6 +9,7 @@
 
 #include <fauna/blocks/dropout.hpp>
 #include <fauna/blocks/head.hpp>
+#include <fauna/compose/causal.hpp>
 #include <fauna/compose/seq.hpp>
 
 namespace fauna::inline v0 {
@@ -44,8 +45,10 @@ template <class Embed, class Trunk, class Head, class... Mtps> struct Lm {
   static std::string child_name(std::size_t i) { return i < 2 ? "" : i == 2 ? "head" : "mtp"; }
   static constexpr int width = Trunk::out, vocab = Head::out;
   static constexpr std::size_t depths = sizeof...(Mtps);
+  static constexpr double loss_weights = 1 + (Mtps::weight + ... + 0.0);  ///< of the next token's and of all depths'
   template <std::size_t K> using Depth = nth<K, Mtps...>;
-  using fault = first_fault<typename chain_fault_<Embed, Trunk, Head>::type, mtp_fault_<Trunk, Mtps>...>;
+  using fault = first_fault<typename chain_fault_<Embed, Trunk, Head>::type, mtp_fault_<Trunk, Mtps>...,
+                            causal_fault<Trunk, Mtps...>>;
   static constexpr std::size_t parameters = count_parameters<Embed>() + count_parameters<Trunk>() +
                                             count_parameters<Head>() + (count_parameters<Mtps>() + ... + 0);
   /// Forward pass for one token.
@@ -241,6 +244,18 @@ template <class Embed, class Trunk, class Head, class... Mtps> struct Lm {
   static void head_logits(C const& call, W const& w, View<const typename C::scalar, dyn, width> h,
                           Matrix<typename C::scalar> y) {
     with_head(call, w, [&](auto const& c) { Head::logits(c, w.head, h, y); });
+  }
+  /// Losses [rows] in nats of rows before the head, and `factor` times their gradient; the head itself learns nothing:
+  /// for other heads before it (Medusa).
+  template <class C, class W>
+  static void head_gradient(C const& call, W const& w, View<const typename C::scalar, dyn, width> h, const int* targets,
+                            typename C::scalar factor, typename C::scalar* losses,
+                            View<typename C::scalar, dyn, width> dh) {
+    using D = All<typename C::scalar>;
+    typename Embed::template Weights<D> no_table{};
+    typename Head::template Weights<D> no_head{};
+    auto const frame = call.template frame<"embedding">(w.embed, &no_table);
+    Head::loss_and_gradient(call.with(frame).child(2), w.head, no_head, h, targets, factor, losses, dh);
   }
 
  private:

@@ -57,7 +57,7 @@ struct DeltaDecoderStyle : HybridStyle {
   static constexpr qk_norm normed = qk_norm::head;
   /// 'g': the gated delta rule; 'a': attention with a gate
   template <auto c, char Letter> static constexpr auto mixer_of() {
-    using Style = typename decltype(c)::style;
+    using Style = style_of<c>;
     if constexpr (Letter == 'g')
       return std::type_identity<At<"linear_attn", GatedDeltaNet<c.width, c.rule_heads, c.key_heads, c.keys, c.values,
                                                                 c.taps, Epsilon{c.epsilon}, typename Style::Files>>>{};

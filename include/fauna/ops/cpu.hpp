@@ -5,6 +5,7 @@
 #include <fauna/ops/add/cpu.hpp>
 #include <fauna/ops/attention/cpu.hpp>
 #include <fauna/ops/clamp/cpu.hpp>
+#include <fauna/ops/clamped_swiglu/cpu.hpp>
 #include <fauna/ops/clip/cpu.hpp>
 #include <fauna/ops/conv/cpu.hpp>
 #include <fauna/ops/cross_entropy/cpu.hpp>

@@ -5,6 +5,7 @@
 #include <fauna/ops/add/ref.hpp>
 #include <fauna/ops/attention/ref.hpp>
 #include <fauna/ops/clamp/ref.hpp>
+#include <fauna/ops/clamped_swiglu/ref.hpp>
 #include <fauna/ops/clip/ref.hpp>
 #include <fauna/ops/conv/ref.hpp>
 #include <fauna/ops/cross_entropy/ref.hpp>

@@ -115,10 +115,11 @@ template <LanguageModel M, Backend B> class Trained {
     bind_gradients();
   }
 
-  /// A side loss of the last batch.
+  /// A side loss of the last batch, or a number that is only shown.
   struct SideValue {
     std::string const& name;
     double weight, value;
+    bool counts;
   };
   /// Sets what side losses count in the loss, those of a matching name each; others as their blocks propose.
   void weigh_side_losses(std::vector<SideWeight> weights) {
@@ -127,12 +128,13 @@ template <LanguageModel M, Backend B> class Trained {
     side_ = SideLosses<scalar>(static_cast<scalar*>(side_region_.data()), most,
                                static_cast<std::vector<SideWeight>&&>(weights));
   }
-  /// The side losses of the last accumulate, unweighted.
+  /// The side losses of the last accumulate, unweighted, and what else blocks show (Call::shown).
   std::vector<SideValue> side_losses() const {
     std::vector<SideValue> all;
     const OnHost<B, scalar> values(side_.values(), side_.slots().size());
     for (std::size_t i = 0; i < side_.slots().size(); ++i)
-      all.push_back({side_.slots()[i].name, side_.slots()[i].weight, static_cast<double>(values.data()[i])});
+      all.push_back({side_.slots()[i].name, side_.slots()[i].weight, static_cast<double>(values.data()[i]),
+                     side_.slots()[i].counts});
     return all;
   }
 

@@ -89,7 +89,9 @@ struct DeepseekV3 {
   static constexpr Absent absent{.context = 4096, .epsilon = 1e-6};
   static std::vector<std::pair<const char*, config>> presets() {
     return {{"deepseek-v3-shakespeare", fauna::DeepseekV3Shakespeare::config},
-            {"deepseek-v3", fauna::DeepseekV3_671B::config}};
+            {"deepseek-v3", fauna::DeepseekV3_671B::config},
+            {"deepseek-v3-mtp", fauna::DeepseekV3_671B_Mtp::config},
+            {"moonlight-16b-a3b", fauna::Moonlight_16B_A3B::config}};
   }
 
   static config read(Config& c) {
@@ -97,6 +99,10 @@ struct DeepseekV3 {
     c.only("scoring_func", "sigmoid");
     c.only("topk_method", "noaux_tc");
     c.only("rope_interleave", true);
+    // In inference nothing reads what predicts further tokens, and its layers in the files are passed over.
+    for (const char* field : {"num_nextn_predict_layers", "num_mtp_layers"})
+      if (Config::Json const* n = c.find(field); n != nullptr && *n != 0 && c.use().training)
+        m.further = c.whole(field);
     return m;
   }
   static Config::Json write(config const& m) {
@@ -104,12 +110,20 @@ struct DeepseekV3 {
     j["topk_method"] = "noaux_tc";
     j["scoring_func"] = "sigmoid";
     j["rope_interleave"] = true;
+    j["num_nextn_predict_layers"] = m.further;
     return j;
   }
 };
 
+/// The same under another name.
+struct KimiK2 : DeepseekV3 {
+  static constexpr const char* model_type = "kimi_k2";
+  static std::vector<std::pair<const char*, config>> presets() { return {{"kimi-k2", fauna::KimiK2::config}}; }
+};
+
 const Registered<DeepseekV2> registered_deepseek_v2;
 const Registered<DeepseekV3> registered_deepseek_v3;
+const Registered<KimiK2> registered_kimi_k2;
 
 }  // namespace
 }  // namespace tool

@@ -30,18 +30,29 @@ struct Piece {
   std::vector<TokenLogprob> logprobs{};  ///< of the tokens since the last piece, where asked for
   std::string finish{};                  ///< why the text ends here: stop or length; empty where it goes on
   int tokens = 0;                        ///< of the whole text, with the one that ended it; where it ends
+  int cached = 0;                        ///< tokens of its prompt that need not be read; where it ends
 };
 
-enum class progress { waits, runs, done, failed, refused };
+enum class progress { waits, runs, done, failed, refused, late };
 
 class Job {
  public:
-  Job(std::vector<std::vector<int>> of, int texts_each, Drawing how)
-      : prompts(std::move(of)), n(texts_each), drawing(std::move(how)) {}
+  using clock = std::chrono::steady_clock;
+
+  Job(std::vector<std::vector<int>> of, int texts_each, Drawing how, clock::time_point end = clock::time_point::max())
+      : prompts(std::move(of)), n(texts_each), drawing(std::move(how)), deadline(end) {}
 
   const std::vector<std::vector<int>> prompts;
   const int n;
   const Drawing drawing;  ///< with a seed
+  const clock::time_point deadline;
+  int ended = 0;        ///< texts; the worker's alone
+  bool failed = false;  ///< the worker's alone
+
+  int texts() const { return static_cast<int>(prompts.size()) * n; }
+  std::vector<int> const& prompt(int text) const { return prompts[static_cast<std::size_t>(text / n)]; }
+  /// Nobody waits for it any more.
+  bool over() const { return cancelled_ || clock::now() >= deadline; }
 
   /// The client is gone: the worker ends at the next step.
   void cancel() { cancelled_ = true; }
@@ -52,9 +63,10 @@ class Job {
     pieces_.push_back(std::move(piece));
     changed_.notify_all();
   }
+  /// Where it has come to an end, it stays there.
   void becomes(progress state) {
     const std::lock_guard lock(mutex_);
-    state_ = state;
+    if (state_ <= progress::runs) state_ = state;
     changed_.notify_all();
   }
 

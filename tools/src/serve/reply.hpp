@@ -48,6 +48,7 @@ class Replies {
     text.logprobs.insert(text.logprobs.end(), piece.logprobs.begin(), piece.logprobs.end());
     text.finish = piece.finish;
     tokens_ += static_cast<std::size_t>(piece.tokens);
+    cached_ += static_cast<std::size_t>(piece.cached);
   }
   Reply whole() const {
     Reply all = head(chat_ ? "chat.completion" : "text_completion");
@@ -93,6 +94,7 @@ class Replies {
     }
     text.begun = true;
     tokens_ += static_cast<std::size_t>(piece.tokens);
+    cached_ += static_cast<std::size_t>(piece.cached);
     return all;
   }
   /// The last chunk, for who asked for usage.
@@ -123,7 +125,7 @@ class Replies {
     return {{"prompt_tokens", prompt_tokens_},
             {"completion_tokens", tokens_},
             {"total_tokens", prompt_tokens_ + tokens_},
-            {"prompt_tokens_details", {{"cached_tokens", 0}}}};
+            {"prompt_tokens_details", {{"cached_tokens", cached_}}}};
   }
 
   std::string spelling(int id) const { return std::string(tokenizer_.bytes(id)); }
@@ -169,7 +171,7 @@ class Replies {
   int logprobs_, n_;
   std::vector<std::string> echoes_;
   std::vector<Text> texts_;
-  std::size_t prompt_tokens_ = 0, tokens_ = 0;
+  std::size_t prompt_tokens_ = 0, tokens_ = 0, cached_ = 0;
   long created_ = static_cast<long>(std::time(nullptr));
 };
 

@@ -32,15 +32,18 @@ struct Site {
   std::string model, fingerprint;
   int context;
   Keys keys;
+  long seconds;  ///< that a request may take; 0: any number
 };
 
 class Server {
  public:
   static constexpr std::size_t body_bytes = 16U << 20U;  ///< of a request at most
 
-  /// `queue`: requests that may wait, each of which holds a thread. Both others are referred to.
-  Server(Site const& site, Worker& worker, int queue) : site_(site), worker_(worker) {
-    http_.new_task_queue = [queue] { return new httplib::ThreadPool(static_cast<std::size_t>(queue) + spare_threads); };
+  /// `requests`: that may run or wait, each of which holds a thread. Both others are referred to.
+  Server(Site const& site, Worker& worker, int requests) : site_(site), worker_(worker) {
+    http_.new_task_queue = [requests] {
+      return new httplib::ThreadPool(static_cast<std::size_t>(requests) + spare_threads);
+    };
     http_.set_tcp_nodelay(true);
     http_.set_keep_alive_max_count(1000);
     http_.set_read_timeout(10);
@@ -225,7 +228,9 @@ class Server {
                           param, "context_length_exceeded");
     }
     if (!r.drawing.seed) r.drawing.seed = random_bits();
-    const auto job = std::make_shared<Job>(std::move(prompts), r.n, std::move(r.drawing));
+    const auto deadline =
+        site_.seconds > 0 ? Job::clock::now() + std::chrono::seconds(site_.seconds) : Job::clock::time_point::max();
+    const auto job = std::make_shared<Job>(std::move(prompts), r.n, std::move(r.drawing), deadline);
     auto replies = Replies(of, new_id(), site_.model, site_.fingerprint, site_.tokenizer, *job, std::move(echoes));
     ++begun_;
     const std::shared_ptr<void> begun(&begun_, [](std::atomic<int>* count) { --*count; });
@@ -235,23 +240,28 @@ class Server {
     while ((now = job->wait_for_start(patience)) == progress::waits)
       if (!connection.alive()) return job->cancel();  // nobody hears the answer
     if (now == progress::refused) throw Worker::closing();
+    if (now == progress::late) throw late();
     if (r.stream) return stream(a, job, std::move(replies), connection, r.include_usage, begun);
     for (std::optional<Piece> piece; (now = job->next(piece, patience)) == progress::runs;) {
       if (!connection.alive()) return job->cancel();
       if (piece) replies.add(std::move(*piece));
     }
     if (now == progress::failed) throw failed();
+    if (now == progress::late) throw late();
     answer(a, replies.whole());
+  }
+  Refusal late() const {
+    return {504, "The request took longer than " + std::to_string(site_.seconds) + " s.", "timeout_error"};
   }
   static Refusal failed() { return {500, "The model failed to answer.", "server_error"}; }
 
   /// Server-sent events: a chunk a piece, then what it has cost, then [DONE].
-  static void stream(Answer& a, std::shared_ptr<Job> const& job, Replies first, Connection connection, bool with_usage,
-                     std::shared_ptr<void> const& begun) {
+  void stream(Answer& a, std::shared_ptr<Job> const& job, Replies first, Connection connection, bool with_usage,
+              std::shared_ptr<void> const& begun) const {
     a.set_header("Cache-Control", "no-cache");
     a.set_header("X-Accel-Buffering", "no");  // no proxy gathers pieces
     const auto replies = std::make_shared<Replies>(std::move(first));
-    const auto next = [=](httplib::DataSink& sink) {
+    const auto next = [=, this](httplib::DataSink& sink) {
       const auto send = [&sink](std::string const& data) {
         const std::string event = "data: " + data + "\n\n";
         return sink.write(event.data(), event.size());
@@ -266,6 +276,7 @@ class Server {
       }
       if (now == progress::runs) return true;
       if (now == progress::failed) send(text_of(error_reply(failed())));
+      else if (now == progress::late) send(text_of(error_reply(late())));
       else if (with_usage) send(text_of(replies->usage_chunk()));
       if (now == progress::done) send("[DONE]");
       sink.done();

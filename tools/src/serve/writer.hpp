@@ -30,15 +30,18 @@ class Writer {
     key_ = fauna::text_key(*job.drawing.seed, static_cast<std::uint64_t>(i % job.n));
   }
 
-  /// What the engine is to read: the prompt.
-  fauna::Continuation start() const {
+  /// What the engine is to read: the prompt, of which it holds `cached` tokens.
+  fauna::Continuation start(int cached) {
+    skipped(cached);
     fauna::Continuation c;
     c.ids = prompt_;
     c.prompt = prompt_.size();
     c.key = key_;
-    c.done = most_ == 0;
+    c.read = cached;
     return c;
   }
+  /// So many tokens of the prompt have been read for another text.
+  void skipped(int cached) { cached_ = cached; }
   /// The next token for logits[vocab]; `c` goes on with it, or is done.
   void next(fauna::Continuation& c, const float* logits) {
     const int id = sampler_(adjusted(logits), c.key, c.ids.size(), c.ids.data(), c.ids.size());
@@ -101,13 +104,14 @@ class Writer {
     for (TokenLogprob& t : waiting_)
       if (!stops_.found() || t.at < stops_.text().size()) piece.logprobs.push_back(std::move(t));
     waiting_.clear();
+    if (!piece.finish.empty()) piece.cached = cached_;
     job_.add(std::move(piece));
   }
 
   Job& job_;
   int text_, most_;
   std::vector<int> const& stop_ids_;
-  int vocab_, tokens_ = 0;
+  int vocab_, tokens_ = 0, cached_ = 0;
   std::vector<int> prompt_;
   fauna::Key key_;
   fauna::Sampler sampler_;

@@ -2,19 +2,17 @@
 #pragma once
 #include <string>
 
-#include <fauna/decode/speculate/acceptance.hpp>
+#include <fauna/decode/speculate/match.hpp>
 
 namespace fauna::inline v0 {
 
 /// The ids of plain decoding at temperature 0, and for no other temperature.
-struct Greedy {
+struct Greedy : Match {
   static void check(GenerateOptions const& o) {
     if (o.temperature != 0)
       fail("speculate", "greedy acceptance at temperature " + std::to_string(o.temperature), "temperature 0",
            "Match keeps the ids of any temperature");
   }
-  static int draft(Drawing const& at) { return at(); }
-  static int next(Drawing const& at, int) { return at(); }
 };
 
 }  // namespace fauna::inline v0

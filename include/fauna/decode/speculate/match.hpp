@@ -9,9 +9,10 @@ namespace fauna::inline v0 {
 /// for the same seed, at any temperature. Draft and target draw with the same noise, and so mostly the same token:
 /// with probability (1 - TV) / (1 + TV) at least, TV the total variation between their laws.
 struct Match {
+  static constexpr keeps kept = keeps::ids;
   static void check(GenerateOptions const&) {}
-  static int draft(Drawing const& at) { return at(); }
-  static int next(Drawing const& at, int) { return at(); }
+  static int draft(Drawing const& at, Law&, Drafted const& earlier) { return at.other_than(earlier); }
+  static int next(Drawing const& at, Drafted const&) { return at(); }
 };
 
 }  // namespace fauna::inline v0

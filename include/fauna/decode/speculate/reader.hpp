@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <fauna/decode/cache.hpp>
+#include <fauna/decode/speculate/tree.hpp>
 
 namespace fauna::inline v0 {
 
@@ -17,12 +18,14 @@ concept TextReader = requires(R& r, const int* ids, int n) {
   { r.logits(ids, n, n, n) } -> std::convertible_to<const float*>;
 };
 
-/// Does a state forget rows by counting them? Keys and values do. What has one size for all rows is copied before rows
+/// Does a state forget rows by counting them? Keys and values do, of windows the last `rewindable` rows: further back,
+/// the text is read again. What has one size for all rows is copied before rows
 /// that may not stay, put back, and the rows that stayed are read again.
 template <class M> inline constexpr bool forgets_rows = state_bytes<M>(Shape{.sequences = 1, .context = 0}) == 0;
 
-/// One text, before a Trained or Loaded model that others may use beside it.
-template <class T> class Reader {
+/// One text, before a Trained or Loaded model that others may use beside it. Hidden: it remembers what the trunk gave
+/// for the rows of the last call.
+template <class T, bool Hidden = false> class Reader {
   using model = typename T::model;
 
  public:
@@ -41,6 +44,7 @@ template <class T> class Reader {
   /// The logits [wanted, vocab] of the last `wanted` of n ids, until the next call. The first `stays` ids are of the
   /// text for good; later ones are drafts, and the next call may have others in their place.
   const float* logits(const int* ids, int n, int wanted, int stays) {
+    keep({});
     take_back(same(ids, n - wanted));
     // Rows that are read again go along with those that are wanted while they are few: weights are read once for both.
     constexpr int few = 16;
@@ -54,6 +58,79 @@ template <class T> class Reader {
     return read(ids, rows, stays, logit_rows::all) + static_cast<std::ptrdiff_t>(rows - wanted) * model::vocab;
   }
 
+  /// What the trunk gave for a row of the text [width], and the logits [rows, vocab] of such rows, until the next call;
+  /// null where the last call did not read it.
+  const float* hidden(int row) const requires Hidden {
+    const int i = row - first_hidden_;
+    return i >= 0 && i < static_cast<int>(hidden_.size()) / width() ? hidden_.data() + i * width() : nullptr;
+  }
+  static constexpr int width() { return model::width; }
+  const float* head(const float* rows, int n) requires Hidden {
+    prepare(n);
+    head_.resize(static_cast<std::size_t>(n) * static_cast<std::size_t>(model::vocab));
+    model_->head(Matrix<const float>(rows, n, width()), Matrix<float>(head_.data(), n, model::vocab));
+    return head_.data();
+  }
+
+  /// Nodes of a tree behind n ids whose rows have, with ==, the bits of their path alone: keys are summed in blocks of
+  /// 64 at absolute places, so a tree does not go beyond its block. A state of one size has no places.
+  static int tree_room(int n) {
+    constexpr int block = 64;
+    return forgets_rows<model> ? block - n % block : block;
+  }
+  /// The logits [1 + nodes, vocab] of the last of n ids, and of each node of a tree behind them. keep() says which of
+  /// the nodes stay; before that, or the next call, the cache has the rows of all.
+  const float* tree_logits(const int* ids, int n, DraftTree const& tree) {
+    keep({});
+    take_back(same(ids, n - 1));
+    constexpr int few = 16;
+    while (n - length() > few) {
+      const int rows = n - 1 - length();
+      read(ids, rows < chunk_ ? rows : chunk_, n, logit_rows::none);
+    }
+    const int chain = n - length(), rows = chain + tree.size(), first = length();
+    std::vector<int> tokens(ids + first, ids + n), parents, positions;
+    for (int r = 0; r < chain; ++r) parents.push_back(r - 1), positions.push_back(first + r);
+    for (int i = 0; i < tree.size(); ++i) {
+      const int parent = chain + tree.parent(i);
+      tokens.push_back(tree.token(i));
+      parents.push_back(parent);
+      positions.push_back(positions[static_cast<std::size_t>(parent)] + 1);
+    }
+    if constexpr (!forgets_rows<model>) mark_ = cache_.mark();
+    Batch b = Batch::uniform(1, rows, tokens.data());
+    b.parent = parents.data();
+    b.positions = positions.data();
+    call(b, logit_rows::all, rows);
+    read_.insert(read_.end(), tokens.begin(), tokens.end());
+    tree_rows_ = tree.size();
+    return logits_.data() + static_cast<std::ptrdiff_t>(chain - 1) * model::vocab;
+  }
+  /// Of the last tree's nodes a path stays, from its root on.
+  void keep(std::vector<int> const& path) {
+    if (tree_rows_ == 0) return;
+    const int from = length() - tree_rows_;
+    tree_rows_ = 0;
+    if constexpr (Hidden)
+      for (std::size_t i = 0; i < path.size(); ++i) {
+        const auto row = [&](int r) {
+          return hidden_.begin() + static_cast<std::ptrdiff_t>(from - first_hidden_ + r) * width();
+        };
+        for (int c = 0; c < width(); ++c) row(static_cast<int>(i))[c] = row(path[i])[c];
+      }
+    if constexpr (forgets_rows<model>) {
+      std::vector<int> rows;
+      for (const int node : path) {
+        rows.push_back(from + node);
+        read_[static_cast<std::size_t>(from) + rows.size() - 1] = read_[static_cast<std::size_t>(from + node)];
+      }
+      cache_.keep(0, from, rows);
+    } else {
+      cache_.rewind(mark_);
+    }
+    read_.resize(static_cast<std::size_t>(length()));
+  }
+
  private:
   /// How many of the first `most` ids have been read as they are.
   int same(const int* ids, int most) const {
@@ -64,9 +141,9 @@ template <class T> class Reader {
   /// To the first n rows, or fewer: those that are missing then are read again.
   void take_back(int n) {
     if (n == length()) return;
-    if constexpr (forgets_rows<model>) {
+    if (forgets_rows<model> && cache_.can_rewind(0, n)) {
       cache_.rewind({.lengths = {n}});
-    } else if (!mark_.lengths.empty() && mark_.lengths[0] <= n) {
+    } else if (!mark_.lengths.empty() && mark_.lengths[0] <= n && cache_.can_rewind(0, mark_.lengths[0])) {
       cache_.rewind(mark_);
     } else {
       cache_.clear();
@@ -75,28 +152,44 @@ template <class T> class Reader {
     read_.resize(static_cast<std::size_t>(length()));
   }
   const float* read(const int* ids, int rows, int stays, logit_rows which) {
-    if (rows > prepared_) {
-      prepared_ = rows;
-      model_->prepare_inference({.sequences = 1, .length = rows, .context = context()});
-    }
     if constexpr (!forgets_rows<model>) {
       const bool marked = !mark_.lengths.empty() && mark_.lengths[0] == length();
       if (!marked && length() <= stays && length() + rows > stays) mark_ = cache_.mark();
     }
     const int wanted = which == logit_rows::all ? rows : which == logit_rows::last ? 1 : 0;
-    logits_.resize(static_cast<std::size_t>(wanted) * static_cast<std::size_t>(model::vocab));
     const int* from = ids + length();
-    model_->logits(cache_, Batch::uniform(1, rows, from), which, Matrix<float>(logits_.data(), wanted, model::vocab));
+    call(Batch::uniform(1, rows, from), which, wanted);
     read_.insert(read_.end(), from, from + rows);
     return logits_.data();
+  }
+  void call(Batch const& batch, logit_rows which, int wanted) {
+    prepare(batch.rows);
+    logits_.resize(static_cast<std::size_t>(wanted) * static_cast<std::size_t>(model::vocab));
+    const Matrix<float> y(logits_.data(), wanted, model::vocab);
+    if constexpr (Hidden) {
+      first_hidden_ = length();
+      hidden_.resize(static_cast<std::size_t>(batch.rows) * static_cast<std::size_t>(width()));
+      const Matrix<float> h(hidden_.data(), batch.rows, width());
+      model_->hidden(cache_, batch, h);
+      if (wanted > 0) model_->head(h.middle_rows(batch.rows - wanted, wanted), y);
+    } else {
+      model_->logits(cache_, batch, which, y);
+    }
+  }
+  void prepare(int rows) {
+    if (rows <= prepared_) return;
+    prepared_ = rows;
+    model_->prepare_inference({.sequences = 1, .length = rows, .context = context()});
   }
 
   T* model_;
   Cache<model, typename T::backend> cache_;
   typename Cache<model, typename T::backend>::Mark mark_{};
   std::vector<int> read_{};  ///< the ids whose rows the cache holds
-  std::vector<float> logits_{};
+  std::vector<float> logits_{}, hidden_{}, head_{};
+  int first_hidden_ = 0;  ///< the row of the text that hidden_ begins with
   int chunk_, prepared_ = 0;
+  int tree_rows_ = 0;  ///< of the cache's last rows, those of a tree of which nobody has said what stays
 };
 
 }  // namespace fauna::inline v0

@@ -1,22 +1,38 @@
 // Speculative decoding (Stern et al. 2018; Leviathan et al. 2023; Chen et al. 2023): a drafter proposes some tokens,
 // the target reads them all at once, and the text takes what the target would have said anyway. docs/speculation.md has
 // the rules, why they are exact, and what pays.
-//   text t_1 … t_n, draft d_1 … d_γ:  one pass over t_n d_1 … d_γ gives the logits of γ + 1 places. Place i draws its
-//   token x_i; while x_i = d_i the logits of place i + 1 are those of the text, and the first other token ends the
-//   block
+//   text t_1 … t_n, draft d_1 … d_γ:  one pass over t_n d_1 … d_γ gives the logits of γ + 1 places. The rule says the
+//   token x_i of place i; while x_i = d_i the logits of place i + 1 are those of the text, and the first other token
+//   ends the block. A draft may be a tree, of which a path stays.
 #pragma once
 #include <fauna/decode/speculate/acceptance.hpp>
 #include <fauna/decode/speculate/draft_model.hpp>
 #include <fauna/decode/speculate/drafter.hpp>
 #include <fauna/decode/speculate/greedy.hpp>
+#include <fauna/decode/speculate/length.hpp>
 #include <fauna/decode/speculate/match.hpp>
+#include <fauna/decode/speculate/mixed.hpp>
+#include <fauna/decode/speculate/model_tree.hpp>
 #include <fauna/decode/speculate/ngram.hpp>
+#include <fauna/decode/speculate/ngram_tree.hpp>
+#include <fauna/decode/speculate/point_mass.hpp>
+#include <fauna/decode/speculate/pool.hpp>
+#include <fauna/decode/speculate/rejection.hpp>
+#include <fauna/decode/speculate/typical.hpp>
+#include <fauna/io/clock.hpp>
 
 namespace fauna::inline v0 {
 
+/// When drafts are as long as a DraftLength says: never, so that it is only told; where a rule keeps the ids; always,
+/// so that the ids of other rules follow from what was measured, and no longer from the seed alone.
+enum class adapt : int { never, where_ids_stay, always };
+
 struct SpeculateOptions {
   GenerateOptions text{};
-  int draft = 4;  ///< tokens of a draft at most (γ); 0: plain decoding
+  int draft = 4;                  ///< tokens of a draft at most (γ); 0: plain decoding
+  DraftLength* length = nullptr;  ///< is told what each step came to, and says how long the next draft is; null: γ
+  adapt adapts = adapt::where_ids_stay;
+  int nodes = 16;  ///< of a draft that branches, at most
 };
 
 /// What came of drafts.
@@ -46,11 +62,25 @@ inline void cut(std::vector<int>& text, std::size_t committed, int most, int voc
   text.resize(n);
 }
 
+/// The same of a tree, whose nodes number `nodes` at most.
+inline void cut(DraftTree& tree, int most, int nodes, int vocab, GenerateOptions const& o) {
+  tree.filter(nodes, [&](int i) {
+    const int before = tree.parent(i);
+    return tree.token(i) >= 0 && tree.token(i) < vocab && tree.depth(i) <= most &&
+           (before == DraftTree::root || !generate_detail::stops(o, tree.token(before)));
+  });
+}
+
 }  // namespace speculate_detail
 
+/// Drafts of either kind.
+template <class D>
+concept Proposes = Drafter<D> || TreeDrafter<D>;
+
 /// Continues a prompt by up to options.text.tokens tokens, with all that generate_tokens has, and calls see(id) with
-/// each; see may return false to end the text. target: a model, or a Reader, whose context is then the text's.
-template <TextReader R, Drafter D, Acceptance A, class F>
+/// each; see may return false to end the text. What is kept of generate_tokens' text A says: its ids, or its law.
+/// target: a model, or a Reader, whose context is then the text's.
+template <TextReader R, Proposes D, Acceptance A, class F>
 Speculated speculate(R& target, D& drafter, std::vector<int> const& prompt, SpeculateOptions const& options, A const& a,
                      F&& see) {
   GenerateOptions const& o = options.text;
@@ -60,6 +90,9 @@ Speculated speculate(R& target, D& drafter, std::vector<int> const& prompt, Spec
   if (options.draft < 0 || options.draft >= context)
     fail("speculate", "drafts of " + std::to_string(options.draft) + " tokens",
          "0 to " + std::to_string(context - 1) + ", in a context of " + std::to_string(context));
+  if (options.nodes < 0 || options.nodes > DraftTree::most_nodes)
+    fail("speculate", "trees of " + std::to_string(options.nodes) + " nodes",
+         "0 to " + std::to_string(DraftTree::most_nodes));
   if constexpr (requires { drafter.vocab(); })
     if (drafter.vocab() != own)
       fail("speculate", "a draft model with a vocabulary of " + std::to_string(drafter.vocab()),
@@ -75,6 +108,11 @@ Speculated speculate(R& target, D& drafter, std::vector<int> const& prompt, Spec
   counts.accepted.resize(counts.seen.size());
   const std::size_t all = prompt.size() + static_cast<std::size_t>(o.tokens);
   ids.reserve(all + static_cast<std::size_t>(options.draft));
+  const bool asks = options.length != nullptr && !TreeDrafter<D> && options.adapts != adapt::never &&
+                    (options.adapts == adapt::always || a.kept == keeps::ids);
+  const auto now = [&] { return options.length != nullptr ? seconds_now() : 0; };
+  DraftTree tree;
+  std::vector<int> siblings, path;
   std::size_t from = 0;
   for (bool done = o.tokens == 0; !done;) {
     const std::size_t committed = ids.size();
@@ -85,58 +123,113 @@ Speculated speculate(R& target, D& drafter, std::vector<int> const& prompt, Spec
     // No further than the text may go: the last token is drawn and never read.
     const int held = static_cast<int>(committed - from), left = static_cast<int>(all - committed) - 1;
     int most = options.draft < left ? options.draft : left;
+    if (asks && options.length->next() < most) most = options.length->next();
     if (most > context - held) most = context - held;
-    if (most > 0)
+    const auto drawing = [&](const float* logits) {
+      return Drawing{.sampler = sampler, .logits = logits, .key = key, .text = ids.data(), .position = ids.size()};
+    };
+    const double start = now();
+    tree = {};
+    if constexpr (TreeDrafter<D>) {
+      if (most > 0)
+        drafter.propose_tree(ids, tree, most, [&](const float* logits, Law& q, Drafted const& earlier) {
+          return a.draft(drawing(logits), q, earlier);
+        });
+      ids.resize(committed);
+      const int room = target.tree_room(held), free = context - held;
+      const int nodes = options.nodes < room ? options.nodes : room;
+      speculate_detail::cut(tree, most, nodes < free ? nodes : free, own, o);
+    } else if (most > 0) {
+      tree.laws.resize(static_cast<std::size_t>(most) + 1);
       drafter.propose(ids, most, [&](const float* logits) {
-        return a.draft({.sampler = sampler, .logits = logits, .key = key, .text = ids.data(), .position = ids.size()});
+        const std::size_t place = ids.size() - committed;
+        return a.draft(drawing(logits), tree.laws[place < tree.laws.size() ? place : tree.laws.size() - 1], {});
       });
-    speculate_detail::cut(ids, committed, most, own, o);
-    const std::size_t draft = ids.size() - committed;
-    const float* logits =
-        target.logits(ids.data() + from, held + static_cast<int>(draft), 1 + static_cast<int>(draft), held);
-    ++counts.steps;
-    counts.drafted += static_cast<long>(draft);
-    bool same = true;
-    for (std::size_t i = 0; i <= draft && same && !done; ++i) {
-      const std::size_t at = committed + i;
-      const int drafted = i < draft ? ids[at] : -1;
-      const int id =
-          a.next({.sampler = sampler, .logits = logits, .key = key, .text = ids.data(), .position = at}, drafted);
-      logits += own;
-      same = id == drafted;
-      if (i < draft) {
-        ++counts.seen[i];
-        counts.accepted[i] += same;
-      }
-      ids.resize(at + (same ? draft - i : 1));
-      ids[at] = id;
-      ++counts.tokens;
-      done = at + 1 == all || generate_detail::stops(o, id);
-      if (!generate_detail::goes_on(see, id)) done = true;
-      if (done) ids.resize(at + 1);
+      speculate_detail::cut(ids, committed, most, own, o);
+      for (std::size_t i = committed; i < ids.size(); ++i) tree.chain(ids[i]);
     }
+    const int draft = tree.size();
+    const double drafted_at = now();
+    const float* logits = nullptr;
+    const bool branches = !tree.is_chain();
+    if constexpr (TreeDrafter<D>) {
+      if (branches) logits = target.tree_logits(ids.data() + from, held, tree);
+    }
+    if (!branches) {
+      ids.resize(committed);
+      ids.insert(ids.end(), tree.tokens.begin(), tree.tokens.end());
+      logits = target.logits(ids.data() + from, held + draft, 1 + draft, held);
+    }
+    ids.resize(committed);
+    const double read_at = now();
+    ++counts.steps;
+    counts.drafted += draft;
+    path.clear();
+    for (int node = DraftTree::root; !done;) {
+      siblings.clear();
+      for (int i = node + 1; i < draft; ++i)
+        if (tree.parent(i) == node) siblings.push_back(tree.token(i));
+      const int id = a.next(drawing(logits + static_cast<std::ptrdiff_t>(node + 1) * own),
+                            {siblings.data(), static_cast<int>(siblings.size()), tree.law(node)});
+      if (!siblings.empty()) ++counts.seen[path.size()];
+      node = tree.find(id, node);
+      ids.push_back(id);
+      ++counts.tokens;
+      done = ids.size() == all || generate_detail::stops(o, id);
+      if (!generate_detail::goes_on(see, id)) done = true;
+      if (node == DraftTree::root) break;
+      ++counts.accepted[path.size()];
+      path.push_back(node);
+    }
+    if constexpr (TreeDrafter<D>) {
+      if (branches) target.keep(path);
+    }
+    // The first pass reads the prompt too, and one of a text that slides its whole window.
+    const bool tells = counts.steps > 1 && from == 0;
+    if (options.length != nullptr && !TreeDrafter<D>)
+      options.length->add({.drafted = draft,
+                           .accepted = static_cast<int>(path.size()),
+                           .draft_seconds = drafted_at - start,
+                           .pass_seconds = tells ? read_at - drafted_at : 0});
   }
   return out;
 }
-template <class T, Drafter D, Acceptance A, class F>
+template <class T, Proposes D, Acceptance A, class F>
 requires(!TextReader<T>) Speculated speculate(T& target, D& drafter, std::vector<int> const& prompt,
                                               SpeculateOptions const& options, A const& a, F&& see) {
   Reader<T> reader(target, generate_detail::longest(options.text, context_of<typename T::model>), options.text.chunk);
   return speculate(reader, drafter, prompt, options, a, see);
 }
-template <class T, Drafter D, Acceptance A = Match>
+template <class T, Proposes D, Acceptance A = Match>
 Speculated speculate(T& target, D& drafter, std::vector<int> const& prompt, SpeculateOptions const& options = {},
                      A const& a = {}) {
   return speculate(target, drafter, prompt, options, a, [](int) {});
 }
 
+/// Measures passes over few rows at the end of a text that has more, for a length that has measured none: twice each,
+/// as the first one also takes memory.
+template <TextReader R> void measure(R& reader, std::vector<int> const& ids, DraftLength& length) {
+  const int most = length.most() + 1, n = static_cast<int>(ids.size()), base = n - most;
+  if (base < 1 || n > reader.context()) return;
+  reader.logits(ids.data(), base, 1, base);
+  for (const int rows : {most, 2, 1})  // from the longest down: no later pass reads again what one before it did
+    for (int again = 0; again < 2 && rows <= most; ++again) {
+      const double start = seconds_now();
+      reader.logits(ids.data(), base + rows, rows, base);
+      if (again == 1) length.pass(rows, seconds_now() - start);
+    }
+}
+
 /// A target with its drafter as one model, for generate and generate_text: stop texts, pieces as they come.
-template <class T, Drafter D, Acceptance A = Match> struct Speculative {
+template <class T, Proposes D, Acceptance A = Match> struct Speculative {
   T& target;
   D& drafter;
-  int draft = 4;         ///< tokens of a draft at most
+  int draft = 4;         ///< tokens of a draft at most, of a tree its depth
   DraftCounts counts{};  ///< of the last text
   A acceptance{};
+  DraftLength* length = nullptr;  ///< as SpeculateOptions has it
+  adapt adapts = adapt::where_ids_stay;
+  int nodes = 16;
 };
 template <class T, class D> Speculative(T&, D&) -> Speculative<T, D>;
 template <class T, class D> Speculative(T&, D&, int) -> Speculative<T, D>;
@@ -144,7 +237,8 @@ template <class T, class D> Speculative(T&, D&, int) -> Speculative<T, D>;
 template <class T, class D, class A, class F>
 std::vector<int> generate_tokens(Speculative<T, D, A>& s, std::vector<int> const& prompt, GenerateOptions const& o,
                                  F&& see) {
-  Speculated text = speculate(s.target, s.drafter, prompt, {.text = o, .draft = s.draft}, s.acceptance, see);
+  const SpeculateOptions how{.text = o, .draft = s.draft, .length = s.length, .adapts = s.adapts, .nodes = s.nodes};
+  Speculated text = speculate(s.target, s.drafter, prompt, how, s.acceptance, see);
   s.counts = static_cast<DraftCounts&&>(text.counts);
   return static_cast<std::vector<int>&&>(text.ids);
 }

@@ -15,7 +15,6 @@ namespace fauna::inline v0 {
 
 template <class P, isa T, unsigned Tag> struct attention<Cpu<P, T, Tag>> {
   using B = Cpu<P, T, Tag>;
-  static constexpr bool biased = true;
 
   template <int HeadSize>
   static constexpr std::size_t workspace(int /*sequences*/, int longest, AttentionShape const& a, int threads) {
@@ -26,31 +25,30 @@ template <class P, isa T, unsigned Tag> struct attention<Cpu<P, T, Tag>> {
   template <int HeadSize>
   static void forward(B const& b, Batch const& batch, AttentionShape const& a, Heads<const float> q,
                       Heads<const float> k, Heads<const float> v, Heads<float> y, float* lse,
-                      const float* sinks = nullptr) {
+                      const float* sinks = nullptr, KeyValues<const float> own = {}) {
     if constexpr (Row<HeadSize>::fits) {
-      if (a.capacity > 0 && lse == nullptr && one_row_each(batch))
+      if (a.capacity > 0 && lse == nullptr && own.k.data == nullptr && one_row_each(batch))
         return forward_rows<HeadSize>(b, batch, a, q, k, v, y, sinks);
     }
     if (a.capacity > 0 && decodes(batch, a)) {
-      share<HeadSize>(b, batch, a, sinks, batch.longest(), batch.sequences * a.kv_heads, [&](auto& worker, int item) {
+      share<HeadSize>(b, batch, a, sinks, longest(batch, a), batch.sequences * a.kv_heads, [&](auto& worker, int item) {
         const int sequence = item / a.kv_heads;
         if (batch.first(sequence) == batch.last(sequence)) return;
         worker.enter(sequence, item % a.kv_heads);
-        const int past = batch.before(sequence);
-        worker.pack_keys(k, v, past + batch.last(sequence) - batch.first(sequence), worker.window_block(past));
+        worker.pack_keys(k, v, own, length(batch, a, sequence));
         worker.forward_group(a.heads / a.kv_heads, q, y, lse);
       });
       return;
     }
-    const int longest = batch.longest(), blocks = (longest + block - 1) / block, group = a.heads / a.kv_heads;
-    share<HeadSize>(b, batch, a, sinks, longest, batch.sequences * a.heads * blocks, [&](auto& worker, int item) {
+    const int most = longest(batch, a), blocks = (most + block - 1) / block, group = a.heads / a.kv_heads;
+    share<HeadSize>(b, batch, a, sinks, most, batch.sequences * a.heads * blocks, [&](auto& worker, int item) {
       // The blocks of a head follow each other, the longest first: keys are packed once, the short ones even out.
       const int sequence = item / (a.heads * blocks), head = item / blocks % a.heads;
       const int at = (blocks - 1 - item % blocks) * block;
-      const int past = batch.before(sequence);
-      if (at >= past + batch.last(sequence) - batch.first(sequence) || at + block <= past) return;
+      const int end = length(batch, a, sequence), past = end - (batch.last(sequence) - batch.first(sequence));
+      if (at >= end || at + block <= past) return;
       worker.enter(sequence, head / group);
-      worker.pack_keys(k, v, at + block);
+      worker.pack_keys(k, v, own, at + block);
       worker.forward(head, at, q, y, lse);
     });
   }
@@ -97,33 +95,47 @@ template <class P, isa T, unsigned Tag> struct attention<Cpu<P, T, Tag>> {
 
   template <int HeadSize> using Row = attention_detail::RowWorker<B::lanes, HeadSize, Tag>;
 
+  /// Rows of a sequence as a worker counts them, and the most of one.
+  static int length(Batch const& batch, AttentionShape const& a, int s) {
+    return batch.before(s) - attention_detail::base_of(batch, a, s) + batch.last(s) - batch.first(s);
+  }
+  static int longest(Batch const& batch, AttentionShape const& a) {
+    int most = 0;
+    for (int s = 0; s < batch.sequences; ++s) most = length(batch, a, s) > most ? length(batch, a, s) : most;
+    return most;
+  }
   static bool one_row_each(Batch const& batch) {
     for (int s = 0; s < batch.sequences; ++s)
       if (batch.last(s) - batch.first(s) > 1) return false;
     return batch.plainly_causal();
   }
-  /// Threads own key heads of sequences, side by side, until they have none left.
+  /// Threads own key heads of sequences, side by side, until they have none left; or parts of their queries, where
+  /// there are fewer than threads.
   template <int HeadSize>
   static void forward_rows(B const& b, Batch const& batch, AttentionShape const& a, Heads<const float> q,
                            Heads<const float> k, Heads<const float> v, Heads<float> y, const float* sinks) {
     const Scope scope(*b.scratch);
-    const int items = batch.sequences * a.kv_heads, threads = b.threads < items ? b.threads : items,
-              group = a.heads / a.kv_heads;
+    const int pairs = batch.sequences * a.kv_heads, group = a.heads / a.kv_heads;
+    if (pairs == 0) return;
+    const int wanted = (b.threads + pairs - 1) / pairs, parts = wanted < group ? wanted : group, items = pairs * parts,
+              threads = b.threads < items ? b.threads : items;
     const std::size_t each = of_one_row<HeadSize>(a);
     std::byte* const scratch = b.scratch->template take<std::byte>(each * static_cast<std::size_t>(threads));
     const SharedLoop loop(*b.scratch, threads, items, 1);
     parallel(threads, [&](Team team) {
       Arena own(scratch + each * static_cast<std::size_t>(team.thread), each);
       Row<HeadSize> worker(own, group);
-      const auto start = [&](Heads<const float> const& x, int item) {
-        return x.at(item / a.kv_heads * a.capacity, item % a.kv_heads);
+      const auto start = [&](Heads<const float> const& x, int pair) {
+        return x.at(pair / a.kv_heads * a.capacity, pair % a.kv_heads);
       };
       loop.run(team, [&](int item, int) {
-        const int sequence = item / a.kv_heads, head = item % a.kv_heads, row = batch.first(sequence);
+        const int pair = item / parts, part = item % parts, sequence = pair / a.kv_heads, row = batch.first(sequence);
         if (row == batch.last(sequence)) return;
-        worker.forward(group, head * group, a, sinks, q.at(row, head * group), q.head_stride, start(k, item),
-                       start(v, item), k.row_stride, batch.before(sequence) + 1, y.at(row, head * group), y.head_stride,
-                       item + 1 < items ? start(k, item + 1) : nullptr);
+        const int from = part * group / parts, count = (part + 1) * group / parts - from,
+                  head = pair % a.kv_heads * group + from;
+        worker.forward(count, head, a, sinks, q.at(row, head), q.head_stride, start(k, pair), start(v, pair),
+                       k.row_stride, batch.before(sequence) + 1, y.at(row, head), y.head_stride,
+                       pair + 1 < pairs ? start(k, pair + 1) : nullptr);
       });
     });
   }

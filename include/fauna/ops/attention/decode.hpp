@@ -20,6 +20,9 @@ template <int W, int Size, unsigned Tag> class RowWorker {
   /// Vectors of a row's columns that are summed at once. Never one alone: for some processors GCC does not fuse the
   /// multiply-adds of a lone chain, as it does those of tile.hpp, and the bits would differ.
   static constexpr int NV = Size / W % 8 == 0 ? 8 : Size / W % 6 == 0 ? 6 : Size / W % 4 == 0 ? 4 : 2;
+  /// With 32 registers four queries share what is read of the values.
+  static constexpr int many = W == 16 ? 4 : 1;
+  static constexpr int NV_many = many == 1 ? NV : Size / W % 6 == 0 ? 6 : Size / W % 4 == 0 ? 4 : 2;
 
  public:
   static constexpr bool fits = Size % (2 * W) == 0;
@@ -42,17 +45,20 @@ template <int W, int Size, unsigned Tag> class RowWorker {
     for (int i = 0; i < group; ++i) most_[i] = K::nothing, total_[i] = 0;
     if (sinks != nullptr)
       for (int i = 0; i < group; ++i) most_[i] = sinks[head + i], total_[i] = 1;
-    const int from = count > a.window ? count - a.window : 0;  // the window's first key
+    const int reach = a.reach(count - 1), from = count > reach ? count - reach : 0;  // the first key that is seen
+    const auto place = [&](int j) { return (a.ring > 0 ? j % a.ring : j) * stride; };
     for (int j = from / block * block; j < count; j += block) {
       const int n = count - j < block ? count - j : block;
-      const float *block_k = k + j * stride, *block_v = v + j * stride;
+      const float *block_k = k + place(j), *block_v = v + place(j);
       score_keys(group, block_k, block_v, stride, n);
       if (a.alibi > 0 || a.cap > 0) bend(group, head, a, j, n, count - 1);
       for (int i = 0; j < from && i < group; ++i)
         for (int r = 0; r < from - j; ++r) scores_[i * block + r] = -__builtin_inff();
       for (int i = 0; i < group; ++i) weigh(i, n);
-      const float* const next = j + block < count ? block_k + block * stride : after;
-      for (int i = 0; i < group; ++i) add_values(i, block_v, next, stride, n);
+      const float* const next = j + block < count ? k + place(j + block) : after;
+      int i = 0;
+      for (; i + many <= group; i += many) add_values<many, NV_many>(i, block_v, next, stride, n);
+      for (; i < group; ++i) add_values<1, NV>(i, block_v, next, stride, n);
     }
     for (int i = 0; i < group; ++i)
       K::store(y + static_cast<std::ptrdiff_t>(i) * y_stride, sums_ + i * Size, 1.0F / total_[i]);
@@ -164,35 +170,45 @@ template <int W, int Size, unsigned Tag> class RowWorker {
     total_[i] = sum;
   }
 
-  /// sums = sums times factor + Σ p_j v_j.
+  /// sums = sums times factor + Σ p_j v_j of N queries from i on.
+  template <int N, int Vectors>
   void add_values(int i, const float* v, const float* next, std::ptrdiff_t stride, int n) {
-    float* const c = sums_ + i * Size;
-    const float* p = scores_ + i * block;
-    vector f;
-    simd::broadcast<W>(f, factor_[i]);
-    for (int d = 0; d < Size; d += NV * W) add_columns(c + d, f, p, v + d, i + d == 0 ? next : nullptr, stride, n);
+    for (int d = 0; d < Size; d += Vectors * W)
+      add_columns<N, Vectors>(i, d, v + d, i + d == 0 ? next : nullptr, stride, n);
   }
-  static void add_columns(float* c, vector const& f, const float* p, const float* v, const float* next,
-                          std::ptrdiff_t stride, int n) {
-    vector sum[NV];
+  template <int N, int Vectors>
+  void add_columns(int i, int d, const float* v, const float* next, std::ptrdiff_t stride, int n) {
+    float* const c = sums_ + i * Size + d;
+    const float* const p = scores_ + i * block;
+    vector sum[N][Vectors];
     FAUNA_UNROLL
-    for (int l = 0; l < NV; ++l) {
-      simd::load<W>(sum[l], c + l * W);
-      sum[l] *= f;
+    for (int q = 0; q < N; ++q) {
+      vector f;
+      simd::broadcast<W>(f, factor_[i + q]);
+      FAUNA_UNROLL
+      for (int l = 0; l < Vectors; ++l) {
+        simd::load<W>(sum[q][l], c + q * Size + l * W);
+        sum[q][l] *= f;
+      }
     }
     for (int j = 0; j < n; ++j) {
       if (next != nullptr) fetch(next, j * stride);
-      vector x;
-      simd::broadcast<W>(x, p[j]);
+      vector x[N];
       FAUNA_UNROLL
-      for (int l = 0; l < NV; ++l) {
+      for (int q = 0; q < N; ++q) simd::broadcast<W>(x[q], p[q * block + j]);
+      FAUNA_UNROLL
+      for (int l = 0; l < Vectors; ++l) {
         vector y;
         simd::load<W>(y, v + j * stride + l * W);
-        sum[l] += x * y;
+        FAUNA_UNROLL
+        for (int q = 0; q < N; ++q) sum[q][l] += x[q] * y;
       }
     }
     FAUNA_UNROLL
-    for (int l = 0; l < NV; ++l) simd::store<W>(c + l * W, sum[l]);
+    for (int q = 0; q < N; ++q) {
+      FAUNA_UNROLL
+      for (int l = 0; l < Vectors; ++l) simd::store<W>(c + q * Size + l * W, sum[q][l]);
+    }
   }
 
   float* rest_ = nullptr;  ///< [2 W][Size]

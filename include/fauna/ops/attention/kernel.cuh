@@ -33,19 +33,27 @@ struct AttentionSequence {
   FAUNA_KERNEL int length() const { return past() + batch.last(sequence) - batch.first(sequence); }
   /// Row of q and y, a row of the batch.
   FAUNA_KERNEL int query(int i) const { return batch.first(sequence) + i - past(); }
-  /// Row of k and v.
-  FAUNA_KERNEL int key(int j) const { return shape.capacity > 0 ? sequence * shape.capacity + j : query(j); }
+  /// The first row that a row of the batch from i on may see, but for documents. In a tree a branch may be as short as
+  /// the past's next row.
+  FAUNA_KERNEL int oldest(int i) const {
+    const int from = batch.plainly_causal() ? i : past();
+    const int own = shape.reach(from);
+    return from < own ? 0 : from - own + 1;
+  }
   FAUNA_KERNEL bool sees(int i, int j) const {
-    if (j > i || (shape.window < unbounded && batch.steps_back(sequence, query(i), query(j)) >= shape.window))
+    if (j > i || (shape.bounded() &&
+                  batch.steps_back(sequence, query(i), query(j)) >= shape.reach(batch.rows_before(sequence, query(i)))))
       return false;
     if (batch.plainly_causal()) return true;
     return j < past() ? batch.sees_past(sequence, query(i)) : batch.sees(sequence, query(i), query(j));
   }
-  /// s_ij, or s'_ij, of a product q_i · k_j.
-  FAUNA_KERNEL float score(float product) const {
-    const float s = product * static_cast<float>(shape.scale);
+  /// s_ij, or s'_ij, of a product q_i · k_j, which i sees. tilt: the head's slope, 0 without alibi.
+  FAUNA_KERNEL float score(float product, float tilt, int i, int j) const {
+    float s = product * static_cast<float>(shape.scale);
+    if (tilt > 0) s -= tilt * static_cast<float>(batch.steps_back(sequence, query(i), query(j)));
     return shape.cap > 0 ? shape.cap * std::tanh(s / shape.cap) : s;
   }
+  FAUNA_KERNEL float tilt(int head) const { return shape.alibi > 0 ? alibi_slope(shape, head) : 0; }
   /// What a score's gradient is multiplied by on its way to the product's.
   FAUNA_KERNEL float slope(float score) const {
     const float t = shape.cap > 0 ? score / shape.cap : 0;
@@ -58,13 +66,13 @@ struct AttentionSequence {
   }
 };
 
-/// Copies rows from, from + 1, ... of a head to shared memory, zeros past the end. All threads of the block.
+/// Copies the rows row(from), row(from + 1), ... of a head to shared memory, zeros past the end. All threads of the
+/// block.
 template <int D, class T, class Row>
-FAUNA_KERNEL void load_rows(T const& t, float* to, int stride, int rows, int from, int end, Heads<const float> in,
-                            int head, Row row) {
+FAUNA_KERNEL void load_rows(T const& t, float* to, int stride, int rows, int from, int end, Row row) {
   for (int e = t.index(); e < rows * D; e += AttentionTile<D>::threads) {
     const int r = e / D, d = e % D;
-    to[r * stride + d] = from + r < end ? in.at(row(from + r), head)[d] : 0;
+    to[r * stride + d] = from + r < end ? row(from + r)[d] : 0;
   }
 }
 
@@ -76,9 +84,11 @@ template <int D> struct AttentionForward : AttentionTile<D> {
   Batch batch;
   AttentionShape shape;
   int tiles;  ///< of queries, for each sequence and head
-  Heads<const float> q, k, v;
+  Heads<const float> q;
+  KeyValues<const float> cached, fresh;  ///< fresh: of the batch's rows, where they are not in the cache
   Heads<float> y;
   float* lse;
+  const float* sinks;
 
   template <class T> FAUNA_KERNEL void operator()(T const& t, Shared& s) const {
     const int item = t.block() / tiles, head = item % shape.heads, kv = head / (shape.heads / shape.kv_heads);
@@ -86,21 +96,27 @@ template <int D> struct AttentionForward : AttentionTile<D> {
     const int past = seq.past(), length = seq.length(), begin = past + t.block() % tiles * Tile::rows;
     if (begin >= length) return;  // the same for the whole block
     const int end = begin + Tile::rows < length ? begin + Tile::rows : length;
-    const auto query = [&](int i) { return seq.query(i); };
-    const auto key = [&](int j) { return seq.key(j); };
-    load_rows<D>(t, s.q, D, Tile::rows, begin, end, q, head, query);
+    const bool apart = fresh.k.data != nullptr;
+    load_rows<D>(t, s.q, D, Tile::rows, begin, end, [&](int i) { return q.at(seq.query(i), head); });
+    const auto rows_of = [&](Heads<const float> const& in, Heads<const float> const& of_batch) {
+      return [&](int j) {
+        const KeyPlace place = key_place(shape, batch, seq.sequence, j, apart);
+        return (apart && place.own ? of_batch : in).at(place.row, kv);
+      };
+    };
 
     const int own = t.warp() * Tile::rows_of_warp;
+    const float tilt = seq.tilt(head);
     float m[Tile::rows_of_warp], sum[Tile::rows_of_warp], out[Tile::rows_of_warp][Tile::of_lane];
     for (int r = 0; r < Tile::rows_of_warp; ++r) {
-      m[r] = -INFINITY;
-      sum[r] = 0;
+      m[r] = sinks != nullptr ? sinks[head] : -INFINITY;
+      sum[r] = sinks != nullptr ? 1 : 0;
       for (int i = 0; i < Tile::of_lane; ++i) out[r][i] = 0;
     }
-    for (int at = 0; at < end; at += warp_size) {
+    for (int at = seq.oldest(begin) / warp_size * warp_size; at < end; at += warp_size) {
       const int j = at + t.lane();
       t.sync();  // everyone is done with the values before
-      load_rows<D>(t, s.other, Tile::stride, warp_size, at, end, k, kv, key);
+      load_rows<D>(t, s.other, Tile::stride, warp_size, at, end, rows_of(cached.k, fresh.k));
       t.sync();
       float p[Tile::rows_of_warp] = {};
       for (int d = 0; d < D; ++d) {
@@ -110,7 +126,7 @@ template <int D> struct AttentionForward : AttentionTile<D> {
       for (int r = 0; r < Tile::rows_of_warp; ++r) {
         const int i = begin + own + r;
         const bool seen = i < end && seq.sees(i, j);
-        const float score = seen ? seq.score(p[r]) : -INFINITY;
+        const float score = seen ? seq.score(p[r], tilt, i, j) : -INFINITY;
         const float before = m[r], tile_most = simt::warp_max(t, score);
         m[r] = tile_most > before ? tile_most : before;
         p[r] = seen ? std::exp(score - m[r]) : 0;
@@ -121,7 +137,7 @@ template <int D> struct AttentionForward : AttentionTile<D> {
         if (seen) p[r] *= seq.keep(i, head, j);
       }
       t.sync();  // everyone is done with the keys
-      load_rows<D>(t, s.other, Tile::stride, warp_size, at, end, v, kv, key);
+      load_rows<D>(t, s.other, Tile::stride, warp_size, at, end, rows_of(cached.v, fresh.v));
       t.sync();
       for (int l = 0; l < warp_size; ++l)
         for (int r = 0; r < Tile::rows_of_warp; ++r) {
@@ -158,6 +174,24 @@ template <int D> struct AttentionDelta {
   }
 };
 
+/// dsink_h -= Σ_i exp(sink_h - lse_i) dy_i · y_i: a warp for each head, whose lanes have every 32nd row.
+template <int D> struct SinkGradients {
+  int rows, heads;
+  Heads<const float> y, dy;
+  const float *lse, *sinks;
+  float* dsinks;
+  template <class T> FAUNA_KERNEL void operator()(T const& t, int head) const {
+    float sum = 0;
+    for (int r = t.lane(); r < rows; r += warp_size) {
+      float delta = 0;
+      for (int d = 0; d < D; ++d) delta += dy.at(r, head)[d] * y.at(r, head)[d];
+      sum += delta * std::exp(sinks[head] - lse[r * heads + head]);
+    }
+    sum = simt::warp_sum(t, sum);
+    if (t.lane() == 0) dsinks[head] -= sum;
+  }
+};
+
 /// Both halves of the backward pass: with ByKey the block owns keys and meets queries, otherwise the other way round. A
 /// tile is loaded for s = q·k, then for the product with dy, then again for what the scores multiply.
 template <int D, bool ByKey> struct AttentionBackward : AttentionTile<D> {
@@ -181,8 +215,9 @@ template <int D, bool ByKey> struct AttentionBackward : AttentionTile<D> {
     if (begin >= length) return;
     const int end = begin + Tile::rows < length ? begin + Tile::rows : length;
     const auto row = [&](int i) { return seq.query(i); };
-    load_rows<D>(t, s.own, D, Tile::rows, begin, end, ByKey ? k : q, own_head, row);
-    load_rows<D>(t, s.own2, D, Tile::rows, begin, end, ByKey ? v : dy, own_head, row);
+    const auto mine = [&](Heads<const float> const& in) { return [&](int i) { return in.at(row(i), own_head); }; };
+    load_rows<D>(t, s.own, D, Tile::rows, begin, end, mine(ByKey ? k : q));
+    load_rows<D>(t, s.own2, D, Tile::rows, begin, end, mine(ByKey ? v : dy));
 
     const int own = t.warp() * Tile::rows_of_warp;
     float sum[Tile::rows_of_warp][Tile::of_lane] = {};   // dq or dk
@@ -191,6 +226,7 @@ template <int D, bool ByKey> struct AttentionBackward : AttentionTile<D> {
     const int from = ByKey ? begin / warp_size * warp_size : 0, to = ByKey ? length : end;
     for (int head = first_head; head < last_head; ++head) {
       const int other_head = ByKey ? head : head / group;
+      const float tilt = seq.tilt(head);
       for (int at = from; at < to; at += warp_size) {
         float p[Tile::rows_of_warp], ds[Tile::rows_of_warp];
         dot(t, s, s.own, at, to, ByKey ? q : k, other_head, row, p);
@@ -201,7 +237,7 @@ template <int D, bool ByKey> struct AttentionBackward : AttentionTile<D> {
           const bool seen = here < end && there < to && seq.sees(i, j);
           const int stat = seen ? seq.query(i) * shape.heads + head : 0;
           const float keep = seen ? seq.keep(i, head, j) : 0;
-          const float score = seq.score(p[r]), weight = seen ? std::exp(score - lse[stat]) : 0;
+          const float score = seen ? seq.score(p[r], tilt, i, j) : 0, weight = seen ? std::exp(score - lse[stat]) : 0;
           ds[r] = seen ? seq.slope(score) * weight * (keep * ds[r] - delta[stat]) : 0;
           p[r] = keep * weight;
         }
@@ -230,7 +266,7 @@ template <int D, bool ByKey> struct AttentionBackward : AttentionTile<D> {
   template <class T, class Row>
   static FAUNA_KERNEL void load(T const& t, Shared& s, int at, int to, Heads<const float> in, int head, Row row) {
     t.sync();  // everyone is done with the tile before
-    load_rows<D>(t, s.other, Tile::stride, warp_size, at, to, in, head, row);
+    load_rows<D>(t, s.other, Tile::stride, warp_size, at, to, [&](int i) { return in.at(row(i), head); });
     t.sync();
   }
   /// y[r] = own row r · the lane's row of the tile
@@ -263,7 +299,6 @@ template <int D, bool ByKey> struct AttentionBackward : AttentionTile<D> {
 }  // namespace kernels
 
 template <Device B> struct attention<B> {
-  static constexpr bool biased = false;
   template <int HeadSize>
   static constexpr std::size_t workspace(int sequences, int longest, AttentionShape const& a, int /*threads*/) {
     return aligned(static_cast<std::size_t>(sequences) * static_cast<std::size_t>(longest) *
@@ -273,11 +308,11 @@ template <Device B> struct attention<B> {
   template <int HeadSize>
   static void forward(B const& b, Batch const& batch, AttentionShape const& a, Heads<const float> q,
                       Heads<const float> k, Heads<const float> v, Heads<float> y, float* lse,
-                      const float* /*sinks*/ = nullptr) {
+                      const float* sinks = nullptr, KeyValues<const float> own = {}) {
     using Kernel = kernels::AttentionForward<HeadSize>;
     const simt::BatchOnDevice<B> on_device(b, batch);
     const int tiles = simt::parts(longest(batch), Kernel::rows);
-    b.launch(Kernel{{}, on_device.get(), a, tiles, q, k, v, y, lse},
+    b.launch(Kernel{{}, on_device.get(), a, tiles, q, {k, v}, own, y, lse, sinks},
              static_cast<long long>(batch.sequences) * a.heads * tiles);
   }
 
@@ -296,6 +331,12 @@ template <Device B> struct attention<B> {
              static_cast<long long>(batch.sequences) * a.heads * tiles);
     b.launch(Keys{{}, on_device.get(), a, tiles, q, k, v, dy, lse, delta, dq, dk, dv},
              static_cast<long long>(batch.sequences) * a.kv_heads * tiles);
+  }
+
+  template <int HeadSize>
+  static void sink_gradients(B const& b, Batch const& batch, AttentionShape const& a, Heads<const float> y,
+                             const float* lse, Heads<const float> dy, const float* sinks, float* dsinks) {
+    simt::each_row(b, a.heads, kernels::SinkGradients<HeadSize>{batch.rows, a.heads, y, dy, lse, sinks, dsinks});
   }
 
  private:

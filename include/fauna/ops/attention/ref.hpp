@@ -9,24 +9,27 @@
 namespace fauna::inline v0 {
 
 template <class S> struct attention<Ref<S>> {
-  static constexpr bool biased = true;
   /// The naive loops need no scratch.
   template <int HeadSize> static constexpr std::size_t workspace(int, int, AttentionShape const&, int) { return 0; }
 
   template <int HeadSize>
   static void forward(Ref<S> const&, Batch const& batch, AttentionShape const& a, Heads<const S> q, Heads<const S> k,
-                      Heads<const S> v, Heads<S> y, S* lse, const S* sinks = nullptr) {
+                      Heads<const S> v, Heads<S> y, S* lse, const S* sinks = nullptr, KeyValues<const S> own = {}) {
     each_row(batch, a, [&](int sequence, int i, int h) {
       using std::exp, std::log;
       const int kv = h / (a.heads / a.kv_heads), past = batch.before(sequence);
       const int origin = batch.first(sequence) - past;  // row of the batch at which the sequence starts, were it there
-      const int shift = (a.capacity > 0 ? sequence * a.capacity : origin) - origin;  // from there to a row of k and v
+      const auto row = [&](Heads<const S> in, Heads<const S> fresh, int j) {
+        const KeyPlace at = key_place(a, batch, sequence, j - origin, own.k.data != nullptr);
+        return (at.own && own.k.data != nullptr ? fresh : in).at(at.row, kv);
+      };
+      const int reach = a.reach(batch.rows_before(sequence, i));
       const auto sees = [&](int j) {
         return (j < origin + past ? batch.sees_past(sequence, i) : batch.sees(sequence, i, j)) &&
-               batch.steps_back(sequence, i, j) < a.window;
+               batch.steps_back(sequence, i, j) < reach;
       };
       const auto score_of = [&](int j) {
-        return score<HeadSize>(a, q.at(i, h), k.at(j + shift, kv), h, batch.steps_back(sequence, i, j));
+        return score<HeadSize>(a, q.at(i, h), row(k, own.k, j), h, batch.steps_back(sequence, i, j));
       };
       S m = score_of(i);  // every row sees itself
       for (int j = origin; j < i; ++j) {
@@ -41,7 +44,7 @@ template <class S> struct attention<Ref<S>> {
         if (!sees(j)) continue;
         const S e = exp(score_of(j) - m), w = keep(a, i, h, j - origin);
         sum += e;
-        for (int d = 0; d < HeadSize; ++d) out[d] += w * e * v.at(j + shift, kv)[d];
+        for (int d = 0; d < HeadSize; ++d) out[d] += w * e * row(v, own.v, j)[d];
       }
       for (int d = 0; d < HeadSize; ++d) y.at(i, h)[d] = out[d] / sum;
       if (lse != nullptr) lse[index(a, i, h)] = m + log(sum);
@@ -61,9 +64,10 @@ template <class S> struct attention<Ref<S>> {
     each_row(batch, a, [&](int sequence, int i, int h) {
       using std::exp;
       const int first = batch.first(sequence), kv = h / (a.heads / a.kv_heads);
+      const int reach = a.reach(batch.rows_before(sequence, i));
       const S delta = dot<HeadSize>(dy.at(i, h), y.at(i, h));
       for (int j = first; j <= i; ++j) {
-        if (!batch.sees(sequence, i, j) || batch.steps_back(sequence, i, j) >= a.window) continue;
+        if (!batch.sees(sequence, i, j) || batch.steps_back(sequence, i, j) >= reach) continue;
         const S s = score<HeadSize>(a, q.at(i, h), k.at(j, kv), h, batch.steps_back(sequence, i, j)),
                 p = exp(s - lse[index(a, i, h)]);
         const S slope = a.cap > 0 ? S(1) - s / S(a.cap) * (s / S(a.cap)) : S(1);

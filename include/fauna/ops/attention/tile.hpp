@@ -9,10 +9,11 @@
 #include <cstring>
 
 #include <fauna/ops/attention/lanes.hpp>
+#include <fauna/ops/attention/op.hpp>
 
 namespace fauna::inline v0::attention_detail {
 
-inline constexpr int block = 64;  ///< queries, and keys, of a block
+inline constexpr int block = key_block;  ///< queries, and keys, of a block
 
 /// The kernels of one head size. Rows of queries, keys and values are packed to `stride` floats; the columns from Size
 /// on are zero. Tag keeps builds with different flags apart.

@@ -10,8 +10,13 @@
 
 namespace fauna::inline v0::attention_detail {
 
-/// Rows are counted from the start of the sequence; `at` is the first of a block of queries, j the first of a block of
-/// keys.
+/// Where the count of a sequence's rows begins.
+inline int base_of(Batch const& batch, AttentionShape const& a, int sequence) {
+  return a.capacity > 0 ? window_block(a, batch.before(sequence)) : 0;
+}
+
+/// Rows are counted from the start of the sequence, or from the block on in which the window of the batch's first row
+/// begins; `at` is the first of a block of queries, j the first of a block of keys.
 template <int W, int Size, unsigned Tag> class Worker {
   using K = kernels<W, Size, Tag>;
   using vector = simd::vfloat<W>;
@@ -43,9 +48,9 @@ template <int W, int Size, unsigned Tag> class Worker {
     if (to_sequence == sequence && to_head == kv_head) return;
     sequence = to_sequence;
     kv_head = to_head;
-    past = batch.before(sequence);
+    base = base_of(batch, a, sequence);
+    past = batch.before(sequence) - base;
     first = batch.first(sequence) - past;
-    first_key = a.capacity > 0 ? sequence * a.capacity : first;
     length = batch.last(sequence) - first;
     packed = 0;
     tilt_head = tilt_at = -1;
@@ -57,19 +62,32 @@ template <int W, int Size, unsigned Tag> class Worker {
     }
   }
 
-  /// Keys and values of the rows before `end`, from `from` on at least.
-  void pack_keys(Heads<const float> k, Heads<const float> v, int end, int from = 0) {
+  /// Keys and values of the rows before `end`, piece by piece where they stand together.
+  void pack_keys(Heads<const float> k, Heads<const float> v, KeyValues<const float> own, int end) {
     if (end > length) end = length;
-    if (packed < from) packed = from;
-    if (end <= packed) return;
-    const int n = end - packed, rows = round_up(end, R) - packed;
-    K::pack(keys + packed * stride, k.at(first_key + packed, kv_head), k.row_stride, n, rows, 1);
-    K::pack(values + packed * stride, v.at(first_key + packed, kv_head), v.row_stride, n, rows, 1);
-    packed = end;
+    const bool apart = own.k.data != nullptr;
+    while (packed < end) {
+      const KeyPlace place = key_place(a, batch, sequence, base + packed, apart);
+      int to = apart && packed < past && past < end ? past : end;
+      if (a.ring > 0 && !place.own) {
+        const int before_edge = a.ring - (base + packed) % a.ring;
+        if (packed + before_edge < to) to = packed + before_edge;
+      }
+      const auto pack = [&](float* rows, Heads<const float> from) {
+        K::pack(rows + packed * stride, from.at(place.row, kv_head), from.row_stride, to - packed,
+                (to == end ? round_up(end, R) : to) - packed, 1);
+      };
+      pack(keys, apart && place.own ? own.k : k);
+      pack(values, apart && place.own ? own.v : v);
+      packed = to;
+    }
   }
 
-  /// The first row of the block of keys in which row i's window begins.
-  int window_block(int i) const { return i < a.window ? 0 : (i - a.window + 1) / block * block; }
+  /// The first row of the block of keys in which what row i sees begins.
+  int first_block(int i) const {
+    const int at = window_block(a, base + i) - base;
+    return at > 0 ? at : 0;
+  }
 
   /// The block of queries from `at` on, of one head.
   void forward(int head, int at, Heads<const float> q, Heads<float> y, float* lse) {
@@ -88,7 +106,7 @@ template <int W, int Size, unsigned Tag> class Worker {
   void open_panel(int begin, Heads<const float> k, Heads<const float> v) {
     panel_begin = begin;
     panel_end = begin + panel < length ? begin + panel : length;
-    pack_keys(k, v, panel_end);
+    pack_keys(k, v, {}, panel_end);
     const std::size_t bytes = sizeof(float) * static_cast<std::size_t>(round_up(panel_end - begin, R) * stride);
     std::memset(dkeys, 0, bytes);
     std::memset(dvalues, 0, bytes);
@@ -103,7 +121,7 @@ template <int W, int Size, unsigned Tag> class Worker {
   /// One block of queries against the panel. dq lies in its place until the last panel, without the factor `scale`.
   void backward(int head, int at, Heads<const float> q, Heads<const float> y, const float* lse,
                 Heads<const float> gradient, Heads<float> dq) {
-    if (batch.plainly_causal() && window_block(at) >= panel_end) return;
+    if (batch.plainly_causal() && first_block(at) >= panel_end) return;
     load_queries(head, at, q);
     const int begin = oldest > panel_begin ? oldest : panel_begin, end = at < panel_end ? at + block : panel_end;
     const bool last = at < panel_end;
@@ -225,9 +243,9 @@ template <int W, int Size, unsigned Tag> class Worker {
             static_cast<float>(a.scale));
     transpose_rows<W, Tag>(queries_T, block, queries, stride, lanes, stride);
     if (batch.plainly_causal()) {
-      oldest = window_block(at + skip);
+      oldest = first_block(at + skip);
       all_see = at;
-      all_from = at + count - a.window;
+      all_from = at + count - a.reach(base + at + count - 1);
       for (int j = 0; j < block; ++j) seen[at + j] = ~std::uint64_t{0} << j;
       if (all_from > 0) see_window(at, 1);
       return;
@@ -237,11 +255,12 @@ template <int W, int Size, unsigned Tag> class Worker {
     for (int i = skip; i < count; ++i) {
       const int row = first + at + i, start = batch.start(sequence, row);
       const std::uint64_t bit = std::uint64_t{1} << i;
+      const int reach = a.reach(batch.rows_before(sequence, row));
       int earliest = row, met = 0;  // met: rows of the batch
-      for (int k = row; k >= start && met < a.window; k = batch.parent == nullptr ? k - 1 : batch.parent[k], ++met)
+      for (int k = row; k >= start && met < reach; k = batch.parent == nullptr ? k - 1 : batch.parent[k], ++met)
         seen[(earliest = k) - first] |= bit;
-      if (batch.sees_past(sequence, row) && met < a.window)
-        for (int k = past - 1; k >= 0 && met < a.window; --k, ++met) seen[k] |= bit, earliest = first + k;
+      if (batch.sees_past(sequence, row) && met < reach)
+        for (int k = past - 1; k >= 0 && met < reach; --k, ++met) seen[k] |= bit, earliest = first + k;
       if (earliest - first < oldest) oldest = (earliest - first) / block * block;
     }
   }
@@ -252,8 +271,8 @@ template <int W, int Size, unsigned Tag> class Worker {
     diagonal = -1;
     all_see = past;
     skip = lane = 0;
-    oldest = window_block(past);
-    all_from = length - a.window;
+    oldest = first_block(past);
+    all_from = length - a.reach(base + length - 1);
     count = (length - past) * group;
     lanes = round_up(count, W);
     std::memset(queries, 0, sizeof(float) * static_cast<std::size_t>(lanes * stride));
@@ -267,10 +286,12 @@ template <int W, int Size, unsigned Tag> class Worker {
     }
     if (all_from > 0) see_window(past, group);
   }
-  /// Hides from the loaded queries, `each` for a row from `row` on, what lies before their windows; there are some.
+  /// Hides from the loaded queries, `each` for a row from `row` on, what lies before their windows and chunks; there
+  /// are some.
   void see_window(int row, int each) {
     for (int k = oldest; k < round_up(length < row + block ? length : row + block, R); ++k) {
-      const int rows = k + a.window - row, before_end = rows > 0 ? rows * each : 0;  // whose window has k
+      const int rows = a.until(base + k) - base - row,
+                before_end = rows > 0 ? (rows < block ? rows : block) * each : 0;  // that see k
       const std::uint64_t inside = before_end < block ? (std::uint64_t{1} << before_end) - 1 : ~std::uint64_t{0};
       seen[k] = (k < row / block * block ? ~std::uint64_t{0} : seen[k]) & inside;
     }
@@ -328,8 +349,8 @@ template <int W, int Size, unsigned Tag> class Worker {
   AttentionShape const& a;
   const float* sinks;
   int sequence = -1, kv_head = -1;
-  int past = 0, length = 0;      ///< rows of the sequence: those of earlier calls, all
-  int first = 0, first_key = 0;  ///< row of the batch, and of k and v, at which the sequence starts (or would)
+  int past = 0, length = 0;  ///< rows of the sequence: those of earlier calls, all
+  int base = 0, first = 0;   ///< where they are counted from, and the row of the batch that is (or would be) there
   int packed = 0, panel_begin = 0, panel_end = 0;  ///< rows of keys that are in place
   int count = 0, lanes = 0, oldest = 0;            ///< queries; rounded up to vectors; their first block of keys
   int per_row = 1;                                 ///< queries that a row has in the block, one a head

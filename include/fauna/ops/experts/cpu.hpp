@@ -30,6 +30,10 @@ template <class P, isa T, unsigned Tag> struct expert_rows<Cpu<P, T, Tag>> {
                                Matrix<const float> weights, Matrix<float> dz, Matrix<float> dweights) {
     each_row(b, Matrix<const float>(dy), [&](int r) {
       for (int j = 0; j < places.cols(); ++j) {
+        if (places(r, j) < 0) {
+          dweights(r, j) = 0;
+          continue;
+        }
         const float *d = dy.row(r), *from = z.row(places(r, j));
         float* to = dz.row(places(r, j));
         const float w = weights(r, j);
@@ -42,6 +46,38 @@ template <class P, isa T, unsigned Tag> struct expert_rows<Cpu<P, T, Tag>> {
           simd::put<W>(to + c, w * v, n);
         });
         dweights(r, j) = simd::sum<W>(dot);
+      }
+    });
+  }
+  static void scatter(B const& b, Matrix<const float> x, Matrix<const int> places, Matrix<const float> weights,
+                      Matrix<float> y) {
+    each_row(b, x, [&](int r) {
+      for (int j = 0; j < places.cols(); ++j) {
+        if (places(r, j) < 0) continue;
+        const float* from = x.row(r);
+        float* to = y.row(places(r, j));
+        const float w = weights ? weights(r, j) : 1.0F;
+        for (int c = 0; c < x.cols(); ++c) to[c] = w * from[c];
+      }
+    });
+  }
+  static void dots(B const& b, Matrix<const float> x, Matrix<const float> z, Matrix<const int> places,
+                   Matrix<float> weights) {
+    each_row(b, x, [&](int r) {
+      for (int j = 0; j < places.cols(); ++j) {
+        if (places(r, j) < 0) {
+          weights(r, j) = 0;
+          continue;
+        }
+        const float *a = x.row(r), *other = z.row(places(r, j));
+        vec dot{};
+        simd::for_lanes<W>(x.cols(), [&](int c, int n) FAUNA_LANES {
+          vec v, u;
+          simd::get<W>(v, a + c, n);
+          simd::get<W>(u, other + c, n);
+          dot += v * u;
+        });
+        weights(r, j) = simd::sum<W>(dot);
       }
     });
   }
@@ -62,6 +98,7 @@ template <class P, isa T, unsigned Tag> struct expert_rows<Cpu<P, T, Tag>> {
         vec sum{}, v;
         if (before) simd::get<W>(sum, before + c, n);
         for (int j = 0; j < places.cols(); ++j) {
+          if (places(r, j) < 0) continue;
           simd::get<W>(v, from.row(places(r, j)) + c, n);
           sum += weights ? weights(r, j) * v : v;
         }

@@ -19,8 +19,9 @@ template <class P, isa T, unsigned Tag> struct router<Cpu<P, T, Tag>> {
       most = more > most ? more : most;
     return most;
   }
-  static void scores(B const& b, Matrix<const float> x, Matrix<const float> gate, Matrix<float> logits) {
-    Gemm::nt(full(b), x, gate, logits);
+  static void scores(B const& b, Matrix<const float> x, Matrix<const float> gate, Matrix<float> logits,
+                     const float* offset = nullptr) {
+    Gemm::nt(full(b), x, gate, logits, {.bias = offset});
   }
   static void scores_backward(B const& b, Matrix<const float> x, Matrix<const float> gate, Matrix<const float> dlogits,
                               Matrix<float> dgate, Matrix<float> dx) {
@@ -32,7 +33,15 @@ template <class P, isa T, unsigned Tag> struct router<Cpu<P, T, Tag>> {
                       Matrix<int> ids, Matrix<float> weights) {
     parallel_for(b.threads, logits.rows(), 64, [&](int from, int to) {
       for (int r = from; r < to; ++r)
-        Rows::row(logits.row(r), logits.cols(), how, bias, p.row(r), ids.row(r), weights.row(r), ids.cols());
+        Rows::row(logits.row(r), logits.cols(), how, bias, nullptr, p.row(r), ids.row(r), weights.row(r), ids.cols());
+    });
+  }
+  static void forward(B const& b, Matrix<const float> logits, Choice const& how, Matrix<const float> judged,
+                      Matrix<float> p, Matrix<int> ids, Matrix<float> weights) {
+    parallel_for(b.threads, logits.rows(), 64, [&](int from, int to) {
+      for (int r = from; r < to; ++r)
+        Rows::row(logits.row(r), logits.cols(), how, nullptr, judged.row(r), p.row(r), ids.row(r), weights.row(r),
+                  ids.cols());
     });
   }
   static void backward(B const& b, Matrix<const float> p, Choice const& how, Matrix<const int> ids,

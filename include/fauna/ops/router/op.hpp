@@ -28,13 +28,15 @@ struct Choice {
   constexpr bool operator==(Choice const&) const = default;
 };
 
-/// router<B>::scores(b, x [R,C], gate [E,C], logits [R,E])     logits = x gateᵀ, in full precision whatever the
-/// policy's
-///   products: a choice must not hang on rounding
+/// router<B>::scores(b, x [R,C], gate [E,C], logits [R,E], offset = null)
+///   logits = x gateᵀ + offset [E], in full precision whatever the policy's products: a choice must not hang on
+///   rounding
 /// router<B>::scores_backward(b, x, gate, dlogits, dgate, dx)  dgate [E,C], or null, and dx [R,C] are added to
 /// router<B>::workspace(rows, columns, experts, threads): the bytes that these two take from b.scratch
 /// router<B>::forward(b, logits, choice, bias, probabilities, ids, weights)
 ///   logits, probabilities [R,E]; bias [E] or null; ids, weights [R,K], by falling p + bias
+/// router<B>::forward(b, logits, choice, judged [R,E], probabilities, ids, weights)
+///   the same, but those with the largest `judged` are chosen
 /// router<B>::backward(b, probabilities, choice, ids, weights, dweights, dprobabilities, dlogits)
 ///   dprobabilities [R,E] or null; dlogits [R,E] is overwritten, and may be dprobabilities
 /// These take no scratch. A row's bits depend on that row alone.

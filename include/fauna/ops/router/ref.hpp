@@ -10,8 +10,9 @@ namespace fauna::inline v0 {
 template <class S> struct router<Ref<S>> {
   using Gemm = gemm<Ref<S>>;
   static constexpr std::size_t workspace(int, int, int, int) { return 0; }
-  static void scores(Ref<S> const& b, Matrix<const S> x, Matrix<const S> gate, Matrix<S> logits) {
-    Gemm::nt(b, x, gate, logits);
+  static void scores(Ref<S> const& b, Matrix<const S> x, Matrix<const S> gate, Matrix<S> logits,
+                     const S* offset = nullptr) {
+    Gemm::nt(b, x, gate, logits, {.bias = offset});
   }
   static void scores_backward(Ref<S> const& b, Matrix<const S> x, Matrix<const S> gate, Matrix<const S> dlogits,
                               Matrix<S> dgate, Matrix<S> dx) {
@@ -22,7 +23,12 @@ template <class S> struct router<Ref<S>> {
   static void forward(Ref<S> const&, Matrix<const S> logits, Choice const& how, const S* bias, Matrix<S> p,
                       Matrix<int> ids, Matrix<S> weights) {
     for (int r = 0; r < logits.rows(); ++r)
-      row(logits.row(r), logits.cols(), how, bias, p.row(r), ids.row(r), weights.row(r), ids.cols());
+      row(logits.row(r), logits.cols(), how, bias, nullptr, p.row(r), ids.row(r), weights.row(r), ids.cols());
+  }
+  static void forward(Ref<S> const&, Matrix<const S> logits, Choice const& how, Matrix<const S> judged, Matrix<S> p,
+                      Matrix<int> ids, Matrix<S> weights) {
+    for (int r = 0; r < logits.rows(); ++r)
+      row(logits.row(r), logits.cols(), how, nullptr, judged.row(r), p.row(r), ids.row(r), weights.row(r), ids.cols());
   }
   static void backward(Ref<S> const&, Matrix<const S> p, Choice const& how, Matrix<const int> ids,
                        Matrix<const S> weights, Matrix<const S> dweights, Matrix<const S> dp, Matrix<S> dlogits) {
@@ -31,9 +37,10 @@ template <class S> struct router<Ref<S>> {
                    dp ? dp.row(r) : nullptr, dlogits.row(r));
   }
 
-  static void row(const S* l, int E, Choice const& how, const S* bias, S* p, int* ids, S* w, int K) {
+  /// bias, judged: [E] or null.
+  static void row(const S* l, int E, Choice const& how, const S* bias, const S* judged, S* p, int* ids, S* w, int K) {
     score(l, E, how.scores, p);
-    const auto value = [&](int e) { return bias ? p[e] + bias[e] : p[e]; };
+    const auto value = [&](int e) { return judged ? judged[e] : bias ? p[e] + bias[e] : p[e]; };
     const int size = E / how.groups;
     const std::uint64_t kept = kept_groups(how, size, value);
     S chosen(0);

@@ -17,7 +17,7 @@ template <class P, isa T, unsigned Tag> struct selective_scan<Cpu<P, T, Tag>> {
   using vec = simd::vfloat<W>;
   static constexpr int most_states = 256;
 
-  /// Backward: what each block adds to dB and dC. A tree takes memory of its own: trees are short.
+  /// Backward: what each block adds to dB and dC. A tree takes memory of its own, in inference too: trees are short.
   static constexpr std::size_t workspace(int rows, int E, int N) {
     return aligned(2 * static_cast<std::size_t>(rows) * static_cast<std::size_t>(N) *
                    static_cast<std::size_t>(blocks(E)) * sizeof(float));
@@ -34,7 +34,12 @@ template <class P, isa T, unsigned Tag> struct selective_scan<Cpu<P, T, Tag>> {
 
   static void forward(B const& b, Batch const& batch, ScanRows<const float> in, Matrix<const float> A, const float* D,
                       Matrix<float> state, Matrix<float> out, Matrix<float> h) {
-    check(batch, A, static_cast<bool>(h));
+    check(A);
+    std::vector<float> own;  // the states of a tree's rows, which others may go on from
+    if (batch.parent && !h) {
+      own.resize(static_cast<std::size_t>(batch.rows * A.rows()) * static_cast<std::size_t>(A.cols()));
+      h = Matrix<float>(own.data(), batch.rows * A.rows(), A.cols());
+    }
     parallel_for(b.threads, blocks(A.cols()), 1, [&](int from, int to) {
       for (int i = from; i < to; ++i) {
         const int e = i * wide;
@@ -47,7 +52,7 @@ template <class P, isa T, unsigned Tag> struct selective_scan<Cpu<P, T, Tag>> {
   static void backward(B const& b, Batch const& batch, ScanRows<const float> in, Matrix<const float> A, const float* D,
                        Matrix<const float> entering, Matrix<const float> h, Matrix<const float> dout,
                        ScanRows<float> d_in, Matrix<float> dA, float* dD, Matrix<float> dstate) {
-    check(batch, A, true);
+    check(A);
     const int N = A.rows(), R = batch.rows, all = blocks(A.cols());
     const std::size_t each = static_cast<std::size_t>(R) * static_cast<std::size_t>(N);
     Scope scope(*b.scratch);
@@ -81,11 +86,9 @@ template <class P, isa T, unsigned Tag> struct selective_scan<Cpu<P, T, Tag>> {
   static constexpr int blocks(int E) { return (E + wide - 1) / wide; }
   static constexpr float log2_e = 1.44269504F, ln_2 = 0.693147181F;
 
-  static void check(Batch const& batch, Matrix<const float> A, bool keeps) {
+  static void check(Matrix<const float> A) {
     if (A.rows() < 1 || A.rows() > most_states)
       fail("selective_scan", std::to_string(A.rows()) + " state numbers", "1 to " + std::to_string(most_states));
-    if (batch.parent && !keeps)
-      fail("selective_scan", "a tree of rows", "rows one after another, or memory for the states after each");
   }
 
   /// Channels [e, e + wide), or the first `left` of them: a block's V vectors in a row.

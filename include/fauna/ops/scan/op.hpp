@@ -18,8 +18,8 @@ template <class S> struct ScanRows { Matrix<S> x, z, dt, b, c; };
 
 /// selective_scan<B>::forward(b, batch, rows, A, D, state, out, h)
 ///   A [N,E], negative: one row a state number, so that channels lie side by side; D [E]; state [sequences N, E] is
-///   replaced by what leaves, null: zeros; out [R,E]; h [R N, E] receives the states after every row, or is null: then
-///   the rows of a sequence follow one another (no tree)
+///   replaced by what leaves, null: zeros; out [R,E]; h [R N, E] receives the states after every row, or is null, where
+///   the CPU alone takes a tree
 /// selective_scan<B>::backward(b, batch, rows, A, D, entering, h, dout, drows, dA, dD, dstate)
 ///   entering: the state before forward, or null; drows is overwritten; dA [N,E] and dD [E] are added to, or null;
 ///   dstate [sequences N, E] or null: the gradient of the leaving state in, of the entering one out

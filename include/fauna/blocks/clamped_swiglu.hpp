@@ -1,0 +1,28 @@
+// ClampedSwiGlu: gpt-oss's gated activation between the matrices of an expert (OpenAI 2025, "gpt-oss-120b & gpt-oss-20b
+// model card", section 2.3): rows of [g | u] become ĝ σ(slope ĝ) (û + 1), with ĝ and û within the limits.
+#pragma once
+#include <fauna/core/block.hpp>
+#include <fauna/ops/clamped_swiglu/op.hpp>
+
+namespace fauna::inline v0 {
+
+/// Rows of [g | u], 2 Width columns, to rows of Width. No weights; the input is saved by who made it.
+template <int Width, ClampedGate How> struct ClampedSwiGlu : Leaf<2 * Width, Width> {
+  static constexpr const char* kind_name = "ClampedSwiGlu";
+  static_assert(How.limit > 0 && How.slope > 0, "fauna: limit and slope of a ClampedSwiGlu are above 0");
+  using Rows = Leaf<2 * Width, Width>;
+  template <class C> using X = typename Rows::template X<C>;
+  template <class C> using Y = typename Rows::template Y<C>;
+  template <class C> using DX = typename Rows::template DX<C>;
+  template <class C> using DY = typename Rows::template DY<C>;
+
+  template <class C, class W, class St, class Sv> static void forward(C const& c, W const&, St&, X<C> x, Y<C> y, Sv&) {
+    clamped_swiglu<typename C::backend_type>::forward(c.backend, How, x, y);
+  }
+  template <class C, class W, class G, class Sv, class St>
+  static void backward(C const& c, W const&, G&, X<C> x, Sv&, DY<C> dy, DX<C> dx, St&) {
+    clamped_swiglu<typename C::backend_type>::backward(c.backend, How, x, dy, dx);
+  }
+};
+
+}  // namespace fauna::inline v0

@@ -1,0 +1,23 @@
+// Trees of drafts with Mamba, whose state goes back to a copy and reads the branch again.
+#include <doctest/doctest.h>
+
+#include <fauna/models/llama.hpp>
+#include <fauna/models/mamba.hpp>
+
+#include "../support/small_llamas.hpp"
+#include "../support/tree_check.hpp"
+
+using namespace fauna;
+
+namespace {
+
+using Target = Mamba<MambaConfig{.layers = 2, .width = 12, .inner = 24, .states = 5, .rank = 2, .vocab = 13}>;
+using Small = test::Untied;
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("mamba: a tree's rows are their paths', a branch that stays is a text", P, f32_products,
+                   bf16_products) {
+  test::check_tree_rows<Target, P>();
+}
+TEST_CASE("mamba: trees of every drafter give plain decoding's ids") { test::check_tree_speculation<Target, Small>(); }

@@ -1,0 +1,266 @@
+// Continuous batching: which text has which slot of the engine, and what each reads in the next step (Yu et al. 2022,
+// Orca, section 4.1: scheduling by iteration). Texts come and go between steps; beginnings that a slot has read already
+// are not read again. No text depends on those beside it: a step computes each row by itself, and prompts are read in
+// pieces that end at multiples of `chunk`, whoever else is there.
+#pragma once
+#include <algorithm>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include <tools/src/engine.hpp>
+#include <tools/src/say.hpp>
+#include <tools/src/serve/job.hpp>
+#include <tools/src/serve/writer.hpp>
+
+namespace tool::serve {
+
+class Scheduler {
+ public:
+  struct Limits {
+    int context;   ///< tokens of prompt and text
+    int chunk;     ///< tokens of prompts that a step reads
+    int parallel;  ///< texts at once
+  };
+  /// The engine has its weights. Everything is referred to, not copied.
+  Scheduler(Engine& engine, fauna::Bpe const& tokenizer, std::vector<int> const& stop_ids, Limits limits)
+      : tokenizer_(tokenizer),
+        vocab_(std::min(engine.vocab(), tokenizer.vocab())),
+        stop_ids_(stop_ids),
+        limits_(limits),
+        slots_(engine.slots(2 * limits.parallel, limits.context, limits.chunk)),
+        texts_(static_cast<std::size_t>(limits.parallel)),
+        owners_(texts_.size()),
+        kept_(slots_->cuts() ? 0 : texts_.size()) {
+    for (auto& text : texts_) text.done = true;
+  }
+
+  /// Ids that a text can have are below it.
+  int vocab() const { return vocab_; }
+  int running() const { return static_cast<int>(std::count_if(owners_.begin(), owners_.end(), has_text)); }
+  int free() const { return limits_.parallel - running(); }
+
+  /// Puts text i of a job into a slot, of which one is free.
+  void start(std::shared_ptr<Job> const& job, int i) {
+    job->becomes(progress::runs);
+    auto const& prompt = job->prompt(i);
+    // The last token is drawn, and never read.
+    const int room = limits_.context - static_cast<int>(prompt.size()) + 1;
+    const int most = job->drawing.tokens < 0 ? room : std::min(job->drawing.tokens, room);
+    Owner owner{job, std::make_unique<Writer>(*job, i, tokenizer_, vocab_, stop_ids_, most)};
+    if (most == 0) {
+      owner.writer->finish("length");
+      return ended(owner);
+    }
+    const auto [from, held] = longest(prompt);
+    const int slot = is_free(from) ? from : longest_free();
+    take(slot, from, held);
+    text_at(slot) = owner.writer->start(held);
+    owner.leader = leader(slot);
+    owners_[static_cast<std::size_t>(slot)] = std::move(owner);
+  }
+
+  /// One call of the model for all texts that run.
+  void step() {
+    for (std::size_t s = 0; s < texts_.size(); ++s)
+      if (has_text(owners_[s]) && owners_[s].job->over()) texts_[s].done = true;
+    share();
+    try {
+      slots_->step(texts_, limits_.chunk, [this](int slot, const float* logits) { draw(slot, logits); });
+    } catch (std::exception const& e) {
+      fail_all(e);
+    }
+    for (int s = 0; s < limits_.parallel; ++s) {
+      Owner& owner = owners_[static_cast<std::size_t>(s)];
+      if (!has_text(owner)) continue;
+      keep(s);
+      if (!text_at(s).done) continue;
+      for (int other = 0; other < limits_.parallel; ++other)
+        if (owners_[static_cast<std::size_t>(other)].leader == s) go_on(other);
+      ended(owner);
+      owner = {};
+      last_use_[static_cast<std::size_t>(s)] = ++uses_;
+    }
+  }
+
+ private:
+  struct Owner {
+    std::shared_ptr<Job> job{};
+    std::unique_ptr<Writer> writer{};
+    int waited = 0;   ///< steps in which its prompt was not read
+    int leader = -1;  ///< a slot whose text reads what this one begins with, too
+  };
+  /// The state after the beginning of a prompt.
+  struct Kept {
+    std::vector<int> ids{};
+    long used = 0;
+  };
+  static bool has_text(Owner const& owner) { return owner.job != nullptr; }
+  fauna::Continuation const& text_at(int slot) const { return texts_[static_cast<std::size_t>(slot)]; }
+  fauna::Continuation& text_at(int slot) { return texts_[static_cast<std::size_t>(slot)]; }
+
+  /// Of an owner's text nothing more comes: it has been written, or nobody waits for it.
+  void ended(Owner const& owner) {
+    Job& job = *owner.job;
+    ++job.ended;
+    if (job.failed) job.becomes(progress::failed);
+    else if (job.over()) job.becomes(job.cancelled() ? progress::done : progress::late);
+    else if (job.ended == job.texts()) job.becomes(progress::done);
+  }
+  void draw(int slot, const float* logits) {
+    Owner& owner = owners_[static_cast<std::size_t>(slot)];
+    try {
+      owner.writer->next(text_at(slot), logits);
+    } catch (std::exception const& e) {  // this job's alone
+      fail(owner, e);
+      text_at(slot).done = true;
+    }
+  }
+  static void fail(Owner& owner, std::exception const& e) {
+    say(std::string("a request failed: ") + e.what());
+    owner.job->failed = true;
+    owner.job->cancel();  // its other texts
+  }
+  /// The model itself failed: nobody knows what the slots hold.
+  void fail_all(std::exception const& e) {
+    for (std::size_t s = 0; s < texts_.size(); ++s) {
+      if (has_text(owners_[s])) fail(owners_[s], e);
+      texts_[s] = {};
+      texts_[s].done = true;
+    }
+    for (Kept& kept : kept_) kept = {};
+  }
+
+  /// How many rows each text reads in the next step: a text that is being written its one; of the prompts the one with
+  /// the shortest rest, so that a long one keeps nobody waiting, and others as long as `chunk` rows hold them. Who
+  /// waits counts as shorter with each step, so that every prompt has its turn.
+  void share() {
+    order_.clear();
+    for (int s = 0; s < limits_.parallel; ++s) {
+      auto& text = text_at(s);
+      text.most = 1;
+      if (text.done) continue;
+      if (follows(s)) text.most = 0;
+      else if (text.pending() > 1) order_.push_back(s);
+    }
+    const auto rank = [this](int s) {
+      return text_at(s).pending() - owners_[static_cast<std::size_t>(s)].waited * limits_.chunk / patience;
+    };
+    std::stable_sort(order_.begin(), order_.end(), [&](int a, int b) { return rank(a) < rank(b); });
+    int room = limits_.chunk;
+    for (const int s : order_) {
+      auto& text = text_at(s);
+      Owner& owner = owners_[static_cast<std::size_t>(s)];
+      const int piece = std::min(text.pending(), limits_.chunk - text.read % limits_.chunk);
+      const bool now = s == order_[0] || piece <= room;
+      text.most = now ? piece : 0;
+      owner.waited = now ? 0 : owner.waited + 1;
+      room -= now ? piece : 0;
+    }
+  }
+
+  static int common(std::vector<int> const& a, std::size_t of_a, std::vector<int> const& b) {
+    const std::size_t most = std::min(of_a, b.size() - 1);  // b's last token is read, for what follows it
+    const auto end = a.begin() + static_cast<std::ptrdiff_t>(most);
+    return static_cast<int>(std::mismatch(a.begin(), end, b.begin()).first - a.begin());
+  }
+  bool is_free(int slot) const {
+    return slot >= 0 && slot < limits_.parallel && !has_text(owners_[static_cast<std::size_t>(slot)]);
+  }
+  /// The free slot that nobody has used for the longest time.
+  int longest_free() const {
+    int found = -1;
+    for (int s = 0; s < limits_.parallel; ++s)
+      if (is_free(s) &&
+          (found < 0 || last_use_[static_cast<std::size_t>(s)] < last_use_[static_cast<std::size_t>(found)]))
+        found = s;
+    return found;
+  }
+  /// Which slot holds the most of a prompt's beginning, -1 for none, and how many tokens that is.
+  std::pair<int, int> longest(std::vector<int> const& prompt) {
+    int from = -1, most = 0;
+    for (int s = 0; s < limits_.parallel && slots_->cuts(); ++s) {
+      auto const& text = text_at(s);
+      const int held = common(text.ids, static_cast<std::size_t>(text.read), prompt);
+      if (held > most || (held == most && held > 0 && is_free(s))) std::tie(from, most) = std::pair{s, held};
+    }
+    for (std::size_t k = 0; k < kept_.size(); ++k) {
+      const int held = common(kept_[k].ids, kept_[k].ids.size(), prompt);
+      if (held <= most || static_cast<std::size_t>(held) < kept_[k].ids.size()) continue;  // it cannot be cut
+      std::tie(from, most) = std::pair{limits_.parallel + static_cast<int>(k), held};
+      kept_[k].used = ++uses_;
+    }
+    return {from, most};
+  }
+  /// A slot becomes the first `held` tokens of another, or nothing.
+  void take(int slot, int from, int held) {
+    if (from < 0) return slots_->clear(slot);
+    if (from != slot) slots_->copy(from, slot);
+    if (slots_->cuts()) slots_->cut(slot, held);
+  }
+  /// Tokens of a text that another one will have read when the text can go on from there.
+  int to_come(int of, int text) const {
+    auto const& ids = texts_[static_cast<std::size_t>(of)].ids;
+    const int shared = common(ids, ids.size(), texts_[static_cast<std::size_t>(text)].ids);
+    return slots_->cuts() ? shared : boundary(of) <= shared ? boundary(of) : 0;
+  }
+  /// The slot whose text is about to read more of a prompt's beginning than a piece; -1 for none.
+  int leader(int slot) const {
+    int found = -1, most = text_at(slot).read + limits_.chunk - 1;
+    for (int s = 0; s < limits_.parallel; ++s) {
+      if (s == slot || is_free(s) || to_come(s, slot) <= most) continue;
+      most = to_come(s, slot);
+      found = s;
+    }
+    return found;
+  }
+  /// Does a text wait for its leader?
+  bool follows(int slot) {
+    const int leader = owners_[static_cast<std::size_t>(slot)].leader;
+    if (leader >= 0 && text_at(leader).read >= to_come(leader, slot)) go_on(slot);
+    return owners_[static_cast<std::size_t>(slot)].leader >= 0;
+  }
+  /// A text takes what its leader has read, and needs it no more.
+  void go_on(int slot) {
+    Owner& owner = owners_[static_cast<std::size_t>(slot)];
+    owner.leader = -1;
+    const auto [from, held] = longest(text_at(slot).ids);
+    if (held <= text_at(slot).read) return;
+    take(slot, from, held);
+    text_at(slot).read = held;
+    owner.writer->skipped(held);
+  }
+  /// The end of the last whole chunk before a prompt's end.
+  int boundary(int slot) const { return (static_cast<int>(text_at(slot).prompt) - 1) / limits_.chunk * limits_.chunk; }
+  /// Of a state that cannot go back, what it is at the boundary is kept for others.
+  void keep(int slot) {
+    auto const& text = text_at(slot);
+    const int at = boundary(slot);
+    if (kept_.empty() || at == 0 || text.read != at) return;
+    const std::vector<int> ids(text.ids.begin(), text.ids.begin() + at);
+    if (std::any_of(kept_.begin(), kept_.end(), [&ids](Kept const& kept) { return kept.ids == ids; })) return;
+    const auto oldest =
+        std::min_element(kept_.begin(), kept_.end(), [](Kept const& a, Kept const& b) { return a.used < b.used; });
+    slots_->copy(slot, limits_.parallel + static_cast<int>(oldest - kept_.begin()));
+    *oldest = {ids, ++uses_};
+  }
+
+  static constexpr int patience = 8;  ///< steps of waiting that count as much as a chunk
+
+  fauna::Bpe const& tokenizer_;
+  int vocab_;
+  std::vector<int> const& stop_ids_;
+  Limits limits_;
+  std::unique_ptr<Slots> slots_;
+  std::vector<fauna::Continuation> texts_;  ///< by slot; one that is done still says what its slot holds
+  std::vector<Owner> owners_;
+  std::vector<Kept> kept_;  ///< in the slots after those of texts; none where a slot can go back
+  std::vector<long> last_use_ = std::vector<long>(texts_.size());
+  long uses_ = 0;
+  std::vector<int> order_;
+};
+
+}  // namespace tool::serve
