@@ -142,6 +142,7 @@ TEST_CASE("Kimi Linear comes back from its config.json, and says what it has not
   refused_on_hub({{"linear_attn_config", {{"gate_lower_bound", -5}}}}, "gate_lower_bound = -5, expected no such field");
   refused_on_hub({{"mla_use_nope", false}}, "mla_use_nope = false");
   refused_on_hub({{"moe_router_activation_func", "softmax"}}, "moe_router_activation_func = \"softmax\"");
+  refused_on_hub({{"num_nextn_predict_layers", 1}}, "num_nextn_predict_layers = 1");
   refused_on_hub({{"moe_layer_freq", 2}}, "moe_layer_freq = 2");
   refused_on_hub({{"first_k_dense_replace", 28}}, "first_k_dense_replace = 28, expected a whole number, 0 to 27");
 

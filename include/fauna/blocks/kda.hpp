@@ -12,7 +12,7 @@ namespace fauna::inline v0 {
 
 struct KdaNames {
   static constexpr label gate_down = "g_proj.0", gate_up = "g_proj.1", fade_down = "f_proj.0", fade_up = "f_proj.1";
-  static constexpr FileShape rates(int) { return {}; }  ///< of A_log
+  static constexpr bool deep_rates = false;  ///< as for RateFade
 };
 
 /// Rows of Width columns to rows of Width. Its state: N rows of N numbers a head, and the convolutions' last inputs.
@@ -20,17 +20,16 @@ struct KdaNames {
 template <int Width, int Heads, int N, int Taps = 4, bool GateBias = true, Epsilon E = Epsilon{},
           class Names = KdaNames>
 struct KimiDeltaAttention
-    : Seq<Concat<
-              Seq<At<Names::gate_down, Linear<Width, N, false>>, At<Names::gate_up, Linear<N, Heads * N, GateBias>>>,
-              Seq<Concat<UnitKeys<"q_proj", "q_conv1d", Width, Heads, N, Taps>,
-                         UnitKeys<"k_proj", "k_conv1d", Width, Heads, N, Taps>,
-                         ShortConvolved<"v_proj", "v_conv1d", Width, Heads * N, Taps>,
-                         Seq<At<Names::fade_down, Linear<Width, N, false>>,
-                             At<Names::fade_up, Linear<N, Heads * N, false>>, RateFade<Heads, N, Names::rates(Heads)>>,
-                         Seq<At<"b_proj", Linear<Width, Heads, false>>, Activation<Heads, activation::sigmoid>>>,
-                  Recur<Recurrence{.fade = fades::by_key, .erase = erases::delta, .strength = true}, Heads, Heads, N,
-                        N>,
-                  At<"o_norm", HeadNorm<Heads, RmsNorm<N, E>>>>>,
+    : Seq<Concat<Seq<At<Names::gate_down, Linear<Width, N, false>>, At<Names::gate_up, Linear<N, Heads * N, GateBias>>>,
+                 Seq<Concat<UnitKeys<"q_proj", "q_conv1d", Width, Heads, N, Taps>,
+                            UnitKeys<"k_proj", "k_conv1d", Width, Heads, N, Taps>,
+                            ShortConvolved<"v_proj", "v_conv1d", Width, Heads * N, Taps>,
+                            Seq<At<Names::fade_down, Linear<Width, N, false>>,
+                                At<Names::fade_up, Linear<N, Heads * N, false>>, RateFade<Heads, N, Names::deep_rates>>,
+                            Seq<At<"b_proj", Linear<Width, Heads, false>>, Activation<Heads, activation::sigmoid>>>,
+                     Recur<Recurrence{.fade = fades::by_key, .erase = erases::delta, .strength = true}, Heads, Heads, N,
+                           N>,
+                     At<"o_norm", HeadNorm<Heads, RmsNorm<N, E>>>>>,
           Gated<activation::sigmoid, Heads * N>,
           At<"o_proj", Linear<Heads * N, Width, false, residual_normal(0.02F)>>> {};
 

@@ -111,9 +111,9 @@ struct Recur : Leaf<recurrence_width(R, Heads, KeyHeads, K, N), Heads * N> {
 };
 
 /// What a state fades by, of rows as a product gave them: exp(-e^{A_log} softplus(x + dt_bias)), a number for each of
-/// Heads heads of Columns columns (Dao and Gu 2024, "Transformers are SSMs", section 7; its start too). Rates: the
-/// shape of A_log in files, where it is not [Heads].
-template <int Heads, int Columns = 1, FileShape Rates = FileShape{}> struct RateFade : Elementwise<Heads * Columns> {
+/// Heads heads of Columns columns (Dao and Gu 2024, "Transformers are SSMs", section 7; its start too). Deep: files
+/// have A_log as [1, 1, Heads, 1].
+template <int Heads, int Columns = 1, bool Deep = false> struct RateFade : Elementwise<Heads * Columns> {
   static constexpr const char* kind_name = "RateFade";
   static constexpr int width = Heads * Columns;
   template <class D> struct Weights {
@@ -125,7 +125,7 @@ template <int Heads, int Columns = 1, FileShape Rates = FileShape{}> struct Rate
              .rows = 1,
              .cols = Heads,
              .stored = kind::control,
-             .file = Rates,
+             .file = Deep ? FileShape(1, 1, Heads, 1) : FileShape(),
              .decays = decay::no,
              .at = at,
              .draw_rows = start_rates};

@@ -21,7 +21,7 @@ struct KdaHeads {
 
 struct KimiLinearNames {
   static constexpr label gate_down = "g_a_proj", gate_up = "g_b_proj", fade_down = "f_a_proj", fade_up = "f_b_proj";
-  static constexpr FileShape rates(int heads) { return {1, 1, heads, 1}; }
+  static constexpr bool deep_rates = true;
 };
 
 /// Letters of mixers: 'k', Kimi Delta Attention; 'a', latent attention.

@@ -37,8 +37,8 @@ struct KimiLinear {
   }
 
   static Config::Json write(config const& m) {
-    if (m.qkv_bias || m.out_bias || m.mlp_bias || m.score_scale != 0)
-      fauna::fail("fauna", fauna::to_text(m), "no biases and no score_scale", "this family has none");
+    if (m.qkv_bias || m.out_bias || m.mlp_bias || m.score_scale != 0 || m.further != 0)
+      fauna::fail("fauna", fauna::to_text(m), "no biases, no score_scale, no further layers", "this family has none");
     Config::Json j = sizes_json(m, model_type, causal, absent);
     for (const char* field : {"rope_theta", "head_dim", "max_position_embeddings"}) j.erase(field);
     j["model_max_length"] = m.context;
@@ -134,7 +134,8 @@ struct KimiLinear {
     if (Config::Json const* aux = c.find("router_aux_loss_coef")) m.balance = aux->get<float>();
     c.only("moe_router_activation_func", "sigmoid");
     c.only("use_grouped_topk", true);
-    c.without_effect({"output_router_logits", "num_nextn_predict_layers"});
+    c.only("num_nextn_predict_layers", 0);
+    c.without_effect({"output_router_logits"});
   }
 };
 
