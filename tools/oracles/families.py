@@ -173,10 +173,6 @@ def models():
     # A width whose root is no number of bfloat16.
     yield "recurrent_gemma", RecurrentGemmaForCausalLM(RecurrentGemmaConfig(**{**DENSE, "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 5, "num_attention_heads": 2, "num_key_value_heads": 1},
         lru_width=32, attention_window_size=3, logits_soft_cap=6.0, attention_bias=True)), torch.float32, None
-<<<<<<< HEAD
-
-=======
->>>>>>> wt-hybrid2
     h1 = {**DENSE, "mamba_d_ssm": 24, "mamba_n_heads": 4, "mamba_d_state": 4, "mamba_n_groups": 2, "mamba_chunk_size": 4, "tie_word_embeddings": False}
     yield "falcon_h1", FalconH1ForCausalLM(FalconH1Config(**h1, embedding_multiplier=1.7, lm_head_multiplier=0.8, key_multiplier=0.6, attention_in_multiplier=1.2, attention_out_multiplier=0.9, ssm_in_multiplier=1.25, ssm_out_multiplier=0.7,
         ssm_multipliers=[0.7, 1.3, 0.8, 1.5, 0.6], mlp_multipliers=[0.85, 0.6])), torch.float32, None
@@ -190,13 +186,10 @@ def models():
 
     yield "kimi_linear", KimiLinearForCausalLM(KimiLinearConfig(**DENSE | {"num_hidden_layers": 3, "num_key_value_heads": 4}, moe_intermediate_size=8, num_local_experts=6, num_experts_per_tok=3, n_group=2, topk_group=1, kv_lora_rank=12,
         qk_nope_head_dim=8, qk_rope_head_dim=4, v_head_dim=8, linear_head_dim=4, linear_num_heads=4, layer_types=["linear_attention", "full_attention", "linear_attention"])), torch.float32, None
-<<<<<<< HEAD
     # Two blocks that three layers share; no step is as short as the one that prefills do not go below.
     yield "zamba2", Zamba2ForCausalLM(Zamba2Config(**DENSE | {"num_hidden_layers": 5, "num_attention_heads": 2, "num_key_value_heads": 2}, layers_block_type=["mamba", "hybrid", "mamba", "hybrid", "hybrid"], num_mem_blocks=2, adapter_rank=4,
         use_shared_attention_adapter=True, use_mem_rope=True, mamba_d_state=4, mamba_ngroups=2, n_mamba_heads=4, chunk_size=4, time_step_min=1e-9)), torch.float32, None
 
-=======
->>>>>>> wt-hybrid2
     # A limit that a third of the numbers are beyond; YaRN whose bounds are no whole columns.
     yield "gpt_oss", GptOssForCausalLM(GptOssConfig(**{**SIZED, "num_hidden_layers": 3, "head_dim": 8, "intermediate_size": 12}, sliding_window=3, num_local_experts=4, num_experts_per_tok=3, swiglu_limit=0.8,
         layer_types=["sliding_attention", "full_attention", "sliding_attention"], rope_parameters={"rope_type": "yarn", "rope_theta": 500.0, "factor": 4.0, "beta_fast": 2.0, "beta_slow": 0.3, "truncate": False,
@@ -212,13 +205,6 @@ def models():
     yield "llama4_scout", Llama4ForCausalLM(Llama4TextConfig(**{**llama4, "num_hidden_layers": 2}, rope_parameters={"rope_type": "llama3", "rope_theta": 500.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 1.0,
         "original_max_position_embeddings": 16})), torch.float32, None
     yield "llama4_maverick", Llama4ForCausalLM(Llama4TextConfig(**{**llama4, "no_rope_layer_interval": 4, "num_experts_per_tok": 2}, interleave_moe_layer_step=2, use_qk_norm=False)), torch.float32, None
-<<<<<<< HEAD
-=======
-
-    # Two blocks that three layers share; no step is as short as the one that prefills do not go below.
-    yield "zamba2", Zamba2ForCausalLM(Zamba2Config(**DENSE | {"num_hidden_layers": 5, "num_attention_heads": 2, "num_key_value_heads": 2}, layers_block_type=["mamba", "hybrid", "mamba", "hybrid", "hybrid"], num_mem_blocks=2, adapter_rank=4,
-        use_shared_attention_adapter=True, use_mem_rope=True, mamba_d_state=4, mamba_ngroups=2, n_mamba_heads=4, chunk_size=4, time_step_min=1e-9)), torch.float32, None
->>>>>>> wt-hybrid2
 
 
 def hub_gradients(name, key, gradient):
