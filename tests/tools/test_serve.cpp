@@ -23,7 +23,7 @@ using std::chrono::milliseconds;
 constexpr milliseconds soon{20}, late{10000};
 
 /// The letters a to h, each a token, then ChatML's two and the letters of its roles.
-Bpe letters() {
+Bpe letter_tokens() {
   const std::string vocab =
       R"({"a":0,"b":1,"c":2,"d":3,"e":4,"f":5,"g":6,"h":7,"Ċ":8,"s":9,"i":10,"t":11,"n":12,"u":13,"r":14,"y":15,"m":16})";
   const auto special = [](int id, const char* token) {
@@ -87,7 +87,7 @@ struct Alphabet final : IdleEngine {
 /// A worker on its thread, closed in the end.
 struct Running {
   Alphabet engine;
-  Bpe tokenizer = letters();
+  Bpe tokenizer = letter_tokens();
   std::vector<int> stop_ids{7};
   Worker worker;
   std::thread thread{};
@@ -106,7 +106,7 @@ struct Running {
 
 std::shared_ptr<Job> job(int tokens, std::vector<std::vector<int>> const& prompts = {{0}}, int n = 1,
                          std::vector<std::string> const& stop = {}) {
-  Drawing d;
+  tool::serve::Drawing d;
   d.sampling.temperature = 0;
   d.tokens = tokens;
   d.seed = 1;
@@ -281,7 +281,7 @@ TEST_CASE("a beginning that a slot holds is not read again") {
 TEST_CASE("a job that has taken too long is late, whether it waits or runs") {
   Running r;
   r.stop_ids.clear();
-  Drawing d;
+  tool::serve::Drawing d;
   d.sampling.temperature = 0;
   d.seed = 1;
   const auto until = [&d](int ms) {
@@ -299,7 +299,7 @@ TEST_CASE("a job that has taken too long is late, whether it waits or runs") {
 
 TEST_CASE("a conversation is in the template, and what spells its tokens in a content is text") {
   const TemporaryFolder folder;
-  const Bpe tokenizer = letters();
+  const Bpe tokenizer = letter_tokens();
   const std::string turns = "{{'<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n'}}",
                     reply = "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
   write_file(folder / "chat_template.jinja", "{% for message in messages %}" + turns + reply);
@@ -328,7 +328,7 @@ TEST_CASE("a conversation is in the template, and what spells its tokens in a co
 
 TEST_CASE("what a template reads beside the messages, and what it refuses") {
   const TemporaryFolder folder;
-  const Bpe tokenizer = letters();
+  const Bpe tokenizer = letter_tokens();
   write_file(
       folder / "chat_template.jinja",
       "{% for d in documents or [] %}{% for k in d %}{{ k }}{% endfor %}{{ d.b }}{% endfor %}{% if enable_thinking %}g"

@@ -186,9 +186,6 @@ def models():
 
     yield "kimi_linear", KimiLinearForCausalLM(KimiLinearConfig(**DENSE | {"num_hidden_layers": 3, "num_key_value_heads": 4}, moe_intermediate_size=8, num_local_experts=6, num_experts_per_tok=3, n_group=2, topk_group=1, kv_lora_rank=12,
         qk_nope_head_dim=8, qk_rope_head_dim=4, v_head_dim=8, linear_head_dim=4, linear_num_heads=4, layer_types=["linear_attention", "full_attention", "linear_attention"])), torch.float32, None
-    # Two blocks that three layers share; no step is as short as the one that prefills do not go below.
-    yield "zamba2", Zamba2ForCausalLM(Zamba2Config(**DENSE | {"num_hidden_layers": 5, "num_attention_heads": 2, "num_key_value_heads": 2}, layers_block_type=["mamba", "hybrid", "mamba", "hybrid", "hybrid"], num_mem_blocks=2, adapter_rank=4,
-        use_shared_attention_adapter=True, use_mem_rope=True, mamba_d_state=4, mamba_ngroups=2, n_mamba_heads=4, chunk_size=4, time_step_min=1e-9)), torch.float32, None
 
     # A limit that a third of the numbers are beyond; YaRN whose bounds are no whole columns.
     yield "gpt_oss", GptOssForCausalLM(GptOssConfig(**{**SIZED, "num_hidden_layers": 3, "head_dim": 8, "intermediate_size": 12}, sliding_window=3, num_local_experts=4, num_experts_per_tok=3, swiglu_limit=0.8,
@@ -205,6 +202,10 @@ def models():
     yield "llama4_scout", Llama4ForCausalLM(Llama4TextConfig(**{**llama4, "num_hidden_layers": 2}, rope_parameters={"rope_type": "llama3", "rope_theta": 500.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 1.0,
         "original_max_position_embeddings": 16})), torch.float32, None
     yield "llama4_maverick", Llama4ForCausalLM(Llama4TextConfig(**{**llama4, "no_rope_layer_interval": 4, "num_experts_per_tok": 2}, interleave_moe_layer_step=2, use_qk_norm=False)), torch.float32, None
+
+    # Two blocks that three layers share; no step is as short as the one that prefills do not go below.
+    yield "zamba2", Zamba2ForCausalLM(Zamba2Config(**DENSE | {"num_hidden_layers": 5, "num_attention_heads": 2, "num_key_value_heads": 2}, layers_block_type=["mamba", "hybrid", "mamba", "hybrid", "hybrid"], num_mem_blocks=2, adapter_rank=4,
+        use_shared_attention_adapter=True, use_mem_rope=True, mamba_d_state=4, mamba_ngroups=2, n_mamba_heads=4, chunk_size=4, time_step_min=1e-9)), torch.float32, None
 
 
 def hub_gradients(name, key, gradient):
