@@ -31,7 +31,7 @@ struct Parrot final : IdleEngine {
 /// What a model of this context is asked for, to go on from "ab".
 Parrot written(int longest, settings::Generate const& s) {
   Parrot parrot(longest);
-  tool::write_texts(parrot, nullptr, CharTokenizer("abc"), {0, 1}, {}, s, "ab");
+  tool::write_texts(parrot, nullptr, CharTokenizer("abc"), {0, 1}, {}, s, 0, "ab");
   return parrot;
 }
 
