@@ -25,17 +25,7 @@ struct GateLimits {
 };
 
 /// {{what a dense decoder has}, {the mixture}, {the experts' gate}}. `hidden` is `expert_hidden`.
-struct GptOssConfig : DecoderConfig<GptOssStyle>, Mixture<GptOssStyle>, GateLimits {
-  constexpr bool operator==(GptOssConfig const&) const = default;
-  static constexpr ConfigNames names = GptOssStyle::names;
-  template <class F> static constexpr void each_part(GptOssConfig const& c, F&& f) {
-    f(static_cast<DecoderConfig<GptOssStyle> const&>(c)), f(static_cast<Mixture<GptOssStyle> const&>(c));
-    f(static_cast<GateLimits const&>(c));
-  }
-  template <class C, class F> static constexpr void each(C& c, F&& f) {
-    DecoderConfig<GptOssStyle>::each(c, f), Mixture<GptOssStyle>::each(c, f), GateLimits::each(c, f);
-  }
-};
+using GptOssConfig = DecoderConfigWith<GptOssStyle, Mixture<GptOssStyle>, GateLimits>;
 
 /// A gated MLP with biases and gpt-oss's activation.
 template <int Width, int Hidden, ClampedGate Gate>
@@ -71,35 +61,23 @@ template <GptOssConfig c> struct GptOss : MoeDecoder<c> {
                                          {"MXFP4", "*mlp.experts.gate_up_proj_blocks", in_blocks}};
 };
 
-using GptOss20B = GptOss<GptOssConfig{
-    {.layers = 24,
-     .heads = 64,
-     .kv_heads = 8,
-     .head_size = 64,
-     .width = 2880,
-     .hidden = 2880,
-     .context = 131072,
-     .vocab = 201088,
-     .window = 128,
-     .full_every = 2,
-     .base = 150000,
-     .scaling = {.kind = rope_scaling::yarn, .factor = 32, .high = 32, .original = 4096, .truncate = false}},
-    {.experts = 32, .chosen = 4, .expert_hidden = 2880, .balance = 0.9F},
-    {}}>;
-using GptOss120B = GptOss<GptOssConfig{
-    {.layers = 36,
-     .heads = 64,
-     .kv_heads = 8,
-     .head_size = 64,
-     .width = 2880,
-     .hidden = 2880,
-     .context = 131072,
-     .vocab = 201088,
-     .window = 128,
-     .full_every = 2,
-     .base = 150000,
-     .scaling = {.kind = rope_scaling::yarn, .factor = 32, .high = 32, .original = 4096, .truncate = false}},
-    {.experts = 128, .chosen = 4, .expert_hidden = 2880, .balance = 0.9F},
-    {}}>;
+constexpr GptOssConfig gpt_oss(int layers, int experts) {
+  return {{.layers = layers,
+           .heads = 64,
+           .kv_heads = 8,
+           .head_size = 64,
+           .width = 2880,
+           .hidden = 2880,
+           .context = 131072,
+           .vocab = 201088,
+           .window = 128,
+           .full_every = 2,
+           .base = 150000,
+           .scaling = {.kind = rope_scaling::yarn, .factor = 32, .high = 32, .original = 4096, .truncate = false}},
+          {.experts = experts, .chosen = 4, .expert_hidden = 2880, .balance = 0.9F},
+          {}};
+}
+using GptOss20B = GptOss<gpt_oss(24, 32)>;
+using GptOss120B = GptOss<gpt_oss(36, 128)>;
 
 }  // namespace fauna::inline v0

@@ -30,17 +30,7 @@ struct Llama4Own {
 };
 
 /// {{what a dense decoder has; a window is a chunk}, {the mixture}, {the rest}}.
-struct Llama4Config : DecoderConfig<Llama4Style>, Mixture<Llama4Style>, Llama4Own {
-  constexpr bool operator==(Llama4Config const&) const = default;
-  static constexpr ConfigNames names = Llama4Style::names;
-  template <class F> static constexpr void each_part(Llama4Config const& c, F&& f) {
-    f(static_cast<DecoderConfig<Llama4Style> const&>(c)), f(static_cast<Mixture<Llama4Style> const&>(c));
-    f(static_cast<Llama4Own const&>(c));
-  }
-  template <class C, class F> static constexpr void each(C& c, F&& f) {
-    DecoderConfig<Llama4Style>::each(c, f), Mixture<Llama4Style>::each(c, f), Llama4Own::each(c, f);
-  }
-};
+using Llama4Config = DecoderConfigWith<Llama4Style, Mixture<Llama4Style>, Llama4Own>;
 
 constexpr SelfAttentionForm llama4_attention(Llama4Config const& c, bool full) {
   SelfAttentionForm form = decoder_detail::attention_form(c, full);
