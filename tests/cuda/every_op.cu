@@ -27,6 +27,8 @@ template <class B> void every_op(B const& b) {
   add<B>::total(b, f, 0);
   clamp<B>::forward(b, 1, m, m);
   clamp<B>::backward(b, 1, m, m, m);
+  clamped_swiglu<B>::forward(b, {}, m, m);
+  clamped_swiglu<B>::backward(b, {}, m, m, m);
   clip<B>::global_norm(b, nullptr, 0);
   cross_entropy<B>::loss(b, m, w, f, nullptr, -1, f);
   cross_entropy<B>::loss_and_gradient(b, m, w, f, nullptr, -1, 1, f, m, m, f);

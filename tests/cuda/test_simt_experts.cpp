@@ -12,6 +12,7 @@
 #include <fauna/ops/add/kernel.cuh>
 #include <fauna/ops/attention/kernel.cuh>
 #include <fauna/ops/clamp/kernel.cuh>
+#include <fauna/ops/clamped_swiglu/kernel.cuh>
 #include <fauna/ops/clip/kernel.cuh>
 #include <fauna/ops/cross_entropy/kernel.cuh>
 #include <fauna/ops/dropout/kernel.cuh>
@@ -75,6 +76,27 @@ TEST_CASE("simt: numbers within bounds, rows that a number opens, softmax of hea
     out[7] = dy;
     compare(
         64, out, [&](Kernels const& k, Many<float>& m) { run(k, m, x, dy); },  // sums of up to 300 terms
+        [&](Many<double>& m) { run(R64{}, m, x64, dy64); });
+  }
+}
+
+TEST_CASE("simt: gates within bounds") {
+  test::Random random(4);
+  for (auto const& s : shapes) {
+    const int R = s[0], C = s[1];
+    const Rows<float> x(random, R, 2 * C, 2, 3), dy(random, R, C, 1);
+    const auto x64 = x.as<double>(), dy64 = dy.as<double>();
+    const ClampedGate how{.limit = 0.5F, .slope = 1.25F};
+    const auto run = [&](auto const& bk, auto& m, auto const& x_, auto const& dy_) {
+      using B = std::remove_cvref_t<decltype(bk)>;
+      clamped_swiglu<B>::forward(bk, how, x_, m[0]);
+      clamped_swiglu<B>::backward(bk, how, x_, dy_, m[1]);
+      m[2] = x_;
+      clamped_swiglu<B>::backward(bk, how, m[2], dy_, m[2]);
+    };
+    compare(
+        16, {Rows<float>(R, C, 1), Rows<float>(R, 2 * C), x},
+        [&](Kernels const& k, Many<float>& m) { run(k, m, x, dy); },
         [&](Many<double>& m) { run(R64{}, m, x64, dy64); });
   }
 }

@@ -5,6 +5,7 @@
 #include <fauna/ops/add/kernel.cuh>
 #include <fauna/ops/attention/kernel.cuh>
 #include <fauna/ops/clamp/kernel.cuh>
+#include <fauna/ops/clamped_swiglu/kernel.cuh>
 #include <fauna/ops/clip/kernel.cuh>
 #include <fauna/ops/conv/kernel.cuh>
 #include <fauna/ops/cross_entropy/kernel.cuh>
