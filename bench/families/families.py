@@ -1,4 +1,4 @@
-"""The table of families: recurrent ones and mixtures of experts beside GPT, each of about 0.8 M parameters, or as many that a
+"""The table of families: recurrent ones, mixtures of experts and hybrids beside GPT, each of about 0.8 M parameters, or as many that a
 token goes through, on Tiny Shakespeare.
 
     tools/bench families [NAME...]               all families, or those; goes on where it stopped
@@ -39,6 +39,14 @@ FAMILIES = {
     "RWKV-7": ("rwkv7", "Rwkv7Shakespeare"),
     "Mixtral": ("mixtral", "MixtralShakespeare"),
     "OLMoE": ("olmoe", "OlmoeShakespeare"),
+    "Switch": ("switch_lm", "SwitchShakespeare"),
+    "Qwen3-MoE": ("qwen3_moe", "Qwen3MoeShakespeare"),
+    "DeepSeek-V3": ("deepseek", "DeepseekV3Shakespeare"),
+    "Jamba": ("jamba", "JambaShakespeare"),
+    "RecurrentGemma": ("recurrent_gemma", "RecurrentGemmaShakespeare"),
+    "LFM2": ("lfm2", "Lfm2Shakespeare"),
+    "Samba": ("samba", "SambaShakespeare"),
+    "Qwen3-Next": ("qwen3_next", "Qwen3NextShakespeare"),
     **{name: ("linear_lm", f"{model}Shakespeare") for name, model in LINEAR.items()},
 }
 FLAGS = ["-std=c++20", "-O2", "-march=native", "-fopenmp", "-Iinclude"]

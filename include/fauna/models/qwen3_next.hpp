@@ -92,7 +92,7 @@ using Qwen3NextShakespeare =
                                .epsilon = 1e-6F,
                                .tied = true},
                               {.mixers = "ggga", .mlps = "e"},
-                              {.experts = 16, .chosen = 3, .expert_hidden = 64, .shared_hidden = 64},
+                              {.experts = 16, .chosen = 3, .expert_hidden = 88, .shared_hidden = 72},
                               {.rule_heads = 4, .key_heads = 2, .keys = 32, .values = 32}}>;
 using Qwen3Next_80B_A3B =
     Qwen3Next<Qwen3NextConfig{{.layers = 48,

@@ -39,7 +39,7 @@ using RecurrentGemmaShakespeare = RecurrentGemma<RecurrentGemmaConfig{{.layers =
                                                                        .kv_heads = 1,
                                                                        .head_size = 32,
                                                                        .width = 128,
-                                                                       .hidden = 192,
+                                                                       .hidden = 208,
                                                                        .context = 64,
                                                                        .vocab = 65,
                                                                        .window = 32,
