@@ -26,7 +26,7 @@ static_assert(Lfm2_350M::parameters == 354'483'968);
 static_assert(Lfm2_700M::parameters == 742'489'344);
 static_assert(Lfm2_1_2B::parameters == 1'170'340'608);
 
-static_assert(RecurrentGemmaShakespeare::parameters == 809'472);
+static_assert(RecurrentGemmaShakespeare::parameters == 809'664);
 static_assert(Qwen3NextShakespeare::active_parameters == 802'744);
 static_assert(RecurrentGemma2B::parameters == 2'682'862'080);
 static_assert(RecurrentGemma9B::parameters == 8'579'977'216);
