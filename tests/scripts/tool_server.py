@@ -391,7 +391,7 @@ def together(server, model):
         got = json.loads(connection.getresponse().read())["choices"][0]
         assert got["text"] == want, (got, want)
         connection.close()
-    usage = [server.ask(path, {"prompt": "minutes as a", "max_tokens": 1, "n": n})["usage"] for n in (1, 3)]
+    usage = [server.ask(path, {"prompt": "summery hill", "max_tokens": 1, "n": n})["usage"] for n in (1, 3)]
     assert usage[0]["prompt_tokens_details"]["cached_tokens"] == 0, usage
     return usage[1]["prompt_tokens_details"]["cached_tokens"], usage[1]["prompt_tokens"]
 
