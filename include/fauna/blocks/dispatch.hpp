@@ -13,6 +13,7 @@
 // state, so that a text read in pieces is served as at once. Queues over the whole batch, or by falling weight, let a
 // later row or a neighbour take a place, and L counted from the batch makes C depend on how long the text will be.
 #pragma once
+#include <cmath>
 #include <concepts>
 
 #include <fauna/core/block.hpp>
@@ -159,7 +160,7 @@ template <Limits How = Limits{}> struct Capacity : std::conditional_t<How.causal
       for (int e = 0; e < to.experts; ++e) ahead[e] = 0;
       for (; from >= 0; from = b.continues(q, from)) count(from);
       for (int e = 0; from == Batch::the_state && served && e < to.experts; ++e)
-        ahead[e] += static_cast<int>(static_cast<double>(served(q, e)) + 0.5);
+        ahead[e] += static_cast<int>(std::lround(static_cast<double>(served(q, e))));
     };
     for (int q = 0; q < b.sequences; ++q) {
       for (int r = b.first(q); r < b.last(q); ++r) {
