@@ -53,7 +53,8 @@ class Toy {
       for (int i = node; i != DraftTree::root; i = tree.parent(i)) branch.insert(branch.begin(), tree.token(i));
       if (slip_ == slip::branch && node > 1) branch.front() = tree.token(0);  // beside the branch's own beginning
       text.insert(text.end(), branch.begin(), branch.end());
-      const float* row = Toy(*this).logits(text.data(), static_cast<int>(text.size()), 1, n);
+      Toy alone(*this);
+      const float* row = alone.logits(text.data(), static_cast<int>(text.size()), 1, n);
       tree_.insert(tree_.end(), row, row + vocab_);
     }
     return tree_.data();
