@@ -5,105 +5,25 @@ clients that leave, requests that take too long, signals, keys, and bodies that 
 tiny and random: a llama with a context of 32 tokens, and a mamba, which has none, for texts that take long. Both are compiled.
 """
 import array
+import base64
 import contextlib
-import http.client
+import hashlib
 import json
 import math
 import pathlib
-import shutil
+import re
 import signal
 import socket
-import subprocess
 import sys
 import time
 
 from fauna_tool import Tool
+from serving import Server, directory, e_acute, end, pieces
 
 fauna, work, models = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
 tool = Tool(fauna, work)
-# 29 pieces: three special tokens, a character in two bytes, and the letters of ChatML's roles.
-pieces = ["<|end|>", "<|im_start|>", "<|im_end|>", "Ċ", "Ġ", "Ã", "©", *"abceimnrstuyhl.?Q", "us", "er", "as", "si", "st"]
-end, e_acute = 0, (5, 6)
-template = ("{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}"
-            "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}")
-
-
-def directory(family, name, chat=True):
-    out = work / name
-    shutil.copytree(models / family, out)
-    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
-    special = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
-    (out / "tokenizer.json").write_text(json.dumps({
-        "version": "1.0", "truncation": None, "padding": None,
-        "added_tokens": [{"id": i, "content": pieces[i], **special} for i in range(3)],
-        "normalizer": None, "pre_tokenizer": byte_level, "post_processor": None, "decoder": byte_level,
-        "model": {"type": "BPE", "dropout": None, "unk_token": None, "vocab": {p: i for i, p in enumerate(pieces)},
-                  "merges": ["u s", "e r", "a s", "s i", "s t"]}}))
-    if chat:
-        (out / "chat_template.jinja").write_text(template)
-    config = json.loads((out / "config.json").read_text())
-    (out / "config.json").write_text(json.dumps(config | {"eos_token_id": end}))
-    return out
-
-
 def generated(model, *words):
     return tool.says("generate", model, "--max-new-tokens", 12, *words).removesuffix("\n")
-
-
-class Server:
-    """A server of a model; left by Ctrl-C, which must end it well."""
-
-    def __init__(self, model, *flags):
-        self.process = subprocess.Popen([fauna, "serve", str(model), "--port", "0", *map(str, flags)], cwd=work,
-                                        stdout=subprocess.PIPE, stderr=(work / "stderr").open("w"))
-        line = self.process.stdout.readline().decode()
-        assert line.startswith("listening on http://127.0.0.1:"), (line, (work / "stderr").read_text())
-        self.port = int(line.rsplit(":", 1)[1])
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, *_):
-        if kind is not None:
-            self.process.kill()
-        elif self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
-            assert self.process.wait(20) == 0
-
-    def open(self, path, body=None, headers=None, method=None):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-        connection.request(method or ("GET" if body is None else "POST"), path, data, headers or {})
-        return connection
-
-    def ask(self, path, body=None, headers=None, status=200, method=None):
-        """The JSON of an answer."""
-        with contextlib.closing(self.open(path, body, headers, method)) as connection:
-            answer = connection.getresponse()
-            text = answer.read().decode()
-            assert answer.status == status, (path, body, answer.status, text)
-            assert answer.getheader("Content-Type") == "application/json"
-            assert str(work) not in text and "/golden/" not in text, text
-            self.headers = answer.headers
-            return json.loads(text)
-
-    def stream(self, path, body):
-        """The chunks of a stream, each of which is whole UTF-8 by itself; the last is [DONE]."""
-        with contextlib.closing(self.open(path, body | {"stream": True})) as connection:
-            answer = connection.getresponse()
-            assert answer.status == 200 and answer.getheader("Content-Type") == "text/event-stream"
-            events = answer.read().split(b"\n\n")
-        assert events.pop() == b"" and events.pop() == b"data: [DONE]", events
-        assert all(e.startswith(b"data: ") for e in events), events
-        chunks = [json.loads(e[6:].decode()) for e in events]
-        assert len({c["id"] for c in chunks}) == 1 and len({c["created"] for c in chunks}) == 1
-        return chunks
-
-    def refused(self, path, body, status, param=None, code=None, headers=None):
-        error = self.ask(path, body, headers, status)["error"]
-        assert set(error) == {"message", "type", "param", "code"} and error["message"], error
-        assert (error["param"], error["code"]) == (param, code), error
-        return error
 
 
 def counts(reply):
@@ -289,6 +209,22 @@ def refusals(server, model):
     server.ask(text, {"prompt": "a", "max_tokens": 1, "user": "me", "store": True, "nonsense": {}, "suffix": None, "n": None})
 
 
+def page(server, _):
+    """Its own style and script may run in a browser, and nothing else."""
+    with contextlib.closing(server.open("/")) as connection:
+        answer = connection.getresponse()
+        text = answer.read().decode()
+    assert answer.status == 200 and answer.getheader("Content-Type") == "text/html; charset=utf-8"
+    assert answer.getheader("X-Content-Type-Options") == "nosniff" and answer.getheader("Referrer-Policy") == "no-referrer"
+    assert text.startswith("<!doctype html>") and text.endswith("</html>\n")
+    policy = dict(rule.split(" ", 1) for rule in answer.getheader("Content-Security-Policy").split("; "))
+    for tag in ("style", "script"):
+        (inside,) = re.findall(f"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
+        assert policy[f"{tag}-src"] == f"'sha256-{base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()}'", policy
+    assert [policy[name] for name in ("default-src", "connect-src", "frame-ancestors", "form-action")] == ["'none'", "'self'"] + ["'none'"] * 2
+    assert not re.search(r"(src|href)=\"(?!data:)", text) and "style=" not in text and " on" not in "".join(re.findall("<[a-z][^>]*>", text))
+
+
 def small_things(server, model):
     assert server.ask("/health") == {"status": "ok"}
     (entry,) = server.ask("/v1/models")["data"]
@@ -308,7 +244,7 @@ def small_things(server, model):
 
 def keys(model):
     (work / "keys").write_text("first-key\r\n\nsecond-key\n")
-    with Server(model, "--api-key-file", "keys", "--name", "other/name") as server:
+    with Server(tool, model, "--api-key-file", "keys", "--name", "other/name") as server:
         assert server.ask("/health") == {"status": "ok"}
         for headers in ({}, {"X-Api-Key": ""}, *({"Authorization": a} for a in ("Bearer first-ke", "first-key", "Bearer ", "Bearer first-key2"))):
             for path, body in (("/v1/models", None), ("/v1/completions", {"prompt": "a"}), ("/tokenize", {"content": "a"})):
@@ -330,7 +266,7 @@ def busy(model):
         assert answer.status == 200 and answer.read(6) == b"data: "
         return answer
 
-    with Server(model, "--context", 100000001, "--parallel", 1, "--queue", 1) as server:
+    with Server(tool, model, "--context", 100000001, "--parallel", 1, "--queue", 1) as server:
         def full():
             error = server.refused(path, short, 429, code="rate_limit_exceeded")
             assert error["type"] == "rate_limit_error" and int(server.headers["Retry-After"]) > 0
@@ -371,7 +307,7 @@ def busy(model):
             raise AssertionError("a server that is gone was reached")
 
     # Twice: it ends at once.
-    with Server(model, "--context", 100000001) as server:
+    with Server(tool, model, "--context", 100000001) as server:
         runs = server.open(path, long | {"stream": True})
         first_bytes(runs)
         server.process.send_signal(signal.SIGINT)
@@ -397,7 +333,7 @@ def together(server, model):
 
 
 def late(model):
-    with Server(model, "--context", 100000001, "--time-out", 1, "--parallel", 2) as server:
+    with Server(tool, model, "--context", 100000001, "--time-out", 1, "--parallel", 2) as server:
         body = {"prompt": "ab", "max_tokens": 100000000, "logit_bias": {str(end): -100}}
         assert server.ask("/v1/completions", body, status=504)["error"]["type"] == "timeout_error"
         with contextlib.closing(server.open("/v1/completions", body | {"stream": True})) as connection:
@@ -407,20 +343,20 @@ def late(model):
 
 
 def no_template(model):
-    with Server(model) as server:
-        server.refused("/v1/chat/completions", {"messages": [{"role": "user", "content": "a"}]}, 400)
+    with Server(tool, model) as server:
+        server.refused("/v1/chat/completions", {"messages": [{"role": "user", "content": "a"}]}, 400, code="no_chat_template")
         assert "no /v1/chat/completions" in (work / "stderr").read_text()
 
 
-llama, mamba = directory("llama_untied", "llama"), directory("mamba", "mamba", chat=False)
-with Server(llama) as served:
-    for check in (small_things, completions, chat, refusals):
+llama, mamba = directory(models / "llama_untied", work / "llama"), directory(models / "mamba", work / "mamba", chat=False)
+with Server(tool, llama) as served:
+    for check in (page, small_things, completions, chat, refusals):
         check(served, llama)
-with Server(llama, "--parallel", 4, "--chunk", 4) as served:
+with Server(tool, llama, "--parallel", 4, "--chunk", 4) as served:
     # Keys and values go back to any token: of a prompt all but the last is there.
     held, length = together(served, llama)
     assert held == 3 * (length - 1), (held, length)
-with Server(mamba, "--parallel", 4, "--chunk", 4) as served:
+with Server(tool, mamba, "--parallel", 4, "--chunk", 4) as served:
     # A state does not: it is kept after whole chunks of 4.
     held, length = together(served, mamba)
     assert held == 3 * ((length - 1) // 4 * 4), (held, length)

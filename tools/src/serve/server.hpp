@@ -19,6 +19,7 @@
 #include <tools/src/serve/connection.hpp>
 #include <tools/src/serve/conversation.hpp>
 #include <tools/src/serve/keys.hpp>
+#include <tools/src/serve/page/page.hpp>
 #include <tools/src/serve/reply.hpp>
 #include <tools/src/serve/request.hpp>
 #include <tools/src/serve/worker.hpp>
@@ -59,6 +60,13 @@ class Server {
                                 : Refusal(a.status, "The request is not understood.", "invalid_request_error"));
     });
     http_.Get("/health", [](Http const&, Answer& a) { answer(a, {{"status", "ok"}}); });
+    http_.Get("/", [policy = page_policy()](Http const&, Answer& a) {
+      a.set_header("Content-Security-Policy", policy);
+      a.set_header("X-Content-Type-Options", "nosniff");
+      a.set_header("Referrer-Policy", "no-referrer");
+      a.set_header("Cache-Control", "no-cache");
+      a.set_content(page.data(), page.size(), "text/html; charset=utf-8");
+    });
     get("/v1/models", [this](Http const&) { return Reply{{"object", "list"}, {"data", Reply::array({model()})}}; });
     get("/v1/models/(.+)", [this](Http const& q) {
       require_model(q.matches[1]);
@@ -212,7 +220,8 @@ class Server {
   void chat(Http const& q, Answer& a, Fields const& f) {
     Request r = chat_request(f, worker_.vocab());
     if (!site_.chat)
-      throw bad_request("This model has no chat template that can be read: /v1/completions takes a whole prompt.");
+      throw bad_request("This model has no chat template that can be read: /v1/completions takes a whole prompt.", "",
+                        "no_chat_template");
     std::vector<int> ids = site_.chat->ids(r);
     serve(q, a, endpoint::chat, std::move(r), {std::move(ids)}, "messages", {});
   }
