@@ -142,6 +142,8 @@ def talk(page, server):
 
 def by_keyboard_and_ear(page):
     """The order of what has the focus, and a name for all of it."""
+    assert not page.value("document.getElementById('settings').hidden")
+    page.click(ident("tune"))
     page.value("document.getElementById('fresh').focus()")
     order = []
     for _ in range(5):
