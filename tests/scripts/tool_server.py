@@ -149,6 +149,45 @@ def chat(server, model):
     assert all(t["logprob"] == t["top_logprobs"][0]["logprob"] and bytes(t["bytes"]).decode() == t["token"] for t in logs)
 
 
+def metrics(server, _):
+    """Each request counts where it belongs, each token once; buckets are those of Prometheus."""
+    def fetch():
+        with contextlib.closing(server.open("/metrics")) as connection:
+            answer = connection.getresponse()
+            assert answer.status == 200 and answer.getheader("Content-Type") == "text/plain; version=0.0.4; charset=utf-8"
+            lines = answer.read().decode().splitlines()
+        typed = {line.split()[2]: line.split()[3] for line in lines if line.startswith("# TYPE ")}
+        values = {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))}
+        assert all(re.sub("_(bucket|sum|count)$", "", n.split("{")[0]) in typed or n.split("{")[0] in typed for n in values), lines
+        return values
+
+    def requests(values, handler, status, method="POST"):
+        return values.get(f'http_requests_total{{handler="{handler}",method="{method}",status="{status}"}}', 0)
+
+    ask = {"prompt": "minutes a", "temperature": 0, "max_tokens": 5, "logit_bias": {str(end): -100}}
+    server.ask("/v1/completions", ask | {"prompt": "hell"})
+    before = fetch()
+    usages = [server.ask("/v1/completions", ask | {"n": 2})["usage"], server.stream("/v1/completions", ask | {"stream_options": {"include_usage": True}})[-1]["usage"]]
+    server.refused("/v1/completions", {"prompt": 3}, 400, "prompt")
+    server.refused("/v1/nowhere" + "x" * 50, None, 404, code="unknown_url")
+    server.ask("/v1/models/llama")
+    deadline = time.monotonic() + 10
+    while requests(after := fetch(), "/v1/completions", 200) != requests(before, "/v1/completions", 200) + 2:  # counted when all is sent
+        assert time.monotonic() < deadline, after
+    grown = {name: value - before.get(name, 0) for name, value in after.items()}
+    assert requests(grown, "/v1/completions", 400) == 1 and requests(grown, "other", 404, "GET") == 1, grown
+    assert requests(grown, "/v1/models/{model}", 200, "GET") == 1
+    tokens, texts = sum(u["completion_tokens"] for u in usages), 3
+    assert tokens == 15 == grown["fauna_generation_tokens_total"], grown
+    assert grown["fauna_prompt_tokens_total"] == texts * usages[1]["prompt_tokens"]
+    assert grown["fauna_prefix_cache_hits_total"] == sum(u["prompt_tokens_details"]["cached_tokens"] for u in usages) > 0
+    for name, count in (("fauna_time_to_first_token_seconds", texts), ("fauna_time_per_output_token_seconds", tokens - texts)):
+        buckets = [v for n, v in after.items() if n.startswith(name + "_bucket")]
+        assert buckets == sorted(buckets) and buckets[-1] == after[name + "_count"] and len(buckets) > 10
+        assert grown[name + "_count"] == count and after[f'{name}_bucket{{le="0.1"}}'] > 0 and 0 < grown[name + "_sum"] < 60
+    assert after["fauna_num_requests_running"] == after["fauna_num_requests_waiting"] == 0
+
+
 def refusals(server, model):
     text, talk = "/v1/completions", "/v1/chat/completions"
     say = {"messages": [{"role": "user", "content": "a"}]}
@@ -247,7 +286,7 @@ def keys(model):
     with Server(tool, model, "--api-key-file", "keys", "--name", "other/name") as server:
         assert server.ask("/health") == {"status": "ok"}
         for headers in ({}, {"X-Api-Key": ""}, *({"Authorization": a} for a in ("Bearer first-ke", "first-key", "Bearer ", "Bearer first-key2"))):
-            for path, body in (("/v1/models", None), ("/v1/completions", {"prompt": "a"}), ("/tokenize", {"content": "a"})):
+            for path, body in (("/v1/models", None), ("/metrics", None), ("/v1/completions", {"prompt": "a"}), ("/tokenize", {"content": "a"})):
                 server.refused(path, body, 401, code="invalid_api_key", headers=headers)
         for headers in ({"Authorization": "Bearer first-key"}, {"X-Api-Key": "second-key"}):
             assert server.ask("/v1/models/other/name", headers=headers)["id"] == "other/name"
@@ -279,6 +318,9 @@ def busy(model):
         assert server.ask("/health") == {"status": "ok"}
         waits.close()  # who waits
         time.sleep(0.5)
+        with contextlib.closing(server.open("/metrics")) as connection:
+            told = connection.getresponse().read().decode()
+        assert "fauna_num_requests_running 1\n" in told and "fauna_num_requests_waiting 0\n" in told, told
         follows = server.open(path, long | {"stream": True})
         time.sleep(0.5)
         full()
@@ -327,7 +369,7 @@ def together(server, model):
         got = json.loads(connection.getresponse().read())["choices"][0]
         assert got["text"] == want, (got, want)
         connection.close()
-    usage = [server.ask(path, {"prompt": "minutes as a", "max_tokens": 1, "n": n})["usage"] for n in (1, 3)]
+    usage = [server.ask(path, {"prompt": "busier as it", "max_tokens": 1, "n": n})["usage"] for n in (1, 3)]
     assert usage[0]["prompt_tokens_details"]["cached_tokens"] == 0, usage
     return usage[1]["prompt_tokens_details"]["cached_tokens"], usage[1]["prompt_tokens"]
 
@@ -350,7 +392,7 @@ def no_template(model):
 
 llama, mamba = directory(models / "llama_untied", work / "llama"), directory(models / "mamba", work / "mamba", chat=False)
 with Server(tool, llama) as served:
-    for check in (page, small_things, completions, chat, refusals):
+    for check in (page, metrics, small_things, completions, chat, refusals):
         check(served, llama)
 with Server(tool, llama, "--parallel", 4, "--chunk", 4) as served:
     # Keys and values go back to any token: of a prompt all but the last is there.

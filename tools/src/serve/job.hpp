@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include <tools/src/serve/metrics.hpp>
 #include <tools/src/serve/request.hpp>
 
 namespace tool::serve {
@@ -39,13 +40,14 @@ class Job {
  public:
   using clock = std::chrono::steady_clock;
 
-  Job(std::vector<std::vector<int>> of, int texts_each, Drawing how, clock::time_point end = clock::time_point::max())
-      : prompts(std::move(of)), n(texts_each), drawing(std::move(how)), deadline(end) {}
+  Job(std::vector<std::vector<int>> of, int texts_each, Drawing how, clock::time_point end, Metrics& counts)
+      : prompts(std::move(of)), n(texts_each), drawing(std::move(how)), deadline(end), metrics(counts) {}
 
   const std::vector<std::vector<int>> prompts;
   const int n;
   const Drawing drawing;  ///< with a seed
-  const clock::time_point deadline;
+  const clock::time_point deadline, asked = clock::now();
+  Metrics& metrics;
   int ended = 0;        ///< texts; the worker's alone
   bool failed = false;  ///< the worker's alone
 

@@ -76,7 +76,9 @@ class Metrics {
     one("fauna_num_requests_running", "gauge", running, "Requests for texts that are being answered.");
     one("fauna_num_requests_waiting", "gauge", waiting, "Requests for texts that wait for a place.");
     one("fauna_prompt_tokens_total", "counter", prompt_, "Tokens of the prompts of all texts.");
-    one("fauna_prompt_tokens_cached_total", "counter", cached_, "Those of them that had been read before.");
+    one("fauna_prefix_cache_queries_total", "counter", prompt_,
+        "The same: of them it is asked whether they were read.");
+    one("fauna_prefix_cache_hits_total", "counter", cached_, "Those of them that had been read before.");
     one("fauna_generation_tokens_total", "counter", tokens_, "Tokens that were written.");
     const auto histogram = [&all](const char* name, Histogram const& of, const char* help) {
       all += head(name, "histogram", help) + of.text(name);

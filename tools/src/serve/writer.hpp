@@ -1,6 +1,7 @@
 // One text as it is written: from the logits of each step to a token, and from tokens to pieces of text.
 #pragma once
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <map>
 #include <string>
@@ -47,6 +48,7 @@ class Writer {
     const int id = sampler_(adjusted(logits), c.key, c.ids.size(), c.ids.data(), c.ids.size());
     c.ids.push_back(id);
     ++tokens_;
+    measure();
     if (std::find(stop_ids_.begin(), stop_ids_.end(), id) != stop_ids_.end()) {
       c.done = true;
       return finish("stop");
@@ -68,6 +70,13 @@ class Writer {
   }
 
  private:
+  void measure() {
+    const auto now = Job::clock::now();
+    const double seconds = std::chrono::duration<double>(now - last_).count();
+    if (tokens_ == 1) job_.metrics.first_token(seconds, prompt_.size(), cached_);
+    else job_.metrics.further_token(seconds);
+    last_ = now;
+  }
   bool penalised() const { return job_.drawing.presence != 0 || job_.drawing.frequency != 0; }
 
   const float* adjusted(const float* logits) {
@@ -120,6 +129,7 @@ class Writer {
   std::vector<float> adjusted_;
   std::map<int, int> seen_;  ///< tokens of the text and how often it has each, where that counts
   std::vector<TokenLogprob> waiting_;
+  Job::clock::time_point last_ = job_.asked;  ///< when the last token came
 };
 
 }  // namespace tool::serve
