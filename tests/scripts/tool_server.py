@@ -38,6 +38,41 @@ def streamed(chunks, index=0, of=lambda c: c["text"]):
     return "".join(of(c) for c in choices), reasons[-1]
 
 
+def prompt_logprobs(server, model):
+    """With echo, log-probabilities are those of the prompt's tokens, too: what tools/fauna logits says of them."""
+    path, prompts = "/v1/completions", ["minutes as a", "u", "hell is"]
+    alone = {"temperature": 0, "max_tokens": 3, "logprobs": 2}
+    asked = [server.open(path, alone | {"prompt": prompts, "echo": True, "max_tokens": most}) for most in (3, 0)]  # at once
+    continued, read = ([c for c in json.loads(a.getresponse().read())["choices"]] for a in asked)
+    for prompt, both, only in zip(prompts, continued, read, strict=True):
+        ids = server.ask("/tokenize", {"content": prompt})["tokens"]
+        tool.succeeds("logits", model, "--tokens", ",".join(map(str, ids)), "--out", "logits.npy")
+        values = array.array("f", (work / "logits.npy").read_bytes()[-4 * len(pieces) * len(ids):])
+        rows = [values[i * len(pieces):(i + 1) * len(pieces)] for i in range(len(ids))]
+        told = only["logprobs"]
+        assert only["text"] == prompt == "".join(told["tokens"]) and len(ids) == len(told["tokens"])
+        assert told["token_logprobs"][0] is told["top_logprobs"][0] is None
+        assert told["text_offset"] == [len("".join(told["tokens"][:i])) for i in range(len(ids))]
+        for i, row in enumerate(rows[:-1]):
+            total = math.log(sum(math.exp(x) for x in row))
+            assert abs(told["token_logprobs"][i + 1] - (row[ids[i + 1]] - total)) < 1e-4, (i, told)
+            assert abs(max(told["top_logprobs"][i + 1].values()) - (max(row) - total)) < 1e-4
+        # What follows is what follows without; so are its log-probabilities.
+        rest = server.ask(path, alone | {"prompt": prompt})["choices"][0]
+        assert both["text"] == prompt + rest["text"] and both["finish_reason"] == rest["finish_reason"]
+        for name in told:
+            got, expected = both["logprobs"][name], rest["logprobs"][name]
+            assert got[:len(ids)] == told[name]
+            assert got[len(ids):] == ([len(prompt) + at for at in expected] if name == "text_offset" else expected), (name, got, expected)
+    # A stream says the same, and a stop text cuts as it does.
+    chunks = server.stream(path, alone | {"prompt": prompts[0], "echo": True})
+    tokens = [t for c in chunks for t in (c["choices"][0]["logprobs"] or {"tokens": []})["tokens"]]
+    assert streamed(chunks)[0] == continued[0]["text"] and tokens == continued[0]["logprobs"]["tokens"]
+    prompt, stop = next((p, c["text"][len(p)]) for p, c in zip(prompts, continued) if c["text"][len(p):][:1].isalpha())
+    cut = server.ask(path, alone | {"prompt": prompt, "echo": True, "stop": stop})["choices"][0]
+    assert cut["text"] == prompt == "".join(cut["logprobs"]["tokens"])
+
+
 def completions(server, model):
     path, greedy = "/v1/completions", {"prompt": "ab", "max_tokens": 12, "temperature": 0}
     want = generated(model, "--prompt", "ab").removeprefix("ab")
@@ -108,6 +143,7 @@ def completions(server, model):
     assert abs(told["logprobs"]["token_logprobs"][0] - (row[7] - total)) < 1e-4
     for (spelt, logprob), i in zip(told["logprobs"]["top_logprobs"][0].items(), best, strict=True):
         assert abs(logprob - (row[i] - total)) < 1e-4 and spelt == server.ask("/detokenize", {"tokens": [i]})["content"]
+    prompt_logprobs(server, model)
     cut = server.ask(path, greedy | {"logprobs": 0, "stop": want[3:6]})["choices"][0]
     assert "".join(cut["logprobs"]["tokens"]) == cut["text"] == want[:3]
     pieces_told = [c["choices"][0] for c in server.stream(path, greedy | {"logprobs": 1})]
@@ -206,7 +242,7 @@ def refusals(server, model):
     server.refused(text, {"prompt": "a", "logprobs": 21}, 400, "logprobs")
     server.refused(text, {"prompt": "a", "stream_options": {}}, 400, "stream_options")
     server.refused(text, {"prompt": "a", "model": "gpt-4"}, 404, "model", "model_not_found")
-    for name, value in (("suffix", "b"), ("best_of", 2), ("echo", True)):
+    for name, value in (("suffix", "b"), ("best_of", 2)):
         server.refused(text, {"prompt": "a", name: value, "logprobs": 1}, 400, name, "unsupported_parameter")
     for name, value in (("tools", [{}]), ("functions", [{}]), ("tool_choice", "required"), ("response_format", {"type": "json_object"}),
                         ("modalities", ["audio"])):
@@ -397,10 +433,12 @@ with Server(tool, llama) as served:
 with Server(tool, llama, "--parallel", 4, "--chunk", 4) as served:
     # Keys and values go back to any token: of a prompt all but the last is there.
     held, length = together(served, llama)
+    prompt_logprobs(served, llama)
     assert held == 3 * (length - 1), (held, length)
 with Server(tool, mamba, "--parallel", 4, "--chunk", 4) as served:
     # A state does not: it is kept after whole chunks of 4.
     held, length = together(served, mamba)
+    prompt_logprobs(served, mamba)
     assert held == 3 * ((length - 1) // 4 * 4), (held, length)
 late(mamba)
 keys(llama)

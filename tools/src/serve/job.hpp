@@ -4,6 +4,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <limits>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -16,12 +17,12 @@
 namespace tool::serve {
 
 /// A token with its log-probability in nats, and the likeliest ones in its place: of the model's own distribution,
-/// before temperature, penalties and biases.
+/// before temperature, penalties and biases. Nothing foretells a prompt's first token: it has no number.
 struct TokenLogprob {
   int id = 0;
-  float logprob = 0;
+  float logprob = std::numeric_limits<float>::quiet_NaN();
   std::vector<std::pair<int, float>> top{};
-  std::size_t at = 0;  ///< bytes of the text before it
+  std::size_t at = 0;  ///< bytes before it: of the text, and of a prompt whose tokens are told, too
 };
 
 /// A piece of one of the texts.
