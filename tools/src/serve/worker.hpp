@@ -52,7 +52,7 @@ class Worker {
     });
     changed_.notify_all();
   }
-  /// Jobs none of whose texts has begun.
+  /// Jobs none of whose texts has begun, and that somebody waits for.
   int waiting() const {
     const std::lock_guard lock(mutex_);
     return count_waiting();
@@ -70,7 +70,8 @@ class Worker {
   };
 
   int count_waiting() const {
-    return static_cast<int>(std::count_if(queue_.begin(), queue_.end(), [](Waiting const& w) { return w.next == 0; }));
+    return static_cast<int>(
+        std::count_if(queue_.begin(), queue_.end(), [](Waiting const& w) { return w.next == 0 && !w.job->over(); }));
   }
   /// Who waits no longer takes no place.
   void forget() {
