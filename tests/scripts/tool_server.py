@@ -5,105 +5,25 @@ clients that leave, requests that take too long, signals, keys, and bodies that 
 tiny and random: a llama with a context of 32 tokens, and a mamba, which has none, for texts that take long. Both are compiled.
 """
 import array
+import base64
 import contextlib
-import http.client
+import hashlib
 import json
 import math
 import pathlib
-import shutil
+import re
 import signal
 import socket
-import subprocess
 import sys
 import time
 
 from fauna_tool import Tool
+from serving import Server, directory, e_acute, end, pieces
 
 fauna, work, models = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
 tool = Tool(fauna, work)
-# 29 pieces: three special tokens, a character in two bytes, and the letters of ChatML's roles.
-pieces = ["<|end|>", "<|im_start|>", "<|im_end|>", "Ċ", "Ġ", "Ã", "©", *"abceimnrstuyhl.?Q", "us", "er", "as", "si", "st"]
-end, e_acute = 0, (5, 6)
-template = ("{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}"
-            "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}")
-
-
-def directory(family, name, chat=True):
-    out = work / name
-    shutil.copytree(models / family, out)
-    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
-    special = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
-    (out / "tokenizer.json").write_text(json.dumps({
-        "version": "1.0", "truncation": None, "padding": None,
-        "added_tokens": [{"id": i, "content": pieces[i], **special} for i in range(3)],
-        "normalizer": None, "pre_tokenizer": byte_level, "post_processor": None, "decoder": byte_level,
-        "model": {"type": "BPE", "dropout": None, "unk_token": None, "vocab": {p: i for i, p in enumerate(pieces)},
-                  "merges": ["u s", "e r", "a s", "s i", "s t"]}}))
-    if chat:
-        (out / "chat_template.jinja").write_text(template)
-    config = json.loads((out / "config.json").read_text())
-    (out / "config.json").write_text(json.dumps(config | {"eos_token_id": end}))
-    return out
-
-
 def generated(model, *words):
     return tool.says("generate", model, "--max-new-tokens", 12, *words).removesuffix("\n")
-
-
-class Server:
-    """A server of a model; left by Ctrl-C, which must end it well."""
-
-    def __init__(self, model, *flags):
-        self.process = subprocess.Popen([fauna, "serve", str(model), "--port", "0", *map(str, flags)], cwd=work,
-                                        stdout=subprocess.PIPE, stderr=(work / "stderr").open("w"))
-        line = self.process.stdout.readline().decode()
-        assert line.startswith("listening on http://127.0.0.1:"), (line, (work / "stderr").read_text())
-        self.port = int(line.rsplit(":", 1)[1])
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, *_):
-        if kind is not None:
-            self.process.kill()
-        elif self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
-            assert self.process.wait(20) == 0
-
-    def open(self, path, body=None, headers=None, method=None):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-        connection.request(method or ("GET" if body is None else "POST"), path, data, headers or {})
-        return connection
-
-    def ask(self, path, body=None, headers=None, status=200, method=None):
-        """The JSON of an answer."""
-        with contextlib.closing(self.open(path, body, headers, method)) as connection:
-            answer = connection.getresponse()
-            text = answer.read().decode()
-            assert answer.status == status, (path, body, answer.status, text)
-            assert answer.getheader("Content-Type") == "application/json"
-            assert str(work) not in text and "/golden/" not in text, text
-            self.headers = answer.headers
-            return json.loads(text)
-
-    def stream(self, path, body):
-        """The chunks of a stream, each of which is whole UTF-8 by itself; the last is [DONE]."""
-        with contextlib.closing(self.open(path, body | {"stream": True})) as connection:
-            answer = connection.getresponse()
-            assert answer.status == 200 and answer.getheader("Content-Type") == "text/event-stream"
-            events = answer.read().split(b"\n\n")
-        assert events.pop() == b"" and events.pop() == b"data: [DONE]", events
-        assert all(e.startswith(b"data: ") for e in events), events
-        chunks = [json.loads(e[6:].decode()) for e in events]
-        assert len({c["id"] for c in chunks}) == 1 and len({c["created"] for c in chunks}) == 1
-        return chunks
-
-    def refused(self, path, body, status, param=None, code=None, headers=None):
-        error = self.ask(path, body, headers, status)["error"]
-        assert set(error) == {"message", "type", "param", "code"} and error["message"], error
-        assert (error["param"], error["code"]) == (param, code), error
-        return error
 
 
 def counts(reply):
@@ -116,6 +36,41 @@ def streamed(chunks, index=0, of=lambda c: c["text"]):
     reasons = [c["finish_reason"] for c in choices]
     assert reasons[-1] is not None and set(reasons[:-1]) <= {None}, reasons
     return "".join(of(c) for c in choices), reasons[-1]
+
+
+def prompt_logprobs(server, model):
+    """With echo, log-probabilities are those of the prompt's tokens, too: what tools/fauna logits says of them."""
+    path, prompts = "/v1/completions", ["minutes as a", "u", "hell is"]
+    alone = {"temperature": 0, "max_tokens": 3, "logprobs": 2}
+    asked = [server.open(path, alone | {"prompt": prompts, "echo": True, "max_tokens": most}) for most in (3, 0)]  # at once
+    continued, read = ([c for c in json.loads(a.getresponse().read())["choices"]] for a in asked)
+    for prompt, both, only in zip(prompts, continued, read, strict=True):
+        ids = server.ask("/tokenize", {"content": prompt})["tokens"]
+        tool.succeeds("logits", model, "--tokens", ",".join(map(str, ids)), "--out", "logits.npy")
+        values = array.array("f", (work / "logits.npy").read_bytes()[-4 * len(pieces) * len(ids):])
+        rows = [values[i * len(pieces):(i + 1) * len(pieces)] for i in range(len(ids))]
+        told = only["logprobs"]
+        assert only["text"] == prompt == "".join(told["tokens"]) and len(ids) == len(told["tokens"])
+        assert told["token_logprobs"][0] is told["top_logprobs"][0] is None
+        assert told["text_offset"] == [len("".join(told["tokens"][:i])) for i in range(len(ids))]
+        for i, row in enumerate(rows[:-1]):
+            total = math.log(sum(math.exp(x) for x in row))
+            assert abs(told["token_logprobs"][i + 1] - (row[ids[i + 1]] - total)) < 1e-4, (i, told)
+            assert abs(max(told["top_logprobs"][i + 1].values()) - (max(row) - total)) < 1e-4
+        # What follows is what follows without; so are its log-probabilities.
+        rest = server.ask(path, alone | {"prompt": prompt})["choices"][0]
+        assert both["text"] == prompt + rest["text"] and both["finish_reason"] == rest["finish_reason"]
+        for name in told:
+            got, expected = both["logprobs"][name], rest["logprobs"][name]
+            assert got[:len(ids)] == told[name]
+            assert got[len(ids):] == ([len(prompt) + at for at in expected] if name == "text_offset" else expected), (name, got, expected)
+    # A stream says the same, and a stop text cuts as it does.
+    chunks = server.stream(path, alone | {"prompt": prompts[0], "echo": True})
+    tokens = [t for c in chunks for t in (c["choices"][0]["logprobs"] or {"tokens": []})["tokens"]]
+    assert streamed(chunks)[0] == continued[0]["text"] and tokens == continued[0]["logprobs"]["tokens"]
+    prompt, stop = next((p, c["text"][len(p)]) for p, c in zip(prompts, continued) if c["text"][len(p):][:1].isalpha())
+    cut = server.ask(path, alone | {"prompt": prompt, "echo": True, "stop": stop})["choices"][0]
+    assert cut["text"] == prompt == "".join(cut["logprobs"]["tokens"])
 
 
 def completions(server, model):
@@ -188,6 +143,7 @@ def completions(server, model):
     assert abs(told["logprobs"]["token_logprobs"][0] - (row[7] - total)) < 1e-4
     for (spelt, logprob), i in zip(told["logprobs"]["top_logprobs"][0].items(), best, strict=True):
         assert abs(logprob - (row[i] - total)) < 1e-4 and spelt == server.ask("/detokenize", {"tokens": [i]})["content"]
+    prompt_logprobs(server, model)
     cut = server.ask(path, greedy | {"logprobs": 0, "stop": want[3:6]})["choices"][0]
     assert "".join(cut["logprobs"]["tokens"]) == cut["text"] == want[:3]
     pieces_told = [c["choices"][0] for c in server.stream(path, greedy | {"logprobs": 1})]
@@ -229,6 +185,45 @@ def chat(server, model):
     assert all(t["logprob"] == t["top_logprobs"][0]["logprob"] and bytes(t["bytes"]).decode() == t["token"] for t in logs)
 
 
+def metrics(server, _):
+    """Each request counts where it belongs, each token once; buckets are those of Prometheus."""
+    def fetch():
+        with contextlib.closing(server.open("/metrics")) as connection:
+            answer = connection.getresponse()
+            assert answer.status == 200 and answer.getheader("Content-Type") == "text/plain; version=0.0.4; charset=utf-8"
+            lines = answer.read().decode().splitlines()
+        typed = {line.split()[2]: line.split()[3] for line in lines if line.startswith("# TYPE ")}
+        values = {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))}
+        assert all(re.sub("_(bucket|sum|count)$", "", n.split("{")[0]) in typed or n.split("{")[0] in typed for n in values), lines
+        return values
+
+    def requests(values, handler, status, method="POST"):
+        return values.get(f'http_requests_total{{handler="{handler}",method="{method}",status="{status}"}}', 0)
+
+    ask = {"prompt": "minutes a", "temperature": 0, "max_tokens": 5, "logit_bias": {str(end): -100}}
+    server.ask("/v1/completions", ask | {"prompt": "hell"})
+    before = fetch()
+    usages = [server.ask("/v1/completions", ask | {"n": 2})["usage"], server.stream("/v1/completions", ask | {"stream_options": {"include_usage": True}})[-1]["usage"]]
+    server.refused("/v1/completions", {"prompt": 3}, 400, "prompt")
+    server.refused("/v1/nowhere" + "x" * 50, None, 404, code="unknown_url")
+    server.ask("/v1/models/llama")
+    deadline = time.monotonic() + 10
+    while requests(after := fetch(), "/v1/completions", 200) != requests(before, "/v1/completions", 200) + 2:  # counted when all is sent
+        assert time.monotonic() < deadline, after
+    grown = {name: value - before.get(name, 0) for name, value in after.items()}
+    assert requests(grown, "/v1/completions", 400) == 1 and requests(grown, "other", 404, "GET") == 1, grown
+    assert requests(grown, "/v1/models/{model}", 200, "GET") == 1
+    tokens, texts = sum(u["completion_tokens"] for u in usages), 3
+    assert tokens == 15 == grown["fauna_generation_tokens_total"], grown
+    assert grown["fauna_prompt_tokens_total"] == texts * usages[1]["prompt_tokens"]
+    assert grown["fauna_prefix_cache_hits_total"] == sum(u["prompt_tokens_details"]["cached_tokens"] for u in usages) > 0
+    for name, count in (("fauna_time_to_first_token_seconds", texts), ("fauna_time_per_output_token_seconds", tokens - texts)):
+        buckets = [v for n, v in after.items() if n.startswith(name + "_bucket")]
+        assert buckets == sorted(buckets) and buckets[-1] == after[name + "_count"] and len(buckets) > 10
+        assert grown[name + "_count"] == count and after[f'{name}_bucket{{le="0.1"}}'] > 0 and 0 < grown[name + "_sum"] < 60
+    assert after["fauna_num_requests_running"] == after["fauna_num_requests_waiting"] == 0
+
+
 def refusals(server, model):
     text, talk = "/v1/completions", "/v1/chat/completions"
     say = {"messages": [{"role": "user", "content": "a"}]}
@@ -247,7 +242,7 @@ def refusals(server, model):
     server.refused(text, {"prompt": "a", "logprobs": 21}, 400, "logprobs")
     server.refused(text, {"prompt": "a", "stream_options": {}}, 400, "stream_options")
     server.refused(text, {"prompt": "a", "model": "gpt-4"}, 404, "model", "model_not_found")
-    for name, value in (("suffix", "b"), ("best_of", 2), ("echo", True)):
+    for name, value in (("suffix", "b"), ("best_of", 2)):
         server.refused(text, {"prompt": "a", name: value, "logprobs": 1}, 400, name, "unsupported_parameter")
     for name, value in (("tools", [{}]), ("functions", [{}]), ("tool_choice", "required"), ("response_format", {"type": "json_object"}),
                         ("modalities", ["audio"])):
@@ -289,6 +284,22 @@ def refusals(server, model):
     server.ask(text, {"prompt": "a", "max_tokens": 1, "user": "me", "store": True, "nonsense": {}, "suffix": None, "n": None})
 
 
+def page(server, _):
+    """Its own style and script may run in a browser, and nothing else."""
+    with contextlib.closing(server.open("/")) as connection:
+        answer = connection.getresponse()
+        text = answer.read().decode()
+    assert answer.status == 200 and answer.getheader("Content-Type") == "text/html; charset=utf-8"
+    assert answer.getheader("X-Content-Type-Options") == "nosniff" and answer.getheader("Referrer-Policy") == "no-referrer"
+    assert text.startswith("<!doctype html>") and text.endswith("</html>\n")
+    policy = dict(rule.split(" ", 1) for rule in answer.getheader("Content-Security-Policy").split("; "))
+    for tag in ("style", "script"):
+        (inside,) = re.findall(f"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
+        assert policy[f"{tag}-src"] == f"'sha256-{base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()}'", policy
+    assert [policy[name] for name in ("default-src", "connect-src", "frame-ancestors", "form-action")] == ["'none'", "'self'"] + ["'none'"] * 2
+    assert not re.search(r"(src|href)=\"(?!data:)", text) and "style=" not in text and " on" not in "".join(re.findall("<[a-z][^>]*>", text))
+
+
 def small_things(server, model):
     assert server.ask("/health") == {"status": "ok"}
     (entry,) = server.ask("/v1/models")["data"]
@@ -308,10 +319,10 @@ def small_things(server, model):
 
 def keys(model):
     (work / "keys").write_text("first-key\r\n\nsecond-key\n")
-    with Server(model, "--api-key-file", "keys", "--name", "other/name") as server:
+    with Server(tool, model, "--api-key-file", "keys", "--name", "other/name") as server:
         assert server.ask("/health") == {"status": "ok"}
         for headers in ({}, {"X-Api-Key": ""}, *({"Authorization": a} for a in ("Bearer first-ke", "first-key", "Bearer ", "Bearer first-key2"))):
-            for path, body in (("/v1/models", None), ("/v1/completions", {"prompt": "a"}), ("/tokenize", {"content": "a"})):
+            for path, body in (("/v1/models", None), ("/metrics", None), ("/v1/completions", {"prompt": "a"}), ("/tokenize", {"content": "a"})):
                 server.refused(path, body, 401, code="invalid_api_key", headers=headers)
         for headers in ({"Authorization": "Bearer first-key"}, {"X-Api-Key": "second-key"}):
             assert server.ask("/v1/models/other/name", headers=headers)["id"] == "other/name"
@@ -330,7 +341,7 @@ def busy(model):
         assert answer.status == 200 and answer.read(6) == b"data: "
         return answer
 
-    with Server(model, "--context", 100000001, "--parallel", 1, "--queue", 1) as server:
+    with Server(tool, model, "--context", 100000001, "--parallel", 1, "--queue", 1) as server:
         def full():
             error = server.refused(path, short, 429, code="rate_limit_exceeded")
             assert error["type"] == "rate_limit_error" and int(server.headers["Retry-After"]) > 0
@@ -343,6 +354,9 @@ def busy(model):
         assert server.ask("/health") == {"status": "ok"}
         waits.close()  # who waits
         time.sleep(0.5)
+        with contextlib.closing(server.open("/metrics")) as connection:
+            told = connection.getresponse().read().decode()
+        assert "fauna_num_requests_running 1\n" in told and "fauna_num_requests_waiting 0\n" in told, told
         follows = server.open(path, long | {"stream": True})
         time.sleep(0.5)
         full()
@@ -371,7 +385,7 @@ def busy(model):
             raise AssertionError("a server that is gone was reached")
 
     # Twice: it ends at once.
-    with Server(model, "--context", 100000001) as server:
+    with Server(tool, model, "--context", 100000001) as server:
         runs = server.open(path, long | {"stream": True})
         first_bytes(runs)
         server.process.send_signal(signal.SIGINT)
@@ -391,13 +405,13 @@ def together(server, model):
         got = json.loads(connection.getresponse().read())["choices"][0]
         assert got["text"] == want, (got, want)
         connection.close()
-    usage = [server.ask(path, {"prompt": "summery hill", "max_tokens": 1, "n": n})["usage"] for n in (1, 3)]
+    usage = [server.ask(path, {"prompt": "busier as it", "max_tokens": 1, "n": n})["usage"] for n in (1, 3)]
     assert usage[0]["prompt_tokens_details"]["cached_tokens"] == 0, usage
     return usage[1]["prompt_tokens_details"]["cached_tokens"], usage[1]["prompt_tokens"]
 
 
 def late(model):
-    with Server(model, "--context", 100000001, "--time-out", 1, "--parallel", 2) as server:
+    with Server(tool, model, "--context", 100000001, "--time-out", 1, "--parallel", 2) as server:
         body = {"prompt": "ab", "max_tokens": 100000000, "logit_bias": {str(end): -100}}
         assert server.ask("/v1/completions", body, status=504)["error"]["type"] == "timeout_error"
         with contextlib.closing(server.open("/v1/completions", body | {"stream": True})) as connection:
@@ -407,22 +421,24 @@ def late(model):
 
 
 def no_template(model):
-    with Server(model) as server:
-        server.refused("/v1/chat/completions", {"messages": [{"role": "user", "content": "a"}]}, 400)
+    with Server(tool, model) as server:
+        server.refused("/v1/chat/completions", {"messages": [{"role": "user", "content": "a"}]}, 400, code="no_chat_template")
         assert "no /v1/chat/completions" in (work / "stderr").read_text()
 
 
-llama, mamba = directory("llama_untied", "llama"), directory("mamba", "mamba", chat=False)
-with Server(llama) as served:
-    for check in (small_things, completions, chat, refusals):
+llama, mamba = directory(models / "llama_untied", work / "llama"), directory(models / "mamba", work / "mamba", chat=False)
+with Server(tool, llama) as served:
+    for check in (page, metrics, small_things, completions, chat, refusals):
         check(served, llama)
-with Server(llama, "--parallel", 4, "--chunk", 4) as served:
+with Server(tool, llama, "--parallel", 4, "--chunk", 4) as served:
     # Keys and values go back to any token: of a prompt all but the last is there.
     held, length = together(served, llama)
+    prompt_logprobs(served, llama)
     assert held == 3 * (length - 1), (held, length)
-with Server(mamba, "--parallel", 4, "--chunk", 4) as served:
+with Server(tool, mamba, "--parallel", 4, "--chunk", 4) as served:
     # A state does not: it is kept after whole chunks of 4.
     held, length = together(served, mamba)
+    prompt_logprobs(served, mamba)
     assert held == 3 * ((length - 1) // 4 * 4), (held, length)
 late(mamba)
 keys(llama)

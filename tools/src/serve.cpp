@@ -64,10 +64,11 @@ int serve(settings::Serve const& s, std::string const& directory, std::string co
   const Site site{tokenizer, chat_of(tokenizer, directory), s.name,    fingerprint(program),
                   context,   Keys::read(s.api_key_file),    s.time_out};
   engine.load(fauna::open_tensors(directory), s.threads > 0 ? static_cast<int>(s.threads) : fauna::default_threads());
+  Metrics metrics;
   const int parallel = static_cast<int>(s.parallel), queue = static_cast<int>(s.queue);
   Worker worker(engine, tokenizer, stop_ids,
                 {.context = context, .chunk = static_cast<int>(s.chunk), .parallel = parallel}, queue);
-  Server server(site, worker, parallel + queue);
+  Server server(site, metrics, worker, parallel + queue);
   const int port = server.bind(s.host, static_cast<int>(s.port));
 
   stop_on_signals();

@@ -4,23 +4,25 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <limits>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include <tools/src/serve/metrics.hpp>
 #include <tools/src/serve/request.hpp>
 
 namespace tool::serve {
 
 /// A token with its log-probability in nats, and the likeliest ones in its place: of the model's own distribution,
-/// before temperature, penalties and biases.
+/// before temperature, penalties and biases. Nothing foretells a prompt's first token: it has no number.
 struct TokenLogprob {
   int id = 0;
-  float logprob = 0;
+  float logprob = std::numeric_limits<float>::quiet_NaN();
   std::vector<std::pair<int, float>> top{};
-  std::size_t at = 0;  ///< bytes of the text before it
+  std::size_t at = 0;  ///< bytes before it: of the text, and of a prompt whose tokens are told, too
 };
 
 /// A piece of one of the texts.
@@ -39,13 +41,14 @@ class Job {
  public:
   using clock = std::chrono::steady_clock;
 
-  Job(std::vector<std::vector<int>> of, int texts_each, Drawing how, clock::time_point end = clock::time_point::max())
-      : prompts(std::move(of)), n(texts_each), drawing(std::move(how)), deadline(end) {}
+  Job(std::vector<std::vector<int>> of, int texts_each, Drawing how, clock::time_point end, Metrics& counts)
+      : prompts(std::move(of)), n(texts_each), drawing(std::move(how)), deadline(end), metrics(counts) {}
 
   const std::vector<std::vector<int>> prompts;
   const int n;
   const Drawing drawing;  ///< with a seed
-  const clock::time_point deadline;
+  const clock::time_point deadline, asked = clock::now();
+  Metrics& metrics;
   int ended = 0;        ///< texts; the worker's alone
   bool failed = false;  ///< the worker's alone
 

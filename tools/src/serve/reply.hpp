@@ -1,5 +1,6 @@
 // What a server answers, in the JSON of the OpenAI API.
 #pragma once
+#include <cmath>
 #include <ctime>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -159,7 +160,7 @@ class Replies {
       r["token_logprobs"].push_back(t.logprob);
       Reply top = Reply::object();
       for (auto const& [id, logprob] : t.top) top[spelling(id)] = logprob;
-      r["top_logprobs"].push_back(std::move(top));
+      r["top_logprobs"].push_back(std::isnan(t.logprob) ? Reply() : std::move(top));
       r["text_offset"].push_back(t.at);
     }
     return r;

@@ -27,8 +27,9 @@ struct Drawing {
   std::vector<std::pair<int, float>> bias{};  ///< added to logits
   std::optional<std::uint64_t> seed{};
   std::vector<std::string> stop{};
-  int tokens = -1;    ///< at most; -1: as many as the context holds
-  int logprobs = -1;  ///< so many of the likeliest beside each token; -1: none at all
+  int tokens = -1;               ///< at most; -1: as many as the context holds
+  int logprobs = -1;             ///< so many of the likeliest beside each token; -1: none at all
+  bool prompt_logprobs = false;  ///< of the prompt's tokens, too
 };
 
 struct Request {
@@ -204,9 +205,7 @@ inline Request completion_request(Fields const& f, int vocab) {
   r.drawing.tokens = f.whole("max_tokens", 0, Most::tokens, 16);
   r.drawing.logprobs = f.whole("logprobs", 0, Most::logprobs, -1);
   r.echo = f.flag("echo");
-  if (r.echo && r.drawing.logprobs >= 0)
-    throw bad_request("'echo' with 'logprobs' is not available here: logprobs are of what is written.", "echo",
-                      "unsupported_parameter");
+  r.drawing.prompt_logprobs = r.echo && r.drawing.logprobs >= 0;
 
   Json const& prompt = f.need("prompt");
   const char* expected = "a text, a list of texts, ids, or a list of lists of ids";

@@ -51,11 +51,11 @@ class Scheduler {
     const int room = limits_.context - static_cast<int>(prompt.size()) + 1;
     const int most = job->drawing.tokens < 0 ? room : std::min(job->drawing.tokens, room);
     Owner owner{job, std::make_unique<Writer>(*job, i, tokenizer_, vocab_, stop_ids_, most)};
-    if (most == 0) {
+    if (owner.writer->nothing_to_read()) {
       owner.writer->finish("length");
       return ended(owner);
     }
-    const auto [from, held] = longest(prompt);
+    const auto [from, held] = longest(owner.writer->begins_with());
     const int slot = is_free(from) ? from : longest_free();
     take(slot, from, held);
     text_at(slot) = owner.writer->start(held);

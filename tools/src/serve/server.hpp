@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <httplib.h>
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -19,6 +20,8 @@
 #include <tools/src/serve/connection.hpp>
 #include <tools/src/serve/conversation.hpp>
 #include <tools/src/serve/keys.hpp>
+#include <tools/src/serve/metrics.hpp>
+#include <tools/src/serve/page/page.hpp>
 #include <tools/src/serve/reply.hpp>
 #include <tools/src/serve/request.hpp>
 #include <tools/src/serve/worker.hpp>
@@ -39,8 +42,9 @@ class Server {
  public:
   static constexpr std::size_t body_bytes = 16U << 20U;  ///< of a request at most
 
-  /// `requests`: that may run or wait, each of which holds a thread. Both others are referred to.
-  Server(Site const& site, Worker& worker, int requests) : site_(site), worker_(worker) {
+  /// `requests`: that may run or wait, each of which holds a thread. All others are referred to.
+  Server(Site const& site, Metrics& metrics, Worker& worker, int requests)
+      : site_(site), metrics_(metrics), worker_(worker) {
     http_.new_task_queue = [requests] {
       return new httplib::ThreadPool(static_cast<std::size_t>(requests) + spare_threads);
     };
@@ -58,11 +62,26 @@ class Server {
       answer(a, a.status == 404 ? no_such(q)
                                 : Refusal(a.status, "The request is not understood.", "invalid_request_error"));
     });
+    http_.set_logger([this](Http const& q, Answer const& a) { metrics_.request(handler(q), method(q), a.status); });
     http_.Get("/health", [](Http const&, Answer& a) { answer(a, {{"status", "ok"}}); });
+    http_.Get("/", [policy = page_policy()](Http const&, Answer& a) {
+      a.set_header("Content-Security-Policy", policy);
+      a.set_header("X-Content-Type-Options", "nosniff");
+      a.set_header("Referrer-Policy", "no-referrer");
+      a.set_header("Cache-Control", "no-cache");
+      a.set_content(page.data(), page.size(), "text/html; charset=utf-8");
+    });
     get("/v1/models", [this](Http const&) { return Reply{{"object", "list"}, {"data", Reply::array({model()})}}; });
     get("/v1/models/(.+)", [this](Http const& q) {
       require_model(q.matches[1]);
       return model();
+    });
+    http_.Get("/metrics", [this](Http const& q, Answer& a) {
+      guarded(a, [&] {
+        authorise(q);
+        const int waiting = worker_.waiting(), running = std::max(0, begun_ - waiting);
+        a.set_content(metrics_.text(running, waiting), "text/plain; version=0.0.4; charset=utf-8");
+      });
     });
     post("/v1/completions", [this](Http const& q, Answer& a, Fields const& f) { completions(q, a, f); });
     post("/v1/chat/completions", [this](Http const& q, Answer& a, Fields const& f) { chat(q, a, f); });
@@ -122,6 +141,18 @@ class Server {
     answer(a, error_reply(r));
   }
 
+  /// The endpoint as metrics name it: one of few, whatever is asked for.
+  static std::string handler(Http const& q) {
+    for (const char* path : {"/", "/health", "/metrics", "/v1/models", "/v1/completions", "/v1/chat/completions",
+                             "/tokenize", "/detokenize"})
+      if (q.path == path) return path;
+    return q.path.starts_with("/v1/models/") ? "/v1/models/{model}" : "other";
+  }
+  static std::string method(Http const& q) {
+    for (const char* method : {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+      if (q.method == method) return method;
+    return "other";
+  }
   static Refusal no_such(Http const& q) {
     return {404, "There is no " + q.method + ' ' + q.path + '.', "invalid_request_error", "", "unknown_url"};
   }
@@ -212,7 +243,8 @@ class Server {
   void chat(Http const& q, Answer& a, Fields const& f) {
     Request r = chat_request(f, worker_.vocab());
     if (!site_.chat)
-      throw bad_request("This model has no chat template that can be read: /v1/completions takes a whole prompt.");
+      throw bad_request("This model has no chat template that can be read: /v1/completions takes a whole prompt.", "",
+                        "no_chat_template");
     std::vector<int> ids = site_.chat->ids(r);
     serve(q, a, endpoint::chat, std::move(r), {std::move(ids)}, "messages", {});
   }
@@ -230,7 +262,7 @@ class Server {
     if (!r.drawing.seed) r.drawing.seed = random_bits();
     const auto deadline =
         site_.seconds > 0 ? Job::clock::now() + std::chrono::seconds(site_.seconds) : Job::clock::time_point::max();
-    const auto job = std::make_shared<Job>(std::move(prompts), r.n, std::move(r.drawing), deadline);
+    const auto job = std::make_shared<Job>(std::move(prompts), r.n, std::move(r.drawing), deadline, metrics_);
     auto replies = Replies(of, new_id(), site_.model, site_.fingerprint, site_.tokenizer, *job, std::move(echoes));
     ++begun_;
     const std::shared_ptr<void> begun(&begun_, [](std::atomic<int>* count) { --*count; });
@@ -307,6 +339,7 @@ class Server {
   }
 
   Site const& site_;
+  Metrics& metrics_;
   Worker& worker_;
   long started_ = static_cast<long>(std::time(nullptr));
   std::atomic<int> begun_ = 0;  ///< requests for texts that are not answered yet

@@ -29,8 +29,7 @@ class Worker {
     const std::lock_guard lock(mutex_);
     if (closed_) throw closing();
     forget();
-    const auto waiting = std::count_if(queue_.begin(), queue_.end(), [](Waiting const& w) { return w.next == 0; });
-    if (waiting >= queue_limit_ + free_)
+    if (count_waiting() >= queue_limit_ + free_)
       throw Refusal(429, "The server is busy and its queue is full: try again.", "rate_limit_error", "",
                     "rate_limit_exceeded");
     queue_.push_back({job});
@@ -53,6 +52,11 @@ class Worker {
     });
     changed_.notify_all();
   }
+  /// Jobs none of whose texts has begun, and that somebody waits for.
+  int waiting() const {
+    const std::lock_guard lock(mutex_);
+    return count_waiting();
+  }
   bool closed() const {
     const std::lock_guard lock(mutex_);
     return closed_;
@@ -65,6 +69,10 @@ class Worker {
     int next = 0;  ///< of its texts
   };
 
+  int count_waiting() const {
+    return static_cast<int>(
+        std::count_if(queue_.begin(), queue_.end(), [](Waiting const& w) { return w.next == 0 && !w.job->over(); }));
+  }
   /// Who waits no longer takes no place.
   void forget() {
     std::erase_if(queue_, [](Waiting const& w) {

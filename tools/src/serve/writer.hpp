@@ -1,6 +1,7 @@
 // One text as it is written: from the logits of each step to a token, and from tokens to pieces of text.
 #pragma once
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <map>
 #include <string>
@@ -23,19 +24,26 @@ class Writer {
         most_(most),
         stop_ids_(stop_ids),
         vocab_(vocab),
+        tokenizer_(tokenizer),
         sampler_(vocab_, job.drawing.sampling),
         stream_(tokenizer),
         stops_(job.drawing.stop) {
     prompt_ = job.prompts[static_cast<std::size_t>(i / job.n)];
     key_ = fauna::text_key(*job.drawing.seed, static_cast<std::uint64_t>(i % job.n));
+    if (job.drawing.prompt_logprobs) tell({.id = prompt_[0]});
   }
 
-  /// What the engine is to read: the prompt, of which it holds `cached` tokens.
+  /// The ids that are read before anything is done with logits: the prompt, or its first token, where each is told.
+  std::vector<int> begins_with() const { return job_.drawing.prompt_logprobs ? std::vector<int>{prompt_[0]} : prompt_; }
+  /// Is all said before anything is read?
+  bool nothing_to_read() const { return most_ == 0 && begins_with().size() == prompt_.size(); }
+
+  /// What the engine is to read, of which it holds `cached` tokens.
   fauna::Continuation start(int cached) {
     skipped(cached);
     fauna::Continuation c;
-    c.ids = prompt_;
-    c.prompt = prompt_.size();
+    c.ids = begins_with();
+    c.prompt = c.ids.size();
     c.key = key_;
     c.read = cached;
     return c;
@@ -44,9 +52,11 @@ class Writer {
   void skipped(int cached) { cached_ = cached; }
   /// The next token for logits[vocab]; `c` goes on with it, or is done.
   void next(fauna::Continuation& c, const float* logits) {
+    if (c.ids.size() < prompt_.size()) return follow(c, logits);
     const int id = sampler_(adjusted(logits), c.key, c.ids.size(), c.ids.data(), c.ids.size());
     c.ids.push_back(id);
     ++tokens_;
+    measure();
     if (std::find(stop_ids_.begin(), stop_ids_.end(), id) != stop_ids_.end()) {
       c.done = true;
       return finish("stop");
@@ -68,6 +78,25 @@ class Writer {
   }
 
  private:
+  /// The prompt's next token: it is told, not drawn.
+  void follow(fauna::Continuation& c, const float* logits) {
+    const int id = prompt_[c.ids.size()];
+    tell(logprob_of(logits, id));
+    c.ids.push_back(id);
+    c.done = most_ == 0 && c.ids.size() == prompt_.size();
+    if (c.done) finish("length");
+  }
+  void tell(TokenLogprob t) {
+    before_ += tokenizer_.bytes(t.id).size();
+    waiting_.push_back(std::move(t));
+  }
+  void measure() {
+    const auto now = Job::clock::now();
+    const double seconds = std::chrono::duration<double>(now - last_).count();
+    if (tokens_ == 1) job_.metrics.first_token(seconds, prompt_.size(), cached_);
+    else job_.metrics.further_token(seconds);
+    last_ = now;
+  }
   bool penalised() const { return job_.drawing.presence != 0 || job_.drawing.frequency != 0; }
 
   const float* adjusted(const float* logits) {
@@ -86,7 +115,7 @@ class Writer {
     for (int i = 0; i < vocab_; ++i) sum += std::exp(static_cast<double>(logits[i]) - static_cast<double>(largest));
     const double log_sum = static_cast<double>(largest) + std::log(sum);
     const auto of = [&](int i) { return static_cast<float>(static_cast<double>(logits[i]) - log_sum); };
-    TokenLogprob t{.id = id, .logprob = of(id), .top = {}, .at = stops_.text().size()};
+    TokenLogprob t{.id = id, .logprob = of(id), .top = {}, .at = before_ + stops_.text().size()};
     std::vector<int> order(static_cast<std::size_t>(vocab_));
     for (int i = 0; i < vocab_; ++i) order[static_cast<std::size_t>(i)] = i;
     const auto count = std::min(job_.drawing.logprobs, vocab_);
@@ -102,7 +131,7 @@ class Writer {
   /// With the tokens that the text has so far; those of a stop text are not of it.
   void give(Piece piece) {
     for (TokenLogprob& t : waiting_)
-      if (!stops_.found() || t.at < stops_.text().size()) piece.logprobs.push_back(std::move(t));
+      if (!stops_.found() || t.at < before_ + stops_.text().size()) piece.logprobs.push_back(std::move(t));
     waiting_.clear();
     if (!piece.finish.empty()) piece.cached = cached_;
     job_.add(std::move(piece));
@@ -112,7 +141,9 @@ class Writer {
   int text_, most_;
   std::vector<int> const& stop_ids_;
   int vocab_, tokens_ = 0, cached_ = 0;
+  fauna::Bpe const& tokenizer_;
   std::vector<int> prompt_;
+  std::size_t before_ = 0;  ///< bytes of the prompt's tokens that were told
   fauna::Key key_;
   fauna::Sampler sampler_;
   fauna::Bpe::Stream stream_;
@@ -120,6 +151,7 @@ class Writer {
   std::vector<float> adjusted_;
   std::map<int, int> seen_;  ///< tokens of the text and how often it has each, where that counts
   std::vector<TokenLogprob> waiting_;
+  Job::clock::time_point last_ = job_.asked;  ///< when the last token came
 };
 
 }  // namespace tool::serve
