@@ -3,8 +3,9 @@
 //   Rabin & Scott 1959, "Finite automata and their decision problems", section 5: sets of them as states of one that
 //   is deterministic; here built when a text first comes there, so that it never has to be built whole
 // A rule that is used inside another is a call: a place is a state with a stack of where to go on after each call, so
-// that recursion is exact, down to `deepest` calls inside each other. Places from which no text can come to its end
-// within that depth are left out of every set, which makes it true that each set but the empty one can be ended.
+// that recursion is exact, down to `deepest` calls inside each other; one that ends its rule is no call, but a jump.
+// Places from which no text can come to its end within that depth are left out of every set, which makes it true that
+// each set but the empty one can be ended.
 #pragma once
 #include <bitset>
 #include <cstdint>
@@ -204,7 +205,7 @@ class Automaton {
         if (s.is == step::bytes && need < needs_[i] && !some(s)) continue;
         if (s.is == step::either) need = need < needs_[at(s.other)] ? need : needs_[at(s.other)];
         if (s.is == step::call) {
-          const int inside = needs_[at(starts_[at(s.other)])] + 1;
+          const int inside = needs_[at(starts_[at(s.other)])] + (s.to == 0 ? 0 : 1);
           need = need > inside ? need : inside;
         }
         if (need >= needs_[i]) continue;
@@ -251,7 +252,7 @@ class Automaton {
         todo_.push_back({s.to, p.stack});
         todo_.push_back({s.other, p.stack});
       } else if (s.is == step::call) {
-        todo_.push_back({starts_[at(s.other)], called(s.to, p.stack)});
+        todo_.push_back({starts_[at(s.other)], s.to == 0 ? p.stack : called(s.to, p.stack)});
       } else if (s.is == step::end && p.stack != 0) {
         todo_.push_back({stacks_[at(p.stack)].back, stacks_[at(p.stack)].below});
       } else {

@@ -24,11 +24,16 @@ inline bool allows(Mask const& mask, int id) {
 }
 /// -inf for the tokens of logits[vocab] that may not come.
 inline void forbid(Mask const& mask, float* logits, int vocab) {
-  for (int from = 0; from < vocab; from += 64) {
-    const std::uint64_t word = mask[static_cast<std::size_t>(from) / 64];
-    if (word == ~std::uint64_t{0}) continue;
-    for (int i = from; i < vocab && i < from + 64; ++i)
-      if ((word >> static_cast<unsigned>(i - from) & 1U) == 0) logits[i] = -std::numeric_limits<float>::infinity();
+  constexpr float never = -std::numeric_limits<float>::infinity();
+  for (int from = 0; from < vocab; from += 32) {
+    const auto word = static_cast<std::uint32_t>(mask[static_cast<std::size_t>(from) / 64] >> (from % 64));
+    float* const row = logits + from;
+    if (word == ~std::uint32_t{0}) continue;
+    if (vocab - from >= 32) {
+      for (unsigned i = 0; i < 32; ++i) row[i] = (word >> i & 1U) != 0 ? row[i] : never;  // a vector's work
+    } else {
+      for (int i = 0; i < vocab - from; ++i) row[i] = (word >> i & 1U) != 0 ? row[i] : never;
+    }
   }
 }
 
