@@ -1,6 +1,6 @@
 // mask_us: microseconds for the mask of a vocabulary of 50,000 random tokens at each state of a text of JSON, and for
-// forbidding what it has not, once the text has been read before; mask_first_us: the mean over its states the first
-// time.
+// forbidding what it has not, once the text has been read before; mask_first_us: the same the first time. Means over
+// the text, medians over its readings.
 #include <benchmark/benchmark.h>
 
 #include <string>
