@@ -99,8 +99,7 @@ def errors(client, base, model):
     hello = {"model": model, "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 1}
     raises(openai.BadRequestError, lambda: client.chat.completions.create(**hello | {"temperature": 3}), param="temperature",
            type="invalid_request_error", status_code=400)
-    raises(openai.BadRequestError, lambda: client.chat.completions.create(**hello, response_format={"type": "json_object"}),
-           param="response_format", code="unsupported_parameter")
+    raises(openai.BadRequestError, lambda: client.chat.completions.create(**hello, response_format={"type": "xml"}), param="response_format")
     raises(openai.NotFoundError, lambda: client.chat.completions.create(**hello | {"model": "gpt-4"}), code="model_not_found")
     raises(openai.NotFoundError, lambda: openai.OpenAI(base_url=base, api_key="x").embeddings.create(model=model, input="a"),
            code="unknown_url")

@@ -13,7 +13,7 @@ template = ("{% for message in messages %}{{'<|im_start|>' + message['role'] + '
             "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}")
 
 
-def directory(source, out, chat=True):
+def directory(source, out, chat=True, pieces=pieces, merges=("u s", "e r", "a s", "s i", "s t")):
     """A copy of a golden model, with that tokenizer and template."""
     shutil.copytree(source, out)
     byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
@@ -23,7 +23,7 @@ def directory(source, out, chat=True):
         "added_tokens": [{"id": i, "content": pieces[i], **special} for i in range(3)],
         "normalizer": None, "pre_tokenizer": byte_level, "post_processor": None, "decoder": byte_level,
         "model": {"type": "BPE", "dropout": None, "unk_token": None, "vocab": {p: i for i, p in enumerate(pieces)},
-                  "merges": ["u s", "e r", "a s", "s i", "s t"]}}))
+                  "merges": list(merges)}}))
     if chat:
         (out / "chat_template.jinja").write_text(template)
     config = json.loads((out / "config.json").read_text())

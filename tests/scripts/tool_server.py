@@ -22,6 +22,10 @@ from serving import Server, directory, e_acute, end, pieces
 
 fauna, work, models = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
 tool = Tool(fauna, work)
+# For JSON and regular expressions: signs, digits, letters that spell its words, and tokens that join them.
+signs = ["<|end|>", "<|im_start|>", "<|im_end|>", "Ċ", "Ġ", "Ã", "©", *'{}[]",:-.01\\aeflnrstu', '":']
+
+
 def generated(model, *words):
     return tool.says("generate", model, "--max-new-tokens", 12, *words).removesuffix("\n")
 
@@ -244,8 +248,7 @@ def refusals(server, model):
     server.refused(text, {"prompt": "a", "model": "gpt-4"}, 404, "model", "model_not_found")
     for name, value in (("suffix", "b"), ("best_of", 2)):
         server.refused(text, {"prompt": "a", name: value, "logprobs": 1}, 400, name, "unsupported_parameter")
-    for name, value in (("tools", [{}]), ("functions", [{}]), ("tool_choice", "required"), ("response_format", {"type": "json_object"}),
-                        ("modalities", ["audio"])):
+    for name, value in (("tools", [{}]), ("functions", [{}]), ("tool_choice", "required"), ("modalities", ["audio"])):
         server.refused(talk, say | {name: value}, 400, name, "unsupported_parameter")
     server.refused(talk, say | {"top_logprobs": 1}, 400, "top_logprobs")
     for messages, param in ((None, "messages"), ([], "messages"), ("a", "messages"), (["a"], "messages[0]"),
@@ -395,6 +398,77 @@ def busy(model):
         assert server.process.wait(5) == -signal.SIGINT
 
 
+def fits(value, schema):
+    """Does a value fit a schema, of the keywords that are used below?"""
+    if "enum" in schema:
+        return value in schema["enum"]
+    if "anyOf" in schema:
+        return any(fits(value, s) for s in schema["anyOf"])
+    if schema["type"] == "object":
+        named = schema["properties"]
+        return (isinstance(value, dict) and set(schema["required"]) <= set(value) <= set(named) and
+                [k for k in named if k in value] == list(value) and all(fits(v, named[k]) for k, v in value.items()))
+    if schema["type"] == "array":
+        return isinstance(value, list) and len(value) <= schema["maxItems"] and all(fits(v, schema["items"]) for v in value)
+    if schema["type"] == "string":
+        return isinstance(value, str) and len(value) <= schema["maxLength"]
+    kind = {"integer": int, "boolean": bool, "null": type(None)}[schema["type"]]
+    return type(value) is kind
+
+
+def structured(server):
+    """Whatever a random model draws is what was asked for, however it is drawn; what cannot be is refused."""
+    path, drawn = "/v1/completions", {"prompt": "a", "max_tokens": 200, "temperature": 2, "n": 8}
+    chosen = {"type": "object", "additionalProperties": False, "required": ["a", "es"], "properties": {
+        "a": {"type": "integer"}, "l": {"type": "array", "maxItems": 3, "items": {"enum": ["ru", -1, None]}},
+        "es": {"anyOf": [{"type": "string", "maxLength": 3}, {"type": "boolean"}]}}}
+    wanted = {"type": "json_schema", "json_schema": {"name": "x", "strict": True, "schema": chosen}}
+    seen = set()
+    for seed in range(6):
+        how = {"seed": seed, "logit_bias": {str(end): seed - 3}, "frequency_penalty": seed / 3, "temperature": seed % 3}
+        for choice in server.ask(path, drawn | how | {"response_format": wanted})["choices"]:
+            assert choice["finish_reason"] == "stop" and fits(json.loads(choice["text"]), chosen), choice
+            seen.add(choice["text"])
+    assert len(seen) > 20 and any("é" in t for t in seen) and any('"l":' in t.replace(" ", "") for t in seen), seen
+    expression = "-?[01]{2,4}(\\.(é|e)+)?"
+    texts = []
+    for name in ("regex", "guided_regex"):
+        choices = server.ask(path, drawn | {"seed": 1, name: expression})["choices"]
+        assert all(re.fullmatch(expression, c["text"]) and c["finish_reason"] == "stop" for c in choices), choices
+        texts.append([c["text"] for c in choices])
+    assert texts[0] == texts[1] and len(set(texts[0])) > 3, texts
+    assert streamed(server.stream(path, drawn | {"seed": 1, "regex": expression}), 3) == (texts[0][3], "stop")
+    # Cut off, a text is the beginning of one; any object is an object.
+    cut = server.ask(path, drawn | {"max_tokens": 3, "response_format": wanted})["choices"][0]
+    assert cut["finish_reason"] == "length" and cut["text"].startswith('{"a'), cut
+    ask = {"messages": [{"role": "user", "content": "a"}], "max_tokens": 400, "temperature": 1, "seed": 5, "n": 8}
+    ended = [c["message"]["content"] for c in server.ask("/v1/chat/completions", ask | {"response_format": {"type": "json_object"}})["choices"]
+             if c["finish_reason"] == "stop"]
+    assert ended and all(isinstance(json.loads(t), dict) for t in ended), ended
+    # The distribution that is told is the model's own.
+    told = [server.ask(path, {"prompt": "a", "max_tokens": 1, "temperature": 0, "logprobs": 3} | more)["choices"][0]["logprobs"]["top_logprobs"]
+            for more in ({}, {"regex": "[01]{2}"})]
+    assert told[0] == told[1], told
+
+    def no(words, **fields):
+        error = server.refused(path, drawn | fields, 400, list(fields)[-1])
+        assert words in error["message"], error
+    no("expected ')'", regex="(a")
+    no("no text is allowed", regex="Q")  # which no token spells
+    no("empty text alone", regex="()")
+    no("a text", guided_regex=3)
+    no("both say", regex="a", response_format={"type": "json_object"})
+    for wrong in ({"type": "xml"}, "json_object", {"type": "json_schema"}, {"type": "json_schema", "json_schema": {"name": "x"}}):
+        no("response_format", response_format=wrong)
+    no("'minimum' is not available here", response_format={"type": "json_schema", "json_schema": {"schema": {"type": "integer", "minimum": 3}}})
+    deep = {}
+    for _ in range(200):
+        deep = {"items": deep}
+    no("too deeply", response_format={"type": "json_schema", "json_schema": {"schema": deep}})
+    plain = server.ask(path, drawn | {"seed": 2, "response_format": {"type": "text"}})["choices"]
+    assert plain == server.ask(path, drawn | {"seed": 2})["choices"]
+
+
 def together(server, model):
     """Texts that are written at once are those that are written alone; what has been read is not read again."""
     path = "/v1/completions"
@@ -440,6 +514,8 @@ with Server(tool, mamba, "--parallel", 4, "--chunk", 4) as served:
     held, length = together(served, mamba)
     prompt_logprobs(served, mamba)
     assert held == 3 * ((length - 1) // 4 * 4), (held, length)
+with Server(tool, directory(models / "mamba", work / "signs", pieces=signs, merges=('" :',)), "--parallel", 4) as served:
+    structured(served)
 late(mamba)
 keys(llama)
 no_template(mamba)

@@ -42,14 +42,16 @@ class Fields {
     return *value;
   }
   /// A field's value as the body spells it: there an object's members have their order.
-  std::string written(std::string const& name) const {
-    fauna::JsonReader in(body_, "the body");
+  std::string written(std::string const& name) const { return written(body_, name); }
+  /// The same of another object's text; empty where it has no such member.
+  static std::string written(std::string const& object, std::string const& name) {
+    fauna::JsonReader in(object, "the body");
     std::string found;
     in.enter_object();
     for (std::string key; in.next_key(key);) {
       const std::size_t from = in.at();
       in.skip();
-      if (key == name) found = body_.substr(from, in.at() - from);
+      if (key == name) found = object.substr(from, in.at() - from);
     }
     return found;
   }

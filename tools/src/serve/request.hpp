@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <tuple>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include <fauna/decode/sampling.hpp>
+#include <fauna/text/grammar/mask.hpp>
 #include <tools/src/serve/fields.hpp>
 #include <tools/src/turn.hpp>
 
@@ -19,6 +21,14 @@ namespace tool::serve {
 
 /// A prompt: a text, or the ids of its tokens.
 using Prompt = std::variant<std::string, std::vector<int>>;
+
+/// What a text must be.
+struct Shape {
+  enum class kind { any, regex, schema, object };
+  kind is = kind::any;
+  std::string text{};   ///< a regular expression, or a JSON schema as it was written
+  std::string field{};  ///< that says so
+};
 
 /// How tokens are drawn, and where a text ends.
 struct Drawing {
@@ -30,6 +40,7 @@ struct Drawing {
   int tokens = -1;               ///< at most; -1: as many as the context holds
   int logprobs = -1;             ///< so many of the likeliest beside each token; -1: none at all
   bool prompt_logprobs = false;  ///< of the prompt's tokens, too
+  std::shared_ptr<fauna::grammar::TokenGrammar> grammar{};  ///< that the text keeps to; null: it is any. The worker's
 };
 
 struct Request {
@@ -39,6 +50,7 @@ struct Request {
   std::vector<Prompt> prompts{};               ///< of completions
   int n = 1;                                   ///< texts of each prompt
   Drawing drawing{};
+  Shape shape{};
   bool stream = false, include_usage = false, echo = false;
 };
 
@@ -110,12 +122,42 @@ inline Drawing drawing(Fields const& f, int vocab) {
   return d;
 }
 
+inline Shape shape(Fields const& f) {
+  Shape s;
+  const auto is = [&s](Shape::kind kind, std::string text, const char* field) {
+    if (s.is != Shape::kind::any)
+      throw bad_request("'" + s.field + "' and '" + field + "' both say what a text must be.", field);
+    s = {kind, std::move(text), field};
+  };
+  for (const char* name : {"regex", "guided_regex"})
+    if (f.find(name) != nullptr) is(Shape::kind::regex, f.text(name), name);
+  const char* field = "response_format";
+  Json const* format = f.find(field);
+  if (format == nullptr) return s;
+  const Json type = format->is_object() ? format->value("type", Json()) : Json();
+  if (type == "json_object") is(Shape::kind::object, {}, field);
+  else if (type == "json_schema") {
+    const Json within = format->value("json_schema", Json());
+    if (!within.is_object() || !within.value("schema", Json()).is_object())
+      throw bad_request("'response_format.json_schema.schema' is missing.", field);
+    try {
+      is(Shape::kind::schema, Fields::written(Fields::written(f.written(field), "json_schema"), "schema"), field);
+    } catch (fauna::error const&) {  // what other readers of JSON take
+      throw bad_request("'response_format' is nested too deeply.", field);
+    }
+  } else if (type != "text") {
+    Fields::wrong(field, *format, "an object with the type text, json_object or json_schema");
+  }
+  return s;
+}
+
 /// What both endpoints have.
 inline Request common(Fields const& f, int vocab) {
   Request r;
   r.model = f.text("model");
   r.n = f.whole("n", 1, Most::n, 1);
   r.drawing = drawing(f, vocab);
+  r.shape = shape(f);
   r.stream = f.flag("stream");
   if (Json const* options = f.find("stream_options")) {
     if (!r.stream) throw bad_request("'stream_options' is for 'stream': true alone.", "stream_options");
@@ -160,7 +202,6 @@ inline Request chat_request(Fields const& f, int vocab) {
     detail::not_available(f, name, {Json::array()}, "the model calls no tools");
   for (const char* name : {"tool_choice", "function_call"})
     detail::not_available(f, name, {"none", "auto"}, "the model calls no tools");
-  detail::not_available(f, "response_format", {Json{{"type", "text"}}}, "an answer is any text");
   detail::not_available(f, "modalities", {Json::array({"text"})}, "the model writes text alone");
   detail::not_available(f, "audio", {}, "the model writes text alone");
   r.drawing.tokens = f.whole("max_completion_tokens", 1, Most::tokens, f.whole("max_tokens", 1, Most::tokens, -1));

@@ -40,6 +40,7 @@ class Scheduler {
 
   /// Ids that a text can have are below it.
   int vocab() const { return vocab_; }
+  std::vector<int> const& stop_ids() const { return stop_ids_; }
   int running() const { return static_cast<int>(std::count_if(owners_.begin(), owners_.end(), has_text)); }
   int free() const { return limits_.parallel - running(); }
 

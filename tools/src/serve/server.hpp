@@ -19,6 +19,7 @@
 #include <tools/src/say.hpp>
 #include <tools/src/serve/connection.hpp>
 #include <tools/src/serve/conversation.hpp>
+#include <tools/src/serve/grammars.hpp>
 #include <tools/src/serve/keys.hpp>
 #include <tools/src/serve/metrics.hpp>
 #include <tools/src/serve/page/page.hpp>
@@ -44,7 +45,7 @@ class Server {
 
   /// `requests`: that may run or wait, each of which holds a thread. All others are referred to.
   Server(Site const& site, Metrics& metrics, Worker& worker, int requests)
-      : site_(site), metrics_(metrics), worker_(worker) {
+      : site_(site), metrics_(metrics), worker_(worker), grammars_(site.tokenizer, worker.vocab(), worker.stop_ids()) {
     http_.new_task_queue = [requests] {
       return new httplib::ThreadPool(static_cast<std::size_t>(requests) + spare_threads);
     };
@@ -260,6 +261,7 @@ class Server {
                           param, "context_length_exceeded");
     }
     if (!r.drawing.seed) r.drawing.seed = random_bits();
+    r.drawing.grammar = grammars_.of(r.shape);
     const auto deadline =
         site_.seconds > 0 ? Job::clock::now() + std::chrono::seconds(site_.seconds) : Job::clock::time_point::max();
     const auto job = std::make_shared<Job>(std::move(prompts), r.n, std::move(r.drawing), deadline, metrics_);
@@ -341,6 +343,7 @@ class Server {
   Site const& site_;
   Metrics& metrics_;
   Worker& worker_;
+  Grammars grammars_;
   long started_ = static_cast<long>(std::time(nullptr));
   std::atomic<int> begun_ = 0;  ///< requests for texts that are not answered yet
   std::atomic<bool> ended_ = false;

@@ -23,6 +23,7 @@ class Worker {
 
   /// Ids that a text can have are below it.
   int vocab() const { return scheduler_.vocab(); }
+  std::vector<int> const& stop_ids() const { return scheduler_.stop_ids(); }
 
   /// Puts a job at the end of the queue. Throws where that is full, or the server is closing. Any thread may.
   void submit(std::shared_ptr<Job> const& job) {

@@ -27,7 +27,9 @@ class Writer {
         tokenizer_(tokenizer),
         sampler_(vocab_, job.drawing.sampling),
         stream_(tokenizer),
-        stops_(job.drawing.stop) {
+        stops_(job.drawing.stop),
+        grammar_(job.drawing.grammar.get()),
+        state_(grammar_ == nullptr ? 0 : grammar_->start()) {
     prompt_ = job.prompts[static_cast<std::size_t>(i / job.n)];
     key_ = fauna::text_key(*job.drawing.seed, static_cast<std::uint64_t>(i % job.n));
     if (job.drawing.prompt_logprobs) tell({.id = prompt_[0]});
@@ -63,11 +65,13 @@ class Writer {
     }
     if (job_.drawing.logprobs >= 0) waiting_.push_back(logprob_of(logits, id));
     if (penalised()) ++seen_[id];
+    if (grammar_ != nullptr) state_ = grammar_->next(state_, id);
+    const bool whole = grammar_ != nullptr && grammar_->ends(state_);
     const std::string words = stops_.push(stream_.push(id));
     if (!words.empty() && !stops_.found()) give({.text = text_, .words = words});
-    c.done = stops_.found() || tokens_ == most_;
+    c.done = stops_.found() || whole || tokens_ == most_;
     if (stops_.found()) give({.text = text_, .words = words, .finish = "stop", .tokens = tokens_});
-    else if (c.done) finish("length");
+    else if (c.done) finish(whole ? "stop" : "length");
   }
   /// The end, with all that was held back.
   void finish(std::string const& why) {
@@ -100,12 +104,13 @@ class Writer {
   bool penalised() const { return job_.drawing.presence != 0 || job_.drawing.frequency != 0; }
 
   const float* adjusted(const float* logits) {
-    if (job_.drawing.bias.empty() && !penalised()) return logits;
+    if (job_.drawing.bias.empty() && !penalised() && grammar_ == nullptr) return logits;
     adjusted_.assign(logits, logits + vocab_);
     const auto at = [this](int id) -> float& { return adjusted_[static_cast<std::size_t>(id)]; };
     for (auto const& [id, bias] : job_.drawing.bias) at(id) += bias;
     for (auto const& [id, times] : seen_)
       at(id) -= job_.drawing.presence + job_.drawing.frequency * static_cast<float>(times);
+    if (grammar_ != nullptr) fauna::grammar::forbid(grammar_->mask(state_), adjusted_.data(), vocab_);
     return adjusted_.data();
   }
 
@@ -148,6 +153,8 @@ class Writer {
   fauna::Sampler sampler_;
   fauna::Bpe::Stream stream_;
   fauna::StopTexts stops_;
+  fauna::grammar::TokenGrammar* grammar_;  ///< null: the text may be anything
+  int state_;                              ///< of the grammar
   std::vector<float> adjusted_;
   std::map<int, int> seen_;  ///< tokens of the text and how often it has each, where that counts
   std::vector<TokenLogprob> waiting_;
