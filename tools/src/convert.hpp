@@ -155,8 +155,8 @@ inline void put_tokenizer(fauna::GgufMetadata& keys, std::string const& director
   const fauna::Bpe tokenizer(settings);
   fauna::put_gguf_vocab(keys, settings, rows);
   for (fauna::AddedToken const& t : settings.added)
-    if (t.lstrip || t.rstrip)
-      say(path + ": " + t.content + " takes white space beside it, which GGUF cannot say: it will not there");
+    if (t.lstrip || t.rstrip || (t.normalized && !settings.edits.empty()))
+      say(path + ": " + t.content + " takes white space beside it or is normalized, which GGUF cannot say: not there");
   std::map<std::string, int> ids = special_ids(directory, tokenizer);
   if (!settings.prefix.empty()) ids["bos_token"] = settings.prefix[0];
   if (!settings.suffix.empty()) ids["eos_token"] = settings.suffix[0];

@@ -5,6 +5,7 @@
 
 #include <fauna/core/number_text.hpp>
 #include <fauna/io/gguf_writer.hpp>
+#include <fauna/models/config_text.hpp>
 #include <fauna/ops/rope/op.hpp>
 #include <tools/src/gguf_keys.hpp>
 
@@ -93,6 +94,17 @@ void put_gguf_sizes(C const& m, const char* architecture, fauna::GgufMetadata& k
   if (m.scaling.kind == fauna::rope_scaling::none) return;
   keys.put(architecture + std::string(".rope.scaling.type"), "linear");
   real("rope.scaling.factor", m.scaling.factor);
+}
+
+/// The keys of a dense decoder that has nothing beside its sizes, and rows in the hub's order.
+template <class C> GgufForm put_gguf_decoder(C const& m, const char* architecture, fauna::GgufMetadata& keys) {
+  put_gguf_sizes(m, architecture, keys, fauna::to_text(m));
+  C said;
+  said.layers = m.layers, said.heads = m.heads, said.kv_heads = m.kv_heads, said.head_size = m.head_size;
+  said.width = m.width, said.hidden = m.hidden, said.context = m.context, said.vocab = m.vocab;
+  said.base = m.base, said.scaling = m.scaling, said.epsilon = m.epsilon, said.tied = m.tied;
+  gguf_only(fauna::to_text(m), said == m, fauna::to_text(said).c_str());
+  return {.layers = m.layers};
 }
 
 }  // namespace tool

@@ -18,9 +18,10 @@ struct Names {
 inline constexpr Names model_names[] = {
     {"model.embed_tokens", "token_embd"}, {"model.norm", "output_norm"}, {"lm_head", "output"}};
 inline constexpr Names layer_names[] = {
-    {"input_layernorm", "attn_norm"}, {"self_attn.q_proj", "attn_q"},      {"self_attn.k_proj", "attn_k"},
-    {"self_attn.v_proj", "attn_v"},   {"self_attn.o_proj", "attn_output"}, {"post_attention_layernorm", "ffn_norm"},
-    {"mlp.gate_proj", "ffn_gate"},    {"mlp.up_proj", "ffn_up"},           {"mlp.down_proj", "ffn_down"}};
+    {"input_layernorm", "attn_norm"},    {"self_attn.q_proj", "attn_q"},      {"self_attn.k_proj", "attn_k"},
+    {"self_attn.v_proj", "attn_v"},      {"self_attn.o_proj", "attn_output"}, {"post_attention_layernorm", "ffn_norm"},
+    {"self_attn.q_norm", "attn_q_norm"}, {"self_attn.k_norm", "attn_k_norm"}, {"mlp.gate_proj", "ffn_gate"},
+    {"mlp.up_proj", "ffn_up"},           {"mlp.down_proj", "ffn_down"}};
 inline constexpr const char *hub_layers = "model.layers.", *gguf_layers = "blk.";
 
 /// A name in the other spelling; what has none stays, or becomes nothing where `known` is asked for.
@@ -56,7 +57,8 @@ inline std::string hub_name(std::string const& name) {
   return gguf_detail::respelt(name, &Names::gguf, &Names::hub, true);
 }
 
-/// Where a tensor is in such a file, of a model with so many heads of queries and of keys.
+/// Where a tensor is in such a file, of a model with so many heads of queries and of keys; 0: rows are in the order of
+/// the hub's, as in all architectures but llama.
 inline std::vector<Piece> llama_in_gguf(Tensor const& t, int heads, int kv_heads) {
   Piece p = whole_piece(t);
   const auto has = [&p](const char* part) { return p.name.find(part) != std::string::npos; };
@@ -72,5 +74,8 @@ inline std::vector<Piece> llama_in_gguf(Tensor const& t, int heads, int kv_heads
   one.push_back(static_cast<Piece&&>(p));
   return one;
 }
+inline std::vector<Piece> decoder_in_gguf(Tensor const& t) { return llama_in_gguf(t, 0, 0); }
+inline constexpr Dialect decoder_dialects[] = {{"the hub's", "*layernorm.weight", nullptr},
+                                               {"GGUF", "blk.*.attn_norm.weight", decoder_in_gguf}};
 
 }  // namespace fauna::inline v0
