@@ -12,7 +12,7 @@
 #include <fauna/io/open_tensors.hpp>
 #include <fauna/models/config_text.hpp>
 #include <tools/src/config.hpp>
-#include <tools/src/gguf_keys.hpp>
+#include <tools/src/gguf_fields.hpp>
 #include <tools/src/settings.hpp>
 
 namespace tool {
@@ -45,6 +45,8 @@ class ModelConfig {
   virtual void set_structure(settings::Structure const& s) = 0;
   /// Does the reference library have a bias beside this weight that the model is without?
   virtual bool bias_of_zeros(std::string const& weight) const = 0;
+  /// Puts the keys of a GGUF file, of a family that is written as one.
+  virtual std::optional<GgufForm> to_gguf(fauna::GgufMetadata& keys) const = 0;
 };
 using AnyModel = std::unique_ptr<ModelConfig>;
 
@@ -104,6 +106,10 @@ template <class F> class ModelOf final : public ModelConfig {
     if constexpr (requires { F::bias_of_zeros(c_, weight); }) return F::bias_of_zeros(c_, weight);
     else return false;
   }
+  std::optional<GgufForm> to_gguf([[maybe_unused]] fauna::GgufMetadata& keys) const override {
+    if constexpr (requires { F::to_gguf(c_, keys); }) return F::to_gguf(c_, keys);
+    else return {};
+  }
 
  private:
   C c_;
@@ -115,7 +121,7 @@ template <class F> class ModelOf final : public ModelConfig {
 ///   presets()                      pairs of a name and a config
 ///   read(Config&)                  the config that a config.json says
 ///   write(config)                  the config.json of a config
-/// and, where there is something to say, structure, set_structure and bias_of_zeros, as in ModelConfig; and
+/// and, where there is something to say, structure, set_structure, bias_of_zeros and to_gguf, as in ModelConfig; and
 ///   of_tensors(TensorFile const&)  the config of weights that come without a config.json; none: of another family
 ///   of_gguf(GgufKeys&)             the config that a GGUF file of its architecture says
 template <class F> struct Registered {

@@ -4,6 +4,7 @@
 #include <tools/src/chat.hpp>
 #include <tools/src/checks.hpp>
 #include <tools/src/compile.hpp>
+#include <tools/src/convert.hpp>
 #include <tools/src/directory.hpp>
 #include <tools/src/download.hpp>
 #include <tools/src/draft_names.hpp>
@@ -675,6 +676,11 @@ int run(int n, char** words) {
       ->type_name("FROM")
       ->required();
   export_verb->add_option("out", to, "a folder to write")->type_name("DIR")->required();
+  tool::Verb convert_verb(app, "convert",
+                          "write a model directory as a GGUF file, or a GGUF file as a model directory");
+  convert_verb->add_option("model", directory, "a model directory, or a GGUF file")->type_name("FROM")->required();
+  convert_verb->add_option("out", to, "FILE.gguf, or a folder to write")->type_name("TO")->required();
+  convert_verb.add(settings::Convert{}, training);
   tool::Verb finetune_verb(app, "finetune", "train LoRA adapters to a model directory on a text or on examples");
   finetune_verb->add_option("model", directory, "a model directory")->type_name("DIR")->required();
   finetune_verb.add(settings::Finetune{}, training);
@@ -706,15 +712,15 @@ int run(int n, char** words) {
     v->add(settings::Structure{}, structure);
   }
   explain_verb.add(settings::Explain{}, training);
-  for (tool::Verb* v :
-       {&train_verb, &generate_verb, &chat_verb, &serve_verb, &logits_verb, &perplexity_verb, &compare_verb,
-        &export_verb, &finetune_verb, &draft_train_verb, &merge_verb, &upcycle_verb, &explain_verb, &type_verb})
+  for (tool::Verb* v : {&train_verb, &generate_verb, &chat_verb, &serve_verb, &logits_verb, &perplexity_verb,
+                        &compare_verb, &export_verb, &convert_verb, &finetune_verb, &draft_train_verb, &merge_verb,
+                        &upcycle_verb, &explain_verb, &type_verb})
     v->add(settings::Reading{}, structure);
 
-  const std::vector<tool::Verb*> verbs = {&train_verb,   &sample_verb,   &generate_verb,    &chat_verb,
-                                          &serve_verb,   &logits_verb,   &perplexity_verb,  &compare_verb,
-                                          &export_verb,  &finetune_verb, &draft_train_verb, &merge_verb,
-                                          &upcycle_verb, &download_verb, &explain_verb,     &type_verb};
+  const std::vector<tool::Verb*> verbs = {
+      &train_verb,      &sample_verb,  &generate_verb, &chat_verb,    &serve_verb,    &logits_verb,
+      &perplexity_verb, &compare_verb, &export_verb,   &convert_verb, &finetune_verb, &draft_train_verb,
+      &merge_verb,      &upcycle_verb, &download_verb, &explain_verb, &type_verb};
   const auto require_known = [&verbs] {
     bool any = false;
     for (tool::Verb* v : verbs)
@@ -757,6 +763,12 @@ int run(int n, char** words) {
   if (perplexity_verb.chosen()) perplexity(perplexity_verb, directory, file);
   if (export_verb.chosen()) {
     tool::export_model(model_of(directory), to, use_of(export_verb));
+    return 0;
+  }
+  if (convert_verb.chosen()) {
+    settings::Convert s;
+    convert_verb.apply(s);
+    tool::convert(directory, to, s.type, use_of(convert_verb));
     return 0;
   }
   if (finetune_verb.chosen()) finetune(finetune_verb, directory);

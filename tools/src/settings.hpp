@@ -73,6 +73,15 @@ struct Upcycle {
   }
 };
 
+struct Convert {
+  std::string type{};
+
+  template <class F> void each(F&& f) {
+    f("type", type,
+      "of the matrices: F32, F16, BF16, and in GGUF Q8_0, Q4_0, Q4_1, Q5_0, Q5_1; empty: as they are, blocks in F32");
+  }
+};
+
 /// How a model directory is read.
 struct Reading {
   bool ignore_unknown_config = false;

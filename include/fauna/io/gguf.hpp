@@ -15,6 +15,29 @@ namespace fauna::inline v0 {
 class Gguf : public TensorFile {
  public:
   static constexpr std::uint32_t magic = 0x46554747;
+  /// Types of values.
+  enum : std::uint32_t {
+    type_u8,
+    type_i8,
+    type_u16,
+    type_i16,
+    type_u32,
+    type_i32,
+    type_f32,
+    type_bool,
+    type_string,
+    type_array,
+    type_u64,
+    type_i64,
+    type_f64,
+    types
+  };
+  /// Types of tensors that are not in blocks.
+  struct Plain {
+    std::uint32_t type;
+    const char* name;
+  };
+  static constexpr Plain plain[] = {{0, "F32"}, {1, "F16"}, {28, "F64"}, {30, "BF16"}};
 
   /// Throws, naming the file and the key or tensor, for another version, types that are not read, whatever contradicts
   /// itself, and what is cut short.
@@ -112,22 +135,6 @@ class Gguf : public TensorFile {
   }
 
  private:
-  enum : std::uint32_t {
-    type_u8,
-    type_i8,
-    type_u16,
-    type_i16,
-    type_u32,
-    type_i32,
-    type_f32,
-    type_bool,
-    type_string,
-    type_array,
-    type_u64,
-    type_i64,
-    type_f64,
-    types
-  };
   /// A value as it lies in the file, checked to lie in it.
   struct Value {
     std::string_view key{};
@@ -219,17 +226,12 @@ class Gguf : public TensorFile {
   }
   /// The name of a type that is read.
   std::string tensor_type(std::uint32_t type, std::string const& of) const {
-    struct Known {
-      std::uint32_t type;
-      const char* name;
-    };
-    constexpr Known read[] = {{0, "F32"}, {1, "F16"}, {28, "F64"}, {30, "BF16"}};
-    constexpr Known others[] = {{9, "Q8_1"},   {15, "Q8_K"},  {16, "IQ2_XXS"}, {17, "IQ2_XS"}, {18, "IQ3_XXS"},
+    constexpr Plain others[] = {{9, "Q8_1"},   {15, "Q8_K"},  {16, "IQ2_XXS"}, {17, "IQ2_XS"}, {18, "IQ3_XXS"},
                                 {19, "IQ1_S"}, {21, "IQ3_S"}, {22, "IQ2_S"},   {24, "I8"},     {25, "I16"},
                                 {26, "I32"},   {27, "I64"},   {29, "IQ1_M"},   {34, "TQ1_0"},  {35, "TQ2_0"},
                                 {40, "NVFP4"}, {41, "Q1_0"},  {42, "Q2_0"}};
     std::string found = std::to_string(type), readable;
-    for (Known const& k : read) {
+    for (Plain const& k : plain) {
       if (k.type == type) return k.name;
       readable += (readable.empty() ? "" : ", ") + std::string(k.name);
     }
@@ -237,7 +239,7 @@ class Gguf : public TensorFile {
       if (f.gguf == type) return std::string(f.name);
       readable += ", " + std::string(f.name);
     }
-    for (Known const& k : others)
+    for (Plain const& k : others)
       if (k.type == type) found += std::string(" (") + k.name + ')';
     fail("gguf", path_ + " has " + of + " of type " + found, "one of " + readable);
   }

@@ -2,6 +2,7 @@
 #include <fauna/models/llama.hpp>
 #include <tools/src/dense.hpp>
 #include <tools/src/family.hpp>
+#include <tools/src/gguf_fields.hpp>
 
 namespace tool {
 namespace {
@@ -44,42 +45,16 @@ struct Llama {
   }
 
   static config of_gguf(GgufKeys& k) {
-    fauna::LlamaConfig l{.layers = k.whole("block_count"), .heads = k.whole("attention.head_count")};
-    l.kv_heads = k.whole("attention.head_count_kv", l.heads);
-    l.width = k.whole("embedding_length");
-    l.hidden = k.whole("feed_forward_length");
-    l.context = k.whole("context_length");
-    if (l.heads % l.kv_heads != 0)
-      k.wrong("attention.head_count_kv", std::to_string(l.kv_heads),
-              "a number that divides the " + std::to_string(l.heads) + " heads");
-    l.head_size = k.whole("attention.key_length", l.width / l.heads);
-    if (l.head_size < 2 || l.head_size % 2 != 0)
-      k.wrong("attention.key_length", std::to_string(l.head_size), "an even number: columns turn in pairs");
-    k.only("attention.value_length", l.head_size);
-    k.only("rope.dimension_count", l.head_size);
-    k.only("expert_count", 0);
-    k.only("expert_used_count", 0);
-    fauna::TensorFile const& file = k.file();
-    if (const std::string last = "blk." + std::to_string(l.layers - 1) + ".attn_norm.weight";
-        file.find(last) == nullptr)
-      k.wrong("block_count", std::to_string(l.layers) + ", and there is no " + last, "as many layers as the file has");
-    const fauna::SafeTensor* table = file.find("token_embd.weight");
-    if (table == nullptr || table->shape.size() != 2 || table->shape[0] > 0x7fffffff)
-      fauna::fail("config", file.path() + " has no token_embd.weight of two dimensions", "the token table");
-    l.vocab = static_cast<int>(table->shape[0]);
-    k.only("vocab_size", l.vocab);
-    l.base = k.positive("rope.freq_base", 10000);
-    const std::string scaling = k.text("rope.scaling.type", "none");
-    if (scaling == "linear") l.scaling = {fauna::rope_scaling::linear, k.positive("rope.scaling.factor", 1)};
-    else if (scaling != "none") k.wrong("rope.scaling.type", scaling, "none or linear");
-    if (file.find("rope_freqs.weight") != nullptr)
-      fauna::fail("config", file.path() + " has rope_freqs.weight, frequencies that are scaled one by one",
-                  "none: they are not read yet");
-    l.tied = file.find("output.weight") == nullptr;
-    l.epsilon = static_cast<float>(k.positive("attention.layer_norm_rms_epsilon", 1e-5));
-    l.attention_bias = file.find("blk.0.attn_q.bias") != nullptr;
-    l.mlp_bias = file.find("blk.0.ffn_gate.bias") != nullptr;
+    auto l = read_gguf_sizes<config>(k);
+    l.attention_bias = k.file().find("blk.0.attn_q.bias") != nullptr;
+    l.mlp_bias = k.file().find("blk.0.ffn_gate.bias") != nullptr;
     return l;
+  }
+
+  static GgufForm to_gguf(config const& c, fauna::GgufMetadata& keys) {
+    put_gguf_sizes(c, model_type, keys, fauna::to_text(c));
+    gguf_only(fauna::to_text(c), c.act == fauna::activation::silu, "the activation silu");
+    return {c.layers, c.heads, c.kv_heads};
   }
 };
 

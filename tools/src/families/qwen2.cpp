@@ -2,6 +2,7 @@
 #include <fauna/models/qwen2.hpp>
 #include <tools/src/dense.hpp>
 #include <tools/src/family.hpp>
+#include <tools/src/gguf_fields.hpp>
 
 namespace tool {
 namespace {
@@ -29,6 +30,9 @@ struct Qwen2 {
     j["use_sliding_window"] = m.window != fauna::unbounded;
     return j;
   }
+
+  static config of_gguf(GgufKeys& k) { return read_gguf_sizes<config>(k); }
+  static GgufForm to_gguf(config const& m, fauna::GgufMetadata& keys) { return put_gguf_decoder(m, model_type, keys); }
 };
 
 const Registered<Qwen2> registered_qwen2;

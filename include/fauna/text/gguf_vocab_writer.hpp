@@ -1,0 +1,67 @@
+// A byte-level BPE tokenizer as a GGUF file's keys: what text/gguf_vocab.hpp reads.
+#pragma once
+#include <string>
+#include <vector>
+
+#include <fauna/io/gguf_writer.hpp>
+#include <fauna/text/tokenizer_json.hpp>
+
+namespace fauna::inline v0 {
+
+namespace gguf_detail {
+
+inline bool cut_by(BpeSettings const& s, std::vector<split_rule> const& rules) {
+  bool same = s.steps.size() == rules.size();
+  for (std::size_t i = 0; same && i < rules.size(); ++i) same = s.steps[i].rule == rules[i] && !s.steps[i].prefix_space;
+  return same;
+}
+/// The name for how text is cut and merged; empty where the list has none that means exactly that.
+inline std::string pre_of(BpeSettings const& s) {
+  const bool nfc = s.edits.size() == 1 && s.edits[0].nfc;
+  if (!s.byte_level || (!s.edits.empty() && !nfc)) return {};
+  if (cut_by(s, {split_rule::qwen2})) return nfc && !s.ignore_merges ? "qwen2" : "";
+  if (nfc) return {};
+  if (cut_by(s, {split_rule::llama3})) return s.ignore_merges ? "llama-bpe" : "";
+  if (s.ignore_merges) return {};
+  if (cut_by(s, {split_rule::gpt2})) return "gpt-2";
+  return cut_by(s, {split_rule::digit, split_rule::gpt2}) ? "smollm" : "";
+}
+
+}  // namespace gguf_detail
+
+/// Puts a tokenizer's tokens, of which there are as many as rows of the token table, how they merge, and what goes
+/// around a text. Throws on a tokenizer for which the format has no name, and on one with more tokens than rows. That
+/// an added token takes white space beside it, or is normalized, the format cannot say.
+inline void put_gguf_vocab(GgufMetadata& keys, BpeSettings const& s, int rows) {
+  const std::string pre = gguf_detail::pre_of(s);
+  if (pre.empty())
+    fail("text", s.source + " cuts text in a way that GGUF has no name for",
+         "bytes, cut as GPT-2, SmolLM, Qwen2 (with NFC) or Llama 3 (whole words first) does");
+  if (s.prefix.size() > 1 || s.suffix.size() > 1)
+    fail("text", s.source + " puts several tokens around a text", "one before it, one after it, or none");
+  std::vector<std::string> tokens;
+  for (int i = 0; i < rows; ++i) tokens.push_back("[PAD" + std::to_string(i) + ']');
+  constexpr std::int32_t normal = 1, control = 3, user_defined = 4, unused = 5;
+  std::vector<std::int32_t> types(tokens.size(), unused);
+  const auto put = [&](int id, std::string_view token, std::int32_t type) {
+    if (id < 0 || id >= rows)
+      fail("text", s.source + " has a token of id " + std::to_string(id),
+           "below " + std::to_string(rows) + ", the rows of the token table");
+    tokens[static_cast<std::size_t>(id)] = token;
+    types[static_cast<std::size_t>(id)] = type;
+  };
+  for (auto const& p : s.vocab) put(p.id, s.text(p.at, p.end), normal);
+  for (AddedToken const& t : s.added) put(t.id, t.content, t.special ? control : user_defined);
+  std::vector<std::string> merges;
+  for (auto const& m : s.merges)
+    merges.push_back(std::string(s.text(m.left, m.right)) + ' ' + std::string(s.text(m.right, m.end)));
+  keys.put("tokenizer.ggml.model", "gpt2");
+  keys.put("tokenizer.ggml.pre", pre);
+  keys.put("tokenizer.ggml.tokens", tokens);
+  keys.put("tokenizer.ggml.token_type", types);
+  keys.put("tokenizer.ggml.merges", merges);
+  keys.put("tokenizer.ggml.add_bos_token", !s.prefix.empty());
+  keys.put("tokenizer.ggml.add_eos_token", !s.suffix.empty());
+}
+
+}  // namespace fauna::inline v0

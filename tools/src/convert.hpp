@@ -1,0 +1,329 @@
+// fauna convert: a model directory as a GGUF file, and back: weights, config, tokenizer and chat template.
+#pragma once
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fauna/io/print.hpp>
+#include <fauna/models/gguf_pieces.hpp>
+#include <fauna/text/gguf_vocab.hpp>
+#include <fauna/text/gguf_vocab_writer.hpp>
+#include <fauna/text/tokenizer_json_writer.hpp>
+#include <tools/src/chat.hpp>
+#include <tools/src/checks.hpp>
+#include <tools/src/directory.hpp>
+
+namespace tool {
+
+namespace convert_detail {
+
+/// A tensor of the new file, out of one of the old.
+struct Converted : fauna::SafeTensor {
+  const fauna::SafeTensor* from = nullptr;
+  int heads = 0;         ///< of rows that are put in another order; 0: they are as they were
+  bool to_gguf = false;  ///< which order
+};
+
+inline std::size_t bytes_of(std::string const& dtype, std::size_t elements) {
+  if (fauna::BlockFormat const* f = fauna::block_format(dtype)) return elements / f->elements * f->bytes;
+  return elements * fauna::safetensors_detail::bits_of(dtype) / 8;
+}
+
+/// Numbers of a row as a type has them; `of` names the tensor in errors.
+inline void encode(std::vector<float> const& x, std::string const& dtype, std::byte* to, std::string const& of) {
+  const auto each = [&]<class T>(T) {
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const T y(x[i]);
+      std::memcpy(to + i * sizeof y, &y, sizeof y);
+    }
+  };
+  if (dtype == "F32") return each(float{});
+  if (dtype == "BF16") return each(fauna::bf16{});
+  for (const float v : x)  // an f16, or the scale of a block, which is one
+    if (!(std::fabs(v) <= 65504))
+      fauna::fail("convert", of + " has the number " + std::to_string(v), "at most 65504 for " + dtype);
+  if (dtype == "F16") return each(fauna::f16{});
+  fauna::BlockFormat const& f = *fauna::block_format(dtype);
+  for (std::size_t i = 0; i < x.size() / f.elements; ++i) f.write(x.data() + i * f.elements, to + i * f.bytes);
+}
+
+/// Where row r of a GGUF tensor is in the hub's: row 2i + s of a head of w is row s w/2 + i there.
+inline std::size_t hub_row(std::size_t r, std::size_t w) { return r / w * w + r % 2 * (w / 2) + r % w / 2; }
+inline std::size_t gguf_row(std::size_t r, std::size_t w) {
+  const std::size_t in = r % w;
+  return r - in + (in < w / 2 ? 2 * in : 2 * in - w + 1);
+}
+
+/// All bytes of a tensor: as they are in the old file, but for order and type.
+inline const std::byte* converted(Converted const& t, std::vector<std::byte>& room) {
+  const bool same = t.dtype == t.from->dtype && t.from->scales == nullptr;
+  if (same && t.heads == 0) return t.from->data;
+  room.resize(t.bytes);
+  const std::size_t rows = t.shape[0], columns = t.elements() / rows, bytes = t.bytes / rows;
+  const std::size_t width = t.heads > 0 ? rows / static_cast<std::size_t>(t.heads) : rows;
+  std::vector<float> row(columns);
+  for (std::size_t r = 0; r < rows; ++r) {
+    const std::size_t source = t.heads == 0 ? r : t.to_gguf ? hub_row(r, width) : gguf_row(r, width);
+    std::byte* const to = room.data() + r * bytes;
+    if (same) {
+      std::memcpy(to, t.from->data + source * bytes, bytes);
+      continue;
+    }
+    fauna::read_floats(*t.from, source * columns, columns, row.data());
+    encode(row, t.dtype, to, t.name);
+  }
+  return room.data();
+}
+
+inline bool plain(std::string const& dtype) { return dtype == "F32" || dtype == "F16" || dtype == "BF16"; }
+
+/// Sets what the tensor of a name has: heads in order, and the other file's name.
+inline Converted renamed(fauna::SafeTensor const& from, std::string name, std::string const& hub, GgufForm const& form,
+                         bool to_gguf) {
+  Converted t;
+  t.name = std::move(name);
+  t.shape = from.shape;
+  t.from = &from;
+  t.to_gguf = to_gguf;
+  if (hub.find(".q_proj.") != std::string::npos) t.heads = form.heads;
+  if (hub.find(".k_proj.") != std::string::npos) t.heads = form.kv_heads;
+  if (t.heads > 0 && (from.shape.empty() || from.shape[0] % static_cast<std::size_t>(2 * t.heads) != 0))
+    fauna::fail("convert", from.name + ' ' + from.text(), std::to_string(t.heads) + " heads of an even number of rows");
+  if (!fauna::has_floats(from.dtype))
+    fauna::fail("convert", from.name + " is of dtype " + from.dtype, "a type whose numbers are read");
+  return t;
+}
+inline void set_type(Converted& t, std::string const& dtype) {
+  t.dtype = dtype;
+  t.bytes = bytes_of(dtype, t.elements());
+}
+
+/// Throws unless all layers have the same parts, and there are as many as the config says.
+inline void require_layers(std::vector<Converted> const& tensors, GgufForm const& form, std::string const& path) {
+  std::map<std::string, int> layers;
+  for (Converted const& t : tensors) {
+    std::string const& name = t.to_gguf ? t.name : t.from->name;
+    if (!name.starts_with("blk.")) continue;
+    const std::size_t part = name.find('.', 4);
+    if (std::atoi(name.c_str() + 4) >= form.layers)
+      fauna::fail("convert", path + " has " + t.from->name,
+                  std::to_string(form.layers) + " layers, as its config says");
+    ++layers[name.substr(part + 1)];
+  }
+  for (auto const& [part, n] : layers)
+    if (n != form.layers)
+      fauna::fail("convert", path + " has " + part + " in " + std::to_string(n) + " layers",
+                  "in all " + std::to_string(form.layers));
+}
+
+/// As a file calls the type of most of its matrices, and the number of that in general.file_type.
+inline std::uint32_t file_type(std::string const& type) {
+  static const std::map<std::string, std::uint32_t> known{{"F32", 0},  {"F16", 1},  {"Q4_0", 2}, {"Q4_1", 3},
+                                                          {"Q8_0", 7}, {"Q5_0", 8}, {"Q5_1", 9}, {"BF16", 32}};
+  return known.at(type);
+}
+
+/// The ids of special tokens by their names there, "bos_token": a directory's, of a tokenizer with these texts.
+inline std::map<std::string, int> special_ids(std::string const& directory, fauna::Bpe const& tokenizer) {
+  std::vector<std::pair<std::string, std::string>> texts;
+  chat_detail::read_tokens(directory + "/special_tokens_map.json", texts);
+  chat_detail::read_tokens(directory + "/tokenizer_config.json", texts);
+  std::map<std::string, int> ids;
+  for (auto const& [name, text] : texts)
+    if (const int id = tokenizer.id(text); id >= 0) ids[name] = id;
+  const Config::Json config = Config::Json::parse(fauna::read_file(directory + "/config.json"));
+  for (const char* name : {"bos_token", "eos_token", "pad_token"}) {
+    const std::string field = name + std::string("_id");
+    if (ids.count(name) == 0 && config.contains(field) && config[field].is_number_integer() &&
+        tokenizer.has(config[field].get<int>()))
+      ids[name] = config[field].get<int>();
+  }
+  return ids;
+}
+
+/// Puts the tokenizer of a directory, its chat template, and which tokens begin and end what.
+inline void put_tokenizer(fauna::GgufMetadata& keys, std::string const& directory, int rows,
+                          std::vector<long long> const& stop_ids) {
+  const std::string path = directory + "/tokenizer.json";
+  if (!fauna::exists(path)) return say(directory + " has no tokenizer.json: the file will have no tokenizer");
+  const fauna::BpeSettings settings = fauna::read_tokenizer_json(fauna::read_file(path), path);
+  const fauna::Bpe tokenizer(settings);
+  fauna::put_gguf_vocab(keys, settings, rows);
+  for (fauna::AddedToken const& t : settings.added)
+    if (t.lstrip || t.rstrip || (t.normalized && !settings.edits.empty()))
+      say(path + ": " + t.content + " takes white space beside it or is normalized, which GGUF cannot say: not there");
+  std::map<std::string, int> ids = special_ids(directory, tokenizer);
+  if (!settings.prefix.empty()) ids["bos_token"] = settings.prefix[0];
+  if (!settings.suffix.empty()) ids["eos_token"] = settings.suffix[0];
+  else if (ids.count("eos_token") == 0 && !stop_ids.empty()) ids["eos_token"] = static_cast<int>(stop_ids[0]);
+  for (const long long stop : stop_ids) {
+    const int id = static_cast<int>(stop);
+    if (!tokenizer.has(id) || (ids.count("eos_token") > 0 && id == ids["eos_token"])) continue;
+    const std::string end = tokenizer.bytes(id).find("eom") != std::string_view::npos ? "eom_token" : "eot_token";
+    if (!ids.emplace(end, id).second)
+      say(directory + " ends texts with the token " + std::to_string(id) + " as well, for which GGUF has no key left");
+  }
+  const std::pair<const char*, const char*> names[] = {
+      {"bos_token", "bos"},     {"eos_token", "eos"},       {"eot_token", "eot"},    {"eom_token", "eom"},
+      {"unk_token", "unknown"}, {"sep_token", "seperator"}, {"pad_token", "padding"}};
+  for (auto const& [name, theirs] : names)
+    if (const auto found = ids.find(name); found != ids.end())
+      keys.put(std::string("tokenizer.ggml.") + theirs + "_token_id", static_cast<std::uint32_t>(found->second));
+  std::string where, text;
+  if (fauna::exists(directory + "/chat_template.jinja")) text = fauna::read_file(directory + "/chat_template.jinja");
+  else if (!chat_detail::template_in(directory + "/tokenizer_config.json", false, where, text))
+    chat_detail::template_in(directory + "/chat_template.json", false, where, text);
+  if (!text.empty()) keys.put("tokenizer.chat_template", text);
+}
+
+}  // namespace convert_detail
+
+/// Writes a model directory as a GGUF file. `type`: of the matrices; empty: that of the token table. Vectors are in
+/// f32, as every reader of the format has them; the head, or the table that it is tied to, is in Q8_0 where the rest is
+/// in fewer bits, and a matrix whose rows are no whole blocks in F16.
+inline void directory_to_gguf(std::string const& from, std::string const& to, std::string type, Use use = {}) {
+  namespace d = convert_detail;
+  const Directory directory = read_config(from, use);
+  fauna::GgufMetadata keys;
+  const std::optional<GgufForm> form = directory.model->to_gguf(keys);
+  if (!form) {
+    std::string known;
+    for (auto const& [name, f] : families())
+      if (f.of_gguf != nullptr) known += (known.empty() ? "" : ", ") + name;
+    fauna::fail("convert", from + " is a model of " + directory.model->line(),
+                "one of a family that GGUF is written of", "these are " + known);
+  }
+  const fauna::TensorFile file = fauna::open_tensors(from);
+  fauna::ConfigNames const& names = directory.model->names();
+  const bool tied = directory.model->tied();
+  std::vector<d::Converted> tensors;
+  for (fauna::SafeTensor const& t : file.tensors()) {
+    bool ignored = tied && t.name == names.head && file.find(names.table) != nullptr;
+    for (auto const& pattern : fauna::LoadOptions{}.ignored) ignored = ignored || fauna::matches(pattern, t.name);
+    if (ignored) continue;
+    const std::string hub = tied && t.name == names.head ? names.table : t.name, name = fauna::gguf_name(hub);
+    if (fauna::hub_name(name) != hub)
+      fauna::fail("convert", file.path() + " has " + t.name, "tensors that GGUF has a name for");
+    tensors.push_back(d::renamed(t, name, hub, *form, true));
+  }
+  d::require_layers(tensors, *form, file.path());
+  const std::string head = tied ? "token_embd.weight" : "output.weight";
+  for (d::Converted const& t : tensors)
+    if (type.empty() && t.name == "token_embd.weight") type = d::plain(t.from->dtype) ? t.from->dtype : "F32";
+  one_of("type", type, {"F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1"});
+  for (d::Converted& t : tensors) {
+    const bool matrix = t.shape.size() == 2, blocks = !d::plain(type);
+    std::string own = !matrix ? "F32" : blocks && t.name == head ? "Q8_0" : type;
+    if (matrix && blocks && t.shape[1] % fauna::block_format(own)->elements != 0) {
+      say(t.from->name + ' ' + t.from->text() + " has rows that are no whole blocks: it is in F16");
+      own = "F16";
+    }
+    d::set_type(t, own);
+  }
+  keys.put("general.file_type", d::file_type(type));
+  if (!d::plain(type)) keys.put("general.quantization_version", std::uint32_t{2});
+  d::put_tokenizer(keys, from, directory.model->vocab(), directory.stop_ids);
+  std::vector<std::byte> room;
+  fauna::write_gguf(to, keys, tensors, [&room](d::Converted const& t) { return d::converted(t, room); });
+  fauna::print(stdout, "wrote " + to + ": " + std::to_string(tensors.size()) + " tensors, matrices in " + type + '\n');
+}
+
+namespace convert_detail {
+
+/// Are all numbers those of a smaller type?
+inline bool exact_in(std::string const& dtype, fauna::SafeTensor const& t) {
+  std::vector<float> x(t.elements());
+  fauna::read_floats(t, 0, x.size(), x.data());
+  for (const float v : x)
+    if ((dtype == "F16" ? static_cast<float>(fauna::f16(v)) : static_cast<float>(fauna::bf16(v))) != v) return false;
+  return true;
+}
+
+/// Writes tokenizer.json, tokenizer_config.json and chat_template.jinja, and puts the special ids into a config.json;
+/// the names of what was written.
+inline std::string write_tokenizer(fauna::Gguf const& file, std::string const& to, int context, Config::Json& config) {
+  const auto id_of = [&](std::string const& name) -> Config::Json {
+    const std::string key = "tokenizer.ggml." + name + "_token_id";
+    return file.has(key) ? Config::Json(file.integer(key)) : Config::Json(nullptr);
+  };
+  config["bos_token_id"] = id_of("bos");
+  config["pad_token_id"] = id_of("padding");
+  const std::vector<long long> stops = fauna::gguf_stop_ids(file);
+  config["eos_token_id"] = nullptr;
+  if (stops.size() == 1) config["eos_token_id"] = stops[0];
+  else if (!stops.empty()) config["eos_token_id"] = stops;
+  std::string written;
+  if (file.has("tokenizer.ggml.model")) {
+    fauna::write_file(to + "/tokenizer.json", fauna::tokenizer_json_text(fauna::read_gguf_vocab(file)));
+    const auto tokens = file.texts("tokenizer.ggml.tokens");
+    Config::Json t{{"tokenizer_class", "PreTrainedTokenizerFast"},
+                   {"clean_up_tokenization_spaces", false},
+                   {"model_max_length", context}};
+    const std::pair<const char*, const char*> names[] = {
+        {"bos_token", "bos"}, {"eos_token", "eos"}, {"unk_token", "unknown"}, {"pad_token", "padding"}};
+    for (auto const& [name, theirs] : names)
+      if (const Config::Json id = id_of(theirs); !id.is_null() && id >= 0 && id < tokens.size())
+        t[name] = tokens[id.get<std::size_t>()];
+    fauna::write_file(to + "/tokenizer_config.json", t.dump(2) + '\n');
+    written = ", tokenizer.json, tokenizer_config.json";
+  } else {
+    say(file.path() + " has no tokenizer: the folder will have none");
+  }
+  if (!file.has("tokenizer.chat_template")) return written;
+  fauna::write_file(to + "/chat_template.jinja", std::string(file.text("tokenizer.chat_template")));
+  return written + ", chat_template.jinja";
+}
+
+}  // namespace convert_detail
+
+/// Writes a GGUF file as a model directory. `type`: F32, F16 or BF16; empty: that of the file's table, where it is one
+/// of these, else F32. Vectors are in that type too where it holds all of their numbers exactly, else in F32, so that
+/// nothing is lost that was not asked for.
+inline void gguf_to_directory(std::string const& from, std::string const& to, std::string type) {
+  namespace d = convert_detail;
+  const AnyModel model = model_of_gguf(from);
+  fauna::GgufMetadata keys;
+  const GgufForm form = *model->to_gguf(keys);
+  const fauna::Gguf file(from);
+  if (type.empty()) {
+    const std::string table = file.find("token_embd.weight")->dtype;
+    type = d::plain(table) ? table : "F32";
+  }
+  one_of("type", type, {"F32", "F16", "BF16"});
+  std::vector<d::Converted> tensors;
+  for (fauna::SafeTensor const& t : file.tensors()) {
+    const std::string hub = fauna::hub_name(t.name);
+    if (hub.empty()) fauna::fail("convert", from + " has " + t.name, "tensors that are known here");
+    tensors.push_back(d::renamed(t, hub, hub, form, false));
+    const bool vector = t.shape.size() == 1;
+    d::set_type(tensors.back(), vector && type != "F32" && !d::exact_in(type, t) ? "F32" : type);
+  }
+  d::require_layers(tensors, form, from);
+  Config::Json config = model->config_json();
+  config["dtype"] = type == "F32" ? "float32" : type == "F16" ? "float16" : "bfloat16";
+  fauna::make_directories(to);
+  std::vector<std::byte> room;
+  fauna::write_safetensors(to + "/model.safetensors", std::move(tensors), {{"format", "pt"}},
+                           [&room](d::Converted const& t) { return d::converted(t, room); });
+  const std::string beside = d::write_tokenizer(file, to, model->context(), config);
+  fauna::write_file(to + "/config.json", config.dump(2) + '\n');
+  fauna::print(stdout, "wrote " + to + ": config.json, model.safetensors in " + type + beside + '\n');
+}
+
+/// A model directory to a GGUF file, or a GGUF file to a model directory.
+inline void convert(std::string const& from, std::string const& to, std::string const& type, Use use = {}) {
+  const bool gguf = is_gguf(from);
+  if (!gguf && !fauna::is_directory(from))
+    fauna::fail("convert", from + " is neither a model directory nor a GGUF file", "one of the two");
+  if (gguf == to.ends_with(".gguf"))
+    fauna::fail("convert", from + " to " + to, gguf ? "a folder" : "a file whose name ends with .gguf");
+  if (gguf) gguf_to_directory(from, to, type);
+  else directory_to_gguf(from, to, type, use);
+}
+
+}  // namespace tool
