@@ -62,7 +62,8 @@ Written written(Bpe const& bpe, std::shared_ptr<grammar::TokenGrammar> g, std::u
   how.grammar = std::move(g);
   how.frequency = 0.5F;  // so that no token is drawn for ever
   how.bias = {{end, static_cast<float>(seed % 7) - 3}};
-  Job job({{6}}, 1, std::move(how));
+  Metrics counted;
+  Job job({{6}}, 1, std::move(how), Job::clock::time_point::max(), counted);
   Writer writer(job, 0, bpe, bpe.vocab(), stop_ids, most);
   fauna::Continuation c = writer.start(0);
   std::vector<float> logits(static_cast<std::size_t>(bpe.vocab()));

@@ -21,6 +21,7 @@ using doctest::Contains;
 using std::chrono::milliseconds;
 
 constexpr milliseconds soon{20}, late{10000};
+Metrics counted;
 
 /// The letters a to h, each a token, then ChatML's two and the letters of its roles.
 Bpe letter_tokens() {
@@ -111,7 +112,7 @@ std::shared_ptr<Job> job(int tokens, std::vector<std::vector<int>> const& prompt
   d.tokens = tokens;
   d.seed = 1;
   d.stop = stop;
-  return std::make_shared<Job>(prompts, n, d);
+  return std::make_shared<Job>(prompts, n, d, Job::clock::time_point::max(), counted);
 }
 /// The texts of a job with how each ended, and how the job did.
 std::pair<std::vector<std::string>, progress> all_of(Job& j) {
@@ -285,7 +286,8 @@ TEST_CASE("a job that has taken too long is late, whether it waits or runs") {
   d.sampling.temperature = 0;
   d.seed = 1;
   const auto until = [&d](int ms) {
-    return std::make_shared<Job>(std::vector<std::vector<int>>{{0}}, 1, d, Job::clock::now() + milliseconds(ms));
+    return std::make_shared<Job>(std::vector<std::vector<int>>{{0}}, 1, d, Job::clock::now() + milliseconds(ms),
+                                 counted);
   };
   r.engine.gate = [] { std::this_thread::sleep_for(milliseconds(3)); };
   const auto runs = until(60), waits = until(1), good = job(3);
