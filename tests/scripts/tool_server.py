@@ -372,7 +372,7 @@ def busy(model):
         assert server.ask(path, short)["usage"]["completion_tokens"] <= 3
 
         # A signal: what runs is finished, what waits is refused, nothing new is taken.
-        some = long | {"max_tokens": 20000}
+        some = long | {"max_tokens": 60000}
         runs = server.open(path, some | {"stream": True})
         stream = first_bytes(runs)
         waits = server.open(path, short)

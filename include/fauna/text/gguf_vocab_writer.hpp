@@ -40,6 +40,7 @@ inline void put_gguf_vocab(GgufMetadata& keys, BpeSettings const& s, int rows) {
   if (s.prefix.size() > 1 || s.suffix.size() > 1)
     fail("text", s.source + " puts several tokens around a text", "one before it, one after it, or none");
   std::vector<std::string> tokens;
+  tokens.reserve(static_cast<std::size_t>(rows));
   for (int i = 0; i < rows; ++i) tokens.push_back("[PAD" + std::to_string(i) + ']');
   constexpr std::int32_t normal = 1, control = 3, user_defined = 4, unused = 5;
   std::vector<std::int32_t> types(tokens.size(), unused);

@@ -73,7 +73,7 @@ inline std::string tokenizer_json_text(BpeSettings const& s) {
     }
   };
   around(s.prefix);
-  parts.push_back("{\"Sequence\":{\"id\":\"A\",\"type_id\":0}}");
+  parts.emplace_back("{\"Sequence\":{\"id\":\"A\",\"type_id\":0}}");
   around(s.suffix);
   out += ",\n\"post_processor\":";
   out += specials.empty()

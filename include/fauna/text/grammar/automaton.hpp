@@ -78,7 +78,8 @@ class Automaton {
   };
   struct Place {
     int state, stack;
-    auto operator<=>(Place const&) const = default;
+    bool operator==(Place const&) const = default;
+    bool operator<(Place const& o) const { return state != o.state ? state < o.state : stack < o.stack; }
   };
   struct Stack {
     int back = 0, below = 0, depth = 0;
