@@ -11,6 +11,7 @@ struct IdleEngine : tool::Engine {
   int context() const override { return 1; }
   void load(fauna::TensorFile const&, int, std::string const&) override {}
   std::size_t weight_bytes() const override { return 0; }
+  std::size_t slot_bytes(int) const override { return 0; }
   void logits(std::vector<int> const&, int, float*) override {}
   void losses(const int*, const int*, int, float*) override {}
   void further_losses(const int*, const int*, int, bool, float*) override {}

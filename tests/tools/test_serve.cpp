@@ -68,7 +68,10 @@ struct Alphabet final : IdleEngine {
       return true;
     }
     std::vector<int>& at(int slot) { return ids[static_cast<std::size_t>(slot)]; }
-    void clear(int slot) override { at(slot).clear(); }
+    void clear(int slot) override {
+      if (engine.clear_fails) throw error("[engine] no memory");
+      at(slot).clear();
+    }
     void copy(int from, int to) override { at(to) = at(from); }
     bool cuts() const override { return !engine.marks_alone; }
     bool cut(int slot, int rows) override {
@@ -81,7 +84,7 @@ struct Alphabet final : IdleEngine {
   };
   std::unique_ptr<tool::Slots> slots(int n, int, int) override { return std::make_unique<Held>(*this, n); }
   std::function<void()> gate{};
-  bool marks_alone;
+  bool marks_alone, clear_fails = false;
   std::vector<std::vector<int>> steps{};  ///< rows that each read, by slot
 };
 
@@ -93,9 +96,9 @@ struct Running {
   Worker worker;
   std::thread thread{};
 
-  explicit Running(int parallel = 1, bool marks_alone = false)
+  explicit Running(int parallel = 1, bool marks_alone = false, int queue = 2)
       : engine(marks_alone),
-        worker{engine, tokenizer, stop_ids, {.context = 100, .chunk = 8, .parallel = parallel}, 2} {}
+        worker{engine, tokenizer, stop_ids, {.context = 100, .chunk = 8, .parallel = parallel}, queue} {}
   void start() {
     thread = std::thread([this] { worker.run(); });
   }
@@ -186,6 +189,18 @@ TEST_CASE("a job that is cancelled ends, one that fails is alone in that") {
   CHECK(steps == 4 + 2 + 5);
 }
 
+TEST_CASE("a job that fails as it begins is alone in that, too") {
+  Running r(2);
+  r.engine.clear_fails = true;
+  const auto fails = job(5), good = job(3);
+  r.worker.submit(fails);
+  r.start();
+  CHECK(all_of(*fails).second == progress::failed);
+  r.engine.clear_fails = false;
+  r.worker.submit(good);
+  CHECK(all_of(*good) == std::pair{Texts{"bcd length"}, progress::done});
+}
+
 TEST_CASE("texts share steps, the shortest prompt is read first, and every prompt has its turn") {
   std::vector<int> letters(20);
   std::iota(letters.begin(), letters.end(), 0);
@@ -206,24 +221,24 @@ TEST_CASE("texts share steps, the shortest prompt is read first, and every promp
   using Rows = std::vector<std::vector<int>>;
   CHECK(r.engine.steps == Rows{{1, 8, 0}, {1, 0, 6}, {1, 8, 1}, {1, 4, 0}, {0, 1, 0}});
 
-  Running many(2);
+  Running many(2, false, 100);
   many.stop_ids.clear();
   const auto patient = job(1, {letters});
   many.worker.submit(patient);
-  std::vector<std::shared_ptr<Job>> others;
-  many.engine.gate = [&] {  // another prompt of 6 for each step
-    if (others.size() < 60)
-      many.worker.submit(others.emplace_back(job(1, {{others.size() % 2 == 0 ? 7 : 6, 2, 3, 4, 5, 6}})));
-  };
+  std::vector<std::shared_ptr<Job>> others;  // a prompt of 6 for each step; none begins as the one before it does
+  for (int i = 0; i < 60; ++i) many.worker.submit(others.emplace_back(job(1, {{7 - i % 2, 2, 3, 4, 5, 6}})));
   many.start();
   CHECK(all_of(*patient).first == Texts{"e length"});
-  CHECK(all_of(*others.back()).second == progress::done);
-  // Its first piece comes before the others, the second when it has waited for six of them, then its short rest.
+  for (auto const& other : others) CHECK(all_of(*other).second == progress::done);
+  // 20 tokens have waited long enough against 6 after 14 steps, the 12 that are left after 6 more; 4 are shorter.
   std::vector<int> pieces;
   for (auto const& step : many.engine.steps) pieces.push_back(step[0]);
-  CHECK(pieces[0] == 8);
-  CHECK(std::find(pieces.begin() + 1, pieces.end(), 8) == pieces.begin() + 7);
-  CHECK(pieces[8] == 4);
+  const auto at = [&](int rows, int from) {
+    return std::find(pieces.begin() + from, pieces.end(), rows) - pieces.begin();
+  };
+  CHECK(at(8, 0) == 14);
+  CHECK(at(8, 15) == 21);
+  CHECK(at(4, 0) == 22);
 }
 
 TEST_CASE("a beginning that a slot holds is not read again") {

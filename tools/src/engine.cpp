@@ -68,6 +68,9 @@ class Compiled final : public tool::Engine {
     model_.emplace(from, threads, o);
   }
   std::size_t weight_bytes() const override { return model_->weight_bytes(); }
+  std::size_t slot_bytes(int context) const override {
+    return fauna::state_bytes<Model, Backend::scalar>(fauna::Shape{.sequences = 1, .context = context});
+  }
 
   void logits(std::vector<int> const& ids, int chunk, float* logits) override {
     const int n = static_cast<int>(ids.size());

@@ -55,6 +55,8 @@ class Engine {
   /// `quantise`: the type that matrices become, in a program whose engine stores them in blocks; empty: as in the file.
   virtual void load(fauna::TensorFile const& from, int threads, std::string const& quantise = {}) = 0;
   virtual std::size_t weight_bytes() const = 0;
+  /// What a text of `context` tokens takes in a cache at most.
+  virtual std::size_t slot_bytes(int context) const = 0;
 
   /// logits[tokens, vocab], read through a cache, `chunk` tokens at once.
   virtual void logits(std::vector<int> const& ids, int chunk, float* logits) = 0;

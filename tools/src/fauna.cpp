@@ -565,7 +565,7 @@ std::string id_list(std::vector<long long> const& ids) {
   check_run(s.dtype, s.threads);
   whole("port", s.port, 0, 65535);
   whole("context", s.context, 0, 1000000000);
-  whole("parallel", s.parallel, 1, 256);
+  whole("parallel", s.parallel, 0, 256);
   whole("queue", s.queue, 0, 1000);
   whole("time-out", s.time_out, 0);
   whole("chunk", s.chunk, 1);

@@ -2,6 +2,7 @@
 // started as  PROGRAM serve DIRECTORY STOP-IDS NAME=VALUE...
 #include <semaphore.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <thread>
@@ -54,6 +55,20 @@ int context_of(long asked, int own) {
   return own == fauna::unbounded ? without : own;
 }
 
+/// Texts at once, where the flag does not say: their contexts are whole in half of the machine's memory.
+int parallel_of(long asked, tool::Engine const& engine, int context) {
+  if (asked > 0) return static_cast<int>(asked);
+  constexpr std::size_t usual = 8;
+  const auto pages = static_cast<std::size_t>(sysconf(_SC_PHYS_PAGES)),
+             page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  const std::size_t each = engine.slot_bytes(context), fit = each == 0 ? usual : pages * page / 2 / each;
+  if (fit >= usual) return static_cast<int>(usual);
+  const int some = fit > 0 ? static_cast<int>(fit) : 1;
+  tool::say(std::to_string(some) + " texts at once: a context of " + std::to_string(context) + " tokens may take " +
+            std::to_string(each >> 20U) + " MB; --parallel and --context say otherwise");
+  return some;
+}
+
 int serve(settings::Serve const& s, std::string const& directory, std::string const& stops,
           std::string const& program) {
   const auto tokenizer = tool::bpe_of(s.tokenizer.empty() ? directory : s.tokenizer);
@@ -65,7 +80,7 @@ int serve(settings::Serve const& s, std::string const& directory, std::string co
                   context,   Keys::read(s.api_key_file),    s.time_out};
   engine.load(fauna::open_tensors(directory), s.threads > 0 ? static_cast<int>(s.threads) : fauna::default_threads());
   Metrics metrics;
-  const int parallel = static_cast<int>(s.parallel), queue = static_cast<int>(s.queue);
+  const int parallel = parallel_of(s.parallel, engine, context), queue = static_cast<int>(s.queue);
   Worker worker(engine, tokenizer, stop_ids,
                 {.context = context, .chunk = static_cast<int>(s.chunk), .parallel = parallel}, queue);
   Server server(site, metrics, worker, parallel + queue);

@@ -378,7 +378,7 @@ inline constexpr const char* tokenizer_meaning = "a tokenizer.json, or a folder 
 
 struct Serve {
   std::string host = "127.0.0.1", api_key_file, name, tokenizer, dtype = "f32";
-  long port = 8080, parallel = 8, context = 0, queue = 32, time_out = 0, chunk = 128, threads = 0;
+  long port = 8080, parallel = 0, context = 0, queue = 32, time_out = 0, chunk = 128, threads = 0;
 
   template <class F> void each(F&& f) {
     f("host", host, "address to listen on; the one by default is this machine's alone");
@@ -388,7 +388,8 @@ struct Serve {
     f("name", name, "what requests call the model; without it, the name of its folder");
     f("tokenizer", tokenizer, tokenizer_meaning);
     f("context", context, "tokens of prompt and text at most; 0: the model's own context, or 8192 where it has none");
-    f("parallel", parallel, "texts that are written at once");
+    f("parallel", parallel,
+      "texts that are written at once; 0: 8, or as many as half of this machine's memory has room for");
     f("queue", queue, "requests that may wait for a place among them; more are refused");
     f("time-out", time_out, "seconds that a request may take, waiting included; 0: any number");
     f("chunk", chunk, "tokens of prompts that a step reads beside the texts that are being written");

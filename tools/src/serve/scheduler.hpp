@@ -31,11 +31,13 @@ class Scheduler {
         vocab_(std::min(engine.vocab(), tokenizer.vocab())),
         stop_ids_(stop_ids),
         limits_(limits),
-        slots_(engine.slots(2 * limits.parallel, limits.context, limits.chunk)),
-        texts_(static_cast<std::size_t>(limits.parallel)),
-        owners_(texts_.size()),
-        kept_(slots_->cuts() ? 0 : texts_.size()) {
-    for (auto& text : texts_) text.done = true;
+        slots_(engine.slots(limits.parallel, limits.context, limits.chunk)),
+        texts_(static_cast<std::size_t>(limits.parallel), nothing()),
+        owners_(texts_.size()) {
+    if (slots_->cuts()) return;
+    kept_.resize(texts_.size());
+    slots_.reset();
+    slots_ = engine.slots(2 * limits.parallel, limits.context, limits.chunk);
   }
 
   /// Ids that a text can have are below it.
@@ -47,43 +49,36 @@ class Scheduler {
   /// Puts text i of a job into a slot, of which one is free.
   void start(std::shared_ptr<Job> const& job, int i) {
     job->becomes(progress::runs);
-    auto const& prompt = job->prompt(i);
-    // The last token is drawn, and never read.
-    const int room = limits_.context - static_cast<int>(prompt.size()) + 1;
-    const int most = job->drawing.tokens < 0 ? room : std::min(job->drawing.tokens, room);
-    Owner owner{job, std::make_unique<Writer>(*job, i, tokenizer_, vocab_, stop_ids_, most)};
-    if (owner.writer->nothing_to_read()) {
-      owner.writer->finish("length");
-      return ended(owner);
+    try {
+      place(job, i);
+    } catch (std::exception const& e) {
+      Owner owner{job};
+      fail(owner, e);
+      ended(owner);
     }
-    const auto [from, held] = longest(owner.writer->begins_with());
-    const int slot = is_free(from) ? from : longest_free();
-    take(slot, from, held);
-    text_at(slot) = owner.writer->start(held);
-    owner.leader = leader(slot);
-    owners_[static_cast<std::size_t>(slot)] = std::move(owner);
   }
 
   /// One call of the model for all texts that run.
   void step() {
     for (std::size_t s = 0; s < texts_.size(); ++s)
       if (has_text(owners_[s]) && owners_[s].job->over()) texts_[s].done = true;
-    share();
     try {
+      share();
       slots_->step(texts_, limits_.chunk, [this](int slot, const float* logits) { draw(slot, logits); });
+      for (int s = 0; s < limits_.parallel; ++s) {
+        if (!has_text(owners_[static_cast<std::size_t>(s)])) continue;
+        keep(s);
+        for (int other = 0; text_at(s).done && other < limits_.parallel; ++other)
+          if (owners_[static_cast<std::size_t>(other)].leader == s) go_on(other);
+      }
     } catch (std::exception const& e) {
       fail_all(e);
     }
-    for (int s = 0; s < limits_.parallel; ++s) {
-      Owner& owner = owners_[static_cast<std::size_t>(s)];
-      if (!has_text(owner)) continue;
-      keep(s);
-      if (!text_at(s).done) continue;
-      for (int other = 0; other < limits_.parallel; ++other)
-        if (owners_[static_cast<std::size_t>(other)].leader == s) go_on(other);
-      ended(owner);
-      owner = {};
-      last_use_[static_cast<std::size_t>(s)] = ++uses_;
+    for (std::size_t s = 0; s < texts_.size(); ++s) {
+      if (!has_text(owners_[s]) || !texts_[s].done) continue;
+      ended(owners_[s]);
+      owners_[s] = {};
+      last_use_[s] = ++uses_;
     }
   }
 
@@ -100,8 +95,33 @@ class Scheduler {
     long used = 0;
   };
   static bool has_text(Owner const& owner) { return owner.job != nullptr; }
+  /// What a slot holds that nobody has used.
+  static fauna::Continuation nothing() {
+    fauna::Continuation none;
+    none.done = true;
+    return none;
+  }
   fauna::Continuation const& text_at(int slot) const { return texts_[static_cast<std::size_t>(slot)]; }
   fauna::Continuation& text_at(int slot) { return texts_[static_cast<std::size_t>(slot)]; }
+
+  void place(std::shared_ptr<Job> const& job, int i) {
+    auto const& prompt = job->prompt(i);
+    // The last token is drawn, and never read.
+    const int room = limits_.context - static_cast<int>(prompt.size()) + 1;
+    const int most = job->drawing.tokens < 0 ? room : std::min(job->drawing.tokens, room);
+    Owner owner{job, std::make_unique<Writer>(*job, i, tokenizer_, vocab_, stop_ids_, most)};
+    if (owner.writer->nothing_to_read()) {
+      owner.writer->finish("length");
+      return ended(owner);
+    }
+    const auto [from, held] = longest(owner.writer->begins_with());
+    const int slot = is_free(from) ? from : longest_free();
+    text_at(slot) = nothing();  // should something fail on the way
+    take(slot, from, held);
+    text_at(slot) = owner.writer->start(held);
+    owner.leader = leader(slot);
+    owners_[static_cast<std::size_t>(slot)] = std::move(owner);
+  }
 
   /// Of an owner's text nothing more comes: it has been written, or nobody waits for it.
   void ended(Owner const& owner) {
@@ -129,8 +149,7 @@ class Scheduler {
   void fail_all(std::exception const& e) {
     for (std::size_t s = 0; s < texts_.size(); ++s) {
       if (has_text(owners_[s])) fail(owners_[s], e);
-      texts_[s] = {};
-      texts_[s].done = true;
+      texts_[s] = nothing();
     }
     for (Kept& kept : kept_) kept = {};
   }
