@@ -90,6 +90,8 @@ if(TARGET fauna_tool)
   fauna_test(tools/download ${python} ${scripts}/tool_download.py $<TARGET_FILE:fauna_tool> ${work}/tool_download ${models})
   fauna_test(tools/run ${python} ${scripts}/tool_run.py $<TARGET_FILE:fauna_tool> ${work}/tool_run)
   fauna_test(tools/tokenizer ${python} ${scripts}/tool_tokenizer.py $<TARGET_FILE:fauna_tool> ${work}/tool_tokenizer ${models})
+  fauna_test(tools/scheduler_threads ${scripts}/thread_sanitizer.sh ${source} ${work}/scheduler_threads ${FAUNA_CLANGXX}
+             ${CMAKE_CURRENT_SOURCE_DIR}/tools/test_serve.cpp)
   fauna_test(tools/server ${python} ${scripts}/tool_server.py $<TARGET_FILE:fauna_tool> ${work}/tool_server ${models})
   fauna_test(tools/page ${python} ${scripts}/tool_page.py $<TARGET_FILE:fauna_tool> ${work}/tool_page ${models})
   set_tests_properties(${prefix}tools/page PROPERTIES SKIP_REGULAR_EXPRESSION "not run")
