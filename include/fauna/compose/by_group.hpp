@@ -3,26 +3,12 @@
 #pragma once
 #include <vector>
 
-#include <fauna/compose/children.hpp>
-#include <fauna/core/block.hpp>
-#include <fauna/core/fault.hpp>
+#include <fauna/compose/stored_as.hpp>
 
 namespace fauna::inline v0 {
 
-/// B, a projection to rows of [q | k | v] whose rows in files are [key head][its queries, k, v][column].
-template <int NHeads, int KvHeads, int HeadSize, class B> struct ByGroup : B {
-  using composition = ByGroup;
-  using children = Children<B>;
-  template <class... New> using with = ByGroup<NHeads, KvHeads, HeadSize, New...>;
-  static std::string child_name(std::size_t) { return {}; }
-  template <class W, class F> static constexpr void visit(W& w, Place const& at, F&& f) {
-    B::visit(w, at, [&f](Tensor t, auto& v) {
-      t.pieces = pieces;
-      f(t, v);
-    });
-  }
-
- private:
+/// Rows of [q | k | v] that files have as [key head][its queries, k, v][column].
+template <int NHeads, int KvHeads, int HeadSize> struct GroupedRows {
   static std::vector<Piece> pieces(Tensor const& t) {
     constexpr int group = NHeads / KvHeads, rows = (NHeads + 2 * KvHeads) * HeadSize;
     const int cols = t.is_vector() ? 1 : t.cols;
@@ -40,7 +26,8 @@ template <int NHeads, int KvHeads, int HeadSize, class B> struct ByGroup : B {
     return {part(0, group, 0), part(NHeads, 1, group), part(NHeads + KvHeads, 1, group + 1)};
   }
 };
+/// B, a projection to such rows.
 template <int NHeads, int KvHeads, int HeadSize, class B>
-struct bare_<ByGroup<NHeads, KvHeads, HeadSize, B>> : bare_<B> {};
+using ByGroup = InPieces<GroupedRows<NHeads, KvHeads, HeadSize>, B>;
 
 }  // namespace fauna::inline v0

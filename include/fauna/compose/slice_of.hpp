@@ -4,9 +4,7 @@
 #include <string>
 #include <vector>
 
-#include <fauna/compose/children.hpp>
-#include <fauna/core/block.hpp>
-#include <fauna/core/fault.hpp>
+#include <fauna/compose/stored_as.hpp>
 
 namespace fauna::inline v0 {
 
@@ -17,19 +15,7 @@ struct RowSlice {
   constexpr bool operator==(RowSlice const&) const = default;
 };
 
-template <RowSlice S, class B> struct SliceOf : B {
-  using composition = SliceOf;
-  using children = Children<B>;
-  template <class... New> using with = SliceOf<S, New...>;
-  static std::string child_name(std::size_t) { return {}; }
-  template <class W, class F> static constexpr void visit(W& w, Place const& at, F&& f) {
-    B::visit(w, at, [&f](Tensor t, auto& v) {
-      t.pieces = pieces;
-      f(t, v);
-    });
-  }
-
- private:
+template <RowSlice S> struct SlicedRows {
   static std::vector<Piece> pieces(Tensor const& t) {
     const int cols = t.is_vector() ? 1 : t.cols;
     Piece p;
@@ -45,7 +31,7 @@ template <RowSlice S, class B> struct SliceOf : B {
     return {p};
   }
 };
-template <RowSlice S, class B> struct bare_<SliceOf<S, B>> : bare_<B> {};
+template <RowSlice S, class B> using SliceOf = InPieces<SlicedRows<S>, B>;
 
 /// B itself, where the slice has no name. (No alias: GCC 12 dies of a dependent label in one.)
 template <RowSlice S, class B> struct SliceIf { using type = SliceOf<S, B>; };

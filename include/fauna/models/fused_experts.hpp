@@ -6,9 +6,7 @@
 #include <string>
 #include <vector>
 
-#include <fauna/compose/children.hpp>
-#include <fauna/core/block.hpp>
-#include <fauna/core/fault.hpp>
+#include <fauna/compose/stored_as.hpp>
 #include <fauna/core/pieces.hpp>
 
 namespace fauna::inline v0 {
@@ -61,23 +59,14 @@ inline std::vector<Piece> fused_experts(Tensor const& t, ExpertFiles const& file
   return {p};
 }
 
-/// B, a mixture of experts that the family's files have so. Files::of holds how.
-template <class Files, class B> struct FusedExperts : B {
-  using composition = FusedExperts;
-  using children = Children<B>;
-  template <class... New> using with = FusedExperts<Files, New...>;
-  static std::string child_name(std::size_t) { return {}; }
-  template <class W, class F> static constexpr void visit(W& w, Place const& at, F&& f) {
-    B::visit(w, at, [&f](Tensor t, auto& v) {
-      t.pieces = [](Tensor const& of) {
-        Tensor apart = of;
-        apart.pieces = nullptr;  // as the mixture has it
-        return fused_experts(apart, Files::of);
-      };
-      f(t, v);
-    });
+/// A mixture of experts that a family's files have so; Files::of holds how.
+template <class Files> struct StackedRows {
+  static std::vector<Piece> pieces(Tensor const& t) {
+    Tensor apart = t;
+    apart.pieces = nullptr;  // as the mixture has it
+    return fused_experts(apart, Files::of);
   }
 };
-template <class Files, class B> struct bare_<FusedExperts<Files, B>> : bare_<B> {};
+template <class Files, class B> using FusedExperts = InPieces<StackedRows<Files>, B>;
 
 }  // namespace fauna::inline v0

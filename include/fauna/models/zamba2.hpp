@@ -117,19 +117,7 @@ namespace zamba2_detail {
 
 /// In files a shared block stands in the first layer that has it, and there what each use adds, by its number among
 /// all uses of all blocks.
-template <Zamba2Config c, class B> struct InFiles : B {
-  using composition = InFiles;
-  using children = Children<B>;
-  template <class... New> using with = InFiles<c, New...>;
-  static std::string child_name(std::size_t) { return {}; }
-  template <class W, class F> static constexpr void visit(W& w, Place const& at, F&& f) {
-    B::visit(w, at, [&f](Tensor t, auto& v) {
-      t.pieces = pieces;
-      f(t, v);
-    });
-  }
-
- private:
+template <Zamba2Config c> struct SharedBlocks {
   static constexpr auto config = c;
   static std::vector<Piece> pieces(Tensor const& t) {
     Piece p = whole_piece(t);
@@ -164,7 +152,7 @@ template <Zamba2Config c> struct Zamba2Parts : HybridParts<c> {
   using Base = HybridParts<c>;
   using Layers = typename zamba2_detail::sharing_<c, c.blocks, typename Base::Layers>::type;
   using Trunk = Carry<"embedded", c.width,
-                      Seq<Publish<"embedded", c.width>, At<"layers", zamba2_detail::InFiles<c, Layers>>,
+                      Seq<Publish<"embedded", c.width>, At<"layers", InPieces<zamba2_detail::SharedBlocks<c>, Layers>>,
                           At<"final_layernorm", typename Base::Norm>>>;
 };
 template <Zamba2Config c> struct Zamba2Trunk : Zamba2Parts<c>::Trunk {};
