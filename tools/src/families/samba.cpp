@@ -82,7 +82,7 @@ struct Samba {
  private:
   static constexpr int never = 1000000;
 
-  /// What is not implemented, and what is of other models of the same code.
+  /// Refuses what this does not do, and passes over what is of other models of the same code.
   static void only(Config& c) {
     for (const char* field : {"parallel_residual", "shared_attention_norm", "mamba", "sc_attn"})
       if (c.flag(field, field == std::string("parallel_residual"))) c.wrong(field, "false, the only one implemented");
