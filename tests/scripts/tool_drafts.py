@@ -94,7 +94,8 @@ fixed = ("--adaptive", "false", "--draft-stats")
 said, errors = succeeds(*generate, "--draft", llama, *fixed, "--max-new-tokens", 20)
 assert "20 tokens in 4 steps: 5.00 a step; 16 tokens were drafted" in errors, errors
 assert errors.count("100 % of 4") == 4 and "the same text" in errors, errors
-assert re.search(r"over 5 rows [0-9.]+ times that, a drafted token [0-9.]+ times", succeeds(
+# Which lengths are tried is the clock's say; that a row and a drafted token were measured is not.
+assert re.search(r"one row takes [0-9.]+ ms; over( [2-5] rows [0-9.]+ times that,)* a drafted token [0-9.]+ times", succeeds(
     *generate, "--draft", llama, "--draft-stats", "--max-new-tokens", 20)[1])
 assert re.search(r"[0-9.]+ ms a token, [0-9.]+ times as fast as plain decoding \([0-9.]+ ms\)", errors), errors
 assert said == succeeds(*generate, "--max-new-tokens", 20)[0]

@@ -4,6 +4,7 @@
 #include <fauna/models/granite_hybrid.hpp>
 #include <fauna/models/jamba.hpp>
 #include <fauna/models/lfm2.hpp>
+#include <fauna/models/qwen3_moe.hpp>
 #include <fauna/models/recurrent_gemma.hpp>
 #include <fauna/models/samba.hpp>
 #include <tools/src/directory.hpp>
@@ -151,4 +152,14 @@ TEST_CASE("LFM2's files say the MLP's columns in the trainer's way too") {
                 {"block_ffn_dim_multiplier", 1.5},
                 {"block_multiple_of", 100}}) == 1000);
   CHECK(hidden({{"block_ff_dim", 10752}}) == 10752);
+}
+
+TEST_CASE("a mixture of experts is known as one, whatever its family") {
+  const auto experts = [](auto const& c) {
+    return tool::checkpoint_model("a checkpoint", to_text(c))->described().experts;
+  };
+  CHECK(experts(JambaShakespeare::config));
+  CHECK(experts(Qwen3MoeShakespeare::config));
+  CHECK_FALSE(experts(Granite4HMicro::config));
+  CHECK_FALSE(experts(Lfm2Shakespeare::config));
 }

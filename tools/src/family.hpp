@@ -21,6 +21,7 @@ namespace tool {
 struct Described {
   std::string type{};
   std::vector<std::string> includes{};
+  bool experts = false;  ///< a mixture of experts is in it
 };
 
 /// The config of a model of some family.
@@ -75,7 +76,7 @@ template <class F> class ModelOf final : public ModelConfig {
   explicit ModelOf(C const& c) : c_(c) {}
   AnyModel copy() const override { return std::make_unique<ModelOf>(c_); }
   std::string line() const override { return fauna::to_text(c_); }
-  Described described() const override { return {fauna::cpp_type(c_), {C::names.header}}; }
+  Described described() const override { return {fauna::cpp_type(c_), {C::names.header}, has_experts()}; }
   Config::Json config_json() const override { return F::write(c_); }
   fauna::ConfigNames const& names() const override { return C::names; }
   int context() const override {
@@ -112,6 +113,13 @@ template <class F> class ModelOf final : public ModelConfig {
   }
 
  private:
+  /// Of a hybrid's layers those with the letter e have some.
+  bool has_experts() const {
+    if constexpr (requires { c_.experts, c_.mlps; }) return c_.mlps.view().find('e') != std::string_view::npos;
+    else return requires {
+        c_.experts;
+      };
+  }
   C c_;
 };
 

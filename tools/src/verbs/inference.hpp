@@ -1,0 +1,308 @@
+// The verbs that have a model read and write: generate, sample, chat, serve, logits, perplexity, compare. Each becomes
+// a program.
+#pragma once
+#include <tools/src/acceptance.hpp>
+#include <tools/src/chat.hpp>
+#include <tools/src/checks.hpp>
+#include <tools/src/compile.hpp>
+#include <tools/src/directory.hpp>
+#include <tools/src/draft_names.hpp>
+#include <tools/src/flags.hpp>
+#include <tools/src/vocabulary.hpp>
+
+#include <algorithm>
+#include <optional>
+
+#include <fauna/decode/adapter.hpp>
+#include <fauna/decode/speculate/pool.hpp>
+#include <fauna/decode/speculate/tree.hpp>
+#include <tools/src/verbs/models.hpp>
+
+namespace tool::verbs {
+
+/// Says what is wrong with an adapter before anything is compiled.
+inline void check_adapter(std::string const& adapter, std::string const& directory) {
+  if (!adapter.empty()) (void)fauna::Adapter(adapter).weights_of(fauna::open_tensors(directory));
+}
+
+/// A mixture of experts has products by groups of rows, which blocks do not have.
+inline void check_quantize(std::string const& type, tool::Described const& model, std::string const& dtype) {
+  if (type.empty()) return;
+  std::string known;
+  bool found = false;
+  for (fauna::BlockFormat const& f : fauna::block_formats)
+    if (f.code.bits > 0) {
+      known += (known.empty() ? "" : ", ") + std::string(f.name);
+      found = found || f.name == type;
+    }
+  if (!found) fauna::fail("fauna", "--quantize " + type, "one of " + known);
+  if (model.experts) fauna::fail("fauna", "--quantize for a mixture of experts", "a model without");
+  if (dtype != "f32")
+    fauna::fail("fauna", "--quantize beside --dtype " + dtype, "one of them",
+                "what is multiplied by blocks is rounded to 8 bits");
+}
+/// The precision of the program for a model's weights: in blocks where these are, or are to be.
+inline std::string storage_of(std::string const& from, tool::Described const& model, std::string const& dtype,
+                              std::string const& quantize) {
+  check_quantize(quantize, model, dtype);
+  if (!quantize.empty()) return tool::in_blocks;
+  if (model.experts || dtype != "f32" || !tool::is_gguf(from)) return dtype;
+  const auto file = fauna::open_tensors(from);
+  for (fauna::SafeTensor const& t : file.tensors())
+    if (const fauna::BlockFormat* f = fauna::block_format(t.dtype); f != nullptr && f->code.bits > 0)
+      return tool::in_blocks;
+  return dtype;
+}
+
+inline void check_texts(settings::Generate const& s) {
+  check_run(s.dtype, s.threads);
+  whole("num-samples", s.num_samples, 1);
+  whole("max-new-tokens", s.max_new_tokens, 0, 1000000000);
+  whole("top-k", s.top_k, 0, 1000000000);
+  whole("chunk", s.chunk, 1);
+  whole("context", s.context, 0, 1000000000);
+  whole("draft-max", s.draft_max, 1, 1000000000);
+  whole("draft-nodes", s.draft_nodes, 1, fauna::DraftTree::most_nodes);
+  one_of("at-context-end", s.at_context_end, {"stop", "slide", "refuse"});
+  for (std::string const& stop : s.stop)
+    if (stop.empty()) fauna::fail("fauna", "--stop with an empty stop text", "at least a character");
+  // Of one token; the constructor says what is wrong with the rest.
+  (void)fauna::Sampler(1, {.temperature = static_cast<float>(s.temperature),
+                           .top_p = static_cast<float>(s.top_p),
+                           .min_p = static_cast<float>(s.min_p),
+                           .repetition_penalty = static_cast<float>(s.repetition_penalty)});
+}
+
+/// Becomes the inference program, or the server, for a model directory, or for a checkpoint's file, of one model or of
+/// two. Without dropout, which is for training.
+[[noreturn]] inline void infer(std::string const& verb, std::string const& from, tool::ModelConfig& c,
+                               std::string const& dtype, std::vector<std::string> const& words,
+                               std::vector<std::string> flags, std::optional<tool::Described> const& draft = {}) {
+  c.without_dropout();
+  (void)fauna::open_tensors(from);  // says what is wrong with the weights before anything is compiled
+  const std::string program = tool::program_for(c.described(), dtype, verb == "serve" ? "serve" : "inference", draft);
+  flags.insert(flags.begin(), words.begin(), words.end());
+  flags.insert(flags.begin(), {verb, from});
+  tool::become(program, flags);
+}
+
+/// The model of a model directory, or of a checkpoint's file.
+inline AnyModel model_in(std::string const& from, tool::Use use) {
+  return tool::fs::is_regular_file(from) ? model_of_file(from) : tool::read_config(from, use).model;
+}
+
+/// Becomes the program that writes with a model, and with one that drafts for it, where --draft names one.
+template <class S>
+[[noreturn]] inline void write(std::string const& name, tool::Verb const& verb, std::string const& from,
+                               tool::ModelConfig& c, std::vector<std::string> const& words, S const& s) {
+  settings::Told<S> told;
+  static_cast<S&>(told) = s;
+  const std::string dtype = storage_of(from, c.described(), s.dtype, s.quantize);
+  std::optional<tool::Described> draft;
+  if (s.draft.empty())
+    for (const char* flag : {"draft-max", "draft-stats", "draft-nodes", "acceptance", "adaptive"})
+      if (verb.has(flag)) fauna::fail("fauna", std::string("--") + flag + " without --draft", "ngram, or a model");
+  const long context = s.context > 0 ? std::min<long>(s.context, c.context()) : c.context();
+  if (!s.draft.empty() && s.draft_max >= context)
+    fauna::fail("fauna", "--draft-max " + std::to_string(s.draft_max), "at most " + std::to_string(context - 1),
+                "a draft and the token before it are read in a context of " + std::to_string(context));
+  const tool::AnyAcceptance acceptance(s.acceptance);
+  acceptance.check({.temperature = static_cast<float>(s.temperature)});
+  if (acceptance.kept != fauna::keeps::ids && !verb.has("adaptive")) told.adaptive = false;
+  if (s.draft == "auto" && !told.adaptive)
+    fauna::fail(
+        "fauna", "--draft auto with drafts of a fixed length", "--adaptive",
+        "with --acceptance " + s.acceptance + " the text then follows from what is measured, not from the seed");
+  if (const std::string pool = tool::pool_of(s.draft); !pool.empty()) {
+    told.vocabulary = tool::vocabulary_hash(from);
+    if (tool::fs::exists(pool)) (void)fauna::PoolDrafter::from_file(pool, told.vocabulary);
+  }
+  if (const std::string heads = tool::behind("medusa:", s.draft); !heads.empty()) (void)fauna::open_tensors(heads);
+  if (const std::string small_model = tool::draft_model_of(s.draft); !small_model.empty()) {
+    if (!tool::fs::exists(small_model))
+      fauna::fail("fauna", "there is no " + small_model,
+                  "--draft ngram, auto, ngram-tree, pool:FILE, medusa:FILE, a model directory, or a checkpoint");
+    told.draft_weights = model_of(small_model);
+    const AnyModel small = model_in(told.draft_weights, use_of(verb));
+    tool::require_same_vocabulary(from, told.draft_weights);
+    if (small->vocab() != c.vocab())
+      fauna::fail("fauna",
+                  "the draft " + small_model + " has a token table of " + std::to_string(small->vocab()) + " rows",
+                  std::to_string(c.vocab()) + ", as many as " + from);
+    (void)fauna::open_tensors(told.draft_weights);
+    small->without_dropout();
+    c.without_dropout();
+    draft = small->described();
+    told.engine = tool::engine_name(c.described(), dtype);
+    told.draft_engine = tool::engine_name(*draft, dtype);
+  }
+  infer(name, from, c, dtype, words, settings::arguments(told), draft);
+}
+
+[[noreturn]] inline void sample(tool::Verb const& verb, std::string const& from, settings::Sample const& s) {
+  check_texts(s);
+  const std::string checkpoint = checkpoint_of(from);
+  if (tool::fs::is_directory(checkpoint))
+    fauna::fail("fauna sample", from + " has no best.safetensors and no last.safetensors", "the folder of a run");
+  const auto head = fauna::read_checkpoint_head(checkpoint);
+  const AnyModel c = from_checkpoint(verb, checkpoint, head.config);
+  if (!head.tokenizer.empty()) (void)tool::tokenizer_beside(checkpoint, head);
+  write("sample", verb, checkpoint, *c, {}, s);
+}
+[[noreturn]] inline void sample(tool::Verb const& verb, std::string const& checkpoint) {
+  settings::Sample s;
+  verb.apply(s);
+  sample(verb, checkpoint, s);
+}
+
+[[noreturn]] inline void logits(tool::Verb const& verb, std::string const& from) {
+  settings::Logits s;
+  verb.apply(s);
+  check_run(s.dtype, s.threads);
+  whole("chunk", s.chunk, 1);
+  if (s.tokens.empty()) fauna::fail("fauna logits", "no --tokens", "ids with commas between them, such as 1,2,3");
+  if (s.out.empty()) fauna::fail("fauna logits", "no --out", "a FILE.npy to write");
+  const std::string model = model_of(from);
+  check_adapter(s.adapter, model);
+  const AnyModel c = model_in(model, use_of(verb));
+  infer("logits", model, *c, storage_of(model, c->described(), s.dtype, s.quantize), {}, settings::arguments(s));
+}
+
+/// Ids as an argument.
+inline std::string id_list(std::vector<long long> const& ids) {
+  std::string all;
+  for (const long long id : ids) all += (all.empty() ? "" : ",") + std::to_string(id);
+  return all;
+}
+
+/// With a file of weights: texts are in the pieces of --tokenizer, of a GGUF file's own, or bytes where these are all
+/// that the model knows.
+[[noreturn]] inline void generate_from_weights(tool::Verb const& verb, std::string const& from,
+                                               settings::Generate const& s) {
+  const AnyModel c = tool::model_of_weights(from);
+  const bool gguf = tool::is_gguf(from);
+  for (const char* flag : {"chat", "values", "special", "adapter"})
+    if (verb.has(flag) && (!gguf || flag == std::string("adapter")))
+      fauna::fail("fauna generate", std::string("--") + flag + " for a file of weights", "a model directory");
+  if (!tool::draft_model_of(s.draft).empty() || !tool::pool_of(s.draft).empty())
+    fauna::fail("fauna generate", "--draft " + s.draft + " for a file of weights",
+                "--draft ngram or auto, or a model directory, whose vocabulary can be compared");
+  if (s.prompt.empty()) fauna::fail("fauna generate", "no --prompt", "a text to continue");
+  int vocab = fauna::ByteTokenizer::vocab();
+  std::string stops;
+  if (gguf) stops = id_list(fauna::gguf_stop_ids(fauna::Gguf(from)));
+  if (s.chat) (void)tool::in_template(from, s.prompt, tool::values_of(s.values));
+  if (s.tokenizer.empty() && gguf) {
+    vocab = tool::bpe_of(from).vocab();
+  } else if (s.tokenizer.empty()) {
+    if (c->vocab() != vocab)
+      fauna::fail("fauna generate", from + " has " + std::to_string(c->vocab()) + " tokens, and no tokenizer",
+                  "--tokenizer FILE",
+                  "rwkv_vocab_v20230424.txt is that of RWKV World; 256 tokens are bytes without one");
+  } else if (tool::is_world(tool::tokenizer_file(s.tokenizer))) {
+    vocab = fauna::RwkvWorld::from_file(s.tokenizer).vocab();
+    stops = std::to_string(fauna::RwkvWorld::end_of_text);
+  } else {
+    vocab = tool::bpe_of(s.tokenizer).vocab();
+  }
+  if (vocab > c->vocab())
+    fauna::fail("fauna generate",
+                (s.tokenizer.empty() ? from : s.tokenizer) + " has " + std::to_string(vocab) + " tokens",
+                "at most the model's " + std::to_string(c->vocab()));
+  write("generate", verb, from, *c, {stops}, s);
+}
+
+[[noreturn]] inline void generate(tool::Verb const& verb, std::string const& from) {
+  settings::Generate s;
+  verb.apply(s);
+  check_texts(s);
+  if (tool::fs::is_regular_file(from) && tool::weights_alone(from)) generate_from_weights(verb, from, s);
+  if (tool::fs::is_regular_file(model_of(from))) {
+    if (verb.has("tokenizer"))
+      fauna::fail("fauna generate", "--tokenizer for a checkpoint", "none: a checkpoint has its own");
+    for (const char* flag : {"chat", "values", "special", "adapter", "quantize"})
+      if (verb.has(flag))
+        fauna::fail("fauna generate", std::string("--") + flag + " for a checkpoint of characters",
+                    "a model directory");
+    settings::Sample like;
+    static_cast<settings::Generate&>(like) = s;
+    if (!verb.has("prompt")) like.prompt = "\n";
+    sample(verb, from, like);
+  }
+  if (!s.values.empty() && !s.chat) fauna::fail("fauna generate", "--values without --chat", "both, or neither");
+  const tool::Directory d = tool::read_config(from, use_of(verb));
+  bool begins = false;  // with a token before a text
+  if (!s.tokenizer.empty() && tool::is_world(tool::tokenizer_file(s.tokenizer)))
+    (void)fauna::RwkvWorld::from_file(s.tokenizer);
+  else begins = !tokenizer_of(from, s.tokenizer).encode("").empty();
+  if (s.chat) (void)tool::in_template(from, s.prompt, tool::values_of(s.values));
+  else if (s.prompt.empty() && !begins)
+    fauna::fail("fauna generate", verb.has("prompt") ? "an empty --prompt" : "no --prompt", "a text to continue",
+                "its tokenizer puts no token before a text, from which an empty one could go on");
+  check_adapter(s.adapter, from);
+  write("generate", verb, from, *d.model, {id_list(d.stop_ids)}, s);
+}
+
+[[noreturn]] inline void chat(tool::Verb const& verb, std::string const& from) {
+  settings::Chat s;
+  verb.apply(s);
+  check_texts(s);
+  if (!tool::fs::exists(from)) fauna::fail("fauna chat", "there is no " + from, "a model directory, or a GGUF file");
+  fauna::jinja::Heap heap;  // says what is wrong with either
+  (void)tool::Chat::read_values(heap, tool::values_of(s.values));
+  (void)tool::Chat(from);
+  if (tool::is_gguf(from)) {
+    if (!s.adapter.empty()) fauna::fail("fauna chat", "--adapter for a file of weights", "a model directory");
+    (void)tool::bpe_of(from);
+    infer("chat", from, *tool::model_of_weights(from), s.dtype, {id_list(fauna::gguf_stop_ids(fauna::Gguf(from)))},
+          settings::arguments(s));
+  }
+  const tool::Directory d = tool::read_config(from, use_of(verb));
+  (void)tokenizer_of(from);
+  check_adapter(s.adapter, from);
+  infer("chat", from, *d.model, s.dtype, {id_list(d.stop_ids)}, settings::arguments(s));
+}
+
+[[noreturn]] inline void serve(tool::Verb const& verb, std::string const& directory) {
+  settings::Serve s;
+  verb.apply(s);
+  check_run(s.dtype, s.threads);
+  whole("port", s.port, 0, 65535);
+  whole("context", s.context, 0, 1000000000);
+  whole("parallel", s.parallel, 0, 256);
+  whole("queue", s.queue, 0, 1000);
+  whole("time-out", s.time_out, 0);
+  whole("chunk", s.chunk, 1);
+  if (!s.api_key_file.empty() && !tool::fs::exists(s.api_key_file))
+    fauna::fail("fauna serve", "there is no file " + s.api_key_file, "keys, one a line");
+  const tool::Directory d = tool::read_config(directory, use_of(verb));
+  (void)tokenizer_of(directory, s.tokenizer);
+  if (s.name.empty()) s.name = tool::fs::canonical(directory).filename().string();
+  infer("serve", directory, *d.model, s.dtype, {id_list(d.stop_ids)}, settings::arguments(s));
+}
+
+[[noreturn]] inline void compare(tool::Verb const& verb, std::string const& directory, std::string const& file) {
+  settings::Compare s;
+  verb.apply(s);
+  check_run(s.dtype, s.threads);
+  if (!tool::fs::exists(file)) fauna::fail("fauna compare", "there is no file " + file, "a reference's tokens");
+  const AnyModel c = tool::read_config(directory, use_of(verb)).model;
+  (void)tokenizer_of(directory, s.tokenizer);
+  (void)tool::in_template(directory, "");
+  infer("compare", directory, *c, s.dtype, {file}, settings::arguments(s));
+}
+
+[[noreturn]] inline void perplexity(tool::Verb const& verb, std::string const& directory, std::string const& file) {
+  settings::Perplexity s;
+  verb.apply(s);
+  check_run(s.dtype, s.threads);
+  whole("context", s.context, 0, 1000000000);
+  if (!tool::fs::exists(file)) fauna::fail("fauna perplexity", "there is no file " + file, "a text");
+  const AnyModel c = tool::read_config(directory, use_of(verb)).model;
+  (void)tokenizer_of(directory, s.tokenizer);
+  check_adapter(s.adapter, directory);
+  infer("perplexity", directory, *c, storage_of(directory, c->described(), s.dtype, s.quantize), {file},
+        settings::arguments(s));
+}
+
+}  // namespace tool::verbs

@@ -1,0 +1,163 @@
+// The verbs that train: train, finetune, draft-train. Each becomes a program.
+#pragma once
+#include <tools/src/checks.hpp>
+#include <tools/src/compile.hpp>
+#include <tools/src/directory.hpp>
+#include <tools/src/draft_names.hpp>
+#include <tools/src/examples.hpp>
+#include <tools/src/flags.hpp>
+#include <tools/src/recipe.hpp>
+#include <tools/src/start.hpp>
+
+#include <algorithm>
+#include <set>
+#include <sstream>
+
+#include <fauna/decode/adapter.hpp>
+#include <fauna/text/bpe.hpp>
+#include <tools/src/verbs/models.hpp>
+
+namespace tool::verbs {
+
+[[noreturn]] inline void train(tool::Verb const& verb) {
+  settings::Run s;
+  settings::Named named;
+  verb.apply(s);
+  verb.apply(named);
+  const tool::Start from = start_of(verb, s);
+  const AnyModel c = from.checkpoint  ? from_checkpoint(verb, from.path, from.head.config, block_size::run)
+                     : from.directory ? pretrained_model(verb, from.path)
+                                      : named_model(verb, named.model, true);
+  check_run(s.dtype, s.threads);
+  one_of("schedule", s.schedule, {"cosine", "linear", "constant", "wsd"});
+  whole("batch-size", s.batch_size, 1);
+  whole("gradient-accumulation-steps", s.gradient_accumulation_steps, 1);
+  whole("eval-iters", s.eval_iters, 0);
+  whole("pieces", s.pieces, 0, s.batch_size * s.gradient_accumulation_steps);
+  whole("zero", s.zero, 0, 1);
+  settings::Structure length;  // nanoGPT's 64 where a model has no context of its own
+  if (c->context() != fauna::unbounded) length.block_size = c->context();
+  verb.apply(length);
+  s.context = whole("block-size", length.block_size, 1, c->context());
+  if (!tool::fs::exists(s.data))
+    fauna::fail("fauna train", "there is no file " + s.data, "a text",
+                "give --data FILE, or let tools/shakespeare fetch one");
+  const bool resume = s.init_from == "resume";
+  if (resume) fauna::checkpoint::require_data(from.path, from.head, sha256(fauna::Mapped(s.data).text()));
+  if (!s.overwrite && !s.eval_only) fauna::checkpoint::require_own_folder(s.out_dir, resume ? &from.head : nullptr);
+  settings::Reading reading;
+  verb.apply(reading);
+  const bool fresh = !from.directory && !from.checkpoint;
+  s.recipe = tool::recipe_of(s, reading, fresh && verb.has("model") ? named.model : "", *c);
+  s.tokenizer = tool::run_tokenizer(from, s.tokenizer);
+  if (!from.checkpoint) {
+    if (!from.path.empty()) (void)fauna::open_tensors(from.path);  // weights alone: of what model, the flags say
+    tool::fit_vocabulary(*c, s, from);
+  }
+  if (!from.path.empty() && !resume) s.init_from = from.path;
+  const bool started = tool::started_rank() >= 0;
+  if (s.zero > 0 && !started) tool::say("--zero 1 shares nothing on one rank: mpirun starts several");
+  const std::string program = tool::program_for(c->described(), s.dtype,
+                                                started        ? "ranks"
+                                                : s.pieces > 0 ? "pieces"
+                                                               : "runner");
+  auto all = settings::arguments(s);
+  all.insert(all.begin(), "train");
+  tool::become(program, all);
+}
+
+/// lora<MODEL, ...> as source text.
+inline tool::Described with_adapters(tool::Described model, settings::Finetune const& s) {
+  std::string on = s.targets == "all" ? "" : s.targets;
+  std::replace(on.begin(), on.end(), ',', '|');
+  model.type = "fauna::lora<" + model.type + ", fauna::LoraConfig{.rank = " + settings::text(s.lora) +
+               ", .alpha = " + settings::text(s.alpha) + (on.empty() ? "" : ", .on = \"" + on + '"') +
+               (s.lora_dropout > 0 ? ", .dropout = static_cast<float>(" + settings::text(s.lora_dropout) + ')' : "") +
+               "}>";
+  model.includes.emplace_back("fauna/models/lora.hpp");
+  return model;
+}
+
+/// Throws on a name that no matrix of the files ends with.
+inline void check_targets(std::string const& targets, fauna::TensorFile const& file) {
+  if (targets == "all") return;
+  if (targets.size() > 159)
+    fauna::fail("fauna finetune", "--targets of " + std::to_string(targets.size()) + " characters", "159 at most");
+  std::set<std::string> known;
+  for (auto const& t : file.tensors())
+    if (std::string name = t.name; t.shape.size() == 2 && name.ends_with(".weight")) {
+      name.resize(name.size() - 7);
+      known.insert(name.substr(name.rfind('.') + 1));
+    }
+  std::string all;
+  for (std::string const& k : known) all += (all.empty() ? "" : ", ") + k;
+  std::istringstream names(targets + ',');
+  for (std::string name; std::getline(names, name, ',');)
+    if (known.count(name) == 0)
+      fauna::fail("fauna finetune", "--targets " + targets, "all, or some of " + all, '\'' + name + "' is none");
+}
+
+[[noreturn]] inline void draft_train(tool::Verb const& verb, std::string const& directory) {
+  settings::DraftTrainRun s;
+  verb.apply(static_cast<settings::DraftTrain&>(s));
+  whole("threads", s.threads, 0, 1024);
+  whole("heads", s.heads, 1, 63);
+  whole("steps", s.steps, 1, 1000000000);
+  whole("batch-size", s.batch_size, 1);
+  whole("log-interval", s.log_interval, 0);
+  tool::Directory d = tool::read_config(directory, use_of(verb));
+  d.model->without_dropout();
+  if (!verb.has("block-size")) s.block_size = std::min<long>(s.block_size, d.model->context());
+  whole("block-size", s.block_size, 1, d.model->context());
+  (void)tokenizer_of(directory);
+  (void)fauna::open_tensors(directory);
+  if (s.data.empty() || !tool::fs::exists(s.data))
+    fauna::fail("fauna draft-train", s.data.empty() ? "no --data" : "there is no file " + s.data, "a text");
+  s.base = directory;
+  tool::become(tool::program_for(d.model->described(), "f32", "draft_trainer"), settings::arguments(s));
+}
+
+[[noreturn]] inline void finetune(tool::Verb const& verb, std::string const& directory) {
+  settings::FinetuneRun s;
+  verb.apply(static_cast<settings::Finetune&>(s));
+  check_run(s.dtype, s.threads);
+  one_of("schedule", s.schedule, {"cosine", "linear", "constant", "wsd"});
+  whole("lora", s.lora, 1, 4096);
+  whole("steps", s.steps, 1, 1000000000);
+  if (!verb.has("warmup")) s.warmup = std::min(s.warmup, s.steps / 10);
+  whole("batch-size", s.batch_size, 1);
+  whole("accumulation", s.accumulation, 1);
+  whole("eval-iters", s.eval_iters, 0);
+  const auto share = [](const char* flag, double v) {
+    if (!(v >= 0 && v < 1))
+      fauna::fail("fauna finetune", std::string("--") + flag + ' ' + settings::text(v), "0 to below 1");
+  };
+  share("lora-dropout", s.lora_dropout);
+  share("val", s.val);
+  tool::Directory d = tool::read_config(directory, use_of(verb));
+  d.model->without_dropout();
+  const fauna::Bpe tokenizer = tokenizer_of(directory);
+  const fauna::TensorFile file = fauna::open_tensors(directory);
+  check_targets(s.targets, file);
+  whole("block-size", s.block_size, 0, d.model->context());
+  if (s.data.empty() || !tool::fs::exists(s.data))
+    fauna::fail("fauna finetune", s.data.empty() ? "no --data" : "there is no file " + s.data,
+                "FILE.txt or FILE.jsonl");
+  if (s.data.ends_with(".jsonl"))
+    (void)tool::Examples::read(s.data, tokenizer, -1, s.special, d.model->context(), directory).split(s.val);
+  const std::string last = s.out + "/last.safetensors";
+  fauna::CheckpointHead head;
+  if (s.resume) {
+    head = fauna::read_checkpoint_head(last);
+    fauna::checkpoint::require_data(last, head, sha256(fauna::Mapped(s.data).text()));
+  }
+  if (!s.overwrite) fauna::checkpoint::require_own_folder(s.out, s.resume ? &head : nullptr);
+  settings::Reading reading;
+  verb.apply(reading);
+  s.base = directory;
+  s.end = d.stop_ids.empty() ? -1 : static_cast<long>(d.stop_ids[0]);
+  s.recipe = tool::recipe_of(s, reading, directory);
+  tool::become(tool::program_for(with_adapters(d.model->described(), s), s.dtype, "finetuner"), settings::arguments(s));
+}
+
+}  // namespace tool::verbs
