@@ -47,6 +47,14 @@ FAMILIES = {
     "LFM2": ("lfm2", "Lfm2Shakespeare"),
     "Samba": ("samba", "SambaShakespeare"),
     "Qwen3-Next": ("qwen3_next", "Qwen3NextShakespeare"),
+    "Qwen3.5": ("qwen3_5", "Qwen35Shakespeare"),
+    "Kimi Linear": ("kimi_linear", "KimiLinearShakespeare"),
+    "Granite 4": ("granite_hybrid", "GraniteHybridShakespeare"),
+    "Falcon-H1": ("falcon_h1", "FalconH1Shakespeare"),
+    "Zamba2": ("zamba2", "Zamba2Shakespeare"),
+    "Llama": ("llama", "LlamaShakespeare"),
+    "gpt-oss": ("gpt_oss", "GptOssShakespeare"),
+    "Llama 4": ("llama4", "Llama4Shakespeare"),
     **{name: ("linear_lm", f"{model}Shakespeare") for name, model in LINEAR.items()},
 }
 FLAGS = ["-std=c++20", "-O2", "-march=native", "-fopenmp", "-Iinclude"]

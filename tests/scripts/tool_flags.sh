@@ -81,7 +81,7 @@ for model in llama-2-7b llama-3-8b tinyllama-1.1b smollm2-135m; do prints 'fauna
 for size in 70m 160m 410m 1b 1.4b 2.8b 6.9b; do prints 'fauna::GptNeoX<' type pythia-$size; done
 says '--n-layer for llama-2-7b, expected structural flags with' type llama-2-7b --n-layer 3
 says '--n-embd for pythia-70m, expected structural flags with' train --model pythia-70m --n-embd 64
-says "the model 'llama', expected a model directory, a checkpoint, a file of weights, or a preset: did you mean llama-2-7b, llama-3-8b or llama-3.1-8b?" train --data text.txt --model llama
+says "the model 'llama', expected a model directory, a checkpoint, a file of weights, or a preset: did you mean llama-shakespeare, llama-2-7b or llama-3-8b?" train --data text.txt --model llama
 prints '.vocab = 300, .rotary = 16}>' type pythia-70m --vocab-size 300
 prints '.head_size = 32, .width = 128, .hidden = 344, .context = 64, .vocab = 65, .tied = true}>' type "$configs/llama"
 prints '.hidden = 512, .context = 64, .vocab = 65, .rotary = 8}>' type "$configs/gpt_neox"

@@ -74,5 +74,6 @@ using Bloom176B = Bloom<BloomConfig{.layers = 70,
                                     .hidden = 57344,
                                     .context = 2048,
                                     .vocab = 250880}>;
+using BloomShakespeare = Bloom<for_characters(Bloom560M::config)>;
 
 }  // namespace fauna::inline v0

@@ -28,5 +28,6 @@ using CommandR7B = Cohere2<Cohere2Config{.layers = 32,
                                          .full_every = 4,
                                          .base = 50000,
                                          .logit_scale = 0.25}>;
+using Cohere2Shakespeare = Cohere2<for_characters(CommandR7B::config)>;
 
 }  // namespace fauna::inline v0

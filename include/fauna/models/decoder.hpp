@@ -124,6 +124,23 @@ template <class Style, class... Parts> struct DecoderConfigWith : DecoderConfig<
   }
 };
 
+/// A config's kind of model for characters, with as many parameters, up to 3 %, as nanoGPT's CPU model has: 4 layers of
+/// 128 columns. What is left of `c`: how its parts are, whether heads share keys, whether layers have a window.
+template <class Style> constexpr DecoderConfig<Style> for_characters(DecoderConfig<Style> c) {
+  c.kv_heads = c.kv_heads == c.heads ? 4 : c.kv_heads == 1 ? 1 : 2;
+  c.layers = c.heads = 4, c.head_size = 32, c.width = 128, c.context = 64, c.vocab = 65;
+  if (c.window != unbounded) c.window = 32;
+  if (c.full_every != 1 && c.full_every != unbounded) c.full_every = 2;
+  if (c.window_base == c.base) c.window_base = 0;
+  if (c.score_scale != 0) c.score_scale = 0.125;  // some files have its inverse squared
+  c.scaling = {};
+  const int tables = (c.tied ? 1 : 2) * c.vocab * c.width + (nameless(Style::positions) ? 0 : c.context * c.width);
+  const int attention = 2 * c.width * c.head_size * (c.heads + c.kv_heads);
+  const int matrices = Style::mlp_is == mlp_form::plain ? 2 : 3;
+  c.hidden = ((804096 - tables) / c.layers - attention) / (matrices * c.width) / 16 * 16;
+  return c;
+}
+
 /// The style of a config. (In its own right, since for nvcc decltype(c) is a reference.)
 template <auto c> using style_of = typename std::remove_cvref_t<decltype(c)>::style;
 

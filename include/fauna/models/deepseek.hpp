@@ -105,6 +105,10 @@ using DeepseekV3Shakespeare = DeepseekV3<DeepseekV3Config{
     {.layers = 4, .heads = 4, .width = 128, .hidden = 352, .context = 64, .vocab = 65, .tied = true},
     {.experts = 16, .chosen = 3, .expert_hidden = 88, .shared_hidden = 88, .dense = 1},
     {.rank = 64, .nope = 32, .rope = 16, .value = 32}}>;
+using DeepseekV2Shakespeare = DeepseekV2<DeepseekV2Config{
+    {.layers = 4, .heads = 4, .width = 128, .hidden = 352, .context = 64, .vocab = 65, .tied = true},
+    {.experts = 16, .chosen = 3, .expert_hidden = 88, .shared_hidden = 88, .dense = 1},
+    {.rank = 64, .nope = 32, .rope = 16, .value = 32}}>;
 using DeepseekV2Lite = DeepseekV2<DeepseekV2Config{
     {.layers = 27,
      .heads = 16,

@@ -28,5 +28,6 @@ using Exaone4_32B = Exaone4<Exaone4Config{.layers = 64,
                                           .full_every = 4,
                                           .base = 1000000,
                                           .scaling = {.kind = rope_scaling::llama3, .factor = 16}}>;
+using Exaone4Shakespeare = Exaone4<for_characters(Exaone4_32B::config)>;
 
 }  // namespace fauna::inline v0

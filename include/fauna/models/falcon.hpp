@@ -96,5 +96,8 @@ using FalconRw1B = Falcon<FalconConfig{.layers = 24,
                                        .vocab = 50304,
                                        .alibi = true,
                                        .bias = true}>;
+/// For characters: as many parameters as nanoGPT's CPU model has.
+using FalconShakespeare = Falcon<FalconConfig{
+    .layers = 4, .heads = 4, .kv_heads = 1, .width = 128, .hidden = 608, .context = 64, .vocab = 65}>;
 
 }  // namespace fauna::inline v0

@@ -109,5 +109,18 @@ using FalconH1_0_5B = FalconH1<FalconH1Config{{.layers = 36,
                                                .dt = 0.3535533905932738,
                                                .gate = 0.8838834764831844,
                                                .down = 0.5859375}}>;
+/// For characters: as many parameters as nanoGPT's CPU model has.
+using FalconH1Shakespeare = FalconH1<FalconH1Config{{.layers = 4,
+                                                     .heads = 8,
+                                                     .kv_heads = 4,
+                                                     .head_size = 16,
+                                                     .width = 128,
+                                                     .hidden = 108,
+                                                     .context = 64,
+                                                     .vocab = 65,
+                                                     .score_scale = 0.25,
+                                                     .tied = true},
+                                                    {.ssm_heads = 4, .ssm_size = 64, .states = 32},
+                                                    {}}>;
 
 }  // namespace fauna::inline v0

@@ -48,5 +48,8 @@ struct FalconMamba : Lm<At<"backbone", At<"embeddings", Embedding<c.vocab, c.wid
 };
 
 using FalconMamba_7B = FalconMamba<FalconMambaConfig{}>;
+/// For characters: as many parameters as nanoGPT's CPU model has.
+using FalconMambaShakespeare = FalconMamba<FalconMambaConfig{
+    .layers = 7, .width = 128, .inner = 256, .states = 16, .rank = 8, .vocab = 65, .tied = true}>;
 
 }  // namespace fauna::inline v0

@@ -33,5 +33,6 @@ using Gemma7B = Gemma<GemmaConfig{.layers = 28,
                                   .context = 8192,
                                   .vocab = 256000,
                                   .epsilon = 1e-6F}>;
+using GemmaShakespeare = Gemma<for_characters(Gemma2B::config)>;
 
 }  // namespace fauna::inline v0

@@ -59,5 +59,6 @@ using Gemma2_27B = Gemma2<Gemma2Config{.layers = 46,
                                        .score_cap = 50,
                                        .logit_cap = 30,
                                        .epsilon = 1e-6F}>;
+using Gemma2Shakespeare = Gemma2<for_characters(Gemma2_2B::config)>;
 
 }  // namespace fauna::inline v0

@@ -46,5 +46,6 @@ using Gemma3_1B = Gemma3<Gemma3Config{.layers = 26,
                                       .window_base = 10000,
                                       .score_scale = 0.0625,
                                       .epsilon = 1e-6F}>;
+using Gemma3Shakespeare = Gemma3<for_characters(Gemma3_1B::config)>;
 
 }  // namespace fauna::inline v0

@@ -24,5 +24,6 @@ using Glm4_9B = Glm4<Glm4Config{.layers = 40,
                                 .vocab = 151552,
                                 .turned = 0.5,
                                 .qkv_bias = true}>;
+using Glm4Shakespeare = Glm4<for_characters(Glm4_9B::config)>;
 
 }  // namespace fauna::inline v0

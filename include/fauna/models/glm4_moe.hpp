@@ -29,5 +29,18 @@ using Glm45Air = Glm4Moe<Glm4MoeConfig{
      .turned = 0.5,
      .qkv_bias = true},
     {.experts = 128, .chosen = 8, .expert_hidden = 1408, .shared_hidden = 1408, .dense = 1, .weight_scale = 1}}>;
+/// For characters: as many parameters meet a token as in nanoGPT's CPU model.
+using Glm4MoeShakespeare = Glm4Moe<Glm4MoeConfig{
+    {.layers = 4,
+     .heads = 4,
+     .kv_heads = 2,
+     .head_size = 32,
+     .width = 128,
+     .hidden = 384,
+     .context = 64,
+     .vocab = 65,
+     .turned = 0.5,
+     .tied = true},
+    {.experts = 16, .chosen = 3, .expert_hidden = 96, .shared_hidden = 96, .dense = 1, .weight_scale = 1}}>;
 
 }  // namespace fauna::inline v0

@@ -78,5 +78,8 @@ using Pythia6_9B =
     GptNeoX<GptNeoXConfig{.layers = 32, .heads = 32, .width = 4096, .hidden = 16384, .vocab = 50432, .rotary = 32}>;
 using Pythia12B =
     GptNeoX<GptNeoXConfig{.layers = 36, .heads = 40, .width = 5120, .hidden = 20480, .vocab = 50688, .rotary = 32}>;
+/// For characters: as many parameters as nanoGPT's CPU model has.
+using GptNeoXShakespeare = GptNeoX<GptNeoXConfig{
+    .layers = 4, .heads = 4, .width = 128, .hidden = 512, .context = 64, .vocab = 65, .rotary = 8}>;
 
 }  // namespace fauna::inline v0

@@ -79,5 +79,20 @@ constexpr GptOssConfig gpt_oss(int layers, int experts) {
 }
 using GptOss20B = GptOss<gpt_oss(24, 32)>;
 using GptOss120B = GptOss<gpt_oss(36, 128)>;
+/// For characters: as many parameters meet a token as in nanoGPT's CPU model.
+using GptOssShakespeare = GptOss<GptOssConfig{{.layers = 4,
+                                               .heads = 4,
+                                               .kv_heads = 2,
+                                               .head_size = 32,
+                                               .width = 128,
+                                               .hidden = 192,
+                                               .context = 64,
+                                               .vocab = 65,
+                                               .window = 32,
+                                               .full_every = 2,
+                                               .base = 150000,
+                                               .tied = true},
+                                              {.experts = 8, .chosen = 2, .expert_hidden = 192, .balance = 0.01F},
+                                              {}}>;
 
 }  // namespace fauna::inline v0

@@ -29,5 +29,6 @@ using GptJ6B = GptJ<GptJConfig{.layers = 28,
                                .context = 2048,
                                .vocab = 50400,
                                .turned = 0.25}>;
+using GptJShakespeare = GptJ<for_characters(GptJ6B::config)>;
 
 }  // namespace fauna::inline v0

@@ -40,5 +40,6 @@ using Granite31_8B = Granite<GraniteConfig{.layers = 40,
                                            .residual_scale = 0.22,
                                            .logit_scale = 1.0 / 16,
                                            .tied = true}>;
+using GraniteShakespeare = Granite<for_characters(Granite31_2B::config)>;
 
 }  // namespace fauna::inline v0

@@ -96,5 +96,21 @@ using Granite4HSmall = GraniteHybrid<GraniteHybridConfig{{.layers = 40,
                                                          {.mixers = "mmmmmammmm", .mlps = "e"},
                                                          {.experts = 72, .chosen = 10, .expert_hidden = 768},
                                                          {.mixer_heads = 128}}>;
+/// For characters: as many parameters meet a token as in nanoGPT's CPU model.
+using GraniteHybridShakespeare =
+    GraniteHybrid<GraniteHybridConfig{{.layers = 4,
+                                       .heads = 4,
+                                       .kv_heads = 2,
+                                       .head_size = 32,
+                                       .width = 128,
+                                       .hidden = 76,
+                                       .context = 64,
+                                       .vocab = 65,
+                                       .turned = 0,
+                                       .score_scale = 0.125,
+                                       .tied = true},
+                                      {.mixers = "mmam", .mlps = "e"},
+                                      {.experts = 16, .chosen = 3, .expert_hidden = 64},
+                                      {.mixer_heads = 4, .mixer_head_size = 64, .states = 32}}>;
 
 }  // namespace fauna::inline v0

@@ -70,5 +70,12 @@ using KimiLinear_48B_A3B =
                                 {.experts = 256, .chosen = 8, .expert_hidden = 1024, .shared_hidden = 1024},
                                 {},
                                 {}}>;
+/// For characters: as many parameters meet a token as in nanoGPT's CPU model.
+using KimiLinearShakespeare = KimiLinear<KimiLinearConfig{
+    {.layers = 4, .heads = 4, .width = 128, .hidden = 352, .context = 64, .vocab = 65, .tied = true},
+    {.mixers = "kkka", .mlps = "deee"},
+    {.experts = 16, .chosen = 3, .expert_hidden = 72, .shared_hidden = 72},
+    {.rank = 64, .nope = 32, .rope = 16, .value = 32},
+    {.rule_heads = 4, .rule_size = 32}}>;
 
 }  // namespace fauna::inline v0

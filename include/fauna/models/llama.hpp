@@ -130,5 +130,15 @@ using SmolLm2_135M = Llama<LlamaConfig{.layers = 30,
                                        .vocab = 49152,
                                        .base = 100000,
                                        .tied = true}>;
+/// For characters: as many parameters as nanoGPT's CPU model has.
+using LlamaShakespeare = Llama<LlamaConfig{.layers = 4,
+                                           .heads = 4,
+                                           .kv_heads = 4,
+                                           .head_size = 32,
+                                           .width = 128,
+                                           .hidden = 344,
+                                           .context = 64,
+                                           .vocab = 65,
+                                           .tied = true}>;
 
 }  // namespace fauna::inline v0

@@ -114,5 +114,21 @@ using Llama4Maverick = Llama4<Llama4Config{{.layers = 48,
                                             .base = 500000},
                                            {.experts = 128, .chosen = 1, .expert_hidden = 8192, .shared_hidden = 8192},
                                            {.moe_every = 2, .unit_length = false}}>;
+/// For characters: as many parameters meet a token as in nanoGPT's CPU model.
+using Llama4Shakespeare =
+    Llama4<Llama4Config{{.layers = 4,
+                         .heads = 4,
+                         .kv_heads = 2,
+                         .head_size = 32,
+                         .width = 128,
+                         .hidden = 384,
+                         .context = 64,
+                         .vocab = 65,
+                         .window = 32,
+                         .full_every = 4,
+                         .base = 500000,
+                         .tied = true},
+                        {.experts = 8, .chosen = 1, .expert_hidden = 192, .shared_hidden = 192, .balance = 0.01F},
+                        {}}>;
 
 }  // namespace fauna::inline v0

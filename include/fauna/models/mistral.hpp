@@ -30,5 +30,6 @@ using Mistral7B_v03 = Mistral<MistralConfig{.layers = 32,
                                             .context = 32768,
                                             .vocab = 32768,
                                             .base = 1000000}>;
+using MistralShakespeare = Mistral<for_characters(Mistral7B_v01::config)>;
 
 }  // namespace fauna::inline v0

@@ -35,5 +35,6 @@ using Mpt30B = Mpt<MptConfig{.layers = 48,
                              .hidden = 28672,
                              .context = 8192,
                              .vocab = 50432}>;
+using MptShakespeare = Mpt<for_characters(Mpt7B::config)>;
 
 }  // namespace fauna::inline v0

@@ -33,5 +33,6 @@ using Minitron8B = Nemotron<NemotronConfig{.layers = 32,
                                            .context = 4096,
                                            .vocab = 256000,
                                            .turned = 0.5}>;
+using NemotronShakespeare = Nemotron<for_characters(Minitron4B::config)>;
 
 }  // namespace fauna::inline v0

@@ -29,5 +29,6 @@ using Olmo7B = Olmo<OlmoConfig{.layers = 32,
                                .hidden = 11008,
                                .context = 2048,
                                .vocab = 50304}>;
+using OlmoShakespeare = Olmo<for_characters(Olmo1B::config)>;
 
 }  // namespace fauna::inline v0

@@ -35,5 +35,6 @@ using Olmo2_7B = Olmo2<Olmo2Config{.layers = 32,
                                    .vocab = 100352,
                                    .base = 500000,
                                    .epsilon = 1e-6F}>;
+using Olmo2Shakespeare = Olmo2<for_characters(Olmo2_1B::config)>;
 
 }  // namespace fauna::inline v0

@@ -40,5 +40,6 @@ using Olmo3_32B = Olmo3<Olmo3Config{.layers = 64,
                                     .window_base = 500000,
                                     .scaling = {.kind = rope_scaling::yarn, .factor = 8, .high = 32, .original = 8192},
                                     .epsilon = 1e-6F}>;
+using Olmo3Shakespeare = Olmo3<for_characters(Olmo3_7B::config)>;
 
 }  // namespace fauna::inline v0

@@ -70,5 +70,6 @@ using Opt30B = Opt<OptConfig{.layers = 48,
                              .hidden = 28672,
                              .context = 2048,
                              .vocab = 50272}>;
+using OptShakespeare = Opt<for_characters(Opt125M::config)>;
 
 }  // namespace fauna::inline v0

@@ -34,5 +34,6 @@ using Phi2 = Phi<PhiConfig{.layers = 32,
                            .context = 2048,
                            .vocab = 51200,
                            .turned = 0.4}>;
+using PhiShakespeare = Phi<for_characters(Phi2::config)>;
 
 }  // namespace fauna::inline v0

@@ -32,5 +32,6 @@ using Phi4 = Phi3<Phi3Config{.layers = 40,
                              .context = 16384,
                              .vocab = 100352,
                              .base = 250000}>;
+using Phi3Shakespeare = Phi3<for_characters(Phi3Mini4k::config)>;
 
 }  // namespace fauna::inline v0

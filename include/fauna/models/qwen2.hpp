@@ -46,5 +46,6 @@ using Qwen25_7B = Qwen2<Qwen2Config{.layers = 28,
                                     .vocab = 152064,
                                     .base = 1000000,
                                     .epsilon = 1e-6F}>;
+using Qwen2Shakespeare = Qwen2<for_characters(Qwen25_0_5B::config)>;
 
 }  // namespace fauna::inline v0

@@ -39,5 +39,18 @@ using Qwen2Moe_57B_A14B =
                              .base = 1000000,
                              .epsilon = 1e-6F},
                             {.experts = 64, .chosen = 8, .expert_hidden = 2560, .shared_hidden = 20480}}>;
+/// For characters: as many parameters meet a token as in nanoGPT's CPU model.
+using Qwen2MoeShakespeare =
+    Qwen2Moe<Qwen2MoeConfig{{.layers = 4,
+                             .heads = 4,
+                             .kv_heads = 2,
+                             .head_size = 32,
+                             .width = 128,
+                             .hidden = 384,
+                             .context = 64,
+                             .vocab = 65,
+                             .epsilon = 1e-6F,
+                             .tied = true},
+                            {.experts = 16, .chosen = 2, .expert_hidden = 96, .shared_hidden = 192}}>;
 
 }  // namespace fauna::inline v0

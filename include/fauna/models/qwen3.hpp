@@ -35,5 +35,6 @@ using Qwen3_8B = Qwen3<Qwen3Config{.layers = 36,
                                    .vocab = 151936,
                                    .base = 1000000,
                                    .epsilon = 1e-6F}>;
+using Qwen3Shakespeare = Qwen3<for_characters(Qwen3_0_6B::config)>;
 
 }  // namespace fauna::inline v0

@@ -111,5 +111,33 @@ using Qwen35_35B_A3B =
                               {.mixers = "ggga", .mlps = "e"},
                               {.experts = 256, .chosen = 8, .expert_hidden = 512, .shared_hidden = 512},
                               {}}>;
+/// For characters: as many parameters as nanoGPT's CPU model has.
+using Qwen35Shakespeare = Qwen35<Qwen35Config{{.layers = 4,
+                                               .heads = 4,
+                                               .kv_heads = 2,
+                                               .head_size = 32,
+                                               .width = 128,
+                                               .hidden = 352,
+                                               .context = 64,
+                                               .vocab = 65,
+                                               .turned = 0.25,
+                                               .epsilon = 1e-6F,
+                                               .tied = true},
+                                              {.mixers = "ggga"},
+                                              {.rule_heads = 4, .key_heads = 2, .keys = 32, .values = 32}}>;
+using Qwen35MoeShakespeare =
+    Qwen35Moe<Qwen35MoeConfig{{.layers = 4,
+                               .heads = 4,
+                               .kv_heads = 2,
+                               .head_size = 32,
+                               .width = 128,
+                               .context = 64,
+                               .vocab = 65,
+                               .turned = 0.25,
+                               .epsilon = 1e-6F,
+                               .tied = true},
+                              {.mixers = "ggga", .mlps = "e"},
+                              {.experts = 16, .chosen = 3, .expert_hidden = 88, .shared_hidden = 72},
+                              {.rule_heads = 4, .key_heads = 2, .keys = 32, .values = 32}}>;
 
 }  // namespace fauna::inline v0

@@ -25,5 +25,6 @@ using SmolLm3_3B = SmolLm3<SmolLm3Config{.layers = 36,
                                          .base = 5000000,
                                          .epsilon = 1e-6F,
                                          .tied = true}>;
+using SmolLm3Shakespeare = SmolLm3<for_characters(SmolLm3_3B::config)>;
 
 }  // namespace fauna::inline v0

@@ -32,5 +32,6 @@ using StableLm2_1_6B = StableLm<StableLmConfig{.layers = 24,
                                                .vocab = 100352,
                                                .turned = 0.25,
                                                .qkv_bias = true}>;
+using StableLmShakespeare = StableLm<for_characters(StableLm2_1_6B::config)>;
 
 }  // namespace fauna::inline v0

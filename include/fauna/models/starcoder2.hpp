@@ -28,5 +28,6 @@ using StarCoder2_3B = StarCoder2<StarCoder2Config{.layers = 30,
                                                   .window = 4096,
                                                   .full_every = unbounded,
                                                   .base = 999999.4420358813}>;
+using StarCoder2Shakespeare = StarCoder2<for_characters(StarCoder2_3B::config)>;
 
 }  // namespace fauna::inline v0

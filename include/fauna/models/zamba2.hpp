@@ -170,5 +170,18 @@ using Zamba2_1_2B = Zamba2<Zamba2Config{{.layers = 38,
                                          .act = activation::gelu},
                                         {.mixers = "mmmmmAmmmmmAmmmmmAmmmmmAmmmmmAmmmmmAmm", .mlps = "-"},
                                         {.ssm_heads = 64, .states = 128}}>;
+/// For characters: as many parameters as nanoGPT's CPU model has.
+using Zamba2Shakespeare = Zamba2<Zamba2Config{{.layers = 4,
+                                               .heads = 4,
+                                               .kv_heads = 4,
+                                               .head_size = 64,
+                                               .width = 128,
+                                               .hidden = 192,
+                                               .context = 64,
+                                               .vocab = 65,
+                                               .tied = true,
+                                               .act = activation::gelu},
+                                              {.mixers = "mA", .mlps = "-"},
+                                              {.ssm_heads = 4, .states = 32, .adapter_rank = 8}}>;
 
 }  // namespace fauna::inline v0

@@ -11,9 +11,13 @@ struct Bloom {
   static constexpr const char *model_type = "bloom", *causal = "BloomForCausalLM", *headless = "BloomModel";
   static constexpr SizeFields fields{"n_layer", "n_head", "hidden_size", nullptr, nullptr};
   static std::vector<std::pair<const char*, config>> presets() {
-    return {{"bloom-560m", fauna::Bloom560M::config}, {"bloom-1b1", fauna::Bloom1_1B::config},
-            {"bloom-1b7", fauna::Bloom1_7B::config},  {"bloom-3b", fauna::Bloom3B::config},
-            {"bloom-7b1", fauna::Bloom7_1B::config},  {"bloom", fauna::Bloom176B::config}};
+    return {{"bloom-shakespeare", fauna::BloomShakespeare::config},
+            {"bloom-560m", fauna::Bloom560M::config},
+            {"bloom-1b1", fauna::Bloom1_1B::config},
+            {"bloom-1b7", fauna::Bloom1_7B::config},
+            {"bloom-3b", fauna::Bloom3B::config},
+            {"bloom-7b1", fauna::Bloom7_1B::config},
+            {"bloom", fauna::Bloom176B::config}};
   }
 
   static config read(Config& c) {

@@ -10,7 +10,9 @@ struct Cohere2 {
   using config = fauna::Cohere2Config;
   static constexpr const char *model_type = "cohere2", *causal = "Cohere2ForCausalLM", *headless = "Cohere2Model";
   static constexpr Absent absent{.context = 8192, .tied = true, .window = 4096, .epsilon_field = "layer_norm_eps"};
-  static std::vector<std::pair<const char*, config>> presets() { return {{"command-r7b", fauna::CommandR7B::config}}; }
+  static std::vector<std::pair<const char*, config>> presets() {
+    return {{"cohere2-shakespeare", fauna::Cohere2Shakespeare::config}, {"command-r7b", fauna::CommandR7B::config}};
+  }
 
   static config read(Config& c) {
     config m = read_decoder<config>(c, absent);

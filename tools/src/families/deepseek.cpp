@@ -60,7 +60,8 @@ struct DeepseekV2 {
                               *headless = "DeepseekV2Model";
   static constexpr Absent absent{.epsilon = 1e-6};
   static std::vector<std::pair<const char*, config>> presets() {
-    return {{"deepseek-v2-lite", fauna::DeepseekV2Lite::config}};
+    return {{"deepseek-v2-shakespeare", fauna::DeepseekV2Shakespeare::config},
+            {"deepseek-v2-lite", fauna::DeepseekV2Lite::config}};
   }
 
   static config read(Config& c) {

@@ -11,7 +11,8 @@ struct Exaone4 {
   static constexpr const char *model_type = "exaone4", *causal = "Exaone4ForCausalLM", *headless = "Exaone4Model";
   static constexpr Absent absent{.window = 4096};
   static std::vector<std::pair<const char*, config>> presets() {
-    return {{"exaone-4.0-32b", fauna::Exaone4_32B::config}};
+    return {{"exaone-4.0-shakespeare", fauna::Exaone4Shakespeare::config},
+            {"exaone-4.0-32b", fauna::Exaone4_32B::config}};
   }
 
   static config read(Config& c) {

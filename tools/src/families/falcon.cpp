@@ -12,7 +12,8 @@ struct Falcon {
   static constexpr SizeFields fields{"num_hidden_layers", "num_attention_heads", "hidden_size", "ffn_hidden_size",
                                      "max_position_embeddings"};
   static std::vector<std::pair<const char*, config>> presets() {
-    return {{"falcon-7b", fauna::Falcon7B::config},
+    return {{"falcon-shakespeare", fauna::FalconShakespeare::config},
+            {"falcon-7b", fauna::Falcon7B::config},
             {"falcon-40b", fauna::Falcon40B::config},
             {"falcon-180b", fauna::Falcon180B::config},
             {"falcon-rw-1b", fauna::FalconRw1B::config}};

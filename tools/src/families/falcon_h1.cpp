@@ -13,7 +13,8 @@ struct FalconH1 {
   static constexpr const char *model_type = "falcon_h1", *causal = "FalconH1ForCausalLM", *headless = "FalconH1Model";
   static constexpr Absent absent{.context = 8192};
   static std::vector<std::pair<const char*, config>> presets() {
-    return {{"falcon-h1-0.5b", fauna::FalconH1_0_5B::config}};
+    return {{"falcon-h1-shakespeare", fauna::FalconH1Shakespeare::config},
+            {"falcon-h1-0.5b", fauna::FalconH1_0_5B::config}};
   }
 
   static config read(Config& c) {

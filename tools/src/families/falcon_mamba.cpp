@@ -11,7 +11,8 @@ struct FalconMamba {
   static constexpr const char *model_type = "falcon_mamba", *causal = "FalconMambaForCausalLM",
                               *headless = "FalconMambaModel";
   static std::vector<std::pair<const char*, config>> presets() {
-    return {{"falcon-mamba-7b", fauna::FalconMamba_7B::config}};
+    return {{"falcon-mamba-shakespeare", fauna::FalconMambaShakespeare::config},
+            {"falcon-mamba-7b", fauna::FalconMamba_7B::config}};
   }
   static config read(Config& c) {
     auto m = mamba_fields<config>(c);

@@ -11,7 +11,9 @@ struct Gemma {
   static constexpr const char *model_type = "gemma", *causal = "GemmaForCausalLM", *headless = "GemmaModel";
   static constexpr Absent absent{.context = 8192, .epsilon = 1e-6, .tied = true, .act = "gelu_pytorch_tanh"};
   static std::vector<std::pair<const char*, config>> presets() {
-    return {{"gemma-2b", fauna::Gemma2B::config}, {"gemma-7b", fauna::Gemma7B::config}};
+    return {{"gemma-shakespeare", fauna::GemmaShakespeare::config},
+            {"gemma-2b", fauna::Gemma2B::config},
+            {"gemma-7b", fauna::Gemma7B::config}};
   }
 
   static config read(Config& c) {

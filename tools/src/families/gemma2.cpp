@@ -16,7 +16,8 @@ struct Gemma2 {
                                  .act = "gelu_pytorch_tanh",
                                  .act_field = "hidden_activation"};
   static std::vector<std::pair<const char*, config>> presets() {
-    return {{"gemma-2-2b", fauna::Gemma2_2B::config},
+    return {{"gemma-2-shakespeare", fauna::Gemma2Shakespeare::config},
+            {"gemma-2-2b", fauna::Gemma2_2B::config},
             {"gemma-2-9b", fauna::Gemma2_9B::config},
             {"gemma-2-27b", fauna::Gemma2_27B::config}};
   }

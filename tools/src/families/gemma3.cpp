@@ -17,7 +17,9 @@ struct Gemma3 {
                                  .act = "gelu_pytorch_tanh",
                                  .act_field = "hidden_activation"};
   static std::vector<std::pair<const char*, config>> presets() {
-    return {{"gemma-3-270m", fauna::Gemma3_270M::config}, {"gemma-3-1b", fauna::Gemma3_1B::config}};
+    return {{"gemma-3-shakespeare", fauna::Gemma3Shakespeare::config},
+            {"gemma-3-270m", fauna::Gemma3_270M::config},
+            {"gemma-3-1b", fauna::Gemma3_1B::config}};
   }
 
   static config read(Config& c) {

@@ -10,7 +10,9 @@ struct Glm4 {
   using config = fauna::Glm4Config;
   static constexpr const char *model_type = "glm4", *causal = "Glm4ForCausalLM", *headless = "Glm4Model";
   static constexpr Absent absent{.context = 131072, .epsilon = 1.5625e-7, .turned = 0.5};
-  static std::vector<std::pair<const char*, config>> presets() { return {{"glm-4-9b", fauna::Glm4_9B::config}}; }
+  static std::vector<std::pair<const char*, config>> presets() {
+    return {{"glm-4-shakespeare", fauna::Glm4Shakespeare::config}, {"glm-4-9b", fauna::Glm4_9B::config}};
+  }
 
   static config read(Config& c) {
     config m = read_decoder<config>(c, absent);

@@ -10,7 +10,9 @@ struct Glm4Moe {
   using config = fauna::Glm4MoeConfig;
   static constexpr const char *model_type = "glm4_moe", *causal = "Glm4MoeForCausalLM", *headless = "Glm4MoeModel";
   static constexpr Absent absent{.context = 131072, .turned = 0.5};
-  static std::vector<std::pair<const char*, config>> presets() { return {{"glm-4.5-air", fauna::Glm45Air::config}}; }
+  static std::vector<std::pair<const char*, config>> presets() {
+    return {{"glm-4.5-shakespeare", fauna::Glm4MoeShakespeare::config}, {"glm-4.5-air", fauna::Glm45Air::config}};
+  }
 
   static config read(Config& c) {
     config m = read_decoder<config>(c, absent);

@@ -12,10 +12,15 @@ struct GptNeoX {
   using config = fauna::GptNeoXConfig;
   static constexpr const char *model_type = "gpt_neox", *causal = "GPTNeoXForCausalLM", *headless = "GPTNeoXModel";
   static std::vector<std::pair<const char*, config>> presets() {
-    return {{"pythia-70m", fauna::Pythia70M::config},   {"pythia-160m", fauna::Pythia160M::config},
-            {"pythia-410m", fauna::Pythia410M::config}, {"pythia-1b", fauna::Pythia1B::config},
-            {"pythia-1.4b", fauna::Pythia1_4B::config}, {"pythia-2.8b", fauna::Pythia2_8B::config},
-            {"pythia-6.9b", fauna::Pythia6_9B::config}, {"pythia-12b", fauna::Pythia12B::config}};
+    return {{"gpt-neox-shakespeare", fauna::GptNeoXShakespeare::config},
+            {"pythia-70m", fauna::Pythia70M::config},
+            {"pythia-160m", fauna::Pythia160M::config},
+            {"pythia-410m", fauna::Pythia410M::config},
+            {"pythia-1b", fauna::Pythia1B::config},
+            {"pythia-1.4b", fauna::Pythia1_4B::config},
+            {"pythia-2.8b", fauna::Pythia2_8B::config},
+            {"pythia-6.9b", fauna::Pythia6_9B::config},
+            {"pythia-12b", fauna::Pythia12B::config}};
   }
 
   static config read(Config& c) {

@@ -11,7 +11,9 @@ struct GptOss {
   static constexpr const char *model_type = "gpt_oss", *causal = "GptOssForCausalLM", *headless = "GptOssModel";
   static constexpr Absent absent{.context = 131072, .base = 150000, .window = 128};
   static std::vector<std::pair<const char*, config>> presets() {
-    return {{"gpt-oss-20b", fauna::GptOss20B::config}, {"gpt-oss-120b", fauna::GptOss120B::config}};
+    return {{"gpt-oss-shakespeare", fauna::GptOssShakespeare::config},
+            {"gpt-oss-20b", fauna::GptOss20B::config},
+            {"gpt-oss-120b", fauna::GptOss120B::config}};
   }
 
   static config read(Config& c) {

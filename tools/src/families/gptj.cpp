@@ -10,7 +10,9 @@ struct GptJ {
   using config = fauna::GptJConfig;
   static constexpr const char *model_type = "gptj", *causal = "GPTJForCausalLM", *headless = "GPTJModel";
   static constexpr SizeFields fields{"n_layer", "n_head", "n_embd", "n_inner", "n_positions"};
-  static std::vector<std::pair<const char*, config>> presets() { return {{"gpt-j-6b", fauna::GptJ6B::config}}; }
+  static std::vector<std::pair<const char*, config>> presets() {
+    return {{"gpt-j-shakespeare", fauna::GptJShakespeare::config}, {"gpt-j-6b", fauna::GptJ6B::config}};
+  }
 
   static config read(Config& c) {
     config m = read_classic<config>(c, fields, 2048, false);

@@ -11,7 +11,9 @@ struct Granite {
   static constexpr const char *model_type = "granite", *causal = "GraniteForCausalLM", *headless = "GraniteModel";
   static constexpr Absent absent{.epsilon = 1e-6};
   static std::vector<std::pair<const char*, config>> presets() {
-    return {{"granite-3.1-2b", fauna::Granite31_2B::config}, {"granite-3.1-8b", fauna::Granite31_8B::config}};
+    return {{"granite-shakespeare", fauna::GraniteShakespeare::config},
+            {"granite-3.1-2b", fauna::Granite31_2B::config},
+            {"granite-3.1-8b", fauna::Granite31_8B::config}};
   }
 
   static config read(Config& c) {

@@ -12,7 +12,8 @@ struct GraniteHybrid {
                               *headless = "GraniteMoeHybridModel";
   static constexpr Absent absent{.epsilon = 1e-6};
   static std::vector<std::pair<const char*, config>> presets() {
-    return {{"granite-4.0-h-micro", fauna::Granite4HMicro::config},
+    return {{"granite-4.0-shakespeare", fauna::GraniteHybridShakespeare::config},
+            {"granite-4.0-h-micro", fauna::Granite4HMicro::config},
             {"granite-4.0-h-tiny", fauna::Granite4HTiny::config},
             {"granite-4.0-h-small", fauna::Granite4HSmall::config}};
   }

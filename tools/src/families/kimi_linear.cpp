@@ -12,7 +12,8 @@ struct KimiLinear {
                               *headless = "KimiLinearModel";
   static constexpr Absent absent{.context = 1048576};
   static std::vector<std::pair<const char*, config>> presets() {
-    return {{"kimi-linear-48b-a3b", fauna::KimiLinear_48B_A3B::config}};
+    return {{"kimi-linear-shakespeare", fauna::KimiLinearShakespeare::config},
+            {"kimi-linear-48b-a3b", fauna::KimiLinear_48B_A3B::config}};
   }
 
   static config read(Config& c) {

@@ -11,10 +11,15 @@ struct Llama {
   using config = fauna::LlamaConfig;
   static constexpr const char *model_type = "llama", *causal = "LlamaForCausalLM", *headless = "LlamaModel";
   static std::vector<std::pair<const char*, config>> presets() {
-    return {{"llama-2-7b", fauna::Llama2_7B::config},        {"llama-3-8b", fauna::Llama3_8B::config},
-            {"llama-3.1-8b", fauna::Llama31_8B::config},     {"llama-3.1-70b", fauna::Llama31_70B::config},
-            {"llama-3.1-405b", fauna::Llama31_405B::config}, {"llama-3.2-1b", fauna::Llama32_1B::config},
-            {"llama-3.2-3b", fauna::Llama32_3B::config},     {"tinyllama-1.1b", fauna::TinyLlama::config},
+    return {{"llama-shakespeare", fauna::LlamaShakespeare::config},
+            {"llama-2-7b", fauna::Llama2_7B::config},
+            {"llama-3-8b", fauna::Llama3_8B::config},
+            {"llama-3.1-8b", fauna::Llama31_8B::config},
+            {"llama-3.1-70b", fauna::Llama31_70B::config},
+            {"llama-3.1-405b", fauna::Llama31_405B::config},
+            {"llama-3.2-1b", fauna::Llama32_1B::config},
+            {"llama-3.2-3b", fauna::Llama32_3B::config},
+            {"tinyllama-1.1b", fauna::TinyLlama::config},
             {"smollm2-135m", fauna::SmolLm2_135M::config}};
   }
 

@@ -11,7 +11,9 @@ struct Llama4 {
   static constexpr const char *model_type = "llama4_text", *causal = "Llama4ForCausalLM", *headless = "Llama4TextModel";
   static constexpr Absent absent{.context = 131072, .base = 500000};
   static std::vector<std::pair<const char*, config>> presets() {
-    return {{"llama-4-scout", fauna::Llama4Scout::config}, {"llama-4-maverick", fauna::Llama4Maverick::config}};
+    return {{"llama-4-shakespeare", fauna::Llama4Shakespeare::config},
+            {"llama-4-scout", fauna::Llama4Scout::config},
+            {"llama-4-maverick", fauna::Llama4Maverick::config}};
   }
 
   static config read(Config& c) {

@@ -11,7 +11,9 @@ struct Mistral {
   static constexpr const char *model_type = "mistral", *causal = "MistralForCausalLM", *headless = "MistralModel";
   static constexpr Absent absent{.context = 131072, .epsilon = 1e-6, .window = 4096};
   static std::vector<std::pair<const char*, config>> presets() {
-    return {{"mistral-7b-v0.1", fauna::Mistral7B_v01::config}, {"mistral-7b-v0.3", fauna::Mistral7B_v03::config}};
+    return {{"mistral-shakespeare", fauna::MistralShakespeare::config},
+            {"mistral-7b-v0.1", fauna::Mistral7B_v01::config},
+            {"mistral-7b-v0.3", fauna::Mistral7B_v03::config}};
   }
 
   static config read(Config& c) {

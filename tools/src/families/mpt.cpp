@@ -11,7 +11,9 @@ struct Mpt {
   static constexpr const char *model_type = "mpt", *causal = "MptForCausalLM", *headless = "MptModel";
   static constexpr SizeFields fields{"n_layers", "n_heads", "d_model", nullptr, "max_seq_len"};
   static std::vector<std::pair<const char*, config>> presets() {
-    return {{"mpt-7b", fauna::Mpt7B::config}, {"mpt-30b", fauna::Mpt30B::config}};
+    return {{"mpt-shakespeare", fauna::MptShakespeare::config},
+            {"mpt-7b", fauna::Mpt7B::config},
+            {"mpt-30b", fauna::Mpt30B::config}};
   }
 
   static config read(Config& c) {

@@ -11,7 +11,9 @@ struct Nemotron {
   static constexpr const char *model_type = "nemotron", *causal = "NemotronForCausalLM", *headless = "NemotronModel";
   static constexpr Absent absent{.context = 4096, .turned = 0.5, .act = "relu2", .epsilon_field = "norm_eps"};
   static std::vector<std::pair<const char*, config>> presets() {
-    return {{"minitron-4b", fauna::Minitron4B::config}, {"minitron-8b", fauna::Minitron8B::config}};
+    return {{"nemotron-shakespeare", fauna::NemotronShakespeare::config},
+            {"minitron-4b", fauna::Minitron4B::config},
+            {"minitron-8b", fauna::Minitron8B::config}};
   }
 
   static config read(Config& c) {

@@ -11,7 +11,9 @@ struct Olmo {
   static constexpr const char *model_type = "olmo", *causal = "OlmoForCausalLM", *headless = "OlmoModel";
   static constexpr Absent absent{};
   static std::vector<std::pair<const char*, config>> presets() {
-    return {{"olmo-1b", fauna::Olmo1B::config}, {"olmo-7b", fauna::Olmo7B::config}};
+    return {{"olmo-shakespeare", fauna::OlmoShakespeare::config},
+            {"olmo-1b", fauna::Olmo1B::config},
+            {"olmo-7b", fauna::Olmo7B::config}};
   }
 
   static config read(Config& c) {

@@ -11,7 +11,9 @@ struct Olmo2 {
   static constexpr const char *model_type = "olmo2", *causal = "Olmo2ForCausalLM", *headless = "Olmo2Model";
   static constexpr Absent absent{};
   static std::vector<std::pair<const char*, config>> presets() {
-    return {{"olmo-2-1b", fauna::Olmo2_1B::config}, {"olmo-2-7b", fauna::Olmo2_7B::config}};
+    return {{"olmo-2-shakespeare", fauna::Olmo2Shakespeare::config},
+            {"olmo-2-1b", fauna::Olmo2_1B::config},
+            {"olmo-2-7b", fauna::Olmo2_7B::config}};
   }
 
   static config read(Config& c) {

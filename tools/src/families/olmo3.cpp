@@ -11,7 +11,9 @@ struct Olmo3 {
   static constexpr const char *model_type = "olmo3", *causal = "Olmo3ForCausalLM", *headless = "Olmo3Model";
   static constexpr Absent absent{.base = 500000, .window = 4096};
   static std::vector<std::pair<const char*, config>> presets() {
-    return {{"olmo-3-7b", fauna::Olmo3_7B::config}, {"olmo-3-32b", fauna::Olmo3_32B::config}};
+    return {{"olmo-3-shakespeare", fauna::Olmo3Shakespeare::config},
+            {"olmo-3-7b", fauna::Olmo3_7B::config},
+            {"olmo-3-32b", fauna::Olmo3_32B::config}};
   }
 
   static config read(Config& c) {

@@ -12,9 +12,13 @@ struct Opt {
   static constexpr SizeFields fields{"num_hidden_layers", "num_attention_heads",     "hidden_size",
                                      "ffn_dim",           "max_position_embeddings", nullptr};
   static std::vector<std::pair<const char*, config>> presets() {
-    return {{"opt-125m", fauna::Opt125M::config}, {"opt-1.3b", fauna::Opt1_3B::config},
-            {"opt-2.7b", fauna::Opt2_7B::config}, {"opt-6.7b", fauna::Opt6_7B::config},
-            {"opt-13b", fauna::Opt13B::config},   {"opt-30b", fauna::Opt30B::config}};
+    return {{"opt-shakespeare", fauna::OptShakespeare::config},
+            {"opt-125m", fauna::Opt125M::config},
+            {"opt-1.3b", fauna::Opt1_3B::config},
+            {"opt-2.7b", fauna::Opt2_7B::config},
+            {"opt-6.7b", fauna::Opt6_7B::config},
+            {"opt-13b", fauna::Opt13B::config},
+            {"opt-30b", fauna::Opt30B::config}};
   }
 
   static config read(Config& c) {

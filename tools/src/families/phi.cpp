@@ -11,7 +11,9 @@ struct Phi {
   static constexpr const char *model_type = "phi", *causal = "PhiForCausalLM", *headless = "PhiModel";
   static constexpr Absent absent{.turned = 0.5, .act = "gelu_new", .epsilon_field = "layer_norm_eps"};
   static std::vector<std::pair<const char*, config>> presets() {
-    return {{"phi-1.5", fauna::Phi1_5::config}, {"phi-2", fauna::Phi2::config}};
+    return {{"phi-shakespeare", fauna::PhiShakespeare::config},
+            {"phi-1.5", fauna::Phi1_5::config},
+            {"phi-2", fauna::Phi2::config}};
   }
 
   static config read(Config& c) {

@@ -11,7 +11,9 @@ struct Phi3 {
   static constexpr const char *model_type = "phi3", *causal = "Phi3ForCausalLM", *headless = "Phi3Model";
   static constexpr Absent absent{.context = 4096, .original = 4096};
   static std::vector<std::pair<const char*, config>> presets() {
-    return {{"phi-3-mini-4k", fauna::Phi3Mini4k::config}, {"phi-4", fauna::Phi4::config}};
+    return {{"phi-3-shakespeare", fauna::Phi3Shakespeare::config},
+            {"phi-3-mini-4k", fauna::Phi3Mini4k::config},
+            {"phi-4", fauna::Phi4::config}};
   }
 
   static config read(Config& c) {

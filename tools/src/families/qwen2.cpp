@@ -12,7 +12,8 @@ struct Qwen2 {
   static constexpr const char *model_type = "qwen2", *causal = "Qwen2ForCausalLM", *headless = "Qwen2Model";
   static constexpr Absent absent{.context = 32768, .epsilon = 1e-6, .uses_window = false};
   static std::vector<std::pair<const char*, config>> presets() {
-    return {{"qwen2.5-0.5b", fauna::Qwen25_0_5B::config},
+    return {{"qwen2-shakespeare", fauna::Qwen2Shakespeare::config},
+            {"qwen2.5-0.5b", fauna::Qwen25_0_5B::config},
             {"qwen2.5-1.5b", fauna::Qwen25_1_5B::config},
             {"qwen2.5-7b", fauna::Qwen25_7B::config}};
   }

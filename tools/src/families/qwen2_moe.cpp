@@ -11,7 +11,8 @@ struct Qwen2Moe {
   static constexpr const char *model_type = "qwen2_moe", *causal = "Qwen2MoeForCausalLM", *headless = "Qwen2MoeModel";
   static constexpr Absent absent{.context = 32768, .epsilon = 1e-6, .uses_window = false};
   static std::vector<std::pair<const char*, config>> presets() {
-    return {{"qwen1.5-moe-a2.7b", fauna::Qwen15Moe_A2_7B::config},
+    return {{"qwen2moe-shakespeare", fauna::Qwen2MoeShakespeare::config},
+            {"qwen1.5-moe-a2.7b", fauna::Qwen15Moe_A2_7B::config},
             {"qwen2-57b-a14b", fauna::Qwen2Moe_57B_A14B::config}};
   }
 

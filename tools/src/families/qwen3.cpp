@@ -12,7 +12,9 @@ struct Qwen3 {
   static constexpr const char *model_type = "qwen3", *causal = "Qwen3ForCausalLM", *headless = "Qwen3Model";
   static constexpr Absent absent{.context = 32768, .epsilon = 1e-6, .uses_window = false};
   static std::vector<std::pair<const char*, config>> presets() {
-    return {{"qwen3-0.6b", fauna::Qwen3_0_6B::config}, {"qwen3-8b", fauna::Qwen3_8B::config}};
+    return {{"qwen3-shakespeare", fauna::Qwen3Shakespeare::config},
+            {"qwen3-0.6b", fauna::Qwen3_0_6B::config},
+            {"qwen3-8b", fauna::Qwen3_8B::config}};
   }
 
   static config read(Config& c) {

@@ -13,7 +13,8 @@ struct Qwen35 {
                               *headless = "Qwen3_5TextModel";
   static constexpr Absent absent{.context = 32768, .epsilon = 1e-6, .turned = 0.25};
   static std::vector<std::pair<const char*, config>> presets() {
-    return {{"qwen3.5-0.8b", fauna::Qwen35_0_8B::config},
+    return {{"qwen3.5-shakespeare", fauna::Qwen35Shakespeare::config},
+            {"qwen3.5-0.8b", fauna::Qwen35_0_8B::config},
             {"qwen3.5-4b", fauna::Qwen35_4B::config},
             {"qwen3.5-27b", fauna::Qwen35_27B::config}};
   }
@@ -29,7 +30,8 @@ struct Qwen35Moe {
   // No layer has an MLP without experts, and no file says how wide it would be.
   static constexpr Absent absent{.context = 32768, .hidden = config{}.hidden, .epsilon = 1e-6, .turned = 0.25};
   static std::vector<std::pair<const char*, config>> presets() {
-    return {{"qwen3.5-35b-a3b", fauna::Qwen35_35B_A3B::config}};
+    return {{"qwen3.5-moe-shakespeare", fauna::Qwen35MoeShakespeare::config},
+            {"qwen3.5-35b-a3b", fauna::Qwen35_35B_A3B::config}};
   }
 
   static config read(Config& c) {

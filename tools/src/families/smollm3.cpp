@@ -10,7 +10,9 @@ struct SmolLm3 {
   using config = fauna::SmolLm3Config;
   static constexpr const char *model_type = "smollm3", *causal = "SmolLM3ForCausalLM", *headless = "SmolLM3Model";
   static constexpr Absent absent{.context = 32768, .epsilon = 1e-6, .base = 2000000, .tied = true};
-  static std::vector<std::pair<const char*, config>> presets() { return {{"smollm3-3b", fauna::SmolLm3_3B::config}}; }
+  static std::vector<std::pair<const char*, config>> presets() {
+    return {{"smollm3-shakespeare", fauna::SmolLm3Shakespeare::config}, {"smollm3-3b", fauna::SmolLm3_3B::config}};
+  }
 
   static config read(Config& c) {
     config m = read_decoder<config>(c, absent);

@@ -11,7 +11,9 @@ struct StableLm {
   static constexpr const char *model_type = "stablelm", *causal = "StableLmForCausalLM", *headless = "StableLmModel";
   static constexpr Absent absent{.context = 4096, .turned = 0.25, .epsilon_field = "layer_norm_eps"};
   static std::vector<std::pair<const char*, config>> presets() {
-    return {{"stablelm-3b-4e1t", fauna::StableLm3B::config}, {"stablelm-2-1.6b", fauna::StableLm2_1_6B::config}};
+    return {{"stablelm-shakespeare", fauna::StableLmShakespeare::config},
+            {"stablelm-3b-4e1t", fauna::StableLm3B::config},
+            {"stablelm-2-1.6b", fauna::StableLm2_1_6B::config}};
   }
 
   static config read(Config& c) {

@@ -13,7 +13,8 @@ struct StarCoder2 {
   static constexpr Absent absent{
       .context = 4096, .tied = true, .act = "gelu_pytorch_tanh", .epsilon_field = "norm_epsilon"};
   static std::vector<std::pair<const char*, config>> presets() {
-    return {{"starcoder2-3b", fauna::StarCoder2_3B::config}};
+    return {{"starcoder2-shakespeare", fauna::StarCoder2Shakespeare::config},
+            {"starcoder2-3b", fauna::StarCoder2_3B::config}};
   }
 
   static config read(Config& c) {

@@ -10,7 +10,9 @@ struct Zamba2 {
   using config = fauna::Zamba2Config;
   static constexpr const char *model_type = "zamba2", *causal = "Zamba2ForCausalLM", *headless = "Zamba2Model";
   static constexpr Absent absent{.context = 4096};
-  static std::vector<std::pair<const char*, config>> presets() { return {{"zamba2-1.2b", fauna::Zamba2_1_2B::config}}; }
+  static std::vector<std::pair<const char*, config>> presets() {
+    return {{"zamba2-shakespeare", fauna::Zamba2Shakespeare::config}, {"zamba2-1.2b", fauna::Zamba2_1_2B::config}};
+  }
 
   static config read(Config& c) {
     config m;
