@@ -25,8 +25,7 @@
 #include <fauna/blocks/rwkv7.hpp>
 #include <fauna/compose/share.hpp>
 
-#include "support/mixer.hpp"
-#include "support/peer.hpp"
+#include "support/beside.hpp"
 
 using namespace fauna;
 
@@ -39,32 +38,14 @@ constexpr double mamba1_flops = 2.0 * T * (D * 2 * E + E * (R + 2 * N1) + R * E 
 constexpr double mamba2_flops =
     2.0 * T * (D * (2 * E + 2 * N2 + H) + E * D + ssd_chunk * N2 + ssd_chunk * E + 2 * N2 * E);
 
-/// seconds, share of the peak, and the peer's time over ours, all of one run.
 template <class Block> void mixer(benchmark::State& state, const char* figure, double flops, bool train) {
   const int threads = default_threads();
   const auto block = std::make_unique<bench::Mixer<Block>>(T, threads);
-  const auto own = [&] { train ? block->train() : block->evaluate(); };
   bench::Peer peer("mixers_torch.py", "--threads " + std::to_string(threads));
-  const double all = flops * (train ? 3 : 1);
-  std::vector<double> mine, theirs, ratios, shares;
   const bool slow = train && std::string(figure).find("mamba1") == 0;  // tens of seconds for theirs
-  for (auto _ : state)
-    for (int i = 0; i < 9; ++i) {
-      own();
-      const double half = flops / 4e11, before = bench::peak(bench::limit::f32, threads, half), start = bench::now();
-      own();
-      mine.push_back(bench::now() - start);
-      shares.push_back(all / mine.back() / (0.5 * (before + bench::peak(bench::limit::f32, threads, half))));
-      if (!peer.present() || (slow && i > 1)) continue;
-      theirs.push_back(peer.segment(1, figure));
-      ratios.push_back(theirs.back() / mine.back());
-    }
-  state.counters["seconds"] = bench::median(mine);
-  state.counters["share"] = bench::median(shares);
-  if (ratios.empty()) return;
-  state.counters["peer_seconds"] = bench::median(theirs);
-  state.counters["ratio"] = bench::median(ratios);
-  state.SetLabel("transformers" + std::string(" --threads ") + std::to_string(threads));
+  bench::beside(
+      state, [&] { train ? block->train() : block->evaluate(); }, flops * (train ? 3 : 1), peer, figure, threads,
+      slow ? 2 : 9);
 }
 void mamba1_mixer(benchmark::State& s) { mixer<Mamba1>(s, "mamba1_mixer", mamba1_flops, false); }
 void mamba1_mixer_train(benchmark::State& s) { mixer<Mamba1>(s, "mamba1_mixer_train", mamba1_flops, true); }

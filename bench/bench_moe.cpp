@@ -1,11 +1,11 @@
 // Mixtures of experts, all processors:
-//   moe_decode          one token through two layers of 16 experts with 2 of each, f32: the share of the bandwidth of
-//                       memory, where each weight of a chosen expert counts once, as do all others
+//   moe_decode          one token through three layers of 64 experts of 384 columns with 8 of each, f32: the share of
+//   the
+//                       bandwidth of memory, where each weight of a chosen expert counts once, as do all others
 //   moe_decode_4        four tokens at once, over four one by one: they share what they choose alike
-//   moe_mixtral         512 rows, 8 experts of which 2, forward: the share of the multiply-add peak
-//   moe_qwen3           512 rows, 128 small experts of which 8, forward: the same
-//   moe_vs_dense_8      2048 rows of 256 columns, 8 experts of which 2, forward and backward: the time over that of an
-//   MLP moe_vs_dense_64     with as many operations; 64 experts of which 8
+//   moe_mixtral         512 rows of 512 columns, 8 experts of 1792 of which 2, forward: transformers' time over ours
+//   moe_qwen3           the same with 64 experts of 384 columns of which 8
+//   moe_vs_dense_8, _64 the same two, forward and backward: the time over that of an MLP with as many operations
 #include <benchmark/benchmark.h>
 
 #include <memory>
@@ -19,21 +19,22 @@
 #include <fauna/train/trained.hpp>
 
 #include "support/bandwidth.hpp"
+#include "support/beside.hpp"
 #include "support/decoder.hpp"
-#include "support/mixer.hpp"
-#include "support/peak.hpp"
 
 using namespace fauna;
 
 namespace {
 
-constexpr MixtralConfig deep{.layers = 2,
+constexpr int rows = 512, width = 512;
+constexpr MixtralConfig deep{.layers = 3,
                              .heads = 8,
                              .kv_heads = 2,
-                             .head_size = 128,
-                             .width = 1024,
-                             .hidden = 1792,
-                             .experts = 16,
+                             .head_size = 64,
+                             .width = width,
+                             .hidden = 384,
+                             .experts = 64,
+                             .chosen = 8,
                              .context = 256,
                              .vocab = 512,
                              .tied = true};
@@ -72,11 +73,11 @@ void moe_decode_4(benchmark::State& state) {
   Cache<Deep, Cpu<>> cache(1, 128);
   model->prepare_inference({.sequences = 1, .length = 64, .context = 128});
   std::vector<float> logits(deep.vocab);
-  const auto read = [&](int first, int rows) {
+  const auto read = [&](int first, int some) {
     std::vector<int> tokens;
-    for (int i = 0; i < rows; ++i) tokens.push_back(1 + (first + i) * 41 % (deep.vocab - 1));
+    for (int i = 0; i < some; ++i) tokens.push_back(1 + (first + i) * 41 % (deep.vocab - 1));
     const double start = seconds_now();
-    model->logits(cache, Batch::uniform(1, rows, tokens.data()), logit_rows::last,
+    model->logits(cache, Batch::uniform(1, some, tokens.data()), logit_rows::last,
                   Matrix<float>(logits.data(), 1, deep.vocab));
     return seconds_now() - start;
   };
@@ -95,48 +96,41 @@ void moe_decode_4(benchmark::State& state) {
 }
 BENCHMARK(moe_decode_4)->Iterations(1);
 
-/// The share of the peak of what chosen experts multiply and add.
-template <int Width, int Hidden, int E, int K> void share(benchmark::State& state) {
-  constexpr int rows = 512;
+/// Forward, beside transformers' block.
+template <int Hidden, int E, int K> void forward(benchmark::State& state, const char* figure) {
   const int threads = default_threads();
-  const auto block = std::make_unique<bench::Mixer<Moe<GatedMlp<Width, Hidden>, E, K>>>(rows, threads);
-  const double flops = 2.0 * rows * K * 3 * Width * Hidden;
-  std::vector<double> seconds, shares;
-  for (auto _ : state)
-    for (int i = 0; i < 9; ++i) {
-      const double half = flops / 4e11, before = bench::peak(bench::limit::f32, threads, half), start = bench::now();
-      block->evaluate();
-      seconds.push_back(bench::now() - start);
-      shares.push_back(flops / seconds.back() / (0.5 * (before + bench::peak(bench::limit::f32, threads, half))));
-    }
-  state.counters["seconds"] = bench::median(seconds);
-  state.counters["share"] = bench::median(shares);
+  const auto block = std::make_unique<bench::Mixer<Moe<GatedMlp<width, Hidden>, E, K>>>(rows, threads);
+  bench::Peer peer("moe_torch.py", "--threads " + std::to_string(threads));
+  bench::beside(
+      state, [&] { block->evaluate(); }, 2.0 * rows * K * 3 * width * Hidden, peer, figure, threads);
 }
-void moe_mixtral(benchmark::State& state) { share<1024, 1792, 8, 2>(state); }
-void moe_qwen3(benchmark::State& state) { share<1024, 384, 128, 8>(state); }
+void moe_mixtral(benchmark::State& state) { forward<1792, 8, 2>(state, "moe_mixtral"); }
+void moe_qwen3(benchmark::State& state) { forward<384, 64, 8>(state, "moe_qwen3"); }
 BENCHMARK(moe_mixtral)->Iterations(1);
 BENCHMARK(moe_qwen3)->Iterations(1);
 
-template <int E, int K> void versus(benchmark::State& state) {
-  constexpr int rows = 2048, width = 256, hidden = 1024;
+template <int Hidden, int E, int K> void versus(benchmark::State& state) {
   const int threads = default_threads();
-  const auto sparse = std::make_unique<bench::Mixer<Moe<GatedMlp<width, hidden / K>, E, K>>>(rows, threads);
-  const auto dense = std::make_unique<bench::Mixer<GatedMlp<width, hidden>>>(rows, threads);
+  const auto sparse = std::make_unique<bench::Mixer<Moe<GatedMlp<width, Hidden>, E, K>>>(rows, threads);
+  const auto dense = std::make_unique<bench::Mixer<GatedMlp<width, K * Hidden>>>(rows, threads);
   const auto seconds = [](auto& block) {
     const double start = bench::now();
     block->train();
     return bench::now() - start;
   };
-  std::vector<double> ratios;
+  const double flops = 3 * 2.0 * rows * 3 * width * K * Hidden;
+  std::vector<double> ratios, shares;
   for (auto _ : state)
     for (int i = 0; i < 21; ++i) {
       const double before = seconds(dense), mixture = seconds(sparse), after = seconds(dense);
       ratios.push_back(mixture / (0.5 * (before + after)));
+      shares.push_back(flops / (0.5 * (before + after)) / bench::peak(bench::limit::f32, threads, flops / 4e11));
     }
   state.counters["cost"] = bench::median(ratios);
+  state.counters["dense_share"] = bench::median(shares);
 }
-void moe_vs_dense_8(benchmark::State& state) { versus<8, 2>(state); }
-void moe_vs_dense_64(benchmark::State& state) { versus<64, 8>(state); }
+void moe_vs_dense_8(benchmark::State& state) { versus<1792, 8, 2>(state); }
+void moe_vs_dense_64(benchmark::State& state) { versus<384, 64, 8>(state); }
 BENCHMARK(moe_vs_dense_8)->Iterations(1);
 BENCHMARK(moe_vs_dense_64)->Iterations(1);
 

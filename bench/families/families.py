@@ -142,6 +142,29 @@ def counts(record):
     return f"{record['parameters']:,}" + (f", {record['active']:,} at work" if record["active"] != record["parameters"] else "")
 
 
+def first_look(records, family):
+    """The best of what seed 0 gave, with the headers of which most is there; None: nothing."""
+    hashes = [r["hash"] for r in records if (r["family"], r["tokens"]) == (family, TOKENS)]
+    if not hashes:
+        return None
+    hashed = max(hashes, key=hashes.count)
+    return min((r for r in (find(records, family, hashed, rate, SEEDS[0]) for rate in RATES) if r), key=lambda r: r["loss"], default=None)
+
+
+def tokens_to_loss(records, family, other):
+    """How many times fewer tokens, and seconds, a family needs to the last loss of another, on its curve; below 1: it
+    does not get there, and the other needs so many times fewer to its last loss. None: they have not been trained."""
+    a, b = first_look(records, family), first_look(records, other)
+    if a is None or b is None:
+        return None
+    if a["loss"] > b["loss"]:
+        turned = tokens_to_loss(records, other, family)
+        return {name: 1 / value for name, value in turned.items()}
+    (s0, l0), (s1, l1) = next(pair for pair in zip(a["curve"], a["curve"][1:]) if pair[1][1] <= b["loss"])
+    share = (s0 + (s1 - s0) * (l0 - b["loss"]) / (l0 - l1)) / a["curve"][-1][0]
+    return {"tokens": 1 / share, "time": b["seconds"] / (share * a["seconds"])}
+
+
 def rows(records, keys):
     """What a line of the table and the two figures need, of each family: with the headers of which most is there."""
     for family in FAMILIES:
@@ -152,7 +175,7 @@ def rows(records, keys):
         seeds = [find(records, family, hashed, best, seed) if best else None for seed in SEEDS]
         some = [r for r in tried + seeds if r]
         whole = None not in seeds
-        yield {"family": family, "parameters": counts(some[0]) if some else None, "curve": min((r for r in tried if r), key=lambda r: r["loss"], default={"curve": None})["curve"], "tried": tried, "best": best, "others": seeds[1:],
+        yield {"family": family, "parameters": counts(some[0]) if some else None, "curve": min((r for r in tried if r), key=lambda r: r["loss"], default={"curve": None})["curve"], "first": min((r["loss"] for r in tried if r), default=None), "tried": tried, "best": best, "others": seeds[1:],
                "mean": statistics.mean(r["loss"] for r in seeds) if whole else None,
                "minutes": statistics.median(r["seconds"] for r in some) / 60 if some else None,
                "when": sorted({f"{r['processor']}, {r['date']}" + (f", {r['note']}" if r.get("note") else "") for r in some})
@@ -164,7 +187,7 @@ def table(records, keys):
              "Models of about 804,096 parameters (3 % more or less; of a mixture of experts, those that a token goes through), nanoGPT's recipe for its CPU model: 1.5 M tokens in batches of 12 x 64",
              "characters, AdamW, a cosine after a warm-up. The loss is that of the whole validation split, in nats a character. Of three learning",
              "rates seed 0 chooses; the mean of seeds 0 to 2 counts. What has not been trained is missing.", "",
-             "![validation loss of each family](families.svg)", "",
+             "![validation loss of each family](families.svg)", "", "A hollow dot is the best of seed 0 alone, where the mean is not there yet.", "",
              "The curves of seed 0 with the best of the rates tried, over GPT's in grey: validation loss estimated from 20 batches, by update; the last point is",
              "the whole split's.", "", "![validation curves of each family](families_curves.svg)", "",
              "| family | parameters | " + " | ".join(f"{r:g}, seed 0" for r in RATES) + " | rate | seed 1 | seed 2 | mean | minutes | on |", "|---" * 10 + "|"]
@@ -172,13 +195,24 @@ def table(records, keys):
         cells = [r["family"], r["parameters"] or "missing", *map(cell, r["tried"]), f"{r['best']:g}" if r["best"] else "missing",
                  *map(cell, r["others"]), f"**{r['mean']:.3f}**" if r["mean"] else "missing", f"{r['minutes']:.1f}" if r["minutes"] else "missing", "; ".join(r["when"]) or "–"]
         lines.append("| " + " | ".join(cells) + " |")
+    lines += sparse(records)
     return "\n".join(lines) + "\n"
 
 
+def sparse(records):
+    """What experts save: beside the dense model with the same attention and as many parameters at work."""
+    reached = {name: tokens_to_loss(records, name, "Llama") for name in ("Mixtral", "OLMoE", "Qwen3-MoE", "gpt-oss", "Llama 4")}
+    if not any(reached.values()):
+        return []
+    return ["", "## Mixtures beside a dense model", "", "How many times fewer tokens a mixture needs than Llama's small model, with as many parameters at work, to the higher of their two last losses, by the",
+            "curve of the lower, and how many times less time; below 1 it needs more.", "", "| mixture | tokens | time |", "|---|---|---|",
+            *(f"| {name} | {r['tokens']:.2f} | {r['time']:.2f} |" for name, r in reached.items() if r)]
+
+
 def figure(records, keys):
-    """Means as dots on an axis of losses, a family a line."""
+    """Means as dots on an axis of losses, a family a line; hollow: the best of seed 0 so far."""
     all_rows = list(rows(records, keys))
-    known = [r["mean"] for r in all_rows if r["mean"]]
+    known = [r["mean"] or r["first"] for r in all_rows if r["first"]]
     low, high = min([1.6, *known]), max([2.1, *known])
     width, left, line = 640, 130, 24
 
@@ -195,8 +229,9 @@ def figure(records, keys):
     for i, r in enumerate(all_rows):
         y = line * (i + 1)
         out.append(f'<text x="{left - 10}" y="{y + 4}" text-anchor="end">{r["family"]}</text>')
-        if r["mean"]:
-            out.append(f'<circle cx="{x(r["mean"]):.1f}" cy="{y}" r="5" fill="#2a6"/><text x="{x(r["mean"]) + 10:.1f}" y="{y + 4}">{r["mean"]:.3f}</text>')
+        if r["first"]:
+            loss, fill = r["mean"] or r["first"], "#2a6" if r["mean"] else "white"
+            out.append(f'<circle cx="{x(loss):.1f}" cy="{y}" r="5" fill="{fill}" stroke="#2a6"/><text x="{x(loss) + 10:.1f}" y="{y + 4}">{loss:.3f}</text>')
         else:
             out.append(f'<text x="{left}" y="{y + 4}" fill="#999">missing</text>')
     return "\n".join([*out, "</svg>"]) + "\n"
@@ -255,7 +290,7 @@ def main(arguments, text, processor):
                 rate, seed = wanted
                 done = subprocess.run([build(family, keys[family]), text, str(rate), str(seed), str(options.tokens)], stdout=subprocess.PIPE, text=True, check=True)
                 record = {"family": family, "hash": keys[family], "rate": rate, "seed": seed, "tokens": options.tokens, **json.loads(done.stdout),
-                          "processor": processor, "threads": os.cpu_count(), "date": datetime.date.today().isoformat()}
+                          "processor": processor, "threads": int(os.environ.get("OMP_NUM_THREADS", os.cpu_count())), "date": datetime.date.today().isoformat()}
                 keep(record | ({"note": options.note} if options.note else {}))
                 say(f"{family}, rate {rate:g}, seed {seed}: {record['loss']:.4f} in {record['seconds']:.0f} s")
     write(keys)

@@ -42,4 +42,11 @@ check("until all is trained anew", stale, line.replace("2026-01-01", "2026-01-01
 mixture = record(5e-4, 0, 2.0) | {"parameters": 2400000}
 check("what a token goes through", f.counts(mixture), "2,400,000, 800,000 at work")
 check("a curve for what is there, over GPT's", f.curves(records, keys).count("<polyline"), 2)
+dense = record(1e-3, 0, 2.0) | {"family": "Llama", "seconds": 100, "curve": [[0, 4.0], [100, 2.5], [200, 2.0]]}
+sparse = record(1e-3, 0, 1.5) | {"family": "Mixtral", "seconds": 200, "curve": [[0, 4.0], [100, 2.0], [200, 1.5]]}
+check("a mixture that needs half the tokens", f.tokens_to_loss([dense, sparse], "Mixtral", "Llama"), {"tokens": 2.0, "time": 1.0})
+check("the other way round", f.tokens_to_loss([dense, sparse], "Llama", "Mixtral"), {"tokens": 0.5, "time": 1.0})
+check("one that was not trained", f.tokens_to_loss([dense], "Mixtral", "Llama"), None)
+check("its line", f.sparse([dense, sparse])[-1], "| Mixtral | 2.00 | 1.00 |")
+check("a hollow dot", f.figure([dense], keys).count('fill="white" stroke'), 1)
 sys.exit(bool(failed))
