@@ -21,7 +21,7 @@ check() { [[ $2 == *"$1"* ]] || { printf 'expected %s in:\n%s\n' "$1" "$2"; exit
 model=(--n-layer 1 --n-head 2 --n-embd 16 --block-size 16 --dropout 0.1)
 run=(--data text.txt --dtype "$dtype" --batch-size 4 --learning-rate 1e-2 --warmup-iters 5 --lr-decay-iters 20
   --eval-interval 10 --eval-iters 2 --log-interval 5 --threads 1)
-said=$("$fauna" train "${model[@]}" "${run[@]}" --max-iters 20 --out-dir whole 2>&1)
+said=$("$fauna" train "${model[@]}" "${run[@]}" --max-iters 20 --out-dir whole --tensorboard whole/events --profile 3 2>&1)
 check "$characters different ones: the vocabulary" "$said"
 echo "$said" | grep -qE "compiled in|is there already"
 check "21 updates in" "$said"
@@ -30,6 +30,9 @@ keys=$(python3 -c 'import json; print(*json.load(open("whole/summary.json")))')
 check "val_loss seconds iterations parameters dtype threads tokens_per_second corpus_sha256 planned_bytes peak_rss_bytes isa" \
   "$keys"
 check "$(sha256sum <text.txt | cut -d' ' -f1)" "$(cat whole/summary.json)"
+check "where the time went" "$said"
+test -s whole/events/events.out.tfevents.*
+python3 -c 'import json; assert sum(e["name"] == "update" for e in json.load(open("whole/trace.json"))["traceEvents"]) == 3'
 python3 -c 'import json; [json.loads(l) for l in open("whole/metrics.jsonl")]'
 
 # Half of the run, then the rest: the same weights.

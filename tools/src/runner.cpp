@@ -68,6 +68,8 @@ int train(settings::Run const& s, tool::Trainer& model) {
        .eval_only = s.eval_only,
        .log_interval = s.log_interval,
        .out = s.eval_only ? "" : s.out_dir,
+       .tensorboard = s.eval_only ? "" : s.tensorboard,
+       .profile = s.profile,
        .overwrite = s.overwrite,
        .resume = resume ? from : "",
        .always_save = s.always_save_checkpoint,

@@ -102,9 +102,10 @@ struct Named {
 
 struct Train {
   std::string data = "data/tinyshakespeare.txt", tokenizer, out_dir = "out", init_from = "scratch", dtype = "f32",
-              schedule = "cosine";
+              schedule = "cosine", tensorboard;
   long threads = 0, max_iters = 2000, batch_size = 12, gradient_accumulation_steps = 1, warmup_iters = 100,
-       lr_decay_iters = 2000, eval_interval = 250, eval_iters = 20, log_interval = 10, pieces = 0, zero = 0;
+       lr_decay_iters = 2000, eval_interval = 250, eval_iters = 20, log_interval = 10, pieces = 0, zero = 0,
+       profile = 0;
   double learning_rate = 1e-3, min_lr = 1e-4, weight_decay = 0.1, beta1 = 0.9, beta2 = 0.99, grad_clip = 1;
   bool decay_lr = true, eval_only = false, always_save_checkpoint = false, overwrite = false;
   std::uint64_t seed = 1337;
@@ -139,6 +140,8 @@ struct Train {
     f("eval-only", eval_only, "evaluate once and stop");
     f("log-interval", log_interval, "updates from one line to the next; 0: none");
     f("always-save-checkpoint", always_save_checkpoint, "best.safetensors at every evaluation, not only at a new best");
+    f("tensorboard", tensorboard, "folder for TensorBoard's events; empty: none");
+    f("profile", profile, "updates that are timed block by block, into OUT-DIR/trace.json and a table; 0: none");
     f("pieces", pieces,
       "parts of an update's sequences whose gradients are computed apart and added by a fixed tree, so that any number "
       "of "

@@ -23,7 +23,9 @@ template <label Name, class B> struct At : B {
   static void forward(C const& c, W const& w, St& state, V x, O y, Sv& saved) {
     C inside = c;
     inside.path = path(&c.path);
+    span(inside, false, true);
     B::forward(inside, w, state, x, y, saved);
+    span(inside, false, false);
     see(inside, false, as_const(y));
   }
   template <class C, class W, class G, class V, class Sv, class DY, class DX, class St>
@@ -31,13 +33,18 @@ template <label Name, class B> struct At : B {
     C inside = c;
     inside.path = path(&c.path);
     see(inside, true, dy);
+    span(inside, true, true);
     B::backward(inside, w, dw, x, saved, dy, dx, dstate);
+    span(inside, true, false);
   }
 
  private:
   static constexpr Path path(const Path* parent) { return {parent, tag.c, -1}; }
   template <class C, class V> static void see(C const& c, bool gradient, V const& v) {
-    if (c.tap != nullptr) c.tap->see(c.tap->user, c.path, gradient, v);
+    if (c.tap != nullptr) c.tap->show(c.path, gradient, v);
+  }
+  template <class C> static constexpr void span(C const& c, bool gradient, bool before) {
+    if (c.tap != nullptr && c.tap->span != nullptr) c.tap->span(c.tap->user, c.path, gradient, before);
   }
 };
 
@@ -48,7 +55,7 @@ template <Named B> inline constexpr bool is_label<B> = is_label<typename B::comp
 /// Shows a value to the call's tap under the label of B, if both are there: for a pair that ran fused, without its At.
 template <class B, class C, class V> void show_label(C const& c, bool gradient, V const& v) {
   if constexpr (requires { B::tag; }) {
-    if (c.tap != nullptr) c.tap->see(c.tap->user, Path{&c.path, B::tag.c, -1}, gradient, v);
+    if (c.tap != nullptr) c.tap->show(Path{&c.path, B::tag.c, -1}, gradient, v);
   }
 }
 

@@ -38,10 +38,17 @@ template <class S> struct Into {
   }
 };
 
-/// Sees every labelled block's output (forward) and the gradient of that output (backward).
+/// Watches a pass at its labelled blocks. What is null is not called.
 template <class S> struct Tap {
+  /// Sees every block's output (forward) and the gradient of that output (backward).
   void (*see)(void* user, Path const& name, bool gradient, Matrix<const S> values) = nullptr;
   void* user = nullptr;
+  /// Called before and after every block, forward and backward.
+  void (*span)(void* user, Path const& name, bool gradient, bool before) = nullptr;
+
+  void show(Path const& name, bool gradient, Matrix<const S> values) const {
+    if (see != nullptr) see(user, name, gradient, values);
+  }
 };
 
 /// Which rounds of the outermost Stack a call runs, and who hears of each: for early exits, stages of a pipeline,

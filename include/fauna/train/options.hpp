@@ -27,6 +27,8 @@ struct TrainOptions {
   bool eval_only = false;     ///< evaluate once and stop
   long log_interval = 10;     ///< a line and a point of the curve for every so many updates; 0: none
   std::string out{};          ///< folder for checkpoints, metrics and curves; empty: nothing is written
+  std::string tensorboard{};  ///< folder for TensorBoard's events; empty: none are written
+  long profile = 0;           ///< so many updates after the first are timed block by block, into trace.json in `out`
   bool overwrite = false;     ///< removes what another run left in `out`; without it, a folder of another is an error
   std::string resume{};       ///< a checkpoint of this run to go on from
   bool always_save = false;   ///< best.safetensors at every evaluation, not only at a new best

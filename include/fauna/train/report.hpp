@@ -1,8 +1,12 @@
 // What a run says while it goes: lines, a bar on a terminal, metrics.jsonl, the loss curve.
 #pragma once
 #include <cstdio>
+#include <initializer_list>
+#include <optional>
+#include <utility>
 
 #include <fauna/io/clock.hpp>
+#include <fauna/io/event_file.hpp>
 #include <fauna/io/print.hpp>
 #include <fauna/io/process.hpp>
 #include <fauna/models/explain.hpp>
@@ -39,6 +43,7 @@ class Report {
   Report(TrainOptions const& o, long long iteration) : out_(o.out), print_(o.print), peak_(o.peak_flops) {
     bar_ = print_ != nullptr && is_terminal(print_);
     if (!out_.empty()) open_metrics(out_ + "/metrics.jsonl", iteration);
+    if (!o.tensorboard.empty()) events_.emplace(o.tensorboard, iteration);
   }
   Report(Report const&) = delete;
   Report& operator=(Report const&) = delete;
@@ -67,6 +72,10 @@ class Report {
            ", \"tokens_per_second\": " + json_number(l.tokens_per_second, 1) +
            ", \"milliseconds\": " + json_number(l.milliseconds, 3) + ", \"flops\": " + json_number(l.flops, 0) +
            (l.side.empty() ? "" : ", \"side\": {" + l.side + '}') + '}');
+    scalars(l.step, {{"loss/batch", l.loss},
+                     {"lr", l.lr},
+                     {"gradient_norm", l.gradient_norm},
+                     {"tokens_per_second", l.tokens_per_second}});
   }
 
   void evaluation(long long step, SplitLosses e, bool best, double seconds) {
@@ -74,6 +83,7 @@ class Report {
          decimal(e.val, 4) + (best ? "  (lowest so far)" : ""));
     metric("{\"step\": " + std::to_string(step) + ", \"train_loss\": " + json_number(e.train, 6) +
            ", \"val_loss\": " + json_number(e.val, 6) + ", \"seconds\": " + json_number(seconds, 3) + "}");
+    scalars(step, {{"loss/train", e.train}, {"loss/val", e.val}});
   }
 
   /// Redrawn at most ten times a second, on a terminal only; no allocation.
@@ -99,6 +109,12 @@ class Report {
     if (!train.empty() || !val.empty()) line(loss_text(t, v));
   }
 
+  /// A trace for trace.json, and its table.
+  void profile(std::string const& trace, std::string const& table) {
+    write_file(out_ + "/trace.json", trace);
+    line("where the time went, by " + out_ + "/trace.json (for chrome://tracing or ui.perfetto.dev):\n" + table);
+  }
+
   /// The plan beside what the system counted.
   void memory(std::size_t planned) {
     const std::size_t real = peak_resident_bytes();
@@ -107,6 +123,10 @@ class Report {
   }
 
  private:
+  void scalars(long long step, std::initializer_list<std::pair<const char*, double>> points) {
+    if (!events_) return;
+    for (auto const& [tag, value] : points) events_->scalar(tag, step, value);
+  }
   void clear_bar() {
     if (shown_) std::fprintf(print_, "\r%78s\r", "");
     shown_ = false;
@@ -132,6 +152,7 @@ class Report {
   }
 
   std::string out_;
+  std::optional<EventFile> events_{};
   std::FILE *print_, *metrics_ = nullptr;
   double peak_, drawn_ = 0;
   bool bar_ = false, shown_ = false;

@@ -9,6 +9,7 @@
 #include <fauna/train/checkpoint.hpp>
 #include <fauna/train/evaluate.hpp>
 #include <fauna/train/one_rank.hpp>
+#include <fauna/train/profile.hpp>
 #include <fauna/train/report.hpp>
 
 namespace fauna::inline v0 {
@@ -95,6 +96,9 @@ template <class T, class Ranks = OneRank> class Trainer {
   std::size_t tokens_per_step() const { return memory_.rows() * static_cast<std::size_t>(o_.accumulation); }
   Ranks& ranks() { return ranks_; }
 
+  /// Watches the passes of all updates from now on; null: nobody does.
+  void watch(Tap<typename T::scalar> const* tap) { tap_ = tap; }
+
   /// One update. Allocates nothing. Throws, with nothing updated, where loss or gradient is not finite.
   Step step() {
     Progress& p = head_.progress;
@@ -174,7 +178,7 @@ template <class T, class Ranks = OneRank> class Trainer {
       const double weight = static_cast<double>(count) / static_cast<double>(all);
       const Key key = p.dropout.child(number);
       loss += weight * model_.accumulate(memory_.batch(count), weight,
-                                         count == o_.batch ? key : key.child(static_cast<std::uint64_t>(first)));
+                                         count == o_.batch ? key : key.child(static_cast<std::uint64_t>(first)), tap_);
       at += count;
     }
     return loss;
@@ -247,6 +251,7 @@ template <class T, class Ranks = OneRank> class Trainer {
   Ranks ranks_;
   Schedule schedule_;
   CheckpointHead head_;
+  Tap<typename T::scalar> const* tap_ = nullptr;
 };
 
 /// Trains to the end, or until SIGINT or SIGTERM. With options.out, that folder receives last.safetensors and
@@ -259,6 +264,7 @@ TrainReport train(T& model, Split text, TrainOptions const& o, std::string const
   TrainOptions told = o;
   if (!run.ranks().writes()) {
     told.out.clear();
+    told.tensorboard.clear();
     told.print = nullptr;
   }
   Report report(told, run.iteration());
@@ -275,6 +281,9 @@ TrainReport train(T& model, Split text, TrainOptions const& o, std::string const
   double step_seconds = 0, evaluation_seconds = 0;
   long long timed = 0;
   int signal = 0;
+  Profile<typename T::scalar> profile;
+  // Not the first update: pages are touched there that will be there afterwards.
+  const long long profiled_from = first + 1, profiled_to = profiled_from + (told.out.empty() ? 0 : o.profile);
   const double start = seconds_now();
   while (!run.finished() || o.eval_only) {
     const long long at = run.iteration();
@@ -290,9 +299,18 @@ TrainReport train(T& model, Split text, TrainOptions const& o, std::string const
         if (lowest || o.always_save) run.save(best);
       }
     }
+    const bool profiled = at >= profiled_from && at < profiled_to;
+    if (profiled) {
+      run.watch(profile.tap());
+      profile.begin("update", "run");
+    }
     const double before = seconds_now();
     const auto s = run.step();
     step_seconds += seconds_now() - before;
+    if (profiled) {
+      profile.end();
+      run.watch(nullptr);
+    }
     ++timed;
     r.loss = s.loss;
     if (s.without_gradient >= 0) {
@@ -334,6 +352,7 @@ TrainReport train(T& model, Split text, TrainOptions const& o, std::string const
   if (r.interrupted)
     report.line("stopped by signal " + std::to_string(signal) + " after " + std::to_string(r.iterations) + " updates" +
                 (o.out.empty() ? "" : ", saved in " + last));
+  if (!profile.spans().empty()) report.profile(profile.trace(), profile.table());
   if (!o.eval_only) report.curves(run.progress().train, run.progress().val);
   report.memory(model.planned().total());
   return r;
