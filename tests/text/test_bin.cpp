@@ -48,3 +48,43 @@ TEST_CASE("files that cannot be what they are said to be") {
   write_ids<std::uint32_t>(path, {1, 0xffffffffU});
   CHECK_THROWS_WITH_AS(BinText(path, 65, id_width::four), Contains("has the id 4294967295 at token 1"), error);
 }
+
+TEST_CASE("shards are one text, whose windows go over their ends") {
+  const TemporaryFolder folder;
+  write_ids<std::uint16_t>(folder / "a.bin", {0, 1, 2});
+  write_ids<std::uint16_t>(folder / "b.bin", {3, 4});
+  write_ids<std::uint16_t>(folder / "c.bin", {5, 6, 7, 8});
+  const ShardedText text({folder / "a.bin", folder / "b.bin", folder / "c.bin"}, 9, id_width::two, "train");
+  const Tokens t = text.tokens();
+  REQUIRE(t.size() == 9);
+  for (int i = 0; i < 9; ++i) CHECK(t[static_cast<std::size_t>(i)] == i);
+  const Tokens rest = t.part(2, 6, "val").part(1, 4, "val");
+  CHECK(rest.size() == 4);
+  CHECK(rest[0] == 3);
+  CHECK(rest[3] == 6);
+  int tokens[6], targets[6];
+  window(t, 1, 6, tokens, targets);
+  CHECK(tokens[0] == 1);
+  CHECK(targets[5] == 7);
+  CHECK_THROWS_WITH_AS(ShardedText({}, 9), Contains("has no files"), error);
+}
+
+TEST_CASE("llm.c's headers say the width and the number of tokens") {
+  const TemporaryFolder folder;
+  const auto file = [&](int magic, int version, int count, std::string const& ids) {
+    std::vector<std::int32_t> header(256);
+    header[0] = magic, header[1] = version, header[2] = count;
+    write_file(folder / "x.bin", std::string(reinterpret_cast<const char*>(header.data()), 1024) + ids);
+    return folder / "x.bin";
+  };
+  const BinText two(file(20240520, 1, 3, std::string("\1\0\2\0\3\0", 6)), 4);
+  CHECK(two.size() == 3);
+  CHECK(two.tokens()[2] == 3);
+  const BinText four(file(20240801, 7, 2, std::string("\1\0\1\0\2\0\0\0", 8)), 70000);
+  CHECK(four.tokens()[0] == 65537);
+  CHECK_THROWS_WITH_AS(BinText(file(20240520, 2, 3, "abcdef"), 65536), Contains("a header of version 2, expected 1"),
+                       error);
+  CHECK_THROWS_WITH_AS(BinText(file(20240520, 1, 9, "abcdef"), 65536), Contains("3 tokens, expected 9"), error);
+  CHECK_THROWS_WITH_AS(ShardedText({file(20240801, 7, 2, "abababab"), folder / "x.bin"}, 4), Contains("has the id"),
+                       error);
+}

@@ -16,6 +16,7 @@
 
 #include <fauna/decode/adapter.hpp>
 #include <fauna/io/print.hpp>
+#include <tools/src/verbs/data.hpp>
 #include <tools/src/verbs/inference.hpp>
 #include <tools/src/verbs/models.hpp>
 #include <tools/src/verbs/training.hpp>
@@ -59,6 +60,7 @@ int run(int n, char** words) {
   app.set_help_all_flag("-h,--help", "print every verb with every flag");
   const std::string structure = "Model", training = "Run";
   std::string checkpoint = "out", name = "nanogpt-cpu", directory, file, to;
+  std::vector<std::string> files;
 
   tool::Verb train_verb(app, "train", "train a model on a text, evaluate it, keep checkpoints");
   train_verb.add(settings::Named{}, structure);
@@ -124,6 +126,14 @@ int run(int n, char** words) {
       ->required();
   upcycle_verb->add_option("out", to, "a folder to write")->type_name("OUT")->required();
   upcycle_verb.add(settings::Upcycle{}, training);
+  tool::Verb tokenizer_verb(app, "tokenizer", "learn a tokenizer.json from texts: byte-pair encoding of bytes");
+  tokenizer_verb.add(settings::Tokenizer{}, training);
+  tool::Verb prepare_verb(app, "prepare", "turn texts of any size into files of tokens, for train --data");
+  prepare_verb.add(settings::Prepare{}, training);
+  for (tool::Verb* v : {&tokenizer_verb, &prepare_verb})
+    (*v)->add_option("files", files, "texts, UTF-8: plain ones, or .jsonl with an object a line")
+        ->type_name("FILE...")
+        ->required();
   tool::Verb download_verb(app, "download",
                            "fetch a model directory from a hub: $HF_ENDPOINT, with the token $HF_TOKEN");
   download_verb->add_option("model", name, "as the hub calls it")->type_name("ORG/NAME")->required();
@@ -143,9 +153,9 @@ int run(int n, char** words) {
     v->add(settings::Reading{}, structure);
 
   const std::vector<tool::Verb*> verbs = {
-      &train_verb,      &sample_verb,  &generate_verb, &chat_verb,    &serve_verb,    &logits_verb,
-      &perplexity_verb, &compare_verb, &export_verb,   &convert_verb, &finetune_verb, &draft_train_verb,
-      &merge_verb,      &upcycle_verb, &download_verb, &explain_verb, &type_verb};
+      &train_verb,     &sample_verb,  &generate_verb, &chat_verb,     &serve_verb,       &logits_verb, &perplexity_verb,
+      &compare_verb,   &export_verb,  &convert_verb,  &finetune_verb, &draft_train_verb, &merge_verb,  &upcycle_verb,
+      &tokenizer_verb, &prepare_verb, &download_verb, &explain_verb,  &type_verb};
   const auto require_known = [&verbs] {
     bool any = false;
     for (tool::Verb* v : verbs)
@@ -206,6 +216,14 @@ int run(int n, char** words) {
     settings::Upcycle s;
     upcycle_verb.apply(s);
     tool::upcycle(directory, to, whole("experts", s.experts, 2), whole("top-k", s.top_k, 2), use_of(upcycle_verb));
+    return 0;
+  }
+  if (tokenizer_verb.chosen()) {
+    learn_tokenizer(tokenizer_verb, files);
+    return 0;
+  }
+  if (prepare_verb.chosen()) {
+    prepare(prepare_verb, files);
     return 0;
   }
   if (download_verb.chosen()) {

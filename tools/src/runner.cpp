@@ -33,7 +33,7 @@ int train(settings::Run const& s, tool::Trainer& model) {
   const std::string from = resume ? s.out_dir + "/last.safetensors" : scratch ? "" : s.init_from;
   const bool known = !scratch && fauna::is_checkpoint(from);
   const auto text = tool::Corpus::read(s.data, s.tokenizer, known ? fauna::read_checkpoint_head(from).alphabet : "");
-  const std::string digest = sha256(fauna::Mapped(s.data).text());
+  const std::string digest = tool::data_hash(s.data);
   model.require_same("text", fauna::text_hash(digest));
   if (!scratch && !resume) model.load_weights(from);
 

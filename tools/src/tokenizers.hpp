@@ -12,6 +12,7 @@
 #include <fauna/text/rwkv_world.hpp>
 #include <fauna/train/checkpoint.hpp>
 #include <tools/src/gguf_keys.hpp>
+#include <tools/src/prepared.hpp>
 #include <tools/src/sha256.hpp>
 
 namespace tool {
@@ -67,7 +68,7 @@ inline std::string character_tokenizer(std::string const& alphabet) {
          '\n';
 }
 
-/// A text as tokens, whole.
+/// A text as tokens, whole; or a folder of tokens.
 class Corpus {
  public:
   /// In the pieces of a tokenizer.json, if there is one: nothing is put around the text, and what spells a special
@@ -81,16 +82,22 @@ class Corpus {
     }
     c.tokenizer_ = fauna::read_file(tokenizer);
     const auto bpe = fauna::Bpe::from_json(c.tokenizer_, tokenizer);
-    c.pieces_ = bpe.encode(fauna::read_file(path), {.match_special = false, .add_special = false});
     c.vocab_ = bpe.vocab();
+    if (fauna::is_directory(path)) {
+      c.prepared_.emplace(path, c.vocab_);
+      return c;
+    }
+    c.pieces_ = bpe.encode(fauna::read_file(path), {.match_special = false, .add_special = false});
     return c;
   }
 
   int vocab() const { return characters_ ? characters_->vocab() : vocab_; }
   /// The last part validates: this share of all. Without one, both parts are all of it.
   fauna::Split split(double validation = 0.1) const {
-    const fauna::Tokens all =
-        characters_ ? characters_->tokens() : fauna::Tokens(pieces_.data(), pieces_.size(), vocab_);
+    if (prepared_ && prepared_->val()) return {prepared_->train(), *prepared_->val()};
+    const fauna::Tokens all = prepared_     ? prepared_->train()
+                              : characters_ ? characters_->tokens()
+                                            : fauna::Tokens(pieces_.data(), pieces_.size(), vocab_);
     if (validation == 0) return {all, all};
     return fauna::split(all, 1 - validation);
   }
@@ -100,6 +107,7 @@ class Corpus {
 
  private:
   std::optional<fauna::CharText> characters_{};
+  std::optional<Prepared> prepared_{};
   std::vector<int> pieces_{};
   int vocab_ = 0;
   std::string tokenizer_{};

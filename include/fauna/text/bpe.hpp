@@ -90,6 +90,12 @@ class Bpe {
       if (t.content == token) return t.id;
     return pieces_.find(token);
   }
+  /// Are texts cut into words, by the rules of GPT-2's kind, so that tokens of different lines do not know each other?
+  bool cuts_lines() const {
+    for (SplitStep const& s : steps_)
+      if (s.rule == split_rule::gpt2 || s.rule == split_rule::llama3 || s.rule == split_rule::qwen2) return true;
+    return false;
+  }
   /// Is this the id of a special token?
   bool special(int id) const { return pieces_.has(id) && special_[static_cast<std::size_t>(id)]; }
   /// The bytes of a token: for a byte-level tokenizer, what it stands for in a text.
@@ -239,9 +245,6 @@ class Bpe {
     return id;
   }
 
-  static void require_utf8(std::string_view text) {
-    for (std::size_t at = 0; (at = skip_ascii(text, at)) < text.size();) next_code_point(text, at);
-  }
   static void replace(std::string_view text, TextEdit const& edit, std::string& out) {
     std::size_t at = 0;
     if (!edit.from.empty())

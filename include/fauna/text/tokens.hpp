@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include <fauna/core/error.hpp>
 #include <fauna/core/rng.hpp>
@@ -12,6 +13,12 @@ namespace fauna::inline v0 {
 
 /// The target of a row that is not counted in a loss.
 inline constexpr int no_target = -1;
+
+/// A part of a row of tokens whose parts lie apart: where it is, and the place of its first token in the row.
+struct TokenShard {
+  const void* ids = nullptr;
+  std::size_t begin = 0;
+};
 
 /// A read-only view of token ids in [0, vocab). `name` says which part of the data this is, in errors.
 /// Examples (in_examples) are texts of one length each, one after another, where ~id stands for a token that is read
@@ -25,6 +32,14 @@ class Tokens {
     static_assert(sizeof(Id) == 1 || sizeof(Id) == 2 || sizeof(Id) == 4, "fauna: token ids take 1, 2 or 4 bytes");
   }
 
+  /// The tokens of shards, one behind the other; the last entry of `shards` only says where they end.
+  template <class Id> static Tokens of(std::vector<TokenShard> const& shards, int vocab, const char* name) {
+    Tokens t(static_cast<const Id*>(nullptr), shards.back().begin, vocab, name);
+    t.shards_ = shards.data();
+    t.count_ = shards.size() - 1;
+    return t;
+  }
+
   std::size_t size() const { return size_; }
   int vocab() const { return vocab_; }
   const char* name() const { return name_; }
@@ -36,14 +51,26 @@ class Tokens {
     return t;
   }
   int operator[](std::size_t i) const {
-    if (width_ == 1) return static_cast<const std::uint8_t*>(ids_)[i];
-    if (width_ == 2) return static_cast<const std::uint16_t*>(ids_)[i];
-    return static_cast<int>(static_cast<const std::uint32_t*>(ids_)[i]);
+    const void* ids = ids_;
+    if (shards_ != nullptr) {
+      i += first_;
+      std::size_t low = 0, high = count_;  // shards_[low].begin <= i < shards_[high].begin
+      while (high - low > 1) {
+        const std::size_t middle = (low + high) / 2;
+        (shards_[middle].begin <= i ? low : high) = middle;
+      }
+      ids = shards_[low].ids;
+      i -= shards_[low].begin;
+    }
+    if (width_ == 1) return static_cast<const std::uint8_t*>(ids)[i];
+    if (width_ == 2) return static_cast<const std::uint16_t*>(ids)[i];
+    return static_cast<int>(static_cast<const std::uint32_t*>(ids)[i]);
   }
   /// Tokens [from, from + count).
   Tokens part(std::size_t from, std::size_t count, const char* name) const {
     Tokens t = *this;
-    t.ids_ = static_cast<const char*>(ids_) + from * width_;
+    if (shards_ != nullptr) t.first_ += from;
+    else t.ids_ = static_cast<const char*>(ids_) + from * width_;
     t.size_ = count;
     t.name_ = name;
     return t;
@@ -56,6 +83,8 @@ class Tokens {
   std::size_t width_ = 1;
   const char* name_ = "text";
   std::size_t example_ = 0;
+  const TokenShard* shards_ = nullptr;
+  std::size_t count_ = 0, first_ = 0;  ///< shards; the place in them where this row begins
 };
 
 struct Split {

@@ -44,6 +44,11 @@ inline std::size_t skip_ascii(std::string_view text, std::size_t at) {
   return at;
 }
 
+/// Throws on text that is not valid UTF-8, naming the byte.
+inline void require_utf8(std::string_view text) {
+  for (std::size_t at = 0; (at = skip_ascii(text, at)) < text.size();) next_code_point(text, at);
+}
+
 /// Where the code point before byte `at` starts. The text must be valid UTF-8, and `at` not 0.
 inline std::size_t previous_code_point(std::string_view text, std::size_t at) {
   do --at;

@@ -43,13 +43,17 @@ namespace tool::verbs {
     fauna::fail("fauna train", "there is no file " + s.data, "a text",
                 "give --data FILE, or let tools/shakespeare fetch one");
   const bool resume = s.init_from == "resume";
-  if (resume) fauna::checkpoint::require_data(from.path, from.head, sha256(fauna::Mapped(s.data).text()));
+  if (resume) fauna::checkpoint::require_data(from.path, from.head, data_hash(s.data));
   if (!s.overwrite && !s.eval_only) fauna::checkpoint::require_own_folder(s.out_dir, resume ? &from.head : nullptr);
   settings::Reading reading;
   verb.apply(reading);
   const bool fresh = !from.directory && !from.checkpoint;
   s.recipe = tool::recipe_of(s, reading, fresh && verb.has("model") ? named.model : "", *c);
+  if (fauna::is_directory(s.data) && s.tokenizer.empty() && fauna::exists(s.data + "/tokenizer.json"))
+    s.tokenizer = s.data;
   s.tokenizer = tool::run_tokenizer(from, s.tokenizer);
+  if (fauna::is_directory(s.data) && s.tokenizer.empty())
+    fauna::fail("fauna train", s.data + " has tokens and no tokenizer.json", "--tokenizer FILE, which they are of");
   if (!from.checkpoint) {
     if (!from.path.empty()) (void)fauna::open_tensors(from.path);  // weights alone: of what model, the flags say
     tool::fit_vocabulary(*c, s, from);
