@@ -79,26 +79,33 @@ class AnyDrafter {
 /// A drafter whose drafts branch: fauna::TreeDrafter.
 class AnyTree {
  public:
-  /// ngram-tree, or medusa:FILE, heads for the model that `target` reads.
+  /// ngram-tree, lookahead:N,W,G, or medusa:FILE, heads for the model that `target` reads.
   AnyTree(std::string const& draft, AnyReader& target, int nodes) {
     const std::string heads = behind("medusa:", draft);
-    if (heads.empty()) take(fauna::NgramTree());
+    if (is_lookahead(draft)) take(fauna::Lookahead(target.vocab(), lookahead_of(draft)));
+    else if (heads.empty()) take(fauna::NgramTree());
     else
       take(fauna::MedusaHeads(target, fauna::MedusaWeights::from_file(heads, target.width(), target.vocab()), nodes));
   }
   template <class F> void propose_tree(std::vector<int>& text, fauna::DraftTree& tree, int most, F&& draw) {
     propose_(text, tree, most, draw);
   }
+  void see(fauna::DraftTree const& tree, const float* logits) {
+    if (see_) see_(tree, logits);
+  }
 
  private:
   using Draw = std::function<int(const float*, fauna::Law&, fauna::Drafted const&)>;
   template <class D> void take(D drafter) {
-    propose_ = [d = std::make_shared<D>(std::move(drafter))](std::vector<int>& text, fauna::DraftTree& tree, int most,
-                                                             Draw const& draw) {
+    const auto d = std::make_shared<D>(std::move(drafter));
+    propose_ = [d](std::vector<int>& text, fauna::DraftTree& tree, int most, Draw const& draw) {
       d->propose_tree(text, tree, most, draw);
     };
+    if constexpr (requires(fauna::DraftTree const& t) { d->see(t, nullptr); })
+      see_ = [d](fauna::DraftTree const& tree, const float* logits) { d->see(tree, logits); };
   }
   std::function<void(std::vector<int>&, fauna::DraftTree&, int, Draw const&)> propose_;
+  std::function<void(fauna::DraftTree const&, const float*)> see_;
 };
 
 /// What came of the drafts of some texts, beside plain decoding. Times are of texts alone, without their prompts.

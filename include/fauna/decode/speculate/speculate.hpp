@@ -10,6 +10,7 @@
 #include <fauna/decode/speculate/drafter.hpp>
 #include <fauna/decode/speculate/greedy.hpp>
 #include <fauna/decode/speculate/length.hpp>
+#include <fauna/decode/speculate/lookahead.hpp>
 #include <fauna/decode/speculate/match.hpp>
 #include <fauna/decode/speculate/medusa.hpp>
 #include <fauna/decode/speculate/mixed.hpp>
@@ -162,6 +163,7 @@ Speculated speculate(R& target, D& drafter, std::vector<int> const& prompt, Spec
       logits = target.logits(ids.data() + from, held + draft, 1 + draft, held);
     }
     ids.resize(committed);
+    if constexpr (requires { drafter.see(tree, logits); }) drafter.see(tree, logits);
     const double read_at = now();
     ++counts.steps;
     counts.drafted += draft;
