@@ -30,6 +30,14 @@ class AnyReader {
   void keep(std::vector<int> const& path) { reader_->keep(path); }
   const float* hidden(int row) const { return reader_->hidden(row); }
   const float* head(const float* rows, int n) { return reader_->head(rows, n); }
+  fauna::Exits exits() const { return reader_->exits(); }
+  const float* early(const int* ids, int n, int stays, int layers) { return reader_->early(ids, n, stays, layers); }
+  int depths() const { return reader_->depths(); }
+  void remember_all() { reader_->remember_all(); }
+  int known(const int* ids, int n) const { return reader_->known(ids, n); }
+  const float* further(int depth, int first, const float* h, const int* tokens, int rows) {
+    return reader_->further(depth, first, h, tokens, rows);
+  }
 
  private:
   std::unique_ptr<Reader> reader_;
@@ -38,8 +46,10 @@ class AnyReader {
 /// A drafter of any kind: fauna::Drafter.
 class AnyDrafter {
  public:
-  /// What --draft says; or by `model`, of texts of up to `context` tokens. vocabulary: a hash of what the ids mean.
-  AnyDrafter(std::string const& draft, Engine* model, int context, int chunk, std::uint64_t vocabulary = 0)
+  /// What --draft says, for `target`; or by `model`, of texts of up to `context` tokens. vocabulary: a hash of what the
+  /// ids mean.
+  AnyDrafter(std::string const& draft, AnyReader& target, Engine* model, int context, int chunk,
+             std::uint64_t vocabulary = 0)
       : pool_file_(pool_of(draft)) {
     const auto by_model = [&] {
       return fauna::DraftModel(AnyReader(*model, std::min(context, model->context()), chunk));
@@ -50,6 +60,10 @@ class AnyDrafter {
                                                                  : fauna::PoolDrafter(18, vocabulary));
       save_ = [pool, this] { pool->save(pool_file_); };
       take(pool);
+    } else if (is_exit(draft)) {
+      take(std::make_shared<fauna::EarlyExit<AnyReader>>(target, exit_of(draft)));
+    } else if (draft == "mtp") {
+      take(std::make_shared<fauna::MtpHeads<AnyReader>>(target));
     } else if (model == nullptr) {
       take(std::make_shared<fauna::NgramDrafter>());
     } else if (!behind("ngram+", draft).empty()) {

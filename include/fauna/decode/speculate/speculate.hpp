@@ -8,6 +8,7 @@
 #include <fauna/decode/speculate/acceptance.hpp>
 #include <fauna/decode/speculate/draft_model.hpp>
 #include <fauna/decode/speculate/drafter.hpp>
+#include <fauna/decode/speculate/early_exit.hpp>
 #include <fauna/decode/speculate/greedy.hpp>
 #include <fauna/decode/speculate/length.hpp>
 #include <fauna/decode/speculate/lookahead.hpp>
@@ -15,6 +16,7 @@
 #include <fauna/decode/speculate/medusa.hpp>
 #include <fauna/decode/speculate/mixed.hpp>
 #include <fauna/decode/speculate/model_tree.hpp>
+#include <fauna/decode/speculate/mtp.hpp>
 #include <fauna/decode/speculate/ngram.hpp>
 #include <fauna/decode/speculate/ngram_tree.hpp>
 #include <fauna/decode/speculate/point_mass.hpp>
