@@ -59,7 +59,7 @@ refused(["swapped has 'e' for the token 3", "expected 'd', as"], *generate, "--d
 refused(["shorter has a vocabulary of 28", "expected 29"], *generate, "--draft", shorter)
 refused(["wider has a token table of 32 rows", "expected 29"], *generate, "--draft", wider)
 for nothing in ("nothing", "ngram+nothing"):
-    refused(["there is no nothing", "--draft ngram, auto, ngram-tree, pool:FILE, medusa:FILE, a model directory, or a checkpoint"], *generate, "--draft", nothing)
+    refused(["there is no nothing", "--draft ngram, auto, ngram-tree, pool:FILE, medusa:FILE, mtp, exit:LAYERS, lookahead:N,W,G, a model directory, or a checkpoint"], *generate, "--draft", nothing)
 refused(["tokenizer.json"], *generate, "--draft", models / "mamba")
 refused(["--draft-max 32", "at most 31", "a context of 32"], *generate, "--draft", "ngram", "--draft-max", 32)
 refused(["--draft-max 9", "at most 8"], *generate, "--draft", "ngram", "--draft-max", 9, "--context", 9)
@@ -73,6 +73,15 @@ refused(["--draft auto with drafts of a fixed length", "--adaptive"], *generate,
 refused(["--draft auto with drafts of a fixed length"], *generate, "--draft", "auto", "--adaptive", "false")
 (work / "short").write_bytes(b"n-grams1")
 refused(["short is no pool of n-grams"], *generate, "--draft", f"pool:{work / 'short'}")
+for numbers in ("0,1,2", "1,2,2", "3,0,2", "3,2,0", "5,8,8", "9999,9999,9999"):
+    refused(["[lookahead] n-grams of", "(W + G) (N - 1) of at most 63"], *generate, "--draft", f"lookahead:{numbers}")
+for numbers in ("", "5", "5,7", "5,7,7,7", "5,7,x", "5;7;7", "10000,1,1", "5,7,7 "):
+    refused([f"--draft lookahead:{numbers}", "lookahead:N,W,G"], *generate, "--draft", f"lookahead:{numbers}")
+for layers in (0, -1, 2, 99):
+    refused([f"an exit after {layers} layers, expected 1 to 1, as the model has 2"], *generate, "--draft", f"exit:{layers}")
+for layers in ("", "x", "1,2", "1 ", "1.5"):
+    refused([f"--draft exit:{layers}", "exit:LAYERS"], *generate, "--draft", f"exit:{layers}")
+refused(["--draft mtp for", "no layers that predict further tokens", "num_nextn_predict_layers"], *generate, "--draft", "mtp")
 
 # The texts, by every drafter, greedy and drawn, whole and stopped.
 for model, other in ((llama, mamba), (mamba, llama)):
@@ -118,14 +127,30 @@ said = succeeds("draft-train", llama, "--data", work / "own.txt", "--out", heads
                 "--block-size", 16)[0]
 losses = [[float(x) for x in line.split(": losses ")[1].split()] for line in said.splitlines() if "losses" in line]
 assert all(a < b - 0.3 for a, b in zip(losses[-1], losses[0])), said
-for draft in (f"medusa:{heads}", "ngram-tree"):
+for draft in (f"medusa:{heads}", "ngram-tree", "lookahead:5,7,7", "lookahead:2,1,1"):
     for how in ([], ["--temperature", 1, "--draft-nodes", 5], ["--stop", "q"]):
         said, errors = succeeds(*generate, "--draft", draft, "--draft-stats", *how)
         assert said == succeeds(*generate, *[h for h in how if h not in ("--draft-nodes", 5)])[0], (draft, how)
         assert "the same text" in errors, errors
+assert float(re.search(r"([0-9.]+) a step", succeeds(*generate, "--draft", "lookahead:4,4,4", "--draft-stats")[1])[1]) > 1
 cut = work / "cut.safetensors"
 cut.write_bytes(heads.read_bytes()[:-4])
 refused(["cut.safetensors"], *generate, "--draft", f"medusa:{cut}")
+
+# Drafts of the model's own: its first layers, where they can be left, and the layers that predict further tokens.
+for how in ([], ["--temperature", 1], ["--stop", "q"], ["--repetition-penalty", 1.4, "--chunk", 2]):
+    for most in (1, 4, 7):
+        said, errors = succeeds(*generate, "--draft", "exit:1", "--draft-max", most, *fixed, *how)
+        assert said == succeeds(*generate, *how)[0] and "the same text" in errors, (said, errors)
+refused(["a model with a state of one size"], "generate", mamba, "--prompt", "zebra", "--draft", "exit:1")
+deepseek = spoken("../deepseek_v3_further", "deepseek")
+plain = ("generate", deepseek, "--prompt", "zebra", "--max-new-tokens", 20)
+for how in ([], ["--temperature", 1, "--num-samples", 2], ["--stop", "q"], ["--repetition-penalty", 1.4, "--chunk", 2]):
+    want = succeeds(*plain, *how)[0]
+    for most in (1, 2, 5):
+        said, errors = succeeds(*plain, "--draft", "mtp", "--draft-max", most, *fixed, *how)
+        assert said == want and "the same text" in errors and "0 tokens were drafted" not in errors, (said, errors)
+refused(["layers of kinds that stand in stacks of their own"], *plain, "--draft", "exit:1")
 
 # Rules: the ids follow from the seed, and from what is kept of plain decoding.
 drawn = ("--temperature", 1, "--draft", mamba)

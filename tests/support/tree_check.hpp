@@ -103,7 +103,7 @@ struct WildTree {
 
 template <class M, class D> void check_tree_speculation() {
   using B = fauna::Cpu<>;
-  using fauna::ModelTree, fauna::NgramTree, fauna::Match;
+  using fauna::ModelTree, fauna::NgramTree, fauna::Lookahead, fauna::Match;
   const int vocab = M::vocab, context = 64;
   fauna::Loaded<M, B> target(lively<M, B>(1).weights(), 2);
   fauna::Loaded<D, B> small(lively<D, B>(1).weights(), 1);
@@ -112,6 +112,7 @@ template <class M, class D> void check_tree_speculation() {
   ModelTree self(target, context, {1, 2, 1, 1, 1});
   NgramTree ngram(3, 4, 1);
   WildTree wild{.vocab = vocab};
+  Lookahead lookahead(vocab, {.length = 4, .window = 3, .candidates = 4});
   for (auto o : ways(27)) {
     CAPTURE(o.temperature);
     CAPTURE(o.repetition_penalty);
@@ -133,6 +134,7 @@ template <class M, class D> void check_tree_speculation() {
           with(ngram);
           with(draft);
           with(wild);
+          with(lookahead);
           const auto own = with(self);
           if (nodes == 63) CHECK(own.seen == own.accepted);
           ScriptedTree some{want, 3, vocab};

@@ -18,6 +18,7 @@ namespace tool {
 /// What a config.json is read for.
 struct Use {
   bool training = false;        ///< from scratch; else for inference
+  bool further = false;         ///< in inference, but with the layers that predict further tokens
   bool ignore_unknown = false;  ///< fields that are not known here are passed over, with a note
 };
 

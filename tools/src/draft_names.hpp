@@ -1,6 +1,10 @@
-// What --draft can say:  ngram, auto, ngram-tree, pool:FILE, medusa:FILE, a model, or ngram+ a model.
+// What --draft can say:  ngram, auto, ngram-tree, pool:FILE, medusa:FILE, mtp, exit:LAYERS, lookahead:N,W,G, a model,
+// or ngram+ a model.
 #pragma once
+#include <cstdio>
 #include <string>
+
+#include <fauna/decode/speculate/lookahead.hpp>
 
 namespace tool {
 
@@ -10,11 +14,36 @@ inline std::string behind(std::string const& beginning, std::string const& draft
 }
 /// The file of a pool, or nothing.
 inline std::string pool_of(std::string const& draft) { return behind("pool:", draft); }
+inline bool is_lookahead(std::string const& draft) { return draft.rfind("lookahead:", 0) == 0; }
+/// The numbers of lookahead:N,W,G. Throws where they are none, or say what cannot be.
+inline fauna::LookaheadShape lookahead_of(std::string const& draft) {
+  fauna::LookaheadShape shape;
+  int end = 0;
+  const int read =
+      std::sscanf(draft.c_str(), "lookahead:%4d,%4d,%4d%n", &shape.length, &shape.window, &shape.candidates, &end);
+  if (read != 3 || static_cast<std::size_t>(end) != draft.size())
+    fauna::fail("fauna", "--draft " + draft, "lookahead:N,W,G, such as lookahead:5,7,7",
+                "n-grams of N tokens, a window of W, G candidates");
+  shape.check();
+  return shape;
+}
+inline bool is_exit(std::string const& draft) { return draft.rfind("exit:", 0) == 0; }
+/// The layers of exit:LAYERS. Throws where they are no number.
+inline int exit_of(std::string const& draft) {
+  int layers = 0, end = 0;
+  if (std::sscanf(draft.c_str(), "exit:%6d%n", &layers, &end) != 1 || static_cast<std::size_t>(end) != draft.size())
+    fauna::fail("fauna", "--draft " + draft, "exit:LAYERS, such as exit:4", "how many first layers draft");
+  return layers;
+}
 /// Drafts that branch.
-inline bool is_tree(std::string const& draft) { return draft == "ngram-tree" || !behind("medusa:", draft).empty(); }
+inline bool is_tree(std::string const& draft) {
+  return draft == "ngram-tree" || is_lookahead(draft) || !behind("medusa:", draft).empty();
+}
 /// The model that drafts, or nothing where none does.
 inline std::string draft_model_of(std::string const& draft) {
-  if (draft.empty() || draft == "ngram" || draft == "auto" || !pool_of(draft).empty() || is_tree(draft)) return "";
+  if (draft.empty() || draft == "ngram" || draft == "auto" || draft == "mtp" || !pool_of(draft).empty() ||
+      is_exit(draft) || is_tree(draft))
+    return "";
   const std::string second = behind("ngram+", draft);
   return second.empty() ? draft : second;
 }

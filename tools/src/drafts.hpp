@@ -30,6 +30,14 @@ class AnyReader {
   void keep(std::vector<int> const& path) { reader_->keep(path); }
   const float* hidden(int row) const { return reader_->hidden(row); }
   const float* head(const float* rows, int n) { return reader_->head(rows, n); }
+  fauna::Exits exits() const { return reader_->exits(); }
+  const float* early(const int* ids, int n, int stays, int layers) { return reader_->early(ids, n, stays, layers); }
+  int depths() const { return reader_->depths(); }
+  void remember_all() { reader_->remember_all(); }
+  int known(const int* ids, int n) const { return reader_->known(ids, n); }
+  const float* further(int depth, int first, const float* h, const int* tokens, int rows) {
+    return reader_->further(depth, first, h, tokens, rows);
+  }
 
  private:
   std::unique_ptr<Reader> reader_;
@@ -38,8 +46,10 @@ class AnyReader {
 /// A drafter of any kind: fauna::Drafter.
 class AnyDrafter {
  public:
-  /// What --draft says; or by `model`, of texts of up to `context` tokens. vocabulary: a hash of what the ids mean.
-  AnyDrafter(std::string const& draft, Engine* model, int context, int chunk, std::uint64_t vocabulary = 0)
+  /// What --draft says, for `target`; or by `model`, of texts of up to `context` tokens. vocabulary: a hash of what the
+  /// ids mean.
+  AnyDrafter(std::string const& draft, AnyReader& target, Engine* model, int context, int chunk,
+             std::uint64_t vocabulary = 0)
       : pool_file_(pool_of(draft)) {
     const auto by_model = [&] {
       return fauna::DraftModel(AnyReader(*model, std::min(context, model->context()), chunk));
@@ -50,6 +60,10 @@ class AnyDrafter {
                                                                  : fauna::PoolDrafter(18, vocabulary));
       save_ = [pool, this] { pool->save(pool_file_); };
       take(pool);
+    } else if (is_exit(draft)) {
+      take(std::make_shared<fauna::EarlyExit<AnyReader>>(target, exit_of(draft)));
+    } else if (draft == "mtp") {
+      take(std::make_shared<fauna::MtpHeads<AnyReader>>(target));
     } else if (model == nullptr) {
       take(std::make_shared<fauna::NgramDrafter>());
     } else if (!behind("ngram+", draft).empty()) {
@@ -79,26 +93,33 @@ class AnyDrafter {
 /// A drafter whose drafts branch: fauna::TreeDrafter.
 class AnyTree {
  public:
-  /// ngram-tree, or medusa:FILE, heads for the model that `target` reads.
+  /// ngram-tree, lookahead:N,W,G, or medusa:FILE, heads for the model that `target` reads.
   AnyTree(std::string const& draft, AnyReader& target, int nodes) {
     const std::string heads = behind("medusa:", draft);
-    if (heads.empty()) take(fauna::NgramTree());
+    if (is_lookahead(draft)) take(fauna::Lookahead(target.vocab(), lookahead_of(draft)));
+    else if (heads.empty()) take(fauna::NgramTree());
     else
       take(fauna::MedusaHeads(target, fauna::MedusaWeights::from_file(heads, target.width(), target.vocab()), nodes));
   }
   template <class F> void propose_tree(std::vector<int>& text, fauna::DraftTree& tree, int most, F&& draw) {
     propose_(text, tree, most, draw);
   }
+  void see(fauna::DraftTree const& tree, const float* logits) {
+    if (see_) see_(tree, logits);
+  }
 
  private:
   using Draw = std::function<int(const float*, fauna::Law&, fauna::Drafted const&)>;
   template <class D> void take(D drafter) {
-    propose_ = [d = std::make_shared<D>(std::move(drafter))](std::vector<int>& text, fauna::DraftTree& tree, int most,
-                                                             Draw const& draw) {
+    const auto d = std::make_shared<D>(std::move(drafter));
+    propose_ = [d](std::vector<int>& text, fauna::DraftTree& tree, int most, Draw const& draw) {
       d->propose_tree(text, tree, most, draw);
     };
+    if constexpr (requires(fauna::DraftTree const& t) { d->see(t, nullptr); })
+      see_ = [d](fauna::DraftTree const& tree, const float* logits) { d->see(tree, logits); };
   }
   std::function<void(std::vector<int>&, fauna::DraftTree&, int, Draw const&)> propose_;
+  std::function<void(fauna::DraftTree const&, const float*)> see_;
 };
 
 /// What came of the drafts of some texts, beside plain decoding. Times are of texts alone, without their prompts.

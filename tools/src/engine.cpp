@@ -35,6 +35,16 @@ class CompiledReader final : public tool::Reader {
   void keep(std::vector<int> const& path) override { reader_.keep(path); }
   const float* hidden(int row) const override { return reader_.hidden(row); }
   const float* head(const float* rows, int n) override { return reader_.head(rows, n); }
+  fauna::Exits exits() const override { return reader_.exits(); }
+  const float* early(const int* ids, int n, int stays, int layers) override {
+    return reader_.early(ids, n, stays, layers);
+  }
+  int depths() const override { return reader_.depths(); }
+  void remember_all() override { reader_.remember_all(); }
+  int known(const int* ids, int n) const override { return reader_.known(ids, n); }
+  const float* further(int depth, int first, const float* h, const int* tokens, int rows) override {
+    return reader_.further(depth, first, h, tokens, rows);
+  }
 
  private:
   fauna::Reader<Loaded, true> reader_;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include <fauna/decode/exits.hpp>
 #include <fauna/decode/generate.hpp>
 #include <fauna/decode/speculate/tree.hpp>
 #include <fauna/io/tensor_file.hpp>
@@ -27,6 +28,13 @@ class Reader {
   virtual void keep(std::vector<int> const&) {}
   virtual const float* hidden(int) const { return nullptr; }
   virtual const float* head(const float*, int) { return nullptr; }
+  // Nor such an one early exits or further tokens.
+  virtual fauna::Exits exits() const { return {.why_none = "layers that nobody counts"}; }
+  virtual const float* early(const int*, int, int, int) { return nullptr; }
+  virtual int depths() const { return 0; }
+  virtual void remember_all() {}
+  virtual int known(const int*, int) const { return 0; }
+  virtual const float* further(int, int, const float*, const int*, int) { return nullptr; }
 };
 
 /// Texts on their way, each in a slot of a cache, for who draws the tokens himself.

@@ -35,6 +35,8 @@ class ModelConfig {
   virtual fauna::ConfigNames const& names() const = 0;
   virtual int context() const = 0;  ///< fauna::unbounded where the family has none
   virtual int vocab() const = 0;
+  virtual int layers() const = 0;   ///< 0 where the config has no such number
+  virtual int further() const = 0;  ///< tokens that it predicts beside the next one
   virtual void set_vocab(int vocab) = 0;
   virtual void without_dropout() = 0;
   /// Is the head the token table? It is where the config has no member `tied`. `untie` gives it numbers of its own;
@@ -84,6 +86,14 @@ template <class F> class ModelOf final : public ModelConfig {
     else return fauna::unbounded;
   }
   int vocab() const override { return c_.vocab; }
+  int layers() const override {
+    if constexpr (requires { c_.layers; }) return static_cast<int>(c_.layers);
+    else return 0;
+  }
+  int further() const override {
+    if constexpr (requires { c_.further; }) return c_.further;
+    else return 0;
+  }
   void set_vocab(int vocab) override { c_.vocab = vocab; }
   void without_dropout() override {
     if constexpr (requires { c_.dropout; }) c_.dropout = 0;

@@ -342,8 +342,9 @@ struct Generate {
     f("draft", draft,
       "write the same text sooner: ngram (drafts from what the text has already), auto (the same where it pays), "
       "ngram-tree (several such continuations at once), pool:FILE (from all texts so far, which FILE remembers), "
-      "medusa:FILE (heads that draft-train made), a smaller model of the same vocabulary, or ngram+ and "
-      "a model");
+      "medusa:FILE (heads that draft-train made), mtp (the model's own layers for further tokens), exit:LAYERS "
+      "(its first layers), lookahead:N,W,G (its own guesses of W places and n-grams of N tokens, G at once), a smaller "
+      "model of the same vocabulary, or ngram+ and a model");
     f("draft-max", draft_max, "tokens of a draft at most; of one that branches, its depth");
     f("draft-nodes", draft_nodes, "tokens of a draft that branches at most, up to 63");
     f("adaptive", adaptive,

@@ -58,6 +58,18 @@ template <LanguageModel M, Backend B, class D = Packed<B>> class Loaded {
     scratch_.to_host(y, [&](Matrix<scalar> z) { M::logits(call(batch), weights_, cache.state(), which, z); });
     cache.advance(batch);
   }
+  /// Of the last row of each sequence by the first rounds of the trunk's layers alone, with its last norm and the head.
+  /// What other layers have of these rows in the cache is nothing: it is to be taken back, and read again.
+  template <class K> void early_logits(K& cache, Batch batch, int rounds, Matrix<scalar> y) {
+    batch.past = cache.lengths();
+    const Rounds first{.to = rounds};
+    scratch_.to_host(y, [&](Matrix<scalar> z) {
+      auto c = call(batch);
+      c.rounds = &first;
+      M::logits(c, weights_, cache.state(), logit_rows::last, z);
+    });
+    cache.advance(batch);
+  }
   // The parts of logits, for who wants the rows between them; on backends whose memory is the host's.
   /// What the trunk gives for every row: h [rows, width].
   void hidden(Batch const& batch, Matrix<scalar> h) { trunk(batch, no_state_, h); }
@@ -70,6 +82,12 @@ template <LanguageModel M, Backend B, class D = Packed<B>> class Loaded {
   void head(Matrix<const scalar> h, Matrix<scalar> y) {
     const Batch rows = Batch::uniform(1, h.rows());
     M::head_logits(call(rows), weights_, of_width(h), y);
+  }
+  /// Lm::further of rows past, past + 1, … of the cache's only sequence, beside what the trunk has there.
+  template <class K>
+  void further(K& cache, Batch batch, int depth, int past, Matrix<const scalar> h, Matrix<scalar> y) {
+    batch.past = &past;
+    M::further(call(batch), weights_, cache.state(), depth, of_width(h), of_width(y));
   }
   /// Their losses [rows], and `factor` times the gradient of these: of weights that are stored as All<scalar>.
   void head_gradient(Matrix<const scalar> h, const int* targets, scalar factor, scalar* losses, Matrix<scalar> dh) {

@@ -16,8 +16,8 @@ struct Latents {
   int query_rank = 0;                      ///< 0: queries are made of the row itself
   int rank = 512;                          ///< of keys and values
   int nope = 128, rope = 64, value = 128;  ///< columns of a head: not turned and turned ones, and of its value
-  int further = 0;                         ///< tokens that are predicted beside the next one, in training
-  float further_weight = 0.3F;             ///< of the mean of their losses
+  int further = 0;              ///< tokens that are predicted beside the next one, in training and for drafts
+  float further_weight = 0.3F;  ///< of the mean of their losses
 
   constexpr bool operator==(Latents const&) const = default;
   template <class C, class F> static constexpr void each(C& c, F&& f) {

@@ -120,6 +120,7 @@ template <class Embed, class Trunk, class Head, class... Mtps> struct Lm {
     if (!shape.backward) {
       a.take<typename Embed::template Saved<S>>(1);
       a.take<typename Trunk::template Saved<S>>(1);
+      (a.take<typename Mtps::template Saved<S>>(1), ...);
     }
     a.take_view<S, dyn, 2 * width>(depths > 0 ? shape.rows() : 0);
     for (int i = 0; i < 2; ++i) a.take_view<int, dyn, 1>(depths > 0 ? shape.rows() : 0);  // Shifted
@@ -244,6 +245,29 @@ template <class Embed, class Trunk, class Head, class... Mtps> struct Lm {
   static void head_logits(C const& call, W const& w, View<const typename C::scalar, dyn, width> h,
                           Matrix<typename C::scalar> y) {
     with_head(call, w, [&](auto const& c) { Head::logits(c, w.head, h, y); });
+  }
+  /// Inference: y = Mtpₖ([h ; Embed(the call's tokens)]) of depth k, from 0 on, for drafts. Row r of a sequence has
+  /// what came of its row r one depth before, or of the trunk, and the token k + 1 places on.
+  template <class C, class W, class St>
+  static void further(C const& call, W const& w, St& state, int depth, View<const typename C::scalar, dyn, width> h,
+                      View<typename C::scalar, dyn, width> y) {
+    using S = typename C::scalar;
+    each_index<depths>([&](auto k) {
+      if (depth != static_cast<int>(k)) return;
+      Scope s(call.scratch());
+      Scope host(call.host_scratch());
+      auto const frame = call.template frame<"embedding">(w.embed, static_cast<None*>(nullptr));
+      auto const c = call.with(frame);
+      const auto x = c.scratch().template take_view<S, dyn, 2 * width>(c.rows());
+      auto& embed = *::new (c.host_scratch().template take<typename Embed::template Saved<S>>(1))
+                        typename Embed::template Saved<S>;
+      auto& block = *::new (c.host_scratch().template take<typename Depth<k>::template Saved<S>>(1))
+                        typename Depth<k>::template Saved<S>;
+      None none;
+      add<typename C::backend_type>::run(c.backend, h, {}, x.template columns<0, width>());
+      Embed::forward(c.child(0), w.embed, none, tokens(*c.batch), x.template columns<width, width>(), embed);
+      Depth<k>::forward(c.child(3 + k), at<k>(w.mtp), at<k>(state.mtp), as_const(x), y, block);
+    });
   }
   /// Losses [rows] in nats of rows before the head, and `factor` times their gradient; the head itself learns nothing:
   /// for other heads before it (Medusa).

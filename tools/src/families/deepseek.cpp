@@ -100,9 +100,9 @@ struct DeepseekV3 {
     c.only("scoring_func", "sigmoid");
     c.only("topk_method", "noaux_tc");
     c.only("rope_interleave", true);
-    // In inference nothing reads what predicts further tokens, and its layers in the files are passed over.
+    // In inference only drafts read what predicts further tokens, and its layers in the files are passed over else.
     for (const char* field : {"num_nextn_predict_layers", "num_mtp_layers"})
-      if (Config::Json const* n = c.find(field); n != nullptr && *n != 0 && c.use().training)
+      if (Config::Json const* n = c.find(field); n != nullptr && *n != 0 && (c.use().training || c.use().further))
         m.further = c.whole(field);
     return m;
   }

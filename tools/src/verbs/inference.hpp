@@ -103,8 +103,21 @@ template <class S>
     for (const char* flag : {"draft-max", "draft-stats", "draft-nodes", "acceptance", "adaptive"})
       if (verb.has(flag)) fauna::fail("fauna", std::string("--") + flag + " without --draft", "ngram, or a model");
   const long context = s.context > 0 ? std::min<long>(s.context, c.context()) : c.context();
-  if (!s.draft.empty() && s.draft_max >= context)
-    fauna::fail("fauna", "--draft-max " + std::to_string(s.draft_max), "at most " + std::to_string(context - 1),
+  if (tool::is_lookahead(s.draft)) {
+    const fauna::LookaheadShape shape = tool::lookahead_of(s.draft);
+    if (!verb.has("draft-max")) told.draft_max = std::clamp<long>(shape.depth(), 1, std::max(1L, context - 1));
+    if (!verb.has("draft-nodes")) told.draft_nodes = shape.nodes();
+  }
+  if (tool::is_exit(s.draft)) {
+    const int after = tool::exit_of(s.draft);
+    fauna::Exits{.layers = c.layers() > 0 ? c.layers() : after + 1}.check(after);  // the program knows the rest
+  }
+  if (s.draft == "mtp" && c.further() == 0)
+    fauna::fail("fauna", "--draft mtp for " + from + ", which has no layers that predict further tokens",
+                "a model with some, such as DeepSeek-V3's",
+                "num_nextn_predict_layers in its config.json says how many");
+  if (!s.draft.empty() && told.draft_max >= context)
+    fauna::fail("fauna", "--draft-max " + std::to_string(told.draft_max), "at most " + std::to_string(context - 1),
                 "a draft and the token before it are read in a context of " + std::to_string(context));
   const tool::AnyAcceptance acceptance(s.acceptance);
   acceptance.check({.temperature = static_cast<float>(s.temperature)});
@@ -121,7 +134,8 @@ template <class S>
   if (const std::string small_model = tool::draft_model_of(s.draft); !small_model.empty()) {
     if (!tool::fs::exists(small_model))
       fauna::fail("fauna", "there is no " + small_model,
-                  "--draft ngram, auto, ngram-tree, pool:FILE, medusa:FILE, a model directory, or a checkpoint");
+                  "--draft ngram, auto, ngram-tree, pool:FILE, medusa:FILE, mtp, exit:LAYERS, lookahead:N,W,G, a model "
+                  "directory, or a checkpoint");
     told.draft_weights = model_of(small_model);
     const AnyModel small = model_in(told.draft_weights, use_of(verb));
     tool::require_same_vocabulary(from, told.draft_weights);

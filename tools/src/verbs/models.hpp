@@ -77,7 +77,9 @@ inline std::string model_of(std::string const& from) {
 inline tool::Use use_of(tool::Verb const& verb, bool training = false) {
   settings::Reading r;
   verb.apply(r);
-  return {.training = training, .ignore_unknown = r.ignore_unknown_config};
+  settings::Generate g;
+  if (verb.has("draft")) verb.apply(g);
+  return {.training = training, .further = g.draft == "mtp", .ignore_unknown = r.ignore_unknown_config};
 }
 
 /// The model of a file: a checkpoint says it in a line, weights without a config.json by their tensors.

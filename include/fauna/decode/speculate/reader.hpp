@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <fauna/decode/cache.hpp>
+#include <fauna/decode/exits.hpp>
 #include <fauna/decode/speculate/tree.hpp>
 
 namespace fauna::inline v0 {
@@ -18,13 +19,8 @@ concept TextReader = requires(R& r, const int* ids, int n) {
   { r.logits(ids, n, n, n) } -> std::convertible_to<const float*>;
 };
 
-/// Does a state forget rows by counting them? Keys and values do, of windows the last `rewindable` rows: further back,
-/// the text is read again. What has one size for all rows is copied before rows
-/// that may not stay, put back, and the rows that stayed are read again.
-template <class M> inline constexpr bool forgets_rows = state_bytes<M>(Shape{.sequences = 1, .context = 0}) == 0;
-
 /// One text, before a Trained or Loaded model that others may use beside it. Hidden: it remembers what the trunk gave
-/// for the rows of the last call.
+/// for the rows of the last call, or, once remember_all was called, for all that it has read since.
 template <class T, bool Hidden = false> class Reader {
   using model = typename T::model;
 
@@ -44,7 +40,7 @@ template <class T, bool Hidden = false> class Reader {
   /// The logits [wanted, vocab] of the last `wanted` of n ids, until the next call. The first `stays` ids are of the
   /// text for good; later ones are drafts, and the next call may have others in their place.
   const float* logits(const int* ids, int n, int wanted, int stays) {
-    keep({});
+    leave();
     take_back(same(ids, n - wanted));
     // Rows that are read again go along with those that are wanted while they are few: weights are read once for both.
     const int together = wanted == 1 ? chunk_ : wanted > few ? wanted : few;
@@ -63,6 +59,30 @@ template <class T, bool Hidden = false> class Reader {
     const int i = row - first_hidden_;
     return i >= 0 && i < static_cast<int>(hidden_.size()) / width() ? hidden_.data() + i * width() : nullptr;
   }
+  void remember_all() requires Hidden {
+    if (remembers_all_) return;
+    cache_.clear();
+    read_.clear(), hidden_.clear(), hidden_ids_.clear();
+    mark_ = {};
+    first_hidden_ = tree_rows_ = early_rows_ = 0;
+    remembers_all_ = true;
+  }
+  /// Of the rows of a text, how many, from the first one on, hidden() would give: after remember_all.
+  int known(const int* ids, int n) const requires Hidden {
+    int i = 0;
+    while (i < n && i < static_cast<int>(hidden_ids_.size()) && hidden_ids_[static_cast<std::size_t>(i)] == ids[i]) ++i;
+    return i;
+  }
+  /// How many tokens behind the next one the model predicts itself, and what a depth of that, from 0 on, gives for rows
+  /// first, first + 1, …  [rows, width], until the next call: of h [rows, width] and tokens, as Lm::further has it.
+  static constexpr int depths() { return static_cast<int>(model::depths); }
+  const float* further(int depth, int first, const float* h, const int* tokens, int rows) requires Hidden {
+    prepare(rows);
+    further_.resize(static_cast<std::size_t>(rows) * static_cast<std::size_t>(width()));
+    model_->further(cache_, Batch::uniform(1, rows, tokens), depth, first, Matrix<const float>(h, rows, width()),
+                    Matrix<float>(further_.data(), rows, width()));
+    return further_.data();
+  }
   static constexpr int width() { return model::width; }
   const float* head(const float* rows, int n) requires Hidden {
     prepare(n);
@@ -70,6 +90,29 @@ template <class T, bool Hidden = false> class Reader {
     model_->head(Matrix<const float>(rows, n, width()), Matrix<float>(head_.data(), n, model::vocab));
     return head_.data();
   }
+
+  /// The logits [vocab] of the last of n ids by the model's first `layers` layers, with its last norm and head; until
+  /// the next call. What these have of the ids before the last of the first `stays` is what they have in all calls.
+  const float* early(const int* ids, int n, int stays, int layers) {
+    if (early_rows_ == 0 || early_layers_ != layers || length() - early_rows_ != stays - 1 || length() >= n ||
+        same(ids, length()) != length()) {
+      leave();
+      take_back(same(ids, stays - 1));
+      for (int rows = stays - 1 - length(); rows > 0; rows = stays - 1 - length())
+        read(ids, rows < chunk_ ? rows : chunk_, stays, logit_rows::none);
+    }
+    const int rows = n - length();
+    const int* const from = ids + length();
+    prepare(rows);
+    logits_.resize(static_cast<std::size_t>(model::vocab));
+    model_->early_logits(cache_, Batch::uniform(1, rows, from), layers / exits().round,
+                         Matrix<float>(logits_.data(), 1, model::vocab));
+    read_.insert(read_.end(), from, from + rows);
+    early_rows_ += rows;
+    early_layers_ = layers;
+    return logits_.data();
+  }
+  static constexpr Exits exits() { return exits_of<model>(); }
 
   /// Nodes of a tree behind n ids whose rows have, with ==, the bits of their path alone: keys are summed in blocks of
   /// 64 at absolute places, so a tree does not go beyond its block. A state of one size has no places.
@@ -80,7 +123,7 @@ template <class T, bool Hidden = false> class Reader {
   /// The logits [1 + nodes, vocab] of the last of n ids, and of each node of a tree behind them. keep() says which of
   /// the nodes stay; before that, or the next call, the cache has the rows of all.
   const float* tree_logits(const int* ids, int n, DraftTree const& tree) {
-    keep({});
+    leave();
     take_back(same(ids, n - 1));
     while (n - length() > few) {
       const int rows = n - 1 - length();
@@ -115,7 +158,10 @@ template <class T, bool Hidden = false> class Reader {
           return hidden_.begin() + static_cast<std::ptrdiff_t>(from - first_hidden_ + r) * width();
         };
         for (int c = 0; c < width(); ++c) row(static_cast<int>(i))[c] = row(path[i])[c];
+        if (remembers_all_)
+          hidden_ids_[static_cast<std::size_t>(from) + i] = hidden_ids_[static_cast<std::size_t>(from + path[i])];
       }
+    if (remembers_all_) hidden_ids_.resize(static_cast<std::size_t>(from) + path.size());
     if constexpr (forgets_rows<model>) {
       std::vector<int> rows;
       for (const int node : path) {
@@ -133,6 +179,13 @@ template <class T, bool Hidden = false> class Reader {
   /// Rows that mixers in chunks still read row by row (ops/ssd).
   static constexpr int few = 15;
 
+  /// Rows of drafts that are not the text's are forgotten: of a tree's branches, and of the first layers alone.
+  void leave() {
+    keep({});
+    const int whole = length() - early_rows_;
+    early_rows_ = 0;
+    take_back(whole);
+  }
   /// How many of the first `most` ids have been read as they are.
   int same(const int* ids, int most) const {
     int n = 0;
@@ -168,9 +221,14 @@ template <class T, bool Hidden = false> class Reader {
     logits_.resize(static_cast<std::size_t>(wanted) * static_cast<std::size_t>(model::vocab));
     const Matrix<float> y(logits_.data(), wanted, model::vocab);
     if constexpr (Hidden) {
-      first_hidden_ = length();
-      hidden_.resize(static_cast<std::size_t>(batch.rows) * static_cast<std::size_t>(width()));
-      const Matrix<float> h(hidden_.data(), batch.rows, width());
+      first_hidden_ = remembers_all_ ? 0 : length();
+      const int before = length() - first_hidden_;
+      hidden_.resize(static_cast<std::size_t>(before + batch.rows) * static_cast<std::size_t>(width()));
+      if (remembers_all_) {
+        hidden_ids_.resize(static_cast<std::size_t>(before));
+        hidden_ids_.insert(hidden_ids_.end(), batch.tokens, batch.tokens + batch.rows);
+      }
+      const Matrix<float> h(hidden_.data() + static_cast<std::ptrdiff_t>(before) * width(), batch.rows, width());
       model_->hidden(cache_, batch, h);
       if (wanted > 0) model_->head(h.middle_rows(batch.rows - wanted, wanted), y);
     } else {
@@ -187,9 +245,12 @@ template <class T, bool Hidden = false> class Reader {
   Cache<model, typename T::backend> cache_;
   typename Cache<model, typename T::backend>::Mark mark_{};
   std::vector<int> read_{};  ///< the ids whose rows the cache holds
-  std::vector<float> logits_{}, hidden_{}, head_{};
-  int first_hidden_ = 0;  ///< the row of the text that hidden_ begins with
+  std::vector<float> logits_{}, hidden_{}, head_{}, further_{};
+  int first_hidden_ = 0;           ///< the row of the text that hidden_ begins with
+  std::vector<int> hidden_ids_{};  ///< the ids of hidden_'s rows, where all are remembered
+  bool remembers_all_ = false;
   int chunk_, prepared_ = 0;
+  int early_rows_ = 0, early_layers_ = 0;  ///< of the cache's last rows, those that only the first layers have read
   int tree_rows_ = 0;  ///< of the cache's last rows, those of a tree of which nobody has said what stays
 };
 

@@ -8,12 +8,15 @@
 #include <fauna/decode/speculate/acceptance.hpp>
 #include <fauna/decode/speculate/draft_model.hpp>
 #include <fauna/decode/speculate/drafter.hpp>
+#include <fauna/decode/speculate/early_exit.hpp>
 #include <fauna/decode/speculate/greedy.hpp>
 #include <fauna/decode/speculate/length.hpp>
+#include <fauna/decode/speculate/lookahead.hpp>
 #include <fauna/decode/speculate/match.hpp>
 #include <fauna/decode/speculate/medusa.hpp>
 #include <fauna/decode/speculate/mixed.hpp>
 #include <fauna/decode/speculate/model_tree.hpp>
+#include <fauna/decode/speculate/mtp.hpp>
 #include <fauna/decode/speculate/ngram.hpp>
 #include <fauna/decode/speculate/ngram_tree.hpp>
 #include <fauna/decode/speculate/point_mass.hpp>
@@ -162,6 +165,7 @@ Speculated speculate(R& target, D& drafter, std::vector<int> const& prompt, Spec
       logits = target.logits(ids.data() + from, held + draft, 1 + draft, held);
     }
     ids.resize(committed);
+    if constexpr (requires { drafter.see(tree, logits); }) drafter.see(tree, logits);
     const double read_at = now();
     ++counts.steps;
     counts.drafted += draft;

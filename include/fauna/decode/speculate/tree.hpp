@@ -71,7 +71,8 @@ struct DraftTree {
 
 /// d.propose_tree(text, tree, most, draw) adds nodes to a tree, of depth `most` at most. draw(logits, law, earlier) is
 /// a token that belongs at the end of the text, which the drafter may lengthen meanwhile, beside the earlier ones
-/// there; the law that it gives goes with the nodes.
+/// there; the law that it gives goes with the nodes. d.see(tree, logits [1 + nodes, vocab]), where there is such a
+/// function, is told what the target said behind the text and behind the nodes that it has read.
 template <class D>
 concept TreeDrafter = requires(D& d, std::vector<int>& text, DraftTree& tree, int most,
                                int (*draw)(const float*, Law&, Drafted const&)) {
