@@ -15,3 +15,6 @@ fauna_test(fuzz/template ${CMAKE_CURRENT_LIST_DIR}/run ${fuzz_inputs} ${work}/fu
            text/template/parser.hpp text/template/render.hpp text/template/operations.hpp text/template/numbers.hpp
            text/template/methods.hpp text/template/filters.hpp text/template/tests.hpp text/template/functions.hpp
            text/template/to_json.hpp text/template/builtin.hpp text/template/context.hpp)
+fauna_test(fuzz/sentencepiece ${CMAKE_CURRENT_LIST_DIR}/run ${fuzz_inputs} ${work}/fuzz ${FAUNA_CLANGXX} sentencepiece
+           text/sentencepiece.hpp text/charsmap.hpp text/sentence_rules.hpp text/score_merges.hpp text/unigram.hpp
+           io/protobuf.hpp)

@@ -85,7 +85,7 @@ void check_key(Gguf const& file, std::string_view key) {
   if (!file.has(key)) std::abort();
   const int ways = reads([&] { (void)file.integer(key); }) + reads([&] { (void)file.flag(key); }) +
                    reads([&] { (void)file.text(key); }) + reads([&] { (void)file.texts(key); }) +
-                   reads([&] { (void)file.integers(key); });
+                   reads([&] { (void)file.integers(key); }) + reads([&] { (void)file.numbers(key); });
   if (ways > 1) std::abort();
   (void)reads([&] { (void)file.number(key); });
 }

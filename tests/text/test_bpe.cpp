@@ -8,7 +8,7 @@
 #include "../support/sizes.hpp"
 #include "../support/source_dir.hpp"
 #include "../support/temporary.hpp"
-#include "draw.hpp"
+#include "expected.hpp"
 
 using namespace fauna;
 using doctest::Contains;
@@ -17,127 +17,12 @@ namespace {
 
 static_assert(Tokenizer<Bpe>);
 
-using Ids = std::vector<int>;
+using test::Expected, test::Ids;
 
 std::string golden(std::string const& name) { return test::source_path("tests/golden/" + name); }
-
-/// FNV-1a, the oracle's.
-struct Hash {
-  std::uint64_t h = 0xcbf29ce484222325U;
-  void byte(std::uint32_t b) { h = (h ^ b) * 0x100000001b3U; }
-  void text(std::string_view s) {
-    for (const char c : s) byte(static_cast<unsigned char>(c));
-  }
-  void number(std::size_t n) {
-    for (int i = 0; i < 4; ++i) byte(static_cast<std::uint32_t>(n >> 8 * i) & 255U);
-  }
-  void ids(Ids const& ids) {
-    number(ids.size());
-    for (const int i : ids) number(static_cast<std::size_t>(i));
-  }
-  std::string hex() const {
-    std::string s;
-    for (int i = 60; i >= 0; i -= 4) s += "0123456789abcdef"[h >> i & 15U];
-    return s;
-  }
-};
-
-/// tests/golden/bpe_expected.json: for one tokenizer, or what all have in common.
-struct Expected {
-  std::size_t count = 0, group = 0, random_ids = 0, ids = 0;
-  std::vector<std::string> fragments, hashes;
-  std::vector<Ids> full;
-
-  explicit Expected(std::string const& tokenizer) {
-    const std::string path = golden("bpe_expected.json"), text = read_file(path);
-    JsonReader in(text, path);
-    in.enter_object();
-    for (std::string key; in.next_key(key);) {
-      if (key == "count") count = static_cast<std::size_t>(in.integer());
-      else if (key == "group") group = static_cast<std::size_t>(in.integer());
-      else if (key == "random_ids") random_ids = static_cast<std::size_t>(in.integer());
-      else if (key == "fragments") fragments = strings(in);
-      else if (key == tokenizer) read(in);
-      else in.skip();
-    }
-    in.end();
-  }
-
-  /// The oracle's string i.
-  std::string string(std::size_t i) const {
-    Draw draw{i};
-    std::string s;
-    if (i % 50 == 49) {
-      for (std::uint32_t n = 40 + draw(400); n > 0; --n)
-        s += static_cast<char>('a' + static_cast<int>(draw(26) % (3 + i % 23)));
-      return s;
-    }
-    for (std::uint32_t parts = draw(14); parts > 0; --parts) {
-      const std::uint32_t kind = draw(8);
-      if (kind == 5) draw.scalar(0x110000, s);
-      else if (kind == 6) draw.scalar(0x3000, s);
-      else {
-        std::string const& f = fragments[draw(fragments.size())];
-        for (std::uint32_t n = kind < 5 ? 1 : 1 + draw(6); n > 0; --n) s += f;
-      }
-    }
-    return s;
-  }
-
- private:
-  static std::vector<std::string> strings(JsonReader& in) {
-    std::vector<std::string> all;
-    in.enter_array();
-    while (in.next_item()) all.push_back(in.string());
-    return all;
-  }
-  void read(JsonReader& in) {
-    in.enter_object();
-    for (std::string key; in.next_key(key);) {
-      if (key == "ids") ids = static_cast<std::size_t>(in.integer());
-      else if (key == "hashes") hashes = strings(in);
-      else if (key == "full") {
-        in.enter_array();
-        while (in.next_item()) {
-          full.emplace_back();
-          in.enter_array();
-          while (in.next_item()) full.back().push_back(static_cast<int>(in.integer()));
-        }
-      } else {
-        in.skip();
-      }
-    }
-  }
-};
-
+const std::string expected = golden("bpe_expected.json");
 void equals_reference(Bpe const& bpe, std::string const& name) {
-  const Expected e(name);
-  Ids known;
-  for (int i = 0; i < bpe.vocab(); ++i)
-    if (bpe.has(i)) known.push_back(i);
-  REQUIRE(known.size() == e.ids);
-  REQUIRE(e.count >= 10'000);
-  REQUIRE(e.hashes.size() * e.group == e.count);
-  for (std::size_t i = 0; i < e.full.size(); ++i) {
-    INFO(name, ", string ", i, ": ", e.string(i));
-    CHECK(bpe.encode(e.string(i)) == e.full[i]);
-  }
-  for (std::size_t g = 0; g < e.hashes.size(); g += test::size(1U, 10U)) {
-    Hash h;
-    for (std::size_t i = g * e.group; i < (g + 1) * e.group; ++i) {
-      const std::string text = e.string(i);
-      const Ids ids = bpe.encode(text);
-      h.ids(ids);
-      h.text(bpe.decode(ids));
-      h.ids(bpe.encode(text, {.match_special = false, .add_special = false}));
-      Draw draw{i};
-      Ids random(e.random_ids);
-      for (int& id : random) id = known[draw(known.size())];
-      h.text(bpe.decode(random, false));
-    }
-    INFO(name, ", strings from ", g * e.group);
-    CHECK(h.hex() == e.hashes[g]);
-  }
+  test::equals_reference(bpe, Expected(expected, name));
 }
 
 Bpe llama3() { return Bpe::from_file(golden("bpe_llama3.json")); }
@@ -213,7 +98,7 @@ TEST_CASE("a word of a million letters is no trouble") {
 }
 
 TEST_CASE("every split gives the text back") {
-  const Expected e("none");
+  const Expected e(expected, "none");
   const split_rule rules[] = {split_rule::whole, split_rule::gpt2,  split_rule::llama3,
                               split_rule::qwen2, split_rule::digit, split_rule::digits};
   for (std::size_t i = 0; i < 2000; ++i)
@@ -293,7 +178,7 @@ TEST_CASE("invalid UTF-8 is refused at its byte") {
 TEST_CASE("a stream gives whole characters, and in all what decode gives") {
   for (const char* name : {"bpe_llama3.json", "bpe_llama2.json"}) {
     const Bpe bpe = Bpe::from_file(golden(name));
-    const Expected e("none");
+    const Expected e(expected, "none");
     for (std::size_t i = 0; i < 500; ++i) {
       const Ids ids = bpe.encode(e.string(i));
       Bpe::Stream stream(bpe);
@@ -359,16 +244,21 @@ TEST_CASE("what a tokenizer.json says and nobody here does is refused by name") 
   };
   const std::string split = R"("pre_tokenizer":{"type":"Split","behavior":"Isolated","invert":false,"pattern":)";
   const Case cases[] = {
-      {R"("pre_tokenizer":{"type":"Metaspace"},)", "",
-       "t.json: pre_tokenizer/type is 'Metaspace', expected one of ByteLevel, Digits, Split, Sequence"},
+      {R"("pre_tokenizer":{"type":"Whitespace"},)", "",
+       "t.json: pre_tokenizer/type is 'Whitespace', expected one of ByteLevel, Digits, Metaspace, Split"},
+      {R"("pre_tokenizer":{"type":"Metaspace","replacement":"_"},)", "",
+       "t.json: pre_tokenizer/replacement is '_', expected \u2581"},
+      {R"("pre_tokenizer":{"type":"Metaspace","replacement":"\u2581","prepend_scheme":"often"},)", "",
+       "prepend_scheme is 'often', expected first, always or never"},
       {R"("pre_tokenizer":{"type":"Sequence","pretokenizers":[{"type":"Digits"},{"type":"BertPreTokenizer"}]},)", "",
        "pre_tokenizer/pretokenizers/1/type is 'BertPreTokenizer'"},
       {R"("pre_tokenizer":{"type":"Sequence","pretokenizers":[{"type":"ByteLevel"},{"type":"Digits"}]},)", "",
        "pre_tokenizer/pretokenizers/1/type is 'Digits', expected ByteLevel to be the last step"},
       {split + R"({"Regex":"\\w+"}},)", "", "'\\w+', expected the regular expression of one of GPT-2, Llama 3, Qwen2"},
-      {split + R"({"String":" "}},)", "", "there is no pre_tokenizer/pattern/Regex"},
+      {split + R"({"String":" "}},)", "", "pre_tokenizer/behavior is 'Isolated', expected MergedWithPrevious"},
+      {split + R"({"String":"x"}},)", "", "pre_tokenizer/pattern/String is 'x', expected a space"},
       {byte_level + R"("normalizer":{"type":"NFKC"},)", "",
-       "normalizer/type is 'NFKC', expected one of NFC, Prepend, Replace, Sequence"},
+       "normalizer/type is 'NFKC', expected one of NFC, Precompiled, Prepend, Replace, Sequence"},
       {byte_level + R"("normalizer":{"type":"Sequence","normalizers":[{"type":"NFC"},{"type":"Lowercase"}]},)", "",
        "normalizer/normalizers/1/type is 'Lowercase'"},
       {byte_level + R"("normalizer":{"type":"NFC","form":"C"},)", "", "normalizer/form is 'C', expected none"},

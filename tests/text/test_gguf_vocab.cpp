@@ -120,7 +120,8 @@ TEST_CASE("what is refused") {
   const auto refused = [](std::vector<std::string> const& keys, const char* what) {
     CHECK_THROWS_WITH_AS(Bpe(read_gguf_vocab(file(keys))), Contains(what), error);
   };
-  refused(with(0, text("model", "llama")), "tokenizer.ggml.model is 'llama', expected gpt2");
+  refused(with(0, text("model", "bert")), "tokenizer.ggml.model is 'bert', expected gpt2");
+  refused(with(0, text("model", "llama")), "has no key tokenizer.ggml.scores");
   refused(with(1, text("pre", "poem")), "tokenizer.ggml.pre is 'poem', expected one of gpt-2, smollm");
   refused(with(3, types({1, 1, 1})), "token_type has 3 numbers, expected 4");
   refused(with(2, gguf::texts("tokens", {"a", "b", "ab", ""})), "tokens has an empty text for the id 3");

@@ -17,9 +17,11 @@
 
 namespace tool {
 
-/// The tokenizer.json that is meant by a file or by a folder.
+/// The tokenizer.json that is meant by a file or by a folder; where a folder has none, SentencePiece's tokenizer.model.
 inline std::string tokenizer_file(std::string const& from) {
-  const std::string path = fauna::is_directory(from) ? from + "/tokenizer.json" : from;
+  std::string path = fauna::is_directory(from) ? from + "/tokenizer.json" : from;
+  if (path != from && !fauna::exists(path) && fauna::exists(from + "/tokenizer.model"))
+    path = from + "/tokenizer.model";
   if (!fauna::exists(path))
     fauna::fail("fauna", "there is no " + path, "a tokenizer.json, or a folder with one", "--tokenizer says which");
   return path;
@@ -31,10 +33,30 @@ inline bool is_world(std::string const& path) {
   return file.size() > 0 && file.text()[0] >= '0' && file.text()[0] <= '9';
 }
 
-/// The tokenizer of a GGUF file, of a tokenizer.json, or of a folder with one.
+/// A tokenizer.model, with what tokenizer_config.json beside it says of the ends of a text.
+inline fauna::Bpe sentencepiece_of(std::string const& path) {
+  fauna::BpeSettings s = fauna::read_sentencepiece(fauna::read_file(path), path);
+  const std::string beside = path.substr(0, path.rfind('/') + 1) + "tokenizer_config.json";
+  if (!fauna::exists(beside)) return fauna::Bpe(s);
+  const auto config = nlohmann::json::parse(fauna::read_file(beside));
+  const auto around = [&](std::string const& end, std::vector<int>& to) {
+    if (!config.value("add_" + end + "_token", false) || !config.contains(end + "_token")) return;
+    auto const& token = config[end + "_token"];
+    const std::string text = token.is_object() ? token.value("content", "") : token.get<std::string>();
+    for (auto const& p : s.vocab)
+      if (s.text(p) == text) return to.push_back(p.id);
+    fauna::fail("fauna", beside + " has the " + end + "_token '" + text + '\'', "a piece of " + path);
+  };
+  around("bos", s.prefix);
+  around("eos", s.suffix);
+  return fauna::Bpe(s);
+}
+
+/// The tokenizer of a GGUF file, of a tokenizer.json or a tokenizer.model, or of a folder with one.
 inline fauna::Bpe bpe_of(std::string const& from) {
   if (is_gguf(from)) return fauna::Bpe(fauna::read_gguf_vocab(fauna::Gguf(from)));
-  return fauna::Bpe::from_file(tokenizer_file(from));
+  const std::string path = tokenizer_file(from);
+  return path.ends_with(".model") ? sentencepiece_of(path) : fauna::Bpe::from_file(path);
 }
 
 /// Throws where a file is not the tokenizer that a checkpoint was trained with.

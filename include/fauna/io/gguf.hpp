@@ -127,6 +127,13 @@ class Gguf : public TensorFile {
     for (std::uint64_t i = 0; i < v.count; ++i) all.push_back(integer_at(v, i));
     return all;
   }
+  std::vector<double> numbers(std::string_view key) const {
+    Value const& v = value(key);
+    if (!v.array || v.type != type_f32) wrong(v, "an array of f32");
+    std::vector<double> all;
+    for (std::uint64_t i = 0; i < v.count; ++i) all.push_back(static_cast<double>(load<float>(v.data + 4 * i)));
+    return all;
+  }
   /// In the order of their names.
   std::vector<std::string_view> keys() const {
     std::vector<std::string_view> all;

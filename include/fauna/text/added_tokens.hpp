@@ -1,15 +1,26 @@
 // Added tokens, such as <|endoftext|>: found in the text itself, before anything else looks at it.
 #pragma once
 #include <cstddef>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include <fauna/text/pretokenize.hpp>
-#include <fauna/text/tokenizer_json.hpp>
 #include <fauna/text/utf8.hpp>
 
-namespace fauna::inline v0::bpe {
+namespace fauna::inline v0 {
+
+/// A token that is matched in the text itself, before anything cuts it.
+struct AddedToken {
+  std::string content;
+  int id = -1;
+  bool lstrip = false, rstrip = false;  // it takes the white space on its left, on its right
+  bool normalized = true;               // it is normalized too, and looked for in what the others left, after that
+  bool special = false;                 // it steers the model: not text, left out by decode
+};
+
+namespace bpe {
 
 /// Finds added tokens in text: at each place the longest, the leftmost first.
 class AddedTokens {
@@ -18,12 +29,19 @@ class AddedTokens {
     first_[byte(t.content, 0)] = true;
     for (std::size_t b = 0; b < 256; ++b)
       if (t.content.size() == 1 || b == byte(t.content, 1)) second_[b] = true;
-    std::size_t i = tokens_.size();
+    starting_.resize(256);
+    std::vector<std::size_t>& same = starting_[byte(t.content, 0)];
+    const std::size_t size = t.content.size();
     tokens_.push_back(std::move(t));
-    for (; i > 0 && tokens_[i - 1].content.size() < tokens_[i].content.size(); --i)
-      std::swap(tokens_[i - 1], tokens_[i]);
+    same.push_back(tokens_.size() - 1);
+    for (std::size_t i = same.size() - 1; i > 0 && tokens_[same[i - 1]].content.size() < size; --i)
+      std::swap(same[i - 1], same[i]);
   }
   bool empty() const { return tokens_.empty(); }
+  /// The longest one that stands at byte `at`, or null.
+  const AddedToken* at(std::string_view text, std::size_t at) const {
+    return may_start(text, at) ? match(text.substr(at)) : nullptr;
+  }
 
   /// Calls plain(text) for what lies between the tokens and token(id) for each of them, in order. `foreign`: as in
   /// EncodeOptions.
@@ -31,7 +49,7 @@ class AddedTokens {
   void cut(std::string_view text, bool match_special, std::string_view foreign, Plain&& plain, Token&& token) const {
     std::size_t done = 0;
     for (std::size_t at = 0; at < text.size();) {
-      const AddedToken* t = may_start(text, at) ? match(text.substr(at)) : nullptr;
+      const AddedToken* t = this->at(text, at);
       if (t == nullptr) {
         ++at;
         continue;
@@ -56,8 +74,8 @@ class AddedTokens {
     return first_[byte(text, at)] && (at + 1 == text.size() || second_[byte(text, at + 1)]);
   }
   const AddedToken* match(std::string_view text) const {
-    for (AddedToken const& t : tokens_)
-      if (text.substr(0, t.content.size()) == t.content) return &t;
+    for (const std::size_t i : starting_[byte(text, 0)])
+      if (text.substr(0, tokens_[i].content.size()) == tokens_[i].content) return &tokens_[i];
     return nullptr;
   }
   static std::size_t foreign_bytes(std::string_view marks, std::size_t from, std::size_t to) {
@@ -74,8 +92,11 @@ class AddedTokens {
     return at;
   }
 
-  std::vector<AddedToken> tokens_;           // longest first
-  bool first_[256] = {}, second_[256] = {};  // is this the first byte of a token, the second of one?
+  std::vector<AddedToken> tokens_;
+  std::vector<std::vector<std::size_t>> starting_;  // those with this first byte, longest first
+  bool first_[256] = {}, second_[256] = {};         // is this the first byte of a token, the second of one?
 };
 
-}  // namespace fauna::inline v0::bpe
+}  // namespace bpe
+
+}  // namespace fauna::inline v0

@@ -1,16 +1,22 @@
 // Byte-level byte-pair encoding as GPT-2, GPT-NeoX (Pythia), Llama 3, Qwen2 and SmolLM2 use it; equal to the reference
 // tokenizer (the `tokenizers` package) token by token, but for the versions of Unicode that text/nfc.hpp speaks of. The
-// same over characters with byte fallback, as in Llama 2.
+// same over characters with byte fallback, as in Llama 2. And SentencePiece's two models of pieces with scores, BPE
+// (text/score_merges.hpp: Llama 2, Gemma) and unigram (text/unigram.hpp: T5).
 //   Radford et al. 2019, "Language Models are Unsupervised Multitask Learners", section 2.2
 // From text to ids: added tokens are matched and cut out, the pieces between them are normalized (text/nfc.hpp) and the
 // added tokens that are looked for only then cut out, the rest is cut into words (text/pretokenize.hpp), each word
 // becomes tokens (text/merges.hpp), and what stands before and after every text is put around them.
 #pragma once
+#include <array>
+
 #include <fauna/text/added_tokens.hpp>
 #include <fauna/text/bpe_bytes.hpp>
 #include <fauna/text/merges.hpp>
 #include <fauna/text/nfc.hpp>
+#include <fauna/text/score_merges.hpp>
+#include <fauna/text/sentencepiece.hpp>
 #include <fauna/text/tokenizer_json.hpp>
+#include <fauna/text/unigram.hpp>
 
 namespace fauna::inline v0 {
 
@@ -37,6 +43,8 @@ class Bpe {
   static Bpe from_json(std::string_view text, std::string const& source) {
     return Bpe(read_tokenizer_json(text, source));
   }
+  /// A tokenizer.model of SentencePiece.
+  static Bpe from_sentencepiece(std::string const& path) { return Bpe(read_sentencepiece(read_file(path), path)); }
   /// GPT-2's vocab.json and merges.txt.
   static Bpe from_gpt2_files(std::string const& vocab_json, std::string const& merges_txt) {
     return Bpe(read_gpt2_files(vocab_json, merges_txt));
@@ -51,13 +59,25 @@ class Bpe {
         prefix_(s.prefix),
         suffix_(s.suffix),
         decode_edit_(s.decode_edit),
+        unk_text_(s.unk_text),
         strip_(s.strip),
+        rule_(s.rule),
+        start_(s.start),
+        lone_bytes_(s.lone_bytes),
         byte_level_(s.byte_level),
         ignore_merges_(s.ignore_merges),
         byte_fallback_(s.byte_fallback),
         fuse_unk_(s.fuse_unk) {
     std::string left, right;
-    for (BpeSettings::Piece const& p : s.vocab) add_piece(p.id, s.text(p.at, p.end));
+    for (BpeSettings::Piece const& p : s.vocab) {
+      const bool found = p.type != piece_type::unknown && p.type != piece_type::control && p.type != piece_type::byte;
+      add_piece(p.id, s.text(p), found);
+      if (p.type == piece_type::unknown) unk_ = p.id;
+      if (p.type == piece_type::byte)
+        if (const int b = bpe::fallback_byte(s.text(p)); b >= 0) bytes_[static_cast<std::size_t>(b)] = p.id;
+      if (p.type == piece_type::user_defined && rule_ == word_rule::scores)
+        normalized_.add({std::string(s.text(p)), p.id, false, false, true, false});
+    }
     for (AddedToken const& t : s.added) add_token(t);
     notes_ = Notes(static_cast<std::size_t>(vocab()));
     special_.resize(static_cast<std::size_t>(vocab()));
@@ -74,7 +94,8 @@ class Bpe {
     }
     if (!s.unk.empty() && (unk_ = id(s.unk)) < 0)
       fail("text", source_ + ": unk_token '" + s.unk + "' is not in the vocabulary");
-    for (int b = 0; b < 256; ++b) bytes_[b] = byte_id(b);
+    for (std::size_t b = 0; b < 256; ++b) bytes_[b] = byte_id(b);
+    if (rule_ != word_rule::merges) use_scores(s);
     for (std::vector<int> const* around : {&prefix_, &suffix_})
       for (const int i : *around)
         if (!pieces_.has(i))
@@ -111,22 +132,31 @@ class Bpe {
     require_utf8(text);
     if (options.add_special) ids = prefix_;
     const auto token = [&](int id) { ids.push_back(id); };
-    const auto words = [&](std::string_view piece) {
-      split_words(piece, steps_.data(), steps_.data() + steps_.size(),
-                  [&](std::string_view w) { encode_word(w, ids, options.drop_unknown); });
+    const auto words = [&](std::string_view piece, bool first) {
+      const auto word = [&](std::string_view w) { encode_word(w, ids, options.drop_unknown); };
+      split_words(
+          piece, steps_.data(), steps_.data() + steps_.size(),
+          [&](std::string_view w) {
+            if (rule_ == word_rule::scores) score_merges_.words(w, word);
+            else word(w);
+          },
+          first);
     };
     raw_.cut(
         text, options.match_special, options.foreign,
         [&](std::string_view piece) {
           std::string room;
           const std::string_view normal_piece = normal(piece, room);
-          if (normalized_.empty()) return words(normal_piece);
+          const bool first = piece.data() == text.data();
+          if (normalized_.empty()) return words(normal_piece, first);
           std::string_view marks = options.foreign;
           if (!marks.empty()) marks = marks.substr(static_cast<std::size_t>(piece.data() - text.data()), piece.size());
           std::string all;  // the normalizer has moved the text: all of it is foreign, or nothing
           if (normal_piece != piece && !marks.empty())
             marks = all = std::string(normal_piece.size(), marks.find_first_of("\1\3") != marks.npos ? '\1' : '\0');
-          normalized_.cut(normal_piece, options.match_special, marks, words, token);
+          normalized_.cut(
+              normal_piece, options.match_special, marks,
+              [&](std::string_view part) { words(part, first && part.data() == normal_piece.data()); }, token);
         },
         token);
     if (options.add_special) ids.insert(ids.end(), suffix_.begin(), suffix_.end());
@@ -149,7 +179,11 @@ class Bpe {
     std::string push(int id) {
       const std::string_view token = bpe_->bytes(id);
       std::string text;
-      if (skip_special_ && bpe_->special(id)) return text;
+      if (skip_special_ && bpe_->special(id)) {
+        if (bpe_->lone_bytes_) release(text);  // bytes before and behind it are no character
+        given_ = given_ || !text.empty();
+        return text;
+      }
       if (bpe_->byte_level_) {
         held_ += token;
         bpe::take_valid(held_, text, false);
@@ -160,7 +194,9 @@ class Bpe {
         return text;
       }
       release(text);
-      replace(token, bpe_->decode_edit_, text);
+      if (id == bpe_->unk_ && !bpe_->unk_text_.empty()) text += bpe_->unk_text_;
+      else replace(begun(token, !text.empty()), bpe_->decode_edit_, text);
+      given_ = given_ || !text.empty();
       return stripped(std::move(text));
     }
     /// What was held back: U+FFFD for a character that never became whole.
@@ -172,8 +208,25 @@ class Bpe {
     }
 
    private:
-    /// A row of fallback bytes is a text, or wrong in every byte.
+    /// A token, without what the start of a text loses of it.
+    std::string_view begun(std::string_view token, bool given) {
+      std::string const& space = bpe_->decode_edit_.from;
+      if (bpe_->start_ == text_start::strip || given_ || given) return token;
+      const bool all = bpe_->start_ == text_start::first;
+      if (all && token.find(space) != token.npos) {
+        rest_.clear();
+        replace(token, {space, {}}, rest_);
+        token = rest_;
+      } else if (!all && token.substr(0, space.size()) == space) {
+        token.remove_prefix(space.size());
+        given_ = bpe_->start_ == text_start::once;
+      }
+      given_ = given_ || all;
+      return token;
+    }
+    /// A row of fallback bytes is a text, or wrong in every byte; or each byte is wrong alone.
     void release(std::string& text) {
+      if (bpe_->lone_bytes_) return bpe::take_valid(held_, text, true, true);
       std::string rest = held_, read;
       bpe::take_valid(rest, read, true);
       if (read == held_) text += held_;
@@ -191,7 +244,8 @@ class Bpe {
     Bpe const* bpe_;
     bool skip_special_;
     int strip_;
-    std::string held_;
+    bool given_ = false;
+    std::string held_, rest_;
   };
 
  private:
@@ -202,10 +256,10 @@ class Bpe {
     bytes = piece;
     return !byte_level_;
   }
-  void add_piece(int id, std::string_view piece) {
+  void add_piece(int id, std::string_view piece, bool found) {
     if (id >= Pieces::most) fail("text", source_ + ": the id " + std::to_string(id), "less than 2^24");
     std::string bytes;
-    const bool text = spelt(piece, bytes);
+    const bool text = spelt(piece, bytes) && found;
     if (pieces_.has(id) || (text && pieces_.find(bytes) >= 0))
       fail("text", source_ + ": '" + std::string(piece) + "' with the id " + std::to_string(id),
            "each token and each id once");
@@ -235,21 +289,56 @@ class Bpe {
     (t.normalized ? normalized_ : raw_).add(std::move(t));
   }
   /// The token that a byte alone becomes; -1 where there is none, which byte_fallback does not allow.
-  int byte_id(int b) const {
+  int byte_id(std::size_t b) const {
     constexpr char hex[] = "0123456789ABCDEF";
     const std::string digits = {'0', 'x', hex[b >> 4], hex[b & 15]};
-    const int id = byte_level_      ? pieces_.find(std::string(1, static_cast<char>(b)))
+    const int id = bytes_[b] >= 0   ? bytes_[b]
+                   : byte_level_    ? pieces_.find(std::string(1, static_cast<char>(b)))
                    : byte_fallback_ ? pieces_.find('<' + digits + '>')
                                     : -1;
     if (id < 0 && byte_fallback_) fail("text", source_ + " has byte_fallback and no token for the byte " + digits);
     return id;
   }
+  /// What words need whose pieces have scores.
+  void use_scores(BpeSettings const& s) {
+    std::vector<BpeSettings::Piece> by_id(static_cast<std::size_t>(vocab()));
+    // As SentencePiece has them: the score of a piece of the user's is so many times the greatest, and no less than a
+    // text would have without it; the greatest starts from the least positive number.
+    double least = 0x1p126, greatest = 0x1p-126;
+    for (BpeSettings::Piece const& p : s.vocab) {
+      by_id[static_cast<std::size_t>(p.id)] = p;
+      if (p.type != piece_type::normal) continue;
+      least = p.score < least ? p.score : least;
+      greatest = p.score > greatest ? p.score : greatest;
+    }
+    const auto piece = [&](int id) -> BpeSettings::Piece const& { return by_id[static_cast<std::size_t>(id)]; };
+    if (rule_ == word_rule::scores) {
+      const auto score = [&](int id) { return piece(id).score; };
+      score_merges_ = ScoreMerges(pieces_, score, [&](int id) { return piece(id).type == piece_type::unused; });
+      return;
+    }
+    const auto score = [&](int id, std::size_t bytes) {
+      if (piece(id).type != piece_type::user_defined) return piece(id).score;
+      return static_cast<double>(static_cast<float>(bytes) * static_cast<float>(greatest)) - 0.1;
+    };
+    const auto used = [&](int id) { return piece(id).type != piece_type::unused; };
+    unigram_ = Unigram(pieces_, score, used, least, s.f32_sums);
+  }
 
+  static constexpr std::array<int, 256> no_bytes() {
+    std::array<int, 256> none{};
+    for (int& b : none) b = -1;
+    return none;
+  }
   static void replace(std::string_view text, TextEdit const& edit, std::string& out) {
     std::size_t at = 0;
     if (!edit.from.empty())
-      for (std::size_t next; (next = text.find(edit.from, at)) != std::string_view::npos; at = next + edit.from.size())
-        out.append(text.substr(at, next - at)).append(edit.to);
+      for (std::size_t next; (next = text.find(edit.from, at)) != std::string_view::npos;) {
+        out.append(text.substr(at, next - at));
+        at = next + edit.from.size();
+        while (edit.runs && text.substr(at, edit.from.size()) == edit.from) at += edit.from.size();
+        out.append(edit.runs && at == next + edit.from.size() ? edit.from : edit.to);
+      }
     out.append(text.substr(at));
   }
   /// A piece of text after the normalizer: itself, or what `room` then holds.
@@ -258,6 +347,7 @@ class Bpe {
       if (e.nfc && nfc_prefix(piece) == piece.size()) continue;
       std::string edited;
       if (e.nfc) edited = nfc(piece);
+      else if (e.rules) edited = (*e.rules)(piece);
       else if (e.from.empty()) edited.append(e.to).append(piece);
       else replace(piece, e, edited);
       piece = room = std::move(edited);
@@ -266,6 +356,7 @@ class Bpe {
   }
 
   void encode_word(std::string_view word, std::vector<int>& ids, bool drop) const {
+    if (rule_ == word_rule::unigram) return encode_scored(word, ids);
     // Most words of a text are in the vocabulary. Whether merging ends at that token is found out once.
     const int known = pieces_.find(word);
     const auto note = known < 0 ? Notes::parts : ignore_merges_ ? Notes::whole : notes_[known];
@@ -274,7 +365,9 @@ class Bpe {
       return;
     }
     const std::size_t before = ids.size();
-    if (word.size() <= short_word) {
+    if (rule_ == word_rule::scores) {
+      encode_scored(word, ids);
+    } else if (word.size() <= short_word) {
       int symbols[short_word];
       merge_word(merges_, symbols, split_symbols(word, symbols, drop), ids);
     } else {
@@ -283,6 +376,17 @@ class Bpe {
     }
     if (note == Notes::unknown)
       notes_.set(known, ids.size() == before + 1 && ids[before] == known ? Notes::whole : Notes::parts);
+  }
+  /// By scores; what has no token becomes its bytes, or one unknown token for all of a row, across words too.
+  void encode_scored(std::string_view word, std::vector<int>& ids) const {
+    const auto unknown = [&](std::string_view text) {
+      if (byte_fallback_)
+        for (const char c : text) ids.push_back(bytes_[static_cast<unsigned char>(c)]);
+      else if (!fuse_unk_ || ids.empty() || ids.back() != unk_) ids.push_back(unk_);
+    };
+    const auto token = [&](int id) { ids.push_back(id); };
+    if (rule_ == word_rule::unigram) unigram_.encode(word, token, unknown);
+    else score_merges_.encode(pieces_, word, token, unknown);
   }
   /// The symbols that merging starts from: room for one a byte. Returns how many there are.
   std::size_t split_symbols(std::string_view word, int* symbols, bool drop) const {
@@ -319,6 +423,8 @@ class Bpe {
   std::string source_;
   Pieces pieces_;
   MergeTable merges_;
+  ScoreMerges score_merges_;
+  Unigram unigram_;
   mutable Notes notes_;
   std::vector<AddedToken> added_;
   std::vector<bool> special_;
@@ -327,9 +433,12 @@ class Bpe {
   std::vector<SplitStep> steps_;
   std::vector<int> prefix_, suffix_;
   TextEdit decode_edit_;
+  std::string unk_text_;
   int strip_ = 0, unk_ = -1;
-  bool byte_level_, ignore_merges_, byte_fallback_, fuse_unk_;
-  int bytes_[256] = {};  // the tokens of single bytes
+  word_rule rule_;
+  text_start start_;
+  bool lone_bytes_, byte_level_, ignore_merges_, byte_fallback_, fuse_unk_;
+  std::array<int, 256> bytes_ = no_bytes();  // the tokens of single bytes
 };
 
 inline std::string Bpe::decode(const int* ids, std::size_t count, bool skip_special) const {

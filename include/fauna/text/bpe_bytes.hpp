@@ -49,30 +49,43 @@ inline int fallback_byte(std::string_view token) {
 
 inline constexpr std::string_view replacement = "\xef\xbf\xbd";  // U+FFFD
 
+/// The bytes from `at` on that begin a character, and whether they are all of it.
+struct Beginning {
+  std::size_t bytes;
+  bool whole;
+};
+inline Beginning beginning(std::string_view text, std::size_t at) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned lead = byte(at);
+  const std::size_t length = lead < 0x80   ? 1
+                             : lead < 0xc2 ? 0
+                             : lead < 0xe0 ? 2
+                             : lead < 0xf0 ? 3
+                             : lead < 0xf5 ? 4
+                                           : 0;
+  // What the second byte may be: no longer forms than needed, no surrogates, nothing above U+10FFFF.
+  const unsigned low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
+  const unsigned high = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
+  std::size_t n = 1;
+  while (n < length && at + n < text.size() && byte(at + n) >= (n == 1 ? low : 0x80) &&
+         byte(at + n) <= (n == 1 ? high : 0xbf))
+    ++n;
+  return {n, n == length};
+}
+
 /// Moves valid UTF-8 from the front of `bytes` to `text`, U+FFFD for each longest start of a character that goes wrong,
-/// and leaves the start of a character that may yet be completed; nothing, once it is `over`.
-inline void take_valid(std::string& bytes, std::string& text, bool over) {
+/// or with `lone` for each byte of it, and leaves the start of a character that may yet be completed; nothing, once it
+/// is `over`.
+inline void take_valid(std::string& bytes, std::string& text, bool over, bool lone = false) {
   std::size_t at = 0;
   while (at < bytes.size()) {
-    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(bytes[i]); };
-    const unsigned lead = byte(at);
-    const std::size_t length = lead < 0x80   ? 1
-                               : lead < 0xc2 ? 0
-                               : lead < 0xe0 ? 2
-                               : lead < 0xf0 ? 3
-                               : lead < 0xf5 ? 4
-                                             : 0;
-    // What the second byte may be: no longer forms than needed, no surrogates, nothing above U+10FFFF.
-    const unsigned low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
-    const unsigned high = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
-    std::size_t n = 1;
-    while (n < length && at + n < bytes.size() && byte(at + n) >= (n == 1 ? low : 0x80) &&
-           byte(at + n) <= (n == 1 ? high : 0xbf))
-      ++n;
-    if (n < length && at + n == bytes.size() && !over) break;
-    if (n == length) text.append(bytes, at, n);
+    const Beginning b = beginning(bytes, at);
+    if (!b.whole && at + b.bytes == bytes.size() && !over && static_cast<unsigned char>(bytes[at]) >= 0xc2 &&
+        static_cast<unsigned char>(bytes[at]) < 0xf5)
+      break;
+    if (b.whole) text.append(bytes, at, b.bytes);
     else text += replacement;
-    at += n;
+    at += b.whole || !lone ? b.bytes : 1;
   }
   bytes.erase(0, at);
 }

@@ -108,9 +108,10 @@ class MergeTable {
     slots_.resize(size);
   }
   /// The rank is the number of merges before it. Of two merges of one pair the later counts, as in the reference.
-  void add(int left, int right, int id) {
-    Slot& s = slots_[slot(key(left, right))];
-    s = {key(left, right), {count_++, id}};
+  void add(int left, int right, int id) { add(left, right, id, count_++); }
+  /// With this rank, which other merges may have too.
+  void add(int left, int right, int id, std::uint32_t rank) {
+    slots_[slot(key(left, right))] = {key(left, right), {rank, id}};
   }
   Merge find(int left, int right) const { return slots_[slot(key(left, right))].merge; }
 
@@ -159,7 +160,7 @@ inline std::size_t merge_short(MergeTable const& table, int* ids, std::size_t n,
 }
 
 /// The same for a word of any length: a linked list of symbols and a heap of pairs, O(n log n). The heap keeps pairs
-/// that have changed since; they are told by their rank, as every pair has its own.
+/// that have changed since; they are told by their rank. (Where pairs share it, what now stands there is as good.)
 inline std::size_t merge_long(MergeTable const& table, int* ids, std::size_t n) {
   constexpr std::uint32_t end = ~0U;
   if (n >= end) fail("text", "a word of " + std::to_string(n) + " symbols", "less than 2^32");

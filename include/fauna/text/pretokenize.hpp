@@ -12,8 +12,21 @@
 
 namespace fauna::inline v0 {
 
-/// The known ways to cut. `whole` leaves the text in one piece.
-enum class split_rule { whole, gpt2, llama3, qwen2, digit, digits };
+/// The known ways to cut. `whole` leaves the text in one piece. `white_space` leaves white space out, after_space cuts
+/// behind every space, space_mark before every U+2581, which spaces become (SentencePiece's, in the `tokenizers`
+/// package Metaspace), as they do by space_mark_whole, which does not cut.
+enum class split_rule {
+  whole,
+  gpt2,
+  llama3,
+  qwen2,
+  digit,
+  digits,
+  white_space,
+  after_space,
+  space_mark,
+  space_mark_whole
+};
 
 /// A rule with the regular expression that stands for it in a tokenizer.json.
 struct SplitPattern {
@@ -30,10 +43,10 @@ inline constexpr SplitPattern split_patterns[] = {
 };
 
 /// One step of a pre-tokenizer; each cuts the pieces of the one before it. `prefix_space` first puts a space before
-/// every piece that does not start with one.
+/// every piece that does not start with one, or `only_first` before the one that begins the text.
 struct SplitStep {
   split_rule rule = split_rule::whole;
-  bool prefix_space = false;
+  bool prefix_space = false, only_first = false;
 };
 
 namespace pretokenize {
@@ -153,7 +166,21 @@ inline std::size_t word_end(split_rule rule, std::string_view text, std::size_t 
     case split_rule::qwen2: return llama3(text, at, 1);
     case split_rule::digit: return digit(text, at, false);
     case split_rule::digits: return digit(text, at, true);
-    case split_rule::whole: break;
+    case split_rule::white_space:
+      while (at < text.size()) {
+        const Character c = character(text, at);
+        if (c.is == char_class::space) break;
+        at = c.end;
+      }
+      return at;
+    case split_rule::after_space:
+    case split_rule::space_mark: {
+      const bool behind = rule == split_rule::after_space;
+      const std::size_t found = behind ? text.find(' ', at) : text.find("\u2581", at + 1);
+      return found == std::string_view::npos ? text.size() : found + behind;
+    }
+    case split_rule::whole:
+    case split_rule::space_mark_whole: break;
   }
   return text.size();
 }
@@ -161,21 +188,31 @@ inline std::size_t word_end(split_rule rule, std::string_view text, std::size_t 
 }  // namespace pretokenize
 
 /// Calls word(std::string_view) for each word of a text, in order, by the steps [step, last). Joined, the words are the
-/// text (with the spaces that `prefix_space` put in). The text must be valid UTF-8.
-template <class F> void split_words(std::string_view text, const SplitStep* step, const SplitStep* last, F&& word) {
+/// text (with the spaces that `prefix_space` put in, and without what `white_space` leaves out). The text must be valid
+/// UTF-8; `first`: nothing stood before it.
+template <class F>
+void split_words(std::string_view text, const SplitStep* step, const SplitStep* last, F&& word, bool first = true) {
   if (text.empty()) return;
   if (step == last) {
     word(text);
     return;
   }
+  const bool marks = step->rule == split_rule::space_mark || step->rule == split_rule::space_mark_whole;
+  const std::string_view space = marks ? "\u2581" : " ";
   std::string spaced;
-  if (step->prefix_space && text[0] != ' ') {
-    spaced.append(1, ' ').append(text);
+  if (step->prefix_space && (first || !step->only_first) && text[0] != ' ' && text.substr(0, space.size()) != space)
+    spaced = space;
+  if (!spaced.empty() || (marks && text.find(' ') != std::string_view::npos)) {
+    for (const char c : text)
+      if (c == ' ') spaced += space;
+      else spaced += c;
     text = spaced;
   }
   for (std::size_t at = 0; at < text.size();) {
+    if (step->rule == split_rule::white_space && (at = pretokenize::run(text, at, char_class::space)) == text.size())
+      break;
     const std::size_t end = pretokenize::word_end(step->rule, text, at);
-    split_words(text.substr(at, end - at), step + 1, last, word);
+    split_words(text.substr(at, end - at), step + 1, last, word, first && at == 0);
     at = end;
   }
 }

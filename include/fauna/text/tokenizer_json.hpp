@@ -5,57 +5,12 @@
 #include <string_view>
 #include <vector>
 
+#include <fauna/io/base64.hpp>
 #include <fauna/io/file.hpp>
 #include <fauna/io/json.hpp>
-#include <fauna/text/pretokenize.hpp>
+#include <fauna/text/bpe_settings.hpp>
 
 namespace fauna::inline v0 {
-
-/// A token that is matched in the text itself, before anything cuts it.
-struct AddedToken {
-  std::string content;
-  int id = -1;
-  bool lstrip = false, rstrip = false;  // it takes the white space on its left, on its right
-  bool normalized = true;               // it is normalized too, and looked for in what the others left, after that
-  bool special = false;                 // it steers the model: not text, left out by decode
-};
-
-/// A change of the text before it is cut: its normalization form C, or `to` in front of it where `from` is empty, else
-/// `to` for each `from`.
-struct TextEdit {
-  std::string from, to;
-  bool nfc = false;
-};
-
-/// What the files say. Strings of the vocabulary and merges stand behind each other in `strings`.
-struct BpeSettings {
-  struct Piece {
-    std::size_t at, end;
-    int id;
-  };
-  struct Merge {
-    std::size_t left, right, end;
-  };
-
-  std::string source;
-  std::string strings;
-  std::vector<Piece> vocab;
-  std::vector<Merge> merges;
-  std::vector<AddedToken> added;
-  std::vector<TextEdit> edits;
-  std::vector<SplitStep> steps;
-  bool byte_level = false;  // the vocabulary is spelt in GPT-2's alphabet of bytes, else in characters
-  bool ignore_merges = false, byte_fallback = false, fuse_unk = false;
-  std::string unk;                  // empty: none
-  std::vector<int> prefix, suffix;  // ids before and after every text
-  // How tokens become text, where they are not spelt in bytes:
-  TextEdit decode_edit;            // in every token
-  int strip = 0;                   // spaces taken from the start of the text, at most
-  bool decode_byte_level = false;  // or they are
-  std::string_view text(std::size_t at, std::size_t end) const {
-    return std::string_view(strings).substr(at, end - at);
-  }
-};
 
 namespace tokenizer_json {
 
@@ -167,9 +122,18 @@ template <class F> void each_part(Settings& s, std::string const& path, const ch
 inline void read_normalizer(Settings& s, BpeSettings& out) {
   each_part(s, "normalizer", "normalizers", [&](std::string const& at, std::string const& type) {
     if (type == "Prepend") out.edits.push_back({"", s.string(at + "/prepend")});
-    else if (type == "Replace") out.edits.push_back({s.string(at + "/pattern/String"), s.string(at + "/content")});
+    else if (type == "Replace" && s.has(at + "/pattern/Regex")) {
+      if (const std::string p = s.string(at + "/pattern/Regex"); p != " {2,}")
+        s.wrong(at + "/pattern/Regex", p, " {2,}");
+      out.edits.push_back({" ", s.string(at + "/content"), false, true});
+    } else if (type == "Replace") out.edits.push_back({s.string(at + "/pattern/String"), s.string(at + "/content")});
     else if (type == "NFC") out.edits.push_back({"", "", true});
-    else s.wrong(at + "/type", type, "one of NFC, Prepend, Replace, Sequence");
+    else if (type == "Precompiled") {
+      const std::string field = at + "/precompiled_charsmap";
+      out.edits.emplace_back();
+      out.edits.back().rules.emplace();
+      out.edits.back().rules->map = Charsmap(from_base64(s.string(field), out.source + ": " + field), out.source);
+    } else s.wrong(at + "/type", type, "one of NFC, Precompiled, Prepend, Replace, Sequence");
     if (type == "Replace" && out.edits.back().from.empty()) s.wrong(at + "/pattern/String", "", "text to replace");
   });
 }
@@ -184,6 +148,17 @@ inline split_rule rule_of(Settings& s, std::string const& at) {
   s.wrong(at + "/pattern/Regex", pattern, "the regular expression of one of " + known);
 }
 
+/// Of a Metaspace, for texts and back: when it puts U+2581 in front.
+inline std::string metaspace_scheme(Settings& s, std::string const& at) {
+  if (const std::string mark = s.string(at + "/replacement"); mark != space_mark)
+    s.wrong(at + "/replacement", mark, std::string(space_mark));
+  const bool prefix = s.boolean(at + "/add_prefix_space", true);  // files before version 0.19 of the reference
+  const std::string scheme = s.string(at + "/prepend_scheme", prefix ? "always" : "never");
+  if (scheme != "first" && scheme != "always" && scheme != "never")
+    s.wrong(at + "/prepend_scheme", scheme, "first, always or never");
+  return scheme;
+}
+
 inline void read_pre_tokenizer(Settings& s, BpeSettings& out) {
   each_part(s, "pre_tokenizer", "pretokenizers", [&](std::string const& at, std::string const& type) {
     if (out.byte_level) s.wrong(at + "/type", type, "ByteLevel to be the last step");
@@ -194,6 +169,18 @@ inline void read_pre_tokenizer(Settings& s, BpeSettings& out) {
       if (cut || prefix) out.steps.push_back({cut ? split_rule::gpt2 : split_rule::whole, prefix});
     } else if (type == "Digits") {
       out.steps.push_back({s.boolean(at + "/individual_digits", false) ? split_rule::digit : split_rule::digits});
+    } else if (type == "WhitespaceSplit") {
+      out.steps.push_back({split_rule::white_space});
+    } else if (type == "Metaspace") {
+      const std::string scheme = metaspace_scheme(s, at);
+      out.steps.push_back({s.boolean(at + "/split", true) ? split_rule::space_mark : split_rule::space_mark_whole,
+                           scheme != "never", scheme == "first"});
+    } else if (type == "Split" && s.has(at + "/pattern/String")) {
+      const std::string pattern = s.string(at + "/pattern/String"), behavior = s.string(at + "/behavior");
+      if (pattern != " ") s.wrong(at + "/pattern/String", pattern, "a space");
+      if (behavior != "MergedWithPrevious") s.wrong(at + "/behavior", behavior, "MergedWithPrevious");
+      if (s.boolean(at + "/invert", false)) s.wrong(at + "/invert", "true", "false");
+      out.steps.push_back({split_rule::after_space});
     } else if (type == "Split") {
       out.steps.push_back({rule_of(s, at)});
       // The patterns leave nothing between their matches, so that these two mean the same.
@@ -202,7 +189,7 @@ inline void read_pre_tokenizer(Settings& s, BpeSettings& out) {
       if (!(behavior == "Isolated" && !inverted) && !(behavior == "Removed" && inverted))
         s.wrong(at + "/behavior", behavior + (inverted ? "' with invert '" : ""), "Isolated");
     } else {
-      s.wrong(at + "/type", type, "one of ByteLevel, Digits, Split, Sequence");
+      s.wrong(at + "/type", type, "one of ByteLevel, Digits, Metaspace, Split, WhitespaceSplit, Sequence");
     }
   });
 }
@@ -237,12 +224,16 @@ inline void read_decoder(Settings& s, BpeSettings& out) {
       s.ignore(at + '/');
     } else if (type == "Replace" && out.decode_edit.from.empty()) {
       out.decode_edit = {s.string(at + "/pattern/String"), s.string(at + "/content")};
+    } else if (type == "Metaspace" && out.decode_edit.from.empty()) {
+      s.ignore(at + "/split");
+      out.decode_edit = {std::string(space_mark), " "};
+      out.start = metaspace_scheme(s, at) == "never" ? text_start::strip : text_start::first;
     } else if (type == "Strip" && out.strip == 0) {
       out.strip = s.integer(at + "/start");
       if (const std::string c = s.string(at + "/content"); c != " ") s.wrong(at + "/content", c, "a space");
       if (const int stop = s.integer(at + "/stop"); stop != 0) s.wrong(at + "/stop", std::to_string(stop), "0");
     } else if (type != "ByteFallback" && type != "Fuse") {
-      s.wrong(at + "/type", type, "one of ByteLevel, Replace, ByteFallback, Fuse, Strip, Sequence");
+      s.wrong(at + "/type", type, "one of ByteLevel, Metaspace, Replace, ByteFallback, Fuse, Strip, Sequence");
     }
   });
   if (out.decode_byte_level != out.byte_level)
@@ -266,17 +257,26 @@ inline void read_added(Settings& s, BpeSettings& out) {
   }
 }
 
-inline void add_piece(BpeSettings& out, std::string_view piece, long long id) {
-  out.vocab.push_back({out.strings.size(), out.strings.size() + piece.size(), static_cast<int>(id)});
-  out.strings += piece;
-}
-
+/// An object of pieces and ids, or a unigram model's list of pieces and scores.
 inline void read_vocab(JsonReader& in, BpeSettings& out) {
+  if (in.peek() == json::array) {
+    out.rule = word_rule::unigram;
+    in.enter_array();
+    while (in.next_item()) {
+      in.enter_array();
+      if (!in.next_item()) in.wrong("a piece and its score");
+      const std::string piece = in.string();
+      if (!in.next_item()) in.wrong("a piece and its score");
+      out.add_piece(piece, static_cast<long long>(out.vocab.size()), in.number());
+      if (in.next_item()) in.wrong("a piece and its score");
+    }
+    return;
+  }
   in.enter_object();
   for (std::string piece; in.next_key(piece);) {
     const long long id = in.integer();
     if (id < 0 || id > 0x7fffffff) in.wrong("an id, 0 or more, of at most 31 bits, before this");
-    add_piece(out, piece, id);
+    out.add_piece(piece, id);
   }
 }
 
@@ -315,7 +315,17 @@ inline void read_merges(JsonReader& in, BpeSettings& out) {
 }
 
 inline void read_model(Settings& s, BpeSettings& out) {
-  if (const std::string type = s.string("model/type", "BPE"); type != "BPE") s.wrong("model/type", type, "BPE");
+  const bool unigram = out.rule == word_rule::unigram;
+  if (const std::string type = s.string("model/type", "BPE"); type != (unigram ? "Unigram" : "BPE"))
+    s.wrong("model/type", type, unigram ? "Unigram, as the vocab has scores" : "BPE, or Unigram with scores");
+  if (unigram) {
+    out.byte_fallback = s.boolean("model/byte_fallback", false);
+    out.fuse_unk = true;
+    const auto unk = static_cast<std::size_t>(s.integer("model/unk_id"));
+    if (unk >= out.vocab.size()) s.wrong("model/unk_id", std::to_string(unk), "that of a piece");
+    out.unk = out.text(out.vocab[unk]);
+    return;
+  }
   if (s.has("model/dropout") && s.integer("model/dropout") != 0) s.wrong("model/dropout", "not 0", "null or 0");
   for (const char* affix : {"model/continuing_subword_prefix", "model/end_of_word_suffix"})
     if (const std::string value = s.string(affix, ""); !value.empty()) s.wrong(affix, value, "null or \"\"");

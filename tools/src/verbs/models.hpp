@@ -145,11 +145,11 @@ inline tool::Start start_of(tool::Verb const& verb, settings::Train const& s) {
 
 /// Says what is wrong with the tokenizer before anything is compiled. `given`: by --tokenizer, instead of its own.
 inline fauna::Bpe tokenizer_of(std::string const& directory, std::string const& given = {}) {
-  const std::string path = given.empty() ? directory + "/tokenizer.json" : tool::tokenizer_file(given);
-  if (!tool::fs::exists(path))
+  if (given.empty() && !tool::fs::exists(directory + "/tokenizer.json") &&
+      !tool::fs::exists(directory + "/tokenizer.model"))
     fauna::fail("fauna", directory + " has no tokenizer.json", "the tokenizer that the model was trained with",
                 "generate, perplexity, compare and serve take --tokenizer FILE");
-  return fauna::Bpe::from_file(path);
+  return tool::bpe_of(given.empty() ? directory : given);
 }
 
 }  // namespace tool::verbs
