@@ -24,7 +24,7 @@ concept TextReader = requires(R& r, const int* ids, int n) {
 template <class M> inline constexpr bool forgets_rows = state_bytes<M>(Shape{.sequences = 1, .context = 0}) == 0;
 
 /// One text, before a Trained or Loaded model that others may use beside it. Hidden: it remembers what the trunk gave
-/// for the rows of the last call.
+/// for the rows of the last call, or, once remember_all was called, for all that it has read since.
 template <class T, bool Hidden = false> class Reader {
   using model = typename T::model;
 
@@ -63,7 +63,29 @@ template <class T, bool Hidden = false> class Reader {
     const int i = row - first_hidden_;
     return i >= 0 && i < static_cast<int>(hidden_.size()) / width() ? hidden_.data() + i * width() : nullptr;
   }
+  void remember_all() requires Hidden {
+    if (remembers_all_) return;
+    cache_.clear();
+    read_.clear(), hidden_.clear(), hidden_ids_.clear();
+    mark_ = {};
+    first_hidden_ = tree_rows_ = 0;
+    remembers_all_ = true;
+  }
+  /// Of the rows of a text, how many, from the first one on, hidden() would give: after remember_all.
+  int known(const int* ids, int n) const requires Hidden {
+    int i = 0;
+    while (i < n && i < static_cast<int>(hidden_ids_.size()) && hidden_ids_[static_cast<std::size_t>(i)] == ids[i]) ++i;
+    return i;
+  }
+  /// Rows [n, table_width] of the token table, until the next call.
+  const float* embed(const int* ids, int n) requires Hidden {
+    prepare(n);
+    table_.resize(static_cast<std::size_t>(n) * static_cast<std::size_t>(model::table_width));
+    model_->embed(Batch::uniform(1, n, ids), Matrix<float>(table_.data(), n, model::table_width));
+    return table_.data();
+  }
   static constexpr int width() { return model::width; }
+  static constexpr int table_width() { return model::table_width; }
   const float* head(const float* rows, int n) requires Hidden {
     prepare(n);
     head_.resize(static_cast<std::size_t>(n) * static_cast<std::size_t>(model::vocab));
@@ -115,7 +137,10 @@ template <class T, bool Hidden = false> class Reader {
           return hidden_.begin() + static_cast<std::ptrdiff_t>(from - first_hidden_ + r) * width();
         };
         for (int c = 0; c < width(); ++c) row(static_cast<int>(i))[c] = row(path[i])[c];
+        if (remembers_all_)
+          hidden_ids_[static_cast<std::size_t>(from) + i] = hidden_ids_[static_cast<std::size_t>(from + path[i])];
       }
+    if (remembers_all_) hidden_ids_.resize(static_cast<std::size_t>(from) + path.size());
     if constexpr (forgets_rows<model>) {
       std::vector<int> rows;
       for (const int node : path) {
@@ -168,9 +193,14 @@ template <class T, bool Hidden = false> class Reader {
     logits_.resize(static_cast<std::size_t>(wanted) * static_cast<std::size_t>(model::vocab));
     const Matrix<float> y(logits_.data(), wanted, model::vocab);
     if constexpr (Hidden) {
-      first_hidden_ = length();
-      hidden_.resize(static_cast<std::size_t>(batch.rows) * static_cast<std::size_t>(width()));
-      const Matrix<float> h(hidden_.data(), batch.rows, width());
+      first_hidden_ = remembers_all_ ? 0 : length();
+      const int before = length() - first_hidden_;
+      hidden_.resize(static_cast<std::size_t>(before + batch.rows) * static_cast<std::size_t>(width()));
+      if (remembers_all_) {
+        hidden_ids_.resize(static_cast<std::size_t>(before));
+        hidden_ids_.insert(hidden_ids_.end(), batch.tokens, batch.tokens + batch.rows);
+      }
+      const Matrix<float> h(hidden_.data() + static_cast<std::ptrdiff_t>(before) * width(), batch.rows, width());
       model_->hidden(cache_, batch, h);
       if (wanted > 0) model_->head(h.middle_rows(batch.rows - wanted, wanted), y);
     } else {
@@ -187,8 +217,10 @@ template <class T, bool Hidden = false> class Reader {
   Cache<model, typename T::backend> cache_;
   typename Cache<model, typename T::backend>::Mark mark_{};
   std::vector<int> read_{};  ///< the ids whose rows the cache holds
-  std::vector<float> logits_{}, hidden_{}, head_{};
-  int first_hidden_ = 0;  ///< the row of the text that hidden_ begins with
+  std::vector<float> logits_{}, hidden_{}, head_{}, table_{};
+  int first_hidden_ = 0;           ///< the row of the text that hidden_ begins with
+  std::vector<int> hidden_ids_{};  ///< the ids of hidden_'s rows, where all are remembered
+  bool remembers_all_ = false;
   int chunk_, prepared_ = 0;
   int tree_rows_ = 0;  ///< of the cache's last rows, those of a tree of which nobody has said what stays
 };
