@@ -89,6 +89,10 @@ template <LanguageModel M, Backend B, class D = Packed<B>> class Loaded {
     batch.past = &past;
     M::further(call(batch), weights_, cache.state(), depth, of_width(h), of_width(y));
   }
+  /// Rows of the token table: e [rows, Lm::table_width].
+  void embed(Batch const& batch, Matrix<scalar> e) { M::embed(call(batch), weights_, e); }
+  /// f(call, weights), for blocks that are no language models.
+  template <class F> void with(Batch const& batch, F&& f) { f(call(batch), weights_); }
   /// Their losses [rows], and `factor` times the gradient of these: of weights that are stored as All<scalar>.
   void head_gradient(Matrix<const scalar> h, const int* targets, scalar factor, scalar* losses, Matrix<scalar> dh) {
     const Batch rows = Batch::uniform(1, h.rows());

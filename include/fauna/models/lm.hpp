@@ -240,6 +240,14 @@ template <class Embed, class Trunk, class Head, class... Mtps> struct Lm {
     Trunk::forward(c.child(1), w.trunk, state.trunk, as_const(x), h, trunk);
     return as_const(h);
   }
+  /// What the trunk is given for the tokens of a call.
+  static constexpr int table_width = Embed::out;
+  template <class C, class W> static void embed(C const& call, W const& w, Matrix<typename C::scalar> e) {
+    typename Embed::template Saved<typename C::scalar> saved;
+    None none;
+    Embed::forward(call.child(0), w.embed, none, tokens(*call.batch),
+                   View<typename C::scalar, dyn, Embed::out>(e.data(), e.rows(), Embed::out, e.stride()), saved);
+  }
   /// logits [h.rows, vocab] of rows that `hidden` gave.
   template <class C, class W>
   static void head_logits(C const& call, W const& w, View<const typename C::scalar, dyn, width> h,

@@ -193,6 +193,13 @@ template <LanguageModel M, Backend B> class Trained {
     return loss;
   }
 
+  /// The same by a forward and a backward pass of one's own, of blocks that are no language models: f(call, weights,
+  /// gradients, saved, state without memory).
+  template <class F> void with(Batch const& batch, F&& f) {
+    prepare_pass(batch);
+    f(call(batch, mode::train, {}, nullptr), weights_, gradients_, saved_, no_state_);
+  }
+
   /// Between accumulate and update, for who trains on several ranks: f(elements, n) is given all gradients, and what
   /// buffers have gathered, as one array in the backend's memory.
   template <class F> void reduce(F&& f) { f(static_cast<scalar*>(gradients_region_.data()), elements_); }
@@ -277,8 +284,8 @@ template <LanguageModel M, Backend B> class Trained {
  private:
   using scalar_decay = decltype(Segment<scalar>::decay);
 
-  template <class St>
-  double pass(Batch const& batch, St& state, St& gradient, double weight, Key key, Tap<scalar> const* tap) {
+  /// What is saved has the rows of this batch.
+  void prepare_pass(Batch const& batch) {
     if (gradients_region_.bytes() == 0) fail("train", "no memory for gradients", "prepare_training first");
     Shape shape{.sequences = batch.sequences, .length = 0, .threads = threads_, .total = batch.rows};
     for (int q = 0; q < batch.sequences; ++q) {
@@ -288,6 +295,10 @@ template <LanguageModel M, Backend B> class Trained {
     if (shape.sequences != saved_for_.sequences || shape.rows() != saved_for_.rows() ||
         shape.length != saved_for_.length)
       plan_saved(shape);
+  }
+  template <class St>
+  double pass(Batch const& batch, St& state, St& gradient, double weight, Key key, Tap<scalar> const* tap) {
+    prepare_pass(batch);
     auto c = call(batch, mode::train, key, tap);
     c.loss_scale = weight;
     c.side = &side_;

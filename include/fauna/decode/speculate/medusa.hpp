@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include <fauna/decode/speculate/largest.hpp>
 #include <fauna/decode/speculate/tree.hpp>
 #include <fauna/io/open_tensors.hpp>
 #include <fauna/io/safetensors.hpp>
@@ -174,7 +175,7 @@ template <class R> class MedusaHeads {
       y = y_.data();
     }
     std::vector<std::vector<int>> best;
-    for (int k = 0; k < w_.heads; ++k) best.push_back(largest(y + static_cast<std::ptrdiff_t>(k) * w_.vocab));
+    for (int k = 0; k < w_.heads; ++k) best.push_back(largest(y + static_cast<std::ptrdiff_t>(k) * w_.vocab, w_.vocab, ranks));
     std::vector<int> now;
     for (int i = 0; i < shape_.size(); ++i) {
       const int depth = shape_.depth(i), before = shape_.parent(i);
@@ -188,19 +189,6 @@ template <class R> class MedusaHeads {
 
  private:
   static constexpr int ranks = 8;
-  /// The tokens of the largest logits, in descending order.
-  std::vector<int> largest(const float* y) const {
-    std::vector<int> best;
-    for (int v = 0; v < w_.vocab; ++v) {
-      std::size_t at = best.size();
-      while (at > 0 && y[v] > y[best[at - 1]]) --at;
-      if (at == ranks) continue;
-      best.insert(best.begin() + static_cast<std::ptrdiff_t>(at), v);
-      if (best.size() > ranks) best.pop_back();
-    }
-    return best;
-  }
-
   R* target_;
   MedusaWeights w_;
   DraftTree shape_{};

@@ -83,7 +83,15 @@ template <class T, bool Hidden = false> class Reader {
                     Matrix<float>(further_.data(), rows, width()));
     return further_.data();
   }
+  /// Rows [n, table_width] of the token table, until the next call.
+  const float* embed(const int* ids, int n) requires Hidden {
+    prepare(n);
+    table_.resize(static_cast<std::size_t>(n) * static_cast<std::size_t>(model::table_width));
+    model_->embed(Batch::uniform(1, n, ids), Matrix<float>(table_.data(), n, model::table_width));
+    return table_.data();
+  }
   static constexpr int width() { return model::width; }
+  static constexpr int table_width() { return model::table_width; }
   const float* head(const float* rows, int n) requires Hidden {
     prepare(n);
     head_.resize(static_cast<std::size_t>(n) * static_cast<std::size_t>(model::vocab));
@@ -245,7 +253,7 @@ template <class T, bool Hidden = false> class Reader {
   Cache<model, typename T::backend> cache_;
   typename Cache<model, typename T::backend>::Mark mark_{};
   std::vector<int> read_{};  ///< the ids whose rows the cache holds
-  std::vector<float> logits_{}, hidden_{}, head_{}, further_{};
+  std::vector<float> logits_{}, hidden_{}, head_{}, further_{}, table_{};
   int first_hidden_ = 0;           ///< the row of the text that hidden_ begins with
   std::vector<int> hidden_ids_{};  ///< the ids of hidden_'s rows, where all are remembered
   bool remembers_all_ = false;

@@ -1,0 +1,235 @@
+// EAGLE (Li et al. 2024, models/eagle.hpp): a layer guesses the target's features one after another, and the target's
+// own head says the token that each comes to. With trees as in EAGLE-2 (Li et al. 2024, "EAGLE-2: Faster inference of
+// language models with dynamic draft trees"): where the drafter is sure the tree is deep, where it is not it is broad.
+#pragma once
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include <fauna/decode/loaded.hpp>
+#include <fauna/decode/speculate/largest.hpp>
+#include <fauna/decode/speculate/tree.hpp>
+#include <fauna/models/eagle.hpp>
+
+namespace fauna::inline v0 {
+
+/// A text before an Eagle layer: row i is [embedding of token i + 1 ; feature of row i].
+template <class T> class EagleReader {
+  using model = typename T::model;
+
+ public:
+  /// context: rows at most.
+  EagleReader(T& layer, int context) : layer_(&layer), cache_(1, context) {}
+  static constexpr int width() { return model::width; }
+  static constexpr int vocab() { return model::vocab; }
+  int context() const { return cache_.context(); }
+  int length() const { return cache_.length(0); }
+  /// Forgets all rows but the first `rows`.
+  void cut(int rows) { cache_.rewind({.lengths = {rows}}); }
+  /// Features [n, width] of rows x [n, 2 width] behind those that are held, until the next call. parents and positions:
+  /// of a tree, as Batch has them; null: the rows follow each other.
+  const float* read(const float* x, int n, const int* parents = nullptr, const int* positions = nullptr) {
+    if (n > prepared_) {
+      prepared_ = n;
+      layer_->prepare_inference({.sequences = 1, .length = n, .context = context()});
+    }
+    y_.resize(static_cast<std::size_t>(n) * static_cast<std::size_t>(width()));
+    Batch b = Batch::uniform(1, n);
+    b.past = cache_.lengths();
+    b.parent = parents;
+    b.positions = positions;
+    layer_->with(b, [&](auto const& call, auto const& w) {
+      typename model::template Saved<float> saved;
+      model::forward(call, w, cache_.state(), View<const float, dyn, 2 * model::width>(x, n),
+                     View<float, dyn, model::width>(y_.data(), n), saved);
+    });
+    cache_.advance(b);
+    return y_.data();
+  }
+
+ private:
+  T* layer_;
+  Cache<model, typename T::backend> cache_;
+  std::vector<float> y_{};
+  int prepared_ = 0;
+};
+
+/// What is drafted behind a text: R is the Reader with hidden rows that the target is read by, N an EagleReader.
+template <class R, class N> class EagleText {
+ public:
+  EagleText(R& target, N layer) : target_(&target), layer_(static_cast<N&&>(layer)) {
+    const auto sizes = [](int width, int vocab) {
+      return "width " + std::to_string(width) + " and vocabulary " + std::to_string(vocab);
+    };
+    if (layer_.width() != target.width() || layer_.width() != target.table_width() || layer_.vocab() != target.vocab())
+      fail("eagle", "a drafter of " + sizes(layer_.width(), layer_.vocab()),
+           "the model's " + sizes(target.width(), target.vocab()));
+    target.remember_all();
+  }
+  int vocab() const { return layer_.vocab(); }
+  int width() const { return layer_.width(); }
+  int context() const { return layer_.context(); }
+
+  /// The feature [width] behind a text, from the target's of all its rows but the last, which it has not read. Null
+  /// where it has not read the others either, or `room` rows more do not fit.
+  const float* behind(std::vector<int> const& text, int room) {
+    const int n = static_cast<int>(text.size());
+    if (n < 2 || n - 1 + room > layer_.context() || target_->known(text.data(), n - 1) < n - 1) return nullptr;
+    int same = 0;
+    while (same < n && same < static_cast<int>(held_.size()) && held_[index(same)] == text[index(same)]) ++same;
+    int row = std::min(std::max(same - 1, 0), n - 2);  // the last is read again, for what it gives
+    layer_.cut(row);
+    held_ = text;
+    const float* y = nullptr;
+    for (int rows; row < n - 1; row += rows) {
+      rows = std::min(n - 1 - row, 512);
+      tokens_.assign(text.begin() + row + 1, text.begin() + row + 1 + rows);
+      y = read(rows, [&](int i) { return target_->hidden(row + i); }) +
+          static_cast<std::ptrdiff_t>(rows - 1) * width();
+    }
+    feature_.assign(y, y + width());
+    return feature_.data();
+  }
+  /// Behind the rows of that text, features [tokens] of drafted tokens. from(i): the feature that token i comes from.
+  template <class F> const float* drafted(std::vector<int> const& tokens, F&& from) {
+    tokens_ = tokens;
+    return read(static_cast<int>(tokens.size()), from);
+  }
+  /// The same of a tree, in place of what was drafted before.
+  template <class F>
+  const float* drafted(std::vector<int> const& tokens, std::vector<int> const& parents,
+                       std::vector<int> const& positions, F&& from) {
+    layer_.cut(static_cast<int>(held_.size()) - 1);
+    tokens_ = tokens;
+    return read(static_cast<int>(tokens.size()), from, parents.data(), positions.data());
+  }
+  /// Logits [n, vocab] of features.
+  const float* logits(const float* features, int n) { return target_->head(features, n); }
+
+ private:
+  static std::size_t index(int i) { return static_cast<std::size_t>(i); }
+  template <class F>
+  const float* read(int n, F&& feature, const int* parents = nullptr, const int* positions = nullptr) {
+    const std::ptrdiff_t w = width();
+    x_.resize(index(n) * 2 * index(width()));
+    const float* const e = target_->embed(tokens_.data(), n);
+    for (int i = 0; i < n; ++i) {
+      const float* const f = feature(i);
+      std::copy(e + i * w, e + (i + 1) * w, x_.data() + 2 * i * w);
+      std::copy(f, f + w, x_.data() + (2 * i + 1) * w);
+    }
+    return layer_.read(x_.data(), n, parents, positions);
+  }
+
+  R* target_;
+  N layer_;
+  std::vector<int> held_{}, tokens_{};  ///< the text whose rows the layer has; the tokens of a call
+  std::vector<float> x_{}, feature_{};
+};
+
+/// Drafts chains, each token drawn from the feature before it (EAGLE-1, section 4.1).
+template <class R, class N> class EagleChain {
+ public:
+  EagleChain(R& target, N layer) : text_(target, static_cast<N&&>(layer)) {}
+  int vocab() const { return text_.vocab(); }
+  template <class F> void propose(std::vector<int>& text, int most, F&& draw) {
+    const float* f = most > 0 ? text_.behind(text, most) : nullptr;
+    for (int i = 0; f != nullptr && i < most; ++i) {
+      if (i > 0) f = text_.drafted({text.back()}, [f](int) { return f; });
+      text.push_back(draw(text_.logits(f, 1)));
+    }
+  }
+
+ private:
+  EagleText<R, N> text_;
+};
+
+/// Drafts trees (EAGLE-2, section 4): of all candidates the `nodes` that the drafter itself holds likeliest, where one
+/// is worth the product of the probabilities on its path. Since values fall along a path, what is not among the best
+/// needs no children.
+template <class R, class N> class Eagle2 {
+ public:
+  /// ranks: candidates behind a node, and nodes of a depth that have any.
+  Eagle2(R& target, N layer, int nodes = 12, int ranks = 8)
+      : text_(target, static_cast<N&&>(layer)), nodes_(nodes), ranks_(ranks) {}
+  int vocab() const { return text_.vocab(); }
+  template <class F> void propose_tree(std::vector<int>& text, DraftTree& tree, int most, F&&) {
+    const float* const root = text_.behind(text, nodes_);
+    if (root == nullptr || most < 1 || nodes_ < 1) return;
+    all_.clear(), features_.clear();
+    add(DraftTree::root, root);
+    const int w = text_.width(), n = static_cast<int>(text.size());
+    for (int depth = 1; depth < most; ++depth) {
+      std::vector<int> next;
+      for (const int i : best())
+        if (of(i).depth == depth && static_cast<int>(next.size()) < ranks_) next.push_back(i);
+      if (next.empty()) break;
+      // With their ancestors, once more: a row sees those of its own call.
+      std::vector<int> rows;
+      for (const int leaf : next)
+        for (int i = leaf; i >= 0; i = of(i).parent)
+          if (std::find(rows.begin(), rows.end(), i) == rows.end()) rows.push_back(i);
+      std::sort(rows.begin(), rows.end());  // parents stand before their children, those of a depth together
+      std::vector<int> tokens, parents, positions;
+      for (const int i : rows) {
+        of(i).row = static_cast<int>(tokens.size());
+        tokens.push_back(of(i).token);
+        parents.push_back(of(i).parent < 0 ? -1 : of(of(i).parent).row);
+        positions.push_back(n - 2 + of(i).depth);
+      }
+      const float* const y = text_.drafted(tokens, parents, positions, [&](int r) {
+        const int before = of(rows[static_cast<std::size_t>(r)]).parent;
+        return before < 0 ? root : features_.data() + of(before).feature;
+      });
+      for (const int i : next) {
+        of(i).feature = static_cast<std::ptrdiff_t>(features_.size());
+        const float* const own = y + static_cast<std::ptrdiff_t>(of(i).row) * w;
+        features_.insert(features_.end(), own, own + w);
+        add(i, own);
+      }
+    }
+    std::vector<int> stay = best(), now(all_.size(), DraftTree::root);
+    std::sort(stay.begin(), stay.end());  // parents stand before their children
+    for (const int i : stay)
+      now[static_cast<std::size_t>(i)] =
+          tree.add(of(i).token, of(i).parent < 0 ? DraftTree::root : now[static_cast<std::size_t>(of(i).parent)]);
+  }
+
+ private:
+  struct Candidate {
+    int token, parent, depth;
+    double value;                ///< log of the product of probabilities
+    int row = -1;                ///< in the last call
+    std::ptrdiff_t feature = 0;  ///< where its own stands, once it has children
+  };
+  Candidate& of(int i) { return all_[static_cast<std::size_t>(i)]; }
+  /// The likeliest tokens behind a candidate whose feature this is.
+  void add(int parent, const float* feature) {
+    const float* const y = text_.logits(feature, 1);
+    const int vocab = text_.vocab();
+    const auto tokens = largest(y, vocab, ranks_);
+    double sum = 0;
+    for (int v = 0; v < vocab; ++v) sum += std::exp(static_cast<double>(y[v] - y[tokens[0]]));
+    const double value = (parent < 0 ? 0 : of(parent).value) - std::log(sum);
+    const int depth = parent < 0 ? 1 : of(parent).depth + 1;
+    for (const int t : tokens) all_.push_back({t, parent, depth, value + static_cast<double>(y[t] - y[tokens[0]])});
+  }
+  /// The best `nodes` candidates, best first; of two that are worth the same, the one that came first.
+  std::vector<int> best() const {
+    std::vector<int> order(all_.size());
+    for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int>(i);
+    std::stable_sort(order.begin(), order.end(), [this](int a, int b) {
+      return all_[static_cast<std::size_t>(a)].value > all_[static_cast<std::size_t>(b)].value;
+    });
+    if (order.size() > static_cast<std::size_t>(nodes_)) order.resize(static_cast<std::size_t>(nodes_));
+    return order;
+  }
+
+  EagleText<R, N> text_;
+  int nodes_, ranks_;
+  std::vector<Candidate> all_{};
+  std::vector<float> features_{};
+};
+
+}  // namespace fauna::inline v0
