@@ -26,6 +26,15 @@ tool = Tool(fauna, work)
 signs = ["<|end|>", "<|im_start|>", "<|im_end|>", "Ċ", "Ġ", "Ã", "©", *'{}[]",:-.01\\aeflnrstu', '":']
 
 
+# For calls of functions: what Llama's shape and Qwen's are both spelt with.
+calling = ["<|end|>", "<|im_start|>", "<|im_end|>", "Ċ", "Ġ", *'{}":,-01aceglmnorstu']
+
+
+def function(name, **properties):
+    return {"type": "function", "function": {"name": name, "description": "For a test.", "parameters": {
+        "type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}}}
+
+
 def generated(model, *words):
     return tool.says("generate", model, "--max-new-tokens", 12, *words).removesuffix("\n")
 
@@ -248,11 +257,13 @@ def refusals(server, model):
     server.refused(text, {"prompt": "a", "model": "gpt-4"}, 404, "model", "model_not_found")
     for name, value in (("suffix", "b"), ("best_of", 2)):
         server.refused(text, {"prompt": "a", name: value, "logprobs": 1}, 400, name, "unsupported_parameter")
-    for name, value in (("tools", [{}]), ("functions", [{}]), ("tool_choice", "required"), ("modalities", ["audio"])):
-        server.refused(talk, say | {name: value}, 400, name, "unsupported_parameter")
+    for name, value in (("tools", [function("a")]), ("functions", [{}]), ("modalities", ["audio"])):
+        server.refused(talk, say | {name: value}, 400, name, "unsupported_parameter")  # its template knows no tools
+    server.refused(talk, say | {"tools": [{}]}, 400, "tools[0].type")
+    server.refused(talk, say | {"tool_choice": "required"}, 400, "tool_choice")
     server.refused(talk, say | {"top_logprobs": 1}, 400, "top_logprobs")
     for messages, param in ((None, "messages"), ([], "messages"), ("a", "messages"), (["a"], "messages[0]"),
-                            ([{"role": "tool", "content": "a"}], "messages[0].role"), ([{"content": "a"}], "messages[0].role"),
+                            ([{"role": "tool", "content": "a"}], "messages[0].tool_call_id"), ([{"role": "function", "content": "a"}], "messages[0].role"), ([{"content": "a"}], "messages[0].role"),
                             ([{"role": "user"}], "messages[0].content"), ([{"role": "user", "content": 3}], "messages[0].content"),
                             ([{"role": "user", "content": [{"type": "image_url"}]}], "messages[0].content")):
         server.refused(talk, {"messages": messages}, 400, param)
@@ -469,6 +480,61 @@ def structured(server):
     assert plain == server.ask(path, drawn | {"seed": 2})["choices"]
 
 
+def calls(server, style):
+    """A random model that must call a function does; a stream says the same; what was called goes back through the template."""
+    path = "/v1/chat/completions"
+    get, tell = function("get", a={"type": "integer"}, l={"enum": ["u", None]}), function("tell")
+    ask = {"messages": [{"role": "user", "content": "a"}], "tools": [get, tell], "temperature": 1, "max_tokens": 1500}
+    schema, seen = get["function"]["parameters"], []
+
+    def check(message, names):
+        assert message["content"] is None and message["tool_calls"], message
+        for call in message["tool_calls"]:
+            said = json.loads(call["function"]["arguments"])
+            assert call["type"] == "function" and call["id"].startswith("call_") and call["function"]["name"] in names
+            assert fits(said, schema) if call["function"]["name"] == "get" else said == {}, call
+        seen.extend(call["id"] for call in message["tool_calls"])
+        return [call["function"] for call in message["tool_calls"]]
+
+    must = ask | {"tool_choice": "required", "n": 4, "seed": 3, "logit_bias": {str(end): -3}}
+    wanted = [check(c["message"], ("get", "tell")) for c in server.ask(path, must)["choices"] if c["finish_reason"] == "tool_calls"]
+    assert len(wanted) > 1 and len({json.dumps(w) for w in wanted}) > 1 and max(map(len, wanted)) > 1, wanted
+    assert len(set(seen)) == len(seen)
+    for only in ({"parallel_tool_calls": False}, {"tool_choice": {"type": "function", "function": {"name": "get"}}}):
+        for choice in server.ask(path, must | only)["choices"]:
+            made = check(choice["message"], ("get",) if "tool_choice" in only else ("get", "tell"))
+            assert choice["finish_reason"] == "tool_calls" and len(made) == 1, choice
+    # A stream: each call begins with its name, then come its arguments.
+    chunks = [c["choices"][0] for c in server.stream(path, must | {"n": 1})]
+    whole = server.ask(path, must | {"n": 1})["choices"][0]
+    made = []
+    for part in (p for c in chunks for p in c["delta"].get("tool_calls", ())):
+        if "id" in part:
+            assert part["index"] == len(made) and part["function"]["arguments"] == "" and part["type"] == "function", part
+            made.append(dict(part["function"]))
+        else:
+            made[part["index"]]["arguments"] += part["function"]["arguments"]
+    assert made == [c["function"] for c in whole["message"].get("tool_calls", [])], (made, whole)
+    assert chunks[-1]["finish_reason"] == whole["finish_reason"] and not any(c["delta"].get("content") for c in chunks)
+    # Cut off, a call is no call. Where none is asked for, the template hears of no tools.
+    cut = server.ask(path, must | {"n": 1, "max_tokens": 12})["choices"][0]
+    assert cut["finish_reason"] == "length" and "tool_calls" not in cut["message"] and cut["message"]["content"], cut
+    assert cut["message"]["content"].startswith({"tagged": "<tool_call>\n{", "bare": '{"name": "'}[style][:12]), cut
+    short = {k: v for k, v in ask.items() if k != "tools"} | {"max_tokens": 2, "temperature": 0}
+    plain, without = server.ask(path, short), server.ask(path, short | {"tools": [get], "tool_choice": "none"})
+    assert plain["choices"] == without["choices"] and counts(plain) == counts(without)
+    read = server.ask(path, short | {"tools": [get]})
+    assert read["usage"]["prompt_tokens"] > plain["usage"]["prompt_tokens"]
+    told = short["messages"] + [{"role": "assistant", "content": None, "tool_calls": [
+        {"id": "x", "type": "function", "function": {"name": "get", "arguments": '{"a": 1}'}}]}, {"role": "tool", "tool_call_id": "x", "content": "uu"}]
+    assert server.ask(path, short | {"messages": told})["usage"]["prompt_tokens"] == plain["usage"]["prompt_tokens"] + 6  # get 1 uu
+    # A form for what is said, beside calls.
+    either = server.ask(path, ask | {"seed": 1, "n": 4, "response_format": {"type": "json_schema", "json_schema": {"schema": {"type": "null"}}}})
+    assert all(c["message"]["content"] == "null" or c["message"]["tool_calls"] for c in either["choices"]), either
+    server.refused(path, must | {"tools": [function("a", b={"type": "integer", "minimum": 1})]}, 400, "tools")
+    server.refused(path, must | {"tool_choice": {"type": "function", "function": {"name": "b"}}}, 400, "tool_choice")
+
+
 def together(server, model):
     """Texts that are written at once are those that are written alone; what has been read is not read again."""
     path = "/v1/completions"
@@ -516,6 +582,13 @@ with Server(tool, mamba, "--parallel", 4, "--chunk", 4) as served:
     assert held == 3 * ((length - 1) // 4 * 4), (held, length)
 with Server(tool, directory(models / "mamba", work / "signs", pieces=signs, merges=('" :',)), "--parallel", 4) as served:
     structured(served)
+for style, begins, more in (("tagged", "<tool_call>", "<>/_"), ("bare", "", "p;")):
+    caller = directory(models / "mamba", work / style, pieces=[*calling, *more], merges=())
+    (caller / "chat_template.jinja").write_text(
+        "{% for t in tools or [] %}" + begins + "{{ t.function.name }}{% endfor %}{% for m in messages %}{{ m.content }}"
+        "{% for c in m.tool_calls or [] %}{{ c.function.name }}{{ c.function.arguments.a }}{% endfor %}{% endfor %}")
+    with Server(tool, caller, "--parallel", 4) as served:
+        calls(served, style)
 late(mamba)
 keys(llama)
 no_template(mamba)

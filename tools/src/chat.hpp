@@ -117,6 +117,9 @@ class Chat {
     chat_detail::read_tokens(from + "/tokenizer_config.json", tokens_);
   }
 
+  /// The template itself.
+  std::string const& source() const { return template_.text(); }
+
   /// A conversation as text. `messages`: a list of dicts; `more`: what else the template may read, such as tools,
   /// documents or enable_thinking. Throws fauna::jinja::template_error where the template refuses it.
   fauna::jinja::Text text(fauna::jinja::Heap& heap, fauna::jinja::Value messages, bool answer_begins,
@@ -150,6 +153,7 @@ class Chat {
       fauna::jinja::Dict* d = heap.dict();
       d->set(heap.text("role"), Value(heap.text(t.role)));
       d->set(heap.text("content"), Value(heap.text(t.content, fauna::jinja::foreign)));
+      for (auto const& [name, value] : read_values(heap, t.more)) d->set(heap.text(name), value);
       all.emplace_back(d);
     }
     return Value(heap.list(std::move(all)));

@@ -49,6 +49,7 @@ class Fields {
     std::string found;
     in.enter_object();
     for (std::string key; in.next_key(key);) {
+      in.peek();  // past white space
       const std::size_t from = in.at();
       in.skip();
       if (key == name) found = object.substr(from, in.at() - from);

@@ -14,6 +14,7 @@
 #include <fauna/text/grammar/token_texts.hpp>
 #include <tools/src/serve/refusal.hpp>
 #include <tools/src/serve/request.hpp>
+#include <tools/src/serve/tool_calls.hpp>
 
 namespace tool::serve {
 
@@ -26,31 +27,40 @@ class Grammars {
   /// Null where a text may be anything. Throws a Refusal on what cannot be. Any thread may, but only one at a time may
   /// use what it gets.
   std::shared_ptr<fauna::grammar::TokenGrammar> of(Shape const& shape) {
-    if (shape.is == Shape::kind::any) return {};
+    if (shape.is == Shape::kind::any && !shape.calls.must) return {};
     const std::lock_guard lock(mutex_);
     for (Known const& k : known_)
-      if (k.is == shape.is && k.text == shape.text) return k.grammar;
+      if (k.shape.is == shape.is && k.shape.text == shape.text && k.shape.calls == shape.calls) return k.grammar;
     try {
       auto made = std::make_shared<fauna::grammar::TokenGrammar>(read(shape), trie(), stop_ids_);
       if (made->ends(made->start()))
         throw bad_request("'" + shape.field + "' allows the empty text alone.", shape.field);
       if (known_.size() == most_known) known_.pop_front();
-      known_.push_back({shape.is, shape.text, made});
+      known_.push_back({shape, made});
       return made;
     } catch (fauna::error const& e) {
-      throw bad_request("'" + shape.field + "' cannot be followed: " + e.what() + '.', shape.field);
+      const std::string field = shape.is == Shape::kind::any || shape.calls.must ? "tools" : shape.field;
+      throw bad_request("'" + field + "' cannot be followed: " + e.what() + '.', field);
     }
   }
 
  private:
   static constexpr std::size_t most_known = 16;
   struct Known {
-    Shape::kind is;
-    std::string text;
+    Shape shape;
     std::shared_ptr<fauna::grammar::TokenGrammar> grammar;
   };
 
   static fauna::grammar::Grammar read(Shape const& shape) {
+    if (shape.calls.must) return grammar_of(shape.calls);
+    if (shape.calls.of.empty()) return form_of(shape);
+    fauna::grammar::Grammar both{{fauna::grammar::Expression{}}};
+    std::vector<fauna::grammar::Expression> either{fauna::grammar::append(both, form_of(shape)),
+                                                   fauna::grammar::append(both, grammar_of(shape.calls))};
+    both.rules[0] = fauna::grammar::choice(std::move(either));
+    return both;
+  }
+  static fauna::grammar::Grammar form_of(Shape const& shape) {
     if (shape.is == Shape::kind::object) return fauna::grammar::json_object();
     if (shape.is == Shape::kind::schema) return fauna::grammar::json_schema(shape.text);
     return {{fauna::grammar::regex(shape.text)}};

@@ -9,6 +9,7 @@
 #include <fauna/text/bpe.hpp>
 #include <tools/src/serve/job.hpp>
 #include <tools/src/serve/refusal.hpp>
+#include <tools/src/serve/tool_calls.hpp>
 
 namespace tool::serve {
 
@@ -27,27 +28,29 @@ enum class endpoint { completions, chat };
 /// The replies to one request: whole, or chunk by chunk.
 class Replies {
  public:
-  /// `id` without its prefix. `echoes`: what each text begins with; empty where nothing is.
+  /// `id` without its prefix. `calls`: what texts may call. `echoes`: what each text begins with; empty where nothing
+  /// is.
   Replies(endpoint of, std::string const& id, std::string model, std::string fingerprint, fauna::Bpe const& tokenizer,
-          Job const& job, std::vector<std::string> echoes)
+          Job const& job, Calls const& calls, std::vector<std::string> echoes)
       : chat_(of == endpoint::chat),
         id_((chat_ ? "chatcmpl-" : "cmpl-") + id),
+        call_id_("call_" + id),
         model_(std::move(model)),
         fingerprint_(std::move(fingerprint)),
         tokenizer_(tokenizer),
         logprobs_(job.drawing.logprobs),
         n_(job.n),
         echoes_(std::move(echoes)),
-        texts_(job.prompts.size() * static_cast<std::size_t>(job.n)) {
+        texts_(job.prompts.size() * static_cast<std::size_t>(job.n), Text{.reader = CallReader(calls)}) {
     for (auto const& prompt : job.prompts) prompt_tokens_ += prompt.size();
   }
 
   /// Takes a piece that has come, for whole().
   void add(Piece piece) {
     Text& text = text_at(piece.text);
-    text.words += piece.words;
+    text.words += read(text, piece).words;
     text.logprobs.insert(text.logprobs.end(), piece.logprobs.begin(), piece.logprobs.end());
-    text.finish = piece.finish;
+    text.finish = finish_of(text, piece);
     tokens_ += static_cast<std::size_t>(piece.tokens);
     cached_ += static_cast<std::size_t>(piece.cached);
   }
@@ -57,7 +60,7 @@ class Replies {
     for (std::size_t i = 0; i < texts_.size(); ++i) {
       Text const& t = texts_[i];
       Reply choice{{"index", i}};
-      if (chat_) choice["message"] = {{"role", "assistant"}, {"content", t.words}, {"refusal", nullptr}};
+      if (chat_) choice["message"] = message(i);
       else choice["text"] = echo(i) + t.words;
       choice["logprobs"] = logprobs(t.logprobs);
       choice["finish_reason"] = t.finish;
@@ -78,20 +81,29 @@ class Replies {
       if (with_usage) r["usage"] = nullptr;
       all.push_back(std::move(r));
     };
-    const Reply finish = piece.finish.empty() ? Reply() : Reply(piece.finish);
+    const std::size_t calls = text.calls.size();
+    const std::string words = read(text, piece).words, reason = finish_of(text, piece);
+    const Reply finish = reason.empty() ? Reply() : Reply(reason);
     const auto delta = [&](Reply const& what, Reply const& logs, Reply const& end) {
       chunk({{"index", index}, {"delta", what}, {"logprobs", logs}, {"finish_reason", end}});
     };
-    const bool says = !piece.words.empty() || !piece.logprobs.empty();
+    const bool says = !words.empty() || !piece.logprobs.empty();
     if (chat_) {
       if (!text.begun) delta({{"role", "assistant"}, {"content", ""}, {"refusal", nullptr}}, nullptr, nullptr);
-      if (says) delta({{"content", piece.words}}, logprobs(piece.logprobs), nullptr);
+      if (says) delta({{"content", words}}, logprobs(piece.logprobs), nullptr);
+      for (std::size_t c = calls; c < text.calls.size(); ++c) {
+        Reply begins = called(index, c);
+        begins["index"] = c;
+        begins["function"]["arguments"] = "";
+        delta({{"tool_calls", Reply::array({std::move(begins)})}}, nullptr, nullptr);
+        delta({{"tool_calls", Reply::array({{{"index", c}, {"function", {{"arguments", text.calls[c].arguments}}}}})}},
+              nullptr, nullptr);
+      }
       if (!piece.finish.empty()) delta(Reply::object(), nullptr, finish);
     } else {
       if (!text.begun && !echo(index).empty())
         chunk({{"index", index}, {"text", echo(index)}, {"logprobs", nullptr}, {"finish_reason", nullptr}});
-      chunk(
-          {{"index", index}, {"text", piece.words}, {"logprobs", logprobs(piece.logprobs)}, {"finish_reason", finish}});
+      chunk({{"index", index}, {"text", words}, {"logprobs", logprobs(piece.logprobs)}, {"finish_reason", finish}});
     }
     text.begun = true;
     tokens_ += static_cast<std::size_t>(piece.tokens);
@@ -111,7 +123,34 @@ class Replies {
     std::string words{}, finish{};
     std::vector<TokenLogprob> logprobs{};
     bool begun = false;
+    CallReader reader{};
+    std::vector<Call> calls{};
   };
+  /// What a piece says, apart from calls, which go to the text's.
+  static CallReader::Read read(Text& text, Piece const& piece) {
+    CallReader::Read all = text.reader.push(piece.words);
+    if (!piece.finish.empty()) all.words += text.reader.finish().words;
+    text.calls.insert(text.calls.end(), all.calls.begin(), all.calls.end());
+    return all;
+  }
+  static std::string finish_of(Text const& text, Piece const& piece) {
+    return piece.finish == "stop" && !text.calls.empty() ? "tool_calls" : piece.finish;
+  }
+  Reply called(std::size_t text, std::size_t i) const {
+    Call const& call = texts_[text].calls[i];
+    return {{"id", call_id_ + '_' + std::to_string(text) + '_' + std::to_string(i)},
+            {"type", "function"},
+            {"function", {{"name", call.name}, {"arguments", call.arguments}}}};
+  }
+  Reply message(std::size_t i) const {
+    Text const& t = texts_[i];
+    Reply m{{"role", "assistant"}, {"content", t.words}, {"refusal", nullptr}};
+    if (t.calls.empty()) return m;
+    if (t.words.empty()) m["content"] = nullptr;
+    m["tool_calls"] = Reply::array();
+    for (std::size_t c = 0; c < t.calls.size(); ++c) m["tool_calls"].push_back(called(i, c));
+    return m;
+  }
   Text& text_at(int i) { return texts_[static_cast<std::size_t>(i)]; }
   std::string echo(std::size_t i) const { return echoes_.empty() ? "" : echoes_[i / static_cast<std::size_t>(n_)]; }
 
@@ -167,7 +206,7 @@ class Replies {
   }
 
   bool chat_;
-  std::string id_, model_, fingerprint_;
+  std::string id_, call_id_, model_, fingerprint_;
   fauna::Bpe const& tokenizer_;
   int logprobs_, n_;
   std::vector<std::string> echoes_;

@@ -15,6 +15,7 @@
 #include <fauna/decode/sampling.hpp>
 #include <fauna/text/grammar/mask.hpp>
 #include <tools/src/serve/fields.hpp>
+#include <tools/src/serve/tools.hpp>
 #include <tools/src/turn.hpp>
 
 namespace tool::serve {
@@ -28,6 +29,7 @@ struct Shape {
   kind is = kind::any;
   std::string text{};   ///< a regular expression, or a JSON schema as it was written
   std::string field{};  ///< that says so
+  Calls calls{};        ///< what it may call beside that; or instead, where it must
 };
 
 /// How tokens are drawn, and where a text ends.
@@ -41,14 +43,15 @@ struct Drawing {
   int logprobs = -1;             ///< so many of the likeliest beside each token; -1: none at all
   bool prompt_logprobs = false;  ///< of the prompt's tokens, too
   std::shared_ptr<fauna::grammar::TokenGrammar> grammar{};  ///< that the text keeps to; null: it is any. The worker's
+  std::vector<int> shown{};                                 ///< special tokens that a text shows: those about calls
 };
 
 struct Request {
   std::string model{};
-  std::vector<Turn> messages{};                ///< of a chat
-  std::string template_values{}, documents{};  ///< of a chat: JSON, as it was written; empty: none
-  std::vector<Prompt> prompts{};               ///< of completions
-  int n = 1;                                   ///< texts of each prompt
+  std::vector<Turn> messages{};                         ///< of a chat
+  std::string template_values{}, documents{}, tools{};  ///< of a chat: JSON, as it was written; empty: none
+  std::vector<Prompt> prompts{};                        ///< of completions
+  int n = 1;                                            ///< texts of each prompt
   Drawing drawing{};
   Shape shape{};
   bool stream = false, include_usage = false, echo = false;
@@ -192,16 +195,49 @@ inline std::vector<int> ids(Json const& list, int vocab) {
   return all;
 }
 
+/// The messages of a chat. A tool's answer names a call that the conversation has.
+inline std::vector<Turn> turns(Json const& messages) {
+  if (!messages.is_array() || messages.empty()) Fields::wrong("messages", messages, "a list of at least one message");
+  static constexpr std::array<std::string_view, 5> roles = {"system", "developer", "user", "assistant", "tool"};
+  std::vector<Turn> all;
+  std::vector<std::pair<std::string, std::string>> called;  // ids and names
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    const std::string where = "messages[" + std::to_string(i) + ']';
+    Json const& m = messages[i];
+    if (!m.is_object()) Fields::wrong(where, m, "an object with role and content");
+    const Json role = m.value("role", Json());
+    if (!role.is_string() || std::find(roles.begin(), roles.end(), role.get_ref<std::string const&>()) == roles.end())
+      Fields::wrong(where + ".role", role, "system, developer, user, assistant or tool");
+    Turn turn{.role = role == "developer" ? "system" : role.get<std::string>()};  // its newer name
+    const Json calls = m.value("tool_calls", Json());
+    const bool calls_some = !calls.is_null() && !calls.empty();
+    if (calls_some && role != "assistant")
+      throw bad_request("'" + where + ".tool_calls' is for messages of an assistant alone.", where + ".tool_calls");
+    if (calls_some) turn.more = "{\"tool_calls\": " + said_calls(calls, where + ".tool_calls", called) + '}';
+    if (!calls_some || !m.value("content", Json()).is_null()) turn.content = content(m, where + ".content");
+    if (role == "tool") {
+      const Json id = m.value("tool_call_id", Json());
+      const auto call = std::find_if(called.begin(), called.end(), [&id](auto const& c) { return id == c.first; });
+      if (call == called.end()) Fields::wrong(where + ".tool_call_id", id, "the id of a call in a message before it");
+      turn.more = "{\"tool_call_id\": " + fauna::json_quoted(call->first) +
+                  ", \"name\": " + fauna::json_quoted(call->second) + '}';
+    }
+    all.push_back(std::move(turn));
+  }
+  return all;
+}
+
 }  // namespace request_detail
 
 /// The body of /v1/chat/completions. `vocab`: ids are below it.
 inline Request chat_request(Fields const& f, int vocab) {
   namespace detail = request_detail;
   Request r = detail::common(f, vocab);
-  for (const char* name : {"tools", "functions"})
-    detail::not_available(f, name, {Json::array()}, "the model calls no tools");
-  for (const char* name : {"tool_choice", "function_call"})
-    detail::not_available(f, name, {"none", "auto"}, "the model calls no tools");
+  Tools tools = serve::tools(f);
+  r.tools = std::move(tools.written);
+  r.shape.calls = std::move(tools.calls);
+  detail::not_available(f, "functions", {Json::array()}, "'tools' say the same");
+  detail::not_available(f, "function_call", {"none", "auto"}, "'tool_choice' says the same");
   detail::not_available(f, "modalities", {Json::array({"text"})}, "the model writes text alone");
   detail::not_available(f, "audio", {}, "the model writes text alone");
   r.drawing.tokens = f.whole("max_completion_tokens", 1, Most::tokens, f.whole("max_tokens", 1, Most::tokens, -1));
@@ -217,22 +253,7 @@ inline Request chat_request(Fields const& f, int vocab) {
     if (list ? !value->is_array() : !value->is_object()) Fields::wrong(name, *value, list ? "a list" : "an object");
     *to = f.written(name);
   }
-  Json const& messages = f.need("messages");
-  if (!messages.is_array() || messages.empty()) Fields::wrong("messages", messages, "a list of at least one message");
-  static constexpr std::array<std::string_view, 4> roles = {"system", "developer", "user", "assistant"};
-  for (std::size_t i = 0; i < messages.size(); ++i) {
-    const std::string where = "messages[" + std::to_string(i) + ']';
-    Json const& m = messages[i];
-    if (!m.is_object()) Fields::wrong(where, m, "an object with role and content");
-    const Json role = m.value("role", Json());
-    if (!role.is_string() || std::find(roles.begin(), roles.end(), role.get_ref<std::string const&>()) == roles.end())
-      Fields::wrong(where + ".role", role, "system, developer, user or assistant");
-    if (m.contains("tool_calls") && !m["tool_calls"].is_null() && !m["tool_calls"].empty())
-      throw bad_request("'" + where + ".tool_calls' is not available here: the model calls no tools.",
-                        where + ".tool_calls", "unsupported_parameter");
-    r.messages.push_back({role == "developer" ? "system" : role.get<std::string>(),  // its newer name
-                          detail::content(m, where + ".content")});
-  }
+  r.messages = detail::turns(f.need("messages"));
   return r;
 }
 

@@ -246,6 +246,12 @@ class Server {
     if (!site_.chat)
       throw bad_request("This model has no chat template that can be read: /v1/completions takes a whole prompt.", "",
                         "no_chat_template");
+    if (!r.shape.calls.of.empty()) {
+      r.shape.calls.style = site_.chat->calls();
+      for (const std::string_view tag : call_tags)
+        if (const int id = site_.tokenizer.id(tag); id >= 0 && site_.tokenizer.special(id))
+          r.drawing.shown.push_back(id);
+    }
     std::vector<int> ids = site_.chat->ids(r);
     serve(q, a, endpoint::chat, std::move(r), {std::move(ids)}, "messages", {});
   }
@@ -265,7 +271,8 @@ class Server {
     const auto deadline =
         site_.seconds > 0 ? Job::clock::now() + std::chrono::seconds(site_.seconds) : Job::clock::time_point::max();
     const auto job = std::make_shared<Job>(std::move(prompts), r.n, std::move(r.drawing), deadline, metrics_);
-    auto replies = Replies(of, new_id(), site_.model, site_.fingerprint, site_.tokenizer, *job, std::move(echoes));
+    auto replies =
+        Replies(of, new_id(), site_.model, site_.fingerprint, site_.tokenizer, *job, r.shape.calls, std::move(echoes));
     ++begun_;
     const std::shared_ptr<void> begun(&begun_, [](std::atomic<int>* count) { --*count; });
     worker_.submit(job);

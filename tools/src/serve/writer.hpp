@@ -67,7 +67,7 @@ class Writer {
     if (penalised()) ++seen_[id];
     if (grammar_ != nullptr) state_ = grammar_->next(state_, id);
     const bool whole = grammar_ != nullptr && grammar_->ends(state_);
-    const std::string words = stops_.push(stream_.push(id));
+    const std::string words = stops_.push(spelt(id));
     if (!words.empty() && !stops_.found()) give({.text = text_, .words = words});
     c.done = stops_.found() || whole || tokens_ == most_;
     if (stops_.found()) give({.text = text_, .words = words, .finish = "stop", .tokens = tokens_});
@@ -82,6 +82,11 @@ class Writer {
   }
 
  private:
+  std::string spelt(int id) {
+    auto const& shown = job_.drawing.shown;
+    if (std::find(shown.begin(), shown.end(), id) == shown.end()) return stream_.push(id);
+    return stream_.finish().append(tokenizer_.bytes(id));
+  }
   /// The prompt's next token: it is told, not drawn.
   void follow(fauna::Continuation& c, const float* logits) {
     const int id = prompt_[c.ids.size()];

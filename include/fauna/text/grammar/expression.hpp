@@ -46,6 +46,19 @@ inline Expression repeat(Expression part, int least, int most = Expression::unbo
 }
 inline Expression optional(Expression part) { return repeat(std::move(part), 0, 1); }
 inline Expression rule(int number) { return {.is = Expression::kind::rule, .rule = number}; }
+/// The rules of one grammar behind those of another: one of its texts, as an expression of that.
+inline Expression append(Grammar& to, Grammar from) {
+  const auto moved = [by = static_cast<int>(to.rules.size())](auto&& self, Expression& e) -> void {
+    if (e.is == Expression::kind::rule) e.rule += by;
+    for (Expression& part : e.parts) self(self, part);
+  };
+  const int first = static_cast<int>(to.rules.size());
+  for (Expression& e : from.rules) {
+    moved(moved, e);
+    to.rules.push_back(std::move(e));
+  }
+  return rule(first);
+}
 /// This text, which is UTF-8.
 inline Expression literal(std::string_view text) {
   Expression e;
