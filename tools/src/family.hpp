@@ -22,6 +22,7 @@ struct Described {
   std::string type{};
   std::vector<std::string> includes{};
   bool experts = false;  ///< a mixture of experts is in it
+  bool gated = true;     ///< MLPs are gated
 };
 
 /// The config of a model of some family.
@@ -78,7 +79,7 @@ template <class F> class ModelOf final : public ModelConfig {
   explicit ModelOf(C const& c) : c_(c) {}
   AnyModel copy() const override { return std::make_unique<ModelOf>(c_); }
   std::string line() const override { return fauna::to_text(c_); }
-  Described described() const override { return {fauna::cpp_type(c_), {C::names.header}, has_experts()}; }
+  Described described() const override { return {fauna::cpp_type(c_), {C::names.header}, has_experts(), gated()}; }
   Config::Json config_json() const override { return F::write(c_); }
   fauna::ConfigNames const& names() const override { return C::names; }
   int context() const override {
@@ -123,6 +124,11 @@ template <class F> class ModelOf final : public ModelConfig {
   }
 
  private:
+  static constexpr bool gated() {
+    if constexpr (requires { C::style::mlp_is; })
+      return C::style::mlp_is != std::remove_cvref_t<decltype(C::style::mlp_is)>::plain;
+    else return true;
+  }
   /// Of a hybrid's layers those with the letter e have some.
   bool has_experts() const {
     if constexpr (requires { c_.experts, c_.mlps; }) return c_.mlps.view().find('e') != std::string_view::npos;

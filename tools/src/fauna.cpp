@@ -9,6 +9,7 @@
 #include <tools/src/draft_names.hpp>
 #include <tools/src/export.hpp>
 #include <tools/src/flags.hpp>
+#include <tools/src/plan.hpp>
 #include <tools/src/start.hpp>
 #include <tools/src/upcycle.hpp>
 
@@ -38,6 +39,22 @@ tool::Described described_model(tool::Verb const& verb, std::string const& name)
     c->set_vocab(whole("vocab-size", v.vocab_size, 1, 100000000));
   }
   return c->described();
+}
+
+void plan(tool::Verb const& verb, std::string const& name, settings::Plan const& s) {
+  whole("gpus", s.gpus, 1);
+  whole("node", s.node, 1);
+  whole("seq", s.seq, 0, 1L << 30);
+  whole("batch", s.batch, 0, 1L << 30);
+  whole("microbatch", s.microbatch, 1);
+  whole("top", s.top, 1);
+  for (auto const& [flag, value] : {std::pair{"memory", s.memory},
+                                    {"peak", s.peak},
+                                    {"inside", s.inside},
+                                    {"across", s.across},
+                                    {"efficiency", s.efficiency}})
+    if (!(value > 0)) fauna::fail("fauna plan", std::string("--") + flag + ' ' + settings::text(value), "more than 0");
+  tool::print_plans(name, *named_model(verb, name), s);
 }
 
 /// Says what is wrong with words that name no verb.
@@ -147,6 +164,9 @@ int run(int n, char** words) {
     v->add(settings::Structure{}, structure);
   }
   explain_verb.add(settings::Explain{}, training);
+  tool::Verb plan_verb(app, "plan", "rank the layouts of a model over many ranks: memory, what is sent, modelled time");
+  plan_verb->add_option("model", name, "a preset, a checkpoint or a model directory")->type_name("NAME=nanogpt-cpu");
+  plan_verb.add(settings::Plan{}, training);
   for (tool::Verb* v : {&train_verb, &generate_verb, &chat_verb, &serve_verb, &logits_verb, &perplexity_verb,
                         &compare_verb, &export_verb, &convert_verb, &finetune_verb, &draft_train_verb, &merge_verb,
                         &upcycle_verb, &explain_verb, &type_verb})
@@ -155,7 +175,7 @@ int run(int n, char** words) {
   const std::vector<tool::Verb*> verbs = {
       &train_verb,     &sample_verb,  &generate_verb, &chat_verb,     &serve_verb,       &logits_verb, &perplexity_verb,
       &compare_verb,   &export_verb,  &convert_verb,  &finetune_verb, &draft_train_verb, &merge_verb,  &upcycle_verb,
-      &tokenizer_verb, &prepare_verb, &download_verb, &explain_verb,  &type_verb};
+      &tokenizer_verb, &prepare_verb, &download_verb, &explain_verb,  &plan_verb,        &type_verb};
   const auto require_known = [&verbs] {
     bool any = false;
     for (tool::Verb* v : verbs)
@@ -230,6 +250,12 @@ int run(int n, char** words) {
     settings::Download s;
     download_verb.apply(s);
     tool::download(name, s);
+    return 0;
+  }
+  if (plan_verb.chosen()) {
+    settings::Plan s;
+    plan_verb.apply(s);
+    plan(plan_verb, name, s);
     return 0;
   }
   if (type_verb.chosen()) {

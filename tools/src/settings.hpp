@@ -89,6 +89,26 @@ struct Tokenizer {
   }
 };
 
+/// fauna plan. The defaults are those of H100s.
+struct Plan {
+  long gpus = 8, node = 8, seq = 0, batch = 0, microbatch = 1, top = 10;
+  double memory = 80, peak = 989, inside = 300, across = 40, efficiency = 0.45;
+
+  template <class F> void each(F&& f) {
+    f("gpus", gpus, "ranks in all");
+    f("node", node, "ranks of a node");
+    f("memory", memory, "GB of a rank that may be used");
+    f("seq", seq, "tokens of a sequence; 0: the model's context, or 8192 where that is less");
+    f("batch", batch, "sequences of a step; 0: MICROBATCH for each rank");
+    f("microbatch", microbatch, "sequences that a rank takes at once");
+    f("peak", peak, "TFLOP/s of a rank");
+    f("inside", inside, "GB/s that a rank sends within its node");
+    f("across", across, "GB/s that it sends to other nodes");
+    f("efficiency", efficiency, "of the peak that a rank reaches where it waits for nobody");
+    f("top", top, "layouts to print, the fastest first");
+  }
+};
+
 /// fauna prepare.
 struct Prepare {
   std::string tokenizer, out_dir = "data/prepared", field = "text", end;
