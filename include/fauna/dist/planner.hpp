@@ -118,8 +118,8 @@ inline std::string illegal(Mesh const& m, PlannedModel const& of, PlannedRun con
   const long microbatches = run.batch / (static_cast<long>(m.copies) * m.shards * run.microbatch);
   if (m.rounds > 1 && (m.stages < 2 || microbatches % m.stages != 0))
     return number(microbatches) + " microbatches in rounds of " + number(m.stages) + " stages";
-  if (m.experts > 1 &&
-      (!divides(m.experts, of.experts) || !divides(m.experts, static_cast<long>(m.shards) * m.context)))
+  if (m.experts > 1 && (of.experts == 0 || !divides(m.experts, of.experts) ||
+                        !divides(m.experts, static_cast<long>(m.shards) * m.context)))
     return number(of.experts) + " experts over " + number(m.experts) + " of " + number(m.shards * m.context) +
            " ranks with shards and context";
   return {};
