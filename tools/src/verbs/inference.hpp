@@ -14,6 +14,7 @@
 #include <optional>
 
 #include <fauna/decode/adapter.hpp>
+#include <fauna/decode/exits.hpp>
 #include <fauna/decode/speculate/pool.hpp>
 #include <fauna/decode/speculate/tree.hpp>
 #include <tools/src/verbs/models.hpp>
