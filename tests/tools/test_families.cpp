@@ -135,12 +135,16 @@ TEST_CASE("every member of a config comes back from its config.json") {
   deepseek_v3.value = 96;
   deepseek_v3.rank = 256;
   CHECK(through_file(deepseek_v3) == to_text(deepseek_v3));
-  // What predicts further tokens is for training; in inference it is passed over.
+  // What predicts further tokens is for training and for drafts; else it is passed over.
   deepseek_v3.further = 1;
   TemporaryFolder predicting;
   write_file(predicting / "config.json",
              tool::checkpoint_model("a checkpoint", to_text(deepseek_v3))->config_json().dump(2));
   CHECK(tool::read_config(predicting.path(), {.training = true}).model->line() == to_text(deepseek_v3));
+  const auto drafting = tool::read_config(predicting.path(), {.further = true}).model;
+  CHECK(drafting->line() == to_text(deepseek_v3));
+  CHECK(drafting->further() == 1);
+  CHECK(drafting->layers() == 61);
   deepseek_v3.further = 0;
   CHECK(tool::read_config(predicting.path()).model->line() == to_text(deepseek_v3));
   Glm4MoeConfig glm4_moe = Glm45Air::config;
