@@ -8,10 +8,15 @@
 
 using namespace fauna;
 
-TEST_CASE_TEMPLATE(
-    "eagle layer: gradients", Block,
-    Eagle<EagleConfig{.heads = 2, .kv_heads = 1, .head_size = 4, .width = 6, .hidden = 5, .context = 64, .vocab = 9}>,
-    Eagle<EagleConfig{
-        .heads = 3, .kv_heads = 3, .head_size = 2, .width = 6, .hidden = 4, .context = 64, .vocab = 9, .fc_bias = false}>) {
+namespace {
+
+constexpr EagleConfig grouped{
+    .heads = 2, .kv_heads = 1, .head_size = 4, .width = 6, .hidden = 5, .context = 64, .vocab = 9};
+constexpr EagleConfig plain{
+    .heads = 3, .kv_heads = 3, .head_size = 2, .width = 6, .hidden = 4, .context = 64, .vocab = 9, .fc_bias = false};
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("eagle layer: gradients", Block, Eagle<grouped>, Eagle<plain>, Eagle3Layer<grouped>) {
   test::check<Block>();
 }

@@ -73,9 +73,9 @@ template <LanguageModel M, Backend B, class D = Packed<B>> class Loaded {
   // The parts of logits, for who wants the rows between them; on backends whose memory is the host's.
   /// What the trunk gives for every row: h [rows, width].
   void hidden(Batch const& batch, Matrix<scalar> h) { trunk(batch, no_state_, h); }
-  template <class K> void hidden(K& cache, Batch batch, Matrix<scalar> h) {
+  template <class K> void hidden(K& cache, Batch batch, Matrix<scalar> h, Tap<scalar> const* tap = nullptr) {
     batch.past = cache.lengths();
-    trunk(batch, cache.state(), h);
+    trunk(batch, cache.state(), h, tap);
     cache.advance(batch);
   }
   /// Logits of such rows, of whichever.
@@ -129,9 +129,10 @@ template <LanguageModel M, Backend B, class D = Packed<B>> class Loaded {
   template <class S> static View<S, dyn, M::width> of_width(Matrix<S> h) {
     return View<S, dyn, M::width>(h.data(), h.rows(), M::width, h.stride());
   }
-  template <class St> void trunk(Batch const& batch, St& state, Matrix<scalar> h) {
+  template <class St> void trunk(Batch const& batch, St& state, Matrix<scalar> h, Tap<scalar> const* tap = nullptr) {
     static_assert(!memory<B>::remote, "fauna: hidden rows are for backends whose memory is the host's");
-    const auto c = call(batch);
+    auto c = call(batch);
+    c.tap = tap;
     Scope scope(c.scratch());
     const auto rows = M::hidden(c, weights_, state);
     std::memcpy(h.data(), rows.data(), rows.size() * sizeof(scalar));

@@ -1,28 +1,71 @@
 // EAGLE (Li et al. 2024, models/eagle.hpp): a layer guesses the target's features one after another, and the target's
 // own head says the token that each comes to. With trees as in EAGLE-2 (Li et al. 2024, "EAGLE-2: Faster inference of
 // language models with dynamic draft trees"): where the drafter is sure the tree is deep, where it is not it is broad.
+// EAGLE-3 drafts alike, from what enters three of the target's layers, by a head and a vocabulary of its own.
 #pragma once
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <string>
 #include <vector>
 
 #include <fauna/decode/loaded.hpp>
 #include <fauna/decode/speculate/largest.hpp>
 #include <fauna/decode/speculate/tree.hpp>
+#include <fauna/io/safetensors.hpp>
 #include <fauna/models/eagle.hpp>
 
 namespace fauna::inline v0 {
 
-/// A text before an Eagle layer: row i is [embedding of token i + 1 ; feature of row i].
+/// Which tokens of the target the drafter's are: token i is i + d2t[i], and t2d says of each of the target's whether it
+/// is among them. All of them, where a file has no tables.
+inline std::vector<int> eagle_tokens(TensorFile const& file, int drafts, int vocab) {
+  std::vector<int> tokens;
+  const SafeTensor* const d2t = file.find("d2t");
+  const auto wrong = [&](std::string const& found, std::string const& expected) {
+    fail("eagle", file.path() + " has " + found, expected, "the drafter's vocabulary");
+  };
+  if (d2t == nullptr && drafts != vocab)
+    wrong("no d2t", "one: the drafter has " + std::to_string(drafts) + " tokens, the model " + std::to_string(vocab));
+  if (d2t != nullptr && (d2t->dtype != "I64" || d2t->shape != std::vector<std::size_t>{static_cast<std::size_t>(drafts)}))
+    wrong("d2t " + d2t->text(), "I64 [" + std::to_string(drafts) + ']');
+  for (int i = 0; i < drafts; ++i) {
+    std::int64_t by = 0;
+    if (d2t != nullptr) std::memcpy(&by, d2t->data + sizeof by * static_cast<std::size_t>(i), sizeof by);
+    if (by < -i || by >= vocab - i)
+      wrong("d2t " + std::to_string(by) + " for its token " + std::to_string(i), "one of the model's " + std::to_string(vocab) + " tokens");
+    tokens.push_back(i + static_cast<int>(by));
+  }
+  const SafeTensor* const t2d = file.find("t2d");
+  if (t2d == nullptr) return tokens;
+  if (t2d->dtype != "BOOL" || t2d->shape != std::vector<std::size_t>{static_cast<std::size_t>(vocab)})
+    wrong("t2d " + t2d->text(), "BOOL [" + std::to_string(vocab) + ']');
+  for (const int t : tokens)
+    if (t2d->data[t] == std::byte{0}) wrong("no token " + std::to_string(t) + " in t2d", "one: d2t has it");
+  return tokens;
+}
+
+/// A text before an Eagle or Eagle3 layer: row i is [embedding of token i + 1 ; feature of row i].
 template <class T> class EagleReader {
   using model = typename T::model;
+  static constexpr bool third = requires { model::drafts; };
 
  public:
-  /// context: rows at most.
-  EagleReader(T& layer, int context) : layer_(&layer), cache_(1, context) {}
+  /// context: rows at most. tokens: of Eagle3, which of the target its own are (eagle_tokens).
+  EagleReader(T& layer, int context, std::vector<int> tokens = {})
+      : layer_(&layer), cache_(1, context), tokens_(static_cast<std::vector<int>&&>(tokens)) {
+    if constexpr (third)
+      if (static_cast<int>(tokens_.size()) != model::drafts)
+        fail("eagle", std::to_string(tokens_.size()) + " tokens", std::to_string(model::drafts) + ", the drafter's");
+  }
   static constexpr int width() { return model::width; }
   static constexpr int vocab() { return model::vocab; }
+  /// Is it an Eagle3?
+  static constexpr bool own_head() { return third; }
+  static constexpr int target_width() {
+    if constexpr (third) return model::target_width;
+    else return width();
+  }
   int context() const { return cache_.context(); }
   int length() const { return cache_.length(0); }
   /// Forgets all rows but the first `rows`.
@@ -30,28 +73,56 @@ template <class T> class EagleReader {
   /// Features [n, width] of rows x [n, 2 width] behind those that are held, until the next call. parents and positions:
   /// of a tree, as Batch has them; null: the rows follow each other.
   const float* read(const float* x, int n, const int* parents = nullptr, const int* positions = nullptr) {
-    if (n > prepared_) {
-      prepared_ = n;
-      layer_->prepare_inference({.sequences = 1, .length = n, .context = context()});
-    }
-    y_.resize(static_cast<std::size_t>(n) * static_cast<std::size_t>(width()));
     Batch b = Batch::uniform(1, n);
     b.past = cache_.lengths();
     b.parent = parents;
     b.positions = positions;
-    layer_->with(b, [&](auto const& call, auto const& w) {
+    const auto y = rows<width()>(y_, n);
+    with(b, [&](auto const& call, auto const& w) {
       typename model::template Saved<float> saved;
-      model::forward(call, w, cache_.state(), View<const float, dyn, 2 * model::width>(x, n),
-                     View<float, dyn, model::width>(y_.data(), n), saved);
+      model::forward(call, w, cache_.state(), View<const float, dyn, 2 * width()>(x, n), y, saved);
     });
     cache_.advance(b);
-    return y_.data();
+    return y.data();
   }
+  /// Of Eagle3: rows [n, width] of what enters the target's layers [n, 3 target_width]; and logits [n, drafts] of
+  /// features, the drafter's own.
+  const float* fuse([[maybe_unused]] const float* f, [[maybe_unused]] int n) {
+    if constexpr (third) {
+      const auto y = rows<width()>(fused_, n);
+      with(Batch::uniform(1, n), [&](auto const& call, auto const& w) {
+        model::fuse(call, w, View<const float, dyn, 3 * target_width()>(f, n), y);
+      });
+      return y.data();
+    } else return f;
+  }
+  const float* logits([[maybe_unused]] const float* features, [[maybe_unused]] int n) {
+    if constexpr (third) {
+      const auto y = rows<model::drafts>(logits_, n);
+      with(Batch::uniform(1, n), [&](auto const& call, auto const& w) {
+        model::logits(call, w, View<const float, dyn, width()>(features, n), y);
+      });
+      return y.data();
+    } else return nullptr;
+  }
+  std::vector<int> const& tokens() const { return tokens_; }
 
  private:
+  template <int Width> static View<float, dyn, Width> rows(std::vector<float>& memory, int n) {
+    memory.resize(static_cast<std::size_t>(n) * static_cast<std::size_t>(Width));
+    return View<float, dyn, Width>(memory.data(), n);
+  }
+  template <class F> void with(Batch const& b, F&& f) {
+    if (b.rows > prepared_) {
+      prepared_ = b.rows;
+      layer_->prepare_inference({.sequences = 1, .length = b.rows, .context = context()});
+    }
+    layer_->with(b, f);
+  }
   T* layer_;
   Cache<model, typename T::backend> cache_;
-  std::vector<float> y_{};
+  std::vector<int> tokens_;
+  std::vector<float> y_{}, fused_{}, logits_{};
   int prepared_ = 0;
 };
 
@@ -62,12 +133,17 @@ template <class R, class N> class EagleText {
     const auto sizes = [](int width, int vocab) {
       return "width " + std::to_string(width) + " and vocabulary " + std::to_string(vocab);
     };
-    if (layer_.width() != target.width() || layer_.width() != target.table_width() || layer_.vocab() != target.vocab())
-      fail("eagle", "a drafter of " + sizes(layer_.width(), layer_.vocab()),
+    if (layer_.target_width() != target.width() || layer_.width() != target.table_width() ||
+        layer_.vocab() != target.vocab())
+      fail("eagle", "a drafter of " + sizes(layer_.target_width(), layer_.vocab()),
            "the model's " + sizes(target.width(), target.vocab()));
-    target.remember_all();
+    if (layer_.own_head()) target.remember_all(Eagle3Config::layers(target.layers()));
+    else target.remember_all();
   }
   int vocab() const { return layer_.vocab(); }
+  /// Tokens that it has logits of, and which of the target's they are.
+  int drafts() const { return layer_.own_head() ? static_cast<int>(layer_.tokens().size()) : vocab(); }
+  int token(int draft) const { return layer_.own_head() ? layer_.tokens()[static_cast<std::size_t>(draft)] : draft; }
   int width() const { return layer_.width(); }
   int context() const { return layer_.context(); }
 
@@ -85,7 +161,14 @@ template <class R, class N> class EagleText {
     for (int rows; row < n - 1; row += rows) {
       rows = std::min(n - 1 - row, 512);
       tokens_.assign(text.begin() + row + 1, text.begin() + row + 1 + rows);
-      y = read(rows, [&](int i) { return target_->hidden(row + i); }) +
+      const std::ptrdiff_t columns = target_->features();
+      fused_.resize(static_cast<std::size_t>(rows * columns));
+      for (int i = 0; i < rows; ++i) {
+        const float* const f = target_->feature(row + i);
+        std::copy(f, f + columns, fused_.data() + i * columns);
+      }
+      const float* const g = layer_.fuse(fused_.data(), rows);
+      y = read(rows, [&](int i) { return g + static_cast<std::ptrdiff_t>(i) * width(); }) +
           static_cast<std::ptrdiff_t>(rows - 1) * width();
     }
     feature_.assign(y, y + width());
@@ -104,8 +187,18 @@ template <class R, class N> class EagleText {
     tokens_ = tokens;
     return read(static_cast<int>(tokens.size()), from, parents.data(), positions.data());
   }
-  /// Logits [n, vocab] of features.
-  const float* logits(const float* features, int n) { return target_->head(features, n); }
+  /// Logits [n, drafts] of features.
+  const float* logits(const float* features, int n) {
+    return layer_.own_head() ? layer_.logits(features, n) : target_->head(features, n);
+  }
+  /// Logits [vocab] of a feature: tokens that the drafter does not know are out of question.
+  const float* all_logits(const float* feature) {
+    const float* const y = logits(feature, 1);
+    if (!layer_.own_head()) return y;
+    all_.assign(static_cast<std::size_t>(vocab()), -1e30F);
+    for (int i = 0; i < drafts(); ++i) all_[static_cast<std::size_t>(token(i))] = y[i];
+    return all_.data();
+  }
 
  private:
   static std::size_t index(int i) { return static_cast<std::size_t>(i); }
@@ -125,7 +218,7 @@ template <class R, class N> class EagleText {
   R* target_;
   N layer_;
   std::vector<int> held_{}, tokens_{};  ///< the text whose rows the layer has; the tokens of a call
-  std::vector<float> x_{}, feature_{};
+  std::vector<float> x_{}, feature_{}, fused_{}, all_{};
 };
 
 /// Drafts chains, each token drawn from the feature before it (EAGLE-1, section 4.1).
@@ -137,7 +230,7 @@ template <class R, class N> class EagleChain {
     const float* f = most > 0 ? text_.behind(text, most) : nullptr;
     for (int i = 0; f != nullptr && i < most; ++i) {
       if (i > 0) f = text_.drafted({text.back()}, [f](int) { return f; });
-      text.push_back(draw(text_.logits(f, 1)));
+      text.push_back(draw(text_.all_logits(f)));
     }
   }
 
@@ -207,13 +300,12 @@ template <class R, class N> class Eagle2 {
   /// The likeliest tokens behind a candidate whose feature this is.
   void add(int parent, const float* feature) {
     const float* const y = text_.logits(feature, 1);
-    const int vocab = text_.vocab();
-    const auto tokens = largest(y, vocab, ranks_);
+    const auto tokens = largest(y, text_.drafts(), ranks_);
     double sum = 0;
-    for (int v = 0; v < vocab; ++v) sum += std::exp(static_cast<double>(y[v] - y[tokens[0]]));
+    for (int v = 0; v < text_.drafts(); ++v) sum += std::exp(static_cast<double>(y[v] - y[tokens[0]]));
     const double value = (parent < 0 ? 0 : of(parent).value) - std::log(sum);
     const int depth = parent < 0 ? 1 : of(parent).depth + 1;
-    for (const int t : tokens) all_.push_back({t, parent, depth, value + static_cast<double>(y[t] - y[tokens[0]])});
+    for (const int t : tokens) all_.push_back({text_.token(t), parent, depth, value + static_cast<double>(y[t] - y[tokens[0]])});
   }
   /// The best `nodes` candidates, best first; of two that are worth the same, the one that came first.
   std::vector<int> best() const {

@@ -1,6 +1,7 @@
 // A text before a model. The cache follows the text: it reads what it has not read, in blocks whose rows all give
 // logits, and comes back from tokens that the text did not keep.
 #pragma once
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -59,13 +60,29 @@ template <class T, bool Hidden = false> class Reader {
     const int i = row - first_hidden_;
     return i >= 0 && i < static_cast<int>(hidden_.size()) / width() ? hidden_.data() + i * width() : nullptr;
   }
-  void remember_all() requires Hidden {
-    if (remembers_all_) return;
+  /// layers: beside them what enters these layers, side by side.
+  void remember_all(std::vector<int> const& layers = {}) requires Hidden {
+    if (remembers_all_ && layers_ == layers) return;
+    for (const int l : layers)
+      if (l < 1 || l >= this->layers())
+        fail("reader", "what enters layer " + std::to_string(l),
+             "1 to " + std::to_string(this->layers() - 1) + ", of the model's layers");
     cache_.clear();
-    read_.clear(), hidden_.clear(), hidden_ids_.clear();
+    read_.clear(), hidden_.clear(), hidden_ids_.clear(), between_.clear();
     mark_ = {};
     first_hidden_ = tree_rows_ = early_rows_ = 0;
     remembers_all_ = true;
+    layers_ = layers;
+  }
+  /// What remember_all has of a row: of those layers, or what the trunk gave.
+  const float* feature(int row) const requires Hidden {
+    return layers_.empty() ? hidden(row) : between_.data() + static_cast<std::ptrdiff_t>(row) * features();
+  }
+  int features() const requires Hidden { return layers_.empty() ? width() : static_cast<int>(layers_.size()) * width(); }
+  /// The model's layers; 0: it does not say how many it has.
+  static constexpr int layers() {
+    if constexpr (requires { model::config.layers; }) return model::config.layers;
+    else return 0;
   }
   /// Of the rows of a text, how many, from the first one on, hidden() would give: after remember_all.
   int known(const int* ids, int n) const requires Hidden {
@@ -166,6 +183,9 @@ template <class T, bool Hidden = false> class Reader {
           return hidden_.begin() + static_cast<std::ptrdiff_t>(from - first_hidden_ + r) * width();
         };
         for (int c = 0; c < width(); ++c) row(static_cast<int>(i))[c] = row(path[i])[c];
+        if (!layers_.empty())
+          std::memmove(place(from + static_cast<int>(i)), place(from + path[i]),
+                       static_cast<std::size_t>(features()) * sizeof(float));
         if (remembers_all_)
           hidden_ids_[static_cast<std::size_t>(from) + i] = hidden_ids_[static_cast<std::size_t>(from + path[i])];
       }
@@ -237,10 +257,28 @@ template <class T, bool Hidden = false> class Reader {
         hidden_ids_.insert(hidden_ids_.end(), batch.tokens, batch.tokens + batch.rows);
       }
       const Matrix<float> h(hidden_.data() + static_cast<std::ptrdiff_t>(before) * width(), batch.rows, width());
-      model_->hidden(cache_, batch, h);
+      between_.resize(layers_.empty() ? 0 : static_cast<std::size_t>((before + batch.rows) * features()));
+      seen_ = 0;
+      const Tap<float> tap{see, this};
+      model_->hidden(cache_, batch, h, layers_.empty() ? nullptr : &tap);
+      if (seen_ < layers_.size())
+        fail("reader", "a model whose layers do not end with what is called mlp", "one that shows what enters a layer");
       if (wanted > 0) model_->head(h.middle_rows(batch.rows - wanted, wanted), y);
     } else {
       model_->logits(cache_, batch, which, y);
+    }
+  }
+  float* place(int row) { return between_.data() + static_cast<std::ptrdiff_t>(row) * features(); }
+  /// Of a layer's last block, which adds to what it reads, the output: what enters the next layer.
+  static void see(void* self, Path const& path, bool, Matrix<const float> v) {
+    auto& r = *static_cast<Reader*>(self);
+    if (path.text == nullptr || std::strcmp(path.text, "mlp") != 0 || path.parent == nullptr) return;
+    for (std::size_t i = 0; i < r.layers_.size(); ++i) {
+      if (path.parent->index + 1 != r.layers_[i]) continue;
+      ++r.seen_;
+      for (int row = 0; row < v.rows(); ++row)
+        std::memcpy(r.place(r.length() + row) + static_cast<std::ptrdiff_t>(i) * width(), v.row(row),
+                    static_cast<std::size_t>(width()) * sizeof(float));
     }
   }
   void prepare(int rows) {
@@ -257,6 +295,9 @@ template <class T, bool Hidden = false> class Reader {
   int first_hidden_ = 0;           ///< the row of the text that hidden_ begins with
   std::vector<int> hidden_ids_{};  ///< the ids of hidden_'s rows, where all are remembered
   bool remembers_all_ = false;
+  std::vector<int> layers_{};
+  std::vector<float> between_{};  ///< what entered these layers, of hidden_'s rows
+  std::size_t seen_ = 0;          ///< of these layers, in a call
   int chunk_, prepared_ = 0;
   int early_rows_ = 0, early_layers_ = 0;  ///< of the cache's last rows, those that only the first layers have read
   int tree_rows_ = 0;  ///< of the cache's last rows, those of a tree of which nobody has said what stays
