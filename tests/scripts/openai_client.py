@@ -95,13 +95,22 @@ def completions(client, model):
     assert "".join(logs.tokens) == text and logs.text_offset[0] == 0 and all(len(t) == 2 for t in logs.top_logprobs)
 
 
+def embeddings(client, model):
+    near, same, far = (d.embedding for d in client.embeddings.create(
+        model=model, input=["A cat sat on the mat.", "A cat sits on a mat.", "Interest rates rose in June."]).data)  # in base64
+    assert client.embeddings.create(model=model, input="A cat sat on the mat.", encoding_format="float").data[0].embedding == near
+    likeness = [sum(a * b for a, b in zip(near, other)) for other in (same, far)]
+    print(f"embeddings: alike {likeness[0]:.3f}, unlike {likeness[1]:.3f}")
+    assert 1 >= likeness[0] > likeness[1]
+
+
 def errors(client, base, model):
     hello = {"model": model, "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 1}
     raises(openai.BadRequestError, lambda: client.chat.completions.create(**hello | {"temperature": 3}), param="temperature",
            type="invalid_request_error", status_code=400)
     raises(openai.BadRequestError, lambda: client.chat.completions.create(**hello, response_format={"type": "xml"}), param="response_format")
     raises(openai.NotFoundError, lambda: client.chat.completions.create(**hello | {"model": "gpt-4"}), code="model_not_found")
-    raises(openai.NotFoundError, lambda: openai.OpenAI(base_url=base, api_key="x").embeddings.create(model=model, input="a"),
+    raises(openai.NotFoundError, lambda: openai.OpenAI(base_url=base, api_key="x").images.generate(model=model, prompt="a"),
            code="unknown_url")
 
 
@@ -122,6 +131,7 @@ with server() as base_url, openai.OpenAI(base_url=base_url, api_key="none") as c
     print(f"openai {openai.__version__}, model {name} at {base_url}")
     chats(c, name)
     completions(c, name)
+    embeddings(c, name)
     errors(c, base_url, name)
     asyncio.run(together(base_url, name))
     print("all as the client expects")

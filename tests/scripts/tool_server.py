@@ -17,7 +17,7 @@ import socket
 import sys
 import time
 
-from fauna_tool import Tool
+from fauna_tool import Tool, read_tensors
 from serving import Server, directory, e_acute, end, pieces
 
 fauna, work, models = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
@@ -168,6 +168,51 @@ def completions(server, model):
         assert server.ask(path, greedy | narrow | {"temperature": 1})["choices"][0]["text"] == want, narrow
 
 
+def embeddings(server, model):
+    """The mean of what the head reads, of length 1: the head makes of it what the sum of the logits is, but for a factor."""
+    path, text = "/v1/embeddings", "minutes us"
+    ids = server.ask("/tokenize", {"content": text})["tokens"]
+    got = server.ask(path, {"input": [text, "u", text], "model": model.name})
+    first, single, again = (d["embedding"] for d in got["data"])
+    assert [d["index"] for d in got["data"]] == [0, 1, 2] and got["object"] == "list" and first == again != single
+    assert got["usage"] == {"prompt_tokens": 2 * len(ids) + 1, "total_tokens": 2 * len(ids) + 1}, got["usage"]
+    assert all(abs(sum(x * x for x in v) - 1) < 1e-5 for v in (first, single))
+    for same in (text, ids, [ids]):
+        assert server.ask(path, {"input": same, "dimensions": len(first), "encoding_format": "float"})["data"][0]["embedding"] == first
+    (packed,) = server.ask(path, {"input": text, "encoding_format": "base64"})["data"]
+    assert list(array.array("f", base64.b64decode(packed["embedding"]))) == list(array.array("f", first))
+    shape, data = read_tensors(model / "model.safetensors")[1]["lm_head.weight"][1:]
+    head, width = array.array("f", data), shape[1]
+    tool.succeeds("logits", model, "--tokens", ",".join(map(str, ids)), "--out", "logits.npy")
+    rows = array.array("f", (work / "logits.npy").read_bytes()[-4 * len(pieces) * len(ids):])
+    logits = [sum(rows[r * len(pieces) + v] for r in range(len(ids))) for v in range(len(pieces))]
+    made = [sum(head[v * width + c] * first[c] for c in range(width)) for v in range(len(pieces))]
+    factor = sum(a * b for a, b in zip(made, logits)) / sum(b * b for b in made)
+    assert width == len(first) and factor > 0 and max(abs(factor * m - l) for m, l in zip(made, logits)) < 1e-4 * max(map(abs, logits)), (made, logits)
+    # What spells a special token is text; at once they are what they are alone, also beside a text that is written.
+    assert server.ask(path, {"input": "<|im_end|>"})["usage"]["prompt_tokens"] == 4
+    asked = [server.open(path, {"input": t}) for t in ("us", text, "a")] + [server.open("/v1/completions", {"prompt": "ab", "max_tokens": 12})]
+    assert json.loads([a.getresponse().read() for a in asked][1])["data"][0]["embedding"] == first
+    for wrong, param in ((None, "input"), ("", "input"), ([], "input"), (["a", ""], "input"), ([29], "input"), (["a"] * 2049, "input"), (3, "input")):
+        server.refused(path, {"input": wrong}, 400, param)
+    server.refused(path, {"input": "a" * 33}, 400, "input", "context_length_exceeded")
+    server.refused(path, {"input": "a", "encoding_format": "hex"}, 400, "encoding_format")
+    server.refused(path, {"input": "a", "dimensions": 3}, 400, "dimensions", "unsupported_parameter")
+    server.refused(path, {"input": "a", "model": "gpt-4"}, 404, "model", "model_not_found")
+
+
+def fill_in(server):
+    """What stands before and behind becomes a prompt by the tokenizer's own tokens."""
+    path, greedy = "/v1/completions", {"max_tokens": 6, "temperature": 0}
+    want = server.ask(path, greedy | {"prompt": [0, 7, 8, 1, 9, 2]})
+    for prompt in ("ab", [7, 8]):
+        got = server.ask(path, greedy | {"prompt": prompt, "suffix": "c"})
+        assert got["choices"] == want["choices"] and counts(got) == counts(want), (got, want)
+    empty = server.ask(path, greedy | {"prompt": ["", "a"], "suffix": "c"})["choices"]
+    assert [c["text"] for c in empty] == [c["text"] for c in server.ask(path, greedy | {"prompt": [[0, 1, 9, 2], [0, 7, 1, 9, 2]]})["choices"]]
+    server.refused(path, {"prompt": "a", "suffix": "c", "echo": True}, 400, "echo")
+
+
 def chat(server, model):
     path = "/v1/chat/completions"
     ask = {"messages": [{"role": "user", "content": "a"}], "max_tokens": 12, "temperature": 0, "model": model.name}
@@ -255,7 +300,7 @@ def refusals(server, model):
     server.refused(text, {"prompt": "a", "logprobs": 21}, 400, "logprobs")
     server.refused(text, {"prompt": "a", "stream_options": {}}, 400, "stream_options")
     server.refused(text, {"prompt": "a", "model": "gpt-4"}, 404, "model", "model_not_found")
-    for name, value in (("suffix", "b"), ("best_of", 2)):
+    for name, value in (("suffix", "b"), ("best_of", 2)):  # the tokenizer has no tokens for the first
         server.refused(text, {"prompt": "a", name: value, "logprobs": 1}, 400, name, "unsupported_parameter")
     for name, value in (("tools", [function("a")]), ("functions", [{}]), ("modalities", ["audio"])):
         server.refused(talk, say | {name: value}, 400, name, "unsupported_parameter")  # its template knows no tools
@@ -290,7 +335,7 @@ def refusals(server, model):
     assert json.loads(connection.getresponse().read())["usage"]["completion_tokens"] == 1
     connection.close()
     for garbage in (b"\0" * 100, b"GET\r\n\r\n", b"POST /v1/completions HTTP/1.1\r\nContent-Length: x\r\n\r\n", b"A" * 100000):
-        with socket.create_connection(("127.0.0.1", server.port)) as raw, contextlib.suppress(ConnectionError):
+        with socket.create_connection(("127.0.0.1", server.port)) as raw, contextlib.suppress(OSError):  # it may have closed
             raw.sendall(garbage)
             raw.shutdown(socket.SHUT_WR)
             raw.recv(1000)
@@ -568,7 +613,7 @@ def no_template(model):
 
 llama, mamba = directory(models / "llama_untied", work / "llama"), directory(models / "mamba", work / "mamba", chat=False)
 with Server(tool, llama) as served:
-    for check in (page, metrics, small_things, completions, chat, refusals):
+    for check in (page, metrics, small_things, completions, embeddings, chat, refusals):
         check(served, llama)
 with Server(tool, llama, "--parallel", 4, "--chunk", 4) as served:
     # Keys and values go back to any token: of a prompt all but the last is there.
@@ -589,6 +634,9 @@ for style, begins, more in (("tagged", "<tool_call>", "<>/_"), ("bare", "", "p;"
         "{% for c in m.tool_calls or [] %}{{ c.function.name }}{{ c.function.arguments.a }}{% endfor %}{% endfor %}")
     with Server(tool, caller, "--parallel", 4) as served:
         calls(served, style)
+around = [f"<|fim_{where}|>" for where in ("prefix", "suffix", "middle")]
+with Server(tool, directory(models / "mamba", work / "fim", pieces=[*around, *pieces[3:]], chat=False)) as served:
+    fill_in(served)
 late(mamba)
 keys(llama)
 no_template(mamba)

@@ -9,6 +9,7 @@
 struct IdleEngine : tool::Engine {
   int vocab() const override { return 1; }
   int context() const override { return 1; }
+  int width() const override { return 1; }
   void load(fauna::TensorFile const&, int, std::string const&) override {}
   std::size_t weight_bytes() const override { return 0; }
   std::size_t slot_bytes(int) const override { return 0; }

@@ -72,6 +72,7 @@ class Compiled final : public tool::Engine {
  public:
   int vocab() const override { return Model::vocab; }
   int context() const override { return fauna::context_of<Model>; }
+  int width() const override { return Model::width; }
   void load(fauna::TensorFile const& from, int threads, std::string const& quantise) override {
     fauna::LoadOptions o;
     o.quantise = quantise;

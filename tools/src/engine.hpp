@@ -59,6 +59,7 @@ class Engine {
   virtual ~Engine() = default;
   virtual int vocab() const = 0;
   virtual int context() const = 0;  ///< fauna::unbounded where the model has none of its own
+  virtual int width() const = 0;    ///< of what the trunk gives for a token
   /// The weights, before anything below is called.
   /// `quantise`: the type that matrices become, in a program whose engine stores them in blocks; empty: as in the file.
   virtual void load(fauna::TensorFile const& from, int threads, std::string const& quantise = {}) = 0;

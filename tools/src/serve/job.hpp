@@ -1,8 +1,6 @@
 // What a request's thread and the worker (worker.hpp) share: the texts that are asked for, and what comes of them.
 #pragma once
-#include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <deque>
 #include <limits>
 #include <mutex>
@@ -13,6 +11,7 @@
 
 #include <tools/src/serve/metrics.hpp>
 #include <tools/src/serve/request.hpp>
+#include <tools/src/serve/task.hpp>
 
 namespace tool::serve {
 
@@ -35,49 +34,25 @@ struct Piece {
   int cached = 0;                        ///< tokens of its prompt that need not be read; where it ends
 };
 
-enum class progress { waits, runs, done, failed, refused, late };
-
-class Job {
+class Job : public Task {
  public:
-  using clock = std::chrono::steady_clock;
-
   Job(std::vector<std::vector<int>> of, int texts_each, Drawing how, clock::time_point end, Metrics& counts)
-      : prompts(std::move(of)), n(texts_each), drawing(std::move(how)), deadline(end), metrics(counts) {}
+      : Task(end), prompts(std::move(of)), n(texts_each), drawing(std::move(how)), metrics(counts) {}
 
   const std::vector<std::vector<int>> prompts;
   const int n;
   const Drawing drawing;  ///< with a seed
-  const clock::time_point deadline, asked = clock::now();
   Metrics& metrics;
   int ended = 0;        ///< texts; the worker's alone
   bool failed = false;  ///< the worker's alone
 
   int texts() const { return static_cast<int>(prompts.size()) * n; }
   std::vector<int> const& prompt(int text) const { return prompts[static_cast<std::size_t>(text / n)]; }
-  /// Nobody waits for it any more.
-  bool over() const { return cancelled_ || clock::now() >= deadline; }
-
-  /// The client is gone: the worker ends at the next step.
-  void cancel() { cancelled_ = true; }
-  bool cancelled() const { return cancelled_; }
 
   void add(Piece piece) {
     const std::lock_guard lock(mutex_);
     pieces_.push_back(std::move(piece));
     changed_.notify_all();
-  }
-  /// Where it has come to an end, it stays there.
-  void becomes(progress state) {
-    const std::lock_guard lock(mutex_);
-    if (state_ <= progress::runs) state_ = state;
-    changed_.notify_all();
-  }
-
-  /// Waits, but not for ever, until the job does not wait any more; its state.
-  progress wait_for_start(std::chrono::milliseconds most) {
-    std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, most, [this] { return state_ != progress::waits; });
-    return state_;
   }
   /// Waits, but not for ever, for a piece, or for the end; the state, once all pieces have been taken.
   progress next(std::optional<Piece>& piece, std::chrono::milliseconds most) {
@@ -91,11 +66,7 @@ class Job {
   }
 
  private:
-  std::atomic<bool> cancelled_ = false;
-  std::mutex mutex_;
-  std::condition_variable changed_;
   std::deque<Piece> pieces_;
-  progress state_ = progress::waits;
 };
 
 }  // namespace tool::serve

@@ -7,6 +7,8 @@
 #include <vector>
 
 #include <fauna/text/bpe.hpp>
+#include <tools/src/base64.hpp>
+#include <tools/src/serve/embedding.hpp>
 #include <tools/src/serve/job.hpp>
 #include <tools/src/serve/refusal.hpp>
 #include <tools/src/serve/tool_calls.hpp>
@@ -21,6 +23,23 @@ inline std::string text_of(Reply const& reply) { return reply.dump(-1, ' ', fals
 inline Reply error_reply(Refusal const& r) {
   const auto or_null = [](std::string const& s) { return s.empty() ? Reply() : Reply(s); };
   return {{"error", {{"message", r.what()}, {"type", r.type}, {"param", or_null(r.param)}, {"code", or_null(r.code)}}}};
+}
+
+/// What /v1/embeddings answers. base64: of little-endian f32.
+inline Reply embeddings_reply(std::string const& model, Embeddings const& task, bool in_base64) {
+  Reply data = Reply::array();
+  std::size_t tokens = 0;
+  for (std::size_t i = 0; i < task.vectors.size(); ++i) {
+    auto const& v = task.vectors[i];
+    tokens += task.texts[i].size();
+    Reply vector = v;
+    if (in_base64) vector = base64({reinterpret_cast<const char*>(v.data()), v.size() * sizeof(float)});
+    data.push_back({{"object", "embedding"}, {"index", i}, {"embedding", std::move(vector)}});
+  }
+  return {{"object", "list"},
+          {"data", std::move(data)},
+          {"model", model},
+          {"usage", {{"prompt_tokens", tokens}, {"total_tokens", tokens}}}};
 }
 
 enum class endpoint { completions, chat };

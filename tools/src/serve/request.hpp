@@ -51,6 +51,7 @@ struct Request {
   std::vector<Turn> messages{};                         ///< of a chat
   std::string template_values{}, documents{}, tools{};  ///< of a chat: JSON, as it was written; empty: none
   std::vector<Prompt> prompts{};                        ///< of completions
+  std::string suffix{};                                 ///< of completions: what stands behind the text; empty: nothing
   int n = 1;                                            ///< texts of each prompt
   Drawing drawing{};
   Shape shape{};
@@ -59,7 +60,8 @@ struct Request {
 
 /// What a server takes at most: each of these is work or memory of its own.
 struct Most {
-  static constexpr int n = 128, texts = 128, stops = 4, stop_bytes = 1000, logprobs = 20, tokens = 1000000000;
+  static constexpr int n = 128, texts = 128, stops = 4, stop_bytes = 1000, logprobs = 20, inputs = 2048,
+                       tokens = 1000000000;
 };
 
 namespace request_detail {
@@ -188,11 +190,26 @@ inline std::string content(Json const& message, std::string const& where) {
   return all;
 }
 
-inline std::vector<int> ids(Json const& list, int vocab) {
-  std::vector<int> all;
-  all.reserve(list.size());
-  for (Json const& id : list) all.push_back(Fields::whole_of("prompt", id, 0, vocab - 1));
-  return all;
+/// A text, a list of texts, ids, or a list of lists of ids.
+inline std::vector<Prompt> prompts(Fields const& f, const char* name, int vocab) {
+  Json const& all = f.need(name);
+  std::vector<Prompt> found;
+  const auto one = [&](Json const& p) {
+    if (p.is_string()) {
+      found.emplace_back(p.get<std::string>());
+    } else if (p.is_array() && !p.empty()) {
+      std::vector<int> ids;
+      ids.reserve(p.size());
+      for (Json const& id : p) ids.push_back(Fields::whole_of(name, id, 0, vocab - 1));
+      found.emplace_back(std::move(ids));
+    } else {
+      Fields::wrong(name, p, "a text, a list of texts, ids, or a list of lists of ids");
+    }
+  };
+  if (all.is_array() && !all.empty() && !all[0].is_number())
+    for (Json const& p : all) one(p);
+  else one(all);
+  return found;
 }
 
 /// The messages of a chat. A tool's answer names a call that the conversation has.
@@ -261,29 +278,42 @@ inline Request chat_request(Fields const& f, int vocab) {
 inline Request completion_request(Fields const& f, int vocab) {
   namespace detail = request_detail;
   Request r = detail::common(f, vocab);
-  detail::not_available(f, "suffix", {""}, "the model writes on, it fills nothing in");
   if (f.whole("best_of", 1, Most::n, r.n) != r.n)
     throw bad_request("'best_of' is not available here but as large as 'n'.", "best_of", "unsupported_parameter");
   r.drawing.tokens = f.whole("max_tokens", 0, Most::tokens, 16);
   r.drawing.logprobs = f.whole("logprobs", 0, Most::logprobs, -1);
   r.echo = f.flag("echo");
+  r.suffix = f.text("suffix");
+  if (r.echo && !r.suffix.empty()) throw bad_request("'echo' is not available beside 'suffix'.", "echo");
   r.drawing.prompt_logprobs = r.echo && r.drawing.logprobs >= 0;
-
-  Json const& prompt = f.need("prompt");
-  const char* expected = "a text, a list of texts, ids, or a list of lists of ids";
-  const auto one = [&](Json const& p) {
-    if (p.is_string()) r.prompts.emplace_back(p.get<std::string>());
-    else if (p.is_array() && !p.empty()) r.prompts.emplace_back(detail::ids(p, vocab));
-    else Fields::wrong("prompt", p, expected);
-  };
-  const bool several = prompt.is_array() && !prompt.empty() && !prompt[0].is_number();
-  if (several)
-    for (Json const& p : prompt) one(p);
-  else one(prompt);
+  r.prompts = detail::prompts(f, "prompt", vocab);
   if (r.prompts.size() * static_cast<std::size_t>(r.n) > std::size_t{Most::texts})
     throw bad_request(std::to_string(r.prompts.size()) + " prompts with 'n' = " + std::to_string(r.n) +
                           ", expected at most " + std::to_string(Most::texts) + " texts in all.",
                       "prompt");
+  return r;
+}
+
+/// The body of /v1/embeddings.
+struct EmbeddingRequest {
+  std::string model{};
+  std::vector<Prompt> inputs{};
+  bool base64 = false;
+};
+inline EmbeddingRequest embedding_request(Fields const& f, int vocab, int width) {
+  EmbeddingRequest r{.model = f.text("model"), .inputs = request_detail::prompts(f, "input", vocab)};
+  if (r.inputs.size() > std::size_t{Most::inputs})
+    throw bad_request("'input' has " + std::to_string(r.inputs.size()) + " texts, expected at most " +
+                          std::to_string(Most::inputs) + '.',
+                      "input");
+  if (Json const* format = f.find("encoding_format")) {
+    r.base64 = *format == "base64";
+    if (!r.base64 && *format != "float") Fields::wrong("encoding_format", *format, "float or base64");
+  }
+  // Only models that were trained for it have fewer.
+  if (f.find("dimensions") != nullptr && f.whole("dimensions", 1, Most::tokens, width) != width)
+    throw bad_request("This model does not support specifying dimensions other than its " + std::to_string(width) + '.',
+                      "dimensions", "unsupported_parameter");
   return r;
 }
 

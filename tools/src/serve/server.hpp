@@ -5,6 +5,7 @@
 
 #include <httplib.h>
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -86,6 +87,7 @@ class Server {
     });
     post("/v1/completions", [this](Http const& q, Answer& a, Fields const& f) { completions(q, a, f); });
     post("/v1/chat/completions", [this](Http const& q, Answer& a, Fields const& f) { chat(q, a, f); });
+    post("/v1/embeddings", [this](Http const& q, Answer& a, Fields const& f) { embeddings(q, a, f); });
     post("/tokenize", [this](Http const&, Answer& a, Fields const& f) {
       (void)f.need("content");
       answer(a, {{"tokens", site_.tokenizer.encode(f.text("content"), {.match_special = f.flag("parse_special", true),
@@ -145,7 +147,7 @@ class Server {
   /// The endpoint as metrics name it: one of few, whatever is asked for.
   static std::string handler(Http const& q) {
     for (const char* path : {"/", "/health", "/metrics", "/v1/models", "/v1/completions", "/v1/chat/completions",
-                             "/tokenize", "/detokenize"})
+                             "/v1/embeddings", "/tokenize", "/detokenize"})
       if (q.path == path) return path;
     return q.path.starts_with("/v1/models/") ? "/v1/models/{model}" : "other";
   }
@@ -236,10 +238,56 @@ class Server {
     std::vector<std::string> echoes;
     for (Prompt const& p : r.prompts) {
       const auto* text = std::get_if<std::string>(&p);
-      prompts.push_back(text != nullptr ? site_.tokenizer.encode(*text) : std::get<std::vector<int>>(p));
+      prompts.push_back(ids_of(p));
+      if (!r.suffix.empty()) prompts.back() = around_middle(p, r.suffix);
       if (r.echo) echoes.push_back(text != nullptr ? *text : site_.tokenizer.decode(prompts.back()));
     }
     serve(q, a, endpoint::completions, std::move(r), std::move(prompts), "prompt", std::move(echoes));
+  }
+  std::vector<int> ids_of(Prompt const& p) const {
+    const auto* text = std::get_if<std::string>(&p);
+    return text != nullptr ? site_.tokenizer.encode(*text) : std::get<std::vector<int>>(p);
+  }
+  /// A prompt and what stands behind the text, so that the model fills in the middle (Bavarian et al. 2022, section 3:
+  /// prefix, suffix, middle), by whichever special tokens the tokenizer has for it. Throws where it has none.
+  std::vector<int> around_middle(Prompt const& before, std::string const& suffix) const {
+    fauna::Bpe const& t = site_.tokenizer;
+    for (const std::array<const char*, 3> marks : {std::array{"<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"},
+                                                   std::array{"<fim_prefix>", "<fim_suffix>", "<fim_middle>"},
+                                                   std::array{"<fim-prefix>", "<fim-suffix>", "<fim-middle>"},
+                                                   std::array{"<｜fim▁begin｜>", "<｜fim▁hole｜>", "<｜fim▁end｜>"}}) {
+      if (std::any_of(marks.begin(), marks.end(), [&t](const char* mark) { return t.id(mark) < 0; })) continue;
+      std::vector<int> ids = t.encode("");  // what it puts before every text
+      const auto add = [&ids](std::vector<int> const& more) { ids.insert(ids.end(), more.begin(), more.end()); };
+      ids.push_back(t.id(marks[0]));
+      const auto* text = std::get_if<std::string>(&before);
+      add(text != nullptr ? t.encode(*text, {.add_special = false}) : std::get<std::vector<int>>(before));
+      ids.push_back(t.id(marks[1]));
+      add(t.encode(suffix, {.add_special = false}));
+      ids.push_back(t.id(marks[2]));
+      return ids;
+    }
+    throw bad_request("'suffix' is not available here: the model's tokenizer has no tokens for it.", "suffix",
+                      "unsupported_parameter");
+  }
+  void embeddings(Http const& q, Answer& a, Fields const& f) {
+    const EmbeddingRequest r = embedding_request(f, worker_.vocab(), worker_.width());
+    if (!r.model.empty()) require_model(r.model);
+    std::vector<std::vector<int>> texts;
+    for (Prompt const& p : r.inputs) {
+      const auto* text = std::get_if<std::string>(&p);  // what spells a special token in it is text
+      texts.push_back(text != nullptr ? site_.tokenizer.encode(*text, {.match_special = false}) : ids_of(p));
+    }
+    require_room(texts, "input");
+    const auto task = std::make_shared<Embeddings>(std::move(texts), deadline());
+    const std::shared_ptr<void> begun = counted();
+    worker_.submit(task);
+    const Connection connection(q);
+    progress now = progress::waits;
+    while ((now = task->wait_for_end(patience)) <= progress::runs)
+      if (!connection.alive()) return task->cancel();
+    require_done(now);
+    answer(a, embeddings_reply(site_.model, *task, r.base64));
   }
   void chat(Http const& q, Answer& a, Fields const& f) {
     Request r = chat_request(f, worker_.vocab());
@@ -259,6 +307,29 @@ class Server {
   void serve(Http const& q, Answer& a, endpoint of, Request r, std::vector<std::vector<int>> prompts, const char* param,
              std::vector<std::string> echoes) {
     if (!r.model.empty()) require_model(r.model);
+    require_room(prompts, param);
+    if (!r.drawing.seed) r.drawing.seed = random_bits();
+    r.drawing.grammar = grammars_.of(r.shape);
+    const auto job = std::make_shared<Job>(std::move(prompts), r.n, std::move(r.drawing), deadline(), metrics_);
+    auto replies =
+        Replies(of, new_id(), site_.model, site_.fingerprint, site_.tokenizer, *job, r.shape.calls, std::move(echoes));
+    const std::shared_ptr<void> begun = counted();
+    worker_.submit(job);
+    const Connection connection(q);
+    progress now = progress::waits;
+    while ((now = job->wait_for_start(patience)) == progress::waits)
+      if (!connection.alive()) return job->cancel();  // nobody hears the answer
+    require_done(now);
+    if (r.stream) return stream(a, job, std::move(replies), connection, r.include_usage, begun);
+    for (std::optional<Piece> piece; (now = job->next(piece, patience)) == progress::runs;) {
+      if (!connection.alive()) return job->cancel();
+      if (piece) replies.add(std::move(*piece));
+    }
+    require_done(now);
+    answer(a, replies.whole());
+  }
+  /// A token to begin with, and no more than the context has room for.
+  void require_room(std::vector<std::vector<int>> const& prompts, const char* param) const {
     for (auto const& prompt : prompts) {
       if (prompt.empty()) throw bad_request(std::string("'") + param + "' has no token to go on from.", param);
       if (prompt.size() > static_cast<std::size_t>(site_.context))
@@ -266,30 +337,21 @@ class Server {
                               " tokens, expected at most the context of " + std::to_string(site_.context) + '.',
                           param, "context_length_exceeded");
     }
-    if (!r.drawing.seed) r.drawing.seed = random_bits();
-    r.drawing.grammar = grammars_.of(r.shape);
-    const auto deadline =
-        site_.seconds > 0 ? Job::clock::now() + std::chrono::seconds(site_.seconds) : Job::clock::time_point::max();
-    const auto job = std::make_shared<Job>(std::move(prompts), r.n, std::move(r.drawing), deadline, metrics_);
-    auto replies =
-        Replies(of, new_id(), site_.model, site_.fingerprint, site_.tokenizer, *job, r.shape.calls, std::move(echoes));
-    ++begun_;
-    const std::shared_ptr<void> begun(&begun_, [](std::atomic<int>* count) { --*count; });
-    worker_.submit(job);
-    const Connection connection(q);
-    progress now = progress::waits;
-    while ((now = job->wait_for_start(patience)) == progress::waits)
-      if (!connection.alive()) return job->cancel();  // nobody hears the answer
+  }
+  /// Throws where a task has come to another end.
+  void require_done(progress now) const {
     if (now == progress::refused) throw Worker::closing();
-    if (now == progress::late) throw late();
-    if (r.stream) return stream(a, job, std::move(replies), connection, r.include_usage, begun);
-    for (std::optional<Piece> piece; (now = job->next(piece, patience)) == progress::runs;) {
-      if (!connection.alive()) return job->cancel();
-      if (piece) replies.add(std::move(*piece));
-    }
     if (now == progress::failed) throw failed();
     if (now == progress::late) throw late();
-    answer(a, replies.whole());
+  }
+  Task::clock::time_point deadline() const {
+    return site_.seconds > 0 ? Task::clock::now() + std::chrono::seconds(site_.seconds)
+                             : Task::clock::time_point::max();
+  }
+  /// Lives as long as a request is not answered yet.
+  std::shared_ptr<void> counted() {
+    ++begun_;
+    return {&begun_, [](std::atomic<int>* count) { --*count; }};
   }
   Refusal late() const {
     return {504, "The request took longer than " + std::to_string(site_.seconds) + " s.", "timeout_error"};

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include <tools/src/base64.hpp>
 #include <tools/src/sha256.hpp>
 
 namespace tool::serve {
@@ -22,17 +23,12 @@ inline std::string_view inside(std::string_view tag) {
 }
 /// Its SHA-256 in base64, as a Content-Security-Policy names what may run (W3C CSP 3, section 2.3.1).
 inline std::string source(std::string_view text) {
-  constexpr std::string_view hexadecimal = "0123456789abcdef",
-                             letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string bits, all = "'sha256-";
-  for (const char digit : sha256(text) + "00")  // 264 bits, of which the last eight are none of the digest's
-    for (std::size_t b = 4; b-- > 0;) bits += static_cast<char>(hexadecimal.find(digit) >> b & 1U);
-  for (std::size_t at = 0; at < 258; at += 6) {
-    std::size_t value = 0;
-    for (std::size_t b = 0; b < 6; ++b) value = 2 * value + static_cast<std::size_t>(bits[at + b]);
-    all += letters[value];
-  }
-  return all + "='";
+  constexpr std::string_view digits = "0123456789abcdef";
+  const std::string hash = sha256(text);
+  std::string bytes;
+  for (std::size_t at = 0; at < hash.size(); at += 2)
+    bytes += static_cast<char>(16 * digits.find(hash[at]) + digits.find(hash[at + 1]));
+  return "'sha256-" + base64(bytes) + '\'';
 }
 
 }  // namespace page_detail
