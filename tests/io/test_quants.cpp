@@ -4,13 +4,16 @@
 #include <cmath>
 #include <fauna/core/rng.hpp>
 #include <fauna/io/quants.hpp>
+#include <fauna/io/safetensors.hpp>
 #include <string>
 #include <vector>
+
+#include "../support/source_dir.hpp"
 
 using namespace fauna;
 
 TEST_CASE("quants: the relative error of normal numbers") {
-  constexpr std::size_t n = 32 * 8192;
+  constexpr std::size_t n = 32 * 2048;
   const Key key{2024, 1};
   std::vector<float> x(n), y(n);
   for (std::size_t i = 0; i < n; ++i) {  // Box and Muller 1958
@@ -20,8 +23,9 @@ TEST_CASE("quants: the relative error of normal numbers") {
   const struct {
     const char* type;
     double error;
-  } stated[] = {{"Q4_0", 0.0860}, {"Q4_1", 0.0783}, {"Q5_0", 0.0427},
-                {"Q5_1", 0.0379}, {"Q8_0", 0.0053}, {"MXFP4", 0.114}};
+  } stated[] = {{"Q4_0", 0.0860}, {"Q4_1", 0.0783}, {"Q5_0", 0.0427}, {"Q5_1", 0.0379},
+                {"Q8_0", 0.0053}, {"MXFP4", 0.114}, {"Q2_K", 0.297},  {"Q3_K", 0.151},
+                {"Q4_K", 0.0714}, {"Q5_K", 0.0361}, {"Q6_K", 0.0178}, {"IQ4_NL", 0.0787}};
   for (auto const& s : stated) {
     CAPTURE(std::string(s.type));
     BlockFormat const& f = *block_format(s.type);
@@ -41,11 +45,31 @@ TEST_CASE("quants: a block of zeros stays zero") {
   for (BlockFormat const& f : block_formats) {
     if (f.write == nullptr) continue;
     CAPTURE(std::string(f.name));
-    const float zeros[32]{};
-    float back[32];
-    std::byte bytes[64];
+    const float zeros[most_block_elements]{};
+    float back[most_block_elements];
+    std::byte bytes[256];
     f.write(zeros, bytes);
     f.read(bytes, back);
-    for (const float b : back) CHECK(b == 0.0F);
+    for (std::size_t i = 0; i < f.elements; ++i) CHECK(back[i] == 0.0F);
+  }
+}
+
+TEST_CASE("quants: K types and IQ4_NL are the reference's to the bit") {
+  const SafeTensors golden(test::source_path("tests/golden/k_blocks.safetensors"));
+  const SafeTensor* numbers = golden.find("x");
+  REQUIRE(numbers != nullptr);
+  std::vector<float> x(numbers->elements());
+  read_floats(*numbers, 0, x.size(), x.data());
+  for (const char* type : {"Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL"}) {
+    BlockFormat const& f = *block_format(type);
+    const SafeTensor* want = golden.find(type);
+    REQUIRE(want != nullptr);
+    REQUIRE(want->bytes == x.size() / f.elements * f.bytes);
+    std::byte got[256];
+    for (std::size_t i = 0; i < x.size() / f.elements; ++i) {
+      f.write(x.data() + i * f.elements, got);
+      INFO(std::string(type), " block ", i);
+      CHECK(std::memcmp(got, want->data + i * f.bytes, f.bytes) == 0);
+    }
   }
 }

@@ -206,3 +206,65 @@ TEST_CASE("convert: what is refused") {
   with("model.layers.0.mlp.up_proj.weight", 70000, "blk.0.ffn_up.weight has the number 70000", "F16");
   with("model.layers.0.mlp.up_proj.weight", 70000, "at most 65504 for Q4_0", "Q4_0");
 }
+
+TEST_CASE("Gemma 3: a file's keys are its config, norms have 1 more there, pieces have scores") {
+  const std::string reference = test::source_path("tests/golden/models/gemma3");
+  CHECK(tool::model_of_weights(test::source_path("tests/golden/gguf_gemma3.gguf"))->line() ==
+        tool::read_config(reference).model->line());
+
+  const TemporaryFolder folder;
+  const std::string path = folder / "model", gguf = folder / "m.gguf", back = folder / "back";
+  make_directories(path);
+  write_file(path + "/model.safetensors", read_file(reference + "/model.safetensors"));
+  auto config = nlohmann::json::parse(read_file(reference + "/config.json"));
+  const auto write = [&] { write_file(path + "/config.json", config.dump()); };
+  write();
+  CHECK_THROWS_WITH_AS(tool::convert(path, gguf, "F32"), Contains("five layers of six with a window"), error);
+  config.erase("layer_types");
+  config["rope_parameters"]["sliding_attention"]["rope_theta"] = 10000.0;
+  write();
+  CHECK_THROWS_WITH_AS(tool::convert(path, gguf, "F32"), Contains("scores scaled by the size of a head"), error);
+  config["query_pre_attn_scalar"] = 6;
+  write();
+  write_file(path + "/tokenizer_config.json", R"({"add_bos_token":true,"bos_token":"b"})");
+  // Pieces: <unk>, b, and 27 rows without one.
+  const BpeSettings pieces = [] {
+    BpeSettings s;
+    s.rule = word_rule::scores;
+    s.unk_text = "?";
+    s.add_piece("<unk>", 0, 0, piece_type::unknown);
+    s.add_piece("b", 1, -1.5);
+    s.add_piece("<end>", 2, 0, piece_type::control);
+    SentenceRules rules;
+    rules.escape = true;
+    sentencepiece::set_rules(s, rules);
+    return s;
+  }();
+  write_file(path + "/tokenizer.model", sentencepiece_model(pieces));
+  tool::convert(path, gguf, "F32");
+  CHECK(tool::model_of_weights(gguf)->line() == tool::read_config(path).model->line());
+  const Gguf file(gguf);
+  float norm[2];
+  read_floats(*file.find("blk.1.post_ffw_norm.weight"), 0, 1, norm);
+  read_floats(*SafeTensors(path).find("model.layers.1.post_feedforward_layernorm.weight"), 0, 1, norm + 1);
+  CHECK(norm[0] == norm[1] + 1);
+  const Bpe tokenizer(read_gguf_vocab(file));
+  CHECK(tokenizer.encode("b<end>") == std::vector<int>{1, 1, 2});
+  CHECK(tokenizer.vocab() == 29);
+
+  tool::convert(gguf, back, "");
+  // As its four layers all have a window, config.json says no more than that.
+  CHECK(tool::read_config(back).model->line().find("window=3") != std::string::npos);
+  CHECK(tool::bpe_of(back).encode("b<end>") == std::vector<int>{1, 1, 2});
+  const SafeTensors first(path), again(back);
+  for (SafeTensor const& t : first.tensors()) {
+    CAPTURE(t.name);
+    const SafeTensor* other = again.find(t.name);
+    REQUIRE(other != nullptr);
+    std::vector<float> a(t.elements()), b(t.elements());
+    read_floats(t, 0, a.size(), a.data());
+    read_floats(*other, 0, b.size(), b.data());
+    // 1 was added and taken away in f32.
+    for (std::size_t i = 0; i < a.size(); ++i) CHECK(std::fabs(a[i] - b[i]) <= 0x1p-23F);
+  }
+}

@@ -13,10 +13,12 @@
 #include <fauna/models/gguf_pieces.hpp>
 #include <fauna/text/gguf_vocab.hpp>
 #include <fauna/text/gguf_vocab_writer.hpp>
+#include <fauna/text/sentencepiece_writer.hpp>
 #include <fauna/text/tokenizer_json_writer.hpp>
 #include <tools/src/chat.hpp>
 #include <tools/src/checks.hpp>
 #include <tools/src/directory.hpp>
+#include <tools/src/tokenizers.hpp>
 
 namespace tool {
 
@@ -27,6 +29,7 @@ struct Converted : fauna::SafeTensor {
   const fauna::SafeTensor* from = nullptr;
   int heads = 0;         ///< of rows that are put in another order; 0: they are as they were
   bool to_gguf = false;  ///< which order
+  float more = 0;        ///< what its numbers have more than the old ones
 };
 
 inline std::size_t bytes_of(std::string const& dtype, std::size_t elements) {
@@ -61,7 +64,7 @@ inline std::size_t gguf_row(std::size_t r, std::size_t w) {
 
 /// All bytes of a tensor: as they are in the old file, but for order and type.
 inline const std::byte* converted(Converted const& t, std::vector<std::byte>& room) {
-  const bool same = t.dtype == t.from->dtype && t.from->scales == nullptr;
+  const bool same = t.dtype == t.from->dtype && t.from->scales == nullptr && t.more == 0;
   if (same && t.heads == 0) return t.from->data;
   room.resize(t.bytes);
   const std::size_t rows = t.shape[0], columns = t.elements() / rows, bytes = t.bytes / rows;
@@ -75,6 +78,7 @@ inline const std::byte* converted(Converted const& t, std::vector<std::byte>& ro
       continue;
     }
     fauna::read_floats(*t.from, source * columns, columns, row.data());
+    for (float& x : row) x += t.more;
     encode(row, t.dtype, to, t.name);
   }
   return room.data();
@@ -90,6 +94,7 @@ inline Converted renamed(fauna::SafeTensor const& from, std::string name, std::s
   t.shape = from.shape;
   t.from = &from;
   t.to_gguf = to_gguf;
+  if (form.gemma) t.more = to_gguf ? fauna::more_in_gemma(hub) : -fauna::more_in_gemma(hub);
   if (hub.find(".q_proj.") != std::string::npos) t.heads = form.heads;
   if (hub.find(".k_proj.") != std::string::npos) t.heads = form.kv_heads;
   if (t.heads > 0 && (from.shape.empty() || from.shape[0] % static_cast<std::size_t>(2 * t.heads) != 0))
@@ -149,11 +154,16 @@ inline std::map<std::string, int> special_ids(std::string const& directory, faun
 /// Puts the tokenizer of a directory, its chat template, and which tokens begin and end what.
 inline void put_tokenizer(fauna::GgufMetadata& keys, std::string const& directory, int rows,
                           std::vector<long long> const& stop_ids) {
-  const std::string path = directory + "/tokenizer.json";
-  if (!fauna::exists(path)) return say(directory + " has no tokenizer.json: the file will have no tokenizer");
-  const fauna::BpeSettings settings = fauna::read_tokenizer_json(fauna::read_file(path), path);
+  // Of SentencePiece's pieces GGUF wants the scores, which a tokenizer.json does not have.
+  const std::string model = directory + "/tokenizer.model", path = directory + "/tokenizer.json";
+  const bool pieces = fauna::exists(model);
+  if (!pieces && !fauna::exists(path))
+    return say(directory + " has no tokenizer.json: the file will have no tokenizer");
+  const fauna::BpeSettings settings =
+      pieces ? sentencepiece_settings(model) : fauna::read_tokenizer_json(fauna::read_file(path), path);
   const fauna::Bpe tokenizer(settings);
-  fauna::put_gguf_vocab(keys, settings, rows);
+  if (pieces) fauna::put_gguf_pieces(keys, settings, rows);
+  else fauna::put_gguf_vocab(keys, settings, rows);
   for (fauna::AddedToken const& t : settings.added)
     if (t.lstrip || t.rstrip || (t.normalized && !settings.edits.empty()))
       say(path + ": " + t.content + " takes white space beside it or is normalized, which GGUF cannot say: not there");
@@ -206,8 +216,9 @@ inline void directory_to_gguf(std::string const& from, std::string const& to, st
     bool ignored = tied && t.name == names.head && file.find(names.table) != nullptr;
     for (auto const& pattern : fauna::LoadOptions{}.ignored) ignored = ignored || fauna::matches(pattern, t.name);
     if (ignored) continue;
-    const std::string hub = tied && t.name == names.head ? names.table : t.name, name = fauna::gguf_name(hub);
-    if (fauna::hub_name(name) != hub)
+    const std::string hub = tied && t.name == names.head ? names.table : t.name,
+                      name = fauna::gguf_name(hub, form->gemma);
+    if (fauna::hub_name(name, form->gemma) != hub)
       fauna::fail("convert", file.path() + " has " + t.name, "tensors that GGUF has a name for");
     tensors.push_back(d::renamed(t, name, hub, *form, true));
   }
@@ -259,7 +270,11 @@ inline std::string write_tokenizer(fauna::Gguf const& file, std::string const& t
   else if (!stops.empty()) config["eos_token_id"] = stops;
   std::string written;
   if (file.has("tokenizer.ggml.model")) {
-    fauna::write_file(to + "/tokenizer.json", fauna::tokenizer_json_text(fauna::read_gguf_vocab(file)));
+    const fauna::BpeSettings settings = fauna::read_gguf_vocab(file);
+    const bool pieces = settings.rule != fauna::word_rule::merges;
+    const char* const name_of_file = pieces ? "tokenizer.model" : "tokenizer.json";
+    fauna::write_file(to + '/' + name_of_file,
+                      pieces ? fauna::sentencepiece_model(settings) : fauna::tokenizer_json_text(settings));
     const auto tokens = file.texts("tokenizer.ggml.tokens");
     Config::Json t{{"tokenizer_class", "PreTrainedTokenizerFast"},
                    {"clean_up_tokenization_spaces", false},
@@ -269,8 +284,9 @@ inline std::string write_tokenizer(fauna::Gguf const& file, std::string const& t
     for (auto const& [name, theirs] : names)
       if (const Config::Json id = id_of(theirs); !id.is_null() && id >= 0 && id < tokens.size())
         t[name] = tokens[id.get<std::size_t>()];
+    if (pieces) t["add_bos_token"] = !settings.prefix.empty(), t["add_eos_token"] = !settings.suffix.empty();
     fauna::write_file(to + "/tokenizer_config.json", t.dump(2) + '\n');
-    written = ", tokenizer.json, tokenizer_config.json";
+    written = std::string(", ") + name_of_file + ", tokenizer_config.json";
   } else {
     say(file.path() + " has no tokenizer: the folder will have none");
   }
@@ -297,7 +313,7 @@ inline void gguf_to_directory(std::string const& from, std::string const& to, st
   one_of("type", type, {"F32", "F16", "BF16"});
   std::vector<d::Converted> tensors;
   for (fauna::SafeTensor const& t : file.tensors()) {
-    const std::string hub = fauna::hub_name(t.name);
+    const std::string hub = fauna::hub_name(t.name, form.gemma);
     if (hub.empty()) fauna::fail("convert", from + " has " + t.name, "tensors that are known here");
     tensors.push_back(d::renamed(t, hub, hub, form, false));
     const bool vector = t.shape.size() == 1;

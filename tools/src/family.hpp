@@ -193,14 +193,15 @@ inline AnyModel checkpoint_model(std::string const& path, std::string const& lin
 inline bool weights_alone(std::string const& path) {
   return !fauna::is_directory(path) && fauna::tensor_format_of(path) != fauna::tensor_format::safetensors;
 }
-/// The model of a GGUF file, which its keys describe. GGUF's architectures have the names of config.json's types.
+/// The model of a GGUF file, which its keys describe. GGUF's architectures have the names of config.json's types, or of
+/// the families here.
 inline AnyModel model_of_gguf(std::string const& path) {
   const fauna::Gguf file(path);
   const std::string type(file.text("general.architecture"));
   std::string known;
   for (auto const& [name, f] : families()) {
     if (f.of_gguf == nullptr) continue;
-    if (name == type) {
+    if (name == type || f.word == type) {
       GgufKeys keys(file);
       AnyModel m = f.of_gguf(keys);
       keys.all_used();

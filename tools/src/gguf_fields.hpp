@@ -16,6 +16,7 @@ struct GgufForm {
   int layers = 0;
   /// Heads whose rows lie in the order in which columns rotate in pairs; 0: as the hub has them.
   int heads = 0, kv_heads = 0;
+  bool gemma = false;  ///< with Gemma 2's and 3's names and norms
 };
 
 /// Sizes, rotary positions and the norms' ε; a tied head is one that the file lacks.

@@ -34,10 +34,10 @@ inline bool is_world(std::string const& path) {
 }
 
 /// A tokenizer.model, with what tokenizer_config.json beside it says of the ends of a text.
-inline fauna::Bpe sentencepiece_of(std::string const& path) {
+inline fauna::BpeSettings sentencepiece_settings(std::string const& path) {
   fauna::BpeSettings s = fauna::read_sentencepiece(fauna::read_file(path), path);
   const std::string beside = path.substr(0, path.rfind('/') + 1) + "tokenizer_config.json";
-  if (!fauna::exists(beside)) return fauna::Bpe(s);
+  if (!fauna::exists(beside)) return s;
   const auto config = nlohmann::json::parse(fauna::read_file(beside));
   const auto around = [&](std::string const& end, std::vector<int>& to) {
     if (!config.value("add_" + end + "_token", false) || !config.contains(end + "_token")) return;
@@ -49,14 +49,14 @@ inline fauna::Bpe sentencepiece_of(std::string const& path) {
   };
   around("bos", s.prefix);
   around("eos", s.suffix);
-  return fauna::Bpe(s);
+  return s;
 }
 
 /// The tokenizer of a GGUF file, of a tokenizer.json or a tokenizer.model, or of a folder with one.
 inline fauna::Bpe bpe_of(std::string const& from) {
   if (is_gguf(from)) return fauna::Bpe(fauna::read_gguf_vocab(fauna::Gguf(from)));
   const std::string path = tokenizer_file(from);
-  return path.ends_with(".model") ? sentencepiece_of(path) : fauna::Bpe::from_file(path);
+  return path.ends_with(".model") ? fauna::Bpe(sentencepiece_settings(path)) : fauna::Bpe::from_file(path);
 }
 
 /// Throws where a file is not the tokenizer that a checkpoint was trained with.

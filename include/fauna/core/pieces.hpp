@@ -63,7 +63,7 @@ inline bool in_order(Tensor const& t, Piece const& p) {
   const std::ptrdiff_t cols = columns_of(t);
   std::size_t n = 1;
   for (int d = 0; d < p.shape.rank; ++d) n *= static_cast<std::size_t>(p.shape.of[d]);
-  if (n != t.size() || (p.col_stride != 1 && cols > 1)) return false;
+  if (n != t.size() || p.more != 0 || (p.col_stride != 1 && cols > 1)) return false;
   for (int r = 0; r < p.rows; ++r)
     if (p.row(r) != r * cols) return false;
   return true;
@@ -81,14 +81,15 @@ inline Span span_of(Tensor const& t, Piece const& p) {
   }
   return s;
 }
-/// Moves each element of a piece from its place in the model to its place in the file, or back.
+/// Moves each element of a piece from its place in the model to its place in the file, or back; there it has `more`.
 template <class S> void rearrange(Tensor const& t, Piece const& p, const S* from, S* to, bool into_file) {
   const std::ptrdiff_t cols = columns_of(t);
+  const S more = static_cast<S>(p.more);
   for (int r = 0; r < p.rows; ++r) {
     const std::ptrdiff_t at = p.row(r), model = (p.first + r) * cols;
     for (std::ptrdiff_t c = 0; c < cols; ++c)
-      if (into_file) to[at + c * p.col_stride] = from[model + c];
-      else to[model + c] = from[at + c * p.col_stride];
+      if (into_file) to[at + c * p.col_stride] = from[model + c] + more;
+      else to[model + c] = from[at + c * p.col_stride] - more;
   }
 }
 

@@ -52,6 +52,7 @@ struct Piece {
   std::string name{};       ///< in the file
   FileShape shape{};        ///< of the file's whole tensor
   int first = 0, rows = 0;  ///< which rows of the model's tensor
+  float more = 0;           ///< what the file's numbers have more than the model's
   std::ptrdiff_t offset = 0, col_stride = 1;
   struct Digit {
     int count = 1;

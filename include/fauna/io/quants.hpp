@@ -2,6 +2,7 @@
 #pragma once
 #include <fauna/io/quants/blocks_of_32.hpp>
 #include <fauna/io/quants/k_blocks.hpp>
+#include <fauna/io/quants/k_writers.hpp>
 #include <fauna/io/quants/tables.hpp>
 #include <fauna/io/scaled.hpp>
 
@@ -13,12 +14,12 @@ inline constexpr BlockFormat block_formats[] = {
     quants_detail::Of32<5, false>::format("Q5_0", 6),
     quants_detail::Of32<5, true>::format("Q5_1", 7),
     quants_detail::Of32<8, false>::format("Q8_0", 8),
-    {"Q2_K", 10, 256, 84, quants_detail::read_q2_k},
-    {"Q3_K", 11, 256, 110, quants_detail::read_q3_k},
-    {"Q4_K", 12, 256, 144, quants_detail::read_q4_k<false>},
-    {"Q5_K", 13, 256, 176, quants_detail::read_q4_k<true>},
-    {"Q6_K", 14, 256, 210, quants_detail::read_q6_k},
-    {"IQ4_NL", 20, 32, 18, quants_detail::read_iq4_nl},
+    {"Q2_K", 10, 256, 84, quants_detail::read_q2_k, quants_detail::write_q2_k},
+    {"Q3_K", 11, 256, 110, quants_detail::read_q3_k, quants_detail::write_q3_k},
+    {"Q4_K", 12, 256, 144, quants_detail::read_q4_k<false>, quants_detail::write_q4_k<false>},
+    {"Q5_K", 13, 256, 176, quants_detail::read_q4_k<true>, quants_detail::write_q4_k<true>},
+    {"Q6_K", 14, 256, 210, quants_detail::read_q6_k, quants_detail::write_q6_k},
+    {"IQ4_NL", 20, 32, 18, quants_detail::read_iq4_nl, quants_detail::write_iq4_nl},
     {"IQ4_XS", 23, 256, 136, quants_detail::read_iq4_xs},
     {"MXFP4", 39, 32, 17, quants_detail::read_mxfp4, quants_detail::write_mxfp4},
 };

@@ -22,13 +22,21 @@ inline constexpr Names layer_names[] = {
     {"self_attn.v_proj", "attn_v"},      {"self_attn.o_proj", "attn_output"}, {"post_attention_layernorm", "ffn_norm"},
     {"self_attn.q_norm", "attn_q_norm"}, {"self_attn.k_norm", "attn_k_norm"}, {"mlp.gate_proj", "ffn_gate"},
     {"mlp.up_proj", "ffn_up"},           {"mlp.down_proj", "ffn_down"}};
+/// Gemma 2's and 3's, whose attention and MLP have a norm behind them, too.
+inline constexpr Names norms_around[] = {{"post_attention_layernorm", "post_attention_norm"},
+                                         {"pre_feedforward_layernorm", "ffn_norm"},
+                                         {"post_feedforward_layernorm", "post_ffw_norm"}};
 inline constexpr const char *hub_layers = "model.layers.", *gguf_layers = "blk.";
 
-/// A name in the other spelling; what has none stays, or becomes nothing where `known` is asked for.
-inline std::string respelt(std::string const& name, const char* Names::*from, const char* Names::*to, bool known) {
+/// A name in the other spelling; what has none stays, or becomes nothing where `known` is asked for. `around`: of a
+/// family with norms on both sides.
+inline std::string respelt(std::string const& name, const char* Names::*from, const char* Names::*to, bool known,
+                           bool around) {
   const bool to_hub = to == &Names::hub;
   const std::string layers = to_hub ? gguf_layers : hub_layers;
   const auto respelt_part = [&](std::string const& part, auto const& names) {
+    for (Names const& n : norms_around)
+      if (around && part == n.*from) return std::string(n.*to);
     for (Names const& n : names)
       if (part == n.*from) return std::string(n.*to);
     return known ? std::string() : part;
@@ -47,14 +55,14 @@ inline std::string respelt(std::string const& name, const char* Names::*from, co
 }  // namespace gguf_detail
 
 /// "model.layers.3.self_attn.q_proj.weight" as "blk.3.attn_q.weight". A name that GGUF has no other for stays.
-inline std::string gguf_name(std::string const& name) {
+inline std::string gguf_name(std::string const& name, bool around = false) {
   using gguf_detail::Names;
-  return gguf_detail::respelt(name, &Names::hub, &Names::gguf, false);
+  return gguf_detail::respelt(name, &Names::hub, &Names::gguf, false, around);
 }
 /// And back; empty for a name that is not known.
-inline std::string hub_name(std::string const& name) {
+inline std::string hub_name(std::string const& name, bool around = false) {
   using gguf_detail::Names;
-  return gguf_detail::respelt(name, &Names::gguf, &Names::hub, true);
+  return gguf_detail::respelt(name, &Names::gguf, &Names::hub, true, around);
 }
 
 /// Where a tensor is in such a file, of a model with so many heads of queries and of keys; 0: rows are in the order of
@@ -77,5 +85,21 @@ inline std::vector<Piece> llama_in_gguf(Tensor const& t, int heads, int kv_heads
 inline std::vector<Piece> decoder_in_gguf(Tensor const& t) { return llama_in_gguf(t, 0, 0); }
 inline constexpr Dialect decoder_dialects[] = {{"the hub's", "*layernorm.weight", nullptr},
                                                {"GGUF", "blk.*.attn_norm.weight", decoder_in_gguf}};
+
+/// What the file has more of a tensor of Gemma's: norms multiply by what it has, and by 1 more than the hub has.
+inline float more_in_gemma(std::string_view name) {
+  constexpr std::string_view norm = "norm.weight";
+  return name.size() >= norm.size() && name.substr(name.size() - norm.size()) == norm ? 1.0F : 0.0F;
+}
+inline std::vector<Piece> gemma_in_gguf(Tensor const& t) {
+  Piece p = whole_piece(t);
+  p.more = more_in_gemma(p.name);
+  p.name = gguf_name(p.name, true);
+  std::vector<Piece> one;
+  one.push_back(static_cast<Piece&&>(p));
+  return one;
+}
+inline constexpr Dialect gemma_dialects[] = {{"the hub's", "*layernorm.weight", nullptr},
+                                             {"GGUF", "blk.*.attn_norm.weight", gemma_in_gguf}};
 
 }  // namespace fauna::inline v0

@@ -79,11 +79,15 @@ inline void read_pieces(Gguf const& file, bool unigram, BpeSettings& out) {
   require_each(file, "token_type", types, tokens.size());
   require_each(file, "scores", scores, tokens.size());
   out.rule = unigram ? word_rule::unigram : word_rule::scores;
+  const char* const unknown_key = "tokenizer.ggml.unknown_token_id";
+  const long long unknown_id = file.has(unknown_key) ? file.integer(unknown_key) : -1;
   out.unk_text = sentencepiece::unknown_text;
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     if (types[i] < 1 || types[i] > 6)
       wrong_vocab(file, "token_type has " + std::to_string(types[i]) + " at " + std::to_string(i), "1 to 6");
-    const auto type = static_cast<piece_type>(types[i]);
+    // Gemma's unknown token is a control token here.
+    const bool unknown = static_cast<long long>(i) == unknown_id && types[i] == static_cast<int>(piece_type::control);
+    const auto type = unknown ? piece_type::unknown : static_cast<piece_type>(types[i]);
     out.byte_fallback = out.byte_fallback || type == piece_type::byte;
     std::string piece;  // converters write the spaces of users' pieces as spaces
     for (const char c : tokens[i])

@@ -1,4 +1,4 @@
-// A byte-level BPE tokenizer as a GGUF file's keys: what text/gguf_vocab.hpp reads.
+// A tokenizer of byte-level BPE, or of SentencePiece, as a GGUF file's keys: what text/gguf_vocab.hpp reads.
 #pragma once
 #include <string>
 #include <vector>
@@ -61,6 +61,40 @@ inline void put_gguf_vocab(GgufMetadata& keys, BpeSettings const& s, int rows) {
   keys.put("tokenizer.ggml.tokens", tokens);
   keys.put("tokenizer.ggml.token_type", types);
   keys.put("tokenizer.ggml.merges", merges);
+  keys.put("tokenizer.ggml.add_bos_token", !s.prefix.empty());
+  keys.put("tokenizer.ggml.add_eos_token", !s.suffix.empty());
+}
+
+/// SentencePiece's pieces; rows beyond them are unused.
+inline void put_gguf_pieces(GgufMetadata& keys, BpeSettings const& s, int rows) {
+  if (s.vocab.size() > static_cast<std::size_t>(rows))
+    fail("text", s.source + " has " + std::to_string(s.vocab.size()) + " pieces",
+         std::to_string(rows) + " at most, the rows of the token table");
+  if (s.edits.size() != 1 || !s.edits[0].rules || !s.edits[0].rules->escape || !s.edits[0].rules->map.empty())
+    fail("text", s.source + " changes texts in a way that is not written here",
+         "spaces that become U+2581, and no rules");
+  std::vector<std::string> tokens;
+  std::vector<float> scores;
+  std::vector<std::int32_t> types;
+  for (int i = 0; i < rows; ++i) {
+    if (const auto at = static_cast<std::size_t>(i); at < s.vocab.size()) {
+      BpeSettings::Piece const& p = s.vocab[at];
+      tokens.emplace_back(s.text(p));
+      scores.push_back(static_cast<float>(p.score));
+      types.push_back(static_cast<std::int32_t>(p.type));
+    } else {
+      tokens.push_back("[PAD" + std::to_string(i) + ']');
+      scores.push_back(-10000);
+      types.push_back(static_cast<std::int32_t>(piece_type::unused));
+    }
+  }
+  keys.put("tokenizer.ggml.model", s.rule == word_rule::unigram ? "t5" : "llama");
+  keys.put("tokenizer.ggml.pre", "default");
+  keys.put("tokenizer.ggml.tokens", tokens);
+  keys.put("tokenizer.ggml.scores", scores);
+  keys.put("tokenizer.ggml.token_type", types);
+  keys.put("tokenizer.ggml.add_space_prefix", s.edits[0].rules->dummy_prefix);
+  keys.put("tokenizer.ggml.remove_extra_whitespaces", s.edits[0].rules->remove_extra);
   keys.put("tokenizer.ggml.add_bos_token", !s.prefix.empty());
   keys.put("tokenizer.ggml.add_eos_token", !s.suffix.empty());
 }

@@ -5,7 +5,7 @@
 //   Q4_K  d | dmin | 12 bytes of scales | 128    x = d s q - dmin m                            8
 //   Q5_K  d | dmin | 12 | 32 of fifth bits | 128 as Q4_K                                       8
 //   Q6_K  128 | 64 | 16 signed bytes | d         x = d s (q - 32)                             16
-// Read only. d s q has 24 bits at most and is exact, so that each number is rounded once.
+// d s q has 24 bits at most and is exact, so that each number is rounded once.
 #pragma once
 #include <fauna/io/quants/format.hpp>
 
