@@ -414,6 +414,26 @@ struct Perplexity {
   }
 };
 
+struct Eval {
+  std::string task, json, tokenizer, adapter, quantize, dtype = "f32";
+  long limit = 0, context = 0, prefix = -1, threads = 0;
+  bool add_special = false;
+
+  template <class F> void each(F&& f) {
+    f("task", task, "a file of items, JSON lines, or the name of one in examples/tasks");
+    f("limit", limit, "items at most, from the first one on; 0: all");
+    f("json", json, "FILE to write: the metrics, and what was made of each item");
+    f("context", context, "tokens read at once at most; 0: the model's context, or 2048 where it has none");
+    f("prefix", prefix, "the token before a text that nothing is before; -1: the one that the directory names");
+    f("add-special", add_special, "put what the tokenizer puts before a text before contexts and prompts");
+    f("tokenizer", tokenizer, tokenizer_meaning);
+    f("adapter", adapter, adapter_meaning);
+    f("quantize", quantize, quantize_meaning);
+    f("dtype", dtype, "f32 or bf16: storage of the matrices and precision of their products");
+    f("threads", threads, "0: one for every processor");
+  }
+};
+
 struct Compare {
   std::string tokenizer, dtype = "f32";
   long threads = 0;
