@@ -161,11 +161,11 @@ struct Run : Train {
 
 /// Names as in other tools for the same, where nanoGPT has none.
 struct Finetune {
-  std::string data, out = "adapter", targets = "all", dtype = "f32", schedule = "cosine";
+  std::string data, out = "adapter", targets = "all", dtype = "f32", schedule = "cosine", prefer;
   long lora = 8, steps = 200, batch_size = 8, accumulation = 1, block_size = 0, warmup = 10, threads = 0,
        eval_interval = 50, eval_iters = 0, log_interval = 10;
   double alpha = 16, lora_dropout = 0, lr = 1e-3, min_lr = 0, weight_decay = 0, beta1 = 0.9, beta2 = 0.999,
-         grad_clip = 1, val = 0.1;
+         grad_clip = 1, val = 0.1, beta = 0.1, label_smoothing = 0, desirable = 1, undesirable = 1;
   bool resume = false, overwrite = false, special = true;
   std::uint64_t seed = 1337;
 
@@ -173,6 +173,16 @@ struct Finetune {
     f("data", data,
       "FILE.txt: a text; FILE.jsonl: {\"prompt\": ..., \"completion\": ...} a line, of which completions count, or "
       "{\"text\": ...}");
+    f("prefer", prefer,
+      "dpo, orpo or kto: train on preferences, {\"prompt\": ..., \"chosen\": ..., \"rejected\": ...} a line, or for "
+      "kto "
+      "{\"prompt\": ..., \"completion\": ..., \"label\": true}");
+    f("beta", beta,
+      "of --prefer: how much the loss asks for, and in dpo and kto how near the answers stay to the model's");
+    f("label-smoothing", label_smoothing,
+      "of --prefer dpo: the share of pairs that are the wrong way round, below 0.5");
+    f("desirable", desirable, "of --prefer kto: the weight of good answers");
+    f("undesirable", undesirable, "of --prefer kto: the weight of bad answers");
     f("lora", lora, "rank of the adapters");
     f("alpha", alpha, "adapters are multiplied by alpha / rank");
     f("targets", targets, "all: every linear layer; or names with commas between them, such as q_proj,v_proj");
