@@ -149,6 +149,37 @@ def learns():
     assert "text.txt: 549 + 61 tokens" in said, said
 
 
+def prefers():
+    """Each rule moves the preferred answers ahead; on the way from ln 2, which is DPO's loss of an adapter that is none."""
+    pairs = [{"prompt": q, "chosen": a, "rejected": " No." if i % 2 else " I do not know."} for i, (q, a) in enumerate(ANSWERS.items())]
+    (work / "pairs.jsonl").write_text("".join(json.dumps(p) + "\n" for p in pairs))
+    single = [{"prompt": p["prompt"], "completion": p["chosen" if i % 2 else "rejected"], "label": bool(i % 2)} for i, p in enumerate(pairs)]
+    (work / "single.jsonl").write_text("".join(json.dumps(p) + "\n" for p in single))
+    common = ("finetune", "base", "--lora", 4, "--batch-size", 4, "--lr", 5e-3, "--steps", 12, "--log-interval", 1, "--threads", 1)
+    for rule, data, first in (("dpo", "pairs", 0.6931), ("orpo", "pairs", None), ("kto", "single", 0.5)):
+        said = succeeds(*common, "--prefer", rule, "--data", data + ".jsonl", "--val", 0, "--out", rule)
+        assert f"{data}.jsonl: 5 + 0 examples; 0 answers cut at 64 tokens, 0 examples left out" in said, said
+        lines = [json.loads(line) for line in (work / rule / "metrics.jsonl").read_text().splitlines()]
+        assert len(lines) == 12 and lines[-1]["loss"] < lines[0]["loss"] and lines[-1]["margin"] > lines[0]["margin"], lines
+        assert first is None or abs(lines[0]["loss"] - first) < 1e-4, lines[0]
+        config = json.loads((work / rule / "adapter_config.json").read_text())
+        assert config["peft_type"] == "LORA" and config["r"] == 4, config
+        assert logits("base", "--adapter", rule) != logits("base")
+    succeeds(*common, "--prefer", "dpo", "--data", "pairs.jsonl", "--val", 0, "--out", "dpo2")
+    assert read(work / "dpo2/adapter_model.safetensors") == read(work / "dpo/adapter_model.safetensors")
+    said = succeeds(*common, "--prefer", "kto", "--data", "pairs.jsonl", "--val", 0.2, "--eval-interval", 4, "--block-size", 12, "--out", "cut_pairs")
+    assert "8 + 2 examples; " in said and "8 answers cut at 12" not in said and " answers cut at 12 tokens" in said and said.count(" val loss") == 4, said
+    assert "the adapter of the lowest validation loss" in said, said
+
+    (work / "wrong.jsonl").write_text('{"prompt": "a", "chosen": "b", "rejected": "c"}\n{"prompt": "a", "completion": "b", "label": true}\n')
+    refused(["wrong.jsonl:2 has prompt, completion, label, expected prompt, chosen and rejected"], *common, "--prefer", "dpo", "--data", "wrong.jsonl")
+    refused(["--prefer ppo, expected one of dpo, orpo, kto"], *common, "--prefer", "ppo", "--data", "pairs.jsonl")
+    refused(["--beta without --prefer"], *common, "--beta", 1, "--data", "pairs.jsonl")
+    refused(["--lora-dropout beside --prefer"], *common, "--prefer", "dpo", "--lora-dropout", 0.1, "--data", "pairs.jsonl")
+    refused(["--desirable beside --prefer dpo"], *common, "--prefer", "dpo", "--desirable", 2, "--data", "pairs.jsonl")
+    refused(["--prefer kto with batches of 1"], *common, "--prefer", "kto", "--batch-size", 1, "--data", "pairs.jsonl")
+
+
 def mistakes():
     (work / "few.jsonl").write_text('{"prompt": "a", "completion": "b"}\n')
     for line, words in (('{"prompt": "a", "completion": ', ["broken.jsonl:3: the text ends at byte"]),
@@ -180,3 +211,4 @@ make_base(work / "base")
 (work / "answers.jsonl").write_text("".join(json.dumps({"prompt": q, "completion": a}) + "\n" for q, a in ANSWERS.items()))
 mistakes()
 learns()
+prefers()

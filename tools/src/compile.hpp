@@ -178,6 +178,7 @@ inline Program const& program_named(std::string const& name) {
                                 {"pieces", {"train_pieces"}, {"runner"}},
                                 {"ranks", {"train_ranks"}, {"runner"}, {}, true},
                                 {"finetuner", {"finetuner"}},
+                                {"preference_trainer", {"preference_trainer"}},
                                 {"draft_trainer", {"draft_trainer"}},
                                 {"explain", {"explain"}},
                                 {"inference", {"engine"}, {"inference"}},

@@ -111,6 +111,9 @@ int run(int n, char** words) {
   perplexity_verb->add_option("model", directory, "a model directory")->type_name("DIR")->required();
   perplexity_verb->add_option("text", file, "a text, UTF-8")->type_name("FILE")->required();
   perplexity_verb.add(settings::Perplexity{}, training);
+  tool::Verb eval_verb(app, "eval", "measure a model by a task: choices, texts or answers");
+  eval_verb->add_option("model", directory, "a model directory")->type_name("DIR")->required();
+  eval_verb.add(settings::Eval{}, training);
   tool::Verb compare_verb(app, "compare", "compare template, ids, logits and greedy texts with a reference's");
   compare_verb->add_option("model", directory, "a model directory")->type_name("DIR")->required();
   compare_verb->add_option("golden", file, "what tools/oracles/smollm2.py writes")->type_name("FILE")->required();
@@ -168,14 +171,15 @@ int run(int n, char** words) {
   plan_verb->add_option("model", name, "a preset, a checkpoint or a model directory")->type_name("NAME=nanogpt-cpu");
   plan_verb.add(settings::Plan{}, training);
   for (tool::Verb* v : {&train_verb, &generate_verb, &chat_verb, &serve_verb, &logits_verb, &perplexity_verb,
-                        &compare_verb, &export_verb, &convert_verb, &finetune_verb, &draft_train_verb, &merge_verb,
-                        &upcycle_verb, &explain_verb, &type_verb})
+                        &eval_verb, &compare_verb, &export_verb, &convert_verb, &finetune_verb, &draft_train_verb,
+                        &merge_verb, &upcycle_verb, &explain_verb, &type_verb})
     v->add(settings::Reading{}, structure);
 
   const std::vector<tool::Verb*> verbs = {
-      &train_verb,     &sample_verb,  &generate_verb, &chat_verb,     &serve_verb,       &logits_verb, &perplexity_verb,
-      &compare_verb,   &export_verb,  &convert_verb,  &finetune_verb, &draft_train_verb, &merge_verb,  &upcycle_verb,
-      &tokenizer_verb, &prepare_verb, &download_verb, &explain_verb,  &plan_verb,        &type_verb};
+      &train_verb,       &sample_verb, &generate_verb, &chat_verb,      &serve_verb,   &logits_verb,
+      &perplexity_verb,  &eval_verb,   &compare_verb,  &export_verb,    &convert_verb, &finetune_verb,
+      &draft_train_verb, &merge_verb,  &upcycle_verb,  &tokenizer_verb, &prepare_verb, &download_verb,
+      &explain_verb,     &plan_verb,   &type_verb};
   const auto require_known = [&verbs] {
     bool any = false;
     for (tool::Verb* v : verbs)
@@ -215,6 +219,7 @@ int run(int n, char** words) {
   if (serve_verb.chosen()) serve(serve_verb, directory);
   if (logits_verb.chosen()) logits(logits_verb, directory);
   if (compare_verb.chosen()) compare(compare_verb, directory, file);
+  if (eval_verb.chosen()) eval(eval_verb, directory);
   if (perplexity_verb.chosen()) perplexity(perplexity_verb, directory, file);
   if (export_verb.chosen()) {
     tool::export_model(model_of(directory), to, use_of(export_verb));

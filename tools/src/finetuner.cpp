@@ -9,27 +9,13 @@
 #include <tools/src/examples.hpp>
 #include <tools/src/settings.hpp>
 #include <tools/src/sha256.hpp>
+#include <tools/src/targets.hpp>
 #include <tools/src/tokenizers.hpp>
 #include <tools/src/training.hpp>
 
 namespace {
 
 using Trained = fauna::Trained<Model, Backend>;
-
-/// Every name that was asked for is one of a layer with an adapter.
-void require_targets() {
-  const auto have = fauna::adapter_config_of<Model>("").targets;
-  std::string known;
-  for (std::string const& t : have) known += (known.empty() ? "" : ", ") + t;
-  const std::string_view on = Model::rewriting::config.on.view();
-  for (std::size_t at = 0; at < on.size();) {
-    const std::size_t end = std::min(on.find('|', at), on.size());
-    const std::string name(on.substr(at, end - at));
-    if (std::find(have.begin(), have.end(), name) == have.end())
-      fauna::fail("finetune", "--targets " + name, "linear layers of the model, as " + known + " are");
-    at = end + 1;
-  }
-}
 
 /// Tells a base's weights from others, in a run's note.
 std::string base_note(fauna::TensorFile const& base) {
@@ -70,7 +56,7 @@ Data data_of(settings::FinetuneRun const& s) {
 }
 
 int finetune(settings::FinetuneRun const& s) {
-  require_targets();
+  tool::require_targets<Model>();
   const std::string last = s.out + "/last.safetensors", best = s.out + "/best.safetensors";
   const Data data = data_of(s);
   const std::string digest = sha256(fauna::Mapped(s.data).text());

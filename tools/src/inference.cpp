@@ -16,6 +16,7 @@
 #include <fauna/train/checkpoint.hpp>
 #include <tools/src/chat.hpp>
 #include <tools/src/engine.hpp>
+#include <tools/src/evaluation.hpp>
 #include <tools/src/main.hpp>
 #include <tools/src/say.hpp>
 #include <tools/src/terminal.hpp>
@@ -205,6 +206,51 @@ int perplexity(settings::Perplexity const& s, std::string const& directory, std:
   return 0;
 }
 
+/// The token that texts begin with, as the directory says it: the first there is of bos_token and eos_token in
+/// tokenizer_config.json, bos_token_id and eos_token_id in config.json; -1 where there is none.
+int first_token(std::string const& directory, fauna::Bpe const& tokenizer) {
+  using Json = nlohmann::json;
+  const auto read = [&](const char* file) {
+    const std::string path = directory + '/' + file;
+    return fauna::exists(path) ? Json::parse(fauna::read_file(path), nullptr, false) : Json::object();
+  };
+  const Json names = read("tokenizer_config.json"), config = read("config.json");
+  for (const char* key : {"bos_token", "eos_token"}) {
+    if (!names.is_object() || !names.contains(key)) continue;
+    Json const& token = names[key].is_object() && names[key].contains("content") ? names[key]["content"] : names[key];
+    if (token.is_string())
+      if (const int id = tokenizer.id(token.get<std::string>()); id >= 0) return id;
+  }
+  for (const char* key : {"bos_token_id", "eos_token_id"}) {
+    if (!config.is_object() || !config.contains(key)) continue;
+    Json const& id = config[key].is_array() && !config[key].empty() ? config[key][0] : config[key];
+    if (id.is_number_integer()) return id.get<int>();
+  }
+  return -1;
+}
+
+int evaluate(settings::Eval const& s, std::string const& directory, std::vector<int> const& stop_ids) {
+  const tool::Task task = tool::Task::read(s.task);
+  const auto tokenizer = tool::bpe_of(s.tokenizer.empty() ? directory : s.tokenizer);
+  const int prefix = s.prefix >= 0 ? static_cast<int>(s.prefix) : first_token(directory, tokenizer);
+  if (prefix >= tool::engine().vocab())
+    fauna::fail("eval", "texts begin with the token " + std::to_string(prefix),
+                "one of " + std::to_string(tool::engine().vocab()), "--prefix says which");
+  tool::Evaluation e(
+      tool::engine(), tokenizer,
+      {.prefix = prefix, .add_special = s.add_special, .context = static_cast<int>(s.context), .stop_ids = stop_ids});
+  loaded(directory, s.threads, s.adapter, s.quantize);
+  const double before = fauna::seconds_now();
+  e.run(task, static_cast<std::size_t>(s.limit));
+  fauna::print(stdout, s.task + ": " + std::to_string(e.items()) + " of " + std::to_string(task.items.size()) +
+                           " items of the kind " + tool::name_of(task.kind) +
+                           (e.sizes().empty() ? "" : ", " + e.sizes()) +
+                           tool::sentence("; %zu cut at a context of %d\n", e.cut(), e.context()) + e.table());
+  fauna::print(stderr, tool::sentence("in %.1f s\n", fauna::seconds_now() - before));
+  if (!s.json.empty()) fauna::write_file(s.json, e.json(directory, s.task, task.kind));
+  return 0;
+}
+
 /// A prompt, and what a reference makes of it: the text in the chat template, its ids, the greedy tokens after them,
 /// and the difference of the two best logits at each of these.
 struct Case {
@@ -344,13 +390,19 @@ int run(int n, char** arguments) {
     settings::read(s, n - 4, arguments + 4);
     return perplexity(s, directory, arguments[3]);
   }
+  if (verb == "eval" && n > 4) {
+    settings::Eval s;
+    settings::read(s, n - 4, arguments + 4);
+    const std::string stops = arguments[3];
+    return evaluate(s, directory, stops.empty() ? std::vector<int>{} : token_list("eos_token_id", stops));
+  }
   if (verb == "compare" && n > 4) {
     settings::Compare s;
     settings::read(s, n - 4, arguments + 4);
     return compare(s, directory, arguments[3]);
   }
   fauna::fail("fauna", "the verb '" + verb + '\'',
-              "logits, generate, chat, sample, perplexity or compare; this program is started by tools/fauna");
+              "logits, generate, chat, sample, perplexity, eval or compare; this program is started by tools/fauna");
 }
 
 }  // namespace

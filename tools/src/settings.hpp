@@ -221,11 +221,11 @@ struct Run : Train {
 
 /// Names as in other tools for the same, where nanoGPT has none.
 struct Finetune {
-  std::string data, out = "adapter", targets = "all", dtype = "f32", schedule = "cosine";
+  std::string data, out = "adapter", targets = "all", dtype = "f32", schedule = "cosine", prefer;
   long lora = 8, steps = 200, batch_size = 8, accumulation = 1, block_size = 0, warmup = 10, threads = 0,
        eval_interval = 50, eval_iters = 0, log_interval = 10;
   double alpha = 16, lora_dropout = 0, lr = 1e-3, min_lr = 0, weight_decay = 0, beta1 = 0.9, beta2 = 0.999,
-         grad_clip = 1, val = 0.1;
+         grad_clip = 1, val = 0.1, beta = 0.1, label_smoothing = 0, desirable = 1, undesirable = 1;
   bool resume = false, overwrite = false, special = true;
   std::uint64_t seed = 1337;
 
@@ -233,6 +233,16 @@ struct Finetune {
     f("data", data,
       "FILE.txt: a text; FILE.jsonl: {\"prompt\": ..., \"completion\": ...} a line, of which completions count, or "
       "{\"text\": ...}");
+    f("prefer", prefer,
+      "dpo, orpo or kto: train on preferences, {\"prompt\": ..., \"chosen\": ..., \"rejected\": ...} a line, or for "
+      "kto "
+      "{\"prompt\": ..., \"completion\": ..., \"label\": true}");
+    f("beta", beta,
+      "of --prefer: how much the loss asks for, and in dpo and kto how near the answers stay to the model's");
+    f("label-smoothing", label_smoothing,
+      "of --prefer dpo: the share of pairs that are the wrong way round, below 0.5");
+    f("desirable", desirable, "of --prefer kto: the weight of good answers");
+    f("undesirable", undesirable, "of --prefer kto: the weight of bad answers");
     f("lora", lora, "rank of the adapters");
     f("alpha", alpha, "adapters are multiplied by alpha / rank");
     f("targets", targets, "all: every linear layer; or names with commas between them, such as q_proj,v_proj");
@@ -467,6 +477,26 @@ struct Perplexity {
     f("context", context,
       "tokens of a window; 0: the model's context, 1024 at most, or the whole text in one pass "
       "where a model has none");
+    f("tokenizer", tokenizer, tokenizer_meaning);
+    f("adapter", adapter, adapter_meaning);
+    f("quantize", quantize, quantize_meaning);
+    f("dtype", dtype, "f32 or bf16: storage of the matrices and precision of their products");
+    f("threads", threads, "0: one for every processor");
+  }
+};
+
+struct Eval {
+  std::string task, json, tokenizer, adapter, quantize, dtype = "f32";
+  long limit = 0, context = 0, prefix = -1, threads = 0;
+  bool add_special = false;
+
+  template <class F> void each(F&& f) {
+    f("task", task, "a file of items, JSON lines, or the name of one in examples/tasks");
+    f("limit", limit, "items at most, from the first one on; 0: all");
+    f("json", json, "FILE to write: the metrics, and what was made of each item");
+    f("context", context, "tokens read at once at most; 0: the model's context, or 2048 where it has none");
+    f("prefix", prefix, "the token before a text that nothing is before; -1: the one that the directory names");
+    f("add-special", add_special, "put what the tokenizer puts before a text before contexts and prompts");
     f("tokenizer", tokenizer, tokenizer_meaning);
     f("adapter", adapter, adapter_meaning);
     f("quantize", quantize, quantize_meaning);

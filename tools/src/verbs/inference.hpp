@@ -1,5 +1,5 @@
-// The verbs that have a model read and write: generate, sample, chat, serve, logits, perplexity, compare. Each becomes
-// a program.
+// The verbs that have a model read and write: generate, sample, chat, serve, logits, perplexity, eval, compare. Each
+// becomes a program.
 #pragma once
 #include <tools/src/acceptance.hpp>
 #include <tools/src/chat.hpp>
@@ -8,6 +8,7 @@
 #include <tools/src/directory.hpp>
 #include <tools/src/draft_names.hpp>
 #include <tools/src/flags.hpp>
+#include <tools/src/tasks.hpp>
 #include <tools/src/vocabulary.hpp>
 
 #include <algorithm>
@@ -318,6 +319,37 @@ inline std::string id_list(std::vector<long long> const& ids) {
   check_adapter(s.adapter, directory);
   infer("perplexity", directory, *c, storage_of(directory, c->described(), s.dtype, s.quantize), {file},
         settings::arguments(s));
+}
+
+/// The file of a task: one of that name, or NAME.jsonl among the examples.
+inline std::string task_file(std::string const& task) {
+  if (task.empty()) fauna::fail("fauna eval", "no --task", "a file of items, or the name of one in examples/tasks");
+  if (tool::fs::is_regular_file(task)) return task;
+  const tool::fs::path folder = tool::root / "examples/tasks", named = folder / (task + ".jsonl");
+  if (task.find('/') == task.npos && tool::fs::is_regular_file(named)) return named.string();
+  std::vector<std::string> known;
+  for (auto const& e : tool::fs::directory_iterator(folder)) known.push_back(e.path().stem().string());
+  std::sort(known.begin(), known.end());
+  std::string all;
+  for (std::string const& k : known) all += (all.empty() ? "" : ", ") + k;
+  fauna::fail("fauna eval", "there is no task " + task, "a file of items, or one of " + all);
+}
+
+[[noreturn]] inline void eval(tool::Verb const& verb, std::string const& directory) {
+  settings::Eval s;
+  verb.apply(s);
+  check_run(s.dtype, s.threads);
+  whole("limit", s.limit, 0, 1000000000);
+  whole("context", s.context, 0, 1000000000);
+  s.task = task_file(s.task);
+  (void)tool::Task::read(s.task);
+  const tool::Directory d = tool::read_config(directory, use_of(verb));
+  whole("prefix", s.prefix, -1, d.model->vocab() - 1);
+  whole("context", s.context, 0, d.model->context());
+  (void)tokenizer_of(directory, s.tokenizer);
+  check_adapter(s.adapter, directory);
+  infer("eval", directory, *d.model, storage_of(directory, d.model->described(), s.dtype, s.quantize),
+        {id_list(d.stop_ids)}, settings::arguments(s));
 }
 
 }  // namespace tool::verbs

@@ -6,6 +6,7 @@
 #include <tools/src/draft_names.hpp>
 #include <tools/src/examples.hpp>
 #include <tools/src/flags.hpp>
+#include <tools/src/preferences.hpp>
 #include <tools/src/recipe.hpp>
 #include <tools/src/start.hpp>
 
@@ -121,6 +122,29 @@ inline void check_targets(std::string const& targets, fauna::TensorFile const& f
   tool::become(tool::program_for(d.model->described(), "f32", "draft_trainer"), settings::arguments(s));
 }
 
+/// What --prefer needs, and flags that would say nothing beside it or without it.
+inline void check_prefer(tool::Verb const& verb, settings::Finetune const& s) {
+  const auto refuse = [&](std::vector<const char*> flags, std::string const& beside, std::string const& expected) {
+    for (const char* f : flags)
+      if (verb.has(f)) fauna::fail("fauna finetune", std::string("--") + f + ' ' + beside, expected);
+  };
+  if (s.prefer.empty()) {
+    refuse({"beta", "label-smoothing", "desirable", "undesirable"}, "without --prefer", "both");
+    return;
+  }
+  one_of("prefer", s.prefer, {"dpo", "orpo", "kto"});
+  refuse({"lora-dropout", "accumulation", "resume", "eval-iters"}, "beside --prefer", "one of them");
+  if (s.prefer != "dpo") refuse({"label-smoothing"}, "beside --prefer " + s.prefer, "--prefer dpo");
+  if (s.prefer != "kto") refuse({"desirable", "undesirable"}, "beside --prefer " + s.prefer, "--prefer kto");
+  if (!(s.beta > 0)) fauna::fail("fauna finetune", "--beta " + settings::text(s.beta), "above 0");
+  if (!(s.label_smoothing >= 0 && s.label_smoothing < 0.5))
+    fauna::fail("fauna finetune", "--label-smoothing " + settings::text(s.label_smoothing), "0 to below 0.5");
+  if (s.prefer == "kto" && s.batch_size < 2)
+    fauna::fail("fauna finetune", "--prefer kto with batches of 1", "at least 2",
+                "what an answer is compared with is the mean over a batch");
+  if (!s.data.ends_with(".jsonl")) fauna::fail("fauna finetune", "--prefer with the data " + s.data, "FILE.jsonl");
+}
+
 [[noreturn]] inline void finetune(tool::Verb const& verb, std::string const& directory) {
   settings::FinetuneRun s;
   verb.apply(static_cast<settings::Finetune&>(s));
@@ -147,7 +171,11 @@ inline void check_targets(std::string const& targets, fauna::TensorFile const& f
   if (s.data.empty() || !tool::fs::exists(s.data))
     fauna::fail("fauna finetune", s.data.empty() ? "no --data" : "there is no file " + s.data,
                 "FILE.txt or FILE.jsonl");
-  if (s.data.ends_with(".jsonl"))
+  check_prefer(verb, s);
+  if (!s.prefer.empty())
+    (void)tool::Preferences::read(s.data, tokenizer, -1, s.special, d.model->context(), s.prefer == "kto")
+        .trains(s.val);
+  else if (s.data.ends_with(".jsonl"))
     (void)tool::Examples::read(s.data, tokenizer, -1, s.special, d.model->context(), directory).split(s.val);
   const std::string last = s.out + "/last.safetensors";
   fauna::CheckpointHead head;
@@ -161,7 +189,9 @@ inline void check_targets(std::string const& targets, fauna::TensorFile const& f
   s.base = directory;
   s.end = d.stop_ids.empty() ? -1 : static_cast<long>(d.stop_ids[0]);
   s.recipe = tool::recipe_of(s, reading, directory);
-  tool::become(tool::program_for(with_adapters(d.model->described(), s), s.dtype, "finetuner"), settings::arguments(s));
+  tool::become(tool::program_for(with_adapters(d.model->described(), s), s.dtype,
+                                 s.prefer.empty() ? "finetuner" : "preference_trainer"),
+               settings::arguments(s));
 }
 
 }  // namespace tool::verbs
