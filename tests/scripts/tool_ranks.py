@@ -76,7 +76,7 @@ def children(pid):
 def interrupted(out, interrupt):
     """interrupt(mpirun's process) once a long run on two ranks has saved: exit status, output and seconds to the end."""
     before = (work / out / "last.safetensors").stat().st_mtime_ns
-    arguments = command(2, *words(out, "--max-iters", 10000000, "--eval-interval", 20, "--init-from", "resume", "--pieces", 6, "--zero", 1))
+    arguments = command(2, *words(out, "--max-iters", 10000000, "--eval-interval", 20, "--init-from", "resume", "--pieces", 6, "--zero", 3))
     with open(work / "said.txt", "w+", encoding="utf-8") as said:
         started = subprocess.Popen([*map(str, arguments)], cwd=work, env=environment, stdout=said, stderr=subprocess.STDOUT)
         try:
@@ -106,9 +106,9 @@ def text():
 
 (work / "text.txt").write_text(text(), encoding="ascii")
 
-# The same pieces: the same files, whether one process or ranks, whether moments are shared.
+# The same pieces: the same files, whether one process or ranks, whatever they share.
 trained(0, "one", "--max-iters", 20, "--pieces", 6)
-for ranks, zero in ((1, 0), (2, 0), (2, 1), (3, 1), (4, 0)):
+for ranks, zero in ((1, 0), (2, 0), (2, 1), (3, 1), (4, 0), (2, 2), (3, 3), (4, 3)):
     out = f"ranks{ranks}-{zero}"
     said = trained(ranks, out, "--max-iters", 20, "--pieces", 6, "--zero", zero)
     assert said.count("21 updates in") == 1 and said.count("different ones: the vocabulary") == 1, said
@@ -118,8 +118,8 @@ for ranks, zero in ((1, 0), (2, 0), (2, 1), (3, 1), (4, 0)):
     assert steps == [0, 0, 5, 10, 10, 15, 20, 20], steps
 
 # Half of the run on two ranks, the rest on 1, 2, 3 or in one process: the same weights and moments.
-trained(2, "half", "--max-iters", 9, "--pieces", 6, "--zero", 1)
-for ranks, zero in ((0, 0), (1, 1), (2, 0), (3, 1)):
+trained(2, "half", "--max-iters", 9, "--pieces", 6, "--zero", 3)
+for ranks, zero in ((0, 0), (1, 1), (2, 0), (3, 2)):
     out = f"on{ranks}-{zero}"
     shutil.copytree(work / "half", work / out)
     trained(ranks, out, "--max-iters", 20, "--pieces", 6, "--zero", zero, "--init-from", "resume", model=())
@@ -141,7 +141,9 @@ refused("rank 1 has another program, or other flags, than rank 0",
 refused("rank 1 has another text than rank 0",
         [mpirun, "-n", 1, *words("no"), ":", "-n", 1, "-wdir", work / "elsewhere", *words("no")])
 refused("there is no file nowhere.txt", command(2, *words("no", "--data", "nowhere.txt")))
-refused("--zero 2, expected 0 to 1", command(2, *words("no", "--zero", 2)))
+refused("--zero 4, expected 0 to 3", command(2, *words("no", "--zero", 4)))
+refused("4 pieces of an update of 3 batches",
+        command(2, *words("no", "--zero", 2, "--pieces", 4, "--gradient-accumulation-steps", 3)))
 refused("6 sequences an update, of 7 pieces", command(7, *words("no")))
 refused("one/last.safetensors is of another run", command(2, *words("one", "--seed", 7)))
 assert not (work / "no").exists()

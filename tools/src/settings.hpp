@@ -143,7 +143,8 @@ struct Train {
       "parts of an update's sequences whose gradients are computed apart and added by a fixed tree, so that any number "
       "of "
       "ranks has the same bits; 0: one a rank");
-    f("zero", zero, "1: ranks share AdamW's moments (ZeRO stage 1); 0: each has all of them");
+    f("zero", zero,
+      "what ranks share (ZeRO's stage): 1: AdamW's moments; 2: gradients too; 3: weights too; 0: each has all");
   }
 };
 

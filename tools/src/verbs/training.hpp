@@ -34,7 +34,7 @@ namespace tool::verbs {
   whole("gradient-accumulation-steps", s.gradient_accumulation_steps, 1);
   whole("eval-iters", s.eval_iters, 0);
   whole("pieces", s.pieces, 0, s.batch_size * s.gradient_accumulation_steps);
-  whole("zero", s.zero, 0, 1);
+  whole("zero", s.zero, 0, 3);
   settings::Structure length;  // nanoGPT's 64 where a model has no context of its own
   if (c->context() != fauna::unbounded) length.block_size = c->context();
   verb.apply(length);
@@ -56,7 +56,7 @@ namespace tool::verbs {
   }
   if (!from.path.empty() && !resume) s.init_from = from.path;
   const bool started = tool::started_rank() >= 0;
-  if (s.zero > 0 && !started) tool::say("--zero 1 shares nothing on one rank: mpirun starts several");
+  if (s.zero > 0 && !started) tool::say("--zero shares nothing on one rank: mpirun starts several");
   const std::string program = tool::program_for(c->described(), s.dtype,
                                                 started        ? "ranks"
                                                 : s.pieces > 0 ? "pieces"
