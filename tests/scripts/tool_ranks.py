@@ -125,6 +125,17 @@ for ranks, zero in ((0, 0), (1, 1), (2, 0), (3, 2)):
     trained(ranks, out, "--max-iters", 20, "--pieces", 6, "--zero", zero, "--init-from", "resume", model=())
     assert tensors(f"{out}/last.safetensors") == tensors("one/last.safetensors"), f"{out} differs"
 
+# Each rank writes its part: the last two stay, another number of ranks goes on, and without parts there is one file again.
+trained(3, "parts", "--max-iters", 20, "--pieces", 6, "--zero", 3, "--keep-checkpoints", 2, "--eval-interval", 5,
+        "--always-save-checkpoint", "true")
+assert sorted(p.name for p in (work / "parts").glob("step-*")) == ["step-20", "step-21"], list((work / "parts").iterdir())
+(work / "parts/step-30").mkdir()  # of ranks that were killed as they wrote
+trained(2, "parts", "--max-iters", 22, "--pieces", 6, "--zero", 2, "--keep-checkpoints", 1, "--init-from", "resume", model=())
+assert sorted(p.name for p in (work / "parts").glob("step-*")) == ["step-20", "step-23"], list((work / "parts").iterdir())
+for out in ("parts", "one"):
+    trained(0, out, "--max-iters", 22, "--pieces", 6, "--init-from", "resume", model=())
+assert tensors("parts/last.safetensors") == tensors("one/last.safetensors")
+
 # Without pieces and without dropout: the plain run, to rounding.
 dry = MODEL[:-2]
 losses = []

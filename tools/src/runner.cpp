@@ -22,7 +22,7 @@ std::string note(settings::Run s) {
   s.Train::each([&](const char* name, auto& value, const char*) {
     const std::string n = name;
     if (n != "init-from" && n != "out-dir" && n != "overwrite" && n != "data" && n != "tokenizer" && n != "threads" &&
-        n != "zero")
+        n != "zero" && n != "keep-checkpoints")
       all += " --" + n + ' ' + settings::text(value);
   });
   return all;
@@ -70,6 +70,7 @@ int train(settings::Run const& s, tool::Trainer& model) {
        .out = s.eval_only ? "" : s.out_dir,
        .overwrite = s.overwrite,
        .resume = resume ? from : "",
+       .keep = static_cast<int>(s.keep_checkpoints),
        .always_save = s.always_save_checkpoint,
        .peak_flops = peak,
        .note = note(s),

@@ -22,7 +22,7 @@
 #include <vector>
 
 #include <fauna/backend/cpu.hpp>
-#include <fauna/dist/shards.hpp>
+#include <fauna/dist/checkpoint.hpp>
 #include <fauna/dist/solo.hpp>
 #include <fauna/train/one_rank.hpp>
 
@@ -160,6 +160,24 @@ template <Communicator C, int Zero = 0> class DataParallel {
     if constexpr (Zero > 0)
       if (writes()) keep_own_moments(model);
     if constexpr (Zero == 3) release_all(model);
+  }
+  /// A checkpoint in parts beside `path`, which becomes its manifest; `head` is the writing rank's. Of such checkpoints
+  /// the last `keep` stay. Saved again at the same update, the parts are those that are there.
+  template <class T> void save_parts(T& model, std::string const& path, CheckpointHead const& head, int keep) {
+    const std::size_t slash = path.rfind('/');
+    const std::string out = slash == std::string::npos ? "." : path.substr(0, slash);
+    if (head.progress.iteration != saved_ || out != saved_in_) {
+      int number = 0;
+      while (writes() && exists(out + '/' + checkpoint::step_name(head.progress.iteration, number))) ++number;
+      step_ = checkpoint::step_name(head.progress.iteration, most(number));
+      lines_ = checkpoint::write_parts(*c_, model, shards_, out + '/' + step_, [this](int x) { return most(x); });
+      if (writes()) save_checkpoint(out + '/' + step_ + checkpoint::own_manifest, model, head, lines_);
+      saved_ = head.progress.iteration;
+      saved_in_ = out;
+    }
+    if (!writes()) return;
+    save_checkpoint(path, model, head, checkpoint::from_beside(lines_, step_));
+    checkpoint::keep_parts(out, keep, head);
   }
   template <class T, class F> auto once(T& model, F&& f) {
     decltype(f()) value{};
@@ -452,7 +470,9 @@ template <Communicator C, int Zero = 0> class DataParallel {
   std::vector<int> layers_;       ///< units, ascending
   int first_ = 0;                 ///< piece of this pass, of rank 0
   std::vector<PieceNode> nodes_;  ///< of the passes before, in stages 2 and 3: this rank's parts of their gradients
-  std::vector<Region> aside_;     ///< gradients of nodes that wait for what is to their right
+  long long saved_ = -1;          ///< in parts: the last one's update, folder, its name there, and its parts
+  std::string saved_in_, step_, lines_;
+  std::vector<Region> aside_;  ///< gradients of nodes that wait for what is to their right
 };
 
 template <class C> using data_parallel = DataParallel<C>;

@@ -22,13 +22,15 @@ struct TrainOptions {
   /// The learning rate of each update; its own lr counts, not adamw's. None: a cosine from adamw.lr to a tenth of it at
   /// `steps`, after a warm-up of 100 updates, or a twentieth of all where that is fewer.
   std::optional<Schedule> schedule{};
-  long eval_interval = 250;   ///< evaluate before the updates that this number divides, 0 included; 0: never
-  int eval_batches = 20;      ///< random batches of each part that make an estimate; 0: each part as a whole
-  bool eval_only = false;     ///< evaluate once and stop
-  long log_interval = 10;     ///< a line and a point of the curve for every so many updates; 0: none
-  std::string out{};          ///< folder for checkpoints, metrics and curves; empty: nothing is written
-  bool overwrite = false;     ///< removes what another run left in `out`; without it, a folder of another is an error
-  std::string resume{};       ///< a checkpoint of this run to go on from
+  long eval_interval = 250;  ///< evaluate before the updates that this number divides, 0 included; 0: never
+  int eval_batches = 20;     ///< random batches of each part that make an estimate; 0: each part as a whole
+  bool eval_only = false;    ///< evaluate once and stop
+  long log_interval = 10;    ///< a line and a point of the curve for every so many updates; 0: none
+  std::string out{};         ///< folder for checkpoints, metrics and curves; empty: nothing is written
+  bool overwrite = false;    ///< removes what another run left in `out`; without it, a folder of another is an error
+  std::string resume{};      ///< a checkpoint of this run to go on from
+  /// On ranks: 0, or checkpoints of which each rank writes its part; so many of them, the last, are kept.
+  int keep = 0;
   bool always_save = false;   ///< best.safetensors at every evaluation, not only at a new best
   double peak_flops = 0;      ///< of the machine in FLOP/s, for the share reached; 0: unknown
   std::FILE* print = stdout;  ///< where lines go; null: nowhere

@@ -145,7 +145,10 @@ template <class T, class Ranks = OneRank> class Trainer {
     p.best_val = e.val;
     return true;
   }
+  /// Whole, or with options.keep in parts that ranks write.
   void save(std::string const& path) {
+    if constexpr (requires { ranks_.save_parts(model_, path, head_, 1); })
+      if (o_.keep > 0) return ranks_.save_parts(model_, path, head_, o_.keep);
     ranks_.with_state(model_, [&] {
       if (ranks_.writes()) save_checkpoint(path, model_, head_);
     });

@@ -97,6 +97,15 @@ template <LanguageModel M, Backend B> class Trained {
     }
     return Matrix<scalar>(nullptr, p.rows, p.cols);
   }
+  /// Of an element of the gradients' array; null where none is kept.
+  const scalar* moment_at(std::size_t place, int which) const {
+    std::size_t before = 0;
+    for (ElementRange const& kept : kept_) {
+      if (place >= kept.from && place < kept.to) return moments(which) + (before + place - kept.from);
+      before += kept.size();
+    }
+    return nullptr;
+  }
   /// By name; throws for a name that the model does not have.
   Parameter const& parameter(std::string const& name) const {
     for (auto const& p : parameters_)
