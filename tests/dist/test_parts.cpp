@@ -87,14 +87,14 @@ TEST_SUITE("parts") {
         if (i == 1) run.save(folder / "best.safetensors");
       }
     });
-    for (const auto& [name, there] : {std::pair{"step-1", false},
-                                      {"step-2", true},
-                                      {"step-3", false},
-                                      {"step-4", true},
-                                      {"step-5", true},
-                                      {"step-7", false}}) {
-      CAPTURE(name);
-      CHECK(exists(folder / name) == there);
+    for (const auto& step : {std::pair{"step-1", false},
+                             {"step-2", true},
+                             {"step-3", false},
+                             {"step-4", true},
+                             {"step-5", true},
+                             {"step-7", false}}) {
+      CAPTURE(step.first);
+      CHECK(exists(folder / step.first) == step.second);
     }
     for (const char* name : {"last.safetensors", "best.safetensors", "step-4/checkpoint.safetensors"}) {
       Single model(seed{6}, 1);
