@@ -1,89 +1,21 @@
 // Training on many ranks, which are threads here, equals training on one: with == where pieces are fixed, to rounding
 // against the plain run. Models with buffers, side losses, frozen tensors; parts that are uneven or empty.
 #include <doctest/doctest.h>
-#include <fauna/ops/ref.hpp>
 
 #include <algorithm>
-
 #include <array>
 #include <cmath>
 
-#include <fauna/blocks/embedding.hpp>
-#include <fauna/blocks/norm.hpp>
-#include <fauna/compose/residual.hpp>
-#include <fauna/compose/stack.hpp>
 #include <fauna/dist/counting.hpp>
-#include <fauna/dist/data_parallel.hpp>
 
-#include "../support/runs.hpp"
 #include "../support/temporary.hpp"
-#include "../support/thread_ranks.hpp"
-#include "../support/toys.hpp"
+#include "ranks.hpp"
 
 using namespace fauna;
+using test::add_values, test::distance, test::Double, test::Left, test::left_by, test::left_on, test::options,
+    test::require_equal, test::Single, test::Toy;
 
 namespace {
-
-/// Side losses, a buffer whose hook reads what all ranks gathered, and tensors of one and two dimensions.
-template <int W>
-struct Layer : Residual<Seq<At<"norm", LayerNorm<W>>, At<"balance", test::Balance<W>>, At<"ffn", test::SquareLoss<W>>,
-                            At<"proj", Linear<W, W>>>> {};
-template <int V, int W> struct Toy : Lm<At<"wte", Embedding<V, W>>, At<"h", Stack<0, 2, Layer<W>>>, TiedHead<W, V>> {};
-using Double = Trained<Toy<27, 12>, Ref<double>>;
-/// More than a block of 4096 elements, dropout, and threads in the kernels.
-using Single = test::Small;
-
-TrainOptions options(int batch, int accumulation) {
-  TrainOptions o = test::short_run();
-  o.batch = batch;
-  o.accumulation = accumulation;
-  o.eval_interval = 0;
-  o.context = 7;
-  return o;
-}
-
-/// All that a run leaves, in numbers.
-template <class S> struct Left {
-  std::vector<double> losses, norms;
-  std::vector<S> gradients, values, moments;
-  bool operator==(Left const&) const = default;
-};
-template <class T> void add_values(T const& m, std::vector<typename T::scalar>& to) {
-  for (auto const& p : m.parameters()) to.insert(to.end(), m.value(p).data(), m.value(p).data() + p.size());
-}
-
-/// `steps` updates on these ranks, some tensors frozen.
-template <class T, class Ranks>
-Left<typename T::scalar> left_by(Ranks ranks, TrainOptions const& o, int steps, const char* frozen = nullptr) {
-  T model(seed{5}, 1);
-  if (frozen != nullptr) model.freeze(frozen);
-  Trainer<T, Ranks> run(model, test::both(), o, {}, std::move(ranks));
-  Left<typename T::scalar> l;
-  for (int i = 0; i < steps; ++i) {
-    const auto s = run.step();
-    l.losses.push_back(s.loss);
-    l.norms.push_back(s.gradient_norm);
-  }
-  add_values(model, l.values);
-  run.ranks().with_state(model, [&] {
-    if (run.ranks().writes())
-      for (auto const& p : model.parameters())
-        for (int which = 0; which < 2; ++which)
-          l.moments.insert(l.moments.end(), model.moment(p, which).data(), model.moment(p, which).data() + p.size());
-  });
-  return l;
-}
-/// What n ranks leave, each of them; rank 0's moments.
-template <class T, int Zero>
-std::vector<Left<typename T::scalar>> left_on(int n, int pieces, TrainOptions const& o, int steps,
-                                              const char* frozen = nullptr) {
-  std::vector<Left<typename T::scalar>> all(static_cast<std::size_t>(n));
-  test::on_ranks(n, [&](test::ThreadRank& rank) {
-    all[static_cast<std::size_t>(rank.rank())] =
-        left_by<T>(DataParallel<test::ThreadRank, Zero>(rank, pieces), o, steps, frozen);
-  });
-  return all;
-}
 
 /// Forgets what piece 3 has computed.
 struct Forgetful : DataParallel<test::ThreadRank> {
@@ -96,25 +28,6 @@ struct Forgetful : DataParallel<test::ThreadRank> {
     });
   }
 };
-
-template <class S> double distance(std::vector<S> const& a, std::vector<S> const& b) {
-  REQUIRE(a.size() == b.size());
-  double most = 0;
-  for (std::size_t i = 0; i < a.size(); ++i)
-    most = std::fmax(most, std::fabs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
-  return most;
-}
-
-/// Are values and moments, but for the moments of ranks that do not write, those?
-template <class S> void require_equal(std::vector<Left<S>> const& all, Left<S> const& one) {
-  for (std::size_t r = 0; r < all.size(); ++r) {
-    CAPTURE(r);
-    CHECK(all[r].losses == one.losses);
-    CHECK(all[r].norms == one.norms);
-    CHECK(all[r].values == one.values);
-    if (r == 0) CHECK(all[r].moments == one.moments);
-  }
-}
 
 }  // namespace
 
@@ -165,6 +78,7 @@ TEST_SUITE("data_parallel") {
         Double model(seed{5}, 1);
         const int from = batch * rank.rank() / n, to = batch * (rank.rank() + 1) / n;
         model.prepare_training({.sequences = to - from, .length = context});
+        ranks.start(model);
         model.weigh_side_losses({{"*", 0}});
         const auto part = [&](std::vector<int> const& v) {
           return std::vector<int>(v.begin() + from * context, v.begin() + to * context);
@@ -264,19 +178,16 @@ TEST_SUITE("data_parallel") {
         run.step();
         std::size_t elements = 0;
         model.reduce([&](float*, std::size_t count) { elements = count; });
-        const Cut cut = run.ranks().cut(elements);
+        const Cut cut = run.ranks().shards()[0].cut;
         const int me = rank.rank();
         const std::size_t others = static_cast<std::size_t>(n - 1), own = cut.size(me),
                           nodes = PieceShares{pieces, n}.nodes(me).size();
-        std::size_t blocks = 0, values = 0;  // parts of tensors, and their elements, in this rank's cut
-        for (auto const& p : model.parameters()) {
-          const std::size_t from = std::max(p.offset, cut.at(me)), to = std::min(p.offset + p.size(), cut.at(me + 1));
-          if (from < to) values += to - from;
+        std::size_t blocks = 0;  // parts of tensors in this rank's cut
+        for (auto const& p : model.parameters())
           for (std::size_t at = p.offset; at < p.offset + p.size(); at = at / 4096 * 4096 + 4096)
             blocks += at >= cut.at(me) && at < cut.at(me + 1);
-        }
-        const std::size_t want = nodes * (elements - own) * 4               // gradients to who adds them
-                                 + others * (Zero == 0 ? own : values) * 4  // sums, or new values
+        const std::size_t want = nodes * (elements - own) * 4  // gradients to who adds them
+                                 + others * own * 4            // sums, or new values
                                  + others * 8 * (blocks + nodes);
         if (counting.bytes() != want)
           throw std::runtime_error(std::to_string(counting.bytes()) + " bytes, not " + std::to_string(want));
@@ -295,9 +206,7 @@ TEST_SUITE("data_parallel") {
       using Ranks = DataParallel<test::ThreadRank, 1>;
       Trainer<Single, Ranks> run(model, test::both(), options(6, 1), {}, Ranks(rank));
       run.step();
-      std::size_t elements = 0;
-      model.reduce([&](float*, std::size_t n) { elements = n; });
-      const Cut cut = run.ranks().cut(elements);
+      const Cut cut = run.ranks().shards()[0].cut;
       for (auto const& p : model.parameters()) {
         const bool own = p.offset >= cut.at(rank.rank()) && p.offset + p.size() <= cut.at(rank.rank() + 1);
         if ((model.moment(p, 0).data() != nullptr) != own) throw std::runtime_error(p.name);
@@ -363,7 +272,8 @@ TEST_SUITE("data_parallel") {
   TEST_CASE("what one rank knows, all know; and what differs is an error on all of them") {
     test::on_ranks(3, [](test::ThreadRank& rank) {
       DataParallel ranks(rank);
-      if (ranks.once([&] { return 7 + rank.rank(); }) != 7) throw std::runtime_error("once");
+      OneRank nothing;
+      if (ranks.once(nothing, [&] { return 7 + rank.rank(); }) != 7) throw std::runtime_error("once");
       if (ranks.most(rank.rank() == 1 ? 15 : 0) != 15) throw std::runtime_error("most");
       ranks.require_same("flags", 5);
       std::string said;

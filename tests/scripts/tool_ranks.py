@@ -76,7 +76,7 @@ def children(pid):
 def interrupted(out, interrupt):
     """interrupt(mpirun's process) once a long run on two ranks has saved: exit status, output and seconds to the end."""
     before = (work / out / "last.safetensors").stat().st_mtime_ns
-    arguments = command(2, *words(out, "--max-iters", 10000000, "--eval-interval", 20, "--init-from", "resume", "--pieces", 6, "--zero", 1))
+    arguments = command(2, *words(out, "--max-iters", 10000000, "--eval-interval", 20, "--init-from", "resume", "--pieces", 6, "--zero", 3))
     with open(work / "said.txt", "w+", encoding="utf-8") as said:
         started = subprocess.Popen([*map(str, arguments)], cwd=work, env=environment, stdout=said, stderr=subprocess.STDOUT)
         try:
@@ -106,9 +106,9 @@ def text():
 
 (work / "text.txt").write_text(text(), encoding="ascii")
 
-# The same pieces: the same files, whether one process or ranks, whether moments are shared.
+# The same pieces: the same files, whether one process or ranks, whatever they share.
 trained(0, "one", "--max-iters", 20, "--pieces", 6)
-for ranks, zero in ((1, 0), (2, 0), (2, 1), (3, 1), (4, 0)):
+for ranks, zero in ((1, 0), (2, 0), (2, 1), (3, 1), (4, 0), (2, 2), (3, 3), (4, 3)):
     out = f"ranks{ranks}-{zero}"
     said = trained(ranks, out, "--max-iters", 20, "--pieces", 6, "--zero", zero)
     assert said.count("21 updates in") == 1 and said.count("different ones: the vocabulary") == 1, said
@@ -118,12 +118,23 @@ for ranks, zero in ((1, 0), (2, 0), (2, 1), (3, 1), (4, 0)):
     assert steps == [0, 0, 5, 10, 10, 15, 20, 20], steps
 
 # Half of the run on two ranks, the rest on 1, 2, 3 or in one process: the same weights and moments.
-trained(2, "half", "--max-iters", 9, "--pieces", 6, "--zero", 1)
-for ranks, zero in ((0, 0), (1, 1), (2, 0), (3, 1)):
+trained(2, "half", "--max-iters", 9, "--pieces", 6, "--zero", 3)
+for ranks, zero in ((0, 0), (1, 1), (2, 0), (3, 2)):
     out = f"on{ranks}-{zero}"
     shutil.copytree(work / "half", work / out)
     trained(ranks, out, "--max-iters", 20, "--pieces", 6, "--zero", zero, "--init-from", "resume", model=())
     assert tensors(f"{out}/last.safetensors") == tensors("one/last.safetensors"), f"{out} differs"
+
+# Each rank writes its part: the last two stay, another number of ranks goes on, and without parts there is one file again.
+trained(3, "parts", "--max-iters", 20, "--pieces", 6, "--zero", 3, "--keep-checkpoints", 2, "--eval-interval", 5,
+        "--always-save-checkpoint", "true")
+assert sorted(p.name for p in (work / "parts").glob("step-*")) == ["step-20", "step-21"], list((work / "parts").iterdir())
+(work / "parts/step-30").mkdir()  # of ranks that were killed as they wrote
+trained(2, "parts", "--max-iters", 22, "--pieces", 6, "--zero", 2, "--keep-checkpoints", 1, "--init-from", "resume", model=())
+assert sorted(p.name for p in (work / "parts").glob("step-*")) == ["step-20", "step-23"], list((work / "parts").iterdir())
+for out in ("parts", "one"):
+    trained(0, out, "--max-iters", 22, "--pieces", 6, "--init-from", "resume", model=())
+assert tensors("parts/last.safetensors") == tensors("one/last.safetensors")
 
 # Without pieces and without dropout: the plain run, to rounding.
 dry = MODEL[:-2]
@@ -141,7 +152,9 @@ refused("rank 1 has another program, or other flags, than rank 0",
 refused("rank 1 has another text than rank 0",
         [mpirun, "-n", 1, *words("no"), ":", "-n", 1, "-wdir", work / "elsewhere", *words("no")])
 refused("there is no file nowhere.txt", command(2, *words("no", "--data", "nowhere.txt")))
-refused("--zero 2, expected 0 to 1", command(2, *words("no", "--zero", 2)))
+refused("--zero 4, expected 0 to 3", command(2, *words("no", "--zero", 4)))
+refused("4 pieces of an update of 3 batches",
+        command(2, *words("no", "--zero", 2, "--pieces", 4, "--gradient-accumulation-steps", 3)))
 refused("6 sequences an update, of 7 pieces", command(7, *words("no")))
 refused("one/last.safetensors is of another run", command(2, *words("one", "--seed", 7)))
 assert not (work / "no").exists()

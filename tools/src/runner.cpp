@@ -22,7 +22,7 @@ std::string note(settings::Run s) {
   s.Train::each([&](const char* name, auto& value, const char*) {
     const std::string n = name;
     if (n != "init-from" && n != "out-dir" && n != "overwrite" && n != "data" && n != "tokenizer" && n != "threads" &&
-        n != "zero")
+        n != "zero" && n != "keep-checkpoints")
       all += " --" + n + ' ' + settings::text(value);
   });
   return all;
@@ -72,6 +72,7 @@ int train(settings::Run const& s, tool::Trainer& model) {
        .profile = s.profile,
        .overwrite = s.overwrite,
        .resume = resume ? from : "",
+       .keep = static_cast<int>(s.keep_checkpoints),
        .always_save = s.always_save_checkpoint,
        .peak_flops = peak,
        .note = note(s),
@@ -79,8 +80,9 @@ int train(settings::Run const& s, tool::Trainer& model) {
        .tokenizer = text.tokenizer_hash(),
        .files = files},
       text.alphabet());
-  if (r.interrupted || s.eval_only || !writes) return 0;
+  if (r.interrupted || s.eval_only) return 0;
   const double val_loss = model.evaluate(text.split().val, static_cast<int>(s.context), static_cast<int>(s.batch_size));
+  if (!writes) return 0;
   tool::write_summary(s.out_dir, s.dtype, model, r, model.parameters(), val_loss, digest);
   fauna::print(stdout, std::to_string(r.iterations) + " updates in " + fauna::duration_text(r.seconds) + ", " +
                            fauna::grouped(static_cast<std::size_t>(r.tokens_per_second)) +

@@ -161,7 +161,7 @@ struct Train {
               schedule = "cosine", tensorboard;
   long threads = 0, max_iters = 2000, batch_size = 12, gradient_accumulation_steps = 1, warmup_iters = 100,
        lr_decay_iters = 2000, eval_interval = 250, eval_iters = 20, log_interval = 10, pieces = 0, zero = 0,
-       profile = 0;
+       profile = 0, keep_checkpoints = 0;
   double learning_rate = 1e-3, min_lr = 1e-4, weight_decay = 0.1, beta1 = 0.9, beta2 = 0.99, grad_clip = 1;
   bool decay_lr = true, eval_only = false, always_save_checkpoint = false, overwrite = false;
   std::uint64_t seed = 1337;
@@ -203,7 +203,10 @@ struct Train {
       "parts of an update's sequences whose gradients are computed apart and added by a fixed tree, so that any number "
       "of "
       "ranks has the same bits; 0: one a rank");
-    f("zero", zero, "1: ranks share AdamW's moments (ZeRO stage 1); 0: each has all of them");
+    f("zero", zero,
+      "what ranks share (ZeRO's stage): 1: AdamW's moments; 2: gradients too; 3: weights too; 0: each has all");
+    f("keep-checkpoints", keep_checkpoints,
+      "on ranks: each writes its part of a checkpoint, and the last so many of them stay; 0: one file, written by one");
   }
 };
 

@@ -21,7 +21,11 @@ int tool::with_trainer(TrainerSettings const& s, std::function<int(Trainer&)> co
       TrainerOf trainer(s, std::move(ranks), mpi.size(), mpi.on_machine());
       return f(trainer);
     };
-    if (s.zero == 0) return run(fauna::data_parallel<fauna::Mpi>(mpi, s.pieces));
-    return run(fauna::zero<1, fauna::Mpi>(mpi, s.pieces));
+    switch (s.zero) {
+      case 0: return run(fauna::data_parallel<fauna::Mpi>(mpi, s.pieces));
+      case 1: return run(fauna::zero<1, fauna::Mpi>(mpi, s.pieces));
+      case 2: return run(fauna::zero<2, fauna::Mpi>(mpi, s.pieces));
+      default: return run(fauna::zero<3, fauna::Mpi>(mpi, s.pieces));
+    }
   });
 }

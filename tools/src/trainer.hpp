@@ -26,7 +26,7 @@ class Trainer {
   /// fauna::train, once.
   virtual fauna::TrainReport train(fauna::Split const& text, fauna::TrainOptions const& o,
                                    std::string const& alphabet) = 0;
-  /// fauna::evaluate, after that: the mean loss in nats of a token.
+  /// fauna::evaluate, after that and on every rank: the mean loss in nats of a token.
   virtual double evaluate(fauna::Tokens const& text, int context, int sequences) = 0;
 };
 

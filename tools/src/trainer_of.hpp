@@ -31,10 +31,10 @@ template <class Ranks> class TrainerOf final : public Trainer {
   void load_weights(std::string const& from) override { fauna::load_checkpoint(from, model_, fauna::load::weights); }
   fauna::TrainReport train(fauna::Split const& text, fauna::TrainOptions const& o,
                            std::string const& alphabet) override {
-    return fauna::train(model_, text, o, alphabet, std::move(ranks_));
+    return fauna::train<fauna::Trained<Model, Backend>, Ranks&>(model_, text, o, alphabet, ranks_);
   }
   double evaluate(fauna::Tokens const& text, int context, int sequences) override {
-    return fauna::evaluate(model_, text, context, sequences);
+    return ranks_.once(model_, [&] { return fauna::evaluate(model_, text, context, sequences); });
   }
 
  private:

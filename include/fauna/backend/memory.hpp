@@ -46,6 +46,30 @@ class Region {
   std::size_t bytes() const { return mapped_ ? bytes_ : 0; }
   Arena arena() const { return mapped_ ? Arena(base_, bytes_) : Arena(); }
 
+  /// Gives whole pages within bytes [from, to) back to the system: they are zero when they are read again.
+  void discard(std::size_t from, std::size_t to) const {
+    from = (from + page - 1) / page * page;
+    to = to / page * page;
+    if (from < to) ::madvise(base_ + from, to - from, MADV_DONTNEED);
+  }
+  /// Bytes [from, to) become zero; those of whole pages by giving them back.
+  void clear(std::size_t from, std::size_t to) const {
+    const std::size_t first = (from + page - 1) / page * page, last = to / page * page;
+    if (first >= last) {
+      std::memset(base_ + from, 0, to - from);
+      return;
+    }
+    std::memset(base_ + from, 0, first - from);
+    discard(first, last);
+    std::memset(base_ + last, 0, to - last);
+  }
+  /// For memory of which parts are given back: no page is larger than they.
+  void in_small_pages() const {
+#ifdef MADV_NOHUGEPAGE
+    if (bytes() > 0) ::madvise(base_, bytes_, MADV_NOHUGEPAGE);
+#endif
+  }
+
  private:
   static constexpr std::size_t page = 4096, huge = std::size_t{2} << 20;
   void release() {

@@ -86,7 +86,7 @@ struct MixtureOfExperts : Leaf<R::width, R::width> {
     each_index<groups>([&](auto g) {
       for (auto& expert : at<g>(w.experts)) {
         const Path here{&experts, nullptr, e++};
-        Expert<g>::visit(expert, Place{&here, at_.layer, at_.layers}, f);
+        Expert<g>::visit(expert, Place{&here, at_.layer, at_.layers, at_.outer}, f);
       }
     });
   }

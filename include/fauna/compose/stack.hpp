@@ -107,7 +107,8 @@ template <int First, int Rounds, class... Ls> struct Stack {
     for (int l = 0; l < layers; ++l)
       with_layer(l, [&](auto k, int i) {
         const Path here{place.path, nullptr, First + l};
-        Kind<k>::visit(at<k>(w.layer).of[i], Place{&here, First + l, First + layers}, f);
+        Kind<k>::visit(at<k>(w.layer).of[i],
+                       Place{&here, First + l, First + layers, place.outer < 0 ? First + l : place.outer}, f);
       });
   }
   template <class S> static constexpr void plan(Saved<S>& s, Shape const& shape, Arena& a) {
@@ -142,22 +143,21 @@ template <int First, int Rounds, class... Ls> struct Stack {
       for (auto& t : turn) t = c.scratch().template take_view<S, dyn, widest>(x.rows());
     const Range run(c);
     Matrix<const S> from = x;
-    for (int r = run.from; r < run.to; ++r) {
-      run.announce(r, false, true);
-      for (int l = r * pattern; l < (r + 1) * pattern; ++l)
-        with_layer(l, [&](auto k, int i) {
-          using L = Kind<k>;
-          View<S, dyn, L::out> out_view;
-          if (layers == 1 || l == run.to * pattern - 1)  // the first half spares GCC 12 a false -Warray-bounds
-            out_view = View<S, dyn, L::out>(y.data(), y.rows(), L::out, y.stride());
-          else if (c.keeps()) out_view = at<k>(saved.layer).of[i].y;
-          else out_view = View<S, dyn, L::out>(turn[l & 1].data(), x.rows());
-          L::forward(inside(c, l), at<k>(w.layer).of[i], at<k>(state.layer).of[i],
-                     View<const S, dyn, L::in>(from.data(), x.rows(), L::in, from.stride()), out_view,
-                     at<k>(saved.layer).of[i].layer);
-          from = out_view;
-        });
-      run.announce(r, false, false);
+    for (int l = run.from * pattern; l < run.to * pattern; ++l) {
+      run.announce(First + l, false, true);
+      with_layer(l, [&](auto k, int i) {
+        using L = Kind<k>;
+        View<S, dyn, L::out> out_view;
+        if (layers == 1 || l == run.to * pattern - 1)  // the first half spares GCC 12 a false -Warray-bounds
+          out_view = View<S, dyn, L::out>(y.data(), y.rows(), L::out, y.stride());
+        else if (c.keeps()) out_view = at<k>(saved.layer).of[i].y;
+        else out_view = View<S, dyn, L::out>(turn[l & 1].data(), x.rows());
+        L::forward(inside(c, l), at<k>(w.layer).of[i], at<k>(state.layer).of[i],
+                   View<const S, dyn, L::in>(from.data(), x.rows(), L::in, from.stride()), out_view,
+                   at<k>(saved.layer).of[i].layer);
+        from = out_view;
+      });
+      run.announce(First + l, false, false);
     }
   }
 
@@ -169,26 +169,24 @@ template <int First, int Rounds, class... Ls> struct Stack {
     for (auto& t : turn) t = c.scratch().template take_view<S, dyn, widest>(x.rows());
     const Range run(c);
     Matrix<const S> gradient = dy;
-    for (int r = run.to - 1; r >= run.from; --r) {
-      run.announce(r, true, true);
-      for (int l = (r + 1) * pattern - 1; l >= r * pattern; --l) {
-        const bool first = l == run.from * pattern;
-        Matrix<const S> input = x;
-        if (!first) with_layer(l - 1, [&](auto k, int i) { input = at<k>(saved.layer).of[i].y; });
-        with_layer(l, [&](auto k, int i) {
-          using L = Kind<k>;
-          Matrix<S> out_gradient = dx;
-          if (!first) out_gradient = Matrix<S>(turn[l & 1].data(), x.rows(), L::in);
-          L::backward(inside(c, l), at<k>(w.layer).of[i], at<k>(dw.layer).of[i],
-                      View<const S, dyn, L::in>(input.data(), x.rows(), L::in, input.stride()),
-                      at<k>(saved.layer).of[i].layer,
-                      View<const S, dyn, L::out>(gradient.data(), x.rows(), L::out, gradient.stride()),
-                      View<S, dyn, L::in>(out_gradient.data(), x.rows(), L::in, out_gradient.stride()),
-                      at<k>(dstate.layer).of[i]);
-          gradient = out_gradient;
-        });
-      }
-      run.announce(r, true, false);
+    for (int l = run.to * pattern - 1; l >= run.from * pattern; --l) {
+      run.announce(First + l, true, true);
+      const bool first = l == run.from * pattern;
+      Matrix<const S> input = x;
+      if (!first) with_layer(l - 1, [&](auto k, int i) { input = at<k>(saved.layer).of[i].y; });
+      with_layer(l, [&](auto k, int i) {
+        using L = Kind<k>;
+        Matrix<S> out_gradient = dx;
+        if (!first) out_gradient = Matrix<S>(turn[l & 1].data(), x.rows(), L::in);
+        L::backward(inside(c, l), at<k>(w.layer).of[i], at<k>(dw.layer).of[i],
+                    View<const S, dyn, L::in>(input.data(), x.rows(), L::in, input.stride()),
+                    at<k>(saved.layer).of[i].layer,
+                    View<const S, dyn, L::out>(gradient.data(), x.rows(), L::out, gradient.stride()),
+                    View<S, dyn, L::in>(out_gradient.data(), x.rows(), L::in, out_gradient.stride()),
+                    at<k>(dstate.layer).of[i]);
+        gradient = out_gradient;
+      });
+      run.announce(First + l, true, false);
     }
   }
 
@@ -217,8 +215,8 @@ template <int First, int Rounds, class... Ls> struct Stack {
         fail(c.path.str(), "rounds " + std::to_string(from) + " to " + std::to_string(to),
              "at least one of the " + std::to_string(Rounds) + " that there are");
     }
-    void announce(int round, bool backward, bool before) const {
-      if (how != nullptr && how->announce != nullptr) how->announce(how->user, round, backward, before);
+    void announce(int layer, bool backward, bool before) const {
+      if (how != nullptr && how->announce != nullptr) how->announce(how->user, layer, backward, before);
     }
   };
   template <class C> static constexpr C inside(C const& c, int l) {

@@ -43,6 +43,7 @@ struct Place {
   const Path* path = nullptr;
   int layer = 0;   ///< flat index of the enclosing layer
   int layers = 0;  ///< layers of the enclosing stack
+  int outer = -1;  ///< flat index of the layer of the outermost stack; -1 outside of any
 };
 
 /// Some rows of a tensor as a tensor of a file has them: a strided walk through its elements. Row r of the piece is

@@ -26,15 +26,17 @@ class Parcels {
   std::vector<Incoming> from_;
 };
 
-/// Cuts [0, n) for the ranks: part r is [at(r), at(r + 1)), and no cut goes through a block. Parts differ by one block
-/// at most; where there are fewer blocks than ranks, some are empty.
+/// Cuts [from, from + n) for the ranks: part r is [at(r), at(r + 1)), and no cut goes through a block, which begin at
+/// multiples of its size. Parts differ by one block at most, or two at the ends; where there are fewer blocks than
+/// ranks, some are empty.
 struct Cut {
   std::size_t n = 0, block = 1;
   int ranks = 1;
+  std::size_t from = 0;
   std::size_t at(int r) const {
-    const std::size_t blocks = (n + block - 1) / block;
-    const std::size_t i = blocks * static_cast<std::size_t>(r) / static_cast<std::size_t>(ranks) * block;
-    return i < n ? i : n;
+    const std::size_t first = from / block, blocks = (from + n + block - 1) / block - first;
+    const std::size_t i = (first + blocks * static_cast<std::size_t>(r) / static_cast<std::size_t>(ranks)) * block;
+    return i < from ? from : i < from + n ? i : from + n;
   }
   std::size_t size(int r) const { return at(r + 1) - at(r); }
 };
@@ -121,6 +123,17 @@ std::size_t fold_tree(Nodes const& nodes, int from, int to, std::size_t& at, Add
 template <class Nodes, class Add> std::size_t fold_tree(Nodes const& nodes, Add&& add) {
   std::size_t at = 0;
   return fold_tree(nodes, 0, nodes.back().first + nodes.back().count, at, add);
+}
+
+/// Puts a node behind those that are there, which end where it begins, and adds what the tree has as one: add(i, i +
+/// 1), and then node i is their sum and the last one.
+template <class Add> void push_node(std::vector<PieceNode>& nodes, PieceNode node, Add&& add) {
+  for (; !nodes.empty() && nodes.back().count == node.count && nodes.back().first % (2 * node.count) == 0;
+       nodes.pop_back()) {
+    add(nodes.size() - 1, nodes.size());
+    node = {nodes.back().first, 2 * node.count};
+  }
+  nodes.push_back(node);
 }
 
 /// to_i += x_i. In blocks of a size that a compiler knows, which it makes vectors of.

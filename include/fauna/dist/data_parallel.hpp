@@ -1,88 +1,79 @@
 // Data parallel training: every rank has the whole model and runs its part of a batch; gradients are added over ranks.
 //   DataParallel<C>      every rank updates all of the model (DDP: Li et al. 2020, "PyTorch Distributed")
-//   DataParallel<C, 1>   every rank keeps the optimizer's moments for its part of the parameters, updates those, and
-//   gets
-//                        the others' (ZeRO stage 1: Rajbhandari et al. 2020, "ZeRO", section 5.1)
-// With n ranks and N bytes of parameters, padding included, both send 2 (n - 1) / n · N bytes an update and rank: the
-// gradients to who adds them up; then the sums, or the new values. Beside them go 8 bytes a block of 4096 elements for
-// the global norm and 8 a node for the loss.
+// ZeRO (Rajbhandari et al. 2020, section 5) has a rank update its part, and keep of all else no more than that:
+//   DataParallel<C, 1>   of the optimizer's moments
+//   DataParallel<C, 2>   and of gradients, which are added as soon as a layer's are there
+//   DataParallel<C, 3>   and of values, which are gathered a layer before its forward and its backward pass, and freed
+//                        after it (FSDP: Zhao et al. 2023)
+// What is sent is in docs/distributed.md; beside it go 8 bytes a block of 4096 elements for the global norm, and 8 a
+// piece or node for the loss.
 //
 // An update's sequences are cut into pieces, by default one a rank. Gradients of pieces are added by a fixed tree
-// (collectives.hpp), so that a given number of pieces has the same bits on any number of ranks. A rank with several
-// pieces holds as many as log2 of them in memory of a gradient each.
+// (collectives.hpp), so that a given number of pieces has the same bits on any number of ranks and in any stage.
+//   stages 0, 1   a rank has neighbouring pieces, adds them up, and sends what they came to once an update. It holds as
+//                 many as log2 of them in memory of a gradient each
+//   stages 2, 3   pieces go round the ranks, a pass each; each pass sends. A rank holds as many as log2 of all pieces
+//   in
+//                 memory of its part of a gradient each
 #pragma once
+#include <bit>
 #include <cmath>
 #include <string>
 #include <vector>
 
 #include <fauna/backend/cpu.hpp>
-#include <fauna/dist/collectives.hpp>
+#include <fauna/dist/checkpoint.hpp>
 #include <fauna/dist/solo.hpp>
 #include <fauna/train/one_rank.hpp>
 
 namespace fauna::inline v0 {
 
 template <Communicator C, int Zero = 0> class DataParallel {
-  static_assert(Zero == 0 || Zero == 1, "fauna: ZeRO has stages 0 (plain data parallel) and 1 here");
+  static_assert(Zero >= 0 && Zero <= 3, "fauna: ZeRO has stages 1 to 3, and 0 is plain data parallel");
 
  public:
-  /// `pieces`: 0 for one a rank.
-  explicit DataParallel(C& ranks, int pieces = 0) : c_(&ranks), pieces_(pieces > 0 ? pieces : ranks.size()) {}
+  /// `pieces`: 0 for one a rank; in stages 2 and 3, for the fewest that are of one batch each and one a rank.
+  explicit DataParallel(C& ranks, int pieces = 0)
+      : c_(&ranks), pieces_(pieces > 0 ? pieces : ranks.size()), asked_(pieces > 0) {}
 
   bool writes() const { return c_->rank() == 0; }
+  bool evaluates() const { return Zero == 3 || writes(); }
   int pieces() const { return pieces_; }
   C& ranks() const { return *c_; }
-  /// Pieces [first, last) are this rank's.
-  int first_piece() const { return shares().from(c_->rank()); }
-  int last_piece() const { return shares().from(c_->rank() + 1); }
-  /// Elements of the flat memory that a rank adds up; with ZeRO, whose moments it keeps.
-  Cut cut(std::size_t elements) const { return {elements, block, c_->size()}; }
+  /// How the model is cut, once it is ready to train.
+  std::vector<Shard> const& shards() const { return shards_; }
+
+  /// Of how many batches an update is. In stages 2 and 3 a piece is of one: what it adds up is sent after a pass.
+  void divide(int batches) {
+    if (Zero < 2) return;
+    if (!asked_) pieces_ = batches * ((c_->size() + batches - 1) / batches);
+    if (pieces_ % batches != 0)
+      fail("train", std::to_string(pieces_) + " pieces of an update of " + std::to_string(batches) + " batches",
+           "pieces of one batch each", "a multiple of the batches, or ZeRO's stage 1, which adds up any");
+  }
 
   template <class T> void start(T& model) {
     static_assert(!memory<typename T::backend>::remote, "fauna: ranks exchange tensors in the host's memory");
-    if constexpr (Zero > 0)
-      model.reduce([&](auto*, std::size_t n) { model.keep_moments(cut(n).at(c_->rank()), cut(n).at(c_->rank() + 1)); });
+    shards_ = shards_of(model, Zero >= 2, c_->rank(), c_->size(), block);
+    layers_.clear();
+    for (Shard const& s : shards_) {  // what is frozen of them stands behind
+      std::size_t i = 0;
+      while (i < layers_.size() && layers_[i] < s.unit) ++i;
+      if (s.unit != outside && (i == layers_.size() || layers_[i] != s.unit))
+        layers_.insert(layers_.begin() + static_cast<std::ptrdiff_t>(i), s.unit);
+    }
+    if constexpr (Zero > 0) keep_own_moments(model);
+    if constexpr (Zero > 1) model.in_small_pages();
+    if constexpr (Zero == 3) release_all(model);
+    plan_for(model);
   }
 
   /// pass(i), for each piece of this rank, adds its gradients, and what buffers gather, to the model's, which are zero
   /// before; it returns the piece's part of the loss. Afterwards the model has the sums over all pieces: all of them,
-  /// or with ZeRO those of this rank's part. Returns the sum of the losses.
+  /// or with ZeRO those of this rank's part. Returns the sum of the losses. In stages 2 and 3 a pass is one accumulate.
   template <class T, class F> double gradients(T& model, F&& pass) {
-    typename T::scalar* g = nullptr;
-    std::size_t n = 0;
-    model.reduce([&](auto* elements, std::size_t count) {
-      g = elements;
-      n = count;
-    });
-    std::vector<PieceNode> nodes;  // that this rank has; the last one's gradients are the model's, the others put aside
-    std::vector<double> losses;
-    for (int i = first_piece(); i < last_piece(); ++i) {
-      PieceNode node{i, 1};
-      double loss = pass(i);
-      while (!nodes.empty() && nodes.back().count == node.count && nodes.back().first % (2 * node.count) == 0) {
-        in_parts(model, n, [g, left = aside<T>(nodes.size() - 1)](std::size_t at, std::size_t count) {
-          add_to(g + at, left + at, count);
-        });
-        loss = losses.back() + loss;
-        node = {nodes.back().first, 2 * node.count};
-        nodes.pop_back();
-        losses.pop_back();
-      }
-      if (i + 1 < last_piece())
-        in_parts(model, n, [g, to = put_aside<T>(nodes.size(), n)](std::size_t at, std::size_t count) {
-          for (std::size_t k = at; k < at + count; ++k) {
-            to[k] = g[k];
-            g[k] = 0;
-          }
-        });
-      nodes.push_back(node);
-      losses.push_back(loss);
-    }
-    std::vector<typename T::scalar*> own;
-    for (std::size_t i = 0; i < nodes.size(); ++i) own.push_back(i + 1 < nodes.size() ? aside<T>(i) : g);
-    reduce_scatter(*c_, shares(), own, g, cut(n));
-    if constexpr (Zero == 0) all_gather(*c_, g, [cut = cut(n)](int r) { return cut.at(r); });
-    return sum_of(losses);
+    if constexpr (Zero < 2) return gradients_at_once(model, pass);
+    else return gradients_by_layer(model, pass);
   }
 
   /// One AdamW step with one norm over all ranks' gradients. Nothing is updated, on any rank, where one is not finite.
@@ -90,18 +81,21 @@ template <Communicator C, int Zero = 0> class DataParallel {
     const UpdateReport seen = norm(model);
     if (seen.not_finite >= 0) return seen;
     if constexpr (Zero == 0) return model.update(o, seen);
-    model.reduce([&](auto* g, std::size_t n) {  // buffers' hooks read all that their buffers gathered
-      for (Parameter const& p : model.parameters())
-        if (p.is == role::buffer && p.trainable)
-          all_gather(*c_, g, [&, cut = cut(n)](int r) { return within(p, cut.at(r)); });
-    });
+    for (Parameter const& p : model.parameters()) {  // buffers' hooks read all of their values and what they gathered
+      if (p.is != role::buffer || !p.trainable) continue;
+      Cut const& cut = shard_of(p).cut;
+      const auto from = [&](int r) { return within(p, cut.at(r)); };
+      model.reduce([&](auto* g, std::size_t) { all_gather(*c_, g, from); });
+      if constexpr (Zero == 3)
+        model.share(
+            [&](auto* v, std::size_t) { all_gather(*c_, v + p.offset, [&](int r) { return from(r) - p.place; }); });
+    }
     model.update(o, seen);
-    model.clear_gradients();                        // those of the others' parts; the update has cleared its own
-    model.share([&](auto* values, std::size_t n) {  // what moments were kept of, by tensor: frozen ones lie elsewhere
-      for (Parameter const& p : model.parameters())
-        if (p.is == role::parameter && p.trainable)
-          all_gather(*c_, values + p.offset, [&, cut = cut(n)](int r) { return within(p, cut.at(r)) - p.place; });
-    });
+    for (Shard const& s : shards_) {  // those of the others' parts; the update has cleared its own
+      model.clear_gradients({s.cut.from, s.cut.from + s.cut.n});
+      if (Zero < 3 && s.trains) gather(model, s);
+    }
+    if constexpr (Zero == 3) release_all(model);
     return seen;
   }
 
@@ -110,15 +104,8 @@ template <Communicator C, int Zero = 0> class DataParallel {
     struct Part {
       std::size_t parameter, from, to;
     };
-    std::vector<Part> parts;         // of trainable tensors, cut at blocks; ascending
-    std::vector<std::size_t> order;  // of the tensors, as their gradients lie
-    for (std::size_t i = 0; i < model.parameters().size(); ++i) {
-      std::size_t at = order.size();
-      for (order.push_back(i); at > 0 && model.parameters()[order[at - 1]].place > model.parameters()[i].place; --at)
-        order[at] = order[at - 1];
-      order[at] = i;
-    }
-    for (const std::size_t i : order) {
+    std::vector<Part> parts;  // of trainable tensors, cut at blocks; ascending
+    for (const std::size_t i : by_place(model)) {
       Parameter const& p = model.parameters()[i];
       const std::size_t end = p.place + p.size();
       for (std::size_t at = p.place, to = 0; at < end && p.trainable && p.is == role::parameter; at = to) {
@@ -128,18 +115,20 @@ template <Communicator C, int Zero = 0> class DataParallel {
       }
     }
     std::vector<double> squares(parts.size());
-    model.reduce([&](auto* g, std::size_t n) {
-      const auto first = [&, cut = cut(n)](int r) {
-        std::size_t i = 0;
-        while (i < parts.size() && parts[i].from < cut.at(r)) ++i;
-        return i;
-      };
-      const std::size_t from = first(c_->rank()), to = first(c_->rank() + 1);
-      parallel_for(model.threads(), static_cast<int>(to - from), 8, [&](int begin, int end) {
-        for (std::size_t i = from + static_cast<std::size_t>(begin); i < from + static_cast<std::size_t>(end); ++i)
-          squares[i] = sum_of_squares(g + parts[i].from, parts[i].to - parts[i].from);
-      });
-      all_gather(*c_, squares.data(), first);
+    model.reduce([&](auto* g, std::size_t) {
+      for (Shard const& s : shards_) {
+        const auto first = [&](int r) {
+          std::size_t i = 0;
+          while (i < parts.size() && parts[i].from < s.cut.at(r)) ++i;
+          return i;
+        };
+        const std::size_t from = first(c_->rank()), to = first(c_->rank() + 1);
+        parallel_for(model.threads(), static_cast<int>(to - from), 8, [&](int begin, int end) {
+          for (std::size_t i = from + static_cast<std::size_t>(begin); i < from + static_cast<std::size_t>(end); ++i)
+            squares[i] = sum_of_squares(g + parts[i].from, parts[i].to - parts[i].from);
+        });
+        if (s.trains) all_gather(*c_, squares.data(), first);
+      }
     });
     UpdateReport r;
     double total = 0;
@@ -156,19 +145,55 @@ template <Communicator C, int Zero = 0> class DataParallel {
   }
 
   template <class T, class F> void with_state(T& model, F&& f) {
-    if constexpr (Zero > 0)
-      model.reduce([&](auto*, std::size_t n) {
-        if (writes()) model.keep_moments(0, n);
-        for (int which = 0; which < 2; ++which) gather(*c_, model.moments(which), cut(n), 0);
-      });
+    if constexpr (Zero > 0) {
+      if (writes()) model.keep_moments({{0, shards_.back().cut.from + shards_.back().cut.n}});
+      for (Shard const& s : shards_) {
+        const std::size_t own = writes() ? s.cut.from : s.kept;  // where the shard, or the rank's part of it, begins
+        for (int which = 0; which < 2; ++which) gather_at_writer(model.moments(which) + own, s.cut);
+        if constexpr (Zero == 3)
+          model.share([&](auto* v, std::size_t) {
+            gather_at_writer(v + s.values + (writes() ? 0 : s.cut.at(c_->rank()) - s.cut.from), s.cut);
+          });
+      }
+    }
     f();
-    if (Zero > 0 && writes()) start(model);
+    if constexpr (Zero > 0)
+      if (writes()) keep_own_moments(model);
+    if constexpr (Zero == 3) release_all(model);
   }
-  template <class F> auto once(F&& f) {
+  /// A checkpoint in parts beside `path`, which becomes its manifest; `head` is the writing rank's. Of such checkpoints
+  /// the last `keep` stay. Saved again at the same update, the parts are those that are there.
+  template <class T> void save_parts(T& model, std::string const& path, CheckpointHead const& head, int keep) {
+    const std::size_t slash = path.rfind('/');
+    const std::string out = slash == std::string::npos ? "." : path.substr(0, slash);
+    if (head.progress.iteration != saved_ || out != saved_in_) {
+      int number = 0;
+      while (writes() && exists(out + '/' + checkpoint::step_name(head.progress.iteration, number))) ++number;
+      step_ = checkpoint::step_name(head.progress.iteration, most(number));
+      lines_ = checkpoint::write_parts(*c_, model, shards_, out + '/' + step_, [this](int x) { return most(x); });
+      if (writes()) save_checkpoint(out + '/' + step_ + checkpoint::own_manifest, model, head, lines_);
+      saved_ = head.progress.iteration;
+      saved_in_ = out;
+    }
+    if (!writes()) return;
+    save_checkpoint(path, model, head, checkpoint::from_beside(lines_, step_));
+    checkpoint::keep_parts(out, keep, head);
+  }
+  template <class T, class F> auto once(T& model, F&& f) {
     decltype(f()) value{};
-    if (writes()) value = f();
+    if constexpr (Zero == 3) {
+      const Pass<T> pass(*this, model);
+      value = f();
+    } else if (writes()) {
+      value = f();
+    }
     broadcast(*c_, &value, 1, 0);
     return value;
+  }
+  /// Gives every rank all values again, for who goes on with the model and without these ranks.
+  template <class T> void make_whole(T& model) {
+    for (Shard const& s : shards_)
+      if (Zero == 3) gather(model, s);
   }
   int most(int x) {
     for (const int other : all_gather(*c_, x))
@@ -193,7 +218,204 @@ template <Communicator C, int Zero = 0> class DataParallel {
  private:
   static constexpr std::size_t block = 4096;  // elements: cuts of tensors, and sums of squares
 
-  PieceShares shares() const { return {pieces_, c_->size()}; }
+  /// While it lives the model's layers are heard of, and what is outside of them is there.
+  template <class T> class Pass {
+   public:
+    Pass(DataParallel& ranks, T& model) : ranks_(ranks), model_(model) {
+      ranks_.template before<T>(model_, outside);
+      how_.announce = hear;
+      how_.user = this;
+      model_.announce(&how_);
+    }
+    Pass(Pass const&) = delete;
+    Pass& operator=(Pass const&) = delete;
+    ~Pass() {
+      model_.announce(nullptr);
+      ranks_.template after<T>(model_, outside);
+    }
+
+   private:
+    static void hear(void* user, int layer, bool backward, bool before) {
+      Pass& p = *static_cast<Pass*>(user);
+      if (before) return p.ranks_.template before<T>(p.model_, layer);
+      if (backward) p.ranks_.template reduce<T>(p.model_, layer);
+      p.ranks_.template after<T>(p.model_, layer);
+    }
+    DataParallel& ranks_;
+    T& model_;
+    Rounds how_;
+  };
+
+  template <class T, class F> double gradients_at_once(T& model, F& pass) {
+    typename T::scalar* g = nullptr;
+    std::size_t n = 0;
+    model.reduce([&](auto* elements, std::size_t count) {
+      g = elements;
+      n = count;
+    });
+    const PieceShares shares{pieces_, c_->size()};
+    const int last = shares.from(c_->rank() + 1);
+    std::vector<PieceNode> nodes;  // that this rank has; the last one's gradients are the model's, the others put aside
+    std::vector<double> losses;
+    for (int i = shares.from(c_->rank()); i < last; ++i) {
+      losses.push_back(pass(i));
+      push_node(nodes, {i, 1}, [&](std::size_t left, std::size_t right) {
+        in_parts(model, n,
+                 [g, from = aside<T>(left)](std::size_t at, std::size_t count) { add_to(g + at, from + at, count); });
+        losses[left] += losses[right];
+        losses.pop_back();
+      });
+      if (i + 1 < last)
+        in_parts(model, n, [g, to = put_aside<T>(nodes.size() - 1, n)](std::size_t at, std::size_t count) {
+          for (std::size_t k = at; k < at + count; ++k) {
+            to[k] = g[k];
+            g[k] = 0;
+          }
+        });
+    }
+    std::vector<typename T::scalar*> own;
+    for (std::size_t i = 0; i < nodes.size(); ++i) own.push_back(i + 1 < nodes.size() ? aside<T>(i) : g);
+    for (Shard const& s : shards_) {
+      if (!s.trains) continue;
+      reduce_scatter(*c_, shares, own, g, s.cut);
+      if constexpr (Zero == 0) all_gather(*c_, g, [&](int r) { return s.cut.at(r); });
+    }
+    return sum_of(losses, shares.all(), [&](int r) { return shares.nodes(r).size(); });
+  }
+
+  template <class T, class F> double gradients_by_layer(T& model, F& pass) {
+    const int n = c_->size(), me = c_->rank();
+    std::vector<double> losses;
+    nodes_.clear();
+    for (first_ = 0; first_ < pieces_; first_ += n) {
+      if (first_ + me < pieces_) {
+        const Pass<T> now(*this, model);
+        losses.push_back(pass(first_ + me));
+        reduce(model, outside);
+      } else {  // no piece is left, and the others still need what this rank has
+        before(model, outside);
+        for (const int layer : layers_) before(model, layer), after(model, layer);
+        for (std::size_t i = layers_.size(); i-- > 0; after(model, layers_[i])) {
+          before(model, layers_[i]);
+          reduce(model, layers_[i]);
+        }
+        reduce(model, outside);
+        after(model, outside);
+      }
+      for (int p = first_; p < first_ + n && p < pieces_; ++p)
+        push_node(nodes_, {p, 1}, [](std::size_t, std::size_t) {});
+    }
+    std::vector<PieceNode> all;  // as they come from the ranks
+    for (int r = 0; r < n; ++r)
+      for (int p = r; p < pieces_; p += n) all.push_back({p, 1});
+    return sum_of(losses, all, [&](int r) { return static_cast<std::size_t>((pieces_ - r + n - 1) / n); });
+  }
+
+  /// A unit's values are gathered; what this rank does not keep of them is freed.
+  template <class T> void before(T& model, int unit) {
+    if constexpr (Zero == 3)
+      for (Shard const& s : shards_)
+        if (s.unit == unit) gather(model, s);
+  }
+  template <class T> void after(T& model, int unit) {
+    if constexpr (Zero == 3)
+      for (Shard const& s : shards_)
+        if (s.unit == unit) release(model, s);
+  }
+  template <class T> void gather(T& model, Shard const& s) {
+    model.share(
+        [&](auto* v, std::size_t) { all_gather(*c_, v + s.values, [&](int r) { return s.cut.at(r) - s.cut.from; }); });
+  }
+  template <class T> void release(T& model, Shard const& s) {
+    const std::size_t from = s.cut.at(c_->rank()) - s.cut.from, to = from + s.cut.size(c_->rank());
+    model.discard_values({s.values, s.values + from});
+    model.discard_values({s.values + to, s.values + s.cut.n});
+  }
+  template <class T> void release_all(T& model) {
+    for (Shard const& s : shards_) release(model, s);
+  }
+
+  /// The gradients of a unit, of the pieces of this pass, go to who keeps them, and are zero here. They are added to
+  /// what has come before by the tree; the last pass leaves the sums in their place.
+  template <class T> void reduce(T& model, int unit) {
+    for (Shard const& s : shards_)
+      if (s.unit == unit && s.trains) model.reduce([&](auto* g, std::size_t) { reduce(model, g, s); });
+  }
+  template <class T, class S> void reduce(T& model, S* g, Shard const& s, std::size_t most = std::size_t{1} << 17) {
+    const int me = c_->rank(), n = c_->size(), here = pieces_ - first_ < n ? pieces_ - first_ : n;
+    const bool last = first_ + n >= pieces_;
+    std::size_t largest = 0, own = 0;
+    for (Shard const& each : shards_) own += each.cut.size(me);
+    for (int r = 0; r < n; ++r)
+      if (s.cut.size(r) > largest) largest = s.cut.size(r);
+    const auto slice = [&](int r, std::size_t at) {
+      return at < s.cut.size(r) ? (s.cut.size(r) - at < most ? s.cut.size(r) - at : most) : 0;
+    };
+    std::vector<S> room(static_cast<std::size_t>(n) * slice(me, 0));
+    std::vector<S*> values;  // of nodes
+    std::vector<PieceNode> nodes;
+    for (std::size_t at = 0; at < largest; at += most) {
+      const std::size_t mine = slice(me, at);
+      Parcels parcels(n);
+      for (int r = 0; r < n; ++r) {
+        if (r == me) continue;
+        if (me < here) parcels.send(r, g + s.cut.at(r) + at, slice(r, at));
+        if (r < here) parcels.receive(r, room.data() + static_cast<std::size_t>(r) * slice(me, 0), mine);
+      }
+      parcels.exchange(*c_);
+      nodes = nodes_;
+      values.clear();
+      const auto kept = [&](std::size_t i) { return put_aside<T>(i, own) + s.kept + at; };
+      for (std::size_t i = 0; i < nodes.size(); ++i) values.push_back(kept(i));
+      const auto add = [&](std::size_t to, std::size_t from) { add_to(values[to], values[from], mine); };
+      for (int r = 0; r < here; ++r) {
+        values.push_back(r == me ? g + s.cut.at(me) + at : room.data() + static_cast<std::size_t>(r) * slice(me, 0));
+        push_node(nodes, {first_ + r, 1}, add);
+        values.resize(nodes.size());
+      }
+      const auto put = [mine](S* to, const S* from) {
+        for (std::size_t i = 0; i < mine && to != from; ++i) to[i] = from[i];
+      };
+      if (last) put(g + s.cut.at(me) + at, values[fold_tree(nodes, add)]);
+      else
+        for (std::size_t i = 0; i < nodes.size(); ++i) put(kept(i), values[i]);
+    }
+    model.clear_gradients({s.cut.from, last ? s.cut.at(me) : s.cut.from + s.cut.n});
+    if (last) model.clear_gradients({s.cut.at(me + 1), s.cut.from + s.cut.n});
+  }
+
+  template <class T> void keep_own_moments(T& model) {
+    std::vector<ElementRange> own;
+    for (Shard const& s : shards_) own.push_back({s.cut.at(c_->rank()), s.cut.at(c_->rank() + 1)});
+    model.keep_moments(static_cast<std::vector<ElementRange>&&>(own));
+  }
+  template <class T> void plan_for(T& model) {
+    constexpr std::size_t size = sizeof(typename T::scalar);
+    MemoryPlan plan = model.planned();
+    const ShardSizes all = sizes_of(shards_, c_->rank(), false), trained = sizes_of(shards_, c_->rank(), true);
+    std::size_t levels = 0;  // of the tree, that wait from pass to pass: a node for each bit of the pieces before
+    for (int p = c_->size(); p < pieces_; p += c_->size()) {
+      const auto nodes = static_cast<std::size_t>(std::popcount(static_cast<unsigned>(p)));
+      if (nodes > levels) levels = nodes;
+    }
+    if (Zero == 3) plan.weights = size * (all.own + all.beside);
+    if (Zero >= 2) plan.gradients = size * ((levels + 1) * trained.own + trained.beside);
+    if (Zero >= 1) plan.moments = size * 2 * trained.own;
+    model.plan_parts(plan);
+  }
+  /// `own`: where this rank's part lies; on the writing rank, where the whole does.
+  template <class S> void gather_at_writer(S* own, Cut const& cut) {
+    Parcels parcels(c_->size());
+    if (!writes()) parcels.send(0, own, cut.size(c_->rank()));
+    else
+      for (int r = 1; r < c_->size(); ++r) parcels.receive(r, own + (cut.at(r) - cut.from), cut.size(r));
+    parcels.exchange(*c_);
+  }
+  Shard const& shard_of(Parameter const& p) const {
+    std::size_t i = 0;
+    while (i + 1 < shards_.size() && shards_[i + 1].cut.from <= p.place) ++i;
+    return shards_[i];
+  }
   static std::size_t within(Parameter const& p, std::size_t at) {
     return at < p.place ? p.place : at < p.place + p.size() ? at : p.place + p.size();
   }
@@ -211,17 +433,25 @@ template <Communicator C, int Zero = 0> class DataParallel {
       f(at, (end < n ? end : n) - at);
     });
   }
-  double sum_of(std::vector<double> const& own) {
-    const std::vector<PieceNode> nodes = shares().all();
+  /// The sum of the losses of all nodes, by the tree. `nodes` has those of rank 0, then of rank 1, and so on, count(r)
+  /// of rank r; this rank knows its own.
+  template <class Count>
+  double sum_of(std::vector<double> const& own, std::vector<PieceNode> const& nodes, Count&& count) {
+    std::vector<std::size_t> first(static_cast<std::size_t>(c_->size()) + 1);
+    for (int r = 0; r < c_->size(); ++r)
+      first[static_cast<std::size_t>(r) + 1] = first[static_cast<std::size_t>(r)] + count(r);
     std::vector<double> all(nodes.size());
-    const auto first = [&](int r) {
-      std::size_t i = 0;
-      while (i < nodes.size() && nodes[i].first < shares().from(r)) ++i;
-      return i;
-    };
-    for (std::size_t i = 0; i < own.size(); ++i) all[first(c_->rank()) + i] = own[i];
-    all_gather(*c_, all.data(), first);
-    return all[fold_tree(nodes, [&all](std::size_t to, std::size_t from) { all[to] += all[from]; })];
+    for (std::size_t i = 0; i < own.size(); ++i) all[first[static_cast<std::size_t>(c_->rank())] + i] = own[i];
+    all_gather(*c_, all.data(), [&](int r) { return first[static_cast<std::size_t>(r)]; });
+    std::vector<PieceNode> ordered;
+    std::vector<double> values;
+    for (int piece = 0; piece < pieces_; piece = ordered.back().first + ordered.back().count)
+      for (std::size_t i = 0; i < nodes.size(); ++i)
+        if (nodes[i].first == piece) {
+          ordered.push_back(nodes[i]);
+          values.push_back(all[i]);
+        }
+    return values[fold_tree(ordered, [&](std::size_t to, std::size_t from) { values[to] += values[from]; })];
   }
   template <class S> static double sum_of_squares(const S* g, std::size_t n) {
     double s[4] = {};
@@ -235,7 +465,14 @@ template <Communicator C, int Zero = 0> class DataParallel {
 
   C* c_;
   int pieces_;
-  std::vector<Region> aside_;  ///< gradients of nodes that wait for the one to their right
+  bool asked_;  ///< for so many pieces
+  std::vector<Shard> shards_;
+  std::vector<int> layers_;       ///< units, ascending
+  int first_ = 0;                 ///< piece of this pass, of rank 0
+  std::vector<PieceNode> nodes_;  ///< of the passes before, in stages 2 and 3: this rank's parts of their gradients
+  long long saved_ = -1;          ///< in parts: the last one's update, folder, its name there, and its parts
+  std::string saved_in_, step_, lines_;
+  std::vector<Region> aside_;  ///< gradients of nodes that wait for what is to their right
 };
 
 template <class C> using data_parallel = DataParallel<C>;

@@ -9,9 +9,8 @@
 //
 // The first of the metadata is the checksum: of the whole file, as it is while the checksum's own digits are zeros. A
 // file grows under another name and takes its own by rename (io/file.hpp), so a crash while saving leaves the
-// checkpoint before it.
+// checkpoint before it. Several ranks may write the tensors in parts (parts.hpp).
 #pragma once
-#include <bit>
 #include <cstring>
 #include <limits>
 #include <string>
@@ -22,39 +21,10 @@
 #include <fauna/decode/weights.hpp>
 #include <fauna/io/open_tensors.hpp>
 #include <fauna/train/curve.hpp>
+#include <fauna/train/parts.hpp>
 #include <fauna/train/trained.hpp>
 
 namespace fauna::inline v0 {
-
-/// Four interleaved chains of multiply and rotate over 8-byte words. Each step maps words to states one to one, so a
-/// change within a single word is always seen, and any other with probability 1 - 2^-64.
-class Checksum {
- public:
-  /// The last bytes, where they fill no word, are followed by zeros.
-  void add(const void* data, std::size_t bytes) {
-    const auto* at = static_cast<const unsigned char*>(data);
-    for (; bytes >= 8; bytes -= 8, at += 8) add_word(at, 8);
-    if (bytes > 0) add_word(at, bytes);
-  }
-  /// 16 hexadecimal digits.
-  std::string text() const {
-    std::uint64_t sum = count_;
-    for (const std::uint64_t lane : lanes_) sum = std::rotl((sum ^ lane) * 0xD1B54A32D192ED03ULL, 31);
-    sum ^= sum >> 32;
-    std::string digits;
-    for (int shift = 60; shift >= 0; shift -= 4) digits += "0123456789abcdef"[sum >> shift & 15U];
-    return digits;
-  }
-
- private:
-  void add_word(const unsigned char* at, std::size_t bytes) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, at, bytes);
-    std::uint64_t& lane = lanes_[count_++ & 3U];
-    lane = std::rotl((lane ^ word) * 0x9E3779B97F4A7C15ULL, 29);
-  }
-  std::uint64_t lanes_[4] = {1, 2, 3, 4}, count_ = 0;
-};
 
 /// Where a run stands, before the update numbered `iteration`.
 struct Progress {
@@ -113,15 +83,6 @@ inline bool parse(std::string const& s, std::string& to) {
   return true;
 }
 template <class N> bool parse(std::string const& s, N& to) { return number_text::parse(s, to); }
-
-inline constexpr const char* moment_prefix[] = {"optimizer.exp_avg.", "optimizer.exp_avg_sq."};
-
-/// Does a checkpoint of M hold a tensor? The base of an adapter lies elsewhere.
-template <class M> bool holds(std::string const& tensor) {
-  if constexpr (requires { M::rewriting::keeps(tensor); }) return M::rewriting::keeps(tensor);
-  else if constexpr (requires { typename M::original; }) return holds<typename M::original>(tensor);
-  else return true;
-}
 
 /// Weights and, where the model has them, moments.
 template <class T> std::vector<weights_detail::Stored> tensors_of(T const& model) {
@@ -227,6 +188,26 @@ inline void require_data(std::string const& path, CheckpointHead const& head, st
          "a run goes on with the text that it began with; a new run may start from its weights");
 }
 
+/// The lines that know a manifest's parts; empty for a checkpoint in one file.
+inline std::string parts_of(SafeTensors const& file) {
+  for (auto const& [key, value] : file.metadata())
+    if (key == parts_key) return value;
+  return {};
+}
+
+/// Step count and what is frozen, as a checkpoint has them.
+template <class T> void go_on(CheckpointHead const& head, T& model) {
+  model.set_steps(head.optimizer_steps);
+  // The names stand in the order of the model's tensors.
+  std::string_view frozen = head.frozen;
+  model.train_only([&frozen](Parameter const& p) {
+    const std::size_t end = frozen.find('\n');
+    if (frozen.substr(0, end) != p.name) return true;
+    frozen.remove_prefix(end == frozen.npos ? frozen.size() : end + 1);
+    return false;
+  });
+}
+
 /// Throws unless the file has weights and moments as the model has them: the first difference, with both shapes.
 template <class T> void require_same(SafeTensors const& file, T const& model) {
   bool moments = false;
@@ -246,8 +227,9 @@ template <class T> void require_same(SafeTensors const& file, T const& model) {
 }  // namespace checkpoint
 
 /// Writes model, optimizer and progress to `path`, whole or not at all. Config, alphabet, note and progress come from
-/// `head`; the rest from the model.
-template <class T> void save_checkpoint(std::string const& path, T const& model, CheckpointHead head) {
+/// `head`; the rest from the model. With `parts`, a line each (parts.hpp), those have the tensors.
+template <class T>
+void save_checkpoint(std::string const& path, T const& model, CheckpointHead head, std::string const& parts = {}) {
   using B = typename T::backend;
   using S = typename T::scalar;
   head.seed = model.seed_value();
@@ -255,7 +237,8 @@ template <class T> void save_checkpoint(std::string const& path, T const& model,
   head.frozen.clear();
   for (auto const& p : model.parameters())
     if (!p.trainable) head.frozen += p.name + '\n';
-  auto tensors = checkpoint::tensors_of(model);
+  std::vector<weights_detail::Stored> tensors;
+  if (parts.empty()) tensors = checkpoint::tensors_of(model);
   tensors.push_back(checkpoint::curve("loss.train", head.progress.train));
   tensors.push_back(checkpoint::curve("loss.val", head.progress.val));
   SafeTensors::Metadata metadata{{"fauna.checksum", std::string(checkpoint::digits, '0')},
@@ -263,6 +246,7 @@ template <class T> void save_checkpoint(std::string const& path, T const& model,
                                  {"format", "pt"}};
   checkpoint::each_text(
       head, [&](std::string const& key, auto& value) { metadata.emplace_back(key, checkpoint::to_text(value)); });
+  if (!parts.empty()) metadata.emplace_back(checkpoint::parts_key, parts);
 
   std::vector<S> host, room;
   const auto bytes = [&](weights_detail::Stored const& t) -> const void* {
@@ -313,6 +297,12 @@ template <class T> CheckpointHead load_checkpoint(std::string const& path, T& mo
   }
   const SafeTensors file = checkpoint::open(path);
   CheckpointHead head = checkpoint::read_head(file);
+  const std::string parts = checkpoint::parts_of(file);
+  if (!parts.empty()) {
+    checkpoint::read_parts(path, parts, model, all);
+    if (all) checkpoint::go_on(head, model);
+    return head;
+  }
   if (all) checkpoint::require_same(file, model);
   bool whole = true;
   for (Parameter const& p : model.parameters()) whole = whole && checkpoint::holds<M>(p.name);
@@ -331,15 +321,7 @@ template <class T> CheckpointHead load_checkpoint(std::string const& path, T& mo
       weights_detail::fill_from(b, t, pieces, found, m);
     }
   });
-  model.set_steps(head.optimizer_steps);
-  // The names stand in the order of the model's tensors.
-  std::string_view frozen = head.frozen;
-  model.train_only([&frozen](Parameter const& p) {
-    const std::size_t end = frozen.find('\n');
-    if (frozen.substr(0, end) != p.name) return true;
-    frozen.remove_prefix(end == frozen.npos ? frozen.size() : end + 1);
-    return false;
-  });
+  checkpoint::go_on(head, model);
   return head;
 }
 

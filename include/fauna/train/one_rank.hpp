@@ -7,6 +7,10 @@ namespace fauna::inline v0 {
 struct OneRank {
   /// Does this rank print, evaluate and write files? One of them does.
   static constexpr bool writes() { return true; }
+  /// Does this rank run the model in evaluations?
+  static constexpr bool evaluates() { return true; }
+  /// Told first: of how many batches an update is.
+  void divide(int /*batches*/) {}
   /// Parts of an update's sequences whose gradients are computed apart, over all ranks.
   static constexpr int pieces() { return 1; }
   /// Called once the model is ready to train.
@@ -17,8 +21,8 @@ struct OneRank {
   template <class T> UpdateReport update(T& model, AdamWOptions const& o) { return model.update(o); }
   /// f() while the writing rank has all of the optimizer's state.
   template <class T, class F> void with_state(T&, F&& f) { f(); }
-  /// f() of the writing rank, known to all.
-  template <class F> auto once(F&& f) { return f(); }
+  /// f() of the writing rank, known to all. f may run the model.
+  template <class T, class F> auto once(T&, F&& f) { return f(); }
   /// The largest of all ranks' numbers.
   int most(int x) { return x; }
 };

@@ -31,6 +31,8 @@ struct TrainOptions {
   long profile = 0;           ///< so many updates after the first are timed block by block, into trace.json in `out`
   bool overwrite = false;     ///< removes what another run left in `out`; without it, a folder of another is an error
   std::string resume{};       ///< a checkpoint of this run to go on from
+  /// On ranks: 0, or checkpoints of which each rank writes its part; so many of them, the last, are kept.
+  int keep = 0;
   bool always_save = false;   ///< best.safetensors at every evaluation, not only at a new best
   double peak_flops = 0;      ///< of the machine in FLOP/s, for the share reached; 0: unknown
   std::FILE* print = stdout;  ///< where lines go; null: nowhere

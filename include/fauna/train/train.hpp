@@ -30,7 +30,7 @@ inline std::string rewrite_text(std::string const& description) {
 }
 
 /// A run in steps, for loops of one's own; `train` below is the usual one. On many ranks (dist/data_parallel.hpp) all
-/// of them make the same calls.
+/// of them make the same calls. Ranks may be a reference, to what goes on after the run.
 template <class T, class Ranks = OneRank> class Trainer {
  public:
   struct Step {
@@ -46,10 +46,11 @@ template <class T, class Ranks = OneRank> class Trainer {
         o_(o),
         context_(length_of(o)),
         memory_(o.batch, context_),
-        ranks_(std::move(ranks)) {
+        ranks_(std::forward<Ranks>(ranks)) {
     if (o_.batch < 1 || o_.accumulation < 1)
       fail("train", "batch " + std::to_string(o_.batch) + ", accumulation " + std::to_string(o_.accumulation),
            "at least 1 of each");
+    ranks_.divide(o_.accumulation);
     if (ranks_.pieces() > sequences())
       fail("train",
            std::to_string(sequences()) + " sequences an update, of " + std::to_string(ranks_.pieces()) + " pieces",
@@ -66,7 +67,7 @@ template <class T, class Ranks = OneRank> class Trainer {
     schedule_ = o.schedule ? *o.schedule : usual_schedule();
     const std::int64_t largest = (sequences() + ranks_.pieces() - 1) / ranks_.pieces();
     prepare_pass(largest < o_.batch ? static_cast<int>(largest) : o_.batch);
-    if (largest < o_.batch && ranks_.writes())  // evaluation takes whole batches
+    if (largest < o_.batch && ranks_.evaluates())  // evaluation takes whole batches
       model_.prepare_inference({.sequences = o_.batch, .length = context_});
     model_.weigh_side_losses(o_.side_weights);
     head_.config = config_text<typename T::model>();
@@ -131,11 +132,11 @@ template <class T, class Ranks = OneRank> class Trainer {
       return estimate(model_, t, memory_, head_.progress.estimates.child(which),
                       static_cast<std::uint64_t>(iteration()), o_.eval_batches);
     };
-    return ranks_.once([&] { return SplitLosses{part(text_.train, 0), part(text_.val, 1)}; });
+    return ranks_.once(model_, [&] { return SplitLosses{part(text_.train, 0), part(text_.val, 1)}; });
   }
   /// Mean loss over the whole validation part.
   double whole_validation() {
-    return ranks_.once([&] { return fauna::evaluate(model_, text_.val, memory_); });
+    return ranks_.once(model_, [&] { return fauna::evaluate(model_, text_.val, memory_); });
   }
 
   void record(LossPoint train_loss) { head_.progress.train.push_back(train_loss); }
@@ -148,7 +149,10 @@ template <class T, class Ranks = OneRank> class Trainer {
     p.best_val = e.val;
     return true;
   }
+  /// Whole, or with options.keep in parts that ranks write.
   void save(std::string const& path) {
+    if constexpr (requires { ranks_.save_parts(model_, path, head_, 1); })
+      if (o_.keep > 0) return ranks_.save_parts(model_, path, head_, o_.keep);
     ranks_.with_state(model_, [&] {
       if (ranks_.writes()) save_checkpoint(path, model_, head_);
     });
@@ -260,7 +264,7 @@ template <class T, class Ranks = OneRank> class Trainer {
 template <class T, class Ranks = OneRank>
 TrainReport train(T& model, Split text, TrainOptions const& o, std::string const& alphabet = {}, Ranks ranks = {}) {
   using M = typename T::model;
-  Trainer<T, Ranks> run(model, text, o, alphabet, std::move(ranks));
+  Trainer<T, Ranks> run(model, text, o, alphabet, std::forward<Ranks>(ranks));
   TrainOptions told = o;
   if (!run.ranks().writes()) {
     told.out.clear();

@@ -27,7 +27,14 @@ struct Parameter {
   float lr_scale = 1;
   role is = role::parameter;
   std::size_t place = 0;  ///< of its gradient and moments in their memory: those that train stand first
+  int layer = -1;         ///< of the outermost stack, by its flat index; -1 outside of any
   std::size_t size() const { return static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols); }
+};
+
+/// Elements [from, to) of a model's memory.
+struct ElementRange {
+  std::size_t from = 0, to = 0;
+  std::size_t size() const { return to - from; }
 };
 
 /// AdamW and clipping as nanoGPT runs them. decay acts on tensors of two dimensions.
@@ -58,6 +65,7 @@ template <LanguageModel M, Backend B> class Trained {
     M::visit(weights_, Place{}, [&](Tensor const& t, auto& v) {
       parameters_.push_back(
           {t.name(), t.rows, t.cols, t.rank(), a.used() / sizeof(scalar), t.decayed(), true, t.lr_scale, t.is});
+      parameters_.back().layer = t.at.outer;
       place(v, t, a);
     });
     elements_ = a.used() / sizeof(scalar);
@@ -81,8 +89,22 @@ template <LanguageModel M, Backend B> class Trained {
   Matrix<scalar> gradient(Parameter const& p) const { return in(gradients_region_, p, p.place); }
   /// Null for a tensor that is not wholly within what keep_moments has kept.
   Matrix<scalar> moment(Parameter const& p, int which) const {
-    const bool kept = moments_[which].bytes() > 0 && p.place >= kept_from_ && p.place + p.size() <= kept_to_;
-    return Matrix<scalar>(kept ? moments(which) + (p.place - kept_from_) : nullptr, p.rows, p.cols);
+    scalar* at = moments_[which].bytes() > 0 ? moments(which) : nullptr;
+    for (ElementRange const& s : kept_) {
+      if (p.place >= s.from && p.place + p.size() <= s.to)
+        return Matrix<scalar>(at ? at + (p.place - s.from) : nullptr, p.rows, p.cols);
+      if (at) at += s.size();
+    }
+    return Matrix<scalar>(nullptr, p.rows, p.cols);
+  }
+  /// Of an element of the gradients' array; null where none is kept.
+  const scalar* moment_at(std::size_t place, int which) const {
+    std::size_t before = 0;
+    for (ElementRange const& kept : kept_) {
+      if (place >= kept.from && place < kept.to) return moments(which) + (before + place - kept.from);
+      before += kept.size();
+    }
+    return nullptr;
   }
   /// By name; throws for a name that the model does not have.
   Parameter const& parameter(std::string const& name) const {
@@ -155,7 +177,7 @@ template <LanguageModel M, Backend B> class Trained {
       }
       gradients_region_ = Region(elements_ * sizeof(scalar));
       for (auto& m : moments_) m = Region(elements_ * sizeof(scalar));
-      kept_to_ = elements_;
+      kept_ = {{0, elements_}};
       bind_gradients();
     }
     grow(saved_region_, saved_bytes<M, scalar>(shape));
@@ -166,6 +188,11 @@ template <LanguageModel M, Backend B> class Trained {
     MemoryPlan p = plan<M, B>(shape);
     p.gradients = trained_bytes_;
     p.moments = 2 * trained_bytes_;
+    if (parts_.weights > 0) {
+      p.weights = parts_.weights;
+      p.gradients = parts_.gradients;
+      p.moments = parts_.moments;
+    }
     if (p.total() > planned_.total()) planned_ = p;
   }
   /// Plans and allocates for inference on batches of this shape. What is prepared for training stays as it is.
@@ -175,6 +202,13 @@ template <LanguageModel M, Backend B> class Trained {
     scratch_.grow(scratch_bytes<M, B>(shape));
   }
   MemoryPlan const& planned() const { return planned_; }
+  /// For who keeps parts of a model alone: plans for these weights, gradients and moments instead of all.
+  void plan_parts(MemoryPlan const& parts) {
+    parts_ = parts;
+    planned_.weights = parts.weights;
+    planned_.gradients = parts.gradients;
+    planned_.moments = parts.moments;
+  }
 
   /// Forward and backward of one batch: the mean loss; gradients times `weight` are added. `key` draws the dropout.
   double accumulate(Batch const& batch, double weight = 1, Key key = {}, Tap<scalar> const* tap = nullptr) {
@@ -205,22 +239,41 @@ template <LanguageModel M, Backend B> class Trained {
   template <class F> void reduce(F&& f) { f(static_cast<scalar*>(gradients_region_.data()), elements_); }
   /// The same of all values, each tensor's at its offset, after an update of a part of them.
   template <class F> void share(F&& f) { f(static_cast<scalar*>(values_.data()), elements_); }
-  /// Keeps moments of elements [from, to) of that array alone, and from now on updates only those, buffers aside.
-  /// Moments that were kept and still are stay as they are, new ones are zero. After prepare_training.
-  void keep_moments(std::size_t from, std::size_t to) {
+  /// Keeps moments of these elements of the gradients' array alone, one part after another, and from now on updates
+  /// only those, buffers aside. The parts ascend; no tensor has elements in two. Moments that were kept and still are
+  /// stay as they are, new ones are zero. After prepare_training.
+  void keep_moments(std::vector<ElementRange> kept) {
     static_assert(!memory<B>::remote, "fauna: parts of moments are kept in the host's memory");
-    const std::size_t first = from > kept_from_ ? from : kept_from_, last = to < kept_to_ ? to : kept_to_;
+    std::size_t size = 0;
+    for (ElementRange const& s : kept) size += s.size();
     for (auto& m : moments_) {
-      Region part((to - from) * sizeof(scalar));
-      if (first < last)
-        memory<B>::write(static_cast<scalar*>(part.data()) + (first - from),
-                         static_cast<const scalar*>(m.data()) + (first - kept_from_), last - first);
+      Region part(size * sizeof(scalar));
+      auto* to = static_cast<scalar*>(part.data());
+      for (ElementRange const& s : kept) {
+        auto const* from = static_cast<const scalar*>(m.data());
+        for (ElementRange const& was : kept_) {
+          const std::size_t first = s.from > was.from ? s.from : was.from, last = s.to < was.to ? s.to : was.to;
+          if (first < last) memory<B>::write(to + (first - s.from), from + (first - was.from), last - first);
+          from += was.size();
+        }
+        to += s.size();
+      }
       m = static_cast<Region&&>(part);
     }
-    kept_from_ = from;
-    kept_to_ = to;
+    kept_ = static_cast<std::vector<ElementRange>&&>(kept);
     bind_gradients();
   }
+  /// For who keeps parts of values and gradients alone: memory is from now on given back in small pages.
+  void in_small_pages() {
+    values_.in_small_pages();
+    gradients_region_.in_small_pages();
+  }
+  /// The values of these elements of `share` are lost, and their memory is given back.
+  void discard_values(ElementRange s) { values_.discard(s.from * sizeof(scalar), s.to * sizeof(scalar)); }
+  /// These elements of `reduce` become zero, and their memory is given back.
+  void clear_gradients(ElementRange s) { gradients_region_.clear(s.from * sizeof(scalar), s.to * sizeof(scalar)); }
+  /// Who hears of the layers in every pass from now on; null: nobody.
+  void announce(Rounds const* to) { rounds_ = to; }
   /// The moments that are kept, from the first one on.
   scalar* moments(int which) const { return static_cast<scalar*>(moments_[which].data()); }
   /// The global norm of the gradients that update acts on, and what is wrong with them.
@@ -314,6 +367,7 @@ template <LanguageModel M, Backend B> class Trained {
     c.mode = m;
     c.key = key;
     c.tap = tap;
+    c.rounds = rounds_;
     return c;
   }
   /// What is saved has the rows of the batch that saves it. Throws where that is more than was prepared for.
@@ -337,17 +391,22 @@ template <LanguageModel M, Backend B> class Trained {
     segments_.clear();
     states_.assign(parameters_.size(), gradient_state::zero);
     for (auto const& p : parameters_) {
-      const std::size_t from = p.place > kept_from_ ? p.place : kept_from_, end = p.place + p.size(),
-                        to = end < kept_to_ ? end : kept_to_;
       Segment<scalar>& s = segments_.emplace_back();
       s.lr_scale = p.lr_scale;
       s.trainable = p.trainable && p.is == role::parameter;
-      if (from >= to) continue;  // another rank's
-      s.value = value(p).data() + (from - p.place);
-      s.gradient = gradient(p).data() + (from - p.place);
-      s.m = moments(0) + (from - kept_from_);
-      s.v = moments(1) + (from - kept_from_);
-      s.size = to - from;
+      std::size_t before = 0;
+      for (ElementRange const& kept : kept_) {  // none of them: another rank's
+        const std::size_t end = p.place + p.size(), from = p.place > kept.from ? p.place : kept.from,
+                          to = end < kept.to ? end : kept.to;
+        if (from < to) {
+          s.value = value(p).data() + (from - p.place);
+          s.gradient = gradient(p).data() + (from - p.place);
+          s.m = moments(0) + (before + from - kept.from);
+          s.v = moments(1) + (before + from - kept.from);
+          s.size = to - from;
+        }
+        before += kept.size();
+      }
     }
   }
   void update_buffers() {
@@ -385,7 +444,8 @@ template <LanguageModel M, Backend B> class Trained {
   int threads_;
   long long steps_ = 0;
   std::vector<Parameter> parameters_;
-  std::size_t elements_ = 0, trained_bytes_ = 0, kept_from_ = 0, kept_to_ = 0;  ///< moments are kept of [from, to)
+  std::size_t elements_ = 0, trained_bytes_ = 0;
+  std::vector<ElementRange> kept_;  ///< what moments are kept of
   Region values_, gradients_region_, moments_[2], saved_region_, side_region_;
   typename M::template Weights<All<scalar>> weights_, gradients_;
   typename M::template Saved<scalar> saved_;
@@ -395,7 +455,8 @@ template <LanguageModel M, Backend B> class Trained {
   Scratch<B> scratch_;
   std::vector<Segment<scalar>> segments_;
   std::vector<gradient_state> states_;
-  MemoryPlan planned_;
+  MemoryPlan planned_, parts_;
+  Rounds const* rounds_ = nullptr;
 };
 
 }  // namespace fauna::inline v0

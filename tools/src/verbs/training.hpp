@@ -35,7 +35,8 @@ namespace tool::verbs {
   whole("gradient-accumulation-steps", s.gradient_accumulation_steps, 1);
   whole("eval-iters", s.eval_iters, 0);
   whole("pieces", s.pieces, 0, s.batch_size * s.gradient_accumulation_steps);
-  whole("zero", s.zero, 0, 1);
+  whole("zero", s.zero, 0, 3);
+  whole("keep-checkpoints", s.keep_checkpoints, 0, 1000000);
   settings::Structure length;  // nanoGPT's 64 where a model has no context of its own
   if (c->context() != fauna::unbounded) length.block_size = c->context();
   verb.apply(length);
@@ -61,7 +62,10 @@ namespace tool::verbs {
   }
   if (!from.path.empty() && !resume) s.init_from = from.path;
   const bool started = tool::started_rank() >= 0;
-  if (s.zero > 0 && !started) tool::say("--zero 1 shares nothing on one rank: mpirun starts several");
+  if (s.zero > 0 && !started) tool::say("--zero shares nothing on one rank: mpirun starts several");
+  if (s.keep_checkpoints > 0 && !started && s.pieces == 0)
+    fauna::fail("fauna train", "--keep-checkpoints of one process", "ranks, which write parts of a checkpoint",
+                "mpirun starts several, or one");
   const std::string program = tool::program_for(c->described(), s.dtype,
                                                 started        ? "ranks"
                                                 : s.pieces > 0 ? "pieces"
