@@ -14,26 +14,20 @@ using namespace fauna;
 namespace {
 
 using B = Cpu<>;
-using Target = Llama<LlamaConfig{.layers = 8,
-                                 .heads = 4,
-                                 .kv_heads = 2,
-                                 .head_size = 4,
-                                 .width = 16,
-                                 .hidden = 24,
-                                 .context = 64,
-                                 .vocab = 32}>;
-using First = Eagle<EagleConfig{.heads = 2,
-                                .kv_heads = 1,
-                                .head_size = 8,
-                                .width = 16,
-                                .hidden = 20,
-                                .context = 64,
-                                .vocab = 32,
-                                .base = 500}>;
-using Third = Eagle3<Eagle3Config{
-    .layer = {.heads = 4, .kv_heads = 2, .head_size = 6, .width = 16, .hidden = 28, .context = 64, .vocab = 32, .epsilon = 1e-5F},
-    .target_width = 16,
-    .drafts = 20}>;
+using Target = Llama<LlamaConfig{
+    .layers = 8, .heads = 4, .kv_heads = 2, .head_size = 4, .width = 16, .hidden = 24, .context = 64, .vocab = 32}>;
+using First = Eagle<EagleConfig{
+    .heads = 2, .kv_heads = 1, .head_size = 8, .width = 16, .hidden = 20, .context = 64, .vocab = 32, .base = 500}>;
+using Third = Eagle3<Eagle3Config{.layer = {.heads = 4,
+                                            .kv_heads = 2,
+                                            .head_size = 6,
+                                            .width = 16,
+                                            .hidden = 28,
+                                            .context = 64,
+                                            .vocab = 32,
+                                            .epsilon = 1e-5F},
+                                  .target_width = 16,
+                                  .drafts = 20}>;
 using HiddenReader = Reader<Loaded<Target, B>, true>;
 
 std::string golden(const char* name) { return test::source_path(std::string("tests/golden/eagle/") + name); }

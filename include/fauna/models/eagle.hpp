@@ -43,7 +43,9 @@ struct EagleConfig {
 
 /// Of a target with attention, whose layers the drafter's is like.
 template <class Target>
-concept HasEagle = requires(Target const& t) { t.kv_heads, t.head_size, t.hidden, t.base, t.scaling, t.epsilon, t.act; };
+concept HasEagle = requires(Target const& t) {
+  t.kv_heads, t.head_size, t.hidden, t.base, t.scaling, t.epsilon, t.act;
+};
 template <HasEagle Target> constexpr EagleConfig eagle_of(Target const& t) {
   return {.heads = t.heads,
           .kv_heads = t.kv_heads,
@@ -67,12 +69,12 @@ struct EagleLayer : Seq<Residual<At<"self_attn", Attention>>,
 template <EagleConfig c>
 struct Eagle
     : Seq<At<"fc", Linear<2 * c.width, c.width, c.fc_bias>>,
-          At<"layers", Stack<0, 1,
-                             EagleLayer<c.width,
-                                        RotaryAttention<c.width, c.heads, c.kv_heads, c.head_size,
-                                                        RopeShape{.base = c.base, .scaling = c.scaling},
-                                                        c.attention_bias>,
-                                        GatedMlp<c.width, c.hidden, c.act>, Epsilon{c.epsilon}>>>> {
+          At<"layers",
+             Stack<0, 1,
+                   EagleLayer<c.width,
+                              RotaryAttention<c.width, c.heads, c.kv_heads, c.head_size,
+                                              RopeShape{.base = c.base, .scaling = c.scaling}, c.attention_bias>,
+                              GatedMlp<c.width, c.hidden, c.act>, Epsilon{c.epsilon}>>>> {
   static constexpr EagleConfig config = c;
   static constexpr int width = c.width, vocab = c.vocab;
   /// Files may have the target's token table too.
@@ -114,8 +116,7 @@ struct Eagle3Layer
 /// The layer, with what stands before and behind it.
 template <Eagle3Config c> struct Eagle3 : At<"midlayer", Eagle3Layer<c.layer>> {
   static constexpr EagleConfig config = c.layer;
-  static constexpr int width = c.layer.width, vocab = c.layer.vocab, drafts = c.drafts,
-                       target_width = c.target_width;
+  static constexpr int width = c.layer.width, vocab = c.layer.vocab, drafts = c.drafts, target_width = c.target_width;
   static constexpr const char* holds_beside[] = {"embed_tokens.weight", "d2t", "t2d"};
   using Layer = At<"midlayer", Eagle3Layer<c.layer>>;
   using Fuse = At<"fc", Linear<3 * c.target_width, width, false>>;

@@ -2,8 +2,8 @@
 //   rows x_i = [e_{i+1} ; f_i + u_i], u uniform in ±noise, give f'_{i+1};  p, p' the laws that the head makes of f, f'
 //   loss = mean over rows and columns of smooth-L1(f'_{i+1} - f_{i+1})  +  w mean over rows of -Σ_v p_v log p'_v
 //   smooth-L1(d) = d² / 2 where |d| < 1, |d| - ½ elsewhere
-// The head is frozen, so the second part's gradient is Wᵀ(p' - p): that of the usual cross entropy at f' less that at f,
-// whatever token both are given.
+// The head is frozen, so the second part's gradient is Wᵀ(p' - p): that of the usual cross entropy at f' less that at
+// f, whatever token both are given.
 #pragma once
 #include <cmath>
 #include <string>
@@ -88,7 +88,8 @@ void train_eagle(Trained<Eagle<c>, B>& layer, Loaded<M, B, All<float>>& target, 
     const Key draws = Key{o.seed, 0x6561676c}.child(static_cast<std::uint64_t>(step));
     for (int s = 0; s < o.batch; ++s) {
       const auto start = draws.child(static_cast<std::uint64_t>(s)).word(0) % static_cast<std::uint32_t>(windows);
-      for (int t = 0; t < read; ++t) tokens[static_cast<std::size_t>(s * read + t)] = ids[start + static_cast<std::size_t>(t)];
+      for (int t = 0; t < read; ++t)
+        tokens[static_cast<std::size_t>(s * read + t)] = ids[start + static_cast<std::size_t>(t)];
       for (int t = 0; t < o.context; ++t)
         next[static_cast<std::size_t>(s * o.context + t)] = ids[start + static_cast<std::size_t>(t) + 2];
     }
@@ -99,7 +100,8 @@ void train_eagle(Trained<Eagle<c>, B>& layer, Loaded<M, B, All<float>>& target, 
     for (int r = 0; r < R; ++r) {
       const int from = r / o.context * read + r % o.context;
       for (int k = 0; k < d; ++k) {
-        const double u = static_cast<double>(noise.uniform(static_cast<std::uint64_t>(r) * d + static_cast<std::uint64_t>(k)));
+        const double u =
+            static_cast<double>(noise.uniform(static_cast<std::uint64_t>(r) * d + static_cast<std::uint64_t>(k)));
         X(r, k) = E(from + 1, k);
         X(r, d + k) = H(from, k) + static_cast<float>(o.noise * (2 * u - 1));
         real(r, k) = H(from + 1, k);

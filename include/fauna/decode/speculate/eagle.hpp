@@ -3,7 +3,6 @@
 // language models with dynamic draft trees"): where the drafter is sure the tree is deep, where it is not it is broad.
 // EAGLE-3 drafts alike, from what enters three of the target's layers, by a head and a vocabulary of its own.
 #pragma once
-#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <string>
@@ -27,13 +26,15 @@ inline std::vector<int> eagle_tokens(TensorFile const& file, int drafts, int voc
   };
   if (d2t == nullptr && drafts != vocab)
     wrong("no d2t", "one: the drafter has " + std::to_string(drafts) + " tokens, the model " + std::to_string(vocab));
-  if (d2t != nullptr && (d2t->dtype != "I64" || d2t->shape != std::vector<std::size_t>{static_cast<std::size_t>(drafts)}))
+  if (d2t != nullptr &&
+      (d2t->dtype != "I64" || d2t->shape != std::vector<std::size_t>{static_cast<std::size_t>(drafts)}))
     wrong("d2t " + d2t->text(), "I64 [" + std::to_string(drafts) + ']');
   for (int i = 0; i < drafts; ++i) {
     std::int64_t by = 0;
     if (d2t != nullptr) std::memcpy(&by, d2t->data + sizeof by * static_cast<std::size_t>(i), sizeof by);
     if (by < -i || by >= vocab - i)
-      wrong("d2t " + std::to_string(by) + " for its token " + std::to_string(i), "one of the model's " + std::to_string(vocab) + " tokens");
+      wrong("d2t " + std::to_string(by) + " for its token " + std::to_string(i),
+            "one of the model's " + std::to_string(vocab) + " tokens");
     tokens.push_back(i + static_cast<int>(by));
   }
   const SafeTensor* const t2d = file.find("t2d");
@@ -154,19 +155,16 @@ template <class R, class N> class EagleText {
     if (n < 2 || n - 1 + room > layer_.context() || target_->known(text.data(), n - 1) < n - 1) return nullptr;
     int same = 0;
     while (same < n && same < static_cast<int>(held_.size()) && held_[index(same)] == text[index(same)]) ++same;
-    int row = std::min(std::max(same - 1, 0), n - 2);  // the last is read again, for what it gives
+    int row = same < n ? (same > 0 ? same - 1 : 0) : n - 2;  // the last is read again, for what it gives
     layer_.cut(row);
     held_ = text;
     const float* y = nullptr;
     for (int rows; row < n - 1; row += rows) {
-      rows = std::min(n - 1 - row, 512);
+      rows = n - 1 - row < 512 ? n - 1 - row : 512;
       tokens_.assign(text.begin() + row + 1, text.begin() + row + 1 + rows);
       const std::ptrdiff_t columns = target_->features();
       fused_.resize(static_cast<std::size_t>(rows * columns));
-      for (int i = 0; i < rows; ++i) {
-        const float* const f = target_->feature(row + i);
-        std::copy(f, f + columns, fused_.data() + i * columns);
-      }
+      for (int i = 0; i < rows; ++i) copy(target_->feature(row + i), columns, fused_.data() + i * columns);
       const float* const g = layer_.fuse(fused_.data(), rows);
       y = read(rows, [&](int i) { return g + static_cast<std::ptrdiff_t>(i) * width(); }) +
           static_cast<std::ptrdiff_t>(rows - 1) * width();
@@ -202,15 +200,17 @@ template <class R, class N> class EagleText {
 
  private:
   static std::size_t index(int i) { return static_cast<std::size_t>(i); }
+  static void copy(const float* from, std::ptrdiff_t n, float* to) {
+    std::memcpy(to, from, static_cast<std::size_t>(n) * sizeof(float));
+  }
   template <class F>
   const float* read(int n, F&& feature, const int* parents = nullptr, const int* positions = nullptr) {
     const std::ptrdiff_t w = width();
     x_.resize(index(n) * 2 * index(width()));
     const float* const e = target_->embed(tokens_.data(), n);
     for (int i = 0; i < n; ++i) {
-      const float* const f = feature(i);
-      std::copy(e + i * w, e + (i + 1) * w, x_.data() + 2 * i * w);
-      std::copy(f, f + w, x_.data() + (2 * i + 1) * w);
+      copy(e + i * w, w, x_.data() + 2 * i * w);
+      copy(feature(i), w, x_.data() + (2 * i + 1) * w);
     }
     return layer_.read(x_.data(), n, parents, positions);
   }
@@ -251,7 +251,7 @@ template <class R, class N> class Eagle2 {
     const float* const root = text_.behind(text, nodes_);
     if (root == nullptr || most < 1 || nodes_ < 1) return;
     all_.clear(), features_.clear();
-    add(DraftTree::root, root);
+    add(DraftTree::root, text_.logits(root, 1));
     const int w = text_.width(), n = static_cast<int>(text.size());
     for (int depth = 1; depth < most; ++depth) {
       std::vector<int> next;
@@ -259,13 +259,13 @@ template <class R, class N> class Eagle2 {
         if (of(i).depth == depth && static_cast<int>(next.size()) < ranks_) next.push_back(i);
       if (next.empty()) break;
       // With their ancestors, once more: a row sees those of its own call.
-      std::vector<int> rows;
+      std::vector<bool> wanted(all_.size());
       for (const int leaf : next)
-        for (int i = leaf; i >= 0; i = of(i).parent)
-          if (std::find(rows.begin(), rows.end(), i) == rows.end()) rows.push_back(i);
-      std::sort(rows.begin(), rows.end());  // parents stand before their children, those of a depth together
-      std::vector<int> tokens, parents, positions;
-      for (const int i : rows) {
+        for (int i = leaf; i >= 0; i = of(i).parent) wanted[static_cast<std::size_t>(i)] = true;
+      std::vector<int> rows, tokens, parents, positions;  // parents stand before their children
+      for (int i = 0; i < static_cast<int>(all_.size()); ++i) {
+        if (!wanted[static_cast<std::size_t>(i)]) continue;
+        rows.push_back(i);
         of(i).row = static_cast<int>(tokens.size());
         tokens.push_back(of(i).token);
         parents.push_back(of(i).parent < 0 ? -1 : of(of(i).parent).row);
@@ -275,46 +275,52 @@ template <class R, class N> class Eagle2 {
         const int before = of(rows[static_cast<std::size_t>(r)]).parent;
         return before < 0 ? root : features_.data() + of(before).feature;
       });
+      const std::size_t first = features_.size();
       for (const int i : next) {
         of(i).feature = static_cast<std::ptrdiff_t>(features_.size());
         const float* const own = y + static_cast<std::ptrdiff_t>(of(i).row) * w;
         features_.insert(features_.end(), own, own + w);
-        add(i, own);
+      }
+      const float* logits = text_.logits(features_.data() + first, static_cast<int>(next.size()));
+      for (const int i : next) {
+        add(i, logits);
+        logits += text_.drafts();
       }
     }
-    std::vector<int> stay = best(), now(all_.size(), DraftTree::root);
-    std::sort(stay.begin(), stay.end());  // parents stand before their children
-    for (const int i : stay)
-      now[static_cast<std::size_t>(i)] =
-          tree.add(of(i).token, of(i).parent < 0 ? DraftTree::root : now[static_cast<std::size_t>(of(i).parent)]);
+    std::vector<bool> stays(all_.size());
+    for (const int i : best()) stays[static_cast<std::size_t>(i)] = true;
+    for (int i = 0; i < static_cast<int>(all_.size()); ++i)
+      if (stays[static_cast<std::size_t>(i)])
+        of(i).node = tree.add(of(i).token, of(i).parent < 0 ? DraftTree::root : of(of(i).parent).node);
   }
 
  private:
   struct Candidate {
     int token, parent, depth;
     double value;                ///< log of the product of probabilities
-    int row = -1;                ///< in the last call
+    int row = -1, node = -1;     ///< in the last call; in the tree
     std::ptrdiff_t feature = 0;  ///< where its own stands, once it has children
   };
   Candidate& of(int i) { return all_[static_cast<std::size_t>(i)]; }
-  /// The likeliest tokens behind a candidate whose feature this is.
-  void add(int parent, const float* feature) {
-    const float* const y = text_.logits(feature, 1);
+  /// The likeliest tokens behind a candidate, by logits.
+  void add(int parent, const float* y) {
     const auto tokens = largest(y, text_.drafts(), ranks_);
     double sum = 0;
-    for (int v = 0; v < text_.drafts(); ++v) sum += std::exp(static_cast<double>(y[v] - y[tokens[0]]));
+    for (int v = 0; v < text_.drafts(); ++v) sum += static_cast<double>(std::exp(y[v] - y[tokens[0]]));
     const double value = (parent < 0 ? 0 : of(parent).value) - std::log(sum);
     const int depth = parent < 0 ? 1 : of(parent).depth + 1;
-    for (const int t : tokens) all_.push_back({text_.token(t), parent, depth, value + static_cast<double>(y[t] - y[tokens[0]])});
+    for (const int t : tokens)
+      all_.push_back({text_.token(t), parent, depth, value + static_cast<double>(y[t] - y[tokens[0]])});
   }
   /// The best `nodes` candidates, best first; of two that are worth the same, the one that came first.
   std::vector<int> best() const {
-    std::vector<int> order(all_.size());
-    for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int>(i);
-    std::stable_sort(order.begin(), order.end(), [this](int a, int b) {
-      return all_[static_cast<std::size_t>(a)].value > all_[static_cast<std::size_t>(b)].value;
-    });
-    if (order.size() > static_cast<std::size_t>(nodes_)) order.resize(static_cast<std::size_t>(nodes_));
+    std::vector<int> order;
+    for (std::size_t i = 0; i < all_.size(); ++i) {
+      std::size_t at = order.size();
+      while (at > 0 && all_[i].value > all_[static_cast<std::size_t>(order[at - 1])].value) --at;
+      order.insert(order.begin() + static_cast<std::ptrdiff_t>(at), static_cast<int>(i));
+      if (order.size() > static_cast<std::size_t>(nodes_)) order.pop_back();
+    }
     return order;
   }
 

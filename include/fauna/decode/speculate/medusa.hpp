@@ -175,7 +175,8 @@ template <class R> class MedusaHeads {
       y = y_.data();
     }
     std::vector<std::vector<int>> best;
-    for (int k = 0; k < w_.heads; ++k) best.push_back(largest(y + static_cast<std::ptrdiff_t>(k) * w_.vocab, w_.vocab, ranks));
+    for (int k = 0; k < w_.heads; ++k)
+      best.push_back(largest(y + static_cast<std::ptrdiff_t>(k) * w_.vocab, w_.vocab, ranks));
     std::vector<int> now;
     for (int i = 0; i < shape_.size(); ++i) {
       const int depth = shape_.depth(i), before = shape_.parent(i);

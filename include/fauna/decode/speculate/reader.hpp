@@ -78,7 +78,9 @@ template <class T, bool Hidden = false> class Reader {
   const float* feature(int row) const requires Hidden {
     return layers_.empty() ? hidden(row) : between_.data() + static_cast<std::ptrdiff_t>(row) * features();
   }
-  int features() const requires Hidden { return layers_.empty() ? width() : static_cast<int>(layers_.size()) * width(); }
+  int features() const requires Hidden {
+    return layers_.empty() ? width() : static_cast<int>(layers_.size()) * width();
+  }
   /// The model's layers; 0: it does not say how many it has.
   static constexpr int layers() {
     if constexpr (requires { model::config.layers; }) return model::config.layers;
