@@ -98,6 +98,27 @@ for model, other in ((llama, mamba), (mamba, llama)):
                     got = succeeds(*plain, *how, "--draft", draft, "--draft-max", most, "--adaptive", adaptive)[0]
                     assert got == want, f"{model}, {how}, {draft}, {most}:\n{got}\n{want}"
 
+# A form that the text is held to, drafts or not.
+(work / "schema.json").write_text('{"enum": [true, false, null]}')
+refused(["--regex and --json-schema", "one of the two"], *generate, "--regex", "a", "--json-schema", work / "schema.json")
+refused(["expected ')'"], *generate, "--regex", "(a")
+refused(["the empty text alone"], *generate, "--regex", "()")
+refused(["cannot open nowhere"], *generate, "--json-schema", "nowhere")
+refused(["held to a form"], *generate, "--regex", "a+", "--draft", "medusa:heads")
+seen = set()
+for form, fits in ((("--regex", "[a-f]{3,5}(xyz)+"), "[a-f]{3,5}(xyz)+"), (("--json-schema", work / "schema.json"), "true|false|null"),
+                   (("--regex", "(ab|cd|efg){2,}z"), "(ab|cd|efg){2,}z")):
+    for how in ([], ["--temperature", 1, "--num-samples", 4, "--seed", 4], ["--temperature", 2, "--num-samples", 4, "--repetition-penalty", 1.3]):
+        want = succeeds("generate", llama, "--prompt", "zebra", "--max-new-tokens", 25, *form, *how)[0]
+        for text in want.removesuffix("\n").split("\n---------------\n"):
+            said = text.removeprefix("zebra")
+            assert re.fullmatch(fits, said) or (len(said) >= 24 and said != ""), (form, text)
+            seen.add(said)
+        for draft in ("ngram", "ngram-tree", llama, mamba):
+            got = succeeds("generate", llama, "--prompt", "zebra", "--max-new-tokens", 25, *form, *how, "--draft", draft)[0]
+            assert got == want, f"{form}, {how}, {draft}:\n{got}\n{want}"
+assert len(seen) > 10, seen
+
 # What is said of them: the model's own drafts are all accepted, 4 and a token of its own a step.
 fixed = ("--adaptive", "false", "--draft-stats")
 said, errors = succeeds(*generate, "--draft", llama, *fixed, "--max-new-tokens", 20)

@@ -302,7 +302,7 @@ def refusals(server, model):
     server.refused(text, {"prompt": "a", "model": "gpt-4"}, 404, "model", "model_not_found")
     for name, value in (("suffix", "b"), ("best_of", 2)):  # the tokenizer has no tokens for the first
         server.refused(text, {"prompt": "a", name: value, "logprobs": 1}, 400, name, "unsupported_parameter")
-    for name, value in (("tools", [function("a")]), ("functions", [{}]), ("modalities", ["audio"])):
+    for name, value in (("tools", [function("a")]), ("functions", [{}]), ("modalities", ["audio"]), ("web_search_options", {})):
         server.refused(talk, say | {name: value}, 400, name, "unsupported_parameter")  # its template knows no tools
     server.refused(talk, say | {"tools": [{}]}, 400, "tools[0].type")
     server.refused(talk, say | {"tool_choice": "required"}, 400, "tool_choice")
@@ -595,6 +595,14 @@ def together(server, model):
     return usage[1]["prompt_tokens_details"]["cached_tokens"], usage[1]["prompt_tokens"]
 
 
+def drafted(server):
+    """Some were proposed, and no more stayed than that."""
+    with contextlib.closing(server.open("/metrics")) as connection:
+        told = dict(line.rsplit(" ", 1) for line in connection.getresponse().read().decode().splitlines() if line[0] != "#")
+    drafts, proposed, stayed = (int(told[f"fauna_spec_decode_num_{what}_total"]) for what in ("drafts", "draft_tokens", "accepted_tokens"))
+    assert 0 < drafts <= proposed >= stayed, told
+
+
 def late(model):
     with Server(tool, model, "--context", 100000001, "--time-out", 1, "--parallel", 2) as server:
         body = {"prompt": "ab", "max_tokens": 100000000, "logit_bias": {str(end): -100}}
@@ -620,6 +628,15 @@ with Server(tool, llama, "--parallel", 4, "--chunk", 4) as served:
     held, length = together(served, llama)
     prompt_logprobs(served, llama)
     assert held == 3 * (length - 1), (held, length)
+# Drafts change no text, whoever makes them.
+for how in ("ngram", mamba, f"ngram+{mamba}"):
+    with Server(tool, llama, "--parallel", 4, "--chunk", 4, "--draft", how, "--draft-max", 3) as served:
+        for check in (completions, chat, together, prompt_logprobs):
+            check(served, llama)
+        drafted(served)
+tool.refused("--draft auto, expected ngram", "serve", llama, "--draft", "auto")
+tool.refused("--draft-max without --draft", "serve", llama, "--draft-max", 3)
+tool.refused("cannot be taken back", "serve", mamba, "--port", 0, "--draft", "ngram", early=False)
 with Server(tool, mamba, "--parallel", 4, "--chunk", 4) as served:
     # A state does not: it is kept after whole chunks of 4.
     held, length = together(served, mamba)

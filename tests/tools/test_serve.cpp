@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <numeric>
 #include <thread>
@@ -24,9 +25,10 @@ using std::chrono::milliseconds;
 constexpr milliseconds soon{20}, late{10000};
 Metrics counted;
 
-/// Goes on with the next letter: after a comes b. Waits at a gate before each step, if there is one. Its slots hold
-/// ids, and a step checks that they are those before the ones it reads. With marks alone a slot cannot go back.
-struct Alphabet final : IdleEngine {
+/// Goes on with the next letter: after a comes b, but where `after` says otherwise. Waits at a gate before each step,
+/// if there is one. Its slots hold ids, and a step checks that they are those before the ones it reads. With marks
+/// alone a slot cannot go back.
+struct Alphabet : IdleEngine {
   explicit Alphabet(bool with_marks_alone) : marks_alone(with_marks_alone) {}
   int vocab() const override { return 19; }
   int context() const override { return 100; }
@@ -45,8 +47,12 @@ struct Alphabet final : IdleEngine {
         CHECK(ids[s] == std::vector<int>(text.ids.begin(), read));  // else the slot has another text
         ids[s].insert(ids[s].end(), read, read + rows[s]);
         text.read += rows[s];
-        std::vector<float> logits(19, 0.0F);
-        logits[static_cast<std::size_t>((text.ids.back() + 1) % 8)] = 9;
+        const auto wanted = static_cast<std::size_t>(text.wanted);
+        std::vector<float> logits(19 * wanted, 0.0F);
+        for (std::size_t r = 0; r < wanted; ++r) {
+          const std::vector<int> before(text.ids.begin(), text.ids.end() - static_cast<std::ptrdiff_t>(wanted - 1 - r));
+          logits[19 * r + static_cast<std::size_t>(engine.after(before))] = 9;
+        }
         if (text.pending() == 0) next(static_cast<int>(s), logits.data());
       }
       return true;
@@ -68,6 +74,9 @@ struct Alphabet final : IdleEngine {
   };
   std::unique_ptr<tool::Slots> slots(int n, int, int) override { return std::make_unique<Held>(*this, n); }
   std::function<void()> gate{};
+  std::function<int(std::vector<int> const&)> after = [](std::vector<int> const& text) {
+    return (text.back() + 1) % 8;
+  };
   bool marks_alone, clear_fails = false;
   std::vector<std::vector<int>> steps{};  ///< rows that each read, by slot
 };
@@ -80,9 +89,10 @@ struct Running {
   Worker worker;
   std::thread thread{};
 
-  explicit Running(int parallel = 1, bool marks_alone = false, int queue = 2)
+  explicit Running(int parallel = 1, bool marks_alone = false, int queue = 2, Drafts const& drafts = {})
       : engine(marks_alone),
-        worker{engine, tokenizer, stop_ids, {.context = 100, .chunk = 8, .parallel = parallel}, queue} {}
+        worker{
+            engine, tokenizer, stop_ids, {.context = 100, .chunk = 8, .parallel = parallel, .drafts = drafts}, queue} {}
   void start() {
     thread = std::thread([this] { worker.run(); });
   }
@@ -296,6 +306,128 @@ TEST_CASE("a job that has taken too long is late, whether it waits or runs") {
   CHECK(all_of(*waits).second == progress::late);
   r.worker.submit(good);
   CHECK(all_of(*good) == std::pair{Texts{"bcd length"}, progress::done});
+}
+
+TEST_CASE("texts with drafts are those without, in fewer steps") {
+  // Letters in a row, of which every now and then one is left out: n-grams are mostly right, and sometimes wrong.
+  const auto letters = [](std::vector<int> const& text) { return (text.back() + (text.size() % 13 == 0 ? 2 : 1)) % 8; };
+  const auto jobs = [] {
+    std::vector<std::shared_ptr<Job>> all{job(60),        job(70, {{0, 1, 2}, {5}}, 2),
+                                          job(-1, {{3}}), job(50, {{6}}, 1, {"abcdefgba"}),
+                                          job(1),         job(2, {{0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2}})};
+    return all;
+  };
+  std::vector<std::vector<Texts>> texts;
+  std::vector<std::size_t> steps;
+  for (const int most : {0, 1, 3, 7, 15}) {
+    for (const int parallel : {1, 3}) {
+      Running r(parallel, false, 10, {.how = most > 0 ? "ngram" : "", .most = most});
+      r.stop_ids.clear();
+      r.engine.after = letters;
+      const auto asked = jobs();
+      for (auto const& j : asked) r.worker.submit(j);
+      r.start();
+      texts.emplace_back();
+      for (auto const& j : asked) {
+        auto const [said, how] = all_of(*j);
+        CHECK(how == progress::done);
+        texts.back().push_back(said);
+      }
+      steps.push_back(r.engine.steps.size());
+      for (auto const& step : r.engine.steps) CHECK(std::accumulate(step.begin(), step.end(), 0) <= 16 + 8);
+    }
+  }
+  for (auto const& t : texts) CHECK(t == texts[0]);
+  CHECK(steps[4] < steps[2]);
+  CHECK(2 * steps[4] < steps[0]);  // drafts of 3
+  CHECK(steps[5] < steps[1]);
+  CHECK_THROWS_WITH_AS(Running(1, true, 2, {.how = "ngram", .most = 3}), Contains("cannot be taken back"), error);
+
+  // A draft model that is right but for its token h, and one that fails.
+  struct Guesses final : tool::Reader {
+    explicit Guesses(bool breaks) : fails(breaks) {}
+    int vocab() const override { return 19; }
+    int context() const override { return 100; }
+    const float* logits(const int* ids, int n, int, int) override {
+      if (fails && n >= 20) throw error("[engine] no memory");
+      logits_.assign(19, 0.0F);
+      logits_[static_cast<std::size_t>(ids[n - 1] % 8 == 6 ? 0 : (ids[n - 1] + 1) % 8)] = 9;
+      return logits_.data();
+    }
+    bool fails;
+    std::vector<float> logits_{};
+  };
+  struct Small final : IdleEngine {
+    int vocab() const override { return 19; }
+    int context() const override { return 100; }
+    std::unique_ptr<tool::Reader> reader(int, int) override { return std::make_unique<Guesses>(fails); }
+    bool fails = false;
+  };
+  for (const bool fails : {false, true}) {
+    Small small;
+    small.fails = fails;
+    Running r(2, false, 2, {.how = "small", .model = &small, .most = 4});
+    r.stop_ids.clear();
+    r.start();
+    const auto j = job(40), other = job(3, {{4}});
+    r.worker.submit(j);
+    CHECK(all_of(*j).second == (fails ? progress::failed : progress::done));
+    r.worker.submit(other);
+    CHECK(all_of(*other).first == Texts{"fgh length"});
+    CHECK(r.engine.steps.size() < 20);
+  }
+}
+
+TEST_CASE("embeddings are the mean of what the trunk gives, chunk by chunk beside the texts that are written") {
+  // Token i is the row (i, 1), of which a reader knows what it read last.
+  struct Rows final : tool::Reader {
+    int vocab() const override { return 19; }
+    int context() const override { return 100; }
+    int width() const override { return 2; }
+    const float* logits(const int* ids, int n, int, int) override {
+      CHECK(n - read <= 8);
+      rows.assign(static_cast<std::size_t>(2 * n), std::nanf(""));
+      for (; read < n; ++read)
+        rows[static_cast<std::size_t>(2 * read)] = static_cast<float>(ids[read]),
+                                          rows[static_cast<std::size_t>(2 * read + 1)] = 1;
+      return nullptr;
+    }
+    const float* hidden(int row) const override { return rows.data() + 2 * row; }
+    int read = 0;
+    std::vector<float> rows{};
+  };
+  struct Reads final : Alphabet {
+    using Alphabet::Alphabet;
+    std::unique_ptr<tool::Reader> reader(int, int) override { return std::make_unique<Rows>(); }
+  };
+  Reads engine(false);
+  const Bpe tokenizer = letter_tokens();
+  const std::vector<int> stop_ids{7};
+  Worker worker(engine, tokenizer, stop_ids, {.context = 100, .chunk = 8, .parallel = 1}, 2);
+  std::vector<int> many(20);
+  std::iota(many.begin(), many.end(), 0);
+  const auto all =
+                 std::make_shared<Embeddings>(std::vector<std::vector<int>>{{3}, many}, Task::clock::time_point::max()),
+             gone = std::make_shared<Embeddings>(std::vector<std::vector<int>>{{3}}, Task::clock::time_point::max()),
+             last = std::make_shared<Embeddings>(std::vector<std::vector<int>>{{0}}, Task::clock::time_point::max());
+  const auto text = job(3);
+  for (auto const& task : {all, gone, last}) worker.submit(task);
+  CHECK_THROWS_WITH_AS(worker.submit(all), Contains("queue is full"), Refusal);
+  gone->cancel();
+  worker.submit(text);
+  std::thread thread([&worker] { worker.run(); });
+  CHECK(all_of(*text).first == Texts{"bcd length"});
+  for (auto const& task : {all, gone, last}) CHECK(task->wait_for_end(late) == progress::done);
+  worker.close();
+  thread.join();
+  CHECK_THROWS_WITH_AS(worker.submit(all), Contains("shutting down"), Refusal);
+  CHECK(gone->vectors.empty());
+  CHECK(last->vectors == std::vector<std::vector<float>>{{0, 1}});
+  REQUIRE(all->vectors.size() == 2);
+  for (auto const& [vector, mean] : {std::pair{all->vectors[0], 3.0}, std::pair{all->vectors[1], 9.5}}) {
+    CHECK(static_cast<double>(vector[0]) == doctest::Approx(mean / std::sqrt(mean * mean + 1)));
+    CHECK(static_cast<double>(vector[1]) == doctest::Approx(1 / std::sqrt(mean * mean + 1)));
+  }
 }
 
 TEST_CASE("a conversation is in the template, and what spells its tokens in a content is text") {

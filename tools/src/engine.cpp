@@ -9,6 +9,7 @@
 
 #include <fauna/decode/loaded.hpp>
 #include <fauna/decode/speculate/reader.hpp>
+#include <fauna/decode/speculate/step.hpp>
 #include <fauna/ops/cpu.hpp>
 #include <tools/src/engine.hpp>
 
@@ -55,7 +56,7 @@ class CompiledSlots final : public tool::Slots {
   CompiledSlots(Loaded& model, int sequences, int context) : model_(model), cache_(sequences, context) {}
   bool step(std::vector<fauna::Continuation>& texts, int chunk,
             std::function<void(int, const float*)> const& next) override {
-    return fauna::generate_step(model_, cache_, texts, chunk, memory_, next);
+    return fauna::speculate_step(model_, cache_, texts, chunk, memory_, next);
   }
   void clear(int slot) override { cache_.clear(slot); }
   void copy(int from, int to) override { cache_.copy(from, cache_, to); }

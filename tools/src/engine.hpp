@@ -41,8 +41,8 @@ class Reader {
 class Slots {
  public:
   virtual ~Slots() = default;
-  /// fauna::generate_step: a call of the model for all texts, text s in slot s, and next(s, logits[vocab]) for each
-  /// that has been read to its end.
+  /// fauna::speculate_step: a call of the model for all texts, text s in slot s, and next(s, logits[wanted, vocab]) for
+  /// each that has been read to its end.
   virtual bool step(std::vector<fauna::Continuation>& texts, int chunk,
                     std::function<void(int, const float*)> const& next) = 0;
   /// The slot forgets its text.

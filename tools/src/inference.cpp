@@ -1,9 +1,11 @@
 // The verbs that read a model directory or a checkpoint, before the engine of whichever model (engine.hpp) the program
 // is linked with. It is started as  inference VERB FROM NAME=VALUE...
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <memory>
 #include <numeric>
+#include <optional>
 
 #include <fauna/backend/cpu.hpp>
 #include <fauna/decode/adapter.hpp>
@@ -17,6 +19,7 @@
 #include <tools/src/chat.hpp>
 #include <tools/src/engine.hpp>
 #include <tools/src/evaluation.hpp>
+#include <tools/src/held.hpp>
 #include <tools/src/main.hpp>
 #include <tools/src/say.hpp>
 #include <tools/src/terminal.hpp>
@@ -105,8 +108,11 @@ int generate(settings::Told<settings::Generate> const& s, std::string const& dir
   const auto tokenizer = tool::bpe_of(s.tokenizer.empty() ? directory : s.tokenizer);
   const auto ids = s.chat ? tool::Chat::ids(tokenizer, tool::in_template(directory, prompt, tool::values_of(s.values)))
                           : tokenizer.encode(prompt, {.match_special = s.special});
+  std::optional<tool::Held> held;
+  if (const auto form = tool::form_of(s))
+    held.emplace(*form, tokenizer, std::min(tool::engine().vocab(), tokenizer.vocab()), stop_ids, ids.size());
   tool::write_texts(loaded(directory, s.threads, s.adapter, s.quantize), draft_of(s).get(), tokenizer, ids, stop_ids, s,
-                    s.vocabulary, s.chat ? "" : prompt);
+                    s.vocabulary, s.chat ? "" : prompt, held ? held->rule() : nullptr);
   return 0;
 }
 

@@ -1,10 +1,12 @@
 // The server of a model directory, before the engine of whichever model (engine.hpp) the program is linked with. It is
 // started as  PROGRAM serve DIRECTORY STOP-IDS NAME=VALUE...
+#include <malloc.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include <cstdio>
+#include <memory>
 #include <thread>
 
 #include <fauna/backend/cpu.hpp>
@@ -69,20 +71,30 @@ int parallel_of(long asked, tool::Engine const& engine, int context) {
   return some;
 }
 
-int serve(settings::Serve const& s, std::string const& directory, std::string const& stops,
+int serve(settings::Told<settings::Serve> const& s, std::string const& directory, std::string const& stops,
           std::string const& program) {
   const auto tokenizer = tool::bpe_of(s.tokenizer.empty() ? directory : s.tokenizer);
-  tool::Engine& engine = tool::engine();
+  tool::Engine& engine = tool::engine(s.engine);
   const std::vector<int> stop_ids =
       stops.empty() ? std::vector<int>{} : tool::token_list("eos_token_id", stops, engine.vocab());
   const int context = context_of(s.context, engine.context());
   const Site site{tokenizer, chat_of(tokenizer, directory), s.name,    fingerprint(program),
                   context,   Keys::read(s.api_key_file),    s.time_out};
-  engine.load(fauna::open_tensors(directory), s.threads > 0 ? static_cast<int>(s.threads) : fauna::default_threads());
+  const int threads = s.threads > 0 ? static_cast<int>(s.threads) : fauna::default_threads();
+  engine.load(fauna::open_tensors(directory), threads);
+  std::unique_ptr<tool::Engine> draft;
+  if (!s.draft_engine.empty()) {
+    draft = tool::make_engine(s.draft_engine);
+    draft->load(fauna::open_tensors(s.draft_weights), threads);
+  }
   Metrics metrics;
   const int parallel = parallel_of(s.parallel, engine, context), queue = static_cast<int>(s.queue);
   Worker worker(engine, tokenizer, stop_ids,
-                {.context = context, .chunk = static_cast<int>(s.chunk), .parallel = parallel}, queue);
+                {.context = context,
+                 .chunk = static_cast<int>(s.chunk),
+                 .parallel = parallel,
+                 .drafts = {.how = s.draft, .model = draft.get(), .most = static_cast<int>(s.draft_max)}},
+                queue);
   Server server(site, metrics, worker, parallel + queue);
   const int port = server.bind(s.host, static_cast<int>(s.port));
 
@@ -105,7 +117,9 @@ int serve(settings::Serve const& s, std::string const& directory, std::string co
 
 int run(int n, char** arguments) {
   if (n < 4) fauna::fail("fauna", "no verb, directory and ids", "all three; this program is started by tools/fauna");
-  settings::Serve s;
+  // Each of some hundred threads would else have memory of its own that the others cannot use again.
+  ::mallopt(M_ARENA_MAX, 1);
+  settings::Told<settings::Serve> s;
   settings::read(s, n - 4, arguments + 4);
   return serve(s, arguments[2], arguments[3], arguments[0]);
 }

@@ -345,8 +345,8 @@ struct Logits {
 };
 
 struct Generate {
-  std::string prompt, values, tokenizer, adapter, quantize, dtype = "f32", at_context_end = "stop", draft,
-                                                            acceptance = "match";
+  std::string prompt, values, tokenizer, adapter, quantize, regex, json_schema, dtype = "f32", at_context_end = "stop",
+                                                                                draft, acceptance = "match";
   std::vector<std::string> stop;
   bool chat = false, special = true, draft_stats = false, adaptive = true;
   long num_samples = 1, max_new_tokens = 200, top_k = 0, threads = 0, chunk = 512, context = 0, draft_max = 4,
@@ -365,6 +365,8 @@ struct Generate {
       "256");
     f("adapter", adapter, adapter_meaning);
     f("quantize", quantize, quantize_meaning);
+    f("regex", regex, "a regular expression that what is written matches as a whole");
+    f("json-schema", json_schema, "a file with a JSON schema that what is written fits");
     each_shared(f);
   }
   /// What any model and text has.
@@ -451,8 +453,8 @@ template <class S> struct Told : S {
 inline constexpr const char* tokenizer_meaning = "a tokenizer.json, or a folder with one; without it, the directory's";
 
 struct Serve {
-  std::string host = "127.0.0.1", api_key_file, name, tokenizer, dtype = "f32";
-  long port = 8080, parallel = 0, context = 0, queue = 32, time_out = 0, chunk = 128, threads = 0;
+  std::string host = "127.0.0.1", api_key_file, name, tokenizer, draft, dtype = "f32";
+  long port = 8080, parallel = 0, context = 0, queue = 32, time_out = 0, chunk = 128, draft_max = 4, threads = 0;
 
   template <class F> void each(F&& f) {
     f("host", host, "address to listen on; the one by default is this machine's alone");
@@ -467,6 +469,10 @@ struct Serve {
     f("queue", queue, "requests that may wait for a place among them; more are refused");
     f("time-out", time_out, "seconds that a request may take, waiting included; 0: any number");
     f("chunk", chunk, "tokens of prompts that a step reads beside the texts that are being written");
+    f("draft", draft,
+      "write the same texts sooner: ngram (drafts from what a text has already), a smaller model of the same "
+      "vocabulary, or ngram+ and a model");
+    f("draft-max", draft_max, "tokens of a draft at most; fewer where many texts are written");
     f("dtype", dtype, "f32 or bf16: storage of the matrices and precision of their products");
     f("threads", threads, "0: one for every processor");
   }

@@ -96,11 +96,12 @@ class WithDrafts {
 };
 
 /// Writes s.num_samples texts to stdout as they come. `draft`: the model that drafts, if one does; `ids`: the prompt's
-/// tokens; `vocabulary`: a hash of what these mean; `shown`: what each text starts with.
+/// tokens; `vocabulary`: a hash of what these mean; `shown`: what each text starts with; `rule`: what texts obey, or
+/// null.
 template <class Text>
 void write_texts(Engine& model, Engine* draft, Text const& text, std::vector<int> const& ids,
                  std::vector<int> const& stop_ids, settings::Generate const& s, std::uint64_t vocabulary,
-                 std::string const& shown) {
+                 std::string const& shown, fauna::TokenRule* rule = nullptr) {
   const int own = model.context(), prompt = static_cast<int>(ids.size());
   if (s.context > own)
     fauna::fail("generate", "--context " + std::to_string(s.context), "at most the model's " + std::to_string(own));
@@ -129,7 +130,8 @@ void write_texts(Engine& model, Engine* draft, Text const& text, std::vector<int
                            .context = tokens < room ? prompt + tokens : most,
                            .at_end = slide                          ? fauna::context_end::slide
                                      : s.at_context_end == "refuse" ? fauna::context_end::refuse
-                                                                    : fauna::context_end::stop};
+                                                                    : fauna::context_end::stop,
+                           .rule = rule};
   std::optional<WithDrafts> drafts;
   if (!s.draft.empty()) drafts.emplace(model, draft, s, vocabulary, o.context, o.chunk);
   for (long i = 0; i < s.num_samples; ++i) {

@@ -34,6 +34,7 @@ struct GenerateOptions {
   int chunk = 512;                  ///< rows of a sequence that one call reads at most
   int context = 0;                  ///< rows of a sequence at most; 0: the model's own context
   context_end at_end = context_end::refuse;
+  TokenRule* rule = nullptr;  ///< which tokens may follow a text; one that it ends ends there
 };
 
 /// A text on its way: its ids, how many of them the cache has read, whether it goes on.
@@ -43,6 +44,7 @@ struct Continuation {
   std::size_t from = 0;  ///< the first of ids that the cache holds or will hold
   int read = 0;          ///< of ids, from `from` on
   int most = unbounded;  ///< rows that one step may read
+  int wanted = 1;  ///< of the last rows, those whose logits are wanted: with drafts behind the text, more than one
   bool done = false;
   Key key{};  ///< of its random draws
   int pending() const { return static_cast<int>(ids.size() - from) - read; }
@@ -52,7 +54,7 @@ inline Key text_key(std::uint64_t seed, std::uint64_t sample) { return Key{seed,
 /// Room for the rows and logits of a step.
 struct StepMemory {
   std::vector<int> tokens{}, offsets{};
-  std::vector<float> logits{};
+  std::vector<float> logits{}, hidden{}, picked{};
 };
 
 namespace generate_detail {
@@ -68,13 +70,18 @@ inline Sampling sampling(GenerateOptions const& o) {
           .top_k = o.top_k,
           .top_p = o.top_p,
           .min_p = o.min_p,
-          .repetition_penalty = o.repetition_penalty};
+          .repetition_penalty = o.repetition_penalty,
+          .rule = o.rule};
 }
 /// Does a text end after this token?
 inline bool stops(GenerateOptions const& o, int id) {
   for (const int stop : o.stop_ids)
     if (id == stop) return true;
   return false;
+}
+/// Has a text come to its end with its last token?
+inline bool ended(GenerateOptions const& o, std::vector<int> const& ids) {
+  return stops(o, ids.back()) || (o.rule != nullptr && o.rule->ends(ids.data(), ids.size()));
 }
 
 /// vocab: of the model.
@@ -105,6 +112,33 @@ inline bool one_each(std::vector<int> const& offsets) {
   return true;
 }
 
+/// The rows that a step reads, in its memory. Has any text then read all?
+inline bool lay_out(std::vector<Continuation> const& all, int chunk, StepMemory& m) {
+  m.tokens.clear();
+  m.offsets.assign(1, 0);
+  bool any_next = false;
+  for (auto const& s : all) {
+    const int pending = s.done ? 0 : s.pending(), most = chunk < s.most ? chunk : s.most,
+              rows = pending < most ? pending : most;
+    const auto* from = s.ids.data() + s.from + s.read;
+    m.tokens.insert(m.tokens.end(), from, from + rows);
+    m.offsets.push_back(static_cast<int>(m.tokens.size()));
+    any_next = any_next || (rows > 0 && rows == pending);
+  }
+  return any_next;
+}
+/// They are referred to.
+inline Batch batch_of(StepMemory const& m) {
+  const int n = static_cast<int>(m.offsets.size()) - 1;
+  if (one_each(m.offsets)) return Batch::uniform(n, 1, m.tokens.data());
+  Batch batch;
+  batch.sequences = n;
+  batch.rows = m.offsets.back();
+  batch.offsets = m.offsets.data();
+  batch.tokens = m.tokens.data();
+  return batch;
+}
+
 /// see(sequence, id), or see(id), may return false to end that sequence.
 template <class F, class... Id> bool goes_on(F& see, Id... id) {
   if constexpr (std::is_void_v<decltype(see(id...))>) return see(id...), true;
@@ -121,25 +155,10 @@ template <class T, class K, class F>
 bool generate_step(T& model, K& cache, std::vector<Continuation>& all, int chunk, StepMemory& m, F&& next) {
   constexpr int vocab = T::model::vocab;
   const int n = static_cast<int>(all.size());
-  m.tokens.clear();
-  m.offsets.assign(1, 0);
-  bool any_next = false;
-  for (auto const& s : all) {
-    const int pending = s.done ? 0 : s.pending(), most = chunk < s.most ? chunk : s.most,
-              rows = pending < most ? pending : most;
-    const auto* from = s.ids.data() + s.from + s.read;
-    m.tokens.insert(m.tokens.end(), from, from + rows);
-    m.offsets.push_back(static_cast<int>(m.tokens.size()));
-    any_next = any_next || (rows > 0 && rows == pending);
-  }
+  const bool any_next = generate_detail::lay_out(all, chunk, m);
   if (m.tokens.empty()) return false;
   m.logits.resize(static_cast<std::size_t>(n) * static_cast<std::size_t>(vocab));
-  Batch batch;
-  batch.sequences = n;
-  batch.rows = m.offsets.back();
-  batch.offsets = m.offsets.data();
-  batch.tokens = m.tokens.data();
-  if (generate_detail::one_each(m.offsets)) batch = Batch::uniform(n, 1, m.tokens.data());
+  const Batch batch = generate_detail::batch_of(m);
   model.logits(cache, batch, any_next ? logit_rows::last : logit_rows::none,
                Matrix<float>(m.logits.data(), any_next ? n : 0, vocab));
   for (int q = 0; q < n; ++q) {
@@ -179,7 +198,7 @@ std::vector<std::vector<int>> generate_batch(T& model, std::vector<std::vector<i
     auto& s = all[static_cast<std::size_t>(q)];
     const int id = sampler(logits, s.key, s.ids.size(), s.ids.data(), s.ids.size());
     s.ids.push_back(id);
-    s.done = s.ids.size() - s.prompt == static_cast<std::size_t>(o.tokens) || generate_detail::stops(o, id);
+    s.done = s.ids.size() - s.prompt == static_cast<std::size_t>(o.tokens) || generate_detail::ended(o, s.ids);
     if (!generate_detail::goes_on(see, q, id)) s.done = true;
     if (cache.room(q) > 0 || s.done) return;
     if (o.at_end == context_end::slide) {

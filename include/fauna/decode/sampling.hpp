@@ -20,16 +20,28 @@
 
 namespace fauna::inline v0 {
 
+/// Which tokens may follow a text, by what the text is.
+class TokenRule {
+ public:
+  virtual ~TokenRule() = default;
+  /// -inf for the logits [vocab] of tokens that may not follow text[n]. Never of all: what no longer obeys the rule, as
+  /// a draft may, or what has come to its end may go on with any.
+  virtual void forbid(float* logits, int vocab, const int* text, std::size_t n) = 0;
+  /// May nothing follow?
+  virtual bool ends(const int* text, std::size_t n) = 0;
+};
+
 struct Sampling {
   float temperature = 1;         ///< 0: always the largest logit
   int top_k = 0;                 ///< keep the k largest; 0: all
   float top_p = 1;               ///< keep the largest until their probabilities reach p; 1: all
   float min_p = 0;               ///< keep those at least this part as probable as the largest; 0: all
   float repetition_penalty = 1;  ///< of tokens seen: a positive logit is divided by it, a negative one multiplied
+  TokenRule* rule = nullptr;     ///< that texts obey: what was seen is then the whole text
 };
 
-/// Draws tokens from rows of V logits. Its memory, 8 V bytes (12 V with a penalty), is allocated here and never again.
-/// Equal logits rank by index, the lower first, so exactly k tokens survive top-k.
+/// Draws tokens from rows of V logits. Its memory, 8 V bytes (12 V with a penalty or a rule), is allocated here and
+/// never again. Equal logits rank by index, the lower first, so exactly k tokens survive top-k.
 class Sampler {
  public:
   explicit Sampler(int vocab, Sampling how = {}) : how_(how) {
@@ -41,7 +53,7 @@ class Sampler {
     if (!(how.min_p >= 0 && how.min_p <= 1)) fail("sampling", "min-p " + std::to_string(how.min_p), "0 (off) to 1");
     if (!(how.repetition_penalty > 0 && std::isfinite(how.repetition_penalty)))
       fail("sampling", "repetition penalty " + std::to_string(how.repetition_penalty), "1 (off) or a positive number");
-    if (how.repetition_penalty != 1) penalised_.resize(at(vocab));
+    if (how.repetition_penalty != 1 || how.rule != nullptr) adjusted_.resize(at(vocab));
     weight_.resize(at(vocab));
     order_.resize(at(vocab));
   }
@@ -73,14 +85,15 @@ class Sampler {
 
   /// Fills the tokens kept, their weights and the sum of those; the largest logit's token.
   int weigh(const float* logits, const int* seen, std::size_t count) {
-    if (!penalised_.empty()) {
-      penalised_.assign(logits, logits + vocab());
-      for (std::size_t i = 0; i < count; ++i)
+    if (!adjusted_.empty()) {
+      adjusted_.assign(logits, logits + vocab());
+      for (std::size_t i = 0; i < count && how_.repetition_penalty != 1; ++i)
         if (seen[i] < vocab()) {
           const float l = logits[seen[i]];  // not the penalised one: a token seen twice is penalised once
-          penalised_[at(seen[i])] = l > 0 ? l / how_.repetition_penalty : l * how_.repetition_penalty;
+          adjusted_[at(seen[i])] = l > 0 ? l / how_.repetition_penalty : l * how_.repetition_penalty;
         }
-      logits = penalised_.data();
+      if (how_.rule != nullptr) how_.rule->forbid(adjusted_.data(), vocab(), seen, count);
+      logits = adjusted_.data();
     }
     const int best = largest(logits);
     if (how_.temperature == 0) {
@@ -208,7 +221,7 @@ class Sampler {
   }
 
   Sampling how_;
-  std::vector<float> weight_, penalised_;
+  std::vector<float> weight_, adjusted_;
   std::vector<int> order_;
   int kept_ = 0;
   double total_ = 1;  ///< of the weights kept

@@ -66,12 +66,7 @@ class Grammars {
     return {{fauna::grammar::regex(shape.text)}};
   }
   fauna::grammar::TokenTrie const& trie() {
-    if (!trie_) {
-      auto texts = fauna::grammar::token_texts(tokenizer_, vocab_);
-      for (const int id : stop_ids_)
-        if (id < vocab_) texts[static_cast<std::size_t>(id)].clear();  // it ends a text, and is never of one
-      trie_.emplace(std::move(texts));
-    }
+    if (!trie_) trie_.emplace(fauna::grammar::token_texts(tokenizer_, vocab_, stop_ids_));
     return *trie_;
   }
 

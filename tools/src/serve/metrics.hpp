@@ -60,6 +60,13 @@ class Metrics {
     ++tokens_;
     further_.add(seconds);
   }
+  /// A draft of so many tokens, and how many of them stayed.
+  void draft(std::size_t tokens, std::size_t stayed) {
+    const std::lock_guard lock(mutex_);
+    ++drafts_;
+    drafted_ += tokens;
+    accepted_ += stayed;
+  }
 
   /// With what is so at the moment: requests that are being answered, and that wait for it.
   std::string text(int running, int waiting) const {
@@ -80,6 +87,9 @@ class Metrics {
         "The same: of them it is asked whether they were read.");
     one("fauna_prefix_cache_hits_total", "counter", cached_, "Those of them that had been read before.");
     one("fauna_generation_tokens_total", "counter", tokens_, "Tokens that were written.");
+    one("fauna_spec_decode_num_drafts_total", "counter", drafts_, "Drafts of how a text may go on.");
+    one("fauna_spec_decode_num_draft_tokens_total", "counter", drafted_, "Tokens of these.");
+    one("fauna_spec_decode_num_accepted_tokens_total", "counter", accepted_, "Those of them that stayed.");
     const auto histogram = [&all](const char* name, Histogram const& of, const char* help) {
       all += head(name, "histogram", help) + of.text(name);
     };
@@ -95,7 +105,7 @@ class Metrics {
 
   mutable std::mutex mutex_;
   std::map<std::tuple<std::string, std::string, int>, std::uint64_t> requests_;
-  std::uint64_t prompt_ = 0, cached_ = 0, tokens_ = 0;
+  std::uint64_t prompt_ = 0, cached_ = 0, tokens_ = 0, drafts_ = 0, drafted_ = 0, accepted_ = 0;
   Histogram first_, further_;
 };
 

@@ -257,6 +257,7 @@ inline Request chat_request(Fields const& f, int vocab) {
   detail::not_available(f, "function_call", {"none", "auto"}, "'tool_choice' says the same");
   detail::not_available(f, "modalities", {Json::array({"text"})}, "the model writes text alone");
   detail::not_available(f, "audio", {}, "the model writes text alone");
+  detail::not_available(f, "web_search_options", {}, "nothing is searched for");
   r.drawing.tokens = f.whole("max_completion_tokens", 1, Most::tokens, f.whole("max_tokens", 1, Most::tokens, -1));
   const int top = f.whole("top_logprobs", 0, Most::logprobs, 0);
   if (f.flag("logprobs")) r.drawing.logprobs = top;

@@ -1,16 +1,19 @@
 // Continuous batching: which text has which slot of the engine, and what each reads in the next step (Yu et al. 2022,
 // Orca, section 4.1: scheduling by iteration). Texts come and go between steps; beginnings that a slot has read already
-// are not read again. No text depends on those beside it: a step computes each row by itself, and prompts are read in
-// pieces that end at multiples of `chunk`, whoever else is there.
+// are not read again. With drafts a step gives a text as many tokens as it would have had anyway. No text depends on
+// those beside it: a step computes each row by itself, and prompts are read in pieces that end at multiples of `chunk`,
+// whoever else is there.
 #pragma once
 #include <algorithm>
 #include <exception>
 #include <memory>
 #include <optional>
+#include <string>
 #include <tuple>
 #include <utility>
 #include <vector>
 
+#include <tools/src/drafts.hpp>
 #include <tools/src/engine.hpp>
 #include <tools/src/say.hpp>
 #include <tools/src/serve/job.hpp>
@@ -18,22 +21,37 @@
 
 namespace tool::serve {
 
+/// Who drafts (drafts.hpp), the engine of the model that does, if one does, and how long drafts are at most.
+struct Drafts {
+  std::string how{};  ///< empty: nobody
+  Engine* model = nullptr;
+  int most = 0;
+};
+
 class Scheduler {
  public:
   struct Limits {
     int context;   ///< tokens of prompt and text
     int chunk;     ///< tokens of prompts that a step reads
     int parallel;  ///< texts at once
+    Drafts drafts{};
   };
   /// The engine has its weights. Everything is referred to, not copied.
   Scheduler(Engine& engine, fauna::Bpe const& tokenizer, std::vector<int> const& stop_ids, Limits limits)
       : tokenizer_(tokenizer),
+        engine_vocab_(engine.vocab()),
         vocab_(std::min(engine.vocab(), tokenizer.vocab())),
         stop_ids_(stop_ids),
         limits_(limits),
         slots_(engine.slots(limits.parallel, limits.context, limits.chunk)),
         texts_(static_cast<std::size_t>(limits.parallel), nothing()),
         owners_(texts_.size()) {
+    if (!limits.drafts.how.empty() && !slots_->cuts())
+      fauna::fail("serve", "--draft for a model whose state cannot be taken back by a few tokens",
+                  "one of keys and values alone, without windows");
+    for (int s = 0; s < limits.parallel && !limits.drafts.how.empty(); ++s)
+      drafters_.push_back(
+          std::make_unique<AnyDrafter>(limits.drafts.how, limits.drafts.model, limits.context, limits.chunk));
     if (slots_->cuts()) return;
     kept_.resize(texts_.size());
     slots_.reset();
@@ -62,6 +80,7 @@ class Scheduler {
   void step() {
     for (std::size_t s = 0; s < texts_.size(); ++s)
       if (has_text(owners_[s]) && owners_[s].job->over()) texts_[s].done = true;
+    for (int s = 0; s < limits_.parallel && !drafters_.empty(); ++s) propose(s);
     try {
       share();
       slots_->step(texts_, limits_.chunk, [this](int slot, const float* logits) { draw(slot, logits); });
@@ -131,13 +150,54 @@ class Scheduler {
     else if (job.over()) job.becomes(job.cancelled() ? progress::done : progress::late);
     else if (job.ended == job.texts()) job.becomes(progress::done);
   }
+  /// The next token of a text, and where it has a draft as many as stay: each is drawn as it would be without.
   void draw(int slot, const float* logits) {
     Owner& owner = owners_[static_cast<std::size_t>(slot)];
+    auto& text = text_at(slot);
+    const auto drafted = static_cast<std::size_t>(text.wanted - 1);
+    const std::vector<int> drafts(text.ids.end() - static_cast<std::ptrdiff_t>(drafted), text.ids.end());
+    text.ids.resize(text.ids.size() - drafted);
+    text.read -= static_cast<int>(drafted);
     try {
-      owner.writer->next(text_at(slot), logits);
+      std::size_t stayed = 0;
+      for (;; ++stayed, logits += engine_vocab_) {
+        owner.writer->next(text, logits);
+        if (stayed == drafted || text.ids.back() != drafts[stayed]) break;
+        if (text.done) {
+          ++stayed;
+          break;
+        }
+      }
+      if (drafted == 0) return;
+      text.read += static_cast<int>(stayed);
+      slots_->cut(slot, text.read);
+      owner.job->metrics.draft(drafted, stayed);
     } catch (std::exception const& e) {  // this job's alone
       fail(owner, e);
-      text_at(slot).done = true;
+      text.done = true;
+    }
+  }
+  /// Puts a draft behind a text that is being written: no longer than a step that reads the weights once has rows for.
+  void propose(int slot) {
+    auto& text = text_at(slot);
+    text.wanted = 1;
+    if (text.done || text.pending() != 1) return;
+    Owner& owner = owners_[static_cast<std::size_t>(slot)];
+    const std::size_t written = text.ids.size();
+    const int most = std::min({limits_.drafts.most, limits_.chunk - 1, step_rows / running() - 1,
+                               owner.writer->room(text), limits_.context - static_cast<int>(written)});
+    if (most < 1) return;
+    try {
+      drafters_[static_cast<std::size_t>(slot)]->propose(
+          text.ids, most, [&](const float* logits) { return owner.writer->guess(text, logits); });
+      fauna::GenerateOptions ends;
+      ends.stop_ids = stop_ids_;
+      fauna::speculate_detail::cut(text.ids, written, most, engine_vocab_, ends);
+      text.wanted += static_cast<int>(text.ids.size() - written);
+    } catch (std::exception const& e) {
+      text.ids.resize(written);
+      fail(owner, e);
+      text.done = true;
     }
   }
   static void fail(Owner& owner, std::exception const& e) {
@@ -161,10 +221,10 @@ class Scheduler {
     order_.clear();
     for (int s = 0; s < limits_.parallel; ++s) {
       auto& text = text_at(s);
-      text.most = 1;
+      text.most = text.wanted;
       if (text.done) continue;
       if (follows(s)) text.most = 0;
-      else if (text.pending() > 1) order_.push_back(s);
+      else if (text.pending() > text.wanted) order_.push_back(s);
     }
     const auto rank = [this](int s) {
       return text_at(s).pending() - owners_[static_cast<std::size_t>(s)].waited * limits_.chunk / patience;
@@ -268,16 +328,18 @@ class Scheduler {
     *oldest = {ids, ++uses_};
   }
 
-  static constexpr int patience = 8;  ///< steps of waiting that count as much as a chunk
+  static constexpr int patience = 8;    ///< steps of waiting that count as much as a chunk
+  static constexpr int step_rows = 16;  ///< for so many rows the weights are read once
 
   fauna::Bpe const& tokenizer_;
-  int vocab_;
+  int engine_vocab_, vocab_;
   std::vector<int> const& stop_ids_;
   Limits limits_;
   std::unique_ptr<Slots> slots_;
   std::vector<fauna::Continuation> texts_;  ///< by slot; one that is done still says what its slot holds
   std::vector<Owner> owners_;
   std::vector<Kept> kept_;  ///< in the slots after those of texts; none where a slot can go back
+  std::vector<std::unique_ptr<AnyDrafter>> drafters_;  ///< by slot; none where nobody drafts
   std::vector<long> last_use_ = std::vector<long>(texts_.size());
   long uses_ = 0;
   std::vector<int> order_;

@@ -85,9 +85,9 @@ class Server {
         a.set_content(metrics_.text(running, waiting), "text/plain; version=0.0.4; charset=utf-8");
       });
     });
-    post("/v1/completions", [this](Http const& q, Answer& a, Fields const& f) { completions(q, a, f); });
-    post("/v1/chat/completions", [this](Http const& q, Answer& a, Fields const& f) { chat(q, a, f); });
-    post("/v1/embeddings", [this](Http const& q, Answer& a, Fields const& f) { embeddings(q, a, f); });
+    post("/v1/completions", [this](Http const&, Answer& a, Fields const& f) { completions(a, f); });
+    post("/v1/chat/completions", [this](Http const&, Answer& a, Fields const& f) { chat(a, f); });
+    post("/v1/embeddings", [this](Http const&, Answer& a, Fields const& f) { embeddings(a, f); });
     post("/tokenize", [this](Http const&, Answer& a, Fields const& f) {
       (void)f.need("content");
       answer(a, {{"tokens", site_.tokenizer.encode(f.text("content"), {.match_special = f.flag("parse_special", true),
@@ -202,7 +202,7 @@ class Server {
     const bool form = q.is_multipart_form_data();
     const bool whole = form ? reader([](auto const&) { return true; }, take) : reader(take);
     // What follows an unread rest is no request.
-    if (!whole) Connection(q).close_after_answer();
+    if (!whole) Connection::here().close_after_answer();
     if (bytes > body_bytes)
       throw Refusal(413, "The body is larger than " + std::to_string(body_bytes) + " bytes.", "invalid_request_error");
     if (form) throw bad_request("The body is a form, expected JSON.");
@@ -232,7 +232,7 @@ class Server {
             {"max_model_len", site_.context}};
   }
 
-  void completions(Http const& q, Answer& a, Fields const& f) {
+  void completions(Answer& a, Fields const& f) {
     Request r = completion_request(f, worker_.vocab());
     std::vector<std::vector<int>> prompts;
     std::vector<std::string> echoes;
@@ -242,7 +242,7 @@ class Server {
       if (!r.suffix.empty()) prompts.back() = around_middle(p, r.suffix);
       if (r.echo) echoes.push_back(text != nullptr ? *text : site_.tokenizer.decode(prompts.back()));
     }
-    serve(q, a, endpoint::completions, std::move(r), std::move(prompts), "prompt", std::move(echoes));
+    serve(a, endpoint::completions, std::move(r), std::move(prompts), "prompt", std::move(echoes));
   }
   std::vector<int> ids_of(Prompt const& p) const {
     const auto* text = std::get_if<std::string>(&p);
@@ -270,7 +270,7 @@ class Server {
     throw bad_request("'suffix' is not available here: the model's tokenizer has no tokens for it.", "suffix",
                       "unsupported_parameter");
   }
-  void embeddings(Http const& q, Answer& a, Fields const& f) {
+  void embeddings(Answer& a, Fields const& f) {
     const EmbeddingRequest r = embedding_request(f, worker_.vocab(), worker_.width());
     if (!r.model.empty()) require_model(r.model);
     std::vector<std::vector<int>> texts;
@@ -282,14 +282,14 @@ class Server {
     const auto task = std::make_shared<Embeddings>(std::move(texts), deadline());
     const std::shared_ptr<void> begun = counted();
     worker_.submit(task);
-    const Connection connection(q);
+    const Connection connection = Connection::here();
     progress now = progress::waits;
     while ((now = task->wait_for_end(patience)) <= progress::runs)
       if (!connection.alive()) return task->cancel();
     require_done(now);
     answer(a, embeddings_reply(site_.model, *task, r.base64));
   }
-  void chat(Http const& q, Answer& a, Fields const& f) {
+  void chat(Answer& a, Fields const& f) {
     Request r = chat_request(f, worker_.vocab());
     if (!site_.chat)
       throw bad_request("This model has no chat template that can be read: /v1/completions takes a whole prompt.", "",
@@ -301,10 +301,10 @@ class Server {
           r.drawing.shown.push_back(id);
     }
     std::vector<int> ids = site_.chat->ids(r);
-    serve(q, a, endpoint::chat, std::move(r), {std::move(ids)}, "messages", {});
+    serve(a, endpoint::chat, std::move(r), {std::move(ids)}, "messages", {});
   }
 
-  void serve(Http const& q, Answer& a, endpoint of, Request r, std::vector<std::vector<int>> prompts, const char* param,
+  void serve(Answer& a, endpoint of, Request r, std::vector<std::vector<int>> prompts, const char* param,
              std::vector<std::string> echoes) {
     if (!r.model.empty()) require_model(r.model);
     require_room(prompts, param);
@@ -315,7 +315,7 @@ class Server {
         Replies(of, new_id(), site_.model, site_.fingerprint, site_.tokenizer, *job, r.shape.calls, std::move(echoes));
     const std::shared_ptr<void> begun = counted();
     worker_.submit(job);
-    const Connection connection(q);
+    const Connection connection = Connection::here();
     progress now = progress::waits;
     while ((now = job->wait_for_start(patience)) == progress::waits)
       if (!connection.alive()) return job->cancel();  // nobody hears the answer
@@ -416,7 +416,7 @@ class Server {
   long started_ = static_cast<long>(std::time(nullptr));
   std::atomic<int> begun_ = 0;  ///< requests for texts that are not answered yet
   std::atomic<bool> ended_ = false;
-  httplib::Server http_;
+  Connections http_;
 };
 
 }  // namespace tool::serve

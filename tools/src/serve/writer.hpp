@@ -73,6 +73,12 @@ class Writer {
     if (stops_.found()) give({.text = text_, .words = words, .finish = "stop", .tokens = tokens_});
     else if (c.done) finish(whole ? "stop" : "length");
   }
+  /// So many tokens may come behind the next one.
+  int room(fauna::Continuation const& c) const { return c.ids.size() < prompt_.size() ? 0 : most_ - tokens_ - 1; }
+  /// What a draft model's logits make the next token: with the noise that the text's own are drawn with.
+  int guess(fauna::Continuation const& c, const float* logits) {
+    return sampler_(logits, c.key, c.ids.size(), c.ids.data(), c.ids.size());
+  }
   /// The end, with all that was held back.
   void finish(std::string const& why) {
     std::string words = stops_.push(stream_.finish());

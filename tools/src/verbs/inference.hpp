@@ -8,6 +8,7 @@
 #include <tools/src/directory.hpp>
 #include <tools/src/draft_names.hpp>
 #include <tools/src/flags.hpp>
+#include <tools/src/held.hpp>
 #include <tools/src/tasks.hpp>
 #include <tools/src/vocabulary.hpp>
 
@@ -93,6 +94,32 @@ inline AnyModel model_in(std::string const& from, tool::Use use) {
   return tool::fs::is_regular_file(from) ? model_of_file(from) : tool::read_config(from, use).model;
 }
 
+/// The model that drafts, where --draft names one; the program is told which engine is whose.
+template <class S>
+std::optional<tool::Described> drafting(tool::Verb const& verb, std::string const& from, tool::ModelConfig& c,
+                                        std::string const& dtype, settings::Told<S>& told) {
+  const std::string small_model = tool::draft_model_of(told.draft);
+  if (small_model.empty()) return std::nullopt;
+  if (!tool::fs::exists(small_model))
+    fauna::fail("fauna", "there is no " + small_model,
+                "--draft ngram, auto, ngram-tree, pool:FILE, medusa:FILE, mtp, exit:LAYERS, lookahead:N,W,G, a model "
+                "directory, or a checkpoint");
+  told.draft_weights = model_of(small_model);
+  const AnyModel small = model_in(told.draft_weights, use_of(verb));
+  tool::require_same_vocabulary(from, told.draft_weights);
+  if (small->vocab() != c.vocab())
+    fauna::fail("fauna",
+                "the draft " + small_model + " has a token table of " + std::to_string(small->vocab()) + " rows",
+                std::to_string(c.vocab()) + ", as many as " + from);
+  (void)fauna::open_tensors(told.draft_weights);
+  small->without_dropout();
+  c.without_dropout();
+  const tool::Described draft = small->described();
+  told.engine = tool::engine_name(c.described(), dtype);
+  told.draft_engine = tool::engine_name(draft, dtype);
+  return draft;
+}
+
 /// Becomes the program that writes with a model, and with one that drafts for it, where --draft names one.
 template <class S>
 [[noreturn]] inline void write(std::string const& name, tool::Verb const& verb, std::string const& from,
@@ -100,7 +127,6 @@ template <class S>
   settings::Told<S> told;
   static_cast<S&>(told) = s;
   const std::string dtype = storage_of(from, c.described(), s.dtype, s.quantize);
-  std::optional<tool::Described> draft;
   if (s.draft.empty())
     for (const char* flag : {"draft-max", "draft-stats", "draft-nodes", "acceptance", "adaptive"})
       if (verb.has(flag)) fauna::fail("fauna", std::string("--") + flag + " without --draft", "ngram, or a model");
@@ -133,25 +159,7 @@ template <class S>
     if (tool::fs::exists(pool)) (void)fauna::PoolDrafter::from_file(pool, told.vocabulary);
   }
   if (const std::string heads = tool::behind("medusa:", s.draft); !heads.empty()) (void)fauna::open_tensors(heads);
-  if (const std::string small_model = tool::draft_model_of(s.draft); !small_model.empty()) {
-    if (!tool::fs::exists(small_model))
-      fauna::fail("fauna", "there is no " + small_model,
-                  "--draft ngram, auto, ngram-tree, pool:FILE, medusa:FILE, mtp, exit:LAYERS, lookahead:N,W,G, a model "
-                  "directory, or a checkpoint");
-    told.draft_weights = model_of(small_model);
-    const AnyModel small = model_in(told.draft_weights, use_of(verb));
-    tool::require_same_vocabulary(from, told.draft_weights);
-    if (small->vocab() != c.vocab())
-      fauna::fail("fauna",
-                  "the draft " + small_model + " has a token table of " + std::to_string(small->vocab()) + " rows",
-                  std::to_string(c.vocab()) + ", as many as " + from);
-    (void)fauna::open_tensors(told.draft_weights);
-    small->without_dropout();
-    c.without_dropout();
-    draft = small->described();
-    told.engine = tool::engine_name(c.described(), dtype);
-    told.draft_engine = tool::engine_name(*draft, dtype);
-  }
+  const auto draft = drafting(verb, from, c, dtype, told);
   infer(name, from, c, dtype, words, settings::arguments(told), draft);
 }
 
@@ -197,7 +205,7 @@ inline std::string id_list(std::vector<long long> const& ids) {
                                                settings::Generate const& s) {
   const AnyModel c = tool::model_of_weights(from);
   const bool gguf = tool::is_gguf(from);
-  for (const char* flag : {"chat", "values", "special", "adapter"})
+  for (const char* flag : {"chat", "values", "special", "adapter", "regex", "json-schema"})
     if (verb.has(flag) && (!gguf || flag == std::string("adapter")))
       fauna::fail("fauna generate", std::string("--") + flag + " for a file of weights", "a model directory");
   if (!tool::draft_model_of(s.draft).empty() || !tool::pool_of(s.draft).empty())
@@ -232,11 +240,14 @@ inline std::string id_list(std::vector<long long> const& ids) {
   settings::Generate s;
   verb.apply(s);
   check_texts(s);
+  tool::check_form(s);
+  if (!(s.regex + s.json_schema).empty() && !tool::behind("medusa:", s.draft).empty())
+    fauna::fail("fauna generate", "--draft " + s.draft + " for a text that is held to a form", "another drafter");
   if (tool::fs::is_regular_file(from) && tool::weights_alone(from)) generate_from_weights(verb, from, s);
   if (tool::fs::is_regular_file(model_of(from))) {
     if (verb.has("tokenizer"))
       fauna::fail("fauna generate", "--tokenizer for a checkpoint", "none: a checkpoint has its own");
-    for (const char* flag : {"chat", "values", "special", "adapter", "quantize"})
+    for (const char* flag : {"chat", "values", "special", "adapter", "quantize", "regex", "json-schema"})
       if (verb.has(flag))
         fauna::fail("fauna generate", std::string("--") + flag + " for a checkpoint of characters",
                     "a model directory");
@@ -248,8 +259,10 @@ inline std::string id_list(std::vector<long long> const& ids) {
   if (!s.values.empty() && !s.chat) fauna::fail("fauna generate", "--values without --chat", "both, or neither");
   const tool::Directory d = tool::read_config(from, use_of(verb));
   bool begins = false;  // with a token before a text
-  if (!s.tokenizer.empty() && tool::is_world(tool::tokenizer_file(s.tokenizer)))
-    (void)fauna::RwkvWorld::from_file(s.tokenizer);
+  const bool world = !s.tokenizer.empty() && tool::is_world(tool::tokenizer_file(s.tokenizer));
+  if (world && !(s.regex + s.json_schema).empty())
+    fauna::fail("fauna generate", "--regex or --json-schema with the vocabulary of RWKV World", "a tokenizer.json");
+  if (world) (void)fauna::RwkvWorld::from_file(s.tokenizer);
   else begins = !tokenizer_of(from, s.tokenizer).encode("").empty();
   if (s.chat) (void)tool::in_template(from, s.prompt, tool::values_of(s.values));
   else if (s.prompt.empty() && !begins)
@@ -280,9 +293,13 @@ inline std::string id_list(std::vector<long long> const& ids) {
 }
 
 [[noreturn]] inline void serve(tool::Verb const& verb, std::string const& directory) {
-  settings::Serve s;
+  settings::Told<settings::Serve> s;
   verb.apply(s);
   check_run(s.dtype, s.threads);
+  whole("draft-max", s.draft_max, 1, 15);
+  if (s.draft.empty() && verb.has("draft-max")) fauna::fail("fauna serve", "--draft-max without --draft", "both");
+  if (tool::is_tree(s.draft) || !tool::pool_of(s.draft).empty() || s.draft == "auto")
+    fauna::fail("fauna serve", "--draft " + s.draft, "ngram, a model directory, or ngram+ and a model directory");
   whole("port", s.port, 0, 65535);
   whole("context", s.context, 0, 1000000000);
   whole("parallel", s.parallel, 0, 256);
@@ -294,7 +311,8 @@ inline std::string id_list(std::vector<long long> const& ids) {
   const tool::Directory d = tool::read_config(directory, use_of(verb));
   (void)tokenizer_of(directory, s.tokenizer);
   if (s.name.empty()) s.name = tool::fs::canonical(directory).filename().string();
-  infer("serve", directory, *d.model, s.dtype, {id_list(d.stop_ids)}, settings::arguments(s));
+  const auto draft = drafting(verb, directory, *d.model, s.dtype, s);
+  infer("serve", directory, *d.model, s.dtype, {id_list(d.stop_ids)}, settings::arguments(s), draft);
 }
 
 [[noreturn]] inline void compare(tool::Verb const& verb, std::string const& directory, std::string const& file) {

@@ -181,7 +181,7 @@ Speculated speculate(R& target, D& drafter, std::vector<int> const& prompt, Spec
       node = tree.find(id, node);
       ids.push_back(id);
       ++counts.tokens;
-      done = ids.size() == all || generate_detail::stops(o, id);
+      done = ids.size() == all || generate_detail::ended(o, ids);
       if (!generate_detail::goes_on(see, id)) done = true;
       if (node == DraftTree::root) break;
       ++counts.accepted[path.size()];

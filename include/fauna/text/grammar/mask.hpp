@@ -136,10 +136,14 @@ class TokenGrammar {
   int start() const { return automaton_.start(); }
   /// The state after a token of the state's mask that is no end.
   int next(int state, int id) {
-    const int to = automaton_.next(state, trie_.text(id));
-    if (to == Automaton::none || trie_.text(id).empty())
-      fail("grammar", "token " + std::to_string(id), "one that the mask allows");
+    const int to = after(state, id);
+    if (to == Automaton::none) fail("grammar", "token " + std::to_string(id), "one that the mask allows");
     return to;
+  }
+  /// The same for any token, and none after one that the mask does not allow, or an end.
+  int after(int state, int id) {
+    const bool some = id >= 0 && id < trie_.vocab() && !trie_.text(id).empty();
+    return some ? automaton_.next(state, trie_.text(id)) : Automaton::none;
   }
   bool accepts(int state) const { return automaton_.accepts(state); }
   /// Is the text at its end, so that nothing else may come?

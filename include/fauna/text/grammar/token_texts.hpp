@@ -7,9 +7,9 @@
 
 namespace fauna::inline v0::grammar {
 
-/// texts[vocab]; empty for special tokens, which a text does not show, and for ids without a token. That decoding may
-/// strip the beginning of a text is not in it.
-inline std::vector<std::string> token_texts(Bpe const& bpe, int vocab) {
+/// texts[vocab]; empty for special tokens, which a text does not show, for those of `ends`, which end one, and for ids
+/// without a token. That decoding may strip the beginning of a text is not in it.
+inline std::vector<std::string> token_texts(Bpe const& bpe, int vocab, std::vector<int> const& ends = {}) {
   std::vector<std::string> texts(static_cast<std::size_t>(vocab));
   const auto visible = [&](int id) { return bpe.has(id) && !bpe.special(id); };
   // Decoding within a text: after a token that leaves nothing to strip, and nothing held back.
@@ -34,6 +34,8 @@ inline std::vector<std::string> token_texts(Bpe const& bpe, int vocab) {
     else if (text.find(bpe::replacement) != std::string::npos) text = bytes;
     texts[static_cast<std::size_t>(id)] = text;
   }
+  for (const int id : ends)
+    if (id >= 0 && id < vocab) texts[static_cast<std::size_t>(id)].clear();
   return texts;
 }
 

@@ -1,0 +1,57 @@
+// Several texts at once, each with a draft behind it: one pass of the model for all.
+#pragma once
+#include <cstring>
+
+#include <fauna/decode/generate.hpp>
+
+namespace fauna::inline v0 {
+
+/// generate_step for texts whose last ids are drafts: of those that have now read all of their ids next(s, logits
+/// [wanted, vocab]) is called, with the logits of the last `wanted` of these. Which drafts stay is the caller's to say:
+/// the others he takes out of the ids, and out of the cache (Cache::cut). A step must have room for all `wanted` rows.
+/// On backends whose memory is the host's.
+template <class T, class K, class F>
+bool speculate_step(T& model, K& cache, std::vector<Continuation>& all, int chunk, StepMemory& m, F&& next) {
+  bool drafts = false;
+  for (auto const& s : all) drafts = drafts || (!s.done && s.wanted > 1);
+  if (!drafts) return generate_step(model, cache, all, chunk, m, next);
+
+  constexpr int vocab = T::model::vocab, width = T::model::width;
+  (void)generate_detail::lay_out(all, chunk, m);
+  if (m.tokens.empty()) return false;
+  const Batch batch = generate_detail::batch_of(m);
+  const auto room = [](std::vector<float>& memory, int rows, int cols) {
+    memory.resize(static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols));
+    return Matrix<float>(memory.data(), rows, cols);
+  };
+  const auto hidden = room(m.hidden, batch.rows, width);
+  model.hidden(cache, batch, hidden);
+  int wanted = 0;
+  for (std::size_t q = 0; q < all.size(); ++q) {
+    all[q].read += m.offsets[q + 1] - m.offsets[q];
+    if (m.offsets[q + 1] > m.offsets[q] && all[q].pending() == 0) wanted += all[q].wanted;
+  }
+  if (wanted == 0) return true;
+  // The rows side by side, so that the head's weights are read once.
+  const auto picked = room(m.picked, wanted, width), logits = room(m.logits, wanted, vocab);
+  int at = 0;  // of these, where a text's begin
+  const auto each = [&](auto&& f) {
+    at = 0;
+    for (std::size_t q = 0; q < all.size(); ++q)
+      if (m.offsets[q + 1] > m.offsets[q] && all[q].pending() == 0) {
+        const int rows = all[q].wanted;  // what f does may change it
+        f(q, rows);
+        at += rows;
+      }
+  };
+  each([&](std::size_t q, int rows) {
+    const float* from = hidden.data() + static_cast<std::ptrdiff_t>(m.offsets[q + 1] - rows) * width;
+    std::memcpy(picked.data() + static_cast<std::ptrdiff_t>(at) * width, from,
+                static_cast<std::size_t>(rows) * width * sizeof(float));
+  });
+  model.head(Matrix<const float>(picked.data(), wanted, width), logits);
+  each([&](std::size_t q, int) { next(static_cast<int>(q), logits.data() + static_cast<std::ptrdiff_t>(at) * vocab); });
+  return true;
+}
+
+}  // namespace fauna::inline v0
