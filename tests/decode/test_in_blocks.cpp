@@ -29,6 +29,17 @@ using Small = Llama<LlamaConfig{.layers = 1,
 using InBlocksHere = Loaded<Small, Cpu<>, InBlocks<Cpu<>>>;
 constexpr int ids[] = {1, 4, 2, 3, 0, 5};
 
+/// With rows of 256, for types whose blocks are as long.
+using Long = Llama<LlamaConfig{.layers = 1,
+                               .heads = 8,
+                               .kv_heads = 8,
+                               .head_size = 32,
+                               .width = 256,
+                               .hidden = 256,
+                               .context = 32,
+                               .vocab = 37,
+                               .tied = true}>;
+
 template <class L> std::vector<float> logits(L& model, int rows = 6) {
   std::vector<float> y(static_cast<std::size_t>(rows * Small::vocab));
   model.prepare_inference({.sequences = 1, .length = rows});
@@ -46,13 +57,14 @@ double difference(std::vector<float> const& a, std::vector<float> const& b) {
 
 /// The model's tensors as llama.cpp's converter has them: matrices in blocks of `type_of_most`, the table in Q8_0, all
 /// else in f32. infinite: their first scales.
-std::string as_gguf(Trained<Small, Cpu<>>& model, BlockFormat const& type_of_most, bool infinite = false) {
+template <class M>
+std::string as_gguf(Trained<M, Cpu<>>& model, BlockFormat const& type_of_most, bool infinite = false) {
   std::string tensors, data;
   std::uint64_t count = 0;
-  Small::visit(model.weights(), Place{}, [&](Tensor const& t, auto& v) {
+  M::visit(model.weights(), Place{}, [&](Tensor const& t, auto& v) {
     const bool matrix = t.stored == kind::matrix;
     BlockFormat const& type = t.rows == Small::vocab ? *block_format("Q8_0") : type_of_most;
-    const Piece p = llama_in_gguf(t, 2, 1)[0];
+    const Piece p = llama_in_gguf(t, M::config.heads, M::config.kv_heads)[0];
     std::vector<float> values(t.size());
     rearrange(t, p, v.data(), values.data(), true);
     std::string bytes(reinterpret_cast<const char*>(values.data()), 4 * values.size());
@@ -61,7 +73,7 @@ std::string as_gguf(Trained<Small, Cpu<>>& model, BlockFormat const& type_of_mos
       for (std::size_t i = 0; i < values.size() / type.elements; ++i)
         type.write(values.data() + i * type.elements, reinterpret_cast<std::byte*>(bytes.data()) + i * type.bytes);
     }
-    if (matrix && infinite) bytes[1] = '\x7c';
+    if (matrix && infinite) bytes[1] = '\x7c';  // of d, which comes first in all of them
     std::vector<std::uint64_t> sizes;
     for (int d = t.rank() - 1; d >= 0; --d)
       sizes.push_back(static_cast<std::uint64_t>(t.rank() == 1 || d == 1 ? t.cols : t.rows));
@@ -79,7 +91,7 @@ TEST_SUITE("in blocks") {
     const TemporaryFolder folder;
     Trained<Small, Cpu<>> model(seed{3});
     for (BlockFormat const& f : block_formats) {
-      if (f.code.bits == 0) continue;
+      if (f.code.bits == 0 || f.elements != 32) continue;
       const std::string name(f.name);
       CAPTURE(name);
       write_file(folder / "w.gguf", as_gguf(model, f));
@@ -100,6 +112,28 @@ TEST_SUITE("in blocks") {
       // No copy in float: matrices take the bits of their type, the rest little.
       CHECK(read.weight_bytes() < in_float.weight_bytes() * (static_cast<std::size_t>(f.code.bits) + 2) / 32 + 4096);
     }
+  }
+  TEST_CASE("Q4_K and Q5_K from a file: near the numbers that they stand for, a row's bits its own") {
+    const TemporaryFolder folder;
+    Trained<Long, Cpu<>> model(seed{3});
+    for (const char* type : {"Q4_K", "Q5_K"}) {
+      CAPTURE(std::string(type));
+      write_file(folder / "w.gguf", as_gguf(model, *block_format(type)));
+      const TensorFile file = open_tensors(folder / "w.gguf");
+      Loaded<Long, Cpu<>, InBlocks<Cpu<>>> read(file, 2);
+      Loaded<Long, Cpu<>> in_float(file, 1);
+      const std::vector<float> y = logits(read);
+      CHECK(std::vector<float>(y.begin(), y.begin() + 2 * Long::vocab) == logits(read, 2));
+      CHECK(difference(y, logits(in_float)) < 0.02);
+      CHECK(difference(y, logits(in_float)) > 0);
+      // f32 scales and offsets of 32 are two bits each.
+      CHECK(read.weight_bytes() < in_float.weight_bytes() * 7 / 32 + 16384);
+      write_file(folder / "i.gguf", as_gguf(model, *block_format(type), true));
+      CHECK_THROWS_WITH_AS((Loaded<Long, Cpu<>, InBlocks<Cpu<>>>(open_tensors(folder / "i.gguf"), 1)),
+                           Contains("whose scale is infinite"), error);
+    }
+    CHECK_THROWS_WITH_AS((Loaded<Long, Cpu<>, InBlocks<Cpu<>>>(model.weights(), 1, {.quantise = "Q4_K"})),
+                         Contains("the type Q4_K, expected one of Q4_0"), error);
   }
   TEST_CASE("a scale that is no number is refused by the tensor's name") {
     const TemporaryFolder folder;

@@ -81,7 +81,7 @@ TEST_CASE("gguf: blocks as the reference quantises, bit for bit") {
   const std::vector<float> numbers = floats(*file.find("numbers"));
   int compared = 0;
   for (BlockFormat const& f : block_formats) {
-    if (f.write == nullptr) continue;
+    if (f.write == nullptr || f.elements != 32 || f.name == "IQ4_NL") continue;  // these are in test_quants.cpp
     CAPTURE(std::string(f.name));
     const SafeTensor* want = file.find(f.name);
     REQUIRE(want != nullptr);

@@ -4,7 +4,9 @@
 #include <cmath>
 #include <fauna/core/rng.hpp>
 #include <fauna/io/quants.hpp>
+#include <fauna/io/quants/mix.hpp>
 #include <fauna/io/safetensors.hpp>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -72,4 +74,30 @@ TEST_CASE("quants: K types and IQ4_NL are the reference's to the bit") {
       CHECK(std::memcmp(got, want->data + i * f.bytes, f.bytes) == 0);
     }
   }
+}
+
+TEST_CASE("quants: a mix gives each matrix of Gemma-3-270M what its published Q4_K_M file has") {
+  struct Matrix {
+    const char* name;
+    std::size_t columns;
+  };
+  constexpr Matrix layer[] = {{"attn_q", 640},   {"attn_k", 640}, {"attn_v", 640},   {"attn_output", 1024},
+                              {"ffn_gate", 640}, {"ffn_up", 640}, {"ffn_down", 2048}};
+  const auto types = [&](const char* mix) {
+    std::map<std::string, int> count;
+    ++count[std::string(mixed(*mix_of(mix), "token_embd.weight", 18, true, 640))];
+    for (int i = 0; i < 18; ++i)
+      for (Matrix const& m : layer)
+        ++count[std::string(
+            mixed(*mix_of(mix), "blk." + std::to_string(i) + '.' + m.name + ".weight", 18, false, m.columns))];
+    return count;
+  };
+  const std::map<std::string, int> published{{"Q4_K", 27}, {"Q5_0", 81}, {"Q6_K", 9}, {"Q8_0", 10}};
+  CHECK(types("Q4_K_M") == published);
+  // attn_v of the first four and ffn_down of the first two layers in five bits; the head in eight.
+  const std::map<std::string, int> small{{"Q4_K", 34}, {"Q5_0", 86}, {"Q5_1", 4}, {"Q5_K", 2}, {"Q8_0", 1}};
+  CHECK(types("Q4_K_S") == small);
+  CHECK(mix_of("Q4_0") == nullptr);
+  CHECK(fitting("Q3_K", 32) == "Q4_0");
+  CHECK(fitting("Q6_K", 31) == "F16");
 }

@@ -20,7 +20,8 @@ using test::Rows;
 
 namespace {
 
-constexpr BlockCode codes[] = {{4, 8, false}, {4, 0, true}, {5, 16, false}, {5, 0, true}, {8, 128, false}};
+constexpr BlockCode codes[] = {{4, 8, false},   {4, 0, true},       {5, 16, false},    {5, 0, true},
+                               {8, 128, false}, {4, 0, true, true}, {5, 0, true, true}};
 
 /// A matrix of random blocks, with the greatest and the least q in the first ones.
 template <class B> struct Weights {
@@ -42,15 +43,16 @@ template <class B> struct Weights {
         CodeBlock block;
         for (auto& q : block.q)
           q = static_cast<std::uint8_t>(r + j == 0 ? most : r + j == 1 ? 0 : random.integer(0, most));
-        block.d = f16(random.uniform() * (r == 1 ? 0x1p-18F : 0.1F));  // one row's are subnormal
-        block.m = f16(code.offset ? random.uniform() : 0.0F);
+        const auto scale = [&code](float x) { return code.wide ? x : static_cast<float>(f16(x)); };
+        block.d = scale(random.uniform() * (r == 1 ? 0x1p-18F : 0.1F));  // one row's are subnormal in f16
+        block.m = scale(code.offset ? random.uniform() : 0.0F);
         p.put(blocks.data, r, j, block);
         CodeBlock back;
         p.get(blocks.data, r, j, back);
         CHECK(std::memcmp(&back, &block, sizeof block) == 0);
         for (int i = 0; i < BlockCode::elements; ++i)
           values[static_cast<std::size_t>(r * k + j * BlockCode::elements + i)] =
-              static_cast<float>(block.d) * static_cast<float>(block.q[i] - code.zero) + static_cast<float>(block.m);
+              block.d * static_cast<float>(block.q[i] - code.zero) + block.m;
       }
   }
   float operator()(int r, int c) const { return values[static_cast<std::size_t>(r * blocks.cols + c)]; }

@@ -2,7 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <fauna/models/llama.hpp>
-#include <tools/src/convert.hpp>
+#include <tools/src/quantize.hpp>
 
 #include "../support/source_dir.hpp"
 #include "../support/temporary.hpp"
@@ -267,4 +267,73 @@ TEST_CASE("Gemma 3: a file's keys are its config, norms have 1 more there, piece
     // 1 was added and taken away in f32.
     for (std::size_t i = 0; i < a.size(); ++i) CHECK(std::fabs(a[i] - b[i]) <= 0x1p-23F);
   }
+}
+
+TEST_CASE("quantize: the matrices of a GGUF file in another type, all else as it was") {
+  const Model m;
+  const std::string f32 = m.folder / "f32.gguf", out = m.folder / "out.gguf";
+  tool::convert(m.path, f32, "F32");
+  for (const char* type : {"Q8_0", "Q4_0", "Q5_1"}) {
+    tool::quantize(f32, out, type);
+    const Gguf want(golden + '/' + type + ".gguf"), got(out);
+    REQUIRE(want.tensors().size() == got.tensors().size());
+    for (SafeTensor const& t : want.tensors()) {
+      CAPTURE(t.name);
+      REQUIRE(got.find(t.name) != nullptr);
+      CHECK(shown(*got.find(t.name)) == shown(t));
+    }
+    REQUIRE(want.keys() == got.keys());
+    for (const std::string_view key : want.keys()) CHECK(want.encoded(key) == got.encoded(key));
+  }
+  const auto refused = [&](std::string const& from, const char* type, const char* what) {
+    CHECK_THROWS_WITH_AS(tool::quantize(from, m.folder / "no.gguf", type), Contains(what), error);
+    CHECK_FALSE(exists(m.folder / "no.gguf"));
+  };
+  refused(golden + "/Q4_0.gguf", "Q8_0", "expected F32, F16, BF16 or Q8_0");
+  refused(f32, "Q4_K_X", "Q4_K_X");
+  refused(f32, "", "Q4_K_M");
+  refused(m.path, "Q8_0", "is no GGUF file");
+}
+
+TEST_CASE("a mix of K types, by name and layer, with whole blocks of 256 and without") {
+  const TemporaryFolder folder;
+  const std::string from = folder / "f.gguf", to = folder / "q.gguf";
+  std::vector<float> numbers(512);
+  for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = std::sin(static_cast<float>(i * i % 97));
+  std::vector<SafeTensor> tensors;
+  const auto put = [&](std::string const& name, std::vector<std::size_t> const& shape) {
+    SafeTensor t;
+    t.name = name;
+    t.dtype = "F32";
+    t.shape = shape;
+    t.bytes = 4 * t.elements();
+    t.data = reinterpret_cast<const std::byte*>(numbers.data());
+    tensors.push_back(t);
+  };
+  put("token_embd.weight", {2, 256});
+  put("blk.0.attn_norm.weight", {256});
+  put("blk.0.attn_v.weight", {2, 256});
+  put("blk.1.attn_v.weight", {2, 256});
+  put("blk.1.attn_q.weight", {1, 512});
+  put("blk.1.ffn_up.weight", {4, 32});
+  put("blk.1.ffn_down.weight", {2, 31});
+  GgufMetadata keys;
+  keys.put("general.architecture", "none");
+  keys.put("none.block_count", std::uint32_t{16});
+  keys.put("none.list", std::vector<std::string>{"a", "b"});
+  write_gguf(from, keys, tensors);
+  tool::quantize(from, to, "Q4_K_M");
+  const Gguf file(to);
+  const std::pair<const char*, const char*> want[] = {
+      {"token_embd", "Q6_K"},   {"blk.0.attn_norm", "F32"}, {"blk.0.attn_v", "Q6_K"}, {"blk.1.attn_v", "Q6_K"},
+      {"blk.1.attn_q", "Q4_K"}, {"blk.1.ffn_up", "Q5_0"},   {"blk.1.ffn_down", "F16"}};
+  for (auto const& [name, type] : want) CHECK(file.find(std::string(name) + ".weight")->dtype == type);
+  CHECK(file.texts("none.list").size() == 2);
+  CHECK(file.integer("general.file_type") == 15);
+  std::byte block[144];
+  block_format("Q4_K")->write(numbers.data() + 256, block);
+  CHECK(std::memcmp(file.find("blk.1.attn_q.weight")->data + 144, block, sizeof block) == 0);
+  tensors[2].shape = {1, 2, 256};
+  write_gguf(from, keys, tensors);
+  CHECK_THROWS_WITH_AS(tool::quantize(from, to, "Q4_K_M"), Contains("a model without experts"), error);
 }

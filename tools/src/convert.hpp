@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <fauna/io/print.hpp>
+#include <fauna/io/quants/mix.hpp>
 #include <fauna/models/gguf_pieces.hpp>
 #include <fauna/text/gguf_vocab.hpp>
 #include <fauna/text/gguf_vocab_writer.hpp>
@@ -128,9 +129,28 @@ inline void require_layers(std::vector<Converted> const& tensors, GgufForm const
 
 /// As a file calls the type of most of its matrices, and the number of that in general.file_type.
 inline std::uint32_t file_type(std::string const& type) {
+  if (const fauna::Mix* m = fauna::mix_of(type)) return m->file_type;
   static const std::map<std::string, std::uint32_t> known{{"F32", 0},  {"F16", 1},  {"Q4_0", 2}, {"Q4_1", 3},
                                                           {"Q8_0", 7}, {"Q5_0", 8}, {"Q5_1", 9}, {"BF16", 32}};
   return known.at(type);
+}
+
+/// Throws unless it is a type that all matrices may have, or a mix of types.
+inline void require_gguf_type(std::string const& type) {
+  std::vector<std::string> known{"F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1"};
+  for (fauna::Mix const& m : fauna::mixes) known.emplace_back(m.name);
+  one_of("type", type, known);
+}
+/// What a matrix of a file in this type is in: by the rules of a mix, or the head in Q8_0 where the rest is in fewer
+/// bits. One whose rows are no whole blocks is in F16, which is said.
+inline std::string type_of_matrix(std::string const& type, std::string const& name, std::size_t columns, int layers,
+                                  bool head) {
+  if (plain(type)) return type;
+  const fauna::Mix* const mix = fauna::mix_of(type);
+  const std::string own(mix != nullptr ? fauna::mixed(*mix, name, layers, head, columns)
+                                       : fauna::fitting(head ? "Q8_0" : type, columns));
+  if (own == "F16") say(name + " has rows of " + std::to_string(columns) + ", which are no whole blocks: it is in F16");
+  return own;
 }
 
 /// The ids of special tokens by their names there, "bos_token": a directory's, of a tokenizer with these texts.
@@ -226,16 +246,10 @@ inline void directory_to_gguf(std::string const& from, std::string const& to, st
   const std::string head = tied ? "token_embd.weight" : "output.weight";
   for (d::Converted const& t : tensors)
     if (type.empty() && t.name == "token_embd.weight") type = d::plain(t.from->dtype) ? t.from->dtype : "F32";
-  one_of("type", type, {"F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1"});
-  for (d::Converted& t : tensors) {
-    const bool matrix = t.shape.size() == 2, blocks = !d::plain(type);
-    std::string own = !matrix ? "F32" : blocks && t.name == head ? "Q8_0" : type;
-    if (matrix && blocks && t.shape[1] % fauna::block_format(own)->elements != 0) {
-      say(t.from->name + ' ' + t.from->text() + " has rows that are no whole blocks: it is in F16");
-      own = "F16";
-    }
-    d::set_type(t, own);
-  }
+  d::require_gguf_type(type);
+  for (d::Converted& t : tensors)
+    d::set_type(
+        t, t.shape.size() == 2 ? d::type_of_matrix(type, t.name, t.shape[1], form->layers, t.name == head) : "F32");
   keys.put("general.file_type", d::file_type(type));
   if (!d::plain(type)) keys.put("general.quantization_version", std::uint32_t{2});
   d::put_tokenizer(keys, from, directory.model->vocab(), directory.stop_ids);

@@ -10,6 +10,7 @@
 #include <tools/src/export.hpp>
 #include <tools/src/flags.hpp>
 #include <tools/src/plan.hpp>
+#include <tools/src/quantize.hpp>
 #include <tools/src/start.hpp>
 #include <tools/src/upcycle.hpp>
 
@@ -128,6 +129,10 @@ int run(int n, char** words) {
   convert_verb->add_option("model", directory, "a model directory, or a GGUF file")->type_name("FROM")->required();
   convert_verb->add_option("out", to, "FILE.gguf, or a folder to write")->type_name("TO")->required();
   convert_verb.add(settings::Convert{}, training);
+  tool::Verb quantize_verb(app, "quantize", "write a GGUF file with its matrices in fewer bits");
+  quantize_verb->add_option("model", directory, "a GGUF file in F32, F16, BF16 or Q8_0")->type_name("FILE")->required();
+  quantize_verb->add_option("out", to, "the file to write")->type_name("OUT")->required();
+  quantize_verb.add(settings::Convert{}, training);
   tool::Verb finetune_verb(app, "finetune", "train LoRA adapters to a model directory on a text or on examples");
   finetune_verb->add_option("model", directory, "a model directory")->type_name("DIR")->required();
   finetune_verb.add(settings::Finetune{}, training);
@@ -176,10 +181,10 @@ int run(int n, char** words) {
     v->add(settings::Reading{}, structure);
 
   const std::vector<tool::Verb*> verbs = {
-      &train_verb,       &sample_verb, &generate_verb, &chat_verb,      &serve_verb,   &logits_verb,
-      &perplexity_verb,  &eval_verb,   &compare_verb,  &export_verb,    &convert_verb, &finetune_verb,
-      &draft_train_verb, &merge_verb,  &upcycle_verb,  &tokenizer_verb, &prepare_verb, &download_verb,
-      &explain_verb,     &plan_verb,   &type_verb};
+      &train_verb,      &sample_verb,      &generate_verb, &chat_verb,    &serve_verb,     &logits_verb,
+      &perplexity_verb, &eval_verb,        &compare_verb,  &export_verb,  &convert_verb,   &quantize_verb,
+      &finetune_verb,   &draft_train_verb, &merge_verb,    &upcycle_verb, &tokenizer_verb, &prepare_verb,
+      &download_verb,   &explain_verb,     &plan_verb,     &type_verb};
   const auto require_known = [&verbs] {
     bool any = false;
     for (tool::Verb* v : verbs)
@@ -229,6 +234,12 @@ int run(int n, char** words) {
     settings::Convert s;
     convert_verb.apply(s);
     tool::convert(directory, to, s.type, use_of(convert_verb));
+    return 0;
+  }
+  if (quantize_verb.chosen()) {
+    settings::Convert s;
+    quantize_verb.apply(s);
+    tool::quantize(directory, to, s.type);
     return 0;
   }
   if (finetune_verb.chosen()) finetune(finetune_verb, directory);

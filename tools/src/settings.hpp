@@ -134,7 +134,8 @@ struct Convert {
 
   template <class F> void each(F&& f) {
     f("type", type,
-      "of the matrices: F32, F16, BF16, and in GGUF Q8_0, Q4_0, Q4_1, Q5_0, Q5_1; empty: as they are, blocks in F32");
+      "of the matrices: F32, F16, BF16, and in GGUF Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, or a mix by name and layer: Q3_K_S, "
+      "Q3_K_M, Q3_K_L, Q4_K_S, Q4_K_M, Q5_K_S, Q5_K_M, Q6_K; empty: as they are, blocks in F32");
   }
 };
 

@@ -13,13 +13,14 @@ struct BlockCode {
   int bits = 0;         ///< of a q: 4, 5 or 8; 0: numbers that are not in blocks
   int zero = 0;         ///< the q that stands for 0; without meaning where there is an offset
   bool offset = false;  ///< is there an m?
+  bool wide = false;    ///< d and m are f32, else f16
   constexpr bool operator==(BlockCode const&) const = default;
 };
 
 /// One block.
 struct CodeBlock {
   std::uint8_t q[BlockCode::elements];
-  f16 d, m;
+  float d, m;
 };
 
 }  // namespace fauna::inline v0

@@ -23,7 +23,7 @@ namespace weights_detail {
 inline BlockCode quantised(std::string const& type, Tensor const& t) {
   std::string known;
   for (BlockFormat const& f : block_formats) {
-    if (f.code.bits == 0 || f.write == nullptr) continue;
+    if (f.code.bits == 0 || f.write == nullptr || f.elements != BlockCode::elements) continue;
     known += (known.empty() ? "" : ", ") + std::string(f.name);
     if (f.name == type) return t.stored == kind::matrix && t.cols % BlockCode::elements == 0 ? f.code : BlockCode{};
   }
@@ -131,12 +131,13 @@ bool fill_in_blocks(B const& b, Tensor const& t, std::vector<Piece> const& piece
   const auto rows = weights_detail::whole_rows(t, pieces, found);
   if (rows.empty()) return false;
   bool finite = true;
+  constexpr float greatest = 65504 * 63.0F;  // of an f16, and a sub-block's whole number
   weights_detail::put_blocks(b, to, [&](int r, int j, CodeBlock& block) {
     auto const& row = rows[static_cast<std::size_t>(r)];
-    const std::ptrdiff_t at = row.at / BlockCode::elements + j;
-    f->codes(row.from->data + static_cast<std::size_t>(at) * f->bytes, block);
-    constexpr unsigned infinite = 0x7c00;  // all bits of the exponent: infinity, or no number
-    if ((block.d.bits & infinite) == infinite || (block.m.bits & infinite) == infinite)
+    const std::size_t at = static_cast<std::size_t>(row.at) / BlockCode::elements + static_cast<std::size_t>(j),
+                      parts = f->elements / BlockCode::elements;
+    f->codes(row.from->data + at / parts * f->bytes, at % parts, block);
+    if (!(std::fabs(block.d) <= greatest) || !(std::fabs(block.m) <= greatest))  // infinite, or no number
       __atomic_store_n(&finite, false, __ATOMIC_RELAXED);
   });
   if (!finite) fail("load", found[0]->name + " has a block whose scale is infinite or no number", "finite scales");
@@ -155,7 +156,7 @@ template <class B, class S> void fill(B const& b, Blocks<B>& to, Matrix<const S>
     std::byte bytes[2 * BlockCode::elements];
     for (int i = 0; i < BlockCode::elements; ++i) x[i] = static_cast<float>(rows(r, j * BlockCode::elements + i));
     f.write(x, bytes);
-    f.codes(bytes, block);
+    f.codes(bytes, 0, block);
   });
 }
 

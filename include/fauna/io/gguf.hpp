@@ -127,6 +127,8 @@ class Gguf : public TensorFile {
     for (std::uint64_t i = 0; i < v.count; ++i) all.push_back(integer_at(v, i));
     return all;
   }
+  /// A value of any type as it lies in the file, its type before it.
+  std::string_view encoded(std::string_view key) const { return value(key).encoded; }
   std::vector<double> numbers(std::string_view key) const {
     Value const& v = value(key);
     if (!v.array || v.type != type_f32) wrong(v, "an array of f32");
@@ -149,6 +151,7 @@ class Gguf : public TensorFile {
     bool array = false;
     std::uint64_t count = 1;
     const char* data = nullptr;
+    std::string_view encoded{};
   };
 
   static std::size_t size_of(std::uint32_t type) {
@@ -185,6 +188,7 @@ class Gguf : public TensorFile {
     Value v;
     v.key = string(of);
     of = "the key " + std::string(v.key);
+    const std::string_view begin = left_;
     v.type = word<std::uint32_t>(of);
     v.array = v.type == type_array;
     if (v.array) {
@@ -201,6 +205,7 @@ class Gguf : public TensorFile {
       expect(v.count <= left_.size() / size_of(v.type), "ends inside " + of, "a whole file");
       take(v.count * size_of(v.type), of);
     }
+    v.encoded = begin.substr(0, begin.size() - left_.size());
     values_.push_back(v);
   }
 

@@ -31,6 +31,13 @@ class GgufMetadata {
       else raw(static_cast<T>(v));
   }
 
+  /// A value of another file, as Gguf::encoded gives it.
+  void put_encoded(std::string_view key, std::string_view value) {
+    if (key == alignment_key) fail("gguf", "another file's " + std::string(key), "one of this file's own");
+    begin(key);
+    bytes_ += value;
+  }
+
   std::string const& bytes() const { return bytes_; }
   std::size_t keys() const { return names_.size(); }
   std::uint32_t alignment() const { return alignment_; }
@@ -57,6 +64,10 @@ class GgufMetadata {
   static constexpr std::string_view alignment_key = "general.alignment";
 
   void begin(std::string_view key, std::uint32_t type) {
+    begin(key);
+    raw(type);
+  }
+  void begin(std::string_view key) {
     bool plain = !key.empty() && key.size() <= 65535;
     for (const char c : key) plain = plain && c > ' ' && c < '\x7f';
     if (!plain) fail("gguf", "the key '" + std::string(key) + '\'', "ASCII without spaces, 1 to 65535 bytes");
@@ -64,7 +75,6 @@ class GgufMetadata {
       if (known == key) fail("gguf", "the key " + known + " twice", "it once");
     names_.emplace_back(key);
     text(key);
-    raw(type);
   }
   template <class T> void raw(T const& value) { bytes_.append(reinterpret_cast<const char*>(&value), sizeof value); }
   void text(std::string_view s) {

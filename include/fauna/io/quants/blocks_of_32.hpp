@@ -24,10 +24,9 @@ template <int Bits, bool Offset> struct Of32 {
   static constexpr std::size_t bytes = first + (Bits == 8 ? n : half);
   static constexpr int zero = Offset ? 0 : 1 << (Bits - 1), most = (1 << Bits) - 1;
 
-  static void codes(const std::byte* block, CodeBlock& to) {
-    std::memcpy(&to.d, block, 2);
-    to.m = f16(0);
-    if constexpr (Offset) std::memcpy(&to.m, block + 2, 2);
+  static void codes(const std::byte* block, std::size_t, CodeBlock& to) {
+    to.d = half_at(block);
+    to.m = Offset ? half_at(block + 2) : 0;
     std::uint32_t fifth = 0;
     if constexpr (Bits == 5) std::memcpy(&fifth, block + fifths, 4);
     for (std::size_t j = 0; j < n; ++j) {
@@ -41,11 +40,10 @@ template <int Bits, bool Offset> struct Of32 {
   }
   static void read(const std::byte* block, float* x) {
     CodeBlock c;
-    codes(block, c);
-    const auto d = static_cast<float>(c.d), m = static_cast<float>(c.m);
+    codes(block, 0, c);
     for (std::size_t j = 0; j < n; ++j) {
-      const float value = d * static_cast<float>(c.q[j] - zero);
-      x[j] = Offset ? value + m : value;
+      const float value = c.d * static_cast<float>(c.q[j] - zero);
+      x[j] = Offset ? value + c.m : value;
     }
   }
 

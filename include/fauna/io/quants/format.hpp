@@ -19,7 +19,8 @@ struct BlockFormat {
   void (*write)(const float* x, std::byte* block) = nullptr;
   /// What products read straight from the blocks; without bits: they do not.
   BlockCode code{};
-  void (*codes)(const std::byte* block, CodeBlock& to) = nullptr;
+  /// The numbers 32 part to 32 part + 31 of a block.
+  void (*codes)(const std::byte* block, std::size_t part, CodeBlock& to) = nullptr;
 };
 
 namespace quants_detail {

@@ -52,15 +52,23 @@ inline void read_q3_k(const std::byte* block, float* x) {
            static_cast<float>(static_cast<int>(two_bits(block + 32, e)) - third);
   }
 }
-/// Fifth: of Q5_K.
+/// Fifth: of Q5_K. Scale and offset of a sub-block have 17 bits and are exact in f32.
+template <bool Fifth> void codes_q4_k(const std::byte* block, std::size_t part, CodeBlock& to) {
+  unsigned scale, offset;
+  six_bits(block + 4, part, scale, offset);
+  to.d = half_at(block) * static_cast<float>(scale);
+  to.m = -(half_at(block + 2) * static_cast<float>(offset));
+  for (std::size_t i = 0; i < 32; ++i) {
+    unsigned q = four_bits(block + (Fifth ? 48 : 16), 32 * part + i);
+    if (Fifth) q |= (byte_at(block, 16 + i) >> part & 1U) << 4;
+    to.q[i] = static_cast<std::uint8_t>(q);
+  }
+}
 template <bool Fifth> void read_q4_k(const std::byte* block, float* x) {
-  const float d = half_at(block), dmin = half_at(block + 2);
-  for (std::size_t e = 0; e < k_elements; ++e) {
-    unsigned scale, offset;
-    six_bits(block + 4, e / 32, scale, offset);
-    unsigned q = four_bits(block + (Fifth ? 48 : 16), e);
-    if (Fifth) q |= (byte_at(block, 16 + e % 32) >> e / 32 & 1U) << 4;
-    x[e] = d * static_cast<float>(scale) * static_cast<float>(q) - dmin * static_cast<float>(offset);
+  CodeBlock c;
+  for (std::size_t part = 0; part < k_elements / 32; ++part) {
+    codes_q4_k<Fifth>(block, part, c);
+    for (std::size_t i = 0; i < 32; ++i) x[32 * part + i] = c.d * static_cast<float>(c.q[i]) + c.m;
   }
 }
 inline void read_q6_k(const std::byte* block, float* x) {

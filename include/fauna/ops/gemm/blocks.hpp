@@ -48,6 +48,7 @@ inline void quantise(const float* x, int k, Activations* to) {
 
 /// W [n, k] as panels of eight rows, the last one filled up with zeros. A panel has its blocks one after another, each
 ///   d of the eight rows | m of the eight rows, where there is an offset | the codes
+/// with d and m in f16, or where they are wide in f32.
 /// Codes go in eight groups of four along k; of a group, byte 4 r + i is element i of row r. Whole bytes have a vector
 /// of 32 a group. Of smaller ones, vector v has the lower four bits of groups v and v + 4 in its halves, and of five
 /// bits a last vector the fifth of group g as bit g.
@@ -59,7 +60,8 @@ struct BlockPanels {
 
   constexpr int blocks() const { return k / BlockCode::elements; }
   constexpr int panels() const { return pieces(n, NR); }
-  constexpr std::size_t scales() const { return code.offset ? 4 * NR : 2 * NR; }
+  constexpr std::size_t scale() const { return code.wide ? 4 : 2; }
+  constexpr std::size_t scales() const { return (code.offset ? 2 : 1) * NR * scale(); }
   constexpr std::size_t block_bytes() const { return scales() + static_cast<std::size_t>(32 * code.bits); }
   constexpr std::size_t panel_bytes() const { return block_bytes() * static_cast<std::size_t>(blocks()); }
   constexpr std::size_t bytes() const { return panel_bytes() * static_cast<std::size_t>(panels()); }
@@ -71,8 +73,8 @@ struct BlockPanels {
   void put(std::byte* data, int row, int block, CodeBlock const& from) const {
     std::byte* to = data + at(row, block);
     const auto r = static_cast<std::size_t>(row % NR);
-    std::memcpy(to + 2 * r, &from.d, 2);
-    if (code.offset) std::memcpy(to + 2 * NR + 2 * r, &from.m, 2);
+    put_scale(to + scale() * r, from.d);
+    if (code.offset) put_scale(to + scale() * (NR + r), from.m);
     to += scales() + 4 * r;
     for (std::size_t j = 0; j < BlockCode::elements; ++j) {
       const std::size_t g = j / 4, i = j % 4;
@@ -88,9 +90,8 @@ struct BlockPanels {
   void get(const std::byte* data, int row, int block, CodeBlock& to) const {
     const std::byte* from = data + at(row, block);
     const auto r = static_cast<std::size_t>(row % NR);
-    std::memcpy(&to.d, from + 2 * r, 2);
-    to.m = f16(0);
-    if (code.offset) std::memcpy(&to.m, from + 2 * NR + 2 * r, 2);
+    to.d = get_scale(from + scale() * r);
+    to.m = code.offset ? get_scale(from + scale() * (NR + r)) : 0;
     from += scales() + 4 * r;
     for (std::size_t j = 0; j < BlockCode::elements; ++j) {
       const std::size_t g = j / 4, i = j % 4;
@@ -99,14 +100,32 @@ struct BlockPanels {
       to.q[j] = static_cast<std::uint8_t>(code.bits == 8 ? byte : (byte >> (g < 4 ? 0 : 4) & 15U) | fifth);
     }
   }
+
+ private:
+  void put_scale(std::byte* to, float x) const {
+    const f16 half(x);
+    std::memcpy(to, code.wide ? static_cast<const void*>(&x) : &half, scale());
+  }
+  float get_scale(const std::byte* from) const {
+    float x;
+    f16 half;
+    std::memcpy(code.wide ? static_cast<void*>(&x) : &half, from, scale());
+    return code.wide ? x : static_cast<float>(half);
+  }
 };
 
+/// The scales, or offsets, of eight rows.
+template <bool Wide> inline void read_scales(simd::vfloat<8>& to, const std::byte* from) {
+  if constexpr (Wide) std::memcpy(&to, from, sizeof to);
+  else read_halves(to, from);
+}
+
 /// sums[R][8] += R rows of activations, `stride` blocks apart, times a panel.
-template <byte_dot Dot, int Bits, bool Offset, int R>
+template <byte_dot Dot, int Bits, bool Offset, bool Wide, int R>
 __attribute__((noinline)) void block_rows(int blocks, int zero, const std::byte* w, const Activations* x,
                                           std::ptrdiff_t stride, float* sums) {
   constexpr int NR = BlockPanels::NR;
-  constexpr std::size_t scales = Offset ? 4 * NR : 2 * NR;
+  constexpr std::size_t scale_bytes = Wide ? 4 : 2, scales = (Offset ? 2 : 1) * NR * scale_bytes;
   simd::vfloat<NR> y[R];
   FAUNA_UNROLL
   for (int r = 0; r < R; ++r) simd::load<NR>(y[r], sums + r * NR);
@@ -130,8 +149,8 @@ __attribute__((noinline)) void block_rows(int blocks, int zero, const std::byte*
       }
     }
     simd::vfloat<NR> d, m{};
-    read_halves(d, w);
-    if constexpr (Offset) read_halves(m, w + 2 * NR);
+    read_scales<Wide>(d, w);
+    if constexpr (Offset) read_scales<Wide>(m, w + NR * scale_bytes);
     FAUNA_UNROLL
     for (int r = 0; r < R; ++r) {
       Activations const& a = x[r * stride];
@@ -148,9 +167,10 @@ __attribute__((noinline)) void block_rows(int blocks, int zero, const std::byte*
 
 using BlockRows = void (*)(int, int, const std::byte*, const Activations*, std::ptrdiff_t, float*);
 template <byte_dot Dot, int R> BlockRows block_rows_of(BlockCode const& c) {
-  if (c.bits == 8) return block_rows<Dot, 8, false, R>;
-  if (c.bits == 5) return c.offset ? block_rows<Dot, 5, true, R> : block_rows<Dot, 5, false, R>;
-  return c.offset ? block_rows<Dot, 4, true, R> : block_rows<Dot, 4, false, R>;
+  if (c.wide) return c.bits == 5 ? block_rows<Dot, 5, true, true, R> : block_rows<Dot, 4, true, true, R>;
+  if (c.bits == 8) return block_rows<Dot, 8, false, false, R>;
+  if (c.bits == 5) return c.offset ? block_rows<Dot, 5, true, false, R> : block_rows<Dot, 5, false, false, R>;
+  return c.offset ? block_rows<Dot, 4, true, false, R> : block_rows<Dot, 4, false, false, R>;
 }
 
 }  // namespace gemm_detail
@@ -197,7 +217,7 @@ template <class B> struct BlocksOf {
     for (int j = 0; j < k; ++j) {
       if (j % BlockCode::elements == 0) panels().get(data, r, j / BlockCode::elements, block);
       const int q = block.q[j % BlockCode::elements] - (code.offset ? 0 : code.zero);
-      const float value = static_cast<float>(block.d) * static_cast<float>(q) + static_cast<float>(block.m);
+      const float value = block.d * static_cast<float>(q) + block.m;
       to[j] = before ? before[j] + value : value;
     }
   }
