@@ -132,6 +132,7 @@ assert sorted(p.name for p in (work / "parts").glob("step-*")) == ["step-20", "s
 (work / "parts/step-30").mkdir()  # of ranks that were killed as they wrote
 trained(2, "parts", "--max-iters", 22, "--pieces", 6, "--zero", 2, "--keep-checkpoints", 1, "--init-from", "resume", model=())
 assert sorted(p.name for p in (work / "parts").glob("step-*")) == ["step-20", "step-23"], list((work / "parts").iterdir())
+refused("has its tensors in parts", [fauna, "export", "parts", "no"])
 for out in ("parts", "one"):
     trained(0, out, "--max-iters", 22, "--pieces", 6, "--init-from", "resume", model=())
 assert tensors("parts/last.safetensors") == tensors("one/last.safetensors")

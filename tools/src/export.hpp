@@ -66,6 +66,7 @@ inline void export_model(std::string const& from, std::string const& to, Use use
   const bool directory = fs::is_directory(from);
   AnyModel c;
   if (directory) c = read_config(from, use).model;  // refuses what is no model here
+  if (!directory) fauna::checkpoint::require_tensors(fauna::checkpoint::open(from));
   fauna::TensorFile file = directory ? fauna::open_tensors(from) : fauna::TensorFile(fauna::checkpoint::open(from));
   if (!adapter.empty()) fauna::Adapter(adapter).merge_into(file);
   std::vector<Exported> tensors = exported(file);

@@ -146,6 +146,7 @@ int chat(settings::Chat const& s, std::string const& directory, std::vector<int>
 
 int sample(settings::Told<settings::Sample> const& s, std::string const& checkpoint) {
   const fauna::SafeTensors file = fauna::checkpoint::open(checkpoint);
+  fauna::checkpoint::require_tensors(file);
   const fauna::CheckpointHead head = fauna::checkpoint::read_head(file);
   tool::engine().load(file, threads_of(s.threads));
   const auto draft = draft_of(s);

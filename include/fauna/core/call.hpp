@@ -51,6 +51,15 @@ template <class S> struct Tap {
   }
 };
 
+/// The ranks that have tensors of one model in parts, as its blocks know them: sums and maxima of what each has in x
+/// [n], which all get, with the same bits.
+template <class S> struct Group {
+  int rank = 0, size = 1;
+  void (*sum)(void* user, S* x, std::size_t n) = nullptr;
+  void (*most)(void* user, S* x, std::size_t n) = nullptr;
+  void* user = nullptr;
+};
+
 /// Which rounds of the outermost Stack a call runs, and who hears of its layers: for early exits, stages of a pipeline,
 /// weights that are gathered just in time. Activations that only the rounds left out would keep are not touched.
 struct Rounds {
@@ -90,7 +99,8 @@ template <class B> struct CallState {
   Batch const* batch = nullptr;
   SideLosses<scalar>* side = nullptr;  ///< null: side losses are left out
   Tap<scalar> const* tap = nullptr;
-  Rounds const* rounds = nullptr;  ///< null: all
+  Rounds const* rounds = nullptr;        ///< null: all
+  Group<scalar> const* group = nullptr;  ///< null: a model that is whole
   Path path{};
   Key key{};
   int layer = 0;

@@ -19,6 +19,9 @@ template <class Block, int Width, int Heads> struct heads_do_not_divide_width;
 template <class Block, int Heads, int KeyHeads> struct key_heads_do_not_divide_heads;
 template <class Block, int Heads, int Groups> struct groups_do_not_divide_heads;
 template <class Block, int Window> struct window_sees_no_row;
+template <class Block, int Heads, int Ranks> struct ranks_do_not_divide_heads;
+template <class Block, int Columns, int Ranks> struct ranks_do_not_divide_columns;
+template <class Block, int Tokens, int Ranks> struct rank_without_tokens;
 
 template <label Name, class B> struct At;
 

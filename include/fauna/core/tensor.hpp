@@ -38,6 +38,19 @@ struct Layout {
 
 inline constexpr Layout conv1d{.transposed = true};
 
+/// Which part of a whole tensor a rank has (tensor parallel): its rows, or columns, are `parts` stretches, and of each
+/// it has one of `ways` equal cuts.
+struct TensorPart {
+  int ways = 1;
+  bool columns = false;
+  int parts = 1;
+  /// Of the i-th of `own` rows or columns: which it is of the whole tensor's.
+  constexpr int whole(int i, int own, int rank) const {
+    const int size = own / parts;
+    return (i / size * ways + rank) * size + i % size;
+  }
+};
+
 /// Where in the model a visitor stands.
 struct Place {
   const Path* path = nullptr;
@@ -81,6 +94,7 @@ struct Tensor {
   decay decays = decay::by_rank;
   float lr_scale = 1;
   Place at{};
+  TensorPart split{};
   /// Initial values that no Init describes.
   void (*draw_rows)(Filling const&, float* to) = nullptr;
   /// Where it lies in files of several tensors, or in parts of one; none: one tensor of its own name.

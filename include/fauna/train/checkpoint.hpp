@@ -195,6 +195,13 @@ inline std::string parts_of(SafeTensors const& file) {
   return {};
 }
 
+/// Throws for a manifest, where tensors are wanted.
+inline void require_tensors(SafeTensors const& file) {
+  if (!parts_of(file).empty())
+    fail("checkpoint", file.path() + " has its tensors in parts, as ranks wrote them", "one file",
+         "--init-from resume without --keep-checkpoints writes one when the run ends");
+}
+
 /// Step count and what is frozen, as a checkpoint has them.
 template <class T> void go_on(CheckpointHead const& head, T& model) {
   model.set_steps(head.optimizer_steps);

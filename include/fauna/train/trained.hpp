@@ -27,6 +27,7 @@ struct Parameter {
   float lr_scale = 1;
   role is = role::parameter;
   std::size_t place = 0;  ///< of its gradient and moments in their memory: those that train stand first
+  TensorPart split{};     ///< what of a whole tensor it is
   int layer = -1;         ///< of the outermost stack, by its flat index; -1 outside of any
   std::size_t size() const { return static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols); }
 };
@@ -66,6 +67,7 @@ template <LanguageModel M, Backend B> class Trained {
       parameters_.push_back(
           {t.name(), t.rows, t.cols, t.rank(), a.used() / sizeof(scalar), t.decayed(), true, t.lr_scale, t.is});
       parameters_.back().layer = t.at.outer;
+      parameters_.back().split = t.split;
       place(v, t, a);
     });
     elements_ = a.used() / sizeof(scalar);
@@ -274,6 +276,8 @@ template <LanguageModel M, Backend B> class Trained {
   void clear_gradients(ElementRange s) { gradients_region_.clear(s.from * sizeof(scalar), s.to * sizeof(scalar)); }
   /// Who hears of the layers in every pass from now on; null: nobody.
   void announce(Rounds const* to) { rounds_ = to; }
+  /// The ranks that have the rest of a model in tensor parallel, for all calls from now on.
+  void join(Group<scalar> const* group) { group_ = group; }
   /// The moments that are kept, from the first one on.
   scalar* moments(int which) const { return static_cast<scalar*>(moments_[which].data()); }
   /// The global norm of the gradients that update acts on, and what is wrong with them.
@@ -368,6 +372,7 @@ template <LanguageModel M, Backend B> class Trained {
     c.key = key;
     c.tap = tap;
     c.rounds = rounds_;
+    c.group = group_;
     return c;
   }
   /// What is saved has the rows of the batch that saves it. Throws where that is more than was prepared for.
@@ -457,6 +462,7 @@ template <LanguageModel M, Backend B> class Trained {
   std::vector<gradient_state> states_;
   MemoryPlan planned_, parts_;
   Rounds const* rounds_ = nullptr;
+  Group<scalar> const* group_ = nullptr;
 };
 
 }  // namespace fauna::inline v0
