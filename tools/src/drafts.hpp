@@ -10,6 +10,7 @@
 
 #include <fauna/decode/speculate/speculate.hpp>
 #include <tools/src/draft_names.hpp>
+#include <tools/src/eagle_layer.hpp>
 #include <tools/src/engine.hpp>
 #include <tools/src/settings.hpp>
 
@@ -30,6 +31,13 @@ class AnyReader {
   void keep(std::vector<int> const& path) { reader_->keep(path); }
   const float* hidden(int row) const { return reader_->hidden(row); }
   const float* head(const float* rows, int n) { return reader_->head(rows, n); }
+  int table_width() const { return reader_->table_width(); }
+  int layers() const { return reader_->layers(); }
+  void remember_all(std::vector<int> const& layers = {}) { reader_->remember_all(layers); }
+  int features() const { return reader_->features(); }
+  const float* feature(int row) const { return reader_->feature(row); }
+  int known(const int* ids, int n) const { return reader_->known(ids, n); }
+  const float* embed(const int* ids, int n) { return reader_->embed(ids, n); }
 
  private:
   std::unique_ptr<Reader> reader_;
@@ -79,10 +87,11 @@ class AnyDrafter {
 /// A drafter whose drafts branch: fauna::TreeDrafter.
 class AnyTree {
  public:
-  /// ngram-tree, or medusa:FILE, heads for the model that `target` reads.
-  AnyTree(std::string const& draft, AnyReader& target, int nodes) {
-    const std::string heads = behind("medusa:", draft);
-    if (heads.empty()) take(fauna::NgramTree());
+  /// ngram-tree, or medusa:FILE or eagle:FILE, for the model that `target` reads.
+  AnyTree(std::string const& draft, AnyReader& target, int nodes, int threads) {
+    const std::string heads = behind("medusa:", draft), eagle = behind("eagle:", draft);
+    if (!eagle.empty()) take(fauna::Eagle2(target, AnyEagle(eagle, threads, target.context()), nodes));
+    else if (heads.empty()) take(fauna::NgramTree());
     else
       take(fauna::MedusaHeads(target, fauna::MedusaWeights::from_file(heads, target.width(), target.vocab()), nodes));
   }

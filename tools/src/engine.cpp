@@ -35,6 +35,13 @@ class CompiledReader final : public tool::Reader {
   void keep(std::vector<int> const& path) override { reader_.keep(path); }
   const float* hidden(int row) const override { return reader_.hidden(row); }
   const float* head(const float* rows, int n) override { return reader_.head(rows, n); }
+  int table_width() const override { return reader_.table_width(); }
+  int layers() const override { return reader_.layers(); }
+  void remember_all(std::vector<int> const& layers) override { reader_.remember_all(layers); }
+  int features() const override { return reader_.features(); }
+  const float* feature(int row) const override { return reader_.feature(row); }
+  int known(const int* ids, int n) const override { return reader_.known(ids, n); }
+  const float* embed(const int* ids, int n) override { return reader_.embed(ids, n); }
 
  private:
   fauna::Reader<Loaded, true> reader_;

@@ -7,6 +7,7 @@
 #include <tools/src/compile.hpp>
 #include <tools/src/directory.hpp>
 #include <tools/src/draft_names.hpp>
+#include <tools/src/eagle_fields.hpp>
 #include <tools/src/flags.hpp>
 #include <tools/src/vocabulary.hpp>
 
@@ -77,10 +78,12 @@ inline void check_texts(settings::Generate const& s) {
 /// two. Without dropout, which is for training.
 [[noreturn]] inline void infer(std::string const& verb, std::string const& from, tool::ModelConfig& c,
                                std::string const& dtype, std::vector<std::string> const& words,
-                               std::vector<std::string> flags, std::optional<tool::Described> const& draft = {}) {
+                               std::vector<std::string> flags, std::optional<tool::Described> const& draft = {},
+                               std::string const& draft_source = {}) {
   c.without_dropout();
   (void)fauna::open_tensors(from);  // says what is wrong with the weights before anything is compiled
-  const std::string program = tool::program_for(c.described(), dtype, verb == "serve" ? "serve" : "inference", draft);
+  const std::string program =
+      tool::program_for(c.described(), dtype, verb == "serve" ? "serve" : "inference", draft, draft_source);
   flags.insert(flags.begin(), words.begin(), words.end());
   flags.insert(flags.begin(), {verb, from});
   tool::become(program, flags);
@@ -118,10 +121,16 @@ template <class S>
     if (tool::fs::exists(pool)) (void)fauna::PoolDrafter::from_file(pool, told.vocabulary);
   }
   if (const std::string heads = tool::behind("medusa:", s.draft); !heads.empty()) (void)fauna::open_tensors(heads);
+  std::string draft_source;
+  if (const std::string eagle = tool::behind("eagle:", s.draft); !eagle.empty()) {
+    draft = tool::eagle_described(eagle, tool::table_width(from, c), c.vocab());
+    draft_source = "eagle_layer";
+  }
   if (const std::string small_model = tool::draft_model_of(s.draft); !small_model.empty()) {
     if (!tool::fs::exists(small_model))
-      fauna::fail("fauna", "there is no " + small_model,
-                  "--draft ngram, auto, ngram-tree, pool:FILE, medusa:FILE, a model directory, or a checkpoint");
+      fauna::fail(
+          "fauna", "there is no " + small_model,
+          "--draft ngram, auto, ngram-tree, pool:FILE, medusa:FILE, eagle:FILE, a model directory, or a checkpoint");
     told.draft_weights = model_of(small_model);
     const AnyModel small = model_in(told.draft_weights, use_of(verb));
     tool::require_same_vocabulary(from, told.draft_weights);
@@ -136,7 +145,7 @@ template <class S>
     told.engine = tool::engine_name(c.described(), dtype);
     told.draft_engine = tool::engine_name(*draft, dtype);
   }
-  infer(name, from, c, dtype, words, settings::arguments(told), draft);
+  infer(name, from, c, dtype, words, settings::arguments(told), draft, draft_source);
 }
 
 [[noreturn]] inline void sample(tool::Verb const& verb, std::string const& from, settings::Sample const& s) {
