@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """tool_drafts.py FAUNA WORK MODELS: `fauna generate` with drafts: the texts of plain decoding, what is said of the drafts, a
-second model that is linked and not compiled, and what is refused before anything is written. Two small models are compiled.
+second model that is linked and not compiled, and what is refused before anything is written. Three small models are compiled.
 """
 import json
 import pathlib
@@ -33,7 +33,7 @@ def refused(expected, *words, by_program=False):
 def spoken(family, name, alphabet=letters):
     """A copy of a model in which each letter is a token."""
     out = work / name
-    shutil.copytree(models / family, out)
+    shutil.copytree(models / family, out)  # or any folder that is named wholly
     (out / "tokenizer.json").write_text(json.dumps({
         "version": "1.0", "truncation": None, "padding": None, "added_tokens": [], "normalizer": None,
         "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True},
@@ -59,7 +59,7 @@ refused(["swapped has 'e' for the token 3", "expected 'd', as"], *generate, "--d
 refused(["shorter has a vocabulary of 28", "expected 29"], *generate, "--draft", shorter)
 refused(["wider has a token table of 32 rows", "expected 29"], *generate, "--draft", wider)
 for nothing in ("nothing", "ngram+nothing"):
-    refused(["there is no nothing", "--draft ngram, auto, ngram-tree, pool:FILE, medusa:FILE, mtp, exit:LAYERS, lookahead:N,W,G, a model directory, or a checkpoint"], *generate, "--draft", nothing)
+    refused(["there is no nothing", "--draft ngram, auto, ngram-tree, pool:FILE, medusa:FILE, eagle:FILE, mtp, exit:LAYERS, lookahead:N,W,G, a model directory, or a checkpoint"], *generate, "--draft", nothing)
 refused(["tokenizer.json"], *generate, "--draft", models / "mamba")
 refused(["--draft-max 32", "at most 31", "a context of 32"], *generate, "--draft", "ngram", "--draft-max", 32)
 refused(["--draft-max 9", "at most 8"], *generate, "--draft", "ngram", "--draft-max", 9, "--context", 9)
@@ -172,6 +172,55 @@ for how in ([], ["--temperature", 1, "--num-samples", 2], ["--stop", "q"], ["--r
         said, errors = succeeds(*plain, "--draft", "mtp", "--draft-max", most, *fixed, *how)
         assert said == want and "the same text" in errors and "; 0 tokens were drafted" not in errors, (said, errors)
 refused(["layers of kinds that stand in stacks of their own"], *plain, "--draft", "exit:1", by_program=True)
+
+# An EAGLE layer in a folder, alike.
+layer = work / "layer"
+train = ("draft-train", llama, "--kind", "eagle", "--data", work / "own.txt")
+refused(["--heads with --kind eagle"], *train, "--heads", 2)
+refused(["model_type", "expected llama"], "draft-train", mamba, *train[2:])
+refused(["--kind hydra"], "draft-train", llama, "--kind", "hydra", "--data", work / "own.txt")
+said = succeeds(*train, "--out", layer, "--steps", 400, "--lr", 1e-2, "--batch-size", 8, "--block-size", 16)[0]
+metrics = [json.loads(line) for line in (layer / "metrics.jsonl").read_text().splitlines()]
+assert metrics[-1]["tokens"] < metrics[0]["tokens"] - 0.2 and metrics[-1]["features"] < metrics[0]["features"], metrics
+assert len(metrics[-1]["acceptance"]) == 4 and metrics[-1]["tokens_per_step"] > 1, metrics
+for draft in (layer, layer / "model.safetensors"):
+    for how in ([], ["--temperature", 1, "--draft-max", 3], ["--stop", "q"], ["--repetition-penalty", 1.4, "--chunk", 2]):
+        said, errors = succeeds(*generate, "--draft", f"eagle:{draft}", "--draft-stats", *how)
+        assert said == succeeds(*generate, *[h for h in how if h not in ("--draft-max", 3)])[0], (draft, how)
+        assert "the same text" in errors and " 0 tokens were drafted" not in errors, errors
+
+
+def other(name, fields, weights=layer):
+    """A drafter with other fields in its config, or with other weights."""
+    out = work / name
+    out.mkdir()
+    (out / "config.json").write_text(json.dumps(json.loads((layer / "config.json").read_text()) | fields))
+    shutil.copy(weights / "model.safetensors", out)
+    return out
+
+
+published = models.parent / "eagle"
+width = json.loads((llama / "config.json").read_text())["hidden_size"]
+refused(["hidden_size = 20", f"expected {width}, the model's"], *generate, "--draft", f"eagle:{other('width', {'hidden_size': 20, 'head_dim': 4})}")
+refused(["vocab_size = 30", "expected 29, the model's"], *generate, "--draft", f"eagle:{other('words', {'vocab_size': 30})}")
+refused(["num_hidden_layers = 2", "1: drafters have one layer"], *generate, "--draft", f"eagle:{other('layers', {'num_hidden_layers': 2})}")
+refused(["norm_after"], *generate, "--draft", f"eagle:{other('field', {'norm_after': True})}")
+refused(["has no fc.weight"], *generate, "--draft", f"eagle:{other('weights', {}, llama)}")
+refused([f"expected [{width}, {3 * width}]"], *generate, "--draft", f"eagle:{other('third', {'draft_vocab_size': 20})}")
+refused(["there is no nothing"], *generate, "--draft", "eagle:nothing")
+refused(["has no config.json beside it"], *generate, "--draft", f"eagle:{heads}")
+cut = other("cut", {}) / "model.safetensors"
+cut.write_bytes(cut.read_bytes()[:-4])
+refused(["cut/model.safetensors"], *generate, "--draft", f"eagle:{cut.parent}")
+
+# EAGLE-3, as published, for a model of eight layers.
+deep = spoken(published / "target", "deep", letters + "DEF")
+generate_deep = ("generate", deep, "--prompt", "zebra", "--max-new-tokens", 24)
+refused([f"expected {width}, the model's"], *generate, "--draft", f"eagle:{published / 'eagle3'}")
+for how in ([], ["--temperature", 1]):
+    said, errors = succeeds(*generate_deep, "--draft", f"eagle:{published / 'eagle3'}", "--draft-stats", *how)
+    assert said == succeeds(*generate_deep, *how)[0], how
+    assert "the same text" in errors and " 0 tokens were drafted" not in errors, errors
 
 # Rules: the ids follow from the seed, and from what is kept of plain decoding.
 drawn = ("--temperature", 1, "--draft", mamba)

@@ -180,6 +180,7 @@ inline Program const& program_named(std::string const& name) {
                                 {"finetuner", {"finetuner"}},
                                 {"preference_trainer", {"preference_trainer"}},
                                 {"draft_trainer", {"draft_trainer"}},
+                                {"eagle_trainer", {"eagle_trainer"}},
                                 {"explain", {"explain"}},
                                 {"inference", {"engine"}, {"inference"}},
                                 {"serve", {"engine"}, {"serve"}, "cpp-httplib"}};
@@ -260,9 +261,10 @@ inline fauna::Descriptor compiling(fs::path const& folder) {
 }
 
 /// The path of the program `name` (program_named has all) for a model: compiled now, unless it is there already. With a
-/// draft model it is linked with the engines of both, each of which is compiled as if it were alone.
+/// draft model it is linked with the engines of both, each of which is compiled as if it were alone. draft_source: what
+/// a drafter that is no model is compiled as instead.
 inline std::string program_for(Described const& model, std::string const& dtype, std::string const& name,
-                               std::optional<Described> const& draft = {}) {
+                               std::optional<Described> const& draft = {}, std::string const& draft_source = {}) {
   if (root.empty()) fauna::fail("fauna", "no FAUNA_SOURCE_DIR in the environment", "the checkout", "run tools/fauna");
   fs::create_directories(models() / "known");
   Program const& parts = program_named(name);
@@ -287,7 +289,8 @@ inline std::string program_for(Described const& model, std::string const& dtype,
   for (std::string const& s : parts.of_model) objects.push_back(build.object(s, true));
   if (draft && second != header) {
     Build other(t, folder_of(*draft, second), name);
-    for (std::string const& s : parts.of_model) objects.push_back(other.object(s, true));
+    for (std::string const& s : parts.of_model)
+      objects.push_back(other.object(draft_source.empty() ? s : draft_source, true));
   }
   for (std::string const& s : parts.of_any) objects.push_back(build.object(s, false, flags));
   std::string all = t.key;

@@ -1,5 +1,5 @@
-// What --draft can say:  ngram, auto, ngram-tree, pool:FILE, medusa:FILE, mtp, exit:LAYERS, lookahead:N,W,G, a model,
-// or ngram+ a model.
+// What --draft can say:  ngram, auto, ngram-tree, pool:FILE, medusa:FILE, eagle:FILE, mtp, exit:LAYERS,
+// lookahead:N,W,G, a model, or ngram+ a model.
 #pragma once
 #include <cstdio>
 #include <string>
@@ -37,7 +37,8 @@ inline int exit_of(std::string const& draft) {
 }
 /// Drafts that branch.
 inline bool is_tree(std::string const& draft) {
-  return draft == "ngram-tree" || is_lookahead(draft) || !behind("medusa:", draft).empty();
+  return draft == "ngram-tree" || is_lookahead(draft) || !behind("medusa:", draft).empty() ||
+         !behind("eagle:", draft).empty();
 }
 /// The model that drafts, or nothing where none does.
 inline std::string draft_model_of(std::string const& draft) {

@@ -10,6 +10,7 @@
 
 #include <fauna/decode/speculate/speculate.hpp>
 #include <tools/src/draft_names.hpp>
+#include <tools/src/eagle_layer.hpp>
 #include <tools/src/engine.hpp>
 #include <tools/src/settings.hpp>
 
@@ -33,11 +34,16 @@ class AnyReader {
   fauna::Exits exits() const { return reader_->exits(); }
   const float* early(const int* ids, int n, int stays, int layers) { return reader_->early(ids, n, stays, layers); }
   int depths() const { return reader_->depths(); }
-  void remember_all() { reader_->remember_all(); }
-  int known(const int* ids, int n) const { return reader_->known(ids, n); }
   const float* further(int depth, int first, const float* h, const int* tokens, int rows) {
     return reader_->further(depth, first, h, tokens, rows);
   }
+  int table_width() const { return reader_->table_width(); }
+  int layers() const { return reader_->layers(); }
+  void remember_all(std::vector<int> const& layers = {}) { reader_->remember_all(layers); }
+  int features() const { return reader_->features(); }
+  const float* feature(int row) const { return reader_->feature(row); }
+  int known(const int* ids, int n) const { return reader_->known(ids, n); }
+  const float* embed(const int* ids, int n) { return reader_->embed(ids, n); }
 
  private:
   std::unique_ptr<Reader> reader_;
@@ -93,10 +99,11 @@ class AnyDrafter {
 /// A drafter whose drafts branch: fauna::TreeDrafter.
 class AnyTree {
  public:
-  /// ngram-tree, lookahead:N,W,G, or medusa:FILE, heads for the model that `target` reads.
-  AnyTree(std::string const& draft, AnyReader& target, int nodes) {
-    const std::string heads = behind("medusa:", draft);
+  /// ngram-tree, lookahead:N,W,G, or medusa:FILE or eagle:FILE, for the model that `target` reads.
+  AnyTree(std::string const& draft, AnyReader& target, int nodes, int threads) {
+    const std::string heads = behind("medusa:", draft), eagle = behind("eagle:", draft);
     if (is_lookahead(draft)) take(fauna::Lookahead(target.vocab(), lookahead_of(draft)));
+    else if (!eagle.empty()) take(fauna::Eagle2(target, AnyEagle(eagle, threads, target.context()), nodes));
     else if (heads.empty()) take(fauna::NgramTree());
     else
       take(fauna::MedusaHeads(target, fauna::MedusaWeights::from_file(heads, target.width(), target.vocab()), nodes));

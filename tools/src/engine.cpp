@@ -41,11 +41,16 @@ class CompiledReader final : public tool::Reader {
     return reader_.early(ids, n, stays, layers);
   }
   int depths() const override { return reader_.depths(); }
-  void remember_all() override { reader_.remember_all(); }
-  int known(const int* ids, int n) const override { return reader_.known(ids, n); }
   const float* further(int depth, int first, const float* h, const int* tokens, int rows) override {
     return reader_.further(depth, first, h, tokens, rows);
   }
+  int table_width() const override { return reader_.table_width(); }
+  int layers() const override { return reader_.layers(); }
+  void remember_all(std::vector<int> const& layers) override { reader_.remember_all(layers); }
+  int features() const override { return reader_.features(); }
+  const float* feature(int row) const override { return reader_.feature(row); }
+  int known(const int* ids, int n) const override { return reader_.known(ids, n); }
+  const float* embed(const int* ids, int n) override { return reader_.embed(ids, n); }
 
  private:
   fauna::Reader<Loaded, true> reader_;

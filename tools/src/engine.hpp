@@ -28,13 +28,18 @@ class Reader {
   virtual void keep(std::vector<int> const&) {}
   virtual const float* hidden(int) const { return nullptr; }
   virtual const float* head(const float*, int) { return nullptr; }
-  // Nor such an one early exits or further tokens.
+  // Nor such an one early exits, further tokens or features.
   virtual fauna::Exits exits() const { return {.why_none = "layers that nobody counts"}; }
   virtual const float* early(const int*, int, int, int) { return nullptr; }
   virtual int depths() const { return 0; }
-  virtual void remember_all() {}
-  virtual int known(const int*, int) const { return 0; }
   virtual const float* further(int, int, const float*, const int*, int) { return nullptr; }
+  virtual int table_width() const { return 0; }
+  virtual int layers() const { return 0; }
+  virtual void remember_all(std::vector<int> const&) {}
+  virtual int features() const { return 0; }
+  virtual const float* feature(int) const { return nullptr; }
+  virtual int known(const int*, int) const { return 0; }
+  virtual const float* embed(const int*, int) { return nullptr; }
 };
 
 /// Texts on their way, each in a slot of a cache, for who draws the tokens himself.

@@ -136,7 +136,8 @@ int run(int n, char** words) {
   tool::Verb finetune_verb(app, "finetune", "train LoRA adapters to a model directory on a text or on examples");
   finetune_verb->add_option("model", directory, "a model directory")->type_name("DIR")->required();
   finetune_verb.add(settings::Finetune{}, training);
-  tool::Verb draft_train_verb(app, "draft-train", "train heads that draft for a model directory (Medusa), on a text");
+  tool::Verb draft_train_verb(app, "draft-train",
+                              "train what drafts for a model directory, on a text: Medusa's heads, EAGLE's layer");
   draft_train_verb->add_option("model", directory, "a model directory")->type_name("DIR")->required();
   draft_train_verb.add(settings::DraftTrain{}, training);
   tool::Verb merge_verb(app, "merge", "write a model with an adapter merged into it, as transformers loads it");

@@ -31,14 +31,12 @@ namespace {
 
 using tool::Engine;
 
-int threads_of(long asked) { return asked > 0 ? static_cast<int>(asked) : fauna::default_threads(); }
-
 /// The engine with the weights of a model directory, or of a file, and an adapter's added to them, if there is one.
 Engine& loaded(std::string const& directory, long threads, std::string const& adapter = {},
                std::string const& quantize = {}) {
   fauna::TensorFile file = fauna::open_tensors(directory);
   if (!adapter.empty()) fauna::Adapter(adapter).merge_into(file);
-  tool::engine().load(file, threads_of(threads), quantize);
+  tool::engine().load(file, tool::threads_of(threads), quantize);
   if (!quantize.empty())
     tool::say(std::to_string(tool::engine().weight_bytes()) + " bytes of weights, matrices in " + quantize);
   return tool::engine();
@@ -48,7 +46,7 @@ Engine& loaded(std::string const& directory, long threads, std::string const& ad
 template <class S> std::unique_ptr<Engine> draft_of(settings::Told<S> const& s) {
   if (s.draft_engine.empty()) return {};
   auto e = tool::make_engine(s.draft_engine);
-  e->load(fauna::open_tensors(s.draft_weights), threads_of(s.threads));
+  e->load(fauna::open_tensors(s.draft_weights), tool::threads_of(s.threads));
   return e;
 }
 
@@ -148,7 +146,7 @@ int sample(settings::Told<settings::Sample> const& s, std::string const& checkpo
   const fauna::SafeTensors file = fauna::checkpoint::open(checkpoint);
   fauna::checkpoint::require_tensors(file);
   const fauna::CheckpointHead head = fauna::checkpoint::read_head(file);
-  tool::engine().load(file, threads_of(s.threads));
+  tool::engine().load(file, tool::threads_of(s.threads));
   const auto draft = draft_of(s);
   if (!head.tokenizer.empty()) {
     const auto pieces = fauna::Bpe::from_file(tool::tokenizer_beside(checkpoint, head));

@@ -277,17 +277,20 @@ struct Finetune {
   }
 };
 
-/// Medusa's heads.
+/// Medusa's heads, or EAGLE's layer.
 struct DraftTrain {
-  std::string data, out = "medusa.safetensors";
+  std::string kind = "medusa", data, out = "medusa.safetensors";
   long heads = 3, steps = 200, batch_size = 4, block_size = 64, log_interval = 10, threads = 0;
   double lr = 1e-3;
   std::uint64_t seed = 1337;
 
   template <class F> void each(F&& f) {
-    f("data", data, "a text, UTF-8; texts that the model wrote itself make the best heads");
-    f("out", out, "the file to write: as published, and without heads of their own: the model's is shared");
-    f("heads", heads, "tokens that are guessed behind the next one");
+    f("kind", kind, "medusa, heads; or eagle, a layer that guesses features, for models of type llama");
+    f("data", data, "a text, UTF-8; texts that the model wrote itself make the best drafters");
+    f("out", out,
+      "the file of heads to write, as published, without heads of their own: the model's is shared; of eagle a folder, "
+      "eagle where it is not given");
+    f("heads", heads, "tokens that are guessed behind the next one, of medusa");
     f("steps", steps, "updates");
     f("batch-size", batch_size, "sequences of an update");
     f("block-size", block_size, "tokens of each");
@@ -378,7 +381,8 @@ struct Generate {
     f("draft", draft,
       "write the same text sooner: ngram (drafts from what the text has already), auto (the same where it pays), "
       "ngram-tree (several such continuations at once), pool:FILE (from all texts so far, which FILE remembers), "
-      "medusa:FILE (heads that draft-train made), mtp (the model's own layers for further tokens), exit:LAYERS "
+      "medusa:FILE (heads that draft-train made), eagle:FILE or its folder (an EAGLE layer), mtp (the model's own "
+      "layers for further tokens), exit:LAYERS "
       "(its first layers), lookahead:N,W,G (its own guesses of W places and n-grams of N tokens, G at once), a smaller "
       "model of the same vocabulary, or ngram+ and a model");
     f("draft-max", draft_max, "tokens of a draft at most; of one that branches, its depth");

@@ -17,6 +17,8 @@
 
 namespace tool {
 
+inline int threads_of(long asked) { return asked > 0 ? static_cast<int>(asked) : fauna::default_threads(); }
+
 /// The prompt's text, from a file where it says so.
 inline std::string prompt_of(settings::Generate const& s) {
   return s.prompt.rfind("FILE:", 0) == 0 ? fauna::read_file(s.prompt.substr(5)) : s.prompt;
@@ -35,7 +37,7 @@ class WithDrafts {
         adaptive_(s.adaptive),
         compares_(s.draft_stats),
         stats_(acceptance_.kept) {
-    if (is_tree(s.draft)) tree_.emplace(s.draft, reader_, nodes_);
+    if (is_tree(s.draft)) tree_.emplace(s.draft, reader_, nodes_, threads_of(s.threads));
     if (acceptance_.kept == fauna::keeps::nothing)
       say("--acceptance " + s.acceptance + " is lossy: the text is not drawn by the model's own law");
     else if (acceptance_.kept == fauna::keeps::law && adaptive_)

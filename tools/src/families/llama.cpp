@@ -1,8 +1,7 @@
 // Llama, and what is built like it.
-#include <fauna/models/llama.hpp>
-#include <tools/src/dense.hpp>
 #include <tools/src/family.hpp>
 #include <tools/src/gguf_fields.hpp>
+#include <tools/src/llama_fields.hpp>
 
 namespace tool {
 namespace {
@@ -24,30 +23,11 @@ struct Llama {
   }
 
   static config read(Config& c) {
-    config l;
-    read_sizes(c, l, {.epsilon = 1e-6});
-    const Rope rope = rope_of(c, {.context = l.context});
-    if (rope.fraction != 1)
-      c.wrong(c.has("partial_rotary_factor") ? "partial_rotary_factor" : rope.inside,
-              "a partial_rotary_factor of 1, the only one that is implemented for llama");
-    l.base = rope.base;
-    l.scaling = rope.scaling;
-    l.attention_bias = c.flag("attention_bias", false);
-    l.mlp_bias = c.flag("mlp_bias", false);
-    l.act = c.one_of("hidden_act", activations(), "silu");
-    c.only("rope_interleaved", false);
+    const config l = read_llama(c);
     c.without_effect({"is_llama_config", "pretraining_tp"});  // the latter: into how many pieces products were cut
     return l;
   }
-
-  static Config::Json write(config const& c) {
-    Config::Json j = sizes_json(c, model_type, causal);
-    j["rope_scaling"] = scaling_json(c.scaling);
-    j["attention_bias"] = c.attention_bias;
-    j["mlp_bias"] = c.mlp_bias;
-    j["hidden_act"] = reference_name(c.act);
-    return j;
-  }
+  static Config::Json write(config const& c) { return llama_json(c, model_type, causal); }
 
   static config of_gguf(GgufKeys& k) {
     auto l = read_gguf_sizes<config>(k);

@@ -7,6 +7,7 @@
 #include <tools/src/compile.hpp>
 #include <tools/src/directory.hpp>
 #include <tools/src/draft_names.hpp>
+#include <tools/src/eagle_fields.hpp>
 #include <tools/src/flags.hpp>
 #include <tools/src/held.hpp>
 #include <tools/src/tasks.hpp>
@@ -80,10 +81,12 @@ inline void check_texts(settings::Generate const& s) {
 /// two. Without dropout, which is for training.
 [[noreturn]] inline void infer(std::string const& verb, std::string const& from, tool::ModelConfig& c,
                                std::string const& dtype, std::vector<std::string> const& words,
-                               std::vector<std::string> flags, std::optional<tool::Described> const& draft = {}) {
+                               std::vector<std::string> flags, std::optional<tool::Described> const& draft = {},
+                               std::string const& draft_source = {}) {
   c.without_dropout();
   (void)fauna::open_tensors(from);  // says what is wrong with the weights before anything is compiled
-  const std::string program = tool::program_for(c.described(), dtype, verb == "serve" ? "serve" : "inference", draft);
+  const std::string program =
+      tool::program_for(c.described(), dtype, verb == "serve" ? "serve" : "inference", draft, draft_source);
   flags.insert(flags.begin(), words.begin(), words.end());
   flags.insert(flags.begin(), {verb, from});
   tool::become(program, flags);
@@ -102,7 +105,8 @@ std::optional<tool::Described> drafting(tool::Verb const& verb, std::string cons
   if (small_model.empty()) return std::nullopt;
   if (!tool::fs::exists(small_model))
     fauna::fail("fauna", "there is no " + small_model,
-                "--draft ngram, auto, ngram-tree, pool:FILE, medusa:FILE, mtp, exit:LAYERS, lookahead:N,W,G, a model "
+                "--draft ngram, auto, ngram-tree, pool:FILE, medusa:FILE, eagle:FILE, mtp, exit:LAYERS, "
+                "lookahead:N,W,G, a model "
                 "directory, or a checkpoint");
   told.draft_weights = model_of(small_model);
   const AnyModel small = model_in(told.draft_weights, use_of(verb));
@@ -159,8 +163,13 @@ template <class S>
     if (tool::fs::exists(pool)) (void)fauna::PoolDrafter::from_file(pool, told.vocabulary);
   }
   if (const std::string heads = tool::behind("medusa:", s.draft); !heads.empty()) (void)fauna::open_tensors(heads);
-  const auto draft = drafting(verb, from, c, dtype, told);
-  infer(name, from, c, dtype, words, settings::arguments(told), draft);
+  auto draft = drafting(verb, from, c, dtype, told);
+  std::string draft_source;
+  if (const std::string eagle = tool::behind("eagle:", s.draft); !eagle.empty()) {
+    draft = tool::eagle_described(eagle, tool::table_width(from, c), c.vocab());
+    draft_source = "eagle_layer";
+  }
+  infer(name, from, c, dtype, words, settings::arguments(told), draft, draft_source);
 }
 
 [[noreturn]] inline void sample(tool::Verb const& verb, std::string const& from, settings::Sample const& s) {

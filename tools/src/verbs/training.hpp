@@ -4,6 +4,7 @@
 #include <tools/src/compile.hpp>
 #include <tools/src/directory.hpp>
 #include <tools/src/draft_names.hpp>
+#include <tools/src/eagle_fields.hpp>
 #include <tools/src/examples.hpp>
 #include <tools/src/flags.hpp>
 #include <tools/src/preferences.hpp>
@@ -106,9 +107,28 @@ inline void check_targets(std::string const& targets, fauna::TensorFile const& f
       fauna::fail("fauna finetune", "--targets " + targets, "all, or some of " + all, '\'' + name + "' is none");
 }
 
+/// The config.json of a layer for a model, in a folder that has no other.
+inline void write_eagle_config(std::string const& directory, std::string const& out) {
+  tool::Config c(directory + "/config.json");
+  if (c.word("model_type", "") != "llama") c.wrong("model_type", "llama, of --kind eagle");
+  const std::string json = tool::eagle_json(fauna::eagle_of(tool::read_llama(c))).dump(2) + '\n',
+                    path = out + "/config.json";
+  if (tool::fs::exists(out) && !tool::fs::is_directory(out))
+    fauna::fail("fauna draft-train", out + " is a file", "a folder, for --out of --kind eagle");
+  if (tool::fs::exists(path) && fauna::read_file(path) != json)
+    fauna::fail("fauna draft-train", path + " is another's",
+                "a folder without a config.json, or with that of such a layer");
+  tool::fs::create_directories(out);
+  fauna::write_file(path, json);
+}
+
 [[noreturn]] inline void draft_train(tool::Verb const& verb, std::string const& directory) {
   settings::DraftTrainRun s;
   verb.apply(static_cast<settings::DraftTrain&>(s));
+  one_of("kind", s.kind, {"medusa", "eagle"});
+  const bool eagle = s.kind == "eagle";
+  if (eagle && verb.has("heads")) fauna::fail("fauna draft-train", "--heads with --kind eagle", "--kind medusa");
+  if (eagle && !verb.has("out")) s.out = "eagle";
   whole("threads", s.threads, 0, 1024);
   whole("heads", s.heads, 1, 63);
   whole("steps", s.steps, 1, 1000000000);
@@ -123,7 +143,9 @@ inline void check_targets(std::string const& targets, fauna::TensorFile const& f
   if (s.data.empty() || !tool::fs::exists(s.data))
     fauna::fail("fauna draft-train", s.data.empty() ? "no --data" : "there is no file " + s.data, "a text");
   s.base = directory;
-  tool::become(tool::program_for(d.model->described(), "f32", "draft_trainer"), settings::arguments(s));
+  if (eagle) write_eagle_config(directory, s.out);
+  tool::become(tool::program_for(d.model->described(), "f32", eagle ? "eagle_trainer" : "draft_trainer"),
+               settings::arguments(s));
 }
 
 /// What --prefer needs, and flags that would say nothing beside it or without it.
