@@ -73,9 +73,10 @@ TEST_CASE("calls in a text, in whatever pieces it comes") {
       {now + " " + add.substr(0, 20), {add.substr(0, 20), {tells}}},
       {" a <tool_", {" a <tool_"}},
       {"{\"name\": \"now\"", {"{\"name\": \"now\""}}};
-  for (auto const& [text, said] : texts) {
+  for (auto const& one : texts) {
+    std::string const& text = one.first;
     CAPTURE(text);
-    for (const std::size_t piece : {1U, 2U, 3U, 7U, 1000U}) CHECK(read(text, piece) == said);
+    for (const std::size_t piece : {1U, 2U, 3U, 7U, 1000U}) CHECK(read(text, piece) == one.second);
   }
   // One call alone, and none where nothing may be called.
   CHECK(read(now + add, 5, {.of = some.of, .several = false}) == Said{"", {tells}});
