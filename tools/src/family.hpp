@@ -22,6 +22,7 @@ struct Described {
   std::string type{};
   std::vector<std::string> includes{};
   bool experts = false;  ///< a mixture of experts is in it
+  std::string stored{};  ///< the map of storages (core/storage.hpp) of what trains it; empty: rows of f32
 };
 
 /// The config of a model of some family.
