@@ -180,6 +180,17 @@ def prefers():
     refused(["--prefer kto with batches of 1"], *common, "--prefer", "kto", "--batch-size", 1, "--data", "pairs.jsonl")
 
 
+def four_bits():
+    """Beside a base in NF4 the answers are learnt as well; with less memory, and another adapter."""
+    common = ("finetune", "base", "--data", "answers.jsonl", "--lora", 8, "--alpha", 16, "--val", 0, "--batch-size", 5, "--lr", 1e-2, "--threads", 1)
+    said = succeeds(*common, "--steps", 200, "--out", "four", "--qlora")
+    losses = {out: [json.loads(line)["loss"] for line in (work / out / "metrics.jsonl").read_text().splitlines() if "lr" in line] for out in ("four", "adapter")}
+    assert losses["four"][0] != losses["adapter"][0] and losses["four"][-1] < losses["four"][0] / 10, losses
+    planned = {out: json.loads((work / out / "summary.json").read_text())["planned_bytes"] for out in ("four", "adapter")}
+    assert planned["four"] < planned["adapter"], planned
+    assert tomllib.loads((work / "four/run.toml").read_text())["qlora"] is True and "200 updates" in said
+
+
 def mistakes():
     (work / "few.jsonl").write_text('{"prompt": "a", "completion": "b"}\n')
     for line, words in (('{"prompt": "a", "completion": ', ["broken.jsonl:3: the text ends at byte"]),
@@ -211,4 +222,5 @@ make_base(work / "base")
 (work / "answers.jsonl").write_text("".join(json.dumps({"prompt": q, "completion": a}) + "\n" for q, a in ANSWERS.items()))
 mistakes()
 learns()
+four_bits()
 prefers()

@@ -161,6 +161,7 @@ inline std::string header_of(Described const& model, std::string const& dtype) {
          ";\n"
          "using Backend = fauna::Cpu<fauna::" +
          (blocks ? "f32" : dtype) + "_products>;\n" +
+         (model.stored.empty() ? "" : "#define FAUNA_TRAINED_AS " + model.stored + "\n") +
          (blocks ? "#define FAUNA_STORAGE fauna::InBlocks<Backend>\n" : "") + "constexpr char model_name[] = \"" +
          engine_name(model, dtype) + "\";\n";
 }

@@ -23,6 +23,7 @@ struct Described {
   std::vector<std::string> includes{};
   bool experts = false;  ///< a mixture of experts is in it
   bool gated = true;     ///< MLPs are gated
+  std::string stored{};  ///< the map of storages (core/storage.hpp) of what trains it; empty: rows of f32
 };
 
 /// The config of a model of some family.

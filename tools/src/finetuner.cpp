@@ -15,7 +15,7 @@
 
 namespace {
 
-using Trained = fauna::Trained<Model, Backend>;
+using Trained = fauna::Trained<Model, Backend, FAUNA_TRAINED_AS>;
 
 /// Tells a base's weights from others, in a run's note.
 std::string base_note(fauna::TensorFile const& base) {

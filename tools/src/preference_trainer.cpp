@@ -16,7 +16,7 @@
 
 namespace {
 
-using Trained = fauna::Trained<Model, Backend>;
+using Trained = fauna::Trained<Model, Backend, FAUNA_TRAINED_AS>;
 using Trainer = fauna::PreferenceTrainer<Trained>;
 
 int prefer(settings::FinetuneRun const& s) {

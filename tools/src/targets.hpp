@@ -6,6 +6,11 @@
 
 #include <fauna/decode/adapter.hpp>
 
+/// How the weights of what trains are stored, where model.hpp says nothing else.
+#ifndef FAUNA_TRAINED_AS
+#define FAUNA_TRAINED_AS fauna::All<float>
+#endif
+
 namespace tool {
 
 /// Throws unless every name that was asked for is one of a layer of M with an adapter.

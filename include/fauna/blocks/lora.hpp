@@ -38,7 +38,7 @@ struct Lora : Leaf<Base::in, Base::out> {
   static constexpr int in = Base::in, out = Base::out, rank = Rank;
   static constexpr bool adds_y = true, adds_dx = true;
   template <class D> struct Weights {
-    typename Base::template Weights<D> base;
+    typename Base::template Weights<FrozenOf<D>> base;
     typename D::template storage<kind::matrix> a, b;
   };
   template <class S> struct Saved {

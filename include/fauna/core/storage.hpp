@@ -23,6 +23,15 @@ template <class D>
 requires requires { D::prepared; }
 inline constexpr bool prepared<D> = D::prepared;
 
+/// How a map stores what stands under adapters and does not train: as it says itself (`frozen`), or as all else.
+template <class D> struct frozen_of_ { using type = D; };
+template <class D>
+requires requires { typename D::frozen; }
+struct frozen_of_<D> {
+  using type = typename D::frozen;
+};
+template <class D> using FrozenOf = typename frozen_of_<D>::type;
+
 /// The gradient of what cannot have one.
 struct Absent {
   constexpr explicit operator bool() const { return false; }

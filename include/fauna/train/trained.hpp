@@ -8,6 +8,7 @@
 #include <fauna/core/concepts.hpp>
 #include <fauna/core/fill.hpp>
 #include <fauna/core/ledger.hpp>
+#include <fauna/core/storage.hpp>
 #include <fauna/ops/adamw/op.hpp>
 #include <fauna/ops/add/op.hpp>
 #include <fauna/ops/clip/op.hpp>
@@ -26,6 +27,7 @@ struct Parameter {
   bool decays = false, trainable = true;
   float lr_scale = 1;
   role is = role::parameter;
+  bool in_rows = true;    ///< else it has no value here, no gradient and no moments
   std::size_t place = 0;  ///< of its gradient and moments in their memory: those that train stand first
   TensorPart split{};     ///< what of a whole tensor it is
   int layer = -1;         ///< of the outermost stack, by its flat index; -1 outside of any
@@ -50,7 +52,9 @@ struct UpdateReport {
   int not_finite = -1;        ///< index of the first parameter whose gradient is not finite, or -1: nothing was updated
 };
 
-template <LanguageModel M, Backend B> class Trained {
+/// `D`: how weights are stored (core/storage.hpp). What is not rows of numbers does not train: WithNf4 of
+/// ops/gemm/nf4.hpp has the layers under adapters in four bits.
+template <LanguageModel M, Backend B, class D = All<typename B::scalar>> class Trained {
   using checked = std::bool_constant<legal<typename M::fault>()>;  // legal() asserts; not twice
 
  public:
@@ -66,8 +70,10 @@ template <LanguageModel M, Backend B> class Trained {
     M::visit(weights_, Place{}, [&](Tensor const& t, auto& v) {
       parameters_.push_back(
           {t.name(), t.rows, t.cols, t.rank(), a.used() / sizeof(scalar), t.decayed(), true, t.lr_scale, t.is});
-      parameters_.back().layer = t.at.outer;
-      parameters_.back().split = t.split;
+      Parameter& p = parameters_.back();
+      p.layer = t.at.outer;
+      p.split = t.split;
+      p.trainable = p.in_rows = std::is_same_v<std::remove_cvref_t<decltype(v)>, Matrix<scalar>>;
       place(v, t, a);
     });
     elements_ = a.used() / sizeof(scalar);
@@ -87,8 +93,12 @@ template <LanguageModel M, Backend B> class Trained {
   std::uint64_t seed_value() const { return seed_; }
 
   /// A tensor's values, gradients or moments: [rows, cols].
-  Matrix<scalar> value(Parameter const& p) const { return in(values_, p, p.offset); }
-  Matrix<scalar> gradient(Parameter const& p) const { return in(gradients_region_, p, p.place); }
+  Matrix<scalar> value(Parameter const& p) const {
+    return p.in_rows ? in(values_, p, p.offset) : Matrix<scalar>(nullptr, p.rows, p.cols);
+  }
+  Matrix<scalar> gradient(Parameter const& p) const {
+    return p.in_rows ? in(gradients_region_, p, p.place) : Matrix<scalar>(nullptr, p.rows, p.cols);
+  }
   /// Null for a tensor that is not wholly within what keep_moments has kept.
   Matrix<scalar> moment(Parameter const& p, int which) const {
     scalar* at = moments_[which].bytes() > 0 ? moments(which) : nullptr;
@@ -133,8 +143,8 @@ template <LanguageModel M, Backend B> class Trained {
     auto b = on_backend();
     for (auto& p : parameters_) {
       const bool before = p.trainable;
-      p.trainable = trains(static_cast<Parameter const&>(p));
-      if (before && !p.trainable && gradients_region_.bytes() > 0) add<B>::clear(b, gradient(p));
+      p.trainable = p.in_rows && trains(static_cast<Parameter const&>(p));
+      if (before && p.in_rows && !p.trainable && gradients_region_.bytes() > 0) add<B>::clear(b, gradient(p));
     }
     bind_gradients();
   }
@@ -173,13 +183,14 @@ template <LanguageModel M, Backend B> class Trained {
         for (auto& p : parameters_)
           if (p.trainable == trains) {
             p.place = a.used() / sizeof(scalar);
-            a.take<scalar>(p.size());
+            if (p.in_rows) a.take<scalar>(p.size());
           }
         if (trains) trained_bytes_ = a.used();
       }
-      gradients_region_ = Region(elements_ * sizeof(scalar));
-      for (auto& m : moments_) m = Region(elements_ * sizeof(scalar));
-      kept_ = {{0, elements_}};
+      learnt_ = a.used() / sizeof(scalar);
+      gradients_region_ = Region(learnt_ * sizeof(scalar));
+      for (auto& m : moments_) m = Region(learnt_ * sizeof(scalar));
+      kept_ = {{0, learnt_}};
       bind_gradients();
     }
     grow(saved_region_, saved_bytes<M, scalar>(shape));
@@ -190,6 +201,7 @@ template <LanguageModel M, Backend B> class Trained {
     MemoryPlan p = plan<M, B>(shape);
     p.gradients = trained_bytes_;
     p.moments = 2 * trained_bytes_;
+    if constexpr (!std::is_same_v<D, All<scalar>>) p.weights = values_.bytes();
     if (parts_.weights > 0) {
       p.weights = parts_.weights;
       p.gradients = parts_.gradients;
@@ -238,7 +250,7 @@ template <LanguageModel M, Backend B> class Trained {
 
   /// Between accumulate and update, for who trains on several ranks: f(elements, n) is given all gradients, and what
   /// buffers have gathered, as one array in the backend's memory.
-  template <class F> void reduce(F&& f) { f(static_cast<scalar*>(gradients_region_.data()), elements_); }
+  template <class F> void reduce(F&& f) { f(static_cast<scalar*>(gradients_region_.data()), learnt_); }
   /// The same of all values, each tensor's at its offset, after an update of a part of them.
   template <class F> void share(F&& f) { f(static_cast<scalar*>(values_.data()), elements_); }
   /// Keeps moments of these elements of the gradients' array alone, one part after another, and from now on updates
@@ -315,7 +327,8 @@ template <LanguageModel M, Backend B> class Trained {
   std::vector<Segment<scalar>>& segments() { return segments_; }
   void clear_gradients() {
     auto b = on_backend();
-    for (auto const& p : parameters_) add<B>::clear(b, gradient(p));
+    for (auto const& p : parameters_)
+      if (p.in_rows) add<B>::clear(b, gradient(p));
   }
 
   /// Evaluation: losses [rows] in nats; 0 for rows without a target.
@@ -399,6 +412,7 @@ template <LanguageModel M, Backend B> class Trained {
       Segment<scalar>& s = segments_.emplace_back();
       s.lr_scale = p.lr_scale;
       s.trainable = p.trainable && p.is == role::parameter;
+      if (!p.in_rows) continue;
       std::size_t before = 0;
       for (ElementRange const& kept : kept_) {  // none of them: another rank's
         const std::size_t end = p.place + p.size(), from = p.place > kept.from ? p.place : kept.from,
@@ -449,10 +463,11 @@ template <LanguageModel M, Backend B> class Trained {
   int threads_;
   long long steps_ = 0;
   std::vector<Parameter> parameters_;
-  std::size_t elements_ = 0, trained_bytes_ = 0;
+  std::size_t elements_ = 0, learnt_ = 0, trained_bytes_ = 0;
   std::vector<ElementRange> kept_;  ///< what moments are kept of
   Region values_, gradients_region_, moments_[2], saved_region_, side_region_;
-  typename M::template Weights<All<scalar>> weights_, gradients_;
+  typename M::template Weights<D> weights_;
+  typename M::template Weights<All<scalar>> gradients_;
   typename M::template Saved<scalar> saved_;
   Shape saved_for_{};
   typename M::template State<scalar> no_state_;  ///< without memory: sequences start from zeros and leave nothing

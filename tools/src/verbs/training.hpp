@@ -85,6 +85,10 @@ inline tool::Described with_adapters(tool::Described model, settings::Finetune c
                (s.lora_dropout > 0 ? ", .dropout = static_cast<float>(" + settings::text(s.lora_dropout) + ')' : "") +
                "}>";
   model.includes.emplace_back("fauna/models/lora.hpp");
+  if (s.qlora) {
+    model.includes.emplace_back("fauna/ops/gemm/nf4.hpp");
+    model.stored = "fauna::WithNf4<float>";
+  }
   return model;
 }
 

@@ -91,6 +91,11 @@ template <class P, isa T, unsigned Tag> struct gemm<Cpu<P, T, Tag>> {
   static void nt(backend const& b, View<A, M, K> x, W const& w, View<float, M2, N2> c, Epilogue<float> const& e = {}) {
     w.product(b, x, c, e);
   }
+  template <class A, int M, int K, class W, int M2, int N2>
+  requires requires(W const& w) { w.code; }
+  static void nn(backend const& b, View<A, M, K> x, W const& w, View<float, M2, N2> c, Epilogue<float> const& e = {}) {
+    w.product_nn(b, x, c, e);
+  }
   template <class W>
   requires requires(W const& w) { w.code; }
   static void unpack_row(W const& w, int r, const float* before, float* to) { w.row(r, before, to); }

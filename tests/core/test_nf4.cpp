@@ -1,0 +1,71 @@
+// NF4 to the bit as bitsandbytes has it (tools/oracles/nf4.py).
+#include <doctest/doctest.h>
+
+#include <cstring>
+#include <vector>
+
+#include <fauna/core/nf4.hpp>
+#include <fauna/io/safetensors.hpp>
+
+#include "../support/source_dir.hpp"
+
+namespace {
+
+using namespace fauna;
+
+template <class T> std::vector<T> read(SafeTensors const& file, const char* name) {
+  SafeTensor const* t = file.find(name);
+  REQUIRE(t != nullptr);
+  std::vector<T> v(t->elements());
+  REQUIRE(v.size() * sizeof(T) == t->bytes);
+  std::memcpy(v.data(), t->data, t->bytes);
+  return v;
+}
+bool same_bits(std::vector<float> const& a, std::vector<float> const& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+}  // namespace
+
+TEST_SUITE("nf4") {
+  const char* const path = "tests/golden/nf4.safetensors";
+
+  TEST_CASE("codes and absmax, and the numbers that they stand for") {
+    const SafeTensors file(test::source_path(path));
+    const auto x = read<float>(file, "x"), absmax = read<float>(file, "absmax"), values = read<float>(file, "values");
+    const auto codes = read<std::uint8_t>(file, "codes");
+    std::vector<std::uint8_t> packed((x.size() + 1) / 2);
+    std::vector<float> most((x.size() + 63) / 64), back(x.size());
+    nf4::quantise(x.data(), x.size(), packed.data(), most.data());
+    CHECK(same_bits(most, absmax));
+    std::size_t other = 0;
+    for (std::size_t i = 0; i < codes.size(); ++i) other += packed[i] != codes[i];
+    CHECK(other == 0);
+    nf4::dequantise(codes.data(), absmax.data(), 0, x.size(), back.data());
+    CHECK(same_bits(back, values));
+    nf4::dequantise(codes.data(), absmax.data(), 131, 5, back.data());
+    CHECK(std::memcmp(back.data(), values.data() + 131, 5 * sizeof(float)) == 0);
+  }
+
+  TEST_CASE("double quantisation: the map, what its bytes stand for, and the bytes") {
+    const SafeTensors file(test::source_path(path));
+    const auto map = read<float>(file, "map"), absmax = read<float>(file, "absmax"),
+               nested = read<float>(file, "nested_absmax"), offset = read<float>(file, "offset"),
+               absmax2 = read<float>(file, "absmax2");
+    const auto bytes = read<std::uint8_t>(file, "bytes");
+    std::size_t wrong = 0;
+    for (std::size_t i = 0; i < 256; ++i) wrong += map[i] != nf4::dynamic_map()[i];
+    CHECK(wrong == 0);
+    std::vector<float> back(absmax.size());
+    nf4::dequantise_absmax(bytes.data(), nested.data(), offset[0], absmax.size(), back.data());
+    CHECK(same_bits(back, absmax2));
+    std::vector<std::uint8_t> own(absmax.size());
+    std::vector<float> scales((absmax.size() + 255) / 256);
+    // The mean is added up in another order there.
+    CHECK(static_cast<double>(nf4::quantise_absmax(absmax.data(), absmax.size(), own.data(), scales.data())) ==
+          doctest::Approx(static_cast<double>(offset[0])).epsilon(1e-6));
+    std::size_t other = 0;
+    for (std::size_t i = 0; i < own.size(); ++i) other += own[i] != bytes[i];
+    CHECK(other <= own.size() / 100);
+  }
+}
