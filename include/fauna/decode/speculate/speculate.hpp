@@ -8,8 +8,8 @@
 #include <fauna/decode/speculate/acceptance.hpp>
 #include <fauna/decode/speculate/draft_model.hpp>
 #include <fauna/decode/speculate/drafter.hpp>
-#include <fauna/decode/speculate/early_exit.hpp>
 #include <fauna/decode/speculate/eagle.hpp>
+#include <fauna/decode/speculate/early_exit.hpp>
 #include <fauna/decode/speculate/greedy.hpp>
 #include <fauna/decode/speculate/length.hpp>
 #include <fauna/decode/speculate/lookahead.hpp>
