@@ -123,7 +123,7 @@ template <class S>
   if (const std::string heads = tool::behind("medusa:", s.draft); !heads.empty()) (void)fauna::open_tensors(heads);
   std::string draft_source;
   if (const std::string eagle = tool::behind("eagle:", s.draft); !eagle.empty()) {
-    draft = tool::eagle_described(eagle, tool::table_width(from, c), c.vocab());
+    draft = tool::eagle_described(eagle, tool::table_width(from, c), c.vocab(), use_of(verb));
     draft_source = "eagle_layer";
   }
   if (const std::string small_model = tool::draft_model_of(s.draft); !small_model.empty()) {
