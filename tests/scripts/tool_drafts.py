@@ -206,7 +206,7 @@ refused(["vocab_size = 30", "expected 29, the model's"], *generate, "--draft", f
 refused(["num_hidden_layers = 2", "1: drafters have one layer"], *generate, "--draft", f"eagle:{other('layers', {'num_hidden_layers': 2})}")
 refused(["norm_after"], *generate, "--draft", f"eagle:{other('field', {'norm_after': True})}")
 refused(["has no fc.weight"], *generate, "--draft", f"eagle:{other('weights', {}, llama)}")
-refused([f"expected [{width}, {3 * width}]"], *generate, "--draft", f"eagle:{other('third', {'draft_vocab_size': 20})}")
+refused([f"fc.weight F32 [{width}, {2 * width}], expected F32 [{width}, {3 * width}]"], *generate, "--draft", f"eagle:{other('third', {'draft_vocab_size': 20})}")
 refused(["there is no nothing"], *generate, "--draft", "eagle:nothing")
 refused(["has no config.json beside it"], *generate, "--draft", f"eagle:{heads}")
 cut = other("cut", {}) / "model.safetensors"

@@ -19,13 +19,13 @@ inline int table_width(std::string const& model, ModelConfig const& c) {
 /// The type of a drafter whose weights are a folder or a file in one, with its config beside them. Throws where either
 /// is not a drafter for a model of this width (0: unknown) and vocabulary, as far as that can be seen before it is
 /// compiled.
-inline Described eagle_described(std::string const& weights, int width, int vocab) {
+inline Described eagle_described(std::string const& weights, int width, int vocab, Use use = {}) {
   namespace fs = std::filesystem;
   if (!fs::exists(weights)) fauna::fail("eagle", "there is no " + weights, "a drafter: a folder, or a file in one");
   const fs::path folder = fs::is_directory(weights) ? fs::path(weights) : fs::path(weights).parent_path();
   const std::string path = (folder / "config.json").string();
   if (!fs::exists(path)) fauna::fail("eagle", weights + " has no config.json beside it", path + ", as published");
-  Config c(path);
+  Config c(path, use);
   const fauna::LlamaConfig l = read_llama(c);
   if (l.layers != 1) c.wrong("num_hidden_layers", "1: drafters have one layer");
   if (l.attention_bias) c.wrong("attention_bias", "false");
@@ -48,6 +48,7 @@ inline Described eagle_described(std::string const& weights, int width, int voca
   const auto check = [&](const char* name, std::size_t rows, std::size_t cols, bool needed) {
     const fauna::SafeTensor* const t = file.find(name);
     fauna::SafeTensor want;
+    want.dtype = t == nullptr ? "F32" : t->dtype;
     want.shape = {rows, cols};
     if (t == nullptr ? needed : t->shape != want.shape)
       fauna::fail(

@@ -166,7 +166,7 @@ template <class S>
   auto draft = drafting(verb, from, c, dtype, told);
   std::string draft_source;
   if (const std::string eagle = tool::behind("eagle:", s.draft); !eagle.empty()) {
-    draft = tool::eagle_described(eagle, tool::table_width(from, c), c.vocab());
+    draft = tool::eagle_described(eagle, tool::table_width(from, c), c.vocab(), use_of(verb));
     draft_source = "eagle_layer";
   }
   infer(name, from, c, dtype, words, settings::arguments(told), draft, draft_source);
