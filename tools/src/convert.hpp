@@ -129,7 +129,7 @@ inline void require_layers(std::vector<Converted> const& tensors, GgufForm const
 
 /// As a file calls the type of most of its matrices, and the number of that in general.file_type.
 inline std::uint32_t file_type(std::string const& type) {
-  if (const fauna::Mix* m = fauna::mix_of(type)) return m->file_type;
+  if (const fauna::QuantMix* m = fauna::mix_of(type)) return m->file_type;
   static const std::map<std::string, std::uint32_t> known{{"F32", 0},  {"F16", 1},  {"Q4_0", 2}, {"Q4_1", 3},
                                                           {"Q8_0", 7}, {"Q5_0", 8}, {"Q5_1", 9}, {"BF16", 32}};
   return known.at(type);
@@ -138,7 +138,7 @@ inline std::uint32_t file_type(std::string const& type) {
 /// Throws unless it is a type that all matrices may have, or a mix of types.
 inline void require_gguf_type(std::string const& type) {
   std::vector<std::string> known{"F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1"};
-  for (fauna::Mix const& m : fauna::mixes) known.emplace_back(m.name);
+  for (fauna::QuantMix const& m : fauna::mixes) known.emplace_back(m.name);
   one_of("type", type, known);
 }
 /// What a matrix of a file in this type is in: by the rules of a mix, or the head in Q8_0 where the rest is in fewer
@@ -146,7 +146,7 @@ inline void require_gguf_type(std::string const& type) {
 inline std::string type_of_matrix(std::string const& type, std::string const& name, std::size_t columns, int layers,
                                   bool head) {
   if (plain(type)) return type;
-  const fauna::Mix* const mix = fauna::mix_of(type);
+  const fauna::QuantMix* const mix = fauna::mix_of(type);
   const std::string own(mix != nullptr ? fauna::mixed(*mix, name, layers, head, columns)
                                        : fauna::fitting(head ? "Q8_0" : type, columns));
   if (own == "F16") say(name + " has rows of " + std::to_string(columns) + ", which are no whole blocks: it is in F16");

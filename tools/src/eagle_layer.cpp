@@ -11,15 +11,16 @@
 namespace {
 
 /// Of a drafter with a vocabulary of its own, what its tokens are.
-std::vector<int> tokens_of(fauna::TensorFile const& file) {
-  if constexpr (requires { Model::drafts; }) return fauna::eagle_tokens(file, Model::drafts, Model::vocab);
+template <class M> std::vector<int> tokens_of(fauna::TensorFile const& file) {
+  if constexpr (requires { M::drafts; }) return fauna::eagle_tokens(file, M::drafts, M::vocab);
   else return (void)file, std::vector<int>();
 }
 
 class Compiled final : public tool::EagleLayer {
  public:
   Compiled(fauna::TensorFile const& weights, int threads, int context)
-      : model_(weights, threads), reader_(model_, std::min(context, Model::config.context), tokens_of(weights)) {}
+      : model_(weights, threads),
+        reader_(model_, std::min(context, Model::config.context), tokens_of<Model>(weights)) {}
   int width() const override { return reader_.width(); }
   int vocab() const override { return reader_.vocab(); }
   int context() const override { return reader_.context(); }

@@ -1,5 +1,6 @@
 // Texts to train on, in characters or in a tokenizer's pieces, and where a run's tokenizer lies.
 #pragma once
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -106,7 +107,7 @@ class Corpus {
     const auto bpe = fauna::Bpe::from_json(c.tokenizer_, tokenizer);
     c.vocab_ = bpe.vocab();
     if (fauna::is_directory(path)) {
-      c.prepared_.emplace(path, c.vocab_);
+      c.prepared_ = std::make_shared<const Prepared>(path, c.vocab_);
       return c;
     }
     c.pieces_ = bpe.encode(fauna::read_file(path), {.match_special = false, .add_special = false});
@@ -129,7 +130,7 @@ class Corpus {
 
  private:
   std::optional<fauna::CharText> characters_{};
-  std::optional<Prepared> prepared_{};
+  std::shared_ptr<const Prepared> prepared_{};
   std::vector<int> pieces_{};
   int vocab_ = 0;
   std::string tokenizer_{};

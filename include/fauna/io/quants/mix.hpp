@@ -9,16 +9,16 @@
 
 namespace fauna::inline v0 {
 
-struct Mix {
+struct QuantMix {
   std::string_view name, base;  ///< base: the type of all that no rule names
   std::uint32_t file_type;      ///< as GGUF's general.file_type says it
 };
-inline constexpr Mix mixes[] = {{"Q3_K_S", "Q3_K", 11}, {"Q3_K_M", "Q3_K", 12}, {"Q3_K_L", "Q3_K", 13},
-                                {"Q4_K_S", "Q4_K", 14}, {"Q4_K_M", "Q4_K", 15}, {"Q5_K_S", "Q5_K", 16},
-                                {"Q5_K_M", "Q5_K", 17}, {"Q6_K", "Q6_K", 18}};
+inline constexpr QuantMix mixes[] = {{"Q3_K_S", "Q3_K", 11}, {"Q3_K_M", "Q3_K", 12}, {"Q3_K_L", "Q3_K", 13},
+                                     {"Q4_K_S", "Q4_K", 14}, {"Q4_K_M", "Q4_K", 15}, {"Q5_K_S", "Q5_K", 16},
+                                     {"Q5_K_M", "Q5_K", 17}, {"Q6_K", "Q6_K", 18}};
 /// Null for a name that is no mix.
-constexpr const Mix* mix_of(std::string_view name) {
-  for (Mix const& m : mixes)
+constexpr const QuantMix* mix_of(std::string_view name) {
+  for (QuantMix const& m : mixes)
     if (m.name == name) return &m;
   return nullptr;
 }
@@ -33,7 +33,7 @@ constexpr std::string_view fitting(std::string_view type, std::size_t columns) {
 }
 
 /// The type of the matrix `name`, "blk.3.attn_v.weight", in a model of so many layers; `head`: the logits come of it.
-inline std::string_view mixed(Mix const& m, std::string_view name, int layers, bool head, std::size_t columns) {
+inline std::string_view mixed(QuantMix const& m, std::string_view name, int layers, bool head, std::size_t columns) {
   if (head) return fitting(columns % 256 == 0 ? "Q6_K" : "Q8_0", columns);
   const auto is = [name](std::string_view part) { return name.find(part) != name.npos; };
   const bool small = m.name == "Q3_K_M", large = m.name == "Q3_K_L", four = m.name == "Q4_K_M",
