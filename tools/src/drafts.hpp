@@ -54,7 +54,7 @@ class AnyDrafter {
  public:
   /// What --draft says, for `target`; or by `model`, of texts of up to `context` tokens. vocabulary: a hash of what the
   /// ids mean.
-  AnyDrafter(std::string const& draft, AnyReader& target, Engine* model, int context, int chunk,
+  AnyDrafter(std::string const& draft, AnyReader* target, Engine* model, int context, int chunk,
              std::uint64_t vocabulary = 0)
       : pool_file_(pool_of(draft)) {
     const auto by_model = [&] {
@@ -67,9 +67,9 @@ class AnyDrafter {
       save_ = [pool, this] { pool->save(pool_file_); };
       take(pool);
     } else if (is_exit(draft)) {
-      take(std::make_shared<fauna::EarlyExit<AnyReader>>(target, exit_of(draft)));
+      take(std::make_shared<fauna::EarlyExit<AnyReader>>(*target, exit_of(draft)));
     } else if (draft == "mtp") {
-      take(std::make_shared<fauna::MtpHeads<AnyReader>>(target));
+      take(std::make_shared<fauna::MtpHeads<AnyReader>>(*target));
     } else if (model == nullptr) {
       take(std::make_shared<fauna::NgramDrafter>());
     } else if (!behind("ngram+", draft).empty()) {

@@ -95,7 +95,7 @@ class Terminal {
         options_(o),
         values_(std::move(values)),
         reader_(model, o.context, o.chunk),
-        drafter_("", reader_, nullptr, o.context, o.chunk) {
+        drafter_("", &reader_, nullptr, o.context, o.chunk) {
     if (!system.empty()) turns_.push_back({"system", system});
   }
 

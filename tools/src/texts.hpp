@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include <fauna/backend/cpu.hpp>
 #include <fauna/io/clock.hpp>
 #include <fauna/io/file.hpp>
 #include <fauna/io/print.hpp>
@@ -30,7 +31,7 @@ class WithDrafts {
   WithDrafts(Engine& model, Engine* draft, settings::Generate const& s, std::uint64_t vocabulary, int context,
              int chunk)
       : reader_(model, context, chunk),
-        drafter_(s.draft, reader_, draft, context, chunk, vocabulary),
+        drafter_(s.draft, &reader_, draft, context, chunk, vocabulary),
         acceptance_(s.acceptance),
         length_(std::min(static_cast<int>(s.draft_max), context - 1)),
         nodes_(static_cast<int>(s.draft_nodes)),

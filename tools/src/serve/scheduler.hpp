@@ -51,7 +51,7 @@ class Scheduler {
                   "one of keys and values alone, without windows");
     for (int s = 0; s < limits.parallel && !limits.drafts.how.empty(); ++s)
       drafters_.push_back(
-          std::make_unique<AnyDrafter>(limits.drafts.how, limits.drafts.model, limits.context, limits.chunk));
+          std::make_unique<AnyDrafter>(limits.drafts.how, nullptr, limits.drafts.model, limits.context, limits.chunk));
     if (slots_->cuts()) return;
     kept_.resize(texts_.size());
     slots_.reset();
