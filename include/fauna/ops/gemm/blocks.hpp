@@ -213,7 +213,7 @@ template <class B> struct BlocksOf {
   /// to = before + row r; before may be null or `to`.
   void row(int r, const float* before, float* to) const {
     if (code.bits == 0) return gemm<B>::unpack_row(dense(), r, before, to);
-    CodeBlock block;
+    CodeBlock block{};
     for (int j = 0; j < k; ++j) {
       if (j % BlockCode::elements == 0) panels().get(data, r, j / BlockCode::elements, block);
       const int q = block.q[j % BlockCode::elements] - (code.offset ? 0 : code.zero);
