@@ -33,6 +33,7 @@ std::string write_parts(C& c, T const& model, std::vector<Shard> const& shards, 
   try {
     make_directories(folder);
     std::vector<ElementRange> own;
+    own.reserve(shards.size());
     for (Shard const& s : shards) own.push_back({s.cut.at(me), s.cut.at(me + 1)});
     write_part(folder + '/' + name(me), model, own);
     sum = file_checksum(folder + '/' + name(me));

@@ -253,9 +253,13 @@ template <auto c> struct DecoderParts {
   template <int First, template <int> class L, int Round = c.full_every> struct layers_ {
     static constexpr int rounds = c.layers / Round, rest = c.layers % Round;
     static constexpr bool alike = rounds == 0 || Round == 1;  // one kind of layer
+    static constexpr int kinds(bool one) {
+      if (one) return 1;
+      return Round;
+    }
     using type = present<
         typename stack_<L, First, alike ? c.layers - First : rounds,
-                        std::make_integer_sequence<int, alike ? 1 : Round>>::type,
+                        std::make_integer_sequence<int, kinds(alike)>>::type,
         typename stack_<L, c.layers - rest, alike ? 0 : 1, std::make_integer_sequence<int, alike ? 0 : rest>>::type>;
   };
   using Layers = typename layers_<0, LayerAt>::type;

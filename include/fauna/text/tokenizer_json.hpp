@@ -153,7 +153,7 @@ inline std::string metaspace_scheme(Settings& s, std::string const& at) {
   if (const std::string mark = s.string(at + "/replacement"); mark != space_mark)
     s.wrong(at + "/replacement", mark, std::string(space_mark));
   const bool prefix = s.boolean(at + "/add_prefix_space", true);  // files before version 0.19 of the reference
-  const std::string scheme = s.string(at + "/prepend_scheme", prefix ? "always" : "never");
+  std::string scheme = s.string(at + "/prepend_scheme", prefix ? "always" : "never");
   if (scheme != "first" && scheme != "always" && scheme != "never")
     s.wrong(at + "/prepend_scheme", scheme, "first, always or never");
   return scheme;

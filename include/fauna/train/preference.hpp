@@ -113,6 +113,7 @@ template <class T> class PreferenceTrainer {
   /// An update on a batch that is drawn from (the model's seed, i), with replacement.
   Seen step(std::uint64_t i, double lr) {
     std::vector<std::size_t> batch;
+    batch.reserve(static_cast<std::size_t>(o_.batch));
     const Key key = Key{model_.seed_value(), 0}.child(0x70726566).child(i);
     for (int s = 0; s < o_.batch; ++s)
       batch.push_back(key.words(static_cast<std::uint64_t>(s))[0] * std::uint64_t{trains_} >> 32);

@@ -156,7 +156,7 @@ inline void write_eagle_config(std::string const& directory, std::string const& 
 inline void check_prefer(tool::Verb const& verb, settings::Finetune const& s) {
   const auto refuse = [&](std::vector<const char*> flags, std::string const& beside, std::string const& expected) {
     for (const char* f : flags)
-      if (verb.has(f)) fauna::fail("fauna finetune", std::string("--") + f + ' ' + beside, expected);
+      if (verb.given_as_flag(f)) fauna::fail("fauna finetune", std::string("--") + f + ' ' + beside, expected);
   };
   if (s.prefer.empty()) {
     refuse({"beta", "label-smoothing", "desirable", "undesirable"}, "without --prefer", "both");

@@ -175,6 +175,7 @@ template <class R> class MedusaHeads {
       y = y_.data();
     }
     std::vector<std::vector<int>> best;
+    best.reserve(static_cast<std::size_t>(w_.heads));
     for (int k = 0; k < w_.heads; ++k)
       best.push_back(largest(y + static_cast<std::ptrdiff_t>(k) * w_.vocab, w_.vocab, ranks));
     std::vector<int> now;
