@@ -224,7 +224,7 @@ inline void directory_to_gguf(std::string const& from, std::string const& to, st
   if (!form) {
     std::string known;
     for (auto const& [name, f] : families())
-      if (f.of_gguf != nullptr) known += (known.empty() ? "" : ", ") + name;
+      if (f.of_gguf != nullptr) known += (known.empty() ? "" : ", ") + f.word;
     fauna::fail("convert", from + " is a model of " + directory.model->line(),
                 "one of a family that GGUF is written of", "these are " + known);
   }

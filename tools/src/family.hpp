@@ -208,7 +208,7 @@ inline AnyModel model_of_gguf(std::string const& path) {
       keys.all_used();
       return m;
     }
-    known += (known.empty() ? "" : ", ") + name;
+    known += (known.empty() ? "" : ", ") + f.word;
   }
   fauna::fail("fauna", path + " has the general.architecture '" + type + '\'', "one of " + known);
 }
