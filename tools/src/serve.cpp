@@ -119,6 +119,8 @@ int run(int n, char** arguments) {
   if (n < 4) fauna::fail("fauna", "no verb, directory and ids", "all three; this program is started by tools/fauna");
   // Each of some hundred threads would else have memory of its own that the others cannot use again.
   ::mallopt(M_ARENA_MAX, 1);
+  // A large body's memory goes back to the system; the limit would else grow with the largest that was freed.
+  ::mallopt(M_MMAP_THRESHOLD, 1 << 20);
   settings::Told<settings::Serve> s;
   settings::read(s, n - 4, arguments + 4);
   return serve(s, arguments[2], arguments[3], arguments[0]);
