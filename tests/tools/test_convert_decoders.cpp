@@ -86,7 +86,7 @@ TEST_CASE("convert: what the keys of these have no word for is refused") {
   Qwen2Config yarn = SmallQwen2::config;
   yarn.scaling.kind = rope_scaling::yarn;
   refused("qwen2", to_text(yarn), "not scaled, or linearly");
-  CHECK_THROWS_WITH_AS(tool::convert(test::source_path("tests/golden/models/olmo2"), folder / "m.gguf", ""),
-                       doctest::Contains("one of a family that GGUF is written of: these are gemma3, llama, qwen2, qwen3"),
-                       error);
+  CHECK_THROWS_WITH_AS(
+      tool::convert(test::source_path("tests/golden/models/olmo2"), folder / "m.gguf", ""),
+      doctest::Contains("one of a family that GGUF is written of: these are gemma3, llama, qwen2, qwen3"), error);
 }

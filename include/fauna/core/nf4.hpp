@@ -110,7 +110,11 @@ inline float quantise_absmax(const float* absmax, std::size_t n, std::uint8_t* b
 }
 inline void dequantise_absmax(const std::uint8_t* bytes, const float* scales, float offset, std::size_t n,
                               float* absmax) {
-  for (std::size_t i = 0; i < n; ++i) absmax[i] = dynamic_map()[bytes[i]] * scales[i / absmax_block] + offset;
+  for (std::size_t i = 0; i < n; ++i) {
+    // Rounded once for the product and once for the sum, whatever a compiler would contract.
+    const double product = static_cast<double>(dynamic_map()[bytes[i]]) * static_cast<double>(scales[i / absmax_block]);
+    absmax[i] = static_cast<float>(product) + offset;
+  }
 }
 
 }  // namespace fauna::inline v0::nf4
