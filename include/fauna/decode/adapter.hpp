@@ -278,7 +278,9 @@ template <class M> AdapterConfig adapter_config_of(std::string const& base) {
 template <class M, class W> void save_adapter(std::string const& folder, W& w, std::string const& base) {
   weights_detail::Gathered tensors;
   M::visit(w, Place{}, [&](Tensor const& t, auto& v) {
-    if (is_adapter(t.name())) tensors.add(t, v, std::string(adapter_detail::prefix));
+    // A frozen base need not lie in rows.
+    if constexpr (requires { tensors.add(t, v); })
+      if (is_adapter(t.name())) tensors.add(t, v, std::string(adapter_detail::prefix));
   });
   make_directories(folder);
   std::vector<float> room;

@@ -91,7 +91,8 @@ template <class T> std::vector<weights_detail::Stored> tensors_of(T const& model
   T::model::visit(model.weights(), Place{}, [&](Tensor const& t, auto& v) {
     Parameter const& p = model.parameters()[i++];
     if (!holds<typename T::model>(p.name)) return;
-    tensors.add(t, v);
+    if constexpr (requires { tensors.add(t, v); }) tensors.add(t, v);
+    else fail("checkpoint", p.name + ", which is not stored in rows of numbers", "no part of checkpoints");
     for (int which = 0; which < 2; ++which)
       if (const auto m = model.moment(p, which)) tensors.add(t, m, moment_prefix[which]);
   });
