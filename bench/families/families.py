@@ -168,8 +168,8 @@ def tokens_to_loss(records, family, other):
 def rows(records, keys):
     """What a line of the table and the two figures need, of each family: with the headers of which most is there."""
     for family in FAMILIES:
-        hashes = [keys[family]] + [r["hash"] for r in records if (r["family"], r["tokens"]) == (family, TOKENS)]
-        hashed = max(hashes, key=hashes.count)
+        hashes = [r["hash"] for r in records if (r["family"], r["tokens"]) == (family, TOKENS)]
+        hashed = max([keys[family], *hashes], key=hashes.count)
         tried = [find(records, family, hashed, rate, SEEDS[0]) for rate in RATES]
         best = best_rate(records, family, hashed)
         seeds = [find(records, family, hashed, best, seed) if best else None for seed in SEEDS]

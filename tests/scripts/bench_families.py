@@ -39,6 +39,8 @@ check("a cell that is not there", partial.count("missing"), 2)
 later = keys | {"Mamba": "later"}
 stale = next(l for l in f.table(records + [record(5e-4, 0, 1.0, "later")], later).splitlines() if l.startswith("| Mamba |"))
 check("until all is trained anew", stale, line.replace("2026-01-01", "2026-01-01; headers changed since"))
+first = next(l for l in f.table(records[1:2], later).splitlines() if l.startswith("| Mamba |"))
+check("one training under other headers", first.count("1.800"), 1)
 mixture = record(5e-4, 0, 2.0) | {"parameters": 2400000}
 check("what a token goes through", f.counts(mixture), "2,400,000, 800,000 at work")
 check("a curve for what is there, over GPT's", f.curves(records, keys).count("<polyline"), 2)
