@@ -36,8 +36,8 @@ std::string input_of(Random& random) {
                                    "ba",
                                    "aba",
                                    "\xe2\x96\x81",
-                                   "\xe2\x96\x81"
-                                   "a",
+                                   ("\xe2\x96\x81"
+                                    "a"),
                                    "a\xe2\x96\x81",
                                    "\xc3\xa9",
                                    "\xff",
