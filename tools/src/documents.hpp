@@ -83,6 +83,7 @@ class Documents {
       size = cut > 0 ? cut : character_before(size);
     }
     if (ends) (first ? last_ : size_) = taken_ + size;
+    if (size == 0) return next_part(piece);  // a first part that is less than a character
     piece = {rest_.substr(0, size), ends, !first};
     taken_ += size;
     rest_.erase(0, size);
@@ -90,8 +91,8 @@ class Documents {
   }
   /// A place shortly before `at` where a character of the text begins.
   std::size_t character_before(std::size_t at) const {
-    std::size_t begin = at > 4 ? at - 4 : at;
-    while (begin > 1 && begin < at && (static_cast<unsigned char>(rest_[begin]) & 0xc0U) == 0x80U) --begin;
+    std::size_t begin = at > 4 ? at - 4 : 0;
+    while (begin > 0 && (static_cast<unsigned char>(rest_[begin]) & 0xc0U) == 0x80U) --begin;
     return begin;
   }
 
