@@ -110,11 +110,7 @@ int finetune(settings::FinetuneRun const& s) {
   if (!r.interrupted) tool::write_summary(s.out, s.dtype, model, r, trained, val_loss, digest);
   if (of_best) fauna::load_checkpoint(best, model);
   fauna::save_adapter<Model>(s.out, model.weights(), s.base);
-  fauna::print(stdout, std::to_string(r.iterations) + " updates in " + fauna::duration_text(r.seconds) +
-                           "; the adapter of " + (of_best ? "the lowest validation loss" : "the last update") +
-                           " is in " + s.out +
-                           ": adapter_config.json, adapter_model.safetensors\n  tools/fauna generate " + s.base +
-                           " --adapter " + s.out + " --prompt ...\n");
+  fauna::print(stdout, tool::adapter_text(r.iterations, r.seconds, of_best, s.out, s.base));
   return 0;
 }
 

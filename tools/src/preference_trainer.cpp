@@ -78,11 +78,7 @@ int prefer(settings::FinetuneRun const& s) {
   }
   if (evaluates) evaluate(s.steps);
   else fauna::save_adapter<Model>(s.out, model.weights(), s.base);
-  fauna::print(stdout, std::to_string(s.steps) + " updates in " + fauna::duration_text(fauna::seconds_now() - start) +
-                           "; the adapter of " + (evaluates ? "the lowest validation loss" : "the last update") +
-                           " is in " + s.out +
-                           ": adapter_config.json, adapter_model.safetensors\n  tools/fauna generate " + s.base +
-                           " --adapter " + s.out + " --prompt ...\n");
+  fauna::print(stdout, tool::adapter_text(s.steps, fauna::seconds_now() - start, evaluates, s.out, s.base));
   return 0;
 }
 
