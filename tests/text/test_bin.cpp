@@ -85,6 +85,15 @@ TEST_CASE("llm.c's headers say the width and the number of tokens") {
   CHECK_THROWS_WITH_AS(BinText(file(20240520, 2, 3, "abcdef"), 65536), Contains("a header of version 2, expected 1"),
                        error);
   CHECK_THROWS_WITH_AS(BinText(file(20240520, 1, 9, "abcdef"), 65536), Contains("3 tokens, expected 9"), error);
-  CHECK_THROWS_WITH_AS(ShardedText({file(20240801, 7, 2, "abababab"), folder / "x.bin"}, 4), Contains("has the id"),
-                       error);
+  write_ids<std::uint16_t>(folder / "two.bin", {1, 2});
+  file(20240801, 7, 2, std::string("\1\0\0\0\2\0\0\0", 8));
+  CHECK_THROWS_WITH_AS(ShardedText({folder / "two.bin", folder / "x.bin"}, 4), Contains("ids of another width"), error);
+}
+
+TEST_CASE("a shard may have one token, a text not") {
+  const TemporaryFolder folder;
+  write_ids<std::uint16_t>(folder / "a.bin", {1, 2});
+  write_ids<std::uint16_t>(folder / "b.bin", {3});
+  CHECK(ShardedText({folder / "a.bin", folder / "b.bin"}, 4).tokens()[2] == 3);
+  CHECK_THROWS_WITH_AS(ShardedText({folder / "b.bin"}, 4), Contains("has length 1, expected at least 2"), error);
 }

@@ -37,8 +37,9 @@ TEST_CASE("pieces of a text are the text, in one document or two") {
 
 TEST_CASE("a text is cut where no rule for words looks beyond") {
   CHECK(tool::safe_cut("one.\ntwo") == 5);
-  CHECK(tool::safe_cut("one \ntwo") == 0);   // white space at the line's end
-  CHECK(tool::safe_cut("one.\n two") == 0);  // and at the next one's begin
+  CHECK(tool::safe_cut("one \ntwo") == 0);               // white space at the line's end
+  CHECK(tool::safe_cut("one.\n two") == 0);              // and at the next one's begin
+  CHECK(tool::safe_cut("one.\r\ntwo three.\r\n") == 9);  // a word goes with the space before it
   CHECK(tool::safe_cut("one\n\ntwo") == 0);
   CHECK(tool::safe_cut("\xc3\xa9\nx") == 0);
 }

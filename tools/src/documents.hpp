@@ -9,7 +9,8 @@
 namespace tool {
 
 /// Where a text may be cut so that no rule joins what stands on both sides into one word: behind the end of a line that
-/// is followed by a letter or a digit, and does not end with white space. The last such place of `text`, or 0.
+/// is followed by a letter or a digit, and does not end with white space. The last such place of `text`; where there is
+/// none, before a space between two of them; or 0, as in scripts without ASCII letters.
 inline std::size_t safe_cut(std::string_view text) {
   const auto space = [](char c) { return c == ' ' || (c >= '\t' && c <= '\r'); };
   const auto plain = [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); };
@@ -17,6 +18,8 @@ inline std::size_t safe_cut(std::string_view text) {
     if (plain(text[at]) && text[at - 1] == '\n' && static_cast<unsigned char>(text[at - 2]) < 0x80 &&
         !space(text[at - 2]))
       return at;
+  for (std::size_t at = text.size(); at-- > 2;)  // or a space between letters, which goes with the second
+    if (text[at - 1] == ' ' && plain(text[at - 2]) && plain(text[at])) return at - 1;
   return 0;
 }
 
@@ -40,6 +43,7 @@ class Documents {
     in_.seekg(0, std::ios::end);
     size_ = static_cast<std::size_t>(in_.tellg());
     in_.seekg(0);
+    if (!in_) fauna::fail("fauna", path + " has no end that can be looked for", "a file, not a pipe");
     last_ = size_ - static_cast<std::size_t>(last * static_cast<double>(size_));
   }
 
@@ -63,6 +67,7 @@ class Documents {
       piece = {json[field_].get<std::string>(), true, false};
       return true;
     }
+    if (in_.bad()) fauna::io_fail("read", path_, EIO);
     return false;
   }
   bool next_part(DocumentPiece& piece) {
@@ -76,6 +81,7 @@ class Documents {
       rest_.resize(had + static_cast<std::size_t>(in_.gcount()));
     }
     std::size_t size = rest_.size() < part ? rest_.size() : part;
+    if (size == 0 && (in_.bad() || taken_ < size_)) fauna::io_fail("read", path_, EIO);
     if (size == 0) return false;
     const bool ends = size == part;
     if (!ends || end < size_) {  // a place to cut

@@ -124,8 +124,8 @@ class Evaluation {
   std::string json(std::string const& model, std::string const& task, task_kind kind) const {
     std::string metrics, samples;
     for (auto const& [name, m] : measured_) {
-      metrics += (metrics.empty() ? "\"" : ", \"") + name + "\": " + number(m.value, "%.12g");
-      if (m.error >= 0) metrics += ", \"" + name + "_stderr\": " + number(m.error, "%.12g");
+      metrics += (metrics.empty() ? "\"" : ", \"") + name + "\": " + json_value(m.value);
+      if (m.error >= 0) metrics += ", \"" + name + "_stderr\": " + json_value(m.error);
     }
     for (std::string const& s : samples_) samples += (samples.empty() ? "\n    " : ",\n    ") + s;
     return "{\n  \"model\": " + fauna::json_quoted(model) + ",\n  \"task\": " + fauna::json_quoted(task) +
@@ -135,6 +135,8 @@ class Evaluation {
   }
 
  private:
+  /// JSON has no word for what is not finite.
+  static std::string json_value(double x) { return std::isfinite(x) ? number(x, "%.12g") : "null"; }
   static std::string number(double x, const char* format) {
     char text[40];
     std::snprintf(text, sizeof text, format, x);
@@ -197,7 +199,7 @@ class Evaluation {
     by_character_.push_back(best([](std::string const& s) { return static_cast<double>(characters(s)); }));
     by_byte_.push_back(best([](std::string const& s) { return static_cast<double>(s.size()); }));
     std::string list;
-    for (const double s : sums) list += (list.empty() ? "" : ", ") + number(s, "%.12g");
+    for (const double s : sums) list += (list.empty() ? "" : ", ") + json_value(s);
     samples_.push_back("{\"answer\": " + std::to_string(item.right) + ", \"log_likelihoods\": [" + list +
                        "], \"acc\": " + (raw_.back() ? "1" : "0") +
                        ", \"acc_norm\": " + (by_character_.back() ? "1" : "0") + '}');
@@ -222,7 +224,7 @@ class Evaluation {
     tokens_ += n;
     words_ += words(item.text);
     bytes_ += item.text.size();
-    samples_.push_back("{\"log_likelihood\": " + number(sum, "%.12g") + ", \"tokens\": " + std::to_string(n) +
+    samples_.push_back("{\"log_likelihood\": " + json_value(sum) + ", \"tokens\": " + std::to_string(n) +
                        ", \"words\": " + std::to_string(words(item.text)) +
                        ", \"bytes\": " + std::to_string(item.text.size()) + '}');
   }

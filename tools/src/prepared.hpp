@@ -13,13 +13,37 @@
 
 namespace tool {
 
-/// The files of a part, in the order of their names.
+/// What a folder of fauna prepare says of itself; nothing where it is of others.
+inline std::optional<nlohmann::json> dataset_of(std::string const& folder) {
+  const std::string path = folder + "/dataset.json";
+  if (!fauna::exists(path)) return std::nullopt;
+  auto json = nlohmann::json::parse(fauna::read_file(path), nullptr, false);
+  bool good = json.is_object() && json.contains("tokenizer_sha256") && json["tokenizer_sha256"].is_string() &&
+              json.contains("bytes_per_token") && (json["bytes_per_token"] == 2 || json["bytes_per_token"] == 4);
+  for (const char* part : {"train", "val"}) {
+    good = good && json.contains(part) && json[part].is_object() && json[part].contains("files") &&
+           json[part]["files"].is_array();
+    for (std::size_t i = 0; good && i < json[part]["files"].size(); ++i) {
+      auto const& f = json[part]["files"][i];
+      good = f.is_object() && f.contains("name") && f["name"].is_string() && f.contains("tokens") &&
+             f["tokens"].is_number_unsigned();
+    }
+  }
+  if (!good)
+    fauna::fail("fauna", path, "what fauna prepare writes: bytes_per_token of 2 or 4, files with name and tokens");
+  return json;
+}
+
+/// The files of a part, in the order of their names: those whose names begin with it, else those that have it.
 inline std::vector<std::string> token_files(std::string const& folder, std::string const& part) {
-  std::vector<std::string> files;
+  std::vector<std::string> begin, have;
   for (auto const& f : std::filesystem::directory_iterator(folder)) {
     const std::string name = f.path().filename().string();
-    if (name.ends_with(".bin") && name.find(part) != std::string::npos) files.push_back(folder + '/' + name);
+    if (!name.ends_with(".bin")) continue;
+    if (name.starts_with(part)) begin.push_back(folder + '/' + name);
+    else if (name.find("_" + part) != std::string::npos) have.push_back(folder + '/' + name);
   }
+  auto& files = begin.empty() ? have : begin;
   std::sort(files.begin(), files.end());
   return files;
 }
@@ -34,22 +58,38 @@ inline std::string data_hash(std::string const& path) {
   return sha256(all);
 }
 
-/// The tokens of a folder. The width of files without a header is in its dataset.json, where it has one; else 2 bytes.
+/// The tokens of a folder: of the files that its dataset.json names, where it has one; else of those whose names say
+/// train and val, with ids of 2 bytes where no header says otherwise.
 class Prepared {
  public:
-  Prepared(std::string const& folder, int vocab) {
-    auto width = fauna::id_width::two;
-    if (const std::string about = folder + "/dataset.json"; fauna::exists(about)) {
-      const auto json = nlohmann::json::parse(fauna::read_file(about), nullptr, false);
-      if (json.is_discarded() || !json.is_object() || !json.contains("bytes_per_token"))
-        fauna::fail("fauna", about + " says no bytes_per_token", "2 or 4");
-      if (json["bytes_per_token"] == 4) width = fauna::id_width::four;
+  /// `tokenizer`: a hash of the one that ids are read by. Throws where it is not the data's own, and where files are
+  /// not as long as they were.
+  Prepared(std::string const& folder, int vocab, std::string const& tokenizer) {
+    const auto about = dataset_of(folder);
+    if (about && (*about)["tokenizer_sha256"] != tokenizer)
+      fauna::fail(
+          "fauna",
+          folder + " has tokens of a tokenizer with the hash " + (*about)["tokenizer_sha256"].get<std::string>(),
+          tokenizer, "a copy of it lies in the folder");
+    const auto width = about && (*about)["bytes_per_token"] == 4 ? fauna::id_width::four : fauna::id_width::two;
+    for (const char* part : {"train", "val"}) {
+      std::vector<std::string> files;
+      if (!about) files = token_files(folder, part);
+      std::size_t tokens = 0;
+      if (about)
+        for (auto const& f : (*about)[part]["files"]) {
+          files.push_back(folder + '/' + f["name"].get<std::string>());
+          tokens += f["tokens"].get<std::size_t>();
+        }
+      if (files.empty()) continue;
+      auto& text = part == std::string("train") ? train_ : val_;
+      text.emplace(files, vocab, width, part);
+      if (about && text->tokens().size() != tokens)
+        fauna::fail("fauna", folder + " has " + std::to_string(text->tokens().size()) + " tokens to " + part,
+                    std::to_string(tokens) + ", as its dataset.json says", "is a file cut short?");
     }
-    const auto train = token_files(folder, "train"), val = token_files(folder, "val");
-    if (train.empty())
+    if (!train_)
       fauna::fail("fauna", folder + " has no train*.bin", "files of tokens", "tools/fauna prepare writes them");
-    train_.emplace(train, vocab, width, "train");
-    if (!val.empty()) val_.emplace(val, vocab, width, "val");
   }
   fauna::Tokens train() const { return train_->tokens(); }
   /// None, where no files validate.

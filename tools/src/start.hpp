@@ -24,7 +24,7 @@ inline std::string run_tokenizer(Start const& from, std::string const& given) {
   }
   if (given.empty() && from.checkpoint) return tokenizer_beside(from.path, from.head);
   if (given.empty() && !from.directory) return {};
-  const std::string file = tokenizer_file(given.empty() ? from.path : given);
+  const std::string file = tokenizer_json_file(given.empty() ? from.path : given);
   if (from.checkpoint) require_tokenizer(file, from.head, from.path);
   return file;
 }

@@ -90,7 +90,8 @@ struct Task {
       else if (key == "target") once('g'), item.answers = texts(in);
       else if (key == "delimiter") once('d'), item.delimiter = in.string();
       else if (key == "until") once('u'), item.until = texts(in);
-      else if (key == "max_tokens") once('m'), item.max_tokens = static_cast<int>(in.integer());
+      else if (key == "max_tokens")
+        once('m'), item.max_tokens = static_cast<int>(std::clamp<long long>(in.integer(), 0, 0x7fffffff));
       else if (key == "id" || key == "note") in.skip();
       else wrong("has " + key, "context, choices and answer; or text; or prompt and target");
     }

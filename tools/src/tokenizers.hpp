@@ -28,6 +28,15 @@ inline std::string tokenizer_file(std::string const& from) {
   return path;
 }
 
+/// The same for who keeps a copy of it, as training and prepared data do: a tokenizer.json.
+inline std::string tokenizer_json_file(std::string const& from) {
+  const std::string path = tokenizer_file(from);
+  if (path.ends_with(".model"))
+    fauna::fail("fauna", path, "a tokenizer.json: training and prepare keep a copy of one",
+                "transformers' save_pretrained writes it");
+  return path;
+}
+
 /// Is it the vocabulary of RWKV World, whose lines begin with a number, and no JSON?
 inline bool is_world(std::string const& path) {
   const fauna::Mapped file(path);
@@ -39,11 +48,15 @@ inline fauna::BpeSettings sentencepiece_settings(std::string const& path) {
   fauna::BpeSettings s = fauna::read_sentencepiece(fauna::read_file(path), path);
   const std::string beside = path.substr(0, path.rfind('/') + 1) + "tokenizer_config.json";
   if (!fauna::exists(beside)) return s;
-  const auto config = nlohmann::json::parse(fauna::read_file(beside));
+  const auto config = nlohmann::json::parse(fauna::read_file(beside), nullptr, false);
+  if (!config.is_object()) fauna::fail("fauna", beside + " is no object of JSON", "one");
   const auto around = [&](std::string const& end, std::vector<int>& to) {
-    if (!config.value("add_" + end + "_token", false) || !config.contains(end + "_token")) return;
-    auto const& token = config[end + "_token"];
-    const std::string text = token.is_object() ? token.value("content", "") : token.get<std::string>();
+    const auto add = config.find("add_" + end + "_token"), token = config.find(end + "_token");
+    if (add == config.end() || *add != true || token == config.end() || token->is_null()) return;
+    auto const& content = token->is_object() && token->contains("content") ? (*token)["content"] : *token;
+    if (!content.is_string())
+      fauna::fail("fauna", beside + ": " + end + "_token", "a text, or an object with its content");
+    const auto text = content.get<std::string>();
     for (auto const& p : s.vocab)
       if (s.text(p) == text) return to.push_back(p.id);
     fauna::fail("fauna", beside + " has the " + end + "_token '" + text + '\'', "a piece of " + path);
@@ -107,7 +120,7 @@ class Corpus {
     const auto bpe = fauna::Bpe::from_json(c.tokenizer_, tokenizer);
     c.vocab_ = bpe.vocab();
     if (fauna::is_directory(path)) {
-      c.prepared_ = std::make_shared<const Prepared>(path, c.vocab_);
+      c.prepared_ = std::make_shared<const Prepared>(path, c.vocab_, sha256(c.tokenizer_));
       return c;
     }
     c.pieces_ = bpe.encode(fauna::read_file(path), {.match_special = false, .add_special = false});

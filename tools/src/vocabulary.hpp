@@ -24,7 +24,7 @@ inline std::vector<std::string> vocabulary_of(std::string const& from) {
     }
     tokenizer = tokenizer_beside(from, head);
   }
-  const auto bpe = fauna::Bpe::from_file(tokenizer);
+  const auto bpe = bpe_of(tokenizer);
   for (int id = 0; id < bpe.vocab(); ++id) all.emplace_back(bpe.has(id) ? bpe.bytes(id) : "");
   return all;
 }

@@ -17,7 +17,9 @@ enum class id_width : int { two = 2, four = 4 };
 /// a header, which says its own.
 class BinText {
  public:
-  BinText(std::string const& path, int vocab, id_width width = id_width::two, const char* name = "text")
+  /// `least`: tokens that it must have.
+  BinText(std::string const& path, int vocab, id_width width = id_width::two, const char* name = "text",
+          std::size_t least = 2)
       : file_(path), vocab_(vocab), width_(width), name_(name) {
     const std::size_t counted = read_header(path);
     const auto bytes = static_cast<std::size_t>(width_);
@@ -29,8 +31,9 @@ class BinText {
     if (header_ > 0 && rest / bytes != counted)
       fail("text", path + " has " + std::to_string(rest / bytes) + " tokens",
            std::to_string(counted) + ", as its header says", "is it cut short?");
-    if (size() < 2)
-      fail("text", path + " has length " + std::to_string(size()), "at least 2 tokens, one to read and one to predict");
+    if (size() < least)
+      fail("text", path + " has length " + std::to_string(size()),
+           least > 1 ? "at least 2 tokens, one to read and one to predict" : "at least a token");
     if (width_ == id_width::two) check<std::uint16_t>(path);
     else check<std::uint32_t>(path);
   }
@@ -85,13 +88,14 @@ class ShardedText {
     if (paths.empty()) fail("text", std::string("the ") + name + " part has no files", "one or more");
     std::size_t all = 0;
     for (std::string const& path : paths) {
-      BinText& f = files_.emplace_back(path, vocab, width, name);
+      BinText& f = files_.emplace_back(path, vocab, width, name, std::size_t{1});
       if (f.width() != files_.front().width())
         fail("text", path + " has ids of another width than " + paths.front(), "one width in all of them");
       shards_.push_back({f.data(), all});
       all += f.size();
     }
     shards_.push_back({nullptr, all});
+    if (all < 2) fail("text", paths.front() + " has length 1", "at least 2 tokens, one to read and one to predict");
   }
   ShardedText(ShardedText&&) = default;
 

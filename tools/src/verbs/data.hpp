@@ -86,7 +86,7 @@ inline void prepare(tool::Verb const& verb, std::vector<std::string> const& file
     fauna::fail("fauna prepare", "no --tokenizer", "a tokenizer.json", "tools/fauna tokenizer FILE learns one");
   if (!(s.val >= 0 && s.val < 1)) fauna::fail("fauna prepare", "--val " + settings::text(s.val), "0 to below 1");
   whole("shard-tokens", s.shard_tokens, 2, 1L << 40);
-  const std::string about = s.out_dir + "/dataset.json", source = tokenizer_file(s.tokenizer);
+  const std::string about = s.out_dir + "/dataset.json", source = tokenizer_json_file(s.tokenizer);
   const bool there = fauna::exists(about);
   if (there && !s.overwrite)
     fauna::fail("fauna prepare", s.out_dir + " has data already", "another --out-dir, or --overwrite");
@@ -95,11 +95,11 @@ inline void prepare(tool::Verb const& verb, std::vector<std::string> const& file
   const int end = end_of_documents(bpe, s.end), bytes = bpe.vocab() <= 65536 ? 2 : 4;
   for (std::string const& file : files) (void)Documents(file, s.field, false, 0);  // all can be opened
   fauna::make_directories(s.out_dir);
-  if (there) {
-    std::filesystem::remove(about);
-    for (const char* part : {"train_", "val_"})
-      for (std::string const& f : token_files(s.out_dir, part)) std::filesystem::remove(f);
-  }
+  // What an earlier run left, whole or not.
+  if (there) std::filesystem::remove(about);
+  for (const char* part : {"train_", "val_"})
+    for (std::string const& f : token_files(s.out_dir, part))
+      if (std::filesystem::path(f).filename().string().starts_with(part)) std::filesystem::remove(f);
   TokenWriter train(s.out_dir, "train", bytes, s.shard_tokens), val(s.out_dir, "val", bytes, s.shard_tokens);
   Progress progress;
   const fauna::Key draw{s.seed, 0};
