@@ -51,6 +51,7 @@ int prefer(settings::FinetuneRun const& s) {
                .adamw = {.beta1 = s.beta1, .beta2 = s.beta2, .decay = s.weight_decay, .clip = s.grad_clip}});
   const fauna::Schedule rate = tool::schedule(s.schedule, s.lr, s.min_lr, s.warmup, s.steps);
   fauna::make_directories(s.out);
+  fauna::checkpoint::take_folder(s.out, nullptr);
   fauna::write_file(s.out + "/run.toml", s.recipe);
   std::string metrics;
   const auto say = [&](long step, const char* part, Trainer::Seen const& seen) {

@@ -58,12 +58,16 @@ int context_of(long asked, int own) {
 }
 
 /// Texts at once, where the flag does not say: their contexts are whole in half of the machine's memory.
-int parallel_of(long asked, tool::Engine const& engine, int context) {
+int parallel_of(long asked, tool::Engine& engine, tool::Engine const* draft, int context) {
   if (asked > 0) return static_cast<int>(asked);
   constexpr std::size_t usual = 8;
   const auto pages = static_cast<std::size_t>(sysconf(_SC_PHYS_PAGES)),
              page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-  const std::size_t each = engine.slot_bytes(context), fit = each == 0 ? usual : pages * page / 2 / each;
+  // What cannot be cut is kept a second time, at the end of its prompt; and who drafts has a cache of his own.
+  const std::size_t kept = engine.slots(1, 1, 1)->cuts() ? 1 : 2,
+                    drafts = draft != nullptr ? draft->slot_bytes(std::min(context, draft->context())) : 0,
+                    each = kept * engine.slot_bytes(context) + drafts,
+                    fit = each == 0 ? usual : pages * page / 2 / each;
   if (fit >= usual) return static_cast<int>(usual);
   const int some = fit > 0 ? static_cast<int>(fit) : 1;
   tool::say(std::to_string(some) + " texts at once: a context of " + std::to_string(context) + " tokens may take " +
@@ -88,7 +92,7 @@ int serve(settings::Told<settings::Serve> const& s, std::string const& directory
     draft->load(fauna::open_tensors(s.draft_weights), threads);
   }
   Metrics metrics;
-  const int parallel = parallel_of(s.parallel, engine, context), queue = static_cast<int>(s.queue);
+  const int parallel = parallel_of(s.parallel, engine, draft.get(), context), queue = static_cast<int>(s.queue);
   Worker worker(engine, tokenizer, stop_ids,
                 {.context = context,
                  .chunk = static_cast<int>(s.chunk),

@@ -2,6 +2,7 @@
 // the library allocates in a training step.
 #pragma once
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <type_traits>
@@ -46,22 +47,17 @@ class Region {
   std::size_t bytes() const { return mapped_ ? bytes_ : 0; }
   Arena arena() const { return mapped_ ? Arena(base_, bytes_) : Arena(); }
 
-  /// Gives whole pages within bytes [from, to) back to the system: they are zero when they are read again.
-  void discard(std::size_t from, std::size_t to) const {
-    from = (from + page - 1) / page * page;
-    to = to / page * page;
-    if (from < to) ::madvise(base_ + from, to - from, MADV_DONTNEED);
-  }
+  /// Gives whole pages within bytes [from, to) back to the system; their values are lost.
+  void discard(std::size_t from, std::size_t to) const { (void)give_back(from, to); }
   /// Bytes [from, to) become zero; those of whole pages by giving them back.
   void clear(std::size_t from, std::size_t to) const {
-    const std::size_t first = (from + page - 1) / page * page, last = to / page * page;
-    if (first >= last) {
+    const Pages whole = pages(from, to);
+    if (whole.first >= whole.last || !give_back(from, to)) {
       std::memset(base_ + from, 0, to - from);
       return;
     }
-    std::memset(base_ + from, 0, first - from);
-    discard(first, last);
-    std::memset(base_ + last, 0, to - last);
+    std::memset(base_ + from, 0, whole.first - from);
+    std::memset(base_ + whole.last, 0, to - whole.last);
   }
   /// For memory of which parts are given back: no page is larger than they.
   void in_small_pages() const {
@@ -72,6 +68,19 @@ class Region {
 
  private:
   static constexpr std::size_t page = 4096, huge = std::size_t{2} << 20;
+  struct Pages {
+    std::size_t first, last;
+  };
+  /// Whole pages of the system within bytes [from, to).
+  static Pages pages(std::size_t from, std::size_t to) {
+    static const auto size = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    return {(from + size - 1) / size * size, to / size * size};
+  }
+  /// False where the system does not take them.
+  bool give_back(std::size_t from, std::size_t to) const {
+    const Pages whole = pages(from, to);
+    return whole.first >= whole.last || ::madvise(base_ + whole.first, whole.last - whole.first, MADV_DONTNEED) == 0;
+  }
   void release() {
     if (mapped_ != nullptr) ::munmap(mapped_, bytes_ + huge);
     mapped_ = nullptr;

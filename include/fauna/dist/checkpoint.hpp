@@ -70,7 +70,9 @@ inline void keep_parts(std::string const& out, int keep, CheckpointHead const& h
   std::vector<std::pair<long long, std::string>> steps;  // of this run, whole, the last ones first
   for (std::string const& name : names_in(out)) {
     const std::string manifest = out + '/' + name + own_manifest;
-    if (name.compare(0, 5, "step-") != 0 || !is_directory(out + '/' + name)) continue;
+    if (name.size() < 6 || name.compare(0, 5, "step-") != 0 || name.find_first_not_of("0123456789", 5) != name.npos ||
+        !is_directory(out + '/' + name))
+      continue;
     const long long iteration = std::atoll(name.c_str() + 5);
     if (!exists(manifest) || iteration > head.progress.iteration || read_head(SafeTensors(manifest)).run != head.run) {
       none.push_back(name);
@@ -85,7 +87,8 @@ inline void keep_parts(std::string const& out, int keep, CheckpointHead const& h
     if (known.find('\n' + name + '/') != known.npos) continue;
     const std::string folder = out + '/' + name;
     ::unlink((folder + own_manifest).c_str());  // first, so that it is never half a checkpoint
-    for (std::string const& file : names_in(folder)) ::unlink((folder + '/' + file).c_str());
+    for (std::string const& file : names_in(folder))
+      if (file.compare(0, 5, "rank-") == 0) ::unlink((folder + '/' + file).c_str());  // nothing of others
     ::rmdir(folder.c_str());
   }
 }

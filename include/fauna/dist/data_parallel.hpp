@@ -12,9 +12,8 @@
 // (collectives.hpp), so that a given number of pieces has the same bits on any number of ranks and in any stage.
 //   stages 0, 1   a rank has neighbouring pieces, adds them up, and sends what they came to once an update. It holds as
 //                 many as log2 of them in memory of a gradient each
-//   stages 2, 3   pieces go round the ranks, a pass each; each pass sends. A rank holds as many as log2 of all pieces
-//   in
-//                 memory of its part of a gradient each
+//   stages 2, 3   pieces go round the ranks, a pass each; each pass sends. A rank holds as many as log2 of all of
+//                 them in memory of its part of a gradient each
 #pragma once
 #include <bit>
 #include <cmath>

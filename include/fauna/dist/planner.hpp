@@ -4,9 +4,8 @@
 //                         (Rajbhandari et al. 2020, section 3.1), and two gathered layers in bf16
 //   of activations        T (8 h + 4 H d + 4 K d + 6 f + 4 H) bytes a layer for T tokens of a microbatch, 16-bit, with
 //                         fused attention; with full recomputation 2 T h (Korthikanti et al. 2022, section 4)
-//   operations            6 (N - N_table) + 6 L H (d_k + d_v) S a token of a sequence of S, as torchtitan counts:
-//   causal
-//                         attention is not halved, recomputation is no useful work
+//   operations            6 (N - N_table) + 6 L H (d_k + d_v) S a token of a sequence of S, as torchtitan counts: no
+//                         half for causality, none for recomputation
 //   idle of a pipeline    1F1B (p-1)/(m+p-1); interleaved v times less (Narayanan et al. 2021, section 2.2)
 // The time is a model with numbers of its own (PlannedMachine); it ranks layouts and predicts no clock.
 #pragma once
@@ -192,7 +191,7 @@ inline MeshPlan plan_mesh(Mesh const& m, PlannedModel const& of, PlannedRun cons
 /// All legal meshes that fit into the memory, the fastest first, each with the least recomputation that fits. Where
 /// none fits, the one that needs least memory alone.
 inline std::vector<MeshPlan> plan_meshes(PlannedModel const& of, PlannedRun run, PlannedMachine const& on) {
-  if (on.ranks < 1 || run.length < 1 || run.microbatch < 1)
+  if (on.ranks < 1 || run.length < 1 || run.microbatch < 1 || run.batch < 0)
     fail("plan", std::to_string(on.ranks) + " ranks, sequences of " + std::to_string(run.length), "1 or more of each");
   if (run.batch == 0) run.batch = static_cast<long>(on.ranks) * run.microbatch;
   const auto faster = [](MeshPlan const& a, MeshPlan const& b) {

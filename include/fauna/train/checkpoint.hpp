@@ -178,7 +178,7 @@ inline void require_own_folder(std::string const& folder, const CheckpointHead* 
 inline void take_folder(std::string const& folder, const CheckpointHead* resumed) {
   const auto others = of_others(folder, resumed);
   for (std::string const& path : others) ::unlink(path.c_str());
-  for (const char* name : {"/loss.svg", "/loss.txt", "/summary.json", "/run.toml", "/tokenizer.json"})
+  for (const char* name : {"/loss.svg", "/loss.txt", "/summary.json", "/run.toml", "/tokenizer.json", "/trace.json"})
     if (!others.empty()) ::unlink((folder + name).c_str());
 }
 

@@ -130,6 +130,7 @@ template <class T> void read_parts(std::string const& manifest, std::string_view
   }
   for (const bool fills : {false, true}) {
     std::vector<std::size_t> found(model.parameters().size());
+    std::vector<std::vector<std::pair<std::size_t, std::size_t>>> slices(found.size());
     std::vector<S> room;
     for (SafeTensors const& file : files)
       for (auto const& [key, value] : file.metadata()) {
@@ -140,11 +141,17 @@ template <class T> void read_parts(std::string const& manifest, std::string_view
         std::size_t at = 0;
         SafeTensor const* const t = file.find(name);
         if (value.substr(0, first) != number_text::of(p.rows) + ' ' + number_text::of(p.cols) + ' ' ||
-            !number_text::parse(value.substr(first), at) || t == nullptr || at + t->elements() > p.size())
+            !number_text::parse(value.substr(first), at) || t == nullptr || at > p.size() ||
+            t->elements() > p.size() - at)
           fail("checkpoint", file.path() + " has " + name + " at '" + value + '\'',
                '[' + std::to_string(p.rows) + ", " + std::to_string(p.cols) + ']',
                "it is the checkpoint of another model");
-        found[static_cast<std::size_t>(&p - model.parameters().data())] += t->elements();
+        const auto which_one = static_cast<std::size_t>(&p - model.parameters().data());
+        for (auto const& [from, to] : slices[which_one])
+          if (at < to && from < at + t->elements())
+            fail("checkpoint", file.path() + " has elements of " + name + " that another part has", "each once");
+        slices[which_one].emplace_back(at, at + t->elements());
+        found[which_one] += t->elements();
         const auto take = [&](std::string const& of, Matrix<S> to) {
           SafeTensor const* const from = file.find(of);
           if (from == nullptr || from->elements() != t->elements() || to.data() == nullptr)

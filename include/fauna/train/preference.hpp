@@ -5,8 +5,7 @@
 //     where labels are wrong with probability ε (Mitchell 2023, cDPO)    L = −(1−ε) log σ(βΔ) − ε log σ(−βΔ)
 //   ORPO (Hong et al. 2024, eq. 3 to 7)        L = −ℓ_w − β log σ(log odds(y_w) − log odds(y_l))
 //     ℓ = log π(y) / |y|,  log odds(y) = ℓ − log(1 − e^ℓ); without a reference
-//   KTO  (Ethayarajh et al. 2024, eq. 7 and 8) L = λ_D (1 − σ(β(r − z))) of a good answer,  λ_U (1 − σ(β(z − r))) of a
-//   bad
+//   KTO  (Ethayarajh et al. 2024, eq. 7 and 8) L = λ_D (1 − σ(β(r − z))) of a good answer, λ_U (1 − σ(β(z − r))) else
 //     r = log π(y)/π_ref(y),  z = max(0, mean of r over prompts with an answer to another prompt), without a gradient
 //
 // A loss is a function of log probabilities, and so is its gradient: ∂L/∂θ = Σ (∂L/∂log π(y)) ∂log π(y)/∂θ. The first
@@ -41,8 +40,11 @@ inline PairLoss dpo_loss(double chosen, double rejected, double beta, double smo
   const double by = -(1 - smoothing) * sigmoid(-d) + smoothing * sigmoid(d);  // ∂L/∂d
   return {-(1 - smoothing) * log_sigmoid(d) - smoothing * log_sigmoid(-d), beta * by, -beta * by, d};
 }
-/// chosen, rejected: log π, each divided by the number of its tokens; below zero. Derivatives are by these means.
+/// chosen, rejected: log π, each divided by the number of its tokens. Derivatives are by these means. An answer that is
+/// as sure as a float can say counts as a little less: its odds would have no end.
 inline PairLoss orpo_loss(double chosen, double rejected, double beta) {
+  chosen = std::fmin(chosen, -1e-7);
+  rejected = std::fmin(rejected, -1e-7);
   const double d = (chosen - log1mexp(chosen)) - (rejected - log1mexp(rejected));
   const double by = -beta * sigmoid(-d);  // ∂L/∂d, and ∂log odds/∂ℓ = 1 / (1 − e^ℓ)
   return {-chosen - beta * log_sigmoid(d), -1 - by / std::expm1(chosen), by / std::expm1(rejected), d};
@@ -152,12 +154,22 @@ template <class T> class PreferenceTrainer {
     for (std::size_t i = 1; i < ids.size(); ++i) n += ids[i] >= 0;
     return n;
   }
-  /// The prompt of an example and the answer of the one before it, of which the model reads the beginning.
-  std::vector<int> mismatched(std::size_t i) const {
+  static std::vector<int> prompt_of(PreferenceExample const& e) {
     std::vector<int> ids;
-    for (const int id : all_[i].chosen)
+    for (const int id : e.chosen)
       if (id < 0) ids.push_back(id);
-    for (const int id : all_[(i + all_.size() - 1) % all_.size()].chosen)
+    return ids;
+  }
+  /// The prompt of an example and the answer of the nearest one before it with another prompt, of which the model reads
+  /// the beginning.
+  std::vector<int> mismatched(std::size_t i) const {
+    std::vector<int> ids = prompt_of(all_[i]);
+    std::size_t other = i;
+    do other = (other + all_.size() - 1) % all_.size();
+    while (other != i && prompt_of(all_[other]) == ids);
+    if (other == i)
+      fail("preference", "one prompt in all examples", "two or more: kto compares with answers to others");
+    for (const int id : all_[other].chosen)
       if (id >= 0) ids.push_back(id);
     constexpr int most = context_of<typename T::model>;
     if (most != unbounded && ids.size() > static_cast<std::size_t>(most) + 1)

@@ -101,6 +101,7 @@ template <LanguageModel M, Backend B, class D = All<typename B::scalar>> class T
   }
   /// Null for a tensor that is not wholly within what keep_moments has kept.
   Matrix<scalar> moment(Parameter const& p, int which) const {
+    if (!p.in_rows) return Matrix<scalar>(nullptr, p.rows, p.cols);
     scalar* at = moments_[which].bytes() > 0 ? moments(which) : nullptr;
     for (ElementRange const& s : kept_) {
       if (p.place >= s.from && p.place + p.size() <= s.to)

@@ -107,12 +107,16 @@ class Connection {
     return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
   }
   /// Reads nothing more from it, so that the rest of a body is not taken for the next request.
-  void close_after_answer() const { ::shutdown(socket_, SHUT_RD); }
+  void close_after_answer() const {
+    last = true;
+    ::shutdown(socket_, SHUT_RD);
+  }
 
  private:
   friend class Connections;
   explicit Connection(int socket) : socket_(socket) {}
   static inline thread_local int served = -1;
+  static inline thread_local bool last = false;  ///< what is still held of it is no request
   int socket_;
 };
 
@@ -131,7 +135,9 @@ class Connections final : public httplib::Server {
     for (std::size_t left = keep_alive_max_count_; left > 0 && waits(); --left) {
       bool closed = false;
       stream.begin();
-      if (!process_request(stream, left == 1, closed, nullptr) || closed || stream.exceeded()) break;
+      Connection::last = false;
+      if (!process_request(stream, left == 1, closed, nullptr) || closed || stream.exceeded() || Connection::last)
+        break;
     }
     ::shutdown(socket, SHUT_RDWR);
     ::close(socket);

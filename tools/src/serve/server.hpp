@@ -378,6 +378,7 @@ class Server {
         return true;
       }
       if (now == progress::runs) return true;
+      if (now == progress::done && job->cancelled()) return false;  // given up: not to be taken for whole
       if (now == progress::failed) send(text_of(error_reply(failed())));
       else if (now == progress::late) send(text_of(error_reply(late())));
       else if (with_usage) send(text_of(replies->usage_chunk()));

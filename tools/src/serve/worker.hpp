@@ -69,10 +69,10 @@ class Worker {
     to_read_.clear();
     changed_.notify_all();
   }
-  /// Jobs none of whose texts has begun, and that somebody waits for.
+  /// Jobs none of whose texts has begun, and that somebody waits for; and texts that wait to be read.
   int waiting() const {
     const std::lock_guard lock(mutex_);
-    return count_waiting();
+    return count_waiting() + static_cast<int>(to_read_.size());
   }
   bool closed() const {
     const std::lock_guard lock(mutex_);

@@ -218,8 +218,10 @@ inline std::string id_list(std::vector<long long> const& ids) {
     if (verb.has(flag) && (!gguf || flag == std::string("adapter")))
       fauna::fail("fauna generate", std::string("--") + flag + " for a file of weights", "a model directory");
   if (!tool::draft_model_of(s.draft).empty() || !tool::pool_of(s.draft).empty())
-    fauna::fail("fauna generate", "--draft " + s.draft + " for a file of weights",
-                "--draft ngram or auto, or a model directory, whose vocabulary can be compared");
+    fauna::fail(
+        "fauna generate", "--draft " + s.draft + " for a file of weights",
+        "--draft ngram, auto, ngram-tree, medusa:FILE, eagle:FILE, mtp, exit:LAYERS or lookahead:N,W,G; or a model "
+        "directory in place of the file, whose vocabulary can be compared");
   if (s.prompt.empty()) fauna::fail("fauna generate", "no --prompt", "a text to continue");
   int vocab = fauna::ByteTokenizer::vocab();
   std::string stops;
@@ -307,7 +309,8 @@ inline std::string id_list(std::vector<long long> const& ids) {
   check_run(s.dtype, s.threads);
   whole("draft-max", s.draft_max, 1, 15);
   if (s.draft.empty() && verb.has("draft-max")) fauna::fail("fauna serve", "--draft-max without --draft", "both");
-  if (tool::is_tree(s.draft) || !tool::pool_of(s.draft).empty() || s.draft == "auto")
+  if (tool::is_tree(s.draft) || tool::is_exit(s.draft) || s.draft == "mtp" || !tool::pool_of(s.draft).empty() ||
+      s.draft == "auto")
     fauna::fail("fauna serve", "--draft " + s.draft, "ngram, a model directory, or ngram+ and a model directory");
   whole("port", s.port, 0, 65535);
   whole("context", s.context, 0, 1000000000);

@@ -166,7 +166,10 @@ inline void check_prefer(tool::Verb const& verb, settings::Finetune const& s) {
   refuse({"lora-dropout", "accumulation", "resume", "eval-iters"}, "beside --prefer", "one of them");
   if (s.prefer != "dpo") refuse({"label-smoothing"}, "beside --prefer " + s.prefer, "--prefer dpo");
   if (s.prefer != "kto") refuse({"desirable", "undesirable"}, "beside --prefer " + s.prefer, "--prefer kto");
-  if (!(s.beta > 0)) fauna::fail("fauna finetune", "--beta " + settings::text(s.beta), "above 0");
+  if (!(s.beta > 0 && s.beta < 1e9)) fauna::fail("fauna finetune", "--beta " + settings::text(s.beta), "above 0");
+  for (auto const& [flag, weight] : {std::pair{"desirable", s.desirable}, std::pair{"undesirable", s.undesirable}})
+    if (!(weight >= 0 && weight < 1e9))
+      fauna::fail("fauna finetune", std::string("--") + flag + ' ' + settings::text(weight), "0 or more");
   if (!(s.label_smoothing >= 0 && s.label_smoothing < 0.5))
     fauna::fail("fauna finetune", "--label-smoothing " + settings::text(s.label_smoothing), "0 to below 0.5");
   if (s.prefer == "kto" && s.batch_size < 2)

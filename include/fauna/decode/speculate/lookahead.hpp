@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <fauna/core/rng.hpp>
+#include <fauna/decode/speculate/largest.hpp>
 #include <fauna/decode/speculate/tree.hpp>
 
 namespace fauna::inline v0 {
@@ -84,7 +85,7 @@ class Lookahead {
       // A column that was not read is one place further on all the same, and so is its neighbour's last guess.
       gram.back() = j + 1 < shape_.window ? guess(levels() - 1, j + 1) : gram.front();
       if (node != nowhere) {
-        gram.back() = likeliest(logits + static_cast<std::ptrdiff_t>(node + 1) * vocab_);
+        gram.back() = largest(logits + static_cast<std::ptrdiff_t>(node + 1) * vocab_, vocab_, 1)[0];
         learn(gram.data());
       }
       for (int r = 0; r < levels(); ++r) now[place(r, j)] = gram[at(r) + 1];
@@ -102,13 +103,6 @@ class Lookahead {
   int anything(std::vector<int> const& text) {
     return text[Key{0x6c6f6f6b, 0}.word(drawn_++) % static_cast<std::uint32_t>(text.size())];
   }
-  int likeliest(const float* y) const {
-    int best = 0;
-    for (int v = 1; v < vocab_; ++v)
-      if (y[v] > y[best]) best = v;
-    return best;
-  }
-
   /// Goes on with the text by what it has more, or begins another.
   void follow(std::vector<int> const& text) {
     std::size_t same = 0;
