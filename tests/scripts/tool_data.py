@@ -7,6 +7,7 @@ import hashlib
 import json
 import pathlib
 import random
+import shutil
 import sys
 
 import fauna_tool
@@ -59,6 +60,14 @@ assert train[-1] == val[-1] == 1 and len(json.loads((work / "data/dataset.json")
 assert "".join(of[i] for i in train[:-1]) + "".join(of[i] for i in val[:-1]) == text
 assert 0.05 < len(val) / len(train) < 0.2
 assert (work / "data/tokenizer.json").read_bytes() == (work / "tokenizer.json").read_bytes()
+data = work / "data"
+shutil.copytree(data, work / "cut")
+last = max((work / "cut").glob("train_*.bin"))
+last.write_bytes(last.read_bytes()[:-2])
+swapped = json.loads((data / "tokenizer.json").read_text())
+swapped["added_tokens"][0]["rstrip"] = True
+(work / "swapped.json").write_text(json.dumps(swapped))
+(work / "cut/eval_set.bin").write_bytes(b"ab")
 tool.refused(["data has data already"], "prepare", "text.txt", "--tokenizer", "tokenizer.json", "--out-dir", "data")
 # Documents: each ends, each is in one part, and the draw is the seed's.
 for name in "one", "two":
@@ -80,6 +89,10 @@ going = ("train", "--out-dir", "parts", "--init-from", "resume", "--max-iters", 
 tool.says(*going, "--data", "data")
 assert fauna_tool.read_tensors(work / "run/last.safetensors")[1] == fauna_tool.read_tensors(work / "parts/last.safetensors")[1]
 tool.refused(["parts/last.safetensors"], *going, "--data", "one")
+tool.refused(["cut has", "as its dataset.json says"], "train", "--data", "cut", "--out-dir", "other", *small, early=False)
+tool.refused(["data has tokens of a tokenizer with the hash"], "train", "--data", "data", "--tokenizer", "swapped.json", "--out-dir", "other", *small, early=False)
+tool.says("prepare", "text.txt", "--tokenizer", "tokenizer.json", "--out-dir", "cut", "--overwrite")  # and leaves what is not its own
+assert (work / "cut/eval_set.bin").exists() and len(list((work / "cut").glob("train_*.bin"))) == 1
 # Of files alone, as nanoGPT's scripts write them, someone has to say the tokenizer.
 (work / "bare").mkdir()
 for part, ids in ("train", train), ("val", val):

@@ -339,6 +339,14 @@ def refusals(server, model):
             raw.sendall(garbage)
             raw.shutdown(socket.SHUT_WR)
             raw.recv(1000)
+    # Behind a body that is broken nothing is a request, also where it came with it.
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as raw:
+        raw.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhelloXX\r\nGET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        answers = b""
+        with contextlib.suppress(OSError):
+            while more := raw.recv(65536):
+                answers += more
+    assert answers.count(b"HTTP/1.1 ") == 1 and answers.startswith(b"HTTP/1.1 4"), answers
     # What the model does not know and nobody need know is passed over.
     server.ask(text, {"prompt": "a", "max_tokens": 1, "user": "me", "store": True, "nonsense": {}, "suffix": None, "n": None})
 
@@ -634,7 +642,8 @@ for how in ("ngram", mamba, f"ngram+{mamba}"):
         for check in (completions, chat, together, prompt_logprobs):
             check(served, llama)
         drafted(served)
-tool.refused("--draft auto, expected ngram", "serve", llama, "--draft", "auto")
+for draft in ("auto", "mtp", "exit:1", "eagle:x", "lookahead:2,1,1", "pool:x", "ngram-tree"):
+    tool.refused(f"--draft {draft}, expected ngram", "serve", llama, "--draft", draft)
 tool.refused("--draft-max without --draft", "serve", llama, "--draft-max", 3)
 tool.refused("cannot be taken back", "serve", mamba, "--port", 0, "--draft", "ngram", early=False)
 with Server(tool, mamba, "--parallel", 4, "--chunk", 4) as served:

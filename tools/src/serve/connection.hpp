@@ -106,6 +106,8 @@ class Connection {
     const auto n = ::recv(socket_, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
   }
+  /// No request comes after this one.
+  void be_last() const { last = true; }
   /// Reads nothing more from it, so that the rest of a body is not taken for the next request.
   void close_after_answer() const {
     last = true;
@@ -116,7 +118,7 @@ class Connection {
   friend class Connections;
   explicit Connection(int socket) : socket_(socket) {}
   static inline thread_local int served = -1;
-  static inline thread_local bool last = false;  ///< what is still held of it is no request
+  static inline thread_local bool last = false;  ///< what comes, or is still held, is no request
   int socket_;
 };
 

@@ -49,13 +49,16 @@ class Job : public Task {
   int texts() const { return static_cast<int>(prompts.size()) * n; }
   std::vector<int> const& prompt(int text) const { return prompts[static_cast<std::size_t>(text / n)]; }
 
-  /// Who does not read what he asked for is given up, before it fills the memory.
   void add(Piece piece) {
-    constexpr std::size_t most_unread = 1 << 16;
     const std::lock_guard lock(mutex_);
     pieces_.push_back(std::move(piece));
-    if (pieces_.size() > most_unread) cancel();
     changed_.notify_all();
+  }
+  /// Has nobody taken what has come so far? Then more waits, before it fills the memory.
+  bool behind() const {
+    constexpr std::size_t most_unread = 1024;
+    const std::lock_guard lock(mutex_);
+    return pieces_.size() > most_unread;
   }
   /// Waits, but not for ever, for a piece, or for the end; the state, once all pieces have been taken.
   progress next(std::optional<Piece>& piece, std::chrono::milliseconds most) {

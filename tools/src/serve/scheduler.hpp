@@ -5,10 +5,12 @@
 // whoever else is there.
 #pragma once
 #include <algorithm>
+#include <chrono>
 #include <exception>
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -76,10 +78,16 @@ class Scheduler {
     }
   }
 
-  /// One call of the model for all texts that run.
+  /// One call of the model for all texts that run. Those that nobody reads rest; where all do, it waits a little.
   void step() {
-    for (std::size_t s = 0; s < texts_.size(); ++s)
-      if (has_text(owners_[s]) && owners_[s].job->over()) texts_[s].done = true;
+    bool all_rest = true;
+    for (std::size_t s = 0; s < texts_.size(); ++s) {
+      if (!has_text(owners_[s])) continue;
+      if (owners_[s].job->over()) texts_[s].done = true;
+      owners_[s].rests = owners_[s].job->behind();
+      all_rest = all_rest && owners_[s].rests && !texts_[s].done;
+    }
+    if (all_rest) return std::this_thread::sleep_for(std::chrono::milliseconds(5));
     for (int s = 0; s < limits_.parallel && !drafters_.empty(); ++s) propose(s);
     try {
       share();
@@ -105,8 +113,9 @@ class Scheduler {
   struct Owner {
     std::shared_ptr<Job> job{};
     std::unique_ptr<Writer> writer{};
-    int waited = 0;   ///< steps in which its prompt was not read
-    int leader = -1;  ///< a slot whose text reads what this one begins with, too
+    int waited = 0;      ///< steps in which its prompt was not read
+    int leader = -1;     ///< a slot whose text reads what this one begins with, too
+    bool rests = false;  ///< nobody has read what it wrote so far
   };
   /// The state after the beginning of a prompt.
   struct Kept {
@@ -181,8 +190,8 @@ class Scheduler {
   void propose(int slot) {
     auto& text = text_at(slot);
     text.wanted = 1;
-    if (text.done || text.pending() != 1) return;
     Owner& owner = owners_[static_cast<std::size_t>(slot)];
+    if (text.done || owner.rests || text.pending() != 1) return;
     const std::size_t written = text.ids.size();
     const int most = std::min({limits_.drafts.most, limits_.chunk - 1, step_rows / running() - 1,
                                owner.writer->room(text), limits_.context - static_cast<int>(written)});
@@ -223,7 +232,7 @@ class Scheduler {
       auto& text = text_at(s);
       text.most = text.wanted;
       if (text.done) continue;
-      if (follows(s)) text.most = 0;
+      if (follows(s) || owners_[static_cast<std::size_t>(s)].rests) text.most = 0;
       else if (text.pending() > text.wanted) order_.push_back(s);
     }
     const auto rank = [this](int s) {

@@ -182,6 +182,12 @@ class Server {
   template <class F> void post(const char* path, F handle) {
     http_.Post(path, [this, handle](Http const& q, Answer& a, httplib::ContentReader const& reader) {
       guarded(a, [&] {
+        // cpp-httplib 0.11 takes a chunk that does not end as one should for the body's end, and what follows for the
+        // next request.
+        if (q.has_header("Transfer-Encoding")) {
+          a.set_header("Connection", "close");
+          Connection::here().be_last();
+        }
         const std::string body = read(q, reader);
         authorise(q);
         handle(q, a, Fields(body));

@@ -34,7 +34,7 @@ class Task {
   progress wait_for_end(std::chrono::milliseconds most) { return wait_past(progress::runs, most); }
 
  protected:
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable changed_;
   progress state_ = progress::waits;
 
