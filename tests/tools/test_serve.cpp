@@ -183,6 +183,39 @@ TEST_CASE("a job that is cancelled ends, one that fails is alone in that") {
   CHECK(steps == 4 + 2 + 5);
 }
 
+TEST_CASE("a text that nobody reads rests, keeps nobody waiting, and is whole in the end") {
+  Alphabet engine(false);
+  engine.after = [](std::vector<int> const& text) { return (text.back() + 1) % 7; };  // never its end
+  const Bpe tokenizer = letter_tokens();
+  const std::vector<int> stop_ids{7};
+  tool::serve::Scheduler scheduler(engine, tokenizer, stop_ids, {.context = 5000, .chunk = 8, .parallel = 2});
+  const auto unread = job(3000), read = job(2000);
+  scheduler.start(unread, 0);
+  for (int i = 0; i < 1500; ++i) {
+    scheduler.step();
+    if (unread->behind()) break;
+  }
+  REQUIRE(unread->behind());
+  const std::size_t steps = engine.steps.size();
+  CHECK(steps < 1100);
+  for (int i = 0; i < 3; ++i) scheduler.step();
+  CHECK(engine.steps.size() == steps);
+  scheduler.start(read, 0);
+  std::size_t pieces = 0;
+  std::optional<tool::serve::Piece> piece;
+  const auto take = [&](Job& from) {
+    std::string words;
+    while (from.next(piece, std::chrono::milliseconds(0)) == progress::runs && piece) words += piece->words, ++pieces;
+    return words;
+  };
+  std::string one, other;
+  while (one.size() < 2000) scheduler.step(), one += take(*read);
+  CHECK(unread->behind());
+  for (int i = 0; other.size() < 3000 && i < 9000; ++i) other += take(*unread), scheduler.step();
+  CHECK(other.substr(0, 9) == "bcdefgabc");
+  CHECK(other.size() == 3000);
+}
+
 TEST_CASE("a job that fails as it begins is alone in that, too") {
   Running r(2);
   r.engine.clear_fails = true;
