@@ -6,9 +6,6 @@
 #include <array>
 #include <cmath>
 
-#include <fauna/dist/counting.hpp>
-
-#include "../support/temporary.hpp"
 #include "ranks.hpp"
 
 using namespace fauna;
@@ -117,21 +114,6 @@ TEST_SUITE("data_parallel") {
     }
   }
 
-  TEST_CASE("in f32, one piece is the plain run, and many are within rounding of it") {
-    TrainOptions o = options(6, 1);
-    o.adamw.clip = 0;  // the norm is summed in other parts, and would scale what is clipped
-    const auto plain = left_by<Single>(OneRank{}, o, 4);
-    Solo solo;
-    const auto one = left_by<Single>(DataParallel(solo, 1), o, 4);
-    CHECK(one.losses == plain.losses);
-    CHECK(one.values == plain.values);
-    CHECK(distance(one.norms, plain.norms) < 1e-6 * plain.norms[0]);
-    using Plain = Trained<Gpt<GptConfig{.layers = 2, .heads = 2, .width = 24, .context = 12, .vocab = 27}>, Cpu<>>;
-    const auto dry = left_by<Plain>(OneRank{}, o, 4), pieces = left_by<Plain>(DataParallel(solo, 6), o, 4);
-    CHECK(distance(dry.losses, pieces.losses) < 1e-4 * dry.losses[0]);
-    CHECK(distance(dry.norms, pieces.norms) < 1e-4 * dry.norms[0]);
-  }
-
   TEST_CASE("a dropped gradient is seen by these comparisons") {
     const TrainOptions o = options(8, 1);
     Solo solo;
@@ -166,40 +148,6 @@ TEST_SUITE("data_parallel") {
     require_equal(left_on<Wide, 1>(2, 4, o, 3), left_by<Wide>(DataParallel(solo, 4), o, 3));
   }
 
-  TEST_CASE("an update moves the bytes that the formulas say") {
-    const TrainOptions o = options(8, 1);
-    const auto bytes_of = [&]<int Zero>(std::integral_constant<int, Zero>, int n, int pieces) {
-      test::on_ranks(n, [&](test::ThreadRank& rank) {
-        Counting counting(rank);
-        Single model(seed{5}, 1);
-        using Ranks = DataParallel<Counting<test::ThreadRank>, Zero>;
-        Trainer<Single, Ranks> run(model, test::both(), o, {}, Ranks(counting, pieces));
-        counting.forget();
-        run.step();
-        std::size_t elements = 0;
-        model.reduce([&](float*, std::size_t count) { elements = count; });
-        const Cut cut = run.ranks().shards()[0].cut;
-        const int me = rank.rank();
-        const std::size_t others = static_cast<std::size_t>(n - 1), own = cut.size(me),
-                          nodes = PieceShares{pieces, n}.nodes(me).size();
-        std::size_t blocks = 0;  // parts of tensors in this rank's cut
-        for (auto const& p : model.parameters())
-          for (std::size_t at = p.offset; at < p.offset + p.size(); at = at / 4096 * 4096 + 4096)
-            blocks += at >= cut.at(me) && at < cut.at(me + 1);
-        const std::size_t want = nodes * (elements - own) * 4  // gradients to who adds them
-                                 + others * own * 4            // sums, or new values
-                                 + others * 8 * (blocks + nodes);
-        if (counting.bytes() != want)
-          throw std::runtime_error(std::to_string(counting.bytes()) + " bytes, not " + std::to_string(want));
-      });
-    };
-    for (int n = 1; n < 5; ++n)
-      for (const int pieces : {n, 8}) {
-        bytes_of(std::integral_constant<int, 0>{}, n, pieces);
-        bytes_of(std::integral_constant<int, 1>{}, n, pieces);
-      }
-  }
-
   TEST_CASE("ranks that share moments keep their own alone") {
     test::on_ranks(3, [](test::ThreadRank& rank) {
       Single model(seed{5}, 1);
@@ -212,38 +160,6 @@ TEST_SUITE("data_parallel") {
         if ((model.moment(p, 0).data() != nullptr) != own) throw std::runtime_error(p.name);
       }
     });
-  }
-
-  TEST_CASE("a run goes on with any number of ranks, to the bit") {
-    TemporaryFolder folder;
-    TrainOptions o = options(6, 1);
-    Solo solo;
-    const auto whole = left_by<Single>(DataParallel(solo, 6), o, 6);
-    const auto saved = [&]<int Zero>(std::integral_constant<int, Zero>, int n) {
-      test::on_ranks(n, [&](test::ThreadRank& rank) {
-        Single model(seed{5}, 1);
-        using Ranks = DataParallel<test::ThreadRank, Zero>;
-        Trainer<Single, Ranks> run(model, test::both(), o, {}, Ranks(rank, 6));
-        for (int i = 0; i < 3; ++i) run.step();
-        run.save(folder / "middle");
-      });
-      return read_file(folder / "middle");
-    };
-    const std::string first = saved(std::integral_constant<int, 0>{}, 1);
-    o.resume = folder / "middle";
-    const auto goes_on = [&] {
-      for (int n = 1; n < 4; ++n)
-        for (const int zero_ : {0, 1}) {
-          const auto all = zero_ ? left_on<Single, 1>(n, 6, o, 3) : left_on<Single, 0>(n, 6, o, 3);
-          for (auto const& each : all) CHECK(each.values == whole.values);
-          CHECK(all[0].moments == whole.moments);
-        }
-    };
-    goes_on();
-    o.resume.clear();
-    for (const int n : {2, 3}) CHECK(saved(std::integral_constant<int, 1>{}, n) == first);
-    o.resume = folder / "middle";
-    goes_on();
   }
 
   TEST_CASE("a gradient that is not finite stops all ranks, and nothing is updated") {

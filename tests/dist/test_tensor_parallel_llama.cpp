@@ -1,0 +1,25 @@
+// As test_tensor_parallel.cpp, of a model whose keys and values have fewer heads, and whose layers have biases and
+// gates.
+#include <doctest/doctest.h>
+
+#include <fauna/models/llama.hpp>
+
+#include "tensor_parallel_check.hpp"
+
+using namespace fauna;
+
+namespace {
+
+using SmallLlama = Llama<LlamaConfig{.layers = 2,
+                                     .heads = 4,
+                                     .kv_heads = 2,
+                                     .head_size = 6,
+                                     .width = 16,
+                                     .hidden = 20,
+                                     .context = 12,
+                                     .vocab = 27,
+                                     .attention_bias = true}>;
+
+}  // namespace
+
+TEST_CASE("tensor parallel: Llama on 2 ranks is the whole one") { test::in_parts::check<SmallLlama, 2>(); }
