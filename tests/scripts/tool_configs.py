@@ -93,7 +93,18 @@ def any_family():
                          {"gradient_checkpointing": False, "use_bfloat16": False, "output_past": True}):
             taken(family, harmless, "fauna::")
         unknown(family)
-        refused(family, {"quantization_config": {"bits": 4}}, 'quantization_config = {"bits":4}, expected quant_method mxfp4, or fp8')
+        refused(family, {"quantization_config": {"bits": 4}}, 'quantization_config = {"bits":4}, expected quant_method mxfp4, fp8, gptq')
+        for wrong, text in (({"quant_method": "awq", "bits": 4, "version": "gemv"}, 'version = "gemv", expected "gemm"'),
+                            ({"quant_method": "gptq", "checkpoint_format": "marlin"}, 'checkpoint_format = "marlin", expected gptq'),
+                            ({"quant_method": "gptq", "checkpoint_format": "gptq_v2", "sym": False}, "sym = false, expected true"),
+                            ({"quant_method": "compressed-tensors", "format": "nvfp4-pack-quantized"}, "expected pack-quantized"),
+                            ({"quant_method": "bitsandbytes", "load_in_4bit": True}, "load_in_4bit = true, expected false")):
+            refused(family, {"quantization_config": wrong}, text)
+        for right in ({"quant_method": "gptq", "bits": 4, "group_size": 128, "desc_act": True, "sym": False},
+                      {"quant_method": "awq", "bits": 4, "group_size": 128, "zero_point": True, "version": "gemm"},
+                      {"quant_method": "compressed-tensors", "format": "pack-quantized", "config_groups": {}, "ignore": ["lm_head"]},
+                      {"quant_method": "bitsandbytes", "load_in_8bit": True, "llm_int8_threshold": 6.0}):
+            taken(family, {"quantization_config": right}, "fauna::")
         refused(family, {"quantization_config": {"quant_method": "fp8", "weight_block_size": [64, 64]}}, "weight_block_size = [64,64], expected [128,128]")
         taken(family, {"quantization_config": {"quant_method": "fp8", "fmt": "e4m3", "activation_scheme": "dynamic", "weight_block_size": [128, 128]}}, "fauna::")
         refused(family, {"is_encoder_decoder": True}, "is_encoder_decoder = true, expected false")

@@ -10,22 +10,74 @@
 
 namespace tool {
 
-/// What io/scaled.hpp reads, and nothing else: gpt-oss's MXFP4, and FP8 in squares of 128 x 128. How activations are
-/// quantised too is nothing here, where they are not.
+/// What io/scaled.hpp and io/grouped.hpp read, and nothing else. Which tensors are quantised, in how many bits and
+/// groups, the files themselves say; how activations are quantised too is nothing here, where they are not.
 inline void quantisation_fields(Config& c) {
   auto q = c.inner("quantization_config");
   if (!q) return;
   const std::string method = q->word("quant_method", "");
-  if (method != "mxfp4" && method != "fp8")
-    c.wrong("quantization_config", "quant_method mxfp4, or fp8 with weight_block_size [128,128]",
-            "other quantised weights are not read");
-  q->without_effect({"modules_to_not_convert", "dequantize"});  // what is quantised the files say
   if (method == "fp8") {
     q->only("fmt", "e4m3");
     q->only("weight_block_size", {128, 128});
     if (!q->has("weight_block_size")) q->wrong("weight_block_size", "[128,128]");
     q->without_effect({"activation_scheme", "scale_fmt"});
+  } else if (method == "gptq") {
+    const std::string format = q->word("checkpoint_format", "gptq");
+    if (format != "gptq" && format != "gptq_v2") q->wrong("checkpoint_format", "gptq or gptq_v2");
+    if (format == "gptq_v2" && !q->flag("sym", true)) q->wrong("sym", "true beside checkpoint_format gptq_v2");
+    q->without_effect({"bits",
+                       "group_size",
+                       "desc_act",
+                       "sym",
+                       "lm_head",
+                       "damp_percent",
+                       "damp_auto_increment",
+                       "static_groups",
+                       "true_sequential",
+                       "mse",
+                       "model_name_or_path",
+                       "model_file_base_name",
+                       "is_marlin_format",
+                       "pack_dtype",
+                       "meta",
+                       "dataset",
+                       "tokenizer",
+                       "model_seqlen",
+                       "backend",
+                       "block_name_to_quantize",
+                       "module_name_preceding_first_block",
+                       "modules_in_block_to_quantize",
+                       "batch_size",
+                       "pad_token_id",
+                       "use_cuda_fp16",
+                       "use_exllama",
+                       "disable_exllama",
+                       "exllama_config",
+                       "max_input_length",
+                       "cache_block_outputs",
+                       "dynamic"});
+  } else if (method == "awq") {
+    q->only("bits", 4);
+    q->only("version", "gemm");
+    q->without_effect(
+        {"group_size", "zero_point", "backend", "do_fuse", "modules_to_fuse", "fuse_max_seq_len", "exllama_config"});
+  } else if (method == "compressed-tensors") {
+    const std::string format = q->word("format", "");
+    if (format != "pack-quantized" && format != "int-quantized" && format != "float-quantized")
+      q->wrong("format", "pack-quantized, int-quantized or float-quantized");
+    q->only("kv_cache_scheme", nullptr);
+    q->without_effect({"config_groups", "ignore", "quantization_status", "global_compression_ratio", "version",
+                       "sparsity_config", "transform_config"});
+  } else if (method == "bitsandbytes") {
+    q->only("load_in_4bit", false);
+    q->without_effect({"load_in_8bit", "llm_int8_threshold", "llm_int8_skip_modules", "llm_int8_has_fp16_weight",
+                       "llm_int8_enable_fp32_cpu_offload", "bnb_4bit_quant_type", "bnb_4bit_use_double_quant",
+                       "bnb_4bit_compute_dtype", "bnb_4bit_quant_storage", "_load_in_4bit", "_load_in_8bit"});
+  } else if (method != "mxfp4") {
+    c.wrong("quantization_config", "quant_method mxfp4, fp8, gptq, awq, compressed-tensors or bitsandbytes",
+            "other quantised weights are not read");
   }
+  q->without_effect({"modules_to_not_convert", "dequantize"});
   q->all_used("quant_method " + method);
 }
 

@@ -24,7 +24,7 @@ struct SafeTensor {
   std::vector<std::size_t> shape{};
   const std::byte* data = nullptr;  ///< [bytes]
   std::size_t bytes = 0;
-  const std::byte* scales = nullptr;  ///< of numbers whose scales lie apart (io/scaled.hpp)
+  std::vector<SafeTensor> parts{};  ///< of numbers that several tensors make: the others (io/scaled.hpp)
 
   std::size_t elements() const {
     std::size_t n = 1;

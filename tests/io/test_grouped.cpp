@@ -1,0 +1,101 @@
+// Linear layers in integers of groups, against what the libraries that write them make of them
+// (tools/oracles/grouped_files.py).
+#include <doctest/doctest.h>
+
+#include <cstring>
+#include <fauna/io/safetensors.hpp>
+
+#include <vector>
+
+#include "../support/source_dir.hpp"
+#include "../support/temporary.hpp"
+
+using namespace fauna;
+using doctest::Contains;
+
+namespace {
+
+std::string golden() { return test::source_path("tests/golden/scaled/grouped.safetensors"); }
+
+}  // namespace
+
+TEST_CASE("grouped: every layout is what its library makes of it, bit for bit, from any number on") {
+  const SafeTensors file(golden());
+  int layers = 0;
+  for (auto const& [name, dtype] : {std::pair{"gptq4", "GPTQ with scales [40, 64]"},
+                                    {"gptq4_order", "GPTQ with scales [40, 64]"},
+                                    {"gptq3", "GPTQ with scales [64, 64]"},
+                                    {"gptq8", "GPTQ with scales [40, 64]"},
+                                    {"gptq2_v2", "GPTQ v2 with scales [48, 64]"},
+                                    {"awq", "AWQ with scales [40, 64]"},
+                                    {"packed4", "packed integers with scales [40, 64]"},
+                                    {"packed4_zeros", "packed integers with scales [40, 64]"},
+                                    {"packed3", "packed integers with scales [40, 64]"},
+                                    {"bytes", "I8 with scales of rows [40, 64]"},
+                                    {"fp8", "F8_E4M3 with scales of rows [40, 64]"},
+                                    {"scb", "I8 with largest values of rows [40, 64]"}}) {
+    const std::string layer = name;
+    CAPTURE(layer);
+    const SafeTensor *t = file.find(layer + ".weight"), *wanted = file.find(layer + ".wanted");
+    REQUIRE(t != nullptr);
+    REQUIRE(wanted != nullptr);
+    CHECK(t->text() == dtype);
+    CHECK(has_floats(t->dtype));
+    std::vector<float> found(t->elements()), want(t->elements());
+    read_floats(*t, 0, found.size(), found.data());
+    read_floats(*wanted, 0, want.size(), want.data());
+    CHECK(std::memcmp(found.data(), want.data(), want.size() * sizeof(float)) == 0);
+    std::vector<double> some(100);
+    read_floats(*t, 77, some.size(), some.data());
+    for (std::size_t i = 0; i < some.size(); ++i) CHECK(some[i] == static_cast<double>(want[77 + i]));
+    layers += 2;
+  }
+  CHECK(file.tensors().size() == static_cast<std::size_t>(layers));  // the parts are no tensors of their own any more
+}
+
+TEST_CASE("grouped: parts of another shape, type or group are refused by name; parts alone stay what they are") {
+  const TemporaryFolder place;
+  const std::string path = place / "w.safetensors";
+  const std::vector<std::byte> zeros(4096);
+  std::vector<std::int32_t> order(32, 1);
+  const auto tensor = [&](const char* name, const char* dtype, std::vector<std::size_t> shape) {
+    SafeTensor t;
+    t.name = name;
+    t.dtype = dtype;
+    t.shape = shape;
+    t.data = zeros.data();
+    t.bytes = t.elements() * safetensors_detail::bits_of(dtype) / 8;
+    return t;
+  };
+  const auto refused = [&](std::vector<SafeTensor> tensors, const char* text) {
+    write_safetensors(path, tensors);
+    CHECK_THROWS_WITH_AS(SafeTensors{path}, Contains(text), error);
+  };
+  const auto q = tensor("m.qweight", "I32", {4, 32}), z = tensor("m.qzeros", "I32", {2, 4}),
+             s = tensor("m.scales", "F16", {2, 32});
+  write_safetensors(path, {q, z, s});
+  CHECK(SafeTensors(path).find("m.weight")->text() == "GPTQ with scales [32, 32]");
+  write_safetensors(path, {q, s});
+  CHECK(SafeTensors(path).tensors().size() == 2);
+  refused({q, tensor("m.qzeros", "I32", {3, 4}), s}, "m.qzeros I32 [3, 4], expected I32 [2, words of 32 codes");
+  refused({q, tensor("m.qzeros", "F32", {2, 4}), s}, "m.qzeros F32 [2, 4], expected I32 [2,");
+  refused({q, z, tensor("m.scales", "F64", {2, 32})}, "m.scales F64 [2, 32], expected numbers [groups, out]");
+  refused({tensor("m.qweight", "I32", {4, 31}), z, s}, "m.qweight I32 [4, 31], expected one of GPTQ's or AWQ's");
+  refused({q, tensor("m.qzeros", "I32", {3, 4}), tensor("m.scales", "F16", {3, 32})}, "expected groups of the same");
+  SafeTensor g = tensor("m.g_idx", "I32", {32});
+  g.data = reinterpret_cast<const std::byte*>(order.data());
+  write_safetensors(path, {q, z, s, g});
+  CHECK(SafeTensors(path).find("m.weight")->parts.size() == 3);
+  order[7] = 2;
+  refused({q, z, s, g}, "m.g_idx with the group 2, expected groups below 2");
+  order[7] = -1;
+  refused({q, z, s, g}, "m.g_idx with the group -1, expected groups below 2");
+  refused({q, z, s, tensor("m.g_idx", "I32", {31})}, "m.g_idx I32 [31], expected I32 [32]");
+
+  refused({tensor("m.weight_packed", "I32", {3, 4}), tensor("m.weight_scale", "F16", {3, 2}),
+           tensor("m.weight_shape", "I64", {2})},
+          "m.weight_shape of 0 x 0, expected what so many words are of");
+  refused({tensor("m.weight", "I8", {3, 4}), tensor("m.weight_scale", "F32", {4})},
+          "m.weight_scale F32 [4], expected numbers [1], [3] or [3, groups]");
+  refused({tensor("m.weight", "I8", {3, 4}), tensor("m.SCB", "F32", {4})}, "m.SCB F32 [4], expected F32 [3]");
+}
