@@ -65,7 +65,7 @@ inline std::size_t gguf_row(std::size_t r, std::size_t w) {
 
 /// All bytes of a tensor: as they are in the old file, but for order and type.
 inline const std::byte* converted(Converted const& t, std::vector<std::byte>& room) {
-  const bool same = t.dtype == t.from->dtype && t.from->scales == nullptr && t.more == 0;
+  const bool same = t.dtype == t.from->dtype && t.from->parts.empty() && t.more == 0;
   if (same && t.heads == 0) return t.from->data;
   room.resize(t.bytes);
   const std::size_t rows = t.shape[0], columns = t.elements() / rows, bytes = t.bytes / rows;
