@@ -149,26 +149,14 @@ template <LanguageModel M, Backend B, class E = typename B::scalar> class Cache 
   /// forgotten, so a mark holds until its sequence has been taken back below it; recurrent states are written back.
   /// Throws, and changes nothing, where can_rewind says no.
   void rewind(Mark const& to) {
-    if (to.lengths.size() != lengths_.size())
-      fail("cache", "a mark of " + std::to_string(to.lengths.size()) + " sequences", std::to_string(lengths_.size()));
-    for (std::size_t s = 0; s < lengths_.size(); ++s)
-      if (to.lengths[s] < 0 || to.lengths[s] > lengths_[s])
-        fail("cache", "a mark at row " + std::to_string(to.lengths[s]) + " of sequence " + std::to_string(s),
-             "0 to " + std::to_string(lengths_[s]) + ", what it holds now");
-    for (int s = 0; s < sequences(); ++s)
-      if (const auto q = static_cast<std::size_t>(s); !can_rewind(s, to.lengths[q]))
-        fail("cache", "a mark at row " + std::to_string(to.lengths[q]) + " of sequence " + std::to_string(s),
-             "row " + std::to_string(reached_[q] - rewindable) + " or later, or 0: of its " +
-                 std::to_string(reached_[q]) + " rows a window's keys can forget " + std::to_string(rewindable),
-             "clear it and read the text again");
-    lengths_ = to.lengths;
-    for (std::size_t s = 0; s < lengths_.size(); ++s)
-      if (lengths_[s] == 0) reached_[s] = 0;
-    const E* at = to.recurrent.data();
-    each_recurrent([&](auto& v, int) {
-      memory<B>::write(v.data(), at, v.size());
-      at += v.size();
-    });
+    for (int s = 0; s < sequences(); ++s) check(s, to);
+    for (int s = 0; s < sequences(); ++s) go_back(s, to);
+  }
+  /// One sequence goes back to such a mark, and the others stay where they are.
+  void rewind(int sequence, Mark const& to) {
+    check(sequence);
+    check(sequence, to);
+    go_back(sequence, to);
   }
 
   /// Of a sequence's rows from `from` on, those in `rows`, which ascend, become rows from, from + 1, ..., and the
@@ -261,6 +249,33 @@ template <LanguageModel M, Backend B, class E = typename B::scalar> class Cache 
   void check(int sequence) const {
     if (sequence < 0 || sequence >= sequences())
       fail("cache", "sequence " + std::to_string(sequence), "0 to " + std::to_string(sequences() - 1));
+  }
+  /// Can a sequence go back to a mark?
+  void check(int sequence, Mark const& to) const {
+    if (to.lengths.size() != lengths_.size())
+      fail("cache", "a mark of " + std::to_string(to.lengths.size()) + " sequences", std::to_string(lengths_.size()));
+    const auto q = static_cast<std::size_t>(sequence);
+    const auto mark = [&] {
+      return "a mark at row " + std::to_string(to.lengths[q]) + " of sequence " + std::to_string(q);
+    };
+    if (to.lengths[q] < 0 || to.lengths[q] > lengths_[q])
+      fail("cache", mark(), "0 to " + std::to_string(lengths_[q]) + ", what it holds now");
+    if (!can_rewind(sequence, to.lengths[q]))
+      fail("cache", mark(),
+           "row " + std::to_string(reached_[q] - rewindable) + " or later, or 0: of its " +
+               std::to_string(reached_[q]) + " rows a window's keys can forget " + std::to_string(rewindable),
+           "clear it and read the text again");
+  }
+  void go_back(int sequence, Mark const& to) {
+    const auto q = static_cast<std::size_t>(sequence);
+    lengths_[q] = to.lengths[q];
+    if (lengths_[q] == 0) reached_[q] = 0;
+    const E* of_all = to.recurrent.data();
+    each_recurrent([&](auto& v, int rows) {
+      const auto part = v.middle_rows(sequence * rows, rows);
+      memory<B>::write(part.data(), of_all + (part.data() - v.data()), part.size());
+      of_all += v.size();
+    });
   }
   /// A hash of the type's name, which spells the model's whole configuration and the backend's policy.
   static constexpr std::uint64_t of_type() { return text_hash(__PRETTY_FUNCTION__); }

@@ -7,6 +7,7 @@
 
 #include <fauna/decode/cache.hpp>
 #include <fauna/decode/exits.hpp>
+#include <fauna/decode/speculate/step.hpp>
 #include <fauna/decode/speculate/tree.hpp>
 
 namespace fauna::inline v0 {
@@ -43,13 +44,9 @@ template <class T, bool Hidden = false> class Reader {
   const float* logits(const int* ids, int n, int wanted, int stays) {
     leave();
     take_back(same(ids, n - wanted));
-    // Rows that are read again go along with those that are wanted while they are few: weights are read once for both.
-    const int together = wanted == 1 ? chunk_ : wanted > few ? wanted : few;
-    while (n - length() > together) {
-      const int rows = n - wanted - length();
-      read(ids, rows < chunk_ ? rows : chunk_, stays, logit_rows::none);
-    }
-    const int rows = n - length();
+    int rows = 0;
+    while ((rows = speculate_detail::next_rows(n - length(), wanted, chunk_)) < n - length())
+      read(ids, rows, stays, logit_rows::none);
     if (wanted == 1) return read(ids, rows, stays, logit_rows::last);
     return read(ids, rows, stays, logit_rows::all) + static_cast<std::ptrdiff_t>(rows - wanted) * model::vocab;
   }
@@ -152,7 +149,7 @@ template <class T, bool Hidden = false> class Reader {
   const float* tree_logits(const int* ids, int n, DraftTree const& tree) {
     leave();
     take_back(same(ids, n - 1));
-    while (n - length() > few) {
+    while (n - length() > speculate_detail::few) {
       const int rows = n - 1 - length();
       read(ids, rows < chunk_ ? rows : chunk_, n, logit_rows::none);
     }
@@ -206,9 +203,6 @@ template <class T, bool Hidden = false> class Reader {
   }
 
  private:
-  /// Rows that mixers in chunks still read row by row (ops/ssd).
-  static constexpr int few = 15;
-
   /// Rows of drafts that are not the text's are forgotten: of a tree's branches, and of the first layers alone.
   void leave() {
     keep({});

@@ -6,6 +6,22 @@
 
 namespace fauna::inline v0 {
 
+namespace speculate_detail {
+
+/// Rows that mixers in chunks still read row by row (ops/ssd).
+inline constexpr int few = 15;
+
+/// Of the rows that a text has still to read, how many the next call reads: all, where they are few, or no more than
+/// those whose logits are wanted; else those before these, `chunk` at most.
+inline int next_rows(int pending, int wanted, int chunk) {
+  // Rows that are read again go along with those that are wanted while they are few: weights are read once for both.
+  const int together = wanted == 1 ? chunk : wanted > few ? wanted : few;
+  if (pending <= together) return pending;
+  return pending - wanted < chunk ? pending - wanted : chunk;
+}
+
+}  // namespace speculate_detail
+
 /// generate_step for texts whose last ids are drafts: of those that have now read all of their ids next(s, logits
 /// [wanted, vocab]) is called, with the logits of the last `wanted` of these. Which drafts stay is the caller's to say:
 /// the others he takes out of the ids, and out of the cache (Cache::cut). A step must have room for all `wanted` rows.

@@ -1,0 +1,70 @@
+// Several texts before a model, each in a slot of one cache: a call of the model reads rows of all of them.
+#pragma once
+#include <fauna/decode/cache.hpp>
+#include <fauna/decode/speculate/step.hpp>
+
+namespace fauna::inline v0 {
+
+/// Reads texts side by side, text s in slot s, and takes a slot back from rows that its text did not keep.
+template <class S>
+concept TextSlots = requires(S& s, std::vector<Continuation>& all, void (*next)(int, const float*)) {
+  { s.vocab() } -> std::convertible_to<int>;
+  { s.context() } -> std::convertible_to<int>;
+  { s.count() } -> std::convertible_to<int>;
+  s.step(all, unbounded, next);
+  s.copy(0, 0);
+  { s.take_back(0, 0) } -> std::convertible_to<int>;
+};
+
+/// Slots of a Loaded model that others may use beside it, on a backend whose memory is the host's.
+template <class T> class Slots {
+ public:
+  /// context: rows of a text at most. rows: of them, what a step reads at most.
+  Slots(T& m, int sequences, int context, int rows) : model_(&m), cache_(sequences, context) {
+    m.prepare_inference({.sequences = sequences, .length = rows < context ? rows : context, .context = context});
+  }
+
+  int vocab() const { return T::model::vocab; }
+  int context() const { return cache_.context(); }
+  int count() const { return cache_.sequences(); }
+  /// Rows that a slot has of its text.
+  int length(int slot) const { return cache_.length(slot); }
+  /// speculate_step for texts that may be fewer than the slots, those of the first.
+  template <class F> bool step(std::vector<Continuation>& all, int chunk, F&& next) {
+    mark_ = {};
+    if (!cache_.cuts() && reads_draft(all)) mark_ = cache_.mark();
+    return speculate_step(*model_, cache_, all, chunk, memory_, next);
+  }
+  /// The slot forgets its text.
+  void clear(int slot) { cache_.clear(slot); }
+  /// Slot `to` becomes what `from` is.
+  void copy(int from, int to) { cache_.copy(from, cache_, to); }
+  /// Cache's: may a slot go back to any of its rows, and has it gone back?
+  bool cuts() const { return cache_.cuts(); }
+  bool cut(int slot, int rows) { return cache_.cut(slot, rows); }
+  /// Takes a slot back to its first `rows` rows, or where its state cannot, to what it was before the step that read a
+  /// draft, or to nothing. The rows that it then has: those that are missing are to be read again.
+  int take_back(int slot, int rows) {
+    if (cache_.cut(slot, rows)) return rows;
+    const int marked = mark_.lengths.empty() ? unbounded : mark_.lengths[static_cast<std::size_t>(slot)];
+    if (marked <= rows && cache_.can_rewind(slot, marked)) cache_.rewind(slot, mark_);
+    else cache_.clear(slot);
+    return cache_.length(slot);
+  }
+
+ private:
+  using Kept = Cache<typename T::model, typename T::backend>;
+
+  static bool reads_draft(std::vector<Continuation> const& all) {
+    for (auto const& s : all)
+      if (!s.done && s.wanted > 1 && s.pending() <= s.most) return true;
+    return false;
+  }
+
+  T* model_;
+  Kept cache_;
+  typename Kept::Mark mark_{};  ///< before the last step, where that read a draft which cannot be cut off
+  StepMemory memory_{};
+};
+
+}  // namespace fauna::inline v0
