@@ -195,8 +195,8 @@ def mistakes():
     (work / "few.jsonl").write_text('{"prompt": "a", "completion": "b"}\n')
     for line, words in (('{"prompt": "a", "completion": ', ["broken.jsonl:3: the text ends at byte"]),
                         ('{"prompt": "a", "completion": 5}', ["broken.jsonl:3: '5' at byte 30, expected a string"]),
-                        ('{"prompt": "a"}', ["broken.jsonl:3 has prompt, expected prompt and completion, or text"]),
-                        ('{"answer": "b"}', ["broken.jsonl:3 has none of these"]),
+                        ('{"prompt": "a"}', ["broken.jsonl:3 has prompt, expected the keys of one shape"]),
+                        ('{"answer": "b"}', ["broken.jsonl:3 has answer, expected the keys of one shape"]),
                         ('{"messages": []}', ["base has no chat template"]),
                         ('["a"]', ["broken.jsonl:3: '[' at byte 0, expected an object"])):
         (work / "broken.jsonl").write_text('{"prompt": "a", "completion": "b"}\n\n' + line + "\n")

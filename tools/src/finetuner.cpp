@@ -36,7 +36,7 @@ Data data_of(settings::FinetuneRun const& s) {
   constexpr int own = fauna::context_of<Model>;
   const std::string tokenizer = s.base + "/tokenizer.json";
   Data d;
-  if (s.data.ends_with(".jsonl")) {
+  if (tool::has_records(s.data)) {
     const int most = s.block_size > 0 ? static_cast<int>(s.block_size) : own == fauna::unbounded ? 1 << 20 : own;
     d.examples = tool::Examples::read(s.data, fauna::Bpe::from_file(tokenizer), static_cast<int>(s.end), s.special,
                                       most, s.base);

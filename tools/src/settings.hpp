@@ -235,8 +235,10 @@ struct Finetune {
 
   template <class F> void each(F&& f) {
     f("data", data,
-      "FILE.txt: a text; FILE.jsonl: {\"prompt\": ..., \"completion\": ...} a line, of which completions count, or "
-      "{\"text\": ...}");
+      "FILE.txt: a text; FILE.jsonl, an example a line, or FILE.json, an array of them: {\"prompt\": ..., "
+      "\"completion\": "
+      "...}, of which completions count, {\"text\": ...}, Alpaca's {\"instruction\": ..., \"input\": ..., \"output\": "
+      "...}, {\"messages\": [...]}, or ShareGPT's {\"conversations\": [...]}");
     f("prefer", prefer,
       "dpo, orpo or kto: train on preferences, {\"prompt\": ..., \"chosen\": ..., \"rejected\": ...} a line, or for "
       "kto "

@@ -175,7 +175,8 @@ inline void check_prefer(tool::Verb const& verb, settings::Finetune const& s) {
   if (s.prefer == "kto" && s.batch_size < 2)
     fauna::fail("fauna finetune", "--prefer kto with batches of 1", "at least 2",
                 "what an answer is compared with is the mean over a batch");
-  if (!s.data.ends_with(".jsonl")) fauna::fail("fauna finetune", "--prefer with the data " + s.data, "FILE.jsonl");
+  if (!tool::has_records(s.data))
+    fauna::fail("fauna finetune", "--prefer with the data " + s.data, "FILE.jsonl or FILE.json");
 }
 
 [[noreturn]] inline void finetune(tool::Verb const& verb, std::string const& directory) {
@@ -203,12 +204,12 @@ inline void check_prefer(tool::Verb const& verb, settings::Finetune const& s) {
   whole("block-size", s.block_size, 0, d.model->context());
   if (s.data.empty() || !tool::fs::exists(s.data))
     fauna::fail("fauna finetune", s.data.empty() ? "no --data" : "there is no file " + s.data,
-                "FILE.txt or FILE.jsonl");
+                "FILE.txt, FILE.jsonl or FILE.json");
   check_prefer(verb, s);
   if (!s.prefer.empty())
     (void)tool::Preferences::read(s.data, tokenizer, -1, s.special, d.model->context(), s.prefer == "kto")
         .trains(s.val);
-  else if (s.data.ends_with(".jsonl"))
+  else if (tool::has_records(s.data))
     (void)tool::Examples::read(s.data, tokenizer, -1, s.special, d.model->context(), directory).split(s.val);
   const std::string last = s.out + "/last.safetensors";
   fauna::CheckpointHead head;
