@@ -4,6 +4,7 @@
 
 #include <fauna/decode/adapter.hpp>
 #include <fauna/fauna.hpp>
+#include <fauna/text/packed_examples.hpp>
 #include <fauna/train/adapters.hpp>
 #include <optional>
 #include <tools/src/examples.hpp>
@@ -27,6 +28,7 @@ std::string base_note(fauna::TensorFile const& base) {
 /// What is trained on, and how it is said.
 struct Data {
   std::optional<tool::Examples> examples{};
+  std::optional<fauna::PackedExamples> packed{};
   std::optional<tool::Corpus> text{};
   fauna::Split split{};
   int context = 0;
@@ -37,7 +39,10 @@ Data data_of(settings::FinetuneRun const& s) {
   const std::string tokenizer = s.base + "/tokenizer.json";
   Data d;
   if (tool::has_records(s.data)) {
-    const int most = s.block_size > 0 ? static_cast<int>(s.block_size) : own == fauna::unbounded ? 1 << 20 : own;
+    const int usual = s.pack                    ? std::min(own, 2048)
+                      : own == fauna::unbounded ? 1 << 20
+                                                : own,
+              most = s.block_size > 0 ? static_cast<int>(s.block_size) : usual;
     d.examples = tool::Examples::read(s.data, fauna::Bpe::from_file(tokenizer), static_cast<int>(s.end), s.special,
                                       most, s.base);
     d.split = d.examples->split(s.val);
@@ -46,6 +51,14 @@ Data data_of(settings::FinetuneRun const& s) {
         tool::sentence(": %zu examples of up to %d tokens; %zu cut at %d, %zu left out that had no target before it",
                        d.examples->count(), d.examples->length(), d.examples->cut(), d.examples->length(),
                        d.examples->without_target());
+    if (s.pack) {
+      d.context = static_cast<int>(std::min(static_cast<std::size_t>(most), d.split.train.size() - 1));
+      d.packed.emplace(d.split, d.context + 1);
+      d.split = d.packed->split();
+      d.said += tool::sentence("; packed into %zu sequences of %d, %zu of them to train on",
+                               (d.split.train.size() + (s.val > 0 ? d.split.val.size() : 0)) / d.split.train.example(),
+                               d.context + 1, d.split.train.size() / d.split.train.example());
+    }
   } else {
     d.text = tool::Corpus::read(s.data, tokenizer, "");
     d.split = d.text->split(s.val);
@@ -104,7 +117,6 @@ int finetune(settings::FinetuneRun const& s) {
        .data = digest,
        .tokenizer = sha256(fauna::read_file(s.base + "/tokenizer.json")),
        .files = {{"run.toml", s.recipe}}});
-  const bool of_best = evaluates && fauna::exists(best);
   const double val_loss =
       evaluates ? fauna::evaluate(model, data.split.val, data.context, static_cast<int>(s.batch_size)) : 0;
   if (!r.interrupted) tool::write_summary(s.out, s.dtype, model, r, trained, val_loss, digest);

@@ -45,7 +45,7 @@ template <class T, class Ranks = OneRank> class Trainer {
         text_(text),
         o_(o),
         context_(length_of(o)),
-        memory_(o.batch, context_),
+        memory_(o.batch, context_, text.train.packed()),
         ranks_(std::forward<Ranks>(ranks)) {
     if (o_.batch < 1 || o_.accumulation < 1)
       fail("train", "batch " + std::to_string(o_.batch) + ", accumulation " + std::to_string(o_.accumulation),

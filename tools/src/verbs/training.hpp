@@ -163,7 +163,7 @@ inline void check_prefer(tool::Verb const& verb, settings::Finetune const& s) {
     return;
   }
   one_of("prefer", s.prefer, {"dpo", "orpo", "kto"});
-  refuse({"lora-dropout", "accumulation", "resume", "eval-iters"}, "beside --prefer", "one of them");
+  refuse({"lora-dropout", "accumulation", "resume", "eval-iters", "pack"}, "beside --prefer", "one of them");
   if (s.prefer != "dpo") refuse({"label-smoothing"}, "beside --prefer " + s.prefer, "--prefer dpo");
   if (s.prefer != "kto") refuse({"desirable", "undesirable"}, "beside --prefer " + s.prefer, "--prefer kto");
   if (!(s.beta > 0 && s.beta < 1e9)) fauna::fail("fauna finetune", "--beta " + settings::text(s.beta), "above 0");
@@ -206,6 +206,9 @@ inline void check_prefer(tool::Verb const& verb, settings::Finetune const& s) {
     fauna::fail("fauna finetune", s.data.empty() ? "no --data" : "there is no file " + s.data,
                 "FILE.txt, FILE.jsonl or FILE.json");
   check_prefer(verb, s);
+  if (s.pack && !tool::has_records(s.data))
+    fauna::fail("fauna finetune", "--pack with the text " + s.data, "examples: FILE.jsonl or FILE.json",
+                "a text's sequences are full");
   if (!s.prefer.empty())
     (void)tool::Preferences::read(s.data, tokenizer, -1, s.special, d.model->context(), s.prefer == "kto")
         .trains(s.val);
