@@ -108,6 +108,7 @@ int finetune(settings::FinetuneRun const& s) {
        .schedule = tool::schedule(s.schedule, s.lr, s.min_lr, s.warmup, s.steps),
        .eval_interval = evaluates ? s.eval_interval : 0,
        .eval_batches = static_cast<int>(s.eval_iters),
+       .patience = s.patience,
        .log_interval = s.log_interval,
        .out = s.out,
        .overwrite = s.overwrite,
@@ -120,7 +121,10 @@ int finetune(settings::FinetuneRun const& s) {
   const double val_loss =
       evaluates ? fauna::evaluate(model, data.split.val, data.context, static_cast<int>(s.batch_size)) : 0;
   if (!r.interrupted) tool::write_summary(s.out, s.dtype, model, r, trained, val_loss, digest);
-  if (of_best) fauna::load_checkpoint(best, model);
+  // Between the last evaluation and the end it may have become better still.
+  const bool last_is_best = evaluates && s.eval_iters == 0 && val_loss < r.best_val,
+             of_best = evaluates && (last_is_best || fauna::exists(best));
+  if (of_best && !last_is_best) fauna::load_checkpoint(best, model);
   fauna::save_adapter<Model>(s.out, model.weights(), s.base);
   fauna::print(stdout, tool::adapter_text(r.iterations, r.seconds, of_best, s.out, s.base));
   return 0;

@@ -149,6 +149,14 @@ template <class T, class Ranks = OneRank> class Trainer {
     p.best_val = e.val;
     return true;
   }
+  /// Evaluations since the lowest validation loss. Of the curve alone, so a resumed run knows it too.
+  long evaluations_since_best() const {
+    auto const& val = head_.progress.val;
+    std::size_t best = 0;
+    for (std::size_t i = 1; i < val.size(); ++i)
+      if (val[i].loss < val[best].loss) best = i;
+    return val.empty() ? 0 : static_cast<long>(val.size() - 1 - best);
+  }
   /// Whole, or with options.keep in parts that ranks write.
   void save(std::string const& path) {
     if constexpr (requires { ranks_.save_parts(model_, path, head_, 1); })
@@ -301,6 +309,11 @@ TrainReport train(T& model, Split text, TrainOptions const& o, std::string const
       if (!o.out.empty() && at > 0) {
         run.save(last);
         if (lowest || o.always_save) run.save(best);
+      }
+      if (o.patience > 0 && run.evaluations_since_best() >= o.patience) {
+        report.line("stopped after " + std::to_string(at) + " updates: no lower validation loss in " +
+                    std::to_string(run.evaluations_since_best()) + " evaluations");
+        break;
       }
     }
     const bool profiled = at >= profiled_from && at < profiled_to;

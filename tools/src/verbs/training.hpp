@@ -196,6 +196,9 @@ inline void check_prefer(tool::Verb const& verb, settings::Finetune const& s) {
   };
   share("lora-dropout", s.lora_dropout);
   share("val", s.val);
+  whole("patience", s.patience, 0);
+  if (s.patience > 0 && (s.val == 0 || s.eval_interval == 0))
+    fauna::fail("fauna finetune", "--patience without evaluations", "--val and --eval-interval above 0");
   tool::Directory d = tool::read_config(directory, use_of(verb));
   d.model->without_dropout();
   const fauna::Bpe tokenizer = tokenizer_of(directory);
