@@ -76,6 +76,7 @@ int finetune(settings::FinetuneRun const& s) {
   const int threads = tool::threads_of(s.threads);
   Trained model(fauna::seed{s.seed}, threads);
   fauna::freeze_base(model);
+  model.scale_rate("*.lora_B.weight", static_cast<float>(s.lora_plus));
   std::string note;
   {
     const fauna::TensorFile base = fauna::open_tensors(s.base);

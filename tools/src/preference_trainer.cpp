@@ -32,6 +32,7 @@ int prefer(settings::FinetuneRun const& s) {
   const int threads = tool::threads_of(s.threads);
   Trained model(fauna::seed{s.seed}, threads);
   fauna::freeze_base(model);
+  model.scale_rate("*.lora_B.weight", static_cast<float>(s.lora_plus));
   fauna::load_base(model, fauna::open_tensors(s.base));
   constexpr std::size_t trained = fauna::parameters<Model> - fauna::parameters<typename Model::original>;
   fauna::print(stdout, s.data +

@@ -82,6 +82,7 @@ inline tool::Described with_adapters(tool::Described model, settings::Finetune c
   std::replace(on.begin(), on.end(), ',', '|');
   model.type = "fauna::lora<" + model.type + ", fauna::LoraConfig{.rank = " + settings::text(s.lora) +
                ", .alpha = " + settings::text(s.alpha) + (on.empty() ? "" : ", .on = \"" + on + '"') +
+               (s.rslora ? ", .rank_stabilised = true" : "") +
                (s.lora_dropout > 0 ? ", .dropout = static_cast<float>(" + settings::text(s.lora_dropout) + ')' : "") +
                "}>";
   model.includes.emplace_back("fauna/models/lora.hpp");
@@ -197,6 +198,8 @@ inline void check_prefer(tool::Verb const& verb, settings::Finetune const& s) {
   share("lora-dropout", s.lora_dropout);
   share("val", s.val);
   whole("patience", s.patience, 0);
+  if (!(s.lora_plus > 0 && s.lora_plus <= 1e6))
+    fauna::fail("fauna finetune", "--lora-plus " + settings::text(s.lora_plus), "above 0, such as 16");
   if (s.patience > 0 && (s.val == 0 || s.eval_interval == 0))
     fauna::fail("fauna finetune", "--patience without evaluations", "--val and --eval-interval above 0");
   tool::Directory d = tool::read_config(directory, use_of(verb));
