@@ -105,7 +105,7 @@ TEST_SUITE("adapters") {
     CHECK(says("\"bias\"", "\"bias\"") == "read");
     const char* const cases[][3] = {
         {"\"bias\": \"none\"", "\"bias\": \"all\"", "bias = all, expected none"},
-        {"\"use_dora\": false", "\"use_dora\": true", "use_dora"},
+        {"\"use_qalora\": false", "\"use_qalora\": true", "use_qalora"},
         {"\"modules_to_save\": null", "\"modules_to_save\": [\"lm_head\"]", "modules_to_save"},
         {"\"layer_replication\": null", "\"layer_replication\": [[0, 2]]", "layer_replication"},
         {"\"init_lora_weights\": false", "\"init_lora_weights\": \"pissa\"", "init_lora_weights = pissa"},

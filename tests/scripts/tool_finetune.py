@@ -149,6 +149,36 @@ def learns():
     assert "text.txt: 549 + 61 tokens" in said, said
 
 
+def shapes_and_packing():
+    """An array of Alpaca's shape, several examples in a sequence: the first loss is that of the examples apart."""
+    (work / "alpaca.json").write_text(json.dumps([{"instruction": q, "input": "", "output": a} for q, a in ANSWERS.items()], indent=1))
+    (work / "long").mkdir()
+    for f in ("model.safetensors", "tokenizer.json"):
+        shutil.copy(work / "base" / f, work / "long" / f)
+    config = json.loads((work / "base/config.json").read_text())
+    (work / "long/config.json").write_text(json.dumps(config | {"max_position_embeddings": 512}))
+    common = ("finetune", "long", "--lora", 4, "--data", "alpaca.json", "--steps", 10, "--eval-interval", 5, "--threads", 1)
+    said = {out: succeeds(*common, *flags, "--out", out) for out, flags in (("apart", ()), ("packed", ("--pack",)), ("short", ("--pack", "--block-size", 170)))}
+    assert "alpaca.json: 5 examples of up to 172 tokens; 0 cut at 172" in said["packed"] and "packed into 3 sequences of 513, 2 of them to train on" in said["packed"], said["packed"]
+    assert "cut at 171" in said["short"] and "; 0 cut" not in said["short"], said["short"]
+    first = [json.loads((work / out / "metrics.jsonl").read_text().splitlines()[0]) for out in ("apart", "packed")]
+    assert all(abs(first[0][n] - first[1][n]) < 1e-4 for n in ("train_loss", "val_loss")), first
+    refused(["--pack with the text text.txt"], "finetune", "base", "--data", "text.txt", "--pack")
+    refused(["--pack beside --prefer"], "finetune", "base", "--data", "answers.jsonl", "--pack", "--prefer", "dpo")
+
+
+def variants():
+    """Rank-stabilised, with a rate of its own for B, and ended where it gets no better."""
+    common = ("finetune", "base", "--data", "answers.jsonl", "--lora", 4, "--lr", 3e-2, "--threads", 1)
+    said = succeeds(*common, "--rslora", "--lora-plus", 16, "--val", 0.4, "--steps", 60, "--eval-interval", 5, "--patience", 2, "--out", "stabilised")
+    assert "no lower validation loss in 2 evaluations" in said and "60 updates" not in said, said
+    config = json.loads((work / "stabilised/adapter_config.json").read_text())
+    assert config["use_rslora"] is True and config["r"] == 4, config
+    assert logits("base", "--adapter", "stabilised") != logits("base")
+    refused(["--patience without evaluations"], *common, "--val", 0, "--patience", 2)
+    refused(["--lora-plus 0, expected above 0"], *common, "--lora-plus", 0)
+
+
 def prefers():
     """Each rule moves the preferred answers ahead; on the way from ln 2, which is DPO's loss of an adapter that is none."""
     pairs = [{"prompt": q, "chosen": a, "rejected": " No." if i % 2 else " I do not know."} for i, (q, a) in enumerate(ANSWERS.items())]
@@ -195,8 +225,8 @@ def mistakes():
     (work / "few.jsonl").write_text('{"prompt": "a", "completion": "b"}\n')
     for line, words in (('{"prompt": "a", "completion": ', ["broken.jsonl:3: the text ends at byte"]),
                         ('{"prompt": "a", "completion": 5}', ["broken.jsonl:3: '5' at byte 30, expected a string"]),
-                        ('{"prompt": "a"}', ["broken.jsonl:3 has prompt, expected prompt and completion, or text"]),
-                        ('{"answer": "b"}', ["broken.jsonl:3 has none of these"]),
+                        ('{"prompt": "a"}', ["broken.jsonl:3 has prompt, expected the keys of one shape"]),
+                        ('{"answer": "b"}', ["broken.jsonl:3 has answer, expected the keys of one shape"]),
                         ('{"messages": []}', ["base has no chat template"]),
                         ('["a"]', ["broken.jsonl:3: '[' at byte 0, expected an object"])):
         (work / "broken.jsonl").write_text('{"prompt": "a", "completion": "b"}\n\n' + line + "\n")
@@ -222,5 +252,7 @@ make_base(work / "base")
 (work / "answers.jsonl").write_text("".join(json.dumps({"prompt": q, "completion": a}) + "\n" for q, a in ANSWERS.items()))
 mistakes()
 learns()
+shapes_and_packing()
+variants()
 four_bits()
 prefers()

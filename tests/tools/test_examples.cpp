@@ -82,9 +82,16 @@ TEST_CASE("a line that is none: file, line, and what was found") {
       {"{\"text\": \"a\"", "e.jsonl:2: the text ends at byte 12"},
       {"{\"text\": 5}", "e.jsonl:2: '5' at byte 9, expected a string"},
       {"{\"text\": \"a\", \"text\": \"b\"}", "e.jsonl:2 has text twice"},
-      {"{\"prompt\": \"a\"}", "e.jsonl:2 has prompt, expected prompt and completion, or text"},
-      {"{\"prompt\": \"a\", \"completion\": \"b\", \"text\": \"c\"}", "e.jsonl:2 has prompt completion text"},
-      {"{}", "e.jsonl:2 has none of these"},
+      {"{\"prompt\": \"a\"}", "e.jsonl:2 has prompt, expected the keys of one shape: text; prompt and completion;"},
+      {"{\"prompt\": \"a\", \"completion\": \"b\", \"text\": \"c\"}",
+       "e.jsonl:2 has prompt, completion, text, expected"},
+      {"{\"instruction\": \"a\", \"answer\": \"b\"}", "e.jsonl:2 has instruction, answer, expected"},
+      {"{\"instruction\": \"a\", \"output\": 5}", "e.jsonl:2: '5' at byte 31, expected a string"},
+      {"{\"conversations\": {}}", "e.jsonl:2: '{' at byte 18, expected an array"},
+      {"{\"conversations\": [{\"from\": \"human\"}]}", "e.jsonl:2: turn 0 has from, expected from and value"},
+      {"{\"conversations\": [{\"from\": \"gpt\", \"value\": \"a\"}, {\"from\": \"cat\", \"value\": \"a\"}]}",
+       "e.jsonl:2: turn 1 is from cat, expected human, gpt or system"},
+      {"{}", "e.jsonl:2 has nothing"},
       {"{\"text\": \"a\"} {}", "e.jsonl:2: '{' at byte 14"},
       {"{\"prompt\": \"a\", \"completion\": \"b\"}", "read"}};
   for (auto const& c : cases) {
@@ -121,6 +128,11 @@ TEST_CASE("of messages the answers count, with the token that ends each, in the 
   // A template that ends a text as it does not end a turn; and one without special tokens.
   CHECK(ids(turns + "{{ m.content }}{% if loop.last %}<s>{% else %}g{% endif %}" + after, line) ==
         std::vector<int>{~2, ~0, ~3, 1, ~6, ~2, ~4, ~3, 5, 8});
+  // The same from ShareGPT's shape, whose turns may say more, in an array.
+  CHECK(
+      ids(turns + "{{ m.content }}<s>g" + after,
+          R"([{"id": 3, "conversations": [{"from": "human", "value": "a<s>"}, {"from": "gpt", "value": "b", "weight": 1},
+      {"from": "user", "value": "e"}, {"from": "assistant", "value": "f"}]}])") == want);
   const auto said = [&](std::string const& text, std::string const& lines) {
     try {
       (void)ids(text, lines);
@@ -132,6 +144,51 @@ TEST_CASE("of messages the answers count, with the token that ends each, in the 
   CHECK(said(turns + "{% if loop.last %}{{ m.content }}{% endif %}" + after, line)
             .find("e.jsonl:1: the chat template changes") != std::string::npos);
   CHECK(said("x", "{\"messages\": 5}").find("messages that are no list") != std::string::npos);
-  CHECK(said("x", "{\"messages\": [], \"text\": \"a\"}").find("has text beside messages") != std::string::npos);
+  CHECK(said("x", "{\"messages\": [], \"text\": \"a\"}").find("has messages, text, expected") != std::string::npos);
   CHECK(said("{{ raise_exception('no') }}", line).find("chat_template.jinja:1:19: no") != std::string::npos);
+}
+
+TEST_CASE("Alpaca's shape is its prompt and what was answered") {
+  const TemporaryFolder folder;
+  const auto ids = [&](std::string const& record) {
+    write_file(folder / "e.json", '[' + record + ']');
+    return ids_of(tool::Examples::read(folder / "e.json", letters, 7, true, 1000, folder.path()).split(0).train);
+  };
+  const std::string task = "Below is an instruction that describes a task",
+                    rest = ". Write a response that appropriately completes the request.\\n\\n### Instruction:\\nab",
+                    end = "\\n\\n### Response:\\n";
+  const auto as_pair = [&](std::string const& prompt) {
+    return ids("{\"prompt\": \"" + prompt + "\", \"completion\": \"cd\"}");
+  };
+  const auto plain = ids(R"({"instruction": "ab", "output": "cd"})");
+  CHECK(plain == as_pair(task + rest + end));
+  CHECK(ids(R"({"output": "cd", "input": "", "instruction": "ab", "source": 3})") == plain);
+  CHECK(ids(R"({"instruction": "ab", "input": "ef", "output": "cd"})") ==
+        as_pair(task + ", paired with an input that provides further context" + rest + "\\n\\n### Input:\\nef" + end));
+}
+
+TEST_CASE("an array of examples is what its lines are, and says where it is broken") {
+  const TemporaryFolder folder;
+  const auto read = [&](std::string const& text) {
+    write_file(folder / "e.json", text);
+    return ids_of(tool::Examples::read(folder / "e.json", letters, 7, true, 100, folder.path()).split(0).train);
+  };
+  const std::vector<int> want{8, 0, 7, 8, 1, 7};
+  CHECK(read("{\"text\": \"a\"}\n{\"text\": \"b\"}") == want);
+  CHECK(read(" [{\"text\": \"a\"},{\"text\": \"b\"}]\n\n") == want);
+  CHECK(read("[\n  {\n    \"text\": \"a\"\n  },\n  {\"text\": \"b\"}\n]") == want);
+  const char* const cases[][2] = {
+      {"[\n{\"text\": \"a\"},\n{\"text\": 5}]", "e.json:3: '5' at byte 9, expected a string"},
+      {"[\n{\"text\": \"a\"},\n\n{\"prompt\": \"a\"}]", "e.json:4 has prompt, expected"},
+      {"[{\"text\": \"a\"}\n {\"text\": \"b\"}]", "e.json:2: {, expected ',' or ']'"},
+      {"[{\"text\": \"a\"},\n]", "e.json:2: ']' at byte 0, expected a value"},
+      {"[{\"text\": \"a\"}", "e.json:1: the file ends, expected ',' or ']'"},
+      {"[", "e.json:1: the text ends at byte 0"},
+      {"[\n{\"text\": \"a\"}] []", "e.json:2: more behind the array"},
+      {"[\"a\"]", "e.json:1: '\"' at byte 0, expected an object"},
+      {"[]", "e.json has 0 examples"}};
+  for (auto const& c : cases) {
+    CAPTURE(c[0]);
+    CHECK_THROWS_WITH_AS(read(c[0]), Contains(c[1]), error);
+  }
 }

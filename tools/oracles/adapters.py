@@ -31,6 +31,8 @@ ADAPTERS = {
     "llama_bf16": ("llama_bf16", LoraConfig(r=2, lora_alpha=8, target_modules=["q_proj", "v_proj"])),
     "gpt2": ("gpt2", LoraConfig(r=2, lora_alpha=3, target_modules=["c_attn", "c_fc"], fan_in_fan_out=True)),
     "gpt_neox_rslora": ("gpt_neox", LoraConfig(r=4, lora_alpha=3, target_modules=["query_key_value"], use_rslora=True)),
+    "llama_dora": ("llama_bf16", LoraConfig(r=2, lora_alpha=6, target_modules=["q_proj", "down_proj"], use_dora=True)),
+    "gpt2_dora": ("gpt2", LoraConfig(r=2, lora_alpha=4, target_modules=["c_attn"], fan_in_fan_out=True, use_dora=True)),
 }
 
 
@@ -42,7 +44,9 @@ def make(models, out):
         model = get_peft_model(AutoModelForCausalLM.from_pretrained(models / base, dtype=torch.float32), config).eval()
         with torch.no_grad():
             for key, p in model.named_parameters():
-                if p.requires_grad:
+                if p.requires_grad and "magnitude" in key:
+                    p.mul_(1 + 0.3 * torch.randn_like(p))
+                elif p.requires_grad:
                     p.copy_(torch.randn_like(p) * (0.3 if "lora_A" in key else 0.2))
         folder = out / name
         model.save_pretrained(folder)
@@ -57,7 +61,7 @@ def make(models, out):
         loss = F.cross_entropy(logits.flatten(0, 1), own["targets"].long().flatten(), ignore_index=-1)
         loss.backward()
         golden = {"logits": logits.detach().contiguous(), "loss": loss.detach()}
-        golden |= {"grad." + key.replace(".default", ""): p.grad.contiguous() for key, p in model.named_parameters() if p.requires_grad}
+        golden |= {"grad." + key.replace("vector.default.weight", "vector").replace(".default", ""): p.grad.contiguous() for key, p in model.named_parameters() if p.requires_grad}
         assert {k[5:] for k in golden if k.startswith("grad.")} == set(load_file(folder / "adapter_model.safetensors"))
         save_file(golden, folder / "golden.safetensors")
         print(name, float(loss.detach()))

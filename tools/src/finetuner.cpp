@@ -4,6 +4,7 @@
 
 #include <fauna/decode/adapter.hpp>
 #include <fauna/fauna.hpp>
+#include <fauna/text/packed_examples.hpp>
 #include <fauna/train/adapters.hpp>
 #include <optional>
 #include <tools/src/examples.hpp>
@@ -27,6 +28,7 @@ std::string base_note(fauna::TensorFile const& base) {
 /// What is trained on, and how it is said.
 struct Data {
   std::optional<tool::Examples> examples{};
+  std::optional<fauna::PackedExamples> packed{};
   std::optional<tool::Corpus> text{};
   fauna::Split split{};
   int context = 0;
@@ -36,8 +38,11 @@ Data data_of(settings::FinetuneRun const& s) {
   constexpr int own = fauna::context_of<Model>;
   const std::string tokenizer = s.base + "/tokenizer.json";
   Data d;
-  if (s.data.ends_with(".jsonl")) {
-    const int most = s.block_size > 0 ? static_cast<int>(s.block_size) : own == fauna::unbounded ? 1 << 20 : own;
+  if (tool::has_records(s.data)) {
+    const int usual = s.pack                    ? std::min(own, 2048)
+                      : own == fauna::unbounded ? 1 << 20
+                                                : own,
+              most = s.block_size > 0 ? static_cast<int>(s.block_size) : usual;
     d.examples = tool::Examples::read(s.data, fauna::Bpe::from_file(tokenizer), static_cast<int>(s.end), s.special,
                                       most, s.base);
     d.split = d.examples->split(s.val);
@@ -46,6 +51,14 @@ Data data_of(settings::FinetuneRun const& s) {
         tool::sentence(": %zu examples of up to %d tokens; %zu cut at %d, %zu left out that had no target before it",
                        d.examples->count(), d.examples->length(), d.examples->cut(), d.examples->length(),
                        d.examples->without_target());
+    if (s.pack) {
+      d.context = static_cast<int>(std::min(static_cast<std::size_t>(most), d.split.train.size() - 1));
+      d.packed.emplace(d.split, d.context + 1);
+      d.split = d.packed->split();
+      d.said += tool::sentence("; packed into %zu sequences of %d, %zu of them to train on",
+                               (d.split.train.size() + (s.val > 0 ? d.split.val.size() : 0)) / d.split.train.example(),
+                               d.context + 1, d.split.train.size() / d.split.train.example());
+    }
   } else {
     d.text = tool::Corpus::read(s.data, tokenizer, "");
     d.split = d.text->split(s.val);
@@ -63,6 +76,7 @@ int finetune(settings::FinetuneRun const& s) {
   const int threads = tool::threads_of(s.threads);
   Trained model(fauna::seed{s.seed}, threads);
   fauna::freeze_base(model);
+  model.scale_rate("*.lora_B.weight", static_cast<float>(s.lora_plus));
   std::string note;
   {
     const fauna::TensorFile base = fauna::open_tensors(s.base);
@@ -95,6 +109,7 @@ int finetune(settings::FinetuneRun const& s) {
        .schedule = tool::schedule(s.schedule, s.lr, s.min_lr, s.warmup, s.steps),
        .eval_interval = evaluates ? s.eval_interval : 0,
        .eval_batches = static_cast<int>(s.eval_iters),
+       .patience = s.patience,
        .log_interval = s.log_interval,
        .out = s.out,
        .overwrite = s.overwrite,
@@ -104,11 +119,13 @@ int finetune(settings::FinetuneRun const& s) {
        .data = digest,
        .tokenizer = sha256(fauna::read_file(s.base + "/tokenizer.json")),
        .files = {{"run.toml", s.recipe}}});
-  const bool of_best = evaluates && fauna::exists(best);
   const double val_loss =
       evaluates ? fauna::evaluate(model, data.split.val, data.context, static_cast<int>(s.batch_size)) : 0;
   if (!r.interrupted) tool::write_summary(s.out, s.dtype, model, r, trained, val_loss, digest);
-  if (of_best) fauna::load_checkpoint(best, model);
+  // Between the last evaluation and the end it may have become better still.
+  const bool last_is_best = evaluates && s.eval_iters == 0 && val_loss < r.best_val,
+             of_best = evaluates && (last_is_best || fauna::exists(best));
+  if (of_best && !last_is_best) fauna::load_checkpoint(best, model);
   fauna::save_adapter<Model>(s.out, model.weights(), s.base);
   fauna::print(stdout, tool::adapter_text(r.iterations, r.seconds, of_best, s.out, s.base));
   return 0;

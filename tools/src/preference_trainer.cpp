@@ -32,6 +32,7 @@ int prefer(settings::FinetuneRun const& s) {
   const int threads = tool::threads_of(s.threads);
   Trained model(fauna::seed{s.seed}, threads);
   fauna::freeze_base(model);
+  model.scale_rate("*.lora_B.weight", static_cast<float>(s.lora_plus));
   fauna::load_base(model, fauna::open_tensors(s.base));
   constexpr std::size_t trained = fauna::parameters<Model> - fauna::parameters<typename Model::original>;
   fauna::print(stdout, s.data +
@@ -65,21 +66,30 @@ int prefer(settings::FinetuneRun const& s) {
   };
   const bool evaluates = trains < count && s.eval_interval > 0;
   double best = std::numeric_limits<double>::infinity();
+  long since_best = 0;
   const auto evaluate = [&](long step) {
     const Trainer::Seen seen = run.evaluate(trains, count);
     say(step, "val", seen);
+    ++since_best;
     if (!(seen.loss < best)) return;
     best = seen.loss;
+    since_best = 0;
     fauna::save_adapter<Model>(s.out, model.weights(), s.base);
   };
-  for (long i = 0; i < s.steps; ++i) {
+  long i = 0;
+  for (; i < s.steps; ++i) {
     if (evaluates && i % s.eval_interval == 0) evaluate(i);
+    if (s.patience > 0 && since_best >= s.patience) {
+      fauna::print(stdout, tool::sentence("stopped after %ld updates: no lower validation loss in %ld evaluations\n", i,
+                                          since_best));
+      break;
+    }
     const Trainer::Seen seen = run.step(static_cast<std::uint64_t>(i), rate(i));
     if (s.log_interval > 0 && (i % s.log_interval == 0 || i + 1 == s.steps)) say(i, "train", seen);
   }
-  if (evaluates) evaluate(s.steps);
-  else fauna::save_adapter<Model>(s.out, model.weights(), s.base);
-  fauna::print(stdout, tool::adapter_text(s.steps, fauna::seconds_now() - start, evaluates, s.out, s.base));
+  if (evaluates && i == s.steps) evaluate(i);
+  else if (!evaluates) fauna::save_adapter<Model>(s.out, model.weights(), s.base);
+  fauna::print(stdout, tool::adapter_text(i, fauna::seconds_now() - start, evaluates, s.out, s.base));
   return 0;
 }
 

@@ -1,14 +1,14 @@
-// A file of preferences: JSON lines, each {"prompt": ..., "chosen": ..., "rejected": ...}, or for KTO also
-// {"prompt": ..., "completion": ..., "label": true}.
+// A file of preferences: JSON values, one a line or all in one array, each {"prompt": ..., "chosen": ...,
+// "rejected": ...}, or for KTO also {"prompt": ..., "completion": ..., "label": true}.
 #pragma once
 #include <algorithm>
 #include <string>
 #include <vector>
 
-#include <fauna/io/file.hpp>
 #include <fauna/io/json.hpp>
 #include <fauna/text/bpe.hpp>
 #include <fauna/train/preference.hpp>
+#include <tools/src/records.hpp>
 
 namespace tool {
 
@@ -22,16 +22,8 @@ struct Preferences {
   static Preferences read(std::string const& path, fauna::Bpe const& tokenizer, int end, bool special, int most,
                           bool single) {
     Preferences all;
-    const std::string file = fauna::read_file(path);
-    std::size_t line = 0, found = 0;
-    for (std::size_t at = 0; at < file.size();) {
-      const std::size_t stop = std::min(file.find('\n', at), file.size());
-      const std::string_view text(file.data() + at, stop - at);
-      at = stop + 1;
-      ++line;
-      if (text.find_first_not_of(" \t\r") == text.npos) continue;
-      ++found;
-      const Line l = read_line(text, path + ':' + std::to_string(line), single);
+    const std::size_t found = for_each_record(path, [&](std::string_view record, std::string const& where) {
+      const Line l = read_line(record, where, single);
       const auto ids = [&](std::string const& answer) {
         std::vector<int> row;
         for (const int id : tokenizer.encode(l.prompt, {.match_special = special})) row.push_back(~id);
@@ -58,7 +50,7 @@ struct Preferences {
         if (l.pair || l.label) add({ids(l.chosen), {}, true});
         if (l.pair || !l.label) add({ids(l.pair ? l.rejected : l.chosen), {}, false});
       }
-    }
+    });
     if (all.examples.empty())
       fauna::fail("finetune", path + " has " + std::to_string(found) + " examples, none with an answer",
                   "a line {\"prompt\": ..., \"chosen\": ..., \"rejected\": ...}");

@@ -227,16 +227,18 @@ struct Run : Train {
 struct Finetune {
   std::string data, out = "adapter", targets = "all", dtype = "f32", schedule = "cosine", prefer;
   long lora = 8, steps = 200, batch_size = 8, accumulation = 1, block_size = 0, warmup = 10, threads = 0,
-       eval_interval = 50, eval_iters = 0, log_interval = 10;
-  double alpha = 16, lora_dropout = 0, lr = 1e-3, min_lr = 0, weight_decay = 0, beta1 = 0.9, beta2 = 0.999,
-         grad_clip = 1, val = 0.1, beta = 0.1, label_smoothing = 0, desirable = 1, undesirable = 1;
-  bool resume = false, overwrite = false, special = true, qlora = false;
+       eval_interval = 50, eval_iters = 0, patience = 0, log_interval = 10;
+  double alpha = 16, lora_dropout = 0, lora_plus = 1, lr = 1e-3, min_lr = 0, weight_decay = 0, beta1 = 0.9,
+         beta2 = 0.999, grad_clip = 1, val = 0.1, beta = 0.1, label_smoothing = 0, desirable = 1, undesirable = 1;
+  bool resume = false, overwrite = false, special = true, qlora = false, pack = false, rslora = false;
   std::uint64_t seed = 1337;
 
   template <class F> void each(F&& f) {
     f("data", data,
-      "FILE.txt: a text; FILE.jsonl: {\"prompt\": ..., \"completion\": ...} a line, of which completions count, or "
-      "{\"text\": ...}");
+      "FILE.txt: a text; FILE.jsonl, an example a line, or FILE.json, an array of them: {\"prompt\": ..., "
+      "\"completion\": "
+      "...}, of which completions count, {\"text\": ...}, Alpaca's {\"instruction\": ..., \"input\": ..., \"output\": "
+      "...}, {\"messages\": [...]}, or ShareGPT's {\"conversations\": [...]}");
     f("prefer", prefer,
       "dpo, orpo or kto: train on preferences, {\"prompt\": ..., \"chosen\": ..., \"rejected\": ...} a line, or for "
       "kto "
@@ -250,6 +252,8 @@ struct Finetune {
     f("lora", lora, "rank of the adapters");
     f("qlora", qlora, "hold the layers under the adapters in four bits (NF4), and train beside them as they then are");
     f("alpha", alpha, "adapters are multiplied by alpha / rank");
+    f("rslora", rslora, "multiply them by alpha / sqrt(rank) instead: rank-stabilised LoRA");
+    f("lora-plus", lora_plus, "LoRA+: the learning rate of B is so many times A's, such as 16; 1: the same");
     f("targets", targets, "all: every linear layer; or names with commas between them, such as q_proj,v_proj");
     f("lora-dropout", lora_dropout, "share of what adapters read that is dropped in training, in [0, 1)");
     f("out", out, "folder for the adapter, checkpoints, metrics and loss curve");
@@ -261,7 +265,13 @@ struct Finetune {
     f("steps", steps, "updates");
     f("batch-size", batch_size, "sequences of a batch");
     f("accumulation", accumulation, "batches of an update");
-    f("block-size", block_size, "tokens of a sequence at most; 0: the longest example's, or 256 of a text");
+    f("block-size", block_size,
+      "tokens of a sequence at most; 0: the longest example's, with --pack the model's context and 2048 at most, or "
+      "256 "
+      "of a text");
+    f("pack", pack,
+      "several examples in a sequence, each a document that sees nothing of the others: the same losses, and fewer "
+      "tokens that only fill up");
     f("special", special, "read special tokens in examples as tokens, not as text");
     f("val", val, "share of the data, its last part, that validates and does not train; 0: none");
     f("lr", lr, "learning rate, the highest");
@@ -274,6 +284,7 @@ struct Finetune {
     f("grad-clip", grad_clip, "most that the global gradient norm may be; 0: off");
     f("eval-interval", eval_interval, "updates from one evaluation to the next; 0: none");
     f("eval-iters", eval_iters, "batches of an evaluation, of each part; 0: each part as a whole");
+    f("patience", patience, "end after so many evaluations in a row without a new lowest validation loss; 0: never");
     f("log-interval", log_interval, "updates from one line to the next; 0: none");
   }
 };

@@ -1,4 +1,4 @@
-// Tasks that a model is measured by: JSON lines, all of one kind.
+// Tasks that a model is measured by: JSON values, one a line or all in one array, and all of one kind.
 //   {"context": ..., "choices": [..., ...], "answer": 0}   which of these goes on from it; "delimiter" stands between
 //                                                           context and choice, a space where it is not said
 //   {"text": ...}                                          how well it is foretold
@@ -6,13 +6,12 @@
 //                                                           "until", or "max_tokens"; several targets are a list
 // Beside these a line may have "id" and "note", which nobody reads.
 #pragma once
-#include <algorithm>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include <fauna/io/file.hpp>
 #include <fauna/io/json.hpp>
+#include <tools/src/records.hpp>
 
 namespace tool {
 
@@ -38,23 +37,16 @@ struct Task {
 
   /// Throws, with file and line, on what is none of the three, and on kinds that are mixed.
   static Task read(std::string const& path) {
-    const std::string file = fauna::read_file(path);
     Task task;
-    std::size_t line = 0;
-    for (std::size_t at = 0; at < file.size();) {
-      const std::size_t stop = std::min(file.find('\n', at), file.size());
-      const std::string_view text(file.data() + at, stop - at);
-      at = stop + 1;
-      ++line;
-      if (text.find_first_not_of(" \t\r") == text.npos) continue;
-      TaskItem item{.where = path + ':' + std::to_string(line)};
-      const task_kind kind = read_item(text, item);
+    for_each_record(path, [&task](std::string_view record, std::string const& where) {
+      TaskItem item{.where = where};
+      const task_kind kind = read_item(record, item);
       if (!task.items.empty() && kind != task.kind)
         fauna::fail("eval", item.where + " has an item of the kind " + name_of(kind),
                     std::string(name_of(task.kind)) + ", as the first one", "a file is a task of one kind");
       task.kind = kind;
       task.items.push_back(static_cast<TaskItem&&>(item));
-    }
+    });
     if (task.items.empty()) fauna::fail("eval", path + " has no item", "a JSON object a line");
     return task;
   }

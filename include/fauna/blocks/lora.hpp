@@ -1,6 +1,6 @@
 // Lora<Base, r, s>: a linear layer with a low-rank addition beside it (Hu et al. 2021, "LoRA: Low-rank adaptation of
 // large language models", section 4.1).
-//   y = W x + b + s B A x̃      A [r, in], B [out, r];  s = α / r;  x̃ = dropout(x), which Base does not see
+//   y = W x + b + s B A x̃      A [r, in], B [out, r];  s = α / r or α / √r;  x̃ = dropout(x), which Base does not see
 //   u = s A x̃      dB = dyᵀ u      du = s Bᵀ dy      dA = du x̃ᵀ      dx = Wᵀ dy + dropout'(Aᵀ du)
 // B starts as zeros, so the layer starts as Base, and the first step moves B alone. Base is a Linear, perhaps in a
 // layout of its own in files. What of it trains, its gradients say, as everywhere; train/adapters.hpp freezes all else
@@ -123,11 +123,7 @@ struct Lora : Leaf<Base::in, Base::out> {
  private:
   static constexpr bool drops = !(Drop == Rate{});
   /// 1/√in: Kaiming's uniform bound with a = √5 (He et al. 2015), as in the reference implementation.
-  static constexpr float bound() {
-    double root = in;  // std::sqrt is not constexpr; Newton's iteration is
-    for (int i = 0; i < 60; ++i) root = 0.5 * (root + in / root);
-    return static_cast<float>(1 / root);
-  }
+  static constexpr float bound() { return static_cast<float>(1 / square_root(static_cast<double>(in))); }
   template <class S, class V> static constexpr Epilogue<S> onto(V const& y) {
     Epilogue<S> e;
     e.base = y.data();

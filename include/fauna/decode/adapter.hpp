@@ -1,6 +1,7 @@
 // Adapters in files, as PyPI's peft has them: a folder with
 //   adapter_config.json           rank, alpha, which layers, ...
-//   adapter_model.safetensors     base_model.model.LAYER.lora_A.weight [r, in] and .lora_B.weight [out, r]
+//   adapter_model.safetensors     base_model.model.LAYER.lora_A.weight [r, in] and .lora_B.weight [out, r], and of DoRA
+//                                 .lora_magnitude_vector [out]
 // where LAYER is the name of the layer's weight in the base's files, without ".weight".
 #pragma once
 #include <cmath>
@@ -20,6 +21,7 @@ struct AdapterConfig {
   int rank = 8;
   double alpha = 8, dropout = 0;
   bool rank_stabilised = false;  ///< use_rslora: alpha / sqrt(rank), not alpha / rank (Kalajdzievski 2023)
+  bool magnitudes = false;       ///< use_dora: rows of W + s B A get lengths of their own (Liu et al. 2024, "DoRA")
   bool transposed = false;       ///< fan_in_fan_out: the base's files hold weights as [in, out]
   std::vector<std::string> targets{};
   std::vector<std::pair<std::string, double>> alphas{};  ///< alpha_pattern: of layers whose names end so
@@ -36,7 +38,8 @@ struct AdapterConfig {
 
 namespace adapter_detail {
 
-inline constexpr std::string_view prefix = "base_model.model.", a_end = ".lora_A.weight", b_end = ".lora_B.weight";
+inline constexpr std::string_view prefix = "base_model.model.", a_end = ".lora_A.weight", b_end = ".lora_B.weight",
+                                  magnitude_end = ".lora_magnitude_vector";
 
 /// Does the next value say nothing: null, false, an empty text, list or object? It is passed over.
 inline bool says_nothing(JsonReader& in) {
@@ -100,6 +103,8 @@ inline AdapterConfig read_adapter_config(std::string const& folder) {
       c.dropout = in.number();
     } else if (key == "use_rslora") {
       c.rank_stabilised = in.boolean();
+    } else if (key == "use_dora") {
+      c.magnitudes = in.boolean();
     } else if (key == "fan_in_fan_out") {
       c.transposed = in.boolean();
     } else if (key == "base_model_name_or_path") {
@@ -157,8 +162,8 @@ inline void write_adapter_config(std::string const& folder, AdapterConfig const&
 class Adapter {
  public:
   struct Layer {
-    std::string name;  ///< of the base's layer
-    SafeTensor const *a = nullptr, *b = nullptr;
+    std::string name;                                                   ///< of the base's layer
+    SafeTensor const *a = nullptr, *b = nullptr, *magnitude = nullptr;  ///< the last one of DoRA alone
     double scale = 1;
   };
 
@@ -167,11 +172,13 @@ class Adapter {
     namespace d = adapter_detail;
     for (SafeTensor const& t : file_.tensors()) {
       std::string_view name = t.name;
-      const bool a = name.ends_with(d::a_end), b = name.ends_with(d::b_end);
-      if (!name.starts_with(d::prefix) || !(a || b) || t.shape.size() != 2)
+      const bool a = name.ends_with(d::a_end), b = name.ends_with(d::b_end),
+                 magnitude = config_.magnitudes && name.ends_with(d::magnitude_end);
+      if (!name.starts_with(d::prefix) || !(a || b || magnitude) || t.shape.size() != (magnitude ? 1 : 2))
         fail("adapter", file_.path() + " has " + t.name + ' ' + t.text(),
              std::string(d::prefix) + "LAYER" + std::string(d::a_end) + " and " + std::string(d::b_end) +
-                 ", two dimensions each");
+                 ", two dimensions each" +
+                 (config_.magnitudes ? ", and " + std::string(d::magnitude_end) + " of one" : ""));
       name.remove_prefix(d::prefix.size());
       if (!a) continue;
       name.remove_suffix(d::a_end.size());
@@ -182,19 +189,29 @@ class Adapter {
              file_.path() + " has " + t.name + ' ' + t.text() + " and " +
                  (l.b == nullptr ? "no lora_B" : "a lora_B of " + l.b->text()),
              "both, of one rank");
+      if (config_.magnitudes) {
+        l.magnitude = file_.find(std::string(d::prefix) + l.name + std::string(d::magnitude_end));
+        if (l.magnitude == nullptr || l.magnitude->elements() != l.b->shape[0])
+          fail("adapter",
+               file_.path() + " has of " + l.name +
+                   (l.magnitude == nullptr ? " no lora_magnitude_vector"
+                                           : " a lora_magnitude_vector of " + l.magnitude->text()),
+               '[' + std::to_string(l.b->shape[0]) + "], as use_dora says");
+      }
       l.scale = config_.scale(l.name, static_cast<int>(t.shape[0]));
       layers_.push_back(l);
     }
-    if (layers_.empty() || 2 * layers_.size() != file_.tensors().size())
+    if (layers_.empty() || (config_.magnitudes ? 3 : 2) * layers_.size() != file_.tensors().size())
       fail("adapter", file_.path() + " has " + std::to_string(file_.tensors().size()) + " tensors",
-           "a lora_A and a lora_B for each layer");
+           std::string("a lora_A and a lora_B") + (config_.magnitudes ? " and a lora_magnitude_vector" : "") +
+               " for each layer");
   }
   AdapterConfig const& config() const { return config_; }
   std::vector<Layer> const& layers() const { return layers_; }
   SafeTensors const& file() const { return file_; }
 
-  /// W + s B A in the place of each layer's W, in f32. Throws, before anything is changed, where the adapter is another
-  /// model's.
+  /// W + s B A in the place of each layer's W, in f32; of DoRA, its rows at their lengths. Throws, before anything is
+  /// changed, where the adapter is another model's.
   void merge_into(TensorFile& base) const {
     const auto found = weights_of(base);
     for (std::size_t i = 0; i < layers_.size(); ++i) base.replace(*found[i], merged(layers_[i], *found[i]));
@@ -241,7 +258,20 @@ class Adapter {
       for (std::size_t i = 0; i < in; ++i)
         sum[config_.transposed ? i * out + o : o * in + i] += static_cast<float>(l.scale) * row[i];
     }
+    if (l.magnitude != nullptr) lengthen(*l.magnitude, sum, in, out);
     return sum;
+  }
+  /// Gives the rows of W [out, in] these lengths: m W / |W|, a row each.
+  void lengthen(SafeTensor const& magnitude, std::vector<float>& w, std::size_t in, std::size_t out) const {
+    std::vector<float> m(out);
+    read_floats(magnitude, 0, out, m.data());
+    for (std::size_t o = 0; o < out; ++o) {
+      double squares = 0;
+      const auto at = [&](std::size_t i) -> float& { return w[config_.transposed ? i * out + o : o * in + i]; };
+      for (std::size_t i = 0; i < in; ++i) squares += static_cast<double>(at(i)) * static_cast<double>(at(i));
+      const auto factor = static_cast<float>(static_cast<double>(m[o]) / std::sqrt(squares));
+      for (std::size_t i = 0; i < in; ++i) at(i) *= factor;
+    }
   }
 
   std::string folder_;
@@ -255,7 +285,8 @@ template <class M> AdapterConfig adapter_config_of(std::string const& base) {
   constexpr LoraConfig c = M::rewriting::config;
   double dropout = 0;  // as its shortest text has it
   number_text::parse(number_text::of(c.dropout), dropout);
-  AdapterConfig to{.rank = c.rank, .alpha = c.alpha, .dropout = dropout, .base = base};
+  AdapterConfig to{
+      .rank = c.rank, .alpha = c.alpha, .dropout = dropout, .rank_stabilised = c.rank_stabilised, .base = base};
   typename M::template Weights<All<float>> w;
   bool transposed = false;
   M::visit(w, Place{}, [&](Tensor const& t, auto&) {
@@ -294,6 +325,9 @@ template <class M, class W> void save_adapter(std::string const& folder, W& w, s
 /// Fills the adapters of a model that is lora<Base, c>. Throws, before anything is changed, unless the files have those
 /// layers, shapes and that scale, and no others.
 template <class M, class B, class W> void load_adapter(B const& b, W& w, Adapter const& from) {
+  if (from.config().magnitudes)
+    fail("adapter", from.file().path() + " is of DoRA", "LoRA beside a base",
+         "merge_into adds it to the base's weights");
   std::vector<std::string> shapes, missing, had, wanted;
   for (SafeTensor const& t : from.file().tensors()) had.push_back(t.name);
   M::visit(w, Place{}, [&](Tensor const& t, auto&) {
@@ -307,9 +341,9 @@ template <class M, class B, class W> void load_adapter(B const& b, W& w, Adapter
                        std::to_string(t.cols) + ']');
   });
   for (auto const& l : from.layers())
-    if (l.scale != M::rewriting::config.scale())
+    if (std::fabs(l.scale - M::rewriting::config.scale()) > 1e-12 * M::rewriting::config.scale())
       fail("adapter", l.name + " is multiplied by " + number_text::of(l.scale),
-           number_text::of(M::rewriting::config.scale()) + ", alpha / rank of the model");
+           number_text::of(M::rewriting::config.scale()) + ", which the model's alpha and rank make");
   if (!shapes.empty() || !missing.empty() || wanted.size() != had.size())
     fail("adapter",
          from.file().path() + " has " + std::to_string(had.size()) + " tensors" +

@@ -34,11 +34,13 @@ struct NameList {
 /// The members are those of PyPI's peft; the defaults are litgpt's.
 struct LoraConfig {
   int rank = 8;
-  double alpha = 16;  ///< the addition is multiplied by alpha / rank
+  double alpha = 16;  ///< the addition is multiplied by alpha / rank, or by alpha / √rank
   NameList on{};      ///< the last names of layers, such as q_proj|v_proj; none: every linear layer
   float dropout = 0;  ///< of what A reads, in training
+  /// rsLoRA: alpha / √rank (Kalajdzievski 2023, "A rank stabilization scaling factor for fine-tuning with LoRA").
+  bool rank_stabilised = false;
   constexpr bool operator==(LoraConfig const&) const = default;
-  constexpr double scale() const { return alpha / rank; }
+  constexpr double scale() const { return alpha / (rank_stabilised ? square_root(static_cast<double>(rank)) : rank); }
 };
 
 template <LoraConfig c> struct AddLora {
@@ -47,7 +49,8 @@ template <LoraConfig c> struct AddLora {
   static bool keeps(std::string const& tensor) { return is_adapter(tensor); }
   static std::string text() {
     return "lora rank=" + number_text::of(c.rank) + " alpha=" + number_text::of(c.alpha) +
-           " on=" + (c.on.view().empty() ? "all" : std::string(c.on.view())) + " dropout=" + number_text::of(c.dropout);
+           " on=" + (c.on.view().empty() ? "all" : std::string(c.on.view())) +
+           " dropout=" + number_text::of(c.dropout) + (c.rank_stabilised ? " rank_stabilised=true" : "");
   }
   struct Linears {
     template <class B> static constexpr auto replace() {

@@ -50,6 +50,16 @@ class Tokens {
     t.example_ = static_cast<std::size_t>(length);
     return t;
   }
+  /// Documents that are packed into examples: `starts` has for each token the place in its example at which its
+  /// document begins.
+  Tokens in_documents(const int* starts) const {
+    Tokens t = *this;
+    t.documents_ = starts;
+    return t;
+  }
+  bool packed() const { return documents_ != nullptr; }
+  /// Of packed documents: the place in its example at which the document of token i begins.
+  int document(std::size_t i) const { return documents_[i]; }
   int operator[](std::size_t i) const {
     const void* ids = ids_;
     if (shards_ != nullptr) {
@@ -71,6 +81,7 @@ class Tokens {
     Tokens t = *this;
     if (shards_ != nullptr) t.first_ += from;
     else t.ids_ = static_cast<const char*>(ids_) + from * width_;
+    if (documents_ != nullptr) t.documents_ += from;
     t.size_ = count;
     t.name_ = name;
     return t;
@@ -83,6 +94,7 @@ class Tokens {
   std::size_t width_ = 1;
   const char* name_ = "text";
   std::size_t example_ = 0;
+  const int* documents_ = nullptr;
   const TokenShard* shards_ = nullptr;
   std::size_t count_ = 0, first_ = 0;  ///< shards; the place in them where this row begins
 };
@@ -115,6 +127,16 @@ inline void window(Tokens t, std::size_t at, int context, int* tokens, int* targ
     tokens[i] = id < 0 ? ~id : id;
     id = t[at + static_cast<std::size_t>(i) + 1];
     targets[i] = id < 0 ? no_target : id;
+  }
+}
+
+/// For that window of packed documents, whose first token becomes row `first` of a batch: each row's position in its
+/// document, and the row at which that begins.
+inline void window_documents(Tokens t, std::size_t at, int context, int first, int* positions, int* document_start) {
+  for (int i = 0; i < context; ++i) {
+    const int start = t.document(at + static_cast<std::size_t>(i));
+    positions[i] = i - start;
+    document_start[i] = first + start;
   }
 }
 

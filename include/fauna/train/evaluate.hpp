@@ -11,17 +11,44 @@ namespace fauna::inline v0 {
 struct BatchMemory {
   int sequences, context;
   std::vector<int> tokens, targets;
+  std::vector<int> positions, document_start;  ///< empty without packed documents
   std::vector<float> losses;
 
-  BatchMemory(int sequences_, int context_)
-      : sequences(sequences_), context(context_), tokens(rows()), targets(rows()), losses(rows()) {}
+  BatchMemory(int sequences_, int context_, bool packed = false)
+      : sequences(sequences_),
+        context(context_),
+        tokens(rows()),
+        targets(rows()),
+        positions(packed ? rows() : 0),
+        document_start(positions.size()),
+        losses(rows()) {}
   std::size_t rows() const { return static_cast<std::size_t>(sequences) * static_cast<std::size_t>(context); }
-  Batch batch(int n) const { return Batch::uniform(n, context, tokens.data(), targets.data()); }
+  Batch batch(int n) const {
+    Batch b = Batch::uniform(n, context, tokens.data(), targets.data());
+    if (positions.empty()) return b;
+    b.positions = positions.data();
+    b.document_start = document_start.data();
+    return b;
+  }
   Batch batch() const { return batch(sequences); }
+  /// Sequence s becomes the window that starts at token `at`.
+  void set(int s, Tokens t, std::size_t at) {
+    const std::ptrdiff_t row = static_cast<std::ptrdiff_t>(s) * context;
+    window(t, at, context, tokens.data() + row, targets.data() + row);
+    set_documents(s, t, at);
+  }
   void draw(Tokens t, Key key, std::uint64_t step) { draw(t, key, step, 0, sequences); }
   /// Sequences [first, first + n) of that batch.
   void draw(Tokens t, Key key, std::uint64_t step, int first, int n) {
     draw_batch(t, key, step, n, context, tokens.data(), targets.data(), first);
+    for (int s = 0; s < n; ++s) set_documents(s, t, draw_offset(t, context, key, step, first + s));
+  }
+
+ private:
+  void set_documents(int s, Tokens t, std::size_t at) {
+    if (positions.empty()) return;
+    const std::ptrdiff_t row = static_cast<std::ptrdiff_t>(s) * context;
+    window_documents(t, at, context, s * context, positions.data() + row, document_start.data() + row);
   }
 };
 
@@ -48,11 +75,7 @@ template <class T> double evaluate(T& model, Tokens text, BatchMemory& m) {
   for (std::size_t at = 0; at < all;) {
     const auto most = static_cast<std::size_t>(m.sequences);
     const int n = static_cast<int>(all - at < most ? all - at : most);
-    for (int s = 0; s < n; ++s) {
-      const std::ptrdiff_t row = static_cast<std::ptrdiff_t>(s) * m.context;
-      window(text, window_start(text, m.context, at + static_cast<std::size_t>(s)), m.context, m.tokens.data() + row,
-             m.targets.data() + row);
-    }
+    for (int s = 0; s < n; ++s) m.set(s, text, window_start(text, m.context, at + static_cast<std::size_t>(s)));
     losses.add(model, m, n);
     at += static_cast<std::size_t>(n);
   }
@@ -72,7 +95,7 @@ template <class T> double estimate(T& model, Tokens text, BatchMemory& m, Key ke
 /// The loss of `text` under a model that has just been loaded: plans memory for `sequences` windows at a time.
 template <class T> double evaluate(T& model, Tokens text, int context, int sequences = 12) {
   model.prepare_inference({.sequences = sequences, .length = context});
-  BatchMemory m(sequences, context);
+  BatchMemory m(sequences, context, text.packed());
   return evaluate(model, text, m);
 }
 

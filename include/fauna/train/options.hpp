@@ -22,9 +22,11 @@ struct TrainOptions {
   /// The learning rate of each update; its own lr counts, not adamw's. None: a cosine from adamw.lr to a tenth of it at
   /// `steps`, after a warm-up of 100 updates, or a twentieth of all where that is fewer.
   std::optional<Schedule> schedule{};
-  long eval_interval = 250;   ///< evaluate before the updates that this number divides, 0 included; 0: never
-  int eval_batches = 20;      ///< random batches of each part that make an estimate; 0: each part as a whole
-  bool eval_only = false;     ///< evaluate once and stop
+  long eval_interval = 250;  ///< evaluate before the updates that this number divides, 0 included; 0: never
+  int eval_batches = 20;     ///< random batches of each part that make an estimate; 0: each part as a whole
+  bool eval_only = false;    ///< evaluate once and stop
+  /// Ends the run after so many evaluations in a row without a new lowest validation loss; 0: never.
+  long patience = 0;
   long log_interval = 10;     ///< a line and a point of the curve for every so many updates; 0: none
   std::string out{};          ///< folder for checkpoints, metrics and curves; empty: nothing is written
   std::string tensorboard{};  ///< folder for TensorBoard's events; empty: none are written

@@ -45,7 +45,7 @@ template <class T, class Ranks = OneRank> class Trainer {
         text_(text),
         o_(o),
         context_(length_of(o)),
-        memory_(o.batch, context_),
+        memory_(o.batch, context_, text.train.packed()),
         ranks_(std::forward<Ranks>(ranks)) {
     if (o_.batch < 1 || o_.accumulation < 1)
       fail("train", "batch " + std::to_string(o_.batch) + ", accumulation " + std::to_string(o_.accumulation),
@@ -148,6 +148,14 @@ template <class T, class Ranks = OneRank> class Trainer {
     if (!(e.val < p.best_val)) return false;
     p.best_val = e.val;
     return true;
+  }
+  /// Evaluations since the lowest validation loss. Of the curve alone, so a resumed run knows it too.
+  long evaluations_since_best() const {
+    auto const& val = head_.progress.val;
+    std::size_t best = 0;
+    for (std::size_t i = 1; i < val.size(); ++i)
+      if (val[i].loss < val[best].loss) best = i;
+    return val.empty() ? 0 : static_cast<long>(val.size() - 1 - best);
   }
   /// Whole, or with options.keep in parts that ranks write.
   void save(std::string const& path) {
@@ -301,6 +309,11 @@ TrainReport train(T& model, Split text, TrainOptions const& o, std::string const
       if (!o.out.empty() && at > 0) {
         run.save(last);
         if (lowest || o.always_save) run.save(best);
+      }
+      if (o.patience > 0 && run.evaluations_since_best() >= o.patience) {
+        report.line("stopped after " + std::to_string(at) + " updates: no lower validation loss in " +
+                    std::to_string(run.evaluations_since_best()) + " evaluations");
+        break;
       }
     }
     const bool profiled = at >= profiled_from && at < profiled_to;

@@ -150,6 +150,18 @@ template <LanguageModel M, Backend B, class D = All<typename B::scalar>> class T
     bind_gradients();
   }
 
+  /// Multiplies the learning rate of every tensor whose name matches. Throws where none does.
+  void scale_rate(std::string const& pattern, float factor) {
+    int n = 0;
+    for (auto& p : parameters_)
+      if (matches(pattern, p.name)) {
+        p.lr_scale *= factor;
+        ++n;
+      }
+    if (n == 0) fail("train", "no tensor matches " + pattern, "a name such as " + parameters_.front().name);
+    bind_gradients();
+  }
+
   /// A side loss of the last batch, or a number that is only shown.
   struct SideValue {
     std::string const& name;

@@ -82,6 +82,7 @@ inline tool::Described with_adapters(tool::Described model, settings::Finetune c
   std::replace(on.begin(), on.end(), ',', '|');
   model.type = "fauna::lora<" + model.type + ", fauna::LoraConfig{.rank = " + settings::text(s.lora) +
                ", .alpha = " + settings::text(s.alpha) + (on.empty() ? "" : ", .on = \"" + on + '"') +
+               (s.rslora ? ", .rank_stabilised = true" : "") +
                (s.lora_dropout > 0 ? ", .dropout = static_cast<float>(" + settings::text(s.lora_dropout) + ')' : "") +
                "}>";
   model.includes.emplace_back("fauna/models/lora.hpp");
@@ -163,7 +164,7 @@ inline void check_prefer(tool::Verb const& verb, settings::Finetune const& s) {
     return;
   }
   one_of("prefer", s.prefer, {"dpo", "orpo", "kto"});
-  refuse({"lora-dropout", "accumulation", "resume", "eval-iters"}, "beside --prefer", "one of them");
+  refuse({"lora-dropout", "accumulation", "resume", "eval-iters", "pack"}, "beside --prefer", "one of them");
   if (s.prefer != "dpo") refuse({"label-smoothing"}, "beside --prefer " + s.prefer, "--prefer dpo");
   if (s.prefer != "kto") refuse({"desirable", "undesirable"}, "beside --prefer " + s.prefer, "--prefer kto");
   if (!(s.beta > 0 && s.beta < 1e9)) fauna::fail("fauna finetune", "--beta " + settings::text(s.beta), "above 0");
@@ -175,7 +176,8 @@ inline void check_prefer(tool::Verb const& verb, settings::Finetune const& s) {
   if (s.prefer == "kto" && s.batch_size < 2)
     fauna::fail("fauna finetune", "--prefer kto with batches of 1", "at least 2",
                 "what an answer is compared with is the mean over a batch");
-  if (!s.data.ends_with(".jsonl")) fauna::fail("fauna finetune", "--prefer with the data " + s.data, "FILE.jsonl");
+  if (!tool::has_records(s.data))
+    fauna::fail("fauna finetune", "--prefer with the data " + s.data, "FILE.jsonl or FILE.json");
 }
 
 [[noreturn]] inline void finetune(tool::Verb const& verb, std::string const& directory) {
@@ -195,6 +197,11 @@ inline void check_prefer(tool::Verb const& verb, settings::Finetune const& s) {
   };
   share("lora-dropout", s.lora_dropout);
   share("val", s.val);
+  whole("patience", s.patience, 0);
+  if (!(s.lora_plus > 0 && s.lora_plus <= 1e6))
+    fauna::fail("fauna finetune", "--lora-plus " + settings::text(s.lora_plus), "above 0, such as 16");
+  if (s.patience > 0 && (s.val == 0 || s.eval_interval == 0))
+    fauna::fail("fauna finetune", "--patience without evaluations", "--val and --eval-interval above 0");
   tool::Directory d = tool::read_config(directory, use_of(verb));
   d.model->without_dropout();
   const fauna::Bpe tokenizer = tokenizer_of(directory);
@@ -203,12 +210,15 @@ inline void check_prefer(tool::Verb const& verb, settings::Finetune const& s) {
   whole("block-size", s.block_size, 0, d.model->context());
   if (s.data.empty() || !tool::fs::exists(s.data))
     fauna::fail("fauna finetune", s.data.empty() ? "no --data" : "there is no file " + s.data,
-                "FILE.txt or FILE.jsonl");
+                "FILE.txt, FILE.jsonl or FILE.json");
   check_prefer(verb, s);
+  if (s.pack && !tool::has_records(s.data))
+    fauna::fail("fauna finetune", "--pack with the text " + s.data, "examples: FILE.jsonl or FILE.json",
+                "a text's sequences are full");
   if (!s.prefer.empty())
     (void)tool::Preferences::read(s.data, tokenizer, -1, s.special, d.model->context(), s.prefer == "kto")
         .trains(s.val);
-  else if (s.data.ends_with(".jsonl"))
+  else if (tool::has_records(s.data))
     (void)tool::Examples::read(s.data, tokenizer, -1, s.special, d.model->context(), directory).split(s.val);
   const std::string last = s.out + "/last.safetensors";
   fauna::CheckpointHead head;
