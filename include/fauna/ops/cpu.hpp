@@ -19,6 +19,7 @@
 #include <fauna/ops/layer_norm/cpu.hpp>
 #include <fauna/ops/mamba3/cpu.hpp>
 #include <fauna/ops/mlstm_gates/cpu.hpp>
+#include <fauna/ops/muon/cpu.hpp>
 #include <fauna/ops/product/cpu.hpp>
 #include <fauna/ops/recurrence/cpu.hpp>
 #include <fauna/ops/rg_lru/cpu.hpp>
