@@ -35,7 +35,8 @@ says '--max-iters 1.5, expected a whole number' train --max-iters 1.5
 says '--seed -1, expected a whole number, not negative' train --seed=-1
 says '--learning-rate fast, expected a number' train --learning-rate fast
 says '--bias maybe, expected true or false' train --bias maybe
-says '--dtype f16, expected one of f32, bf16' train --dtype f16
+says '--dtype f16, expected one of f32, bf16, float8, float8_rowwise, mxfp8' train --dtype f16
+says '--dtype float8, expected one of f32, bf16' finetune plain --dtype float8
 says '--schedule step, expected one of cosine, linear, constant, wsd' train --schedule step
 says '--n-layer 0, expected 1 to' train --n-layer 0
 says '--dropout 1, expected 0 to below 1' train --dropout 1

@@ -178,7 +178,9 @@ struct Train {
     f("init-from", init_from,
       "scratch, resume (OUT-DIR/last.safetensors), or weights to start from: a model directory, a run's folder, or a "
       "file");
-    f("dtype", dtype, "f32 or bf16: precision of matrix products");
+    f("dtype", dtype,
+      "f32 or bf16: precision of matrix products; or float8, float8_rowwise or mxfp8: linear layers in eight bits, "
+      "emulated in f32");
     f("threads", threads, "0: one for every processor");
     f("seed", seed, "of initial weights, batches and dropout");
     f("max-iters", max_iters, "number of the last update; the first is 0");

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include <fauna/core/error.hpp>
+#include <fauna/core/float8.hpp>
 #include <fauna/io/safetensors_header.hpp>
 
 namespace fauna::inline v0 {
@@ -32,15 +33,6 @@ inline float e2m1_value(unsigned code) {
   constexpr float values[16] = {0, 0.5F, 1, 1.5F, 2, 3, 4, 6, -0.0F, -0.5F, -1, -1.5F, -2, -3, -4, -6};
   return values[code & 15U];
 }
-/// The value of a byte of E4M3: no infinity, all ones are no number (Micikevicius et al. 2022, "FP8 formats", table 1).
-inline float e4m3_value(unsigned code) {
-  const unsigned exponent = code >> 3 & 15U, fraction = code & 7U, sign = code >> 7;
-  float x = exponent == 15 && fraction == 7 ? std::bit_cast<float>(0x7fc00000U)
-            : exponent == 0                 ? static_cast<float>(fraction) * 0x1p-9F
-                                            : std::bit_cast<float>((exponent + 120U) << 23 | fraction << 20);
-  return sign != 0 ? -x : x;
-}
-
 /// 2^(e - 127); subnormal for 0.
 inline float power(unsigned e) { return std::bit_cast<float>(e == 0 ? 0x00400000U : e << 23); }
 
@@ -57,7 +49,7 @@ template <class T> void read(SafeTensor const& t, std::size_t from, std::size_t 
   for (std::size_t i = from; i < from + n; ++i) {
     float scale;
     std::memcpy(&scale, t.scales + (i / cols / square * squares + i % cols / square) * sizeof scale, sizeof scale);
-    *to++ = static_cast<T>(e4m3_value(byte(t.data, i)) * scale);
+    *to++ = static_cast<T>(static_cast<float>(e4m3::of(static_cast<std::uint8_t>(t.data[i]))) * scale);
   }
 }
 

@@ -16,6 +16,7 @@
 #include <fauna/ops/gated/cpu.hpp>
 #include <fauna/ops/gated_norm/cpu.hpp>
 #include <fauna/ops/gemm/cpu.hpp>
+#include <fauna/ops/gemm/float8.hpp>
 #include <fauna/ops/layer_norm/cpu.hpp>
 #include <fauna/ops/mamba3/cpu.hpp>
 #include <fauna/ops/mlstm_gates/cpu.hpp>

@@ -45,7 +45,7 @@ inline void check_optimizer(tool::Verb const& verb, settings::Train const& s) {
   const AnyModel c = from.checkpoint  ? from_checkpoint(verb, from.path, from.head.config, block_size::run)
                      : from.directory ? pretrained_model(verb, from.path)
                                       : named_model(verb, named.model, true);
-  check_run(s.dtype, s.threads);
+  check_run(s.dtype, s.threads, {"f32", "bf16", "float8", "float8_rowwise", "mxfp8"});
   one_of("schedule", s.schedule, {"cosine", "linear", "constant", "wsd"});
   check_optimizer(verb, s);
   whole("batch-size", s.batch_size, 1);
