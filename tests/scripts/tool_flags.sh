@@ -35,7 +35,8 @@ says '--max-iters 1.5, expected a whole number' train --max-iters 1.5
 says '--seed -1, expected a whole number, not negative' train --seed=-1
 says '--learning-rate fast, expected a number' train --learning-rate fast
 says '--bias maybe, expected true or false' train --bias maybe
-says '--dtype f16, expected one of f32, bf16' train --dtype f16
+says '--dtype f16, expected one of f32, bf16, float8, float8_rowwise, mxfp8' train --dtype f16
+says '--dtype float8, expected one of f32, bf16' finetune plain --dtype float8
 says '--schedule step, expected one of cosine, linear, constant, wsd' train --schedule step
 says '--n-layer 0, expected 1 to' train --n-layer 0
 says '--dropout 1, expected 0 to below 1' train --dropout 1
@@ -66,6 +67,10 @@ says 'top-p 0.000000, expected in (0, 1]' generate plain --prompt a --top-p 0
 says 'min-p 2.000000, expected 0' sample plain --min-p 2
 says 'repetition penalty 0.000000, expected 1' sample plain --repetition-penalty 0
 says 'an empty stop text' generate plain --prompt a --stop ''
+says '--optimizer sgd, expected one of adamw, muon' train --data text.txt --optimizer sgd
+says '--muon-rate without --optimizer muon, expected both' train --data text.txt --muon-rate 2
+says '--optimizer muon beside --zero 1, expected --zero 0' train --data text.txt --optimizer muon --zero 1
+says '--muon-momentum 1, expected 0 to below 1' train --data text.txt --optimizer muon --muon-momentum 1
 printf 'x' >one.txt
 says 'a text of length 1' train --data one.txt
 
@@ -92,7 +97,7 @@ prints '.vocab = 65}>' type --bias
 prints '.vocab = 65}>' type --bias=True
 prints '.bias = false' type gpt2 --bias False
 for flag in --model --n-layer --n-head --n-embd --block-size --bias --dropout --data --out-dir --init-from --dtype --threads \
-  --seed --max-iters --batch-size --gradient-accumulation-steps --learning-rate --decay-lr --schedule --warmup-iters \
+  --seed --max-iters --batch-size --gradient-accumulation-steps --learning-rate --decay-lr --schedule --optimizer --muon-rate --muon-momentum --warmup-iters \
   --lr-decay-iters --min-lr --weight-decay --beta1 --beta2 --grad-clip --eval-interval --eval-iters --eval-only \
   --log-interval --always-save-checkpoint --start --num-samples --max-new-tokens --temperature --top-k --top-p \
   --prompt --min-p --repetition-penalty --stop --chat --at-context-end --tokens --out --decode --host --port --queue \

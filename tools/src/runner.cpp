@@ -2,6 +2,8 @@
 // NAME=VALUE... with settings (settings.hpp) that the launcher has checked.
 #include <unistd.h>
 
+#include <optional>
+
 #include <fauna/io/mapped.hpp>
 #include <tools/src/settings.hpp>
 #include <tools/src/sha256.hpp>
@@ -26,6 +28,11 @@ std::string note(settings::Run s) {
       all += " --" + n + ' ' + settings::text(value);
   });
   return all;
+}
+
+std::optional<fauna::MuonOptions> muon(settings::Train const& s) {
+  if (s.optimizer != "muon") return std::nullopt;
+  return fauna::MuonOptions{.rate = s.muon_rate, .momentum = s.muon_momentum};
 }
 
 int train(settings::Run const& s, tool::Trainer& model) {
@@ -62,6 +69,7 @@ int train(settings::Run const& s, tool::Trainer& model) {
        .accumulation = static_cast<int>(s.gradient_accumulation_steps),
        .adamw =
            {.lr = s.learning_rate, .beta1 = s.beta1, .beta2 = s.beta2, .decay = s.weight_decay, .clip = s.grad_clip},
+       .muon = muon(s),
        .schedule = schedule(s),
        .eval_interval = s.eval_interval,
        .eval_batches = static_cast<int>(s.eval_iters),

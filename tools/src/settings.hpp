@@ -159,11 +159,12 @@ struct Named {
 
 struct Train {
   std::string data = "data/tinyshakespeare.txt", tokenizer, out_dir = "out", init_from = "scratch", dtype = "f32",
-              schedule = "cosine", tensorboard;
+              schedule = "cosine", optimizer = "adamw", tensorboard;
   long threads = 0, max_iters = 2000, batch_size = 12, gradient_accumulation_steps = 1, warmup_iters = 100,
        lr_decay_iters = 2000, eval_interval = 250, eval_iters = 20, log_interval = 10, pieces = 0, zero = 0,
        profile = 0, keep_checkpoints = 0;
-  double learning_rate = 1e-3, min_lr = 1e-4, weight_decay = 0.1, beta1 = 0.9, beta2 = 0.99, grad_clip = 1;
+  double learning_rate = 1e-3, min_lr = 1e-4, weight_decay = 0.1, beta1 = 0.9, beta2 = 0.99, grad_clip = 1,
+         muon_rate = 1, muon_momentum = 0.95;
   bool decay_lr = true, eval_only = false, always_save_checkpoint = false, overwrite = false;
   std::uint64_t seed = 1337;
 
@@ -177,7 +178,9 @@ struct Train {
     f("init-from", init_from,
       "scratch, resume (OUT-DIR/last.safetensors), or weights to start from: a model directory, a run's folder, or a "
       "file");
-    f("dtype", dtype, "f32 or bf16: precision of matrix products");
+    f("dtype", dtype,
+      "f32 or bf16: precision of matrix products; or float8, float8_rowwise or mxfp8: linear layers in eight bits, "
+      "emulated in f32");
     f("threads", threads, "0: one for every processor");
     f("seed", seed, "of initial weights, batches and dropout");
     f("max-iters", max_iters, "number of the last update; the first is 0");
@@ -189,7 +192,10 @@ struct Train {
     f("warmup-iters", warmup_iters, "updates of rising learning rate");
     f("lr-decay-iters", lr_decay_iters, "update at which min-lr is reached");
     f("min-lr", min_lr, "the learning rate at the end");
-    f("weight-decay", weight_decay, "AdamW's, of tensors with two dimensions");
+    f("optimizer", optimizer, "adamw; or muon, for matrices in layers, and AdamW for the rest");
+    f("muon-rate", muon_rate, "of --optimizer muon: its learning rate, in those of AdamW");
+    f("muon-momentum", muon_momentum, "of --optimizer muon: what is kept of the mean gradient");
+    f("weight-decay", weight_decay, "of tensors with two dimensions");
     f("beta1", beta1, "AdamW's, of the mean gradient");
     f("beta2", beta2, "AdamW's, of the mean squared gradient");
     f("grad-clip", grad_clip, "most that the global gradient norm may be; 0: off");

@@ -52,7 +52,7 @@ template <int In, int Out, bool Bias, Init I, PlainActivation A> struct Fusion<L
       e.pre = pre.data();
       e.pre_stride = pre.stride();
     }
-    gemm<typename C::backend_type>::nt(c.backend, reading(x), reading(w.weight), matrix(y), e);
+    layer_gemm<typename C::backend_type>::nt(c.backend, reading(x), reading(w.weight), matrix(y), e);
   }
 };
 
@@ -66,7 +66,7 @@ template <int In, int Out, bool Bias, Init I, PlainActivation A> struct Fusion<A
     e.act = A::form;
     e.gate = pre.data();
     e.gate_stride = pre.stride();
-    gemm<typename C::backend_type>::nn(c.backend, reading(dz), reading(w.weight), matrix(dpre), e);
+    layer_gemm<typename C::backend_type>::nn(c.backend, reading(dz), reading(w.weight), matrix(dpre), e);
   }
 };
 

@@ -200,7 +200,8 @@ struct MultiHead : AttentionCore<NHeads, NHeads, Width / NHeads, Drop> {
 /// Drop acts on attention's weights and on y. Checkpoints hold both matrices transposed, [in, out].
 template <int Width, int NHeads, bool Bias = true, Rate Drop = Rate{}>
 struct CausalAttention
-    : with_dropout<Seq<At<"c_attn", StoredAs<conv1d, Linear<Width, 3 * Width, Bias>>>, MultiHead<Width, NHeads, Drop>,
+    : with_dropout<Seq<At<"c_attn", StoredAs<Layout{.transposed = true, .parts = 3}, Linear<Width, 3 * Width, Bias>>>,
+                       MultiHead<Width, NHeads, Drop>,
                        At<"c_proj", StoredAs<conv1d, Linear<Width, Width, Bias, residual_normal(0.02F)>>>>,
                    Drop> {};
 

@@ -22,10 +22,10 @@ template <int In, int Out, bool Bias = true, Init Start = normal(0.02F)> struct 
   }
   static constexpr double flops(double) { return 2.0 * In * Out; }
   template <class B> static constexpr void plan_scratch(Shape const& s, Arena& a) {
-    plan_workspace(gemm<B>::workspace(s.rows(), Out, In, s.threads), a);
+    plan_workspace(layer_gemm<B>::workspace(s.rows(), Out, In, s.threads), a);
     if (!s.backward) return;
-    plan_workspace(gemm<B>::workspace(s.rows(), In, Out, s.threads), a);
-    plan_workspace(gemm<B>::workspace(Out, In, s.rows(), s.threads), a);
+    plan_workspace(layer_gemm<B>::workspace(s.rows(), In, Out, s.threads), a);
+    plan_workspace(layer_gemm<B>::workspace(Out, In, s.rows(), s.threads), a);
   }
 
   template <class C> using X = typename Leaf<In, Out>::template X<C>;
@@ -34,7 +34,7 @@ template <int In, int Out, bool Bias = true, Init Start = normal(0.02F)> struct 
 
   template <class C, class W, class St, class Sv>
   static void forward(C const& c, W const& w, St&, X<C> x, Y<C> y, Sv&) {
-    gemm<typename C::backend_type>::nt(c.backend, reading(x), reading(w.weight), matrix(y), onto(c, w));
+    layer_gemm<typename C::backend_type>::nt(c.backend, reading(x), reading(w.weight), matrix(y), onto(c, w));
   }
   template <class C, class W, class G, class Sv, class St>
   static void backward(C const& c, W const& w, G& dw, X<C> x, Sv&, View<const typename C::scalar, dyn, Out> dy,
@@ -43,7 +43,7 @@ template <int In, int Out, bool Bias = true, Init Start = normal(0.02F)> struct 
     Epilogue<typename C::scalar> e;
     e.base = c.into.base;
     e.base_stride = c.into.stride;
-    gemm<typename C::backend_type>::nn(c.backend, reading(dy), reading(w.weight), matrix(dx), e);
+    layer_gemm<typename C::backend_type>::nn(c.backend, reading(dy), reading(w.weight), matrix(dx), e);
   }
 
   template <class C, class W> static constexpr Epilogue<typename C::scalar> onto(C const& c, W const& w) {
@@ -60,7 +60,7 @@ template <int In, int Out, bool Bias = true, Init Start = normal(0.02F)> struct 
       Epilogue<S> e;
       e.base = g.data();
       e.base_stride = g.stride();
-      gemm<typename C::backend_type>::tn(c.backend, reading(dy), reading(x), g, e);
+      layer_gemm<typename C::backend_type>::tn(c.backend, reading(dy), reading(x), g, e);
     }
     if constexpr (Bias)
       if (const auto g = gradient<S>(dw.bias)) add<typename C::backend_type>::column_sums(c.backend, dy, g.data());

@@ -16,8 +16,13 @@ concept Backend = requires(B const& b) {
 
 /// Precision of a policy's matrix products. f32: as it says. bf16: operands rounded to bf16 on the way into the
 /// product, sums in f32; weights, gradients, moments, norms, softmax, loss and the residual stream stay f32.
+/// float8: operands of linear layers scaled and rounded to eight bits, emulated on the CPU for training (float8.hpp of
+/// ops/gemm has the scales): one an operand, one a row, or one for 32 numbers.
 struct f32_products {};
 struct bf16_products {};
+struct float8_products {};
+struct float8_rowwise_products {};
+struct mxfp8_products {};
 
 /// The reference policy: every op is its naive loop (ops/*/ref.hpp), generic in the scalar: float, double, Dual.
 template <class Scalar = double> struct Ref {

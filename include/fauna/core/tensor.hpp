@@ -31,8 +31,8 @@ struct FileShape {
 /// How a tensor lies in the reference checkpoint, where that is not how the model has it.
 struct Layout {
   bool transposed = false;  ///< [cols, rows]: GPT-2's Conv1D; vectors are not affected
-  int heads = 0;            ///< rows [heads][parts][size] there are [parts][heads][size] here (GPT-NeoX's
-  int parts = 1;            ///< query_key_value has 3 parts); 0: rows in order
+  int heads = 0;            ///< rows [heads][parts][size] there are [parts][heads][size] here; 0: rows in order
+  int parts = 1;            ///< matrices that it is of, one below the other: queries, keys and values
   constexpr bool operator==(Layout const&) const = default;
 };
 

@@ -53,6 +53,9 @@ template <Communicator C, int Zero = 0> class DataParallel {
 
   template <class T> void start(T& model) {
     static_assert(!memory<typename T::backend>::remote, "fauna: ranks exchange tensors in the host's memory");
+    if (Zero > 0 && model.uses_muon())
+      fail("train", "Muon with ZeRO's stage " + std::to_string(Zero), "stage 0",
+           "it needs whole matrices, and a rank's part of them ends anywhere");
     shards_ = shards_of(model, Zero >= 2, c_->rank(), c_->size(), block);
     layers_.clear();
     for (Shard const& s : shards_) {  // what is frozen of them stands behind

@@ -13,7 +13,6 @@
 //            W = q scale / 127 (Dettmers et al. 2022, "LLM.int8()", section 2.1; the layout is bitsandbytes')
 // They become one tensor, NAME.weight, whose numbers `read_floats` reads.
 #pragma once
-#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -22,6 +21,7 @@
 
 #include <fauna/core/dtype.hpp>
 #include <fauna/core/error.hpp>
+#include <fauna/core/float8.hpp>
 #include <fauna/io/safetensors_header.hpp>
 
 namespace fauna::inline v0 {
@@ -37,15 +37,6 @@ constexpr bool is_grouped(std::string_view dtype) {
 }
 
 namespace grouped_detail {
-
-/// The value of a byte of E4M3: no infinity, all ones are no number (Micikevicius et al. 2022, "FP8 formats", table 1).
-inline float e4m3_value(unsigned code) {
-  const unsigned exponent = code >> 3 & 15U, fraction = code & 7U, sign = code >> 7;
-  float x = exponent == 15 && fraction == 7 ? std::bit_cast<float>(0x7fc00000U)
-            : exponent == 0                 ? static_cast<float>(fraction) * 0x1p-9F
-                                            : std::bit_cast<float>((exponent + 120U) << 23 | fraction << 20);
-  return sign != 0 ? -x : x;
-}
 
 template <class T> T at(const std::byte* data, std::size_t i) {
   T x;
@@ -123,7 +114,7 @@ template <class T> void read(SafeTensor const& t, std::size_t from, std::size_t 
       else zero = at<std::int8_t>(p.zeros->data, one ? 0 : o * groups + g);
     }
     if (fp8) {
-      *to++ = static_cast<T>(e4m3_value(static_cast<unsigned>(t.data[i])) * scale);
+      *to++ = static_cast<T>(static_cast<float>(e4m3::of(static_cast<std::uint8_t>(t.data[i]))) * scale);
       continue;
     }
     const int q = awq          ? code(t.data + c * out / 2, 1, awq_place(o), 4)

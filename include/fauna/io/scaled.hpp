@@ -14,6 +14,7 @@
 #include <vector>
 
 #include <fauna/core/error.hpp>
+#include <fauna/core/float8.hpp>
 #include <fauna/io/grouped.hpp>
 #include <fauna/io/safetensors_header.hpp>
 
@@ -53,7 +54,7 @@ template <class T> void read(SafeTensor const& t, std::size_t from, std::size_t 
   for (std::size_t i = from; i < from + n; ++i) {
     float scale;
     std::memcpy(&scale, scales + (i / cols / square * squares + i % cols / square) * sizeof scale, sizeof scale);
-    *to++ = static_cast<T>(grouped_detail::e4m3_value(byte(t.data, i)) * scale);
+    *to++ = static_cast<T>(static_cast<float>(e4m3::of(static_cast<std::uint8_t>(t.data[i]))) * scale);
   }
 }
 

@@ -16,9 +16,11 @@
 #include <fauna/ops/gated/cpu.hpp>
 #include <fauna/ops/gated_norm/cpu.hpp>
 #include <fauna/ops/gemm/cpu.hpp>
+#include <fauna/ops/gemm/float8.hpp>
 #include <fauna/ops/layer_norm/cpu.hpp>
 #include <fauna/ops/mamba3/cpu.hpp>
 #include <fauna/ops/mlstm_gates/cpu.hpp>
+#include <fauna/ops/muon/cpu.hpp>
 #include <fauna/ops/product/cpu.hpp>
 #include <fauna/ops/recurrence/cpu.hpp>
 #include <fauna/ops/rg_lru/cpu.hpp>

@@ -2,8 +2,8 @@
 //
 //   NAME                        the weights: names, shapes and layouts are the reference checkpoint's, so that the file
 //                               is a model.safetensors for load_weights as for others
-//   optimizer.exp_avg.NAME      AdamW's moments: running means of the gradient,
-//   optimizer.exp_avg_sq.NAME   and of its square
+//   optimizer.exp_avg.NAME      AdamW's moments: running means of the gradient, which is Muon's momentum as well,
+//   optimizer.exp_avg_sq.NAME   and of its square; zeros of what Muon updates
 //   loss.train, loss.val        F64 [points, 2]: the curves so far, a step and its loss in each row
 //   __metadata__                "format": "pt", and the rest of CheckpointHead under names that begin with "fauna."
 //
@@ -40,9 +40,10 @@ struct CheckpointHead {
   std::string alphabet{};   ///< the characters of the vocabulary, in the order of their ids; may be empty
   std::string tokenizer{};  ///< a hash of the tokenizer, where it is no alphabet; may be empty
   std::string note{};
-  std::string data{};    ///< a hash of the text; may be empty
-  std::string run{};     ///< tells a run from others; the same in all of its checkpoints
-  std::string frozen{};  ///< the names of the tensors that are not trained, a line each
+  std::string data{};               ///< a hash of the text; may be empty
+  std::string run{};                ///< tells a run from others; the same in all of its checkpoints
+  std::string optimizer = "adamw";  ///< or muon
+  std::string frozen{};             ///< the names of the tensors that are not trained, a line each
   std::uint64_t seed = 0;
   long long optimizer_steps = 0;
   Progress progress{};
@@ -66,6 +67,7 @@ template <class Head, class F> void each_text(Head& h, F&& f) {
   f("fauna.note", h.note);
   f("fauna.data", h.data);
   f("fauna.run", h.run);
+  f("fauna.optimizer", h.optimizer);
   f("fauna.frozen", h.frozen);
   f("fauna.seed", h.seed);
   f("fauna.optimizer_steps", h.optimizer_steps);
@@ -144,7 +146,7 @@ inline CheckpointHead read_head(SafeTensors const& file) {
   each_text(h, [&file](std::string const& key, auto& to) {
     for (auto const& [name, value] : file.metadata())
       if (name == key && parse(value, to)) return;
-    if (key == "fauna.data" || key == "fauna.run" || key == "fauna.tokenizer")
+    if (key == "fauna.data" || key == "fauna.run" || key == "fauna.tokenizer" || key == "fauna.optimizer")
       return;  // files that are older than these
     fail("checkpoint", file.path() + " has no " + key + ", or one that cannot be read");
   });

@@ -1,6 +1,7 @@
 // The training loop, by nanoGPT's rules: before update i the learning rate of i is set; where eval_interval divides i
 // (0 included) the model is evaluated; gradients of `accumulation` batches, each loss divided by their number, are
-// clipped by global norm and AdamW takes them; after update number `steps` the run ends, so it has steps + 1 updates.
+// clipped by global norm and the optimizer takes them; after update number `steps` the run ends, so it has steps + 1
+// updates.
 //
 // Everything random is a function of (seed, update), so a run that is stopped and resumed makes the very same numbers
 // as one that is not.
@@ -65,6 +66,7 @@ template <class T, class Ranks = OneRank> class Trainer {
     const bool new_run = o_.resume.empty(), keeps = !o_.out.empty() && ranks_.writes();
     if (new_run && keeps && !o_.overwrite) checkpoint::require_own_folder(o_.out, nullptr);
     schedule_ = o.schedule ? *o.schedule : usual_schedule();
+    if (o.muon) use_muon(*o.muon);
     const std::int64_t largest = (sequences() + ranks_.pieces() - 1) / ranks_.pieces();
     prepare_pass(largest < o_.batch ? static_cast<int>(largest) : o_.batch);
     if (largest < o_.batch && ranks_.evaluates())  // evaluation takes whole batches
@@ -75,6 +77,7 @@ template <class T, class Ranks = OneRank> class Trainer {
     head_.note = o.note;
     head_.data = o.data;
     head_.tokenizer = o.tokenizer;
+    if (o.muon) head_.optimizer = "muon";
     head_.run = identity();
     const Key key{model_.seed_value(), 0};
     head_.progress.batches = key.child(0x62617463);
@@ -204,6 +207,11 @@ template <class T, class Ranks = OneRank> class Trainer {
                              : "at most the model's " + std::to_string(most));
     return o.context;
   }
+  void use_muon(MuonOptions const& o) {
+    if constexpr (memory<typename T::backend>::remote)
+      fail("train", "Muon on a device", "the host", "AdamW runs there");
+    else model_.use_muon(o);
+  }
   Schedule usual_schedule() const {
     const long warmup = o_.steps / 20 < 100 ? o_.steps / 20 : 100;
     return Cosine{.lr = o_.adamw.lr, .min = o_.adamw.lr / 10, .warmup = warmup, .decay = o_.steps};
@@ -216,6 +224,9 @@ template <class T, class Ranks = OneRank> class Trainer {
     if (rewrite_text(found.config) != rewrite_text(head_.config))
       fail("train", o_.resume + " is of a model '" + found.config + '\'', '\'' + head_.config + '\'',
            "a rewritten model goes on as what it is");
+    if (found.optimizer != head_.optimizer)
+      fail("train", o_.resume + " is of a run with " + found.optimizer, head_.optimizer,
+           "a run goes on with the optimizer that it began with");
     if (found.alphabet != head_.alphabet)
       fail("train", o_.resume + " is of a text with other characters", "the same text", "was it trained on this file?");
     if (found.tokenizer != head_.tokenizer)

@@ -12,6 +12,7 @@
 #include <fauna/ops/adamw/op.hpp>
 #include <fauna/ops/add/op.hpp>
 #include <fauna/ops/clip/op.hpp>
+#include <fauna/ops/muon/op.hpp>
 
 namespace fauna::inline v0 {
 
@@ -31,6 +32,7 @@ struct Parameter {
   std::size_t place = 0;  ///< of its gradient and moments in their memory: those that train stand first
   TensorPart split{};     ///< what of a whole tensor it is
   int layer = -1;         ///< of the outermost stack, by its flat index; -1 outside of any
+  int matrices = 0;       ///< in layers: of how many matrices it is, one below the other; 0: of none
   std::size_t size() const { return static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols); }
 };
 
@@ -43,6 +45,12 @@ struct ElementRange {
 /// AdamW and clipping as nanoGPT runs them. decay acts on tensors of two dimensions.
 struct AdamWOptions {
   double lr = 1e-3, beta1 = 0.9, beta2 = 0.99, eps = 1e-8, decay = 0.1, clip = 1.0;
+};
+
+/// Muon (ops/muon) for the matrices inside of layers. What else it needs is AdamW's, which has the rest.
+struct MuonOptions {
+  double rate = 1;  ///< its learning rate, in AdamW's
+  double momentum = 0.95;
 };
 
 /// What an update saw.
@@ -72,6 +80,8 @@ template <LanguageModel M, Backend B, class D = All<typename B::scalar>> class T
           {t.name(), t.rows, t.cols, t.rank(), a.used() / sizeof(scalar), t.decayed(), true, t.lr_scale, t.is});
       Parameter& p = parameters_.back();
       p.layer = t.at.outer;
+      if (p.layer >= 0 && t.stored == kind::matrix && t.rank() == 2 && t.is == role::parameter)
+        p.matrices = t.layout.parts;
       p.split = t.split;
       p.trainable = p.in_rows = std::is_same_v<std::remove_cvref_t<decltype(v)>, Matrix<scalar>>;
       place(v, t, a);
@@ -161,6 +171,34 @@ template <LanguageModel M, Backend B, class D = All<typename B::scalar>> class T
     if (n == 0) fail("train", "no tensor matches " + pattern, "a name such as " + parameters_.front().name);
     bind_gradients();
   }
+  /// From now on updates are Muon's for all matrices inside of layers, and AdamW's for the rest: embeddings, heads,
+  /// vectors. The momentum is kept as moment 0; moment 1 of these stays zero, and is not touched.
+  void use_muon(MuonOptions const& o) {
+    if (!(o.rate >= 0 && o.momentum >= 0 && o.momentum < 1))
+      fail("muon", "a rate of " + std::to_string(o.rate) + " and a momentum of " + std::to_string(o.momentum),
+           "a rate of 0 or more, a momentum in [0, 1)");
+    std::size_t room = 0;
+    for (Parameter const& p : parameters_) {
+      if (p.matrices == 0) continue;
+      if (p.split.ways > 1)
+        fail("muon", p.name + ", a part of a matrix in tensor parallel", "whole matrices", "AdamW takes parts");
+      const std::size_t bytes = muon<B>::workspace(matrices_of(p), threads_);
+      room = bytes > room ? bytes : room;
+    }
+    muon_ = o;
+    muon_room_ = room;
+    step_matrices_ = [](Trained& t, AdamWOptions const& all, double scale) {
+      for (std::size_t i = 0; i < t.segments_.size(); ++i)
+        if (t.by_muon(i))
+          muon<B>::step(t.on_backend(), t.segments_[i], matrices_of(t.parameters_[i]),
+                        {.lr = all.lr * t.muon_.rate,
+                         .momentum = t.muon_.momentum,
+                         .gradient_scale = scale,
+                         .clear_gradient = true});
+    };
+    scratch_.grow(room);
+  }
+  bool uses_muon() const { return step_matrices_ != nullptr; }
 
   /// A side loss of the last batch, or a number that is only shown.
   struct SideValue {
@@ -211,7 +249,9 @@ template <LanguageModel M, Backend B, class D = All<typename B::scalar>> class T
     const std::size_t step = training_scratch_bytes<M, B>(shape),
                       norm = clip<B>::workspace(segments_.data(), static_cast<int>(segments_.size()));
     scratch_.grow(step > norm ? step : norm);
+    scratch_.grow(muon_room_);
     MemoryPlan p = plan<M, B>(shape);
+    if (muon_room_ > p.scratch) p.scratch = muon_room_;
     p.gradients = trained_bytes_;
     p.moments = 2 * trained_bytes_;
     if constexpr (!std::is_same_v<D, All<scalar>>) p.weights = values_.bytes();
@@ -317,7 +357,8 @@ template <LanguageModel M, Backend B, class D = All<typename B::scalar>> class T
     }
     return r;
   }
-  /// Clips the gradients to a global norm, takes one AdamW step, clears them, and then lets buffers change.
+  /// Clips the gradients to a global norm, takes one step of AdamW (and Muon), clears them, and then lets buffers
+  /// change.
   UpdateReport update(AdamWOptions const& o) { return update(o, norm()); }
   /// The same with a norm that is known.
   UpdateReport update(AdamWOptions const& o, UpdateReport const& seen) {
@@ -325,14 +366,22 @@ template <LanguageModel M, Backend B, class D = All<typename B::scalar>> class T
     for (std::size_t i = 0; i < segments_.size(); ++i)
       segments_[i].decay = parameters_[i].decays ? static_cast<scalar_decay>(o.decay) : 0;
     ++steps_;
+    const double scale = clip_coefficient(o.clip, seen.gradient_norm);
+    if (uses_muon()) step_matrices_(*this, o, scale);
+    const auto muons_train = [this](bool trains) {
+      for (std::size_t i = 0; i < segments_.size(); ++i)
+        if (by_muon(i)) segments_[i].trainable = trains;
+    };
+    muons_train(false);
     adamw<B>::step(on_backend(), segments_.data(), static_cast<int>(segments_.size()),
                    {.lr = o.lr,
                     .beta1 = o.beta1,
                     .beta2 = o.beta2,
                     .eps = o.eps,
                     .step = steps_,
-                    .gradient_scale = clip_coefficient(o.clip, seen.gradient_norm),
+                    .gradient_scale = scale,
                     .clear_gradient = true});
+    muons_train(true);
     update_buffers();
     return seen;
   }
@@ -389,6 +438,9 @@ template <LanguageModel M, Backend B, class D = All<typename B::scalar>> class T
     M::backward(c, weights_, gradients_, saved_, gradient);
     return static_cast<double>(loss);
   }
+  /// Does Muon update the i-th tensor?
+  bool by_muon(std::size_t i) const { return uses_muon() && parameters_[i].matrices > 0 && parameters_[i].trainable; }
+  static Matrices matrices_of(Parameter const& p) { return {p.rows / p.matrices, p.cols, p.matrices}; }
   B on_backend() { return scratch_.backend(threads_); }
   Call<B> call(Batch const& batch, mode m, Key key, Tap<scalar> const* tap) {
     Call<B> c;
@@ -488,6 +540,9 @@ template <LanguageModel M, Backend B, class D = All<typename B::scalar>> class T
   Scratch<B> scratch_;
   std::vector<Segment<scalar>> segments_;
   std::vector<gradient_state> states_;
+  MuonOptions muon_{};
+  std::size_t muon_room_ = 0;
+  void (*step_matrices_)(Trained&, AdamWOptions const&, double scale) = nullptr;  ///< Muon's, where it is used
   MemoryPlan planned_, parts_;
   Rounds const* rounds_ = nullptr;
   Group<scalar> const* group_ = nullptr;

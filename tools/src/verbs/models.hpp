@@ -114,8 +114,9 @@ inline AnyModel named_model(tool::Verb const& verb, std::string const& name, boo
   return tool::read_config(from, use_of(verb, training)).model;
 }
 
-inline void check_run(std::string const& dtype, long threads) {
-  one_of("dtype", dtype, {"f32", "bf16"});
+inline void check_run(std::string const& dtype, long threads,
+                      std::vector<std::string> const& dtypes = {"f32", "bf16"}) {
+  one_of("dtype", dtype, dtypes);
   whole("threads", threads, 0, 4096);
 }
 

@@ -21,6 +21,21 @@
 
 namespace tool::verbs {
 
+/// What --optimizer says, and flags that would say nothing without it.
+inline void check_optimizer(tool::Verb const& verb, settings::Train const& s) {
+  one_of("optimizer", s.optimizer, {"adamw", "muon"});
+  for (const char* flag : {"muon-rate", "muon-momentum"})
+    if (s.optimizer != "muon" && verb.given_as_flag(flag))
+      fauna::fail("fauna train", std::string("--") + flag + " without --optimizer muon", "both");
+  if (s.optimizer == "muon" && s.zero > 0)
+    fauna::fail("fauna train", "--optimizer muon beside --zero " + settings::text(s.zero), "--zero 0",
+                "Muon needs whole matrices on every rank");
+  if (!(s.muon_rate >= 0 && s.muon_rate < 1e9))
+    fauna::fail("fauna train", "--muon-rate " + settings::text(s.muon_rate), "0 or more");
+  if (!(s.muon_momentum >= 0 && s.muon_momentum < 1))
+    fauna::fail("fauna train", "--muon-momentum " + settings::text(s.muon_momentum), "0 to below 1");
+}
+
 [[noreturn]] inline void train(tool::Verb const& verb) {
   settings::Run s;
   settings::Named named;
@@ -30,8 +45,9 @@ namespace tool::verbs {
   const AnyModel c = from.checkpoint  ? from_checkpoint(verb, from.path, from.head.config, block_size::run)
                      : from.directory ? pretrained_model(verb, from.path)
                                       : named_model(verb, named.model, true);
-  check_run(s.dtype, s.threads);
+  check_run(s.dtype, s.threads, {"f32", "bf16", "float8", "float8_rowwise", "mxfp8"});
   one_of("schedule", s.schedule, {"cosine", "linear", "constant", "wsd"});
+  check_optimizer(verb, s);
   whole("batch-size", s.batch_size, 1);
   whole("gradient-accumulation-steps", s.gradient_accumulation_steps, 1);
   whole("eval-iters", s.eval_iters, 0);

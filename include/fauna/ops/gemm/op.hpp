@@ -33,6 +33,10 @@ template <class B> struct gemm {
   static_assert(always_false<B>, "fauna: no gemm for this backend: include <fauna/ops/gemm/cpu.hpp> or ref.hpp");
 };
 
+/// The products of linear layers, where a policy has others for them than for the rest: gemm<B>'s nt of activations and
+/// weights, nn of a gradient and weights, tn of a gradient and activations; its workspace.
+template <class B> struct layer_gemm : gemm<B> {};
+
 /// Panels as a storage of weights (core/storage.hpp).
 template <class B> constexpr void place(Matrix<packed<B>>& s, Tensor const& t, Arena& a) {
   s = Matrix<packed<B>>(reinterpret_cast<packed<B>*>(a.take<std::byte>(gemm<B>::packed_bytes(t.rows, t.cols))), t.rows,
