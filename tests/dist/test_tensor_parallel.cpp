@@ -49,7 +49,7 @@ TEST_SUITE("tensor_parallel") {
     std::vector<double> losses(2);
     test::on_ranks(2, [&](ThreadRank& rank) {
       Part<SmallGpt, 2> model(seed{5}, 1);
-      take_part(model, Whole<SmallGpt>(seed{5}, 1), rank.rank());
+      take_part(model, Alone<SmallGpt>(seed{5}, 1), rank.rank());
       model.prepare_training({.sequences = batch, .length = context});
       BatchMemory text(batch, context);
       text.draw(test::both().train, Key{1, 2}, 0);
@@ -60,7 +60,7 @@ TEST_SUITE("tensor_parallel") {
     });
     BatchMemory text(batch, context);
     text.draw(test::both().train, Key{1, 2}, 0);
-    Whole<SmallGpt> whole(seed{5}, 1);
+    Alone<SmallGpt> whole(seed{5}, 1);
     whole.prepare_training({.sequences = batch, .length = context});
     CHECK(std::fabs(losses[0] - whole.accumulate(text.batch())) > 1e-6);
   }

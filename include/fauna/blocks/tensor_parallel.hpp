@@ -309,6 +309,7 @@ template <int Width, int Vocab, int N> struct part<LmHead<Width, Vocab>, N> { us
 template <int N> struct InTensorParallel {
   static_assert(N >= 1, "fauna: tensor_parallel is for one rank or more");
   static std::string text() { return "tensor parallel " + std::to_string(N); }
+  static constexpr bool in_parts = true;  ///< checkpoints are of the whole model
   template <class B> static constexpr auto replace() {
     using New = typename tensor_parallel_detail::part<B, N>::type;
     if constexpr (!std::is_void_v<New>) return std::type_identity<New>{};

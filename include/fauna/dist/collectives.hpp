@@ -3,8 +3,10 @@
 // which is (n - 1) / n · V for parts of equal size.
 #pragma once
 #include <cstdint>
+#include <string>
 #include <vector>
 
+#include <fauna/core/error.hpp>
 #include <fauna/dist/communicator.hpp>
 
 namespace fauna::inline v0 {
@@ -59,6 +61,22 @@ template <Communicator C, class T> std::vector<T> all_gather(C& c, T const& own)
   all[static_cast<std::size_t>(c.rank())] = own;
   all_gather(c, all.data(), [](int r) { return static_cast<std::size_t>(r); });
   return all;
+}
+
+/// The largest of all ranks' values.
+template <Communicator C, class T> T most_of(C& c, T own) {
+  for (T const& other : all_gather(c, own))
+    if (own < other) own = other;
+  return own;
+}
+
+/// Throws, on every rank, where a rank's text is not rank 0's; `what` says what it is.
+template <Communicator C> void require_same(C& c, std::string const& what, std::uint64_t hash) {
+  const auto all = all_gather(c, hash);
+  for (std::size_t r = 1; r < all.size(); ++r)
+    if (all[r] != all[0])
+      fail("ranks", "rank " + std::to_string(r) + " has another " + what + " than rank 0",
+           "the same on all " + std::to_string(all.size()) + " ranks");
 }
 
 /// The root gets the others' parts, each into its place in `data`; elsewhere `data` is the rank's own part alone.

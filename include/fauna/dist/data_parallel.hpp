@@ -197,11 +197,7 @@ template <Communicator C, int Zero = 0> class DataParallel {
     for (Shard const& s : shards_)
       if (Zero == 3) gather(model, s);
   }
-  int most(int x) {
-    for (const int other : all_gather(*c_, x))
-      if (other > x) x = other;
-    return x;
-  }
+  int most(int x) { return most_of(*c_, x); }
   /// Of all ranks' counts, such as the tokens that a loss is the mean over.
   long long total(long long count) {
     long long sum = 0;
@@ -209,13 +205,7 @@ template <Communicator C, int Zero = 0> class DataParallel {
     return sum;
   }
   /// Throws, on every rank, where a rank's text is not rank 0's; `what` says what it is.
-  void require_same(std::string const& what, std::uint64_t hash) {
-    const auto all = all_gather(*c_, hash);
-    for (std::size_t r = 1; r < all.size(); ++r)
-      if (all[r] != all[0])
-        fail("ranks", "rank " + std::to_string(r) + " has another " + what + " than rank 0",
-             "the same on all " + std::to_string(all.size()) + " ranks");
-  }
+  void require_same(std::string const& what, std::uint64_t hash) { fauna::require_same(*c_, what, hash); }
 
  private:
   static constexpr std::size_t block = 4096;  // elements: cuts of tensors, and sums of squares

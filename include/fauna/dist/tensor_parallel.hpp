@@ -3,9 +3,12 @@
 // ranks have stays the same on all.
 #pragma once
 #include <cmath>
+#include <cstdint>
+#include <string>
 #include <vector>
 
 #include <fauna/dist/collectives.hpp>
+#include <fauna/dist/whole.hpp>
 #include <fauna/train/trained.hpp>
 
 namespace fauna::inline v0 {
@@ -34,31 +37,6 @@ template <class S, Communicator C> Group<S> group_of(C& ranks) {
   return g;
 }
 
-/// f(i, j) for each element j of a rank's tensor, which is element i of the whole one; not for rows of the table that
-/// no token has.
-template <class F> void each_of_part(Parameter const& part, Parameter const& whole, int rank, F&& f) {
-  for (int r = 0; r < part.rows; ++r)
-    for (int c = 0; c < part.cols; ++c) {
-      const bool split = part.split.ways > 1;
-      const int row = split && !part.split.columns ? part.split.whole(r, part.rows, rank) : r,
-                col = split && part.split.columns ? part.split.whole(c, part.cols, rank) : c;
-      if (row < whole.rows)
-        f(static_cast<std::size_t>(row) * static_cast<std::size_t>(whole.cols) + static_cast<std::size_t>(col),
-          static_cast<std::size_t>(r) * static_cast<std::size_t>(part.cols) + static_cast<std::size_t>(c));
-    }
-}
-
-/// Gives a rank's model its part of a whole one's values.
-template <class Part, class Whole> void take_part(Part& part, Whole const& whole, int rank) {
-  for (Parameter const& p : part.parameters()) {
-    Parameter const& w = whole.parameter(p.name);
-    auto const to = part.value(p);
-    auto const from = whole.value(w);
-    for (std::size_t i = 0; i < p.size(); ++i) to.data()[i] = 0;
-    each_of_part(p, w, rank, [&](std::size_t i, std::size_t j) { to.data()[j] = from.data()[i]; });
-  }
-}
-
 /// The ranks of a run (train/one_rank.hpp) whose model is in tensor parallel.
 template <Communicator C> class TensorParallel {
  public:
@@ -74,14 +52,12 @@ template <Communicator C> class TensorParallel {
   }
   /// One norm: what is in parts counts on each rank, what all have once.
   template <class T> UpdateReport update(T& model, AdamWOptions const& o) {
-    using S = typename T::scalar;
     static_assert(!memory<typename T::backend>::remote, "fauna: ranks exchange tensors in the host's memory");
     std::vector<double> squares(model.parameters().size());
     for (std::size_t i = 0; i < squares.size(); ++i) {
       Parameter const& p = model.parameters()[i];
       if (!p.trainable || p.is != role::parameter || (p.split.ways == 1 && !writes())) continue;
-      const S* g = model.gradient(p).data();
-      for (std::size_t k = 0; k < p.size(); ++k) squares[i] += static_cast<double>(g[k]) * static_cast<double>(g[k]);
+      squares[i] = sum_of_squares(model, p);
     }
     const Group<double> all = group_of<double>(*c_);
     all.sum(all.user, squares.data(), squares.size());
@@ -97,18 +73,22 @@ template <Communicator C> class TensorParallel {
     r.gradient_norm = std::sqrt(total);
     return model.update(o, r);
   }
-  template <class T, class F> void with_state(T&, F&&) {
-    fail("train", "a checkpoint of a model in tensor parallel", "none yet");
-  }
   template <class T, class F> auto once(T& model, F&& f) {
     const Joined<T> joined(model, *c_);
     return f();
   }
-  int most(int x) {
-    for (const int other : all_gather(*c_, x))
-      if (other > x) x = other;
-    return x;
+  /// One file with all tensors whole, written by rank 0, as a run of one rank would write it.
+  template <class T> void save(std::string const& path, T& model, CheckpointHead const& head) {
+    save_whole(path, model, head, *c_);
   }
+  /// Its part of what a run of the whole model begins with.
+  template <class T> void draw(T& model) { draw_part(model, c_->rank()); }
+  /// Its part of a checkpoint of the whole model.
+  template <class T> CheckpointHead load(std::string const& path, T& model, fauna::load what) {
+    return load_part(path, model, what, c_->rank());
+  }
+  int most(int x) { return most_of(*c_, x); }
+  void require_same(std::string const& what, std::uint64_t hash) { fauna::require_same(*c_, what, hash); }
 
  private:
   template <class T> struct Joined {

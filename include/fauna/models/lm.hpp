@@ -38,6 +38,30 @@ using mtp_fault_ =
                 std::conditional_t<M::in == 2 * Trunk::out, void, widths_differ<bare<Trunk>, M, 2 * Trunk::out, M::in>>,
                 std::conditional_t<M::out == Trunk::out, void, widths_differ<M, bare<Trunk>, M::out, Trunk::out>>>;
 
+/// Side losses of a call are added up from zero, in forward.
+template <class C> void clear_side_losses(C const& c) {
+  using S = typename C::scalar;
+  if (c.side != nullptr)
+    add<typename C::backend_type>::clear(c.backend, Matrix<S>(c.side->values(), 1, c.side->capacity()));
+}
+/// Adds them, weighted, to a loss.
+template <class C, class L> void add_side_losses(C const& c, L& loss) {
+  if (c.side != nullptr)
+    for (std::size_t i = 0; i < c.side->slots().size(); ++i)
+      loss += c.side->slots()[i].weight * add<typename C::backend_type>::total(c.backend, c.side->values() + i, 1);
+}
+/// The mean loss of rows before a head, over those that are counted; dh and dw receive its gradient times weight times
+/// call.loss_scale.
+template <class Head, class C, class W, class G, class V, class D, class L>
+auto mean_loss(C const& c, W const& w, G& dw, V h, const int* targets, double weight, D dh, L losses) {
+  using S = typename C::scalar;
+  int counted = 0;
+  for (int r = 0; r < c.rows(); ++r) counted += targets[r] != ignore_target;
+  const double per_row = counted > 0 ? 1.0 / counted : 0.0;
+  Head::loss_and_gradient(c, w, dw, h, targets, static_cast<S>(c.loss_scale * weight * per_row), losses.data(), dh);
+  return add<typename C::backend_type>::total(c.backend, losses.data(), c.rows()) * per_row;
+}
+
 template <class Embed, class Trunk, class Head, class... Mtps> struct Lm {
   using composition = Lm;
   using children = Children<Embed, Trunk, Head, Mtps...>;
@@ -137,12 +161,11 @@ template <class Embed, class Trunk, class Head, class... Mtps> struct Lm {
     Batch const& b = *call.batch;
     auto const frame = call.template frame<"embedding">(w.embed, &dw.embed);
     auto const c = call.with(frame);
-    if (c.side != nullptr)
-      add<typename C::backend_type>::clear(c.backend, Matrix<S>(c.side->values(), 1, c.side->capacity()));
+    clear_side_losses(c);
     None no_state;
     Embed::forward(c.child(0), w.embed, no_state, tokens(b), saved.x, saved.embed);
     Trunk::forward(c.child(1), w.trunk, state.trunk, as_const(saved.x), saved.h, saved.trunk);
-    auto loss = head_loss(c.child(2), w, dw, as_const(saved.h), b.targets, 1.0, saved.dh, saved.losses);
+    auto loss = mean_loss<Head>(c.child(2), w.head, dw.head, as_const(saved.h), b.targets, 1.0, saved.dh, saved.losses);
     auto previous = as_const(saved.h);
     each_index<depths>([&](auto k) {
       auto& d = at<k>(saved.mtp);
@@ -152,13 +175,11 @@ template <class Embed, class Trunk, class Head, class... Mtps> struct Lm {
       None none;
       Embed::forward(c.child(0), w.embed, none, as_const(next.ids), d.x.template columns<width, width>(), saved.embed);
       Depth<k>::forward(c.child(3 + k), at<k>(w.mtp), at<k>(state.mtp), as_const(d.x), d.y, d.block);
-      loss += Depth<k>::weight *
-              head_loss(c.child(2), w, dw, as_const(d.y), next.targets.data(), Depth<k>::weight, d.dy, saved.losses);
+      loss += Depth<k>::weight * mean_loss<Head>(c.child(2), w.head, dw.head, as_const(d.y), next.targets.data(),
+                                                 Depth<k>::weight, d.dy, saved.losses);
       previous = as_const(d.y);
     });
-    if (c.side != nullptr)
-      for (std::size_t i = 0; i < c.side->slots().size(); ++i)
-        loss += c.side->slots()[i].weight * add<typename C::backend_type>::total(c.backend, c.side->values() + i, 1);
+    add_side_losses(c, loss);
     return loss;
   }
 
@@ -297,18 +318,6 @@ template <class Embed, class Trunk, class Head, class... Mtps> struct Lm {
   template <class C, class W, class F> static void with_head(C const& call, W const& w, F&& f) {
     auto const frame = call.template frame<"embedding">(w.embed, static_cast<None*>(nullptr));
     f(call.with(frame).child(2));
-  }
-
-  /// Mean loss over the counted rows; dh and dw receive its gradient times weight times call.loss_scale.
-  template <class C, class W, class G, class V, class D, class L>
-  static auto head_loss(C const& c, W const& w, G& dw, V h, const int* targets, double weight, D dh, L losses) {
-    using S = typename C::scalar;
-    int counted = 0;
-    for (int r = 0; r < c.rows(); ++r) counted += targets[r] != ignore_target;
-    const double per_row = counted > 0 ? 1.0 / counted : 0.0;
-    Head::loss_and_gradient(c, w.head, dw.head, h, targets, static_cast<S>(c.loss_scale * weight * per_row),
-                            losses.data(), dh);
-    return add<typename C::backend_type>::total(c.backend, losses.data(), c.rows()) * per_row;
   }
 
   /// ids_r = t_{r+k} and targets_r = t_{r+k+1}, within the row's sequence and document; ignored past its end.

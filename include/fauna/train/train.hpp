@@ -16,9 +16,12 @@
 namespace fauna::inline v0 {
 
 /// The line of text that describes a model in its checkpoints, where its config has one (to_text); else empty. That of
-/// a rewritten model says first what it is: "checkpointed: llama layers=...".
+/// a rewritten model says first what it is: "checkpointed: llama layers=..."; a part of a model, as ranks have it, says
+/// what the whole one does.
 template <class M> std::string config_text() {
-  if constexpr (requires { typename M::rewriting; })
+  if constexpr (requires { typename M::whole; }) return config_text<typename M::whole>();
+  else if constexpr (requires { requires M::rewriting::in_parts; }) return config_text<typename M::original>();
+  else if constexpr (requires { typename M::rewriting; })
     return M::rewriting::text() + ": " + config_text<typename M::original>();
   else if constexpr (requires { to_text(M::config); }) return to_text(M::config);
   else return {};
@@ -164,9 +167,11 @@ template <class T, class Ranks = OneRank> class Trainer {
   void save(std::string const& path) {
     if constexpr (requires { ranks_.save_parts(model_, path, head_, 1); })
       if (o_.keep > 0) return ranks_.save_parts(model_, path, head_, o_.keep);
-    ranks_.with_state(model_, [&] {
-      if (ranks_.writes()) save_checkpoint(path, model_, head_);
-    });
+    if constexpr (requires { ranks_.save(path, model_, head_); }) ranks_.save(path, model_, head_);
+    else
+      ranks_.with_state(model_, [&] {
+        if (ranks_.writes()) save_checkpoint(path, model_, head_);
+      });
   }
 
  private:
@@ -217,7 +222,11 @@ template <class T, class Ranks = OneRank> class Trainer {
     return Cosine{.lr = o_.adamw.lr, .min = o_.adamw.lr / 10, .warmup = warmup, .decay = o_.steps};
   }
   void resume() {
-    CheckpointHead found = load_checkpoint(o_.resume, model_);
+    CheckpointHead found = [this] {
+      if constexpr (requires { ranks_.load(o_.resume, model_, load::everything); })
+        return ranks_.load(o_.resume, model_, load::everything);
+      else return load_checkpoint(o_.resume, model_);
+    }();
     if (found.seed != model_.seed_value())
       fail("train", o_.resume + " is of a run with seed " + std::to_string(found.seed),
            "seed " + std::to_string(model_.seed_value()));

@@ -191,7 +191,7 @@ template <LanguageModel M, Backend B, class D = All<typename B::scalar>> class T
       for (std::size_t i = 0; i < t.segments_.size(); ++i)
         if (t.by_muon(i))
           muon<B>::step(t.on_backend(), t.segments_[i], matrices_of(t.parameters_[i]),
-                        {.lr = all.lr * t.muon_.rate,
+                        {.lr = all.lr * t.muon_.rate * static_cast<double>(t.segments_[i].lr_scale),
                          .momentum = t.muon_.momentum,
                          .gradient_scale = scale,
                          .clear_gradient = true});
@@ -244,14 +244,17 @@ template <LanguageModel M, Backend B, class D = All<typename B::scalar>> class T
       kept_ = {{0, learnt_}};
       bind_gradients();
     }
-    grow(saved_region_, saved_bytes<M, scalar>(shape));
-    plan_saved(shape);
+    for (auto& kept : saved_) {
+      grow(kept.region, saved_bytes<M, scalar>(shape));
+      plan_saved(kept, shape);
+    }
     const std::size_t step = training_scratch_bytes<M, B>(shape),
                       norm = clip<B>::workspace(segments_.data(), static_cast<int>(segments_.size()));
     scratch_.grow(step > norm ? step : norm);
     scratch_.grow(muon_room_);
     MemoryPlan p = plan<M, B>(shape);
     if (muon_room_ > p.scratch) p.scratch = muon_room_;
+    p.saved *= saved_.size();
     p.gradients = trained_bytes_;
     p.moments = 2 * trained_bytes_;
     if constexpr (!std::is_same_v<D, All<scalar>>) p.weights = values_.bytes();
@@ -261,6 +264,17 @@ template <LanguageModel M, Backend B, class D = All<typename B::scalar>> class T
       p.moments = parts_.moments;
     }
     if (p.total() > planned_.total()) planned_ = p;
+  }
+  /// From now on as many batches may be between their forward and their backward pass at once. After prepare_training.
+  void hold(std::size_t batches) {
+    const std::size_t before = saved_.size();
+    if (batches <= before) return;
+    saved_.resize(batches);
+    for (std::size_t i = before; i < batches; ++i) {
+      saved_[i].region = Region(saved_[0].region.bytes());
+      plan_saved(saved_[i], saved_[0].of);
+    }
+    planned_.saved = planned_.saved / before * batches;
   }
   /// Plans and allocates for inference on batches of this shape. What is prepared for training stays as it is.
   void prepare_inference(Shape shape) {
@@ -297,8 +311,25 @@ template <LanguageModel M, Backend B, class D = All<typename B::scalar>> class T
   /// The same by a forward and a backward pass of one's own, of blocks that are no language models: f(call, weights,
   /// gradients, saved, state without memory).
   template <class F> void with(Batch const& batch, F&& f) {
-    prepare_pass(batch);
-    f(call(batch, mode::train, {}, nullptr), weights_, gradients_, saved_, no_state_);
+    with(0, batch, 1, {}, nullptr, [&f](auto& call, auto&... rest) {
+      call.side = nullptr;
+      f(call, rest...);
+    });
+  }
+  /// The same for one of the batches that `hold` allows, by its place among them; weight, key and tap as in accumulate.
+  /// What f returns.
+  template <class F>
+  auto with(std::size_t held, Batch const& batch, double weight, Key key, Tap<scalar> const* tap, F&& f) {
+    Kept& kept = saved_[held];
+    prepare_pass(kept, batch);
+    auto c = call(batch, mode::train, key, tap);
+    c.loss_scale = weight;
+    c.side = &side_;
+    return f(c, weights_, gradients_, kept.saved, no_state_);
+  }
+  /// An evaluation by a pass of one's own: f(call, weights, state without memory).
+  template <class F> void look(Batch const& batch, F&& f) {
+    f(call(batch, mode::eval, {}, nullptr), weights_, no_state_);
   }
 
   /// Between accumulate and update, for who trains on several ranks: f(elements, n) is given all gradients, and what
@@ -416,27 +447,30 @@ template <LanguageModel M, Backend B, class D = All<typename B::scalar>> class T
  private:
   using scalar_decay = decltype(Segment<scalar>::decay);
 
+  /// What a batch leaves for its backward pass.
+  struct Kept {
+    Region region;
+    typename M::template Saved<scalar> saved;
+    Shape of{};
+  };
   /// What is saved has the rows of this batch.
-  void prepare_pass(Batch const& batch) {
+  void prepare_pass(Kept& kept, Batch const& batch) {
     if (gradients_region_.bytes() == 0) fail("train", "no memory for gradients", "prepare_training first");
     Shape shape{.sequences = batch.sequences, .length = 0, .threads = threads_, .total = batch.rows};
     for (int q = 0; q < batch.sequences; ++q) {
       const int rows = batch.last(q) - batch.first(q);
       if (rows > shape.length) shape.length = rows;
     }
-    if (shape.sequences != saved_for_.sequences || shape.rows() != saved_for_.rows() ||
-        shape.length != saved_for_.length)
-      plan_saved(shape);
+    if (shape.sequences != kept.of.sequences || shape.rows() != kept.of.rows() || shape.length != kept.of.length)
+      plan_saved(kept, shape);
   }
   template <class St>
   double pass(Batch const& batch, St& state, St& gradient, double weight, Key key, Tap<scalar> const* tap) {
-    prepare_pass(batch);
-    auto c = call(batch, mode::train, key, tap);
-    c.loss_scale = weight;
-    c.side = &side_;
-    const auto loss = M::forward(c, weights_, gradients_, state, saved_);
-    M::backward(c, weights_, gradients_, saved_, gradient);
-    return static_cast<double>(loss);
+    return with(0, batch, weight, key, tap, [&](auto const& c, auto& weights, auto& gradients, auto& saved, auto&) {
+      const auto loss = M::forward(c, weights, gradients, state, saved);
+      M::backward(c, weights, gradients, saved, gradient);
+      return static_cast<double>(loss);
+    });
   }
   /// Does Muon update the i-th tensor?
   bool by_muon(std::size_t i) const { return uses_muon() && parameters_[i].matrices > 0 && parameters_[i].trainable; }
@@ -454,10 +488,10 @@ template <LanguageModel M, Backend B, class D = All<typename B::scalar>> class T
     return c;
   }
   /// What is saved has the rows of the batch that saves it. Throws where that is more than was prepared for.
-  void plan_saved(Shape const& shape) {
-    Arena a = saved_region_.arena();
-    M::plan(saved_, shape, a);
-    saved_for_ = shape;
+  void plan_saved(Kept& kept, Shape const& shape) {
+    Arena a = kept.region.arena();
+    M::plan(kept.saved, shape, a);
+    kept.of = shape;
   }
   template <class W> void bind(W& w, Region const& r) {
     Arena a = r.arena();
@@ -530,12 +564,11 @@ template <LanguageModel M, Backend B, class D = All<typename B::scalar>> class T
   std::vector<Parameter> parameters_;
   std::size_t elements_ = 0, learnt_ = 0, trained_bytes_ = 0;
   std::vector<ElementRange> kept_;  ///< what moments are kept of
-  Region values_, gradients_region_, moments_[2], saved_region_, side_region_;
+  Region values_, gradients_region_, moments_[2], side_region_;
   typename M::template Weights<D> weights_;
   typename M::template Weights<All<scalar>> gradients_;
-  typename M::template Saved<scalar> saved_;
-  Shape saved_for_{};
-  typename M::template State<scalar> no_state_;  ///< without memory: sequences start from zeros and leave nothing
+  std::vector<Kept> saved_ = std::vector<Kept>(1);  ///< one for each batch that `hold` allows
+  typename M::template State<scalar> no_state_;     ///< without memory: sequences start from zeros and leave nothing
   SideLosses<scalar> side_;
   Scratch<B> scratch_;
   std::vector<Segment<scalar>> segments_;

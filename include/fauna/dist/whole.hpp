@@ -1,0 +1,168 @@
+// Models that ranks have in parts, tensors cut (blocks/tensor_parallel.hpp) or dealt out (models/pipeline.hpp), and the
+// whole models that their checkpoints are of. A part knows its tensors by the whole one's names.
+#pragma once
+#include <string>
+#include <vector>
+
+#include <fauna/dist/collectives.hpp>
+#include <fauna/train/checkpoint.hpp>
+#include <fauna/train/trained.hpp>
+
+namespace fauna::inline v0 {
+
+/// The model that a part is of.
+template <class Part> struct whole_of_;
+template <class Part>
+requires requires { typename Part::whole; }
+struct whole_of_<Part> {
+  using type = typename Part::whole;
+};
+template <class Part>
+requires requires { requires Part::rewriting::in_parts; }
+struct whole_of_<Part> {
+  using type = typename Part::original;
+};
+/// T's backend with the whole model of T's part.
+template <class T> using Whole = Trained<typename whole_of_<typename T::model>::type, typename T::backend>;
+
+/// f(i, j) for each element j of a rank's tensor, which is element i of the whole one; not for rows of the table that
+/// no token has.
+template <class F> void each_of_part(Parameter const& part, Parameter const& whole, int rank, F&& f) {
+  for (int r = 0; r < part.rows; ++r)
+    for (int c = 0; c < part.cols; ++c) {
+      const bool split = part.split.ways > 1;
+      const int row = split && !part.split.columns ? part.split.whole(r, part.rows, rank) : r,
+                col = split && part.split.columns ? part.split.whole(c, part.cols, rank) : c;
+      if (row < whole.rows)
+        f(static_cast<std::size_t>(row) * static_cast<std::size_t>(whole.cols) + static_cast<std::size_t>(col),
+          static_cast<std::size_t>(r) * static_cast<std::size_t>(part.cols) + static_cast<std::size_t>(c));
+    }
+}
+
+/// Gives a rank's model its part of a whole one's values, of the moments too where both have them.
+template <class Part, class W> void take_part(Part& part, W const& whole, int rank) {
+  for (Parameter const& p : part.parameters()) {
+    Parameter const& w = whole.parameter(p.name);
+    const auto take = [&](auto to, auto from) {
+      if (to.data() == nullptr || from.data() == nullptr) return;
+      for (std::size_t i = 0; i < p.size(); ++i) to.data()[i] = 0;
+      each_of_part(p, w, rank, [&](std::size_t i, std::size_t j) { to.data()[j] = from.data()[i]; });
+    };
+    take(part.value(p), whole.value(w));
+    for (int which = 0; which < 2; ++which) take(part.moment(p, which), whole.moment(w, which));
+  }
+}
+
+/// Gives a rank's model its part of the values that a run of the whole one begins with.
+template <class T> void draw_part(T& part, int rank) {
+  take_part(part, Whole<T>(seed{part.seed_value()}, part.threads()), rank);
+}
+
+namespace whole_detail {
+
+/// The tensors of a model, in order, without its memory.
+template <class M, class S> std::vector<std::string> names() {
+  std::vector<std::string> all;
+  typename M::template Weights<All<S>> none{};
+  M::visit(none, Place{}, [&all](Tensor const& t, auto&) { all.push_back(t.name()); });
+  return all;
+}
+/// For moments, in the host's memory.
+template <class W> void prepare(W& whole) { whole.prepare_training({.sequences = 1, .length = 1}); }
+
+}  // namespace whole_detail
+
+/// Rank 0's `whole` gets all values, and moments, of the ranks' parts; the others' may be null. What several ranks have
+/// alike comes from the first of them.
+template <class T, Communicator C> void gather_whole(T const& part, Whole<T>* whole, C& ranks) {
+  using S = typename T::scalar;
+  static_assert(!memory<typename T::backend>::remote, "fauna: ranks exchange tensors in the host's memory");
+  const auto names = whole_detail::names<typename Whole<T>::model, S>();
+  const int n = ranks.size(), me = ranks.rank();
+  std::vector<const Parameter*> own(names.size());
+  constexpr char learns = 1, frozen = 2;
+  std::vector<char> has(names.size() * static_cast<std::size_t>(n));
+  const auto row = [&](int r) { return static_cast<std::size_t>(r) * names.size(); };
+  for (std::size_t i = 0; i < names.size(); ++i)
+    for (Parameter const& p : part.parameters())
+      if (p.name == names[i]) {
+        own[i] = &p;
+        has[row(me) + i] = p.trainable ? learns : frozen;
+      }
+  all_gather(ranks, has.data(), row);
+  if (whole != nullptr) {
+    std::size_t i = 0;
+    whole->train_only([&](Parameter const&) {
+      char found = 0;
+      for (int r = 0; r < n && found == 0; ++r) found = has[row(r) + i];
+      ++i;
+      return found == learns;
+    });
+  }
+  std::vector<S> room;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    int first = 0;
+    while (has[row(first) + i] == 0) ++first;
+    const bool in_parts = own[i] != nullptr && own[i]->split.ways > 1;
+    const Parameter* w = whole != nullptr ? &whole->parameter(names[i]) : nullptr;
+    for (int what = -1; what < 2; ++what) {
+      const auto of = [&](auto const& model, Parameter const& p) {
+        return what < 0 ? model.value(p) : model.moment(p, what);
+      };
+      Parcels parcels(n);
+      const bool gives = own[i] != nullptr && (in_parts || me == first);
+      if (gives && me != 0) parcels.send(0, of(part, *own[i]).data(), own[i]->size());
+      // A tensor that is not cut looks on its rank as the whole one does.
+      Parameter const* p = in_parts ? own[i] : w;
+      if (me == 0) {
+        room.resize(p->size() * static_cast<std::size_t>(n));
+        for (int r = 1; r < n; ++r)
+          if (in_parts || r == first)
+            parcels.receive(r, room.data() + p->size() * static_cast<std::size_t>(r), p->size());
+      }
+      parcels.exchange(ranks);
+      if (me != 0) continue;
+      const auto to = of(*whole, *w);
+      for (int r = 0; r < n; ++r) {
+        if (!in_parts && r != first) continue;
+        const S* from = r == 0 ? of(part, *own[i]).data() : room.data() + p->size() * static_cast<std::size_t>(r);
+        each_of_part(*p, *w, r, [&](std::size_t k, std::size_t j) { to.data()[k] = from[j]; });
+      }
+    }
+  }
+}
+
+/// Writes the checkpoint that a run of one rank with these values would write. Rank 0 has the whole model for as long
+/// as it takes.
+template <class T, Communicator C>
+void save_whole(std::string const& path, T const& part, CheckpointHead const& head, C& ranks) {
+  if (ranks.rank() != 0) return gather_whole(part, static_cast<Whole<T>*>(nullptr), ranks);
+  Whole<T> whole(seed{part.seed_value()}, part.threads());
+  whole_detail::prepare(whole);
+  gather_whole(part, &whole, ranks);
+  whole.set_steps(part.steps());
+  save_checkpoint(path, whole, head);
+}
+
+/// A rank's part of a checkpoint of the whole model, as load_checkpoint has it, which each rank loads for that.
+template <class T> CheckpointHead load_part(std::string const& path, T& part, load what, int rank) {
+  Whole<T> whole(seed{part.seed_value()}, part.threads());
+  if (what == load::everything) whole_detail::prepare(whole);
+  const CheckpointHead head = load_checkpoint(path, whole, what);
+  take_part(part, whole, rank);
+  if (what == load::everything) {
+    part.set_steps(whole.steps());
+    part.train_only([&whole](Parameter const& p) { return whole.parameter(p.name).trainable; });
+  }
+  return head;
+}
+
+/// Of a tensor's gradient, in double.
+template <class T> double sum_of_squares(T const& model, Parameter const& p) {
+  const auto* g = model.gradient(p).data();
+  double sum = 0;
+  for (std::size_t k = 0; k < p.size(); ++k) sum += static_cast<double>(g[k]) * static_cast<double>(g[k]);
+  return sum;
+}
+
+}  // namespace fauna::inline v0

@@ -1,0 +1,16 @@
+// As test_pipeline.cpp, of a recurrent model.
+#include <doctest/doctest.h>
+
+#include <fauna/models/mamba.hpp>
+
+#include "pipeline_check.hpp"
+
+using namespace fauna;
+
+namespace {
+
+using SmallMamba = Mamba<MambaConfig{.layers = 4, .width = 8, .inner = 16, .states = 4, .rank = 2, .vocab = 27}>;
+
+}  // namespace
+
+TEST_CASE("pipeline: Mamba in 3 stages is the whole one") { test::in_stages::check<SmallMamba, 3>(); }
