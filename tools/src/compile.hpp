@@ -182,6 +182,7 @@ inline Program const& program_named(std::string const& name) {
                                 {"preference_trainer", {"preference_trainer"}},
                                 {"draft_trainer", {"draft_trainer"}},
                                 {"eagle_trainer", {"eagle_trainer"}},
+                                {"distil_trainer", {"engine"}},  // and distil_trainer.cpp, of the draft model
                                 {"explain", {"explain"}},
                                 {"inference", {"engine"}, {"inference"}},
                                 {"serve", {"engine"}, {"serve"}, "cpp-httplib"}};

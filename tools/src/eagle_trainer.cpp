@@ -3,7 +3,6 @@
 // has checked, and writes into a folder that has the layer's config.json already.
 #include "model.hpp"
 
-#include <algorithm>
 #include <string>
 
 #include <fauna/decode/speculate/speculate.hpp>
@@ -13,6 +12,7 @@
 #include <fauna/ops/cpu.hpp>
 #include <fauna/text/bpe.hpp>
 #include <fauna/train/eagle.hpp>
+#include <tools/src/draft_metrics.hpp>
 #include <tools/src/main.hpp>
 #include <tools/src/settings.hpp>
 #include <tools/src/tokenizers.hpp>
@@ -22,31 +22,13 @@ namespace {
 using Target = fauna::Loaded<Model, Backend, fauna::All<float>>;
 using Layer = fauna::Eagle<fauna::eagle_of(Model::config)>;
 
-/// How chains of four fare at pieces of the text, which the model goes on with greedily: JSON.
+/// What the target accepts of the layer's chains as it is now.
 std::string acceptance(Target& target, fauna::Trained<Layer, Backend> const& trained, std::vector<int> const& ids) {
-  constexpr int texts = 8, longest = 32, draft = 4;
-  const int n = static_cast<int>(ids.size()), prompt = std::min({n / 2, longest, Model::config.context / 2}),
-            tokens = std::min(longest, Model::config.context - prompt);
+  const tool::DraftProbe probe(ids, Model::config.context);
   fauna::Loaded<Layer, Backend> layer(trained.weights(), target.threads());
-  fauna::Reader<Target, true> reader(target, prompt + tokens);
-  fauna::EagleChain drafter(reader, fauna::EagleReader(layer, prompt + tokens));
-  fauna::DraftCounts all{.seen = std::vector<long>(draft), .accepted = std::vector<long>(draft)};
-  for (int i = 0; i < texts; ++i) {
-    const auto from = ids.begin() + static_cast<std::ptrdiff_t>(n - prompt) * i / texts;
-    const auto got =
-        fauna::speculate(reader, drafter, std::vector<int>(from, from + prompt),
-                         {.text = {.tokens = tokens, .temperature = 0, .top_k = 0, .context = prompt + tokens},
-                          .draft = std::min(draft, prompt + tokens - 1)});
-    all.steps += got.counts.steps, all.tokens += got.counts.tokens;
-    for (std::size_t k = 0; k < got.counts.seen.size(); ++k)
-      all.seen[k] += got.counts.seen[k], all.accepted[k] += got.counts.accepted[k];
-  }
-  std::string places;
-  for (std::size_t k = 0; k < draft; ++k)
-    places +=
-        (k > 0 ? "," : "") +
-        std::to_string(all.seen[k] > 0 ? static_cast<double>(all.accepted[k]) / static_cast<double>(all.seen[k]) : 0);
-  return "\"acceptance\":[" + places + "],\"tokens_per_step\":" + std::to_string(all.tokens_per_step());
+  fauna::Reader<Target, true> reader(target, probe.rows());
+  fauna::EagleChain drafter(reader, fauna::EagleReader(layer, probe.rows()));
+  return probe.members(reader, drafter);
 }
 
 int run(int n, char** arguments) {

@@ -137,8 +137,9 @@ int run(int n, char** words) {
   finetune_verb->add_option("model", directory, "a model directory")->type_name("DIR")->required();
   finetune_verb.add(settings::Finetune{}, training);
   tool::Verb draft_train_verb(app, "draft-train",
-                              "train what drafts for a model directory, on a text: Medusa's heads, EAGLE's layer");
-  draft_train_verb->add_option("model", directory, "a model directory")->type_name("DIR")->required();
+                              "train what drafts for a model directory, on a text: Medusa's heads, EAGLE's layer, a "
+                              "smaller model");
+  draft_train_verb->add_option("directory", directory, "a model directory")->type_name("DIR")->required();
   draft_train_verb.add(settings::DraftTrain{}, training);
   tool::Verb merge_verb(app, "merge", "write a model with an adapter merged into it, as transformers loads it");
   merge_verb->add_option("model", directory, "a model directory")->type_name("DIR")->required();

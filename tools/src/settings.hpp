@@ -295,20 +295,28 @@ struct Finetune {
   }
 };
 
-/// Medusa's heads, or EAGLE's layer.
+/// Medusa's heads, EAGLE's layer, or a draft model.
 struct DraftTrain {
-  std::string kind = "medusa", data, out = "medusa.safetensors";
+  std::string kind = "medusa", data, out = "medusa.safetensors", model;
   long heads = 3, steps = 200, batch_size = 4, block_size = 64, log_interval = 10, threads = 0;
-  double lr = 1e-3;
+  double lr = 1e-3, tv_weight = 0.9;
   std::uint64_t seed = 1337;
 
   template <class F> void each(F&& f) {
-    f("kind", kind, "medusa, heads; or eagle, a layer that guesses features, for models of type llama");
+    f("kind", kind,
+      "medusa, heads; eagle, a layer that guesses features, for models of type llama; or model, a smaller model that "
+      "learns the model's laws");
     f("data", data, "a text, UTF-8; texts that the model wrote itself make the best drafters");
     f("out", out,
-      "the file of heads to write, as published, without heads of their own: the model's is shared; of eagle a folder, "
-      "eagle where it is not given");
+      "the file of heads to write, as published, without heads of their own: the model's is shared; of eagle and model "
+      "a folder, eagle or draft where it is not given");
     f("heads", heads, "tokens that are guessed behind the next one, of medusa");
+    f("model", model,
+      "of --kind model: a name that fauna type knows, untrained, or a model directory of the same vocabulary, whose "
+      "weights it starts from");
+    f("tv-weight", tv_weight,
+      "of --kind model, 0 to 1: the part of the loss that is the total variation, which is what drafts are turned down "
+      "by; the rest is the divergence KL");
     f("steps", steps, "updates");
     f("batch-size", batch_size, "sequences of an update");
     f("block-size", block_size, "tokens of each");
@@ -319,10 +327,11 @@ struct DraftTrain {
   }
 };
 struct DraftTrainRun : DraftTrain {
-  std::string base;
+  std::string base, weights;
   template <class F> void each(F&& f) {
     DraftTrain::each(f);
     f("base", base, "the model directory");
+    f("weights", weights, "of --kind model: the directory whose weights it starts from, if there is one");
   }
 };
 

@@ -4,6 +4,7 @@
 #include <fauna/compose/share.hpp>
 #include <fauna/core/block.hpp>
 #include <fauna/ops/activation/op.hpp>
+#include <fauna/ops/add/op.hpp>
 #include <fauna/ops/cross_entropy/op.hpp>
 #include <fauna/ops/gemm/op.hpp>
 #include <fauna/ops/scale/op.hpp>
@@ -58,6 +59,31 @@ template <int Width, int Vocab, bool Bias = false, LogitCap Cap = LogitCap{}> st
         c.backend, x, reading(w.weight), bias<typename C::scalar>(w), targets, ignore_target, factor, losses, dx,
         gradient<typename C::scalar>(dw.weight), bias_gradient<typename C::scalar>(dw), static_cast<double>(Cap.value));
   }
+  /// The backward pass of `logits`, for losses of one's own, on the host: y is what it gave for x, and dy the gradient
+  /// of that, which becomes the gradient before the cap. dx, and the same added to dw. The products' workspaces come
+  /// from c's scratch, and are in no plan.
+  template <class C, class W, class G>
+  static void logits_gradient(C const& c, W const& w, G& dw, Matrix<const typename C::scalar> x,
+                              Matrix<const typename C::scalar> y, Matrix<typename C::scalar> dy,
+                              Matrix<typename C::scalar> dx) {
+    using S = typename C::scalar;
+    using B = typename C::backend_type;
+    if constexpr (Cap.value > 0)
+      for (int r = 0; r < y.rows(); ++r)
+        for (int v = 0; v < Vocab; ++v) {
+          const S t = y(r, v) / S(Cap.value);
+          dy(r, v) *= S(1) - t * t;
+        }
+    if (const auto g = gradient<S>(dw.weight)) {
+      Epilogue<S> onto;
+      onto.base = g.data();
+      onto.base_stride = g.stride();
+      gemm<B>::tn(c.backend, reading(dy), x, g, onto);
+    }
+    if constexpr (Bias)
+      if (const auto g = gradient<S>(dw.bias)) add<B>::column_sums(c.backend, reading(dy), g.data());
+    gemm<B>::nn(c.backend, reading(dy), reading(w.weight), dx, {});
+  }
 
  private:
   template <class S, class W> static auto bias(W& w) {
@@ -83,6 +109,10 @@ template <class Head> struct TiedTable : Use<"embedding", Head> {
   template <class C, class W, class G, class... A> static void loss_and_gradient(C const& c, W const&, G&, A&&... a) {
     auto const& e = c.template get<"embedding">();
     Head::loss_and_gradient(c, *e.value, *e.gradient, a...);
+  }
+  template <class C, class W, class G, class... A> static void logits_gradient(C const& c, W const&, G&, A&&... a) {
+    auto const& e = c.template get<"embedding">();
+    Head::logits_gradient(c, *e.value, *e.gradient, a...);
   }
 };
 template <int Width, int Vocab> struct TiedHead : TiedTable<LmHead<Width, Vocab>> {};

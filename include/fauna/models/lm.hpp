@@ -212,6 +212,28 @@ template <class Embed, class Trunk, class Head, class... Mtps> struct Lm {
     Embed::backward(c.child(0), w.embed, dw.embed, tokens(b), saved.embed, as_const(dx), None{}, none);
   }
 
+  /// Training on a loss of one's own, in the place of `forward`: what the trunk gives for the rows of a call is kept.
+  /// Then logits_gradient for all of them, in parts or at once, and `backward`. For models without further depths.
+  template <class C, class W, class St, class S>
+  static View<const S, dyn, width> forward_rows(C const& call, W const& w, St& state, Saved<S>& saved) {
+    static_assert(depths == 0, "fauna: losses of one's own are for models that predict the next token alone");
+    auto const frame = call.template frame<"embedding">(w.embed, static_cast<None*>(nullptr));
+    auto const c = call.with(frame);
+    None none;
+    Embed::forward(c.child(0), w.embed, none, tokens(*call.batch), saved.x, saved.embed);
+    Trunk::forward(c.child(1), w.trunk, state.trunk, as_const(saved.x), saved.h, saved.trunk);
+    return as_const(saved.h);
+  }
+  /// Of rows from `first` on, y [some rows, vocab] being what head_logits gave for them: the loss's gradient dy by y is
+  /// used up. The products' workspaces come from the call's scratch, and are in no plan.
+  template <class C, class W, class G, class S>
+  static void logits_gradient(C const& call, W const& w, G& dw, Saved<S>& saved, int first, Matrix<const S> y,
+                              Matrix<S> dy) {
+    auto const frame = call.template frame<"embedding">(w.embed, &dw.embed);
+    Head::logits_gradient(call.with(frame).child(2), w.head, dw.head, as_const(saved.h).middle_rows(first, y.rows()), y,
+                          dy, saved.dh.middle_rows(first, y.rows()));
+  }
+
   /// Evaluation: losses [rows] in nats, 0 where ignored.
   template <class C, class W, class St>
   static void losses(C const& call, W const& w, St& state, typename C::scalar* losses) {

@@ -12,6 +12,7 @@
 #include <fauna/decode/loaded.hpp>
 #include <fauna/models/eagle.hpp>
 #include <fauna/train/trained.hpp>
+#include <fauna/train/windows.hpp>
 
 namespace fauna::inline v0 {
 
@@ -61,14 +62,13 @@ void train_eagle(Trained<Eagle<c>, B>& layer, Loaded<M, B, All<float>>& target, 
   using Layer = Eagle<c>;
   static_assert(c.width == M::width && M::table_width == M::width && c.vocab == M::vocab);
   constexpr int d = M::width;
-  const int windows = static_cast<int>(ids.size()) - o.context - 1, R = o.batch * o.context;
+  const int R = o.batch * o.context;
   if (o.steps < 0 || o.batch < 1 || o.context < 1)
     fail("eagle",
          std::to_string(o.steps) + " steps of " + std::to_string(o.batch) + " windows of " + std::to_string(o.context) +
              " tokens",
          "at least one of each");
-  if (windows < 1)
-    fail("eagle", "a text of " + std::to_string(ids.size()) + " tokens", "more than " + std::to_string(o.context + 1));
+  const int windows = windows_of("eagle", ids.size(), o.context, 1);
   const int read = o.context + 1;  // tokens of a window; what they give for the last row is only guessed
   const int all = o.batch * read;
   std::vector<int> tokens(static_cast<std::size_t>(all)), next(static_cast<std::size_t>(R));
@@ -87,7 +87,7 @@ void train_eagle(Trained<Eagle<c>, B>& layer, Loaded<M, B, All<float>>& target, 
   for (int step = 0; step < o.steps; ++step) {
     const Key draws = Key{o.seed, 0x6561676c}.child(static_cast<std::uint64_t>(step));
     for (int s = 0; s < o.batch; ++s) {
-      const auto start = draws.child(static_cast<std::uint64_t>(s)).word(0) % static_cast<std::uint32_t>(windows);
+      const std::size_t start = window_start(draws.child(static_cast<std::uint64_t>(s)), windows);
       for (int t = 0; t < read; ++t)
         tokens[static_cast<std::size_t>(s * read + t)] = ids[start + static_cast<std::size_t>(t)];
       for (int t = 0; t < o.context; ++t)

@@ -8,6 +8,7 @@
 
 #include <fauna/decode/loaded.hpp>
 #include <fauna/decode/speculate/medusa.hpp>
+#include <fauna/train/windows.hpp>
 
 namespace fauna::inline v0 {
 
@@ -23,15 +24,13 @@ template <LanguageModel M, Backend B, class F>
 MedusaWeights train_medusa(Loaded<M, B, All<float>>& target, std::vector<int> const& ids, MedusaOptions const& o,
                            F&& see) {
   constexpr int d = M::width;
-  const int windows = static_cast<int>(ids.size()) - o.context - o.heads - 1, R = o.batch * o.context;
+  const int R = o.batch * o.context;
   if (o.heads < 1 || o.steps < 0 || o.batch < 1 || o.context < 1)
     fail("medusa",
          std::to_string(o.heads) + " heads, " + std::to_string(o.steps) + " steps of " + std::to_string(o.batch) +
              " windows of " + std::to_string(o.context) + " tokens",
          "at least one of each");
-  if (windows < 1)
-    fail("medusa", "a text of " + std::to_string(ids.size()) + " tokens",
-         "more than " + std::to_string(o.context + o.heads + 1));
+  const int windows = windows_of("medusa", ids.size(), o.context, o.heads + 1);
   const auto rows = static_cast<std::size_t>(R);
   MedusaWeights w = MedusaWeights::initial(o.heads, d, M::vocab);
   std::vector<float> h(rows * d), a(rows * d), z(rows * d), dz(rows * d), losses(rows),
@@ -50,7 +49,7 @@ MedusaWeights train_medusa(Loaded<M, B, All<float>>& target, std::vector<int> co
   for (int step = 0; step < o.steps; ++step) {
     for (std::size_t s = 0; s < starts.size(); ++s) {
       const Key draw = Key{o.seed, 0x6d6564}.child(static_cast<std::uint64_t>(step)).child(s);
-      starts[s] = static_cast<int>(draw.word(0) % static_cast<std::uint32_t>(windows));
+      starts[s] = static_cast<int>(window_start(draw, windows));
       for (int t = 0; t < o.context; ++t)
         tokens[s * static_cast<std::size_t>(o.context) + static_cast<std::size_t>(t)] =
             ids[static_cast<std::size_t>(starts[s] + t)];
