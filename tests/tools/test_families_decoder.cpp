@@ -123,8 +123,7 @@ TEST_CASE("layers that the common decoder does not have are refused by name") {
   refused(StableLm3B::config, {{"use_parallel_residual", true}}, "use_parallel_residual = true");
   refused(Olmo1B::config, {{"clip_qkv", -8}}, "clip_qkv = -8, expected a number above 0");
   refused(GptOss20B::config, {{"experts_per_token", 1}}, "experts_per_token = 1, expected num_experts_per_tok, 4");
-  refused(GptOss20B::config, {{"quantization_config", {{"quant_method", "quanto"}}}},
-          "expected quant_method mxfp4");
+  refused(GptOss20B::config, {{"quantization_config", {{"quant_method", "quanto"}}}}, "expected quant_method mxfp4");
   refused(GptOss20B::config, {{"quantization_config", {{"quant_method", "fp8"}}}}, "weight_block_size = nothing");
   refused(Llama4Maverick::config, {{"moe_layers", {0, 3}}}, "moe_layers = [0,3], expected the last of each so many");
   refused(Llama4Scout::config, {{"layer_types", std::vector<std::string>(48, "full_attention")}},
