@@ -19,12 +19,14 @@ using Target = Loaded<Model, Cpu<>>;
 Target target() { return Target(test::lively<Model, Cpu<>>(1).weights(), 1); }
 const std::vector<std::vector<int>> prompts{{1, 2, 3}, {4, 5, 6, 7, 8, 9}, {1}, {3, 1, 4, 1, 5}};
 
-/// Slots that count their passes.
+/// Slots that count their passes, and the rows of these.
 struct Counted : Slots<Target> {
   using Slots<Target>::Slots;
-  long passes = 0;
+  long passes = 0, rows = 0;
   template <class F> bool step(std::vector<Continuation>& all, int chunk, F&& next) {
+    for (int s = 0; s < count(); ++s) rows -= length(s);
     const bool any = Slots<Target>::step(all, chunk, next);
+    for (int s = 0; s < count(); ++s) rows += length(s);
     passes += any;
     return any;
   }
@@ -109,6 +111,23 @@ TEST_CASE("batches: one pass a step for all, over their own rows and drafts") {
   const auto got = speculate(slots, drafters, prompts, {.text = o, .draft = 5});
   CHECK(slots.passes == 4);  // drafts of five and a token more, 24 in all, of every text
   for (auto const& text : got) CHECK(text.counts.tokens_per_step() == 6);
+}
+
+TEST_CASE("batches: a prompt that stands several times is read once, and its texts differ") {
+  auto model = target();
+  const auto prompt = test::some_tokens<Model>(25, 1);
+  const std::vector<std::vector<int>> same{prompt, {1, 2}, prompt, prompt, {1, 2}, {7}, {7}};
+  const GenerateOptions o{.tokens = 12, .temperature = 1, .top_k = 0, .chunk = 8, .context = 40};
+  const auto ngram = [](std::size_t) { return NgramDrafter(3, 1); };
+  const auto got = test::check_together(model, same, {.text = o, .draft = 3}, Match{}, ngram);
+  CHECK(got[0].ids != got[2].ids);
+  CHECK(got[2].ids != got[3].ids);
+
+  Counted slots(model, 7, 40, 16);
+  std::vector<NgramDrafter> drafters(7);
+  const auto again = speculate(slots, drafters, same, {.text = o, .draft = 0});
+  for (std::size_t s = 0; s < same.size(); ++s) CHECK(again[s].ids == got[s].ids);
+  CHECK(slots.rows == 24 + 1 + 7 * 12);
 }
 
 TEST_CASE("batches: slots that are not taken back as they should be show") {

@@ -98,6 +98,17 @@ for model, other in ((llama, mamba), (mamba, llama)):
                     got = succeeds(*plain, *how, "--draft", draft, "--draft-max", most, "--adaptive", adaptive)[0]
                     assert got == want, f"{model}, {how}, {draft}, {most}:\n{got}\n{want}"
 
+# Several texts at once, in two parts, and one after another.
+for model, other in ((llama, mamba), (mamba, llama)):
+    several = ("generate", model, "--prompt", "zebra", "--max-new-tokens", 24, "--temperature", 1, "--num-samples", 10, "--stop", "e")
+    want = succeeds(*several)[0]
+    assert len({len(t) for t in want.split("\n---------------\n")}) > 2, want
+    for draft in ("ngram", other, f"ngram+{other}"):
+        for how in ([], ["--adaptive", "true"], ["--draft-max", 2, "--chunk", 2, "--draft-stats"]):
+            got, errors = succeeds(*several, "--draft", draft, *how)
+            assert got == want, f"{model}, {how}, {draft}:\n{got}\n{want}"
+            assert ("the same text" in errors) == ("--draft-stats" in how), errors
+
 # A form that the text is held to, drafts or not.
 (work / "schema.json").write_text('{"enum": [true, false, null]}')
 refused(["--regex and --json-schema", "one of the two"], *generate, "--regex", "a", "--json-schema", work / "schema.json")

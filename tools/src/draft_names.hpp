@@ -40,11 +40,14 @@ inline bool is_tree(std::string const& draft) {
   return draft == "ngram-tree" || is_lookahead(draft) || !behind("medusa:", draft).empty() ||
          !behind("eagle:", draft).empty();
 }
+/// Drafts that follow the text alone, and need neither the model's own rows nor what other texts said.
+inline bool follows_text(std::string const& draft) {
+  return !draft.empty() && draft != "auto" && draft != "mtp" && pool_of(draft).empty() && !is_exit(draft) &&
+         !is_tree(draft);
+}
 /// The model that drafts, or nothing where none does.
 inline std::string draft_model_of(std::string const& draft) {
-  if (draft.empty() || draft == "ngram" || draft == "auto" || draft == "mtp" || !pool_of(draft).empty() ||
-      is_exit(draft) || is_tree(draft))
-    return "";
+  if (draft == "ngram" || !follows_text(draft)) return "";
   const std::string second = behind("ngram+", draft);
   return second.empty() ? draft : second;
 }

@@ -49,22 +49,42 @@ class AnyReader {
   std::unique_ptr<Reader> reader_;
 };
 
+/// Slots of whichever model as a value: fauna::TextSlots.
+class AnySlots {
+ public:
+  /// For `count` texts of up to `context` tokens, of which a step reads at most `rows`.
+  AnySlots(Engine& e, int count, int context, int rows)
+      : slots_(e.slots(count, context, rows)), vocab_(e.vocab()), context_(context), count_(count) {}
+  int vocab() const { return vocab_; }
+  int context() const { return context_; }
+  int count() const { return count_; }
+  bool step(std::vector<fauna::Continuation>& texts, int chunk, std::function<void(int, const float*)> const& next) {
+    return slots_->step(texts, chunk, next);
+  }
+  void copy(int from, int to) { slots_->copy(from, to); }
+  int take_back(int slot, int rows) { return slots_->take_back(slot, rows); }
+
+ private:
+  std::unique_ptr<Slots> slots_;
+  int vocab_, context_, count_;
+};
+
 /// A drafter of any kind: fauna::Drafter.
 class AnyDrafter {
  public:
   /// What --draft says, for `target`; or by `model`, of texts of up to `context` tokens. vocabulary: a hash of what the
   /// ids mean.
   AnyDrafter(std::string const& draft, AnyReader* target, Engine* model, int context, int chunk,
-             std::uint64_t vocabulary = 0)
-      : pool_file_(pool_of(draft)) {
+             std::uint64_t vocabulary = 0) {
+    const std::string pool_file = pool_of(draft);
     const auto by_model = [&] {
       return fauna::DraftModel(AnyReader(*model, std::min(context, model->context()), chunk));
     };
-    if (!pool_file_.empty()) {
-      const auto pool = std::make_shared<fauna::PoolDrafter>(fauna::exists(pool_file_)
-                                                                 ? fauna::PoolDrafter::from_file(pool_file_, vocabulary)
+    if (!pool_file.empty()) {
+      const auto pool = std::make_shared<fauna::PoolDrafter>(fauna::exists(pool_file)
+                                                                 ? fauna::PoolDrafter::from_file(pool_file, vocabulary)
                                                                  : fauna::PoolDrafter(18, vocabulary));
-      save_ = [pool, this] { pool->save(pool_file_); };
+      save_ = [pool, pool_file] { pool->save(pool_file); };
       take(pool);
     } else if (is_exit(draft)) {
       take(std::make_shared<fauna::EarlyExit<AnyReader>>(*target, exit_of(draft)));
@@ -79,7 +99,9 @@ class AnyDrafter {
       take(std::make_shared<decltype(by_model())>(by_model()));
     }
   }
-  AnyDrafter(AnyDrafter const&) = delete;
+  AnyDrafter(AnyDrafter const&) = delete;  // a drafter follows one text
+  AnyDrafter(AnyDrafter&&) = default;
+  AnyDrafter& operator=(AnyDrafter&&) = default;
   template <class F> void propose(std::vector<int>& text, int most, F&& draw) { propose_(text, most, draw); }
   /// What it has learnt goes to its file, if it has one.
   void save() const {
@@ -91,7 +113,6 @@ class AnyDrafter {
   template <class D> void take(std::shared_ptr<D> const& drafter) {
     propose_ = [drafter](std::vector<int>& text, int most, Draw const& draw) { drafter->propose(text, most, draw); };
   }
-  std::string pool_file_;
   std::function<void(std::vector<int>&, int, Draw const&)> propose_;
   std::function<void()> save_;
 };
@@ -134,21 +155,20 @@ class DraftStats {
  public:
   explicit DraftStats(fauna::keeps kept) : kept_(kept) {}
   void add(fauna::DraftCounts const& c, double seconds, long plain_tokens, double plain_seconds, bool same) {
-    steps_ += c.steps, tokens_ += c.tokens, drafted_ += c.drafted;
-    seen_.resize(c.seen.size()), accepted_.resize(c.seen.size());
-    for (std::size_t i = 0; i < c.seen.size(); ++i) seen_[i] += c.seen[i], accepted_[i] += c.accepted[i];
+    counts_ += c;
     seconds_ += seconds, plain_ += plain_seconds, plain_tokens_ += plain_tokens;
     same_ = same_ && same;
   }
   /// `length`: what was measured meanwhile.
   void print(fauna::DraftLength const& length) const {
     const auto share = [](long a, long b) { return b > 0 ? static_cast<double>(a) / static_cast<double>(b) : 0; };
-    std::fprintf(stderr, "fauna: %ld tokens in %ld steps: %.2f a step; %ld tokens were drafted\n", tokens_, steps_,
-                 share(tokens_, steps_), drafted_);
+    auto const& [steps, tokens, drafted, seen, accepted] = counts_;
+    std::fprintf(stderr, "fauna: %ld tokens in %ld steps: %.2f a step; %ld tokens were drafted\n", tokens, steps,
+                 counts_.tokens_per_step(), drafted);
     std::fprintf(stderr, "fauna: accepted where all before were, by place in the draft:");
-    for (std::size_t i = 0; i < seen_.size(); ++i)
-      std::fprintf(stderr, " %.0f %% of %ld%s", 100 * share(accepted_[i], seen_[i]), seen_[i],
-                   i + 1 < seen_.size() ? "," : "\n");
+    for (std::size_t i = 0; i < seen.size(); ++i)
+      std::fprintf(stderr, " %.0f %% of %ld%s", 100 * share(accepted[i], seen[i]), seen[i],
+                   i + 1 < seen.size() ? "," : "\n");
     if (const double one = length.seconds(1); one > 0) {
       std::fprintf(stderr, "fauna: a pass over one row takes %.3f ms; over", 1e3 * one);
       for (int rows = 2; rows <= length.most() + 1; ++rows)
@@ -160,15 +180,15 @@ class DraftStats {
                              : same_                          ? "the same text"
                                                               : "BUT ANOTHER TEXT";
     std::fprintf(stderr, "fauna: %.3f ms a token, %.2f times as fast as plain decoding (%.3f ms), %s\n",
-                 1e3 * seconds_ / static_cast<double>(tokens_),
-                 plain_ / static_cast<double>(plain_tokens_) * static_cast<double>(tokens_) / seconds_,
+                 1e3 * seconds_ / static_cast<double>(tokens),
+                 plain_ / static_cast<double>(plain_tokens_) * static_cast<double>(tokens) / seconds_,
                  1e3 * plain_ / static_cast<double>(plain_tokens_), text);
   }
 
  private:
   fauna::keeps kept_;
-  long steps_ = 0, tokens_ = 0, drafted_ = 0, plain_tokens_ = 0;
-  std::vector<long> seen_{}, accepted_{};
+  fauna::DraftCounts counts_{};
+  long plain_tokens_ = 0;
   double seconds_ = 0, plain_ = 0;
   bool same_ = true;
 };

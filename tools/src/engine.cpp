@@ -9,7 +9,7 @@
 
 #include <fauna/decode/loaded.hpp>
 #include <fauna/decode/speculate/reader.hpp>
-#include <fauna/decode/speculate/step.hpp>
+#include <fauna/decode/speculate/slots.hpp>
 #include <fauna/ops/cpu.hpp>
 #include <tools/src/engine.hpp>
 
@@ -58,20 +58,19 @@ class CompiledReader final : public tool::Reader {
 
 class CompiledSlots final : public tool::Slots {
  public:
-  CompiledSlots(Loaded& model, int sequences, int context) : model_(model), cache_(sequences, context) {}
+  CompiledSlots(Loaded& model, int sequences, int context, int chunk) : slots_(model, sequences, context, chunk) {}
   bool step(std::vector<fauna::Continuation>& texts, int chunk,
             std::function<void(int, const float*)> const& next) override {
-    return fauna::speculate_step(model_, cache_, texts, chunk, memory_, next);
+    return slots_.step(texts, chunk, next);
   }
-  void clear(int slot) override { cache_.clear(slot); }
-  void copy(int from, int to) override { cache_.copy(from, cache_, to); }
-  bool cuts() const override { return cache_.cuts(); }
-  bool cut(int slot, int rows) override { return cache_.cut(slot, rows); }
+  void clear(int slot) override { slots_.clear(slot); }
+  void copy(int from, int to) override { slots_.copy(from, to); }
+  bool cuts() const override { return slots_.cuts(); }
+  bool cut(int slot, int rows) override { return slots_.cut(slot, rows); }
+  int take_back(int slot, int rows) override { return slots_.take_back(slot, rows); }
 
  private:
-  Loaded& model_;
-  fauna::Cache<Model, Backend> cache_;
-  fauna::StepMemory memory_;
+  fauna::Slots<Loaded> slots_;
 };
 
 class Compiled final : public tool::Engine {
@@ -131,8 +130,7 @@ class Compiled final : public tool::Engine {
     return std::make_unique<CompiledReader>(*model_, context, chunk);
   }
   std::unique_ptr<tool::Slots> slots(int sequences, int context, int chunk) override {
-    model_->prepare_inference({.sequences = sequences, .length = std::min(chunk, context), .context = context});
-    return std::make_unique<CompiledSlots>(*model_, sequences, context);
+    return std::make_unique<CompiledSlots>(*model_, sequences, context, chunk);
   }
 
  private:

@@ -416,7 +416,8 @@ struct Generate {
     f("draft-nodes", draft_nodes, "tokens of a draft that branches at most, up to 63");
     f("adaptive", adaptive,
       "drafts as long as is measured to pay, 0 included; where the ids follow from the length of drafts it has to be "
-      "asked for, and they are then no function of the seed");
+      "asked for, and they are then no function of the seed; asked for with several texts that could be written at "
+      "once, they are written one after another");
     f("acceptance", acceptance,
       "which drafts stay: match (plain decoding's text), greedy, rejection, point-mass, without-replacement (its law), "
       "typical (neither)");

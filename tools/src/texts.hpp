@@ -25,6 +25,17 @@ inline std::string prompt_of(settings::Generate const& s) {
   return s.prompt.rfind("FILE:", 0) == 0 ? fauna::read_file(s.prompt.substr(5)) : s.prompt;
 }
 
+/// The rule by which drafts stay. What it and measured lengths make of the text is said, where that is another than the
+/// seed's.
+inline AnyAcceptance acceptance_of(settings::Generate const& s) {
+  AnyAcceptance rule(s.acceptance);
+  if (rule.kept == fauna::keeps::nothing)
+    say("--acceptance " + s.acceptance + " is lossy: the text is not drawn by the model's own law");
+  else if (rule.kept == fauna::keeps::law && s.adaptive)
+    say("--adaptive with --acceptance " + s.acceptance + ": the text follows from what was measured, not from --seed");
+  return rule;
+}
+
 /// The text after a prompt, written by `write` as it comes, with drafts of s.draft.
 class WithDrafts {
  public:
@@ -32,18 +43,13 @@ class WithDrafts {
              int chunk)
       : reader_(model, context, chunk),
         drafter_(s.draft, &reader_, draft, context, chunk, vocabulary),
-        acceptance_(s.acceptance),
+        acceptance_(acceptance_of(s)),
         length_(std::min(static_cast<int>(s.draft_max), context - 1)),
         nodes_(static_cast<int>(s.draft_nodes)),
         adaptive_(s.adaptive),
         compares_(s.draft_stats),
         stats_(acceptance_.kept) {
     if (is_tree(s.draft)) tree_.emplace(s.draft, reader_, nodes_, threads_of(s.threads));
-    if (acceptance_.kept == fauna::keeps::nothing)
-      say("--acceptance " + s.acceptance + " is lossy: the text is not drawn by the model's own law");
-    else if (acceptance_.kept == fauna::keeps::law && adaptive_)
-      say("--adaptive with --acceptance " + s.acceptance +
-          ": the text follows from what was measured, not from --seed");
   }
 
   template <class Text, class F>
@@ -98,9 +104,82 @@ class WithDrafts {
   DraftStats stats_;
 };
 
-/// Writes s.num_samples texts to stdout as they come. `draft`: the model that drafts, if one does; `ids`: the prompt's
-/// tokens; `vocabulary`: a hash of what these mean; `shown`: what each text starts with; `rule`: what texts obey, or
-/// null.
+/// Several texts after a prompt at once, each with drafts of s.draft, which follow a text alone.
+class WithDraftsEach {
+ public:
+  static constexpr int most = 8;  ///< texts at once
+
+  WithDraftsEach(Engine& model, Engine* draft, settings::Generate const& s, fauna::GenerateOptions const& o)
+      : options_{.text = o, .draft = std::min(static_cast<int>(s.draft_max), o.context - 1)},
+        slots_(model, std::min(most, static_cast<int>(s.num_samples)), o.context,
+               fauna::speculate_detail::most_rows(options_)),
+        acceptance_(acceptance_of(s)),
+        compares_(s.draft_stats),
+        stats_(acceptance_.kept) {
+    for (int i = 0; i < slots_.count(); ++i) drafters_.emplace_back(s.draft, nullptr, draft, o.context, o.chunk);
+  }
+
+  /// Texts `first` and up to `texts` - 1 behind it: the first is written as it comes, the others when all have ended.
+  /// next() stands between two.
+  template <class Text, class F, class N>
+  void operator()(Text const& text, std::vector<int> const& ids, long first, int texts, F&& write, N&& next) {
+    options_.text.sample = static_cast<std::uint64_t>(first);
+    drafters_.erase(drafters_.begin() + texts, drafters_.end());  // the last texts may be fewer
+    std::vector<std::string> held(static_cast<std::size_t>(texts));
+    const Run run = spoken(text, ids, texts, options_, acceptance_, [&](std::size_t i, std::string const& piece) {
+      if (i == 0) write(piece);
+      else held[i] += piece;
+    });
+    for (std::size_t i = 1; i < held.size(); ++i) {
+      next();
+      write(held[i]);
+    }
+    if (!compares_ || run.counts.tokens == 0) return;
+    auto plain = options_;
+    plain.draft = 0;
+    const Run again = spoken(text, ids, texts, plain, fauna::Match{}, [](std::size_t, std::string const&) {});
+    stats_.add(run.counts, run.seconds, again.counts.tokens, again.seconds, again.texts == run.texts);
+  }
+  void finish() const {
+    if (compares_) stats_.print(fauna::DraftLength(options_.draft));
+  }
+
+ private:
+  struct Run {
+    std::vector<std::string> texts{};
+    fauna::DraftCounts counts{};  ///< of all
+    double seconds = 0;           ///< from the first token on
+  };
+  template <class Text, class A, class F>
+  Run spoken(Text const& text, std::vector<int> const& ids, int texts, fauna::SpeculateOptions const& o, A const& a,
+             F&& see) {
+    const auto n = static_cast<std::size_t>(texts);
+    const auto one = [&see](std::size_t i) { return [&see, i](std::string const& piece) { see(i, piece); }; };
+    std::vector<fauna::TextPieces<Text, decltype(one(0))>> pieces;
+    for (std::size_t i = 0; i < n; ++i) pieces.emplace_back(text, o.text, one(i));
+    double start = 0;
+    const auto all =
+        fauna::speculate(slots_, drafters_, std::vector<std::vector<int>>(n, ids), o, a, [&](int i, int id) {
+          if (start == 0) start = fauna::seconds_now();
+          return pieces[static_cast<std::size_t>(i)].push(id);
+        });
+    Run run{.seconds = fauna::seconds_now() - start};
+    for (auto& p : pieces) run.texts.push_back(p.finish());
+    for (auto const& t : all) run.counts += t.counts;
+    return run;
+  }
+
+  fauna::SpeculateOptions options_;
+  AnySlots slots_;
+  AnyAcceptance acceptance_;
+  bool compares_;
+  DraftStats stats_;
+  std::vector<AnyDrafter> drafters_{};  ///< by slot
+};
+
+/// Writes s.num_samples texts to stdout as they come, with drafts several at once where these allow it and no length is
+/// measured. `draft`: the model that drafts, if one does; `ids`: the prompt's tokens; `vocabulary`: a hash of what
+/// these mean; `shown`: what each text starts with; `rule`: what texts obey, or null.
 template <class Text>
 void write_texts(Engine& model, Engine* draft, Text const& text, std::vector<int> const& ids,
                  std::vector<int> const& stop_ids, settings::Generate const& s, std::uint64_t vocabulary,
@@ -135,19 +214,30 @@ void write_texts(Engine& model, Engine* draft, Text const& text, std::vector<int
                                      : s.at_context_end == "refuse" ? fauna::context_end::refuse
                                                                     : fauna::context_end::stop,
                            .rule = rule};
+  std::string before = shown;  // until the first piece comes, so that an error stands alone
+  const auto write = [&before](std::string const& piece) {
+    fauna::print(stdout, before + piece);
+    before.clear();
+  };
+  const auto next = [&] {
+    write("\n---------------\n");
+    before = shown;
+  };
   std::optional<WithDrafts> drafts;
-  if (!s.draft.empty()) drafts.emplace(model, draft, s, vocabulary, o.context, o.chunk);
-  for (long i = 0; i < s.num_samples; ++i) {
+  std::optional<WithDraftsEach> each;
+  if (s.num_samples > 1 && follows_text(s.draft) && !s.adaptive) each.emplace(model, draft, s, o);
+  else if (!s.draft.empty()) drafts.emplace(model, draft, s, vocabulary, o.context, o.chunk);
+  for (long i = 0; i < s.num_samples;) {
+    if (i > 0) next();
     o.sample = static_cast<std::uint64_t>(i);
-    std::string before = shown;  // until the first piece comes, so that an error stands alone
-    const auto write = [&before](std::string const& piece) {
-      fauna::print(stdout, before + piece);
-      before.clear();
-    };
-    if (drafts) (*drafts)(text, ids, o, write);
+    const long left = s.num_samples - i, texts = !each ? 1 : std::min<long>(left, WithDraftsEach::most);
+    if (each) (*each)(text, ids, i, static_cast<int>(texts), write, next);
+    else if (drafts) (*drafts)(text, ids, o, write);
     else fauna::generate_text(model, text, ids, o, write);
-    write(i + 1 < s.num_samples ? "\n---------------\n" : "\n");
+    i += texts;
   }
+  write("\n");
+  if (each) each->finish();
   if (drafts) drafts->finish();
 }
 

@@ -222,33 +222,67 @@ std::vector<int> generate_tokens(T& model, std::vector<int> const& prompt, Gener
   return generate_batch(model, prompts, o, [&see](int, int id) { return see(id); })[0];
 }
 
-/// The text that follows some tokens, up to a stop sequence if there is one. `see` is called with each piece as it
-/// comes; what may be the start of a stop sequence, or of a character, is held back until it is known.
+namespace generate_detail {
+
+/// Spells ids one after another: by the tokenizer's stream, whose pieces are whole characters, where it has one.
+template <class Text> class Speller {
+ public:
+  explicit Speller(Text const& text) : text_(&text) {}
+  std::string push(int id) { return text_->decode(&id, 1); }
+  std::string finish() { return {}; }
+
+ private:
+  Text const* text_;
+};
+template <class Text>
+requires requires { typename Text::Stream; }
+class Speller<Text> : public Text::Stream {
+ public:
+  using Text::Stream::Stream;
+};
+
+}  // namespace generate_detail
+
+/// What the ids of a text become: see(piece) with each piece as it comes, up to a stop text; what may be the start of a
+/// stop text, or of a character, is held back until it is known.
+template <class Text, class F> class TextPieces {
+ public:
+  /// Of o, its stop ids and stop texts.
+  TextPieces(Text const& text, GenerateOptions const& o, F see)
+      : options_(&o), speller_(text), stops_(o.stop), see_(static_cast<F&&>(see)) {}
+  /// The next id. False where the text ends with it.
+  bool push(int id) {
+    if (generate_detail::stops(*options_, id)) return false;
+    show(stops_.push(speller_.push(id)));
+    return !stops_.found();
+  }
+  /// No id comes any more. The whole text.
+  std::string finish() {
+    if (!stops_.found()) show(stops_.push(speller_.finish()));
+    show(stops_.finish());
+    return stops_.text();
+  }
+
+ private:
+  void show(std::string const& piece) {
+    if (!piece.empty()) see_(piece);
+  }
+
+  GenerateOptions const* options_;
+  generate_detail::Speller<Text> speller_;
+  StopTexts stops_;
+  F see_;
+};
+
+/// The text that follows some tokens, up to a stop sequence if there is one: TextPieces of what a model writes.
 template <class T, class Text, class F>
 std::string generate_text(T& model, Text const& text, std::vector<int> const& prompt, GenerateOptions const& o,
                           F&& see) {
-  StopTexts stops(o.stop);
   GenerateOptions in_text = o;  // a model may know more ids than the text has characters
   if (o.vocab == 0) in_text.vocab = text.vocab();
-  const auto show = [&see](std::string const& piece) {
-    if (!piece.empty()) see(piece);
-  };
-  const auto run = [&](auto&& piece_of) {
-    generate_tokens(model, prompt, in_text, [&](int id) {
-      if (generate_detail::stops(o, id)) return false;
-      show(stops.push(piece_of(id)));
-      return !stops.found();
-    });
-  };
-  if constexpr (requires { typename Text::Stream; }) {
-    typename Text::Stream stream(text);
-    run([&stream](int id) { return stream.push(id); });
-    if (!stops.found()) show(stops.push(stream.finish()));
-  } else {
-    run([&text](int id) { return text.decode(&id, 1); });
-  }
-  show(stops.finish());
-  return stops.text();
+  TextPieces pieces(text, o, [&see](std::string const& piece) { see(piece); });
+  generate_tokens(model, prompt, in_text, [&pieces](int id) { return pieces.push(id); });
+  return pieces.finish();
 }
 /// prompt and what follows it.
 template <class T, class Text, class F>

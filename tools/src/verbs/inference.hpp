@@ -153,7 +153,8 @@ template <class S>
                 "a draft and the token before it are read in a context of " + std::to_string(context));
   const tool::AnyAcceptance acceptance(s.acceptance);
   acceptance.check({.temperature = static_cast<float>(s.temperature)});
-  if (acceptance.kept != fauna::keeps::ids && !verb.has("adaptive")) told.adaptive = false;
+  const bool together = s.num_samples > 1 && tool::follows_text(s.draft);  // a pass is then no text's own
+  if ((acceptance.kept != fauna::keeps::ids || together) && !verb.has("adaptive")) told.adaptive = false;
   if (s.draft == "auto" && !told.adaptive)
     fauna::fail(
         "fauna", "--draft auto with drafts of a fixed length", "--adaptive",
@@ -309,8 +310,7 @@ inline std::string id_list(std::vector<long long> const& ids) {
   check_run(s.dtype, s.threads);
   whole("draft-max", s.draft_max, 1, 15);
   if (s.draft.empty() && verb.has("draft-max")) fauna::fail("fauna serve", "--draft-max without --draft", "both");
-  if (tool::is_tree(s.draft) || tool::is_exit(s.draft) || s.draft == "mtp" || !tool::pool_of(s.draft).empty() ||
-      s.draft == "auto")
+  if (!s.draft.empty() && !tool::follows_text(s.draft))
     fauna::fail("fauna serve", "--draft " + s.draft, "ngram, a model directory, or ngram+ and a model directory");
   whole("port", s.port, 0, 65535);
   whole("context", s.context, 0, 1000000000);

@@ -16,13 +16,36 @@ inline int most_rows(SpeculateOptions const& o) {
   return o.text.chunk > block ? o.text.chunk : block;
 }
 
+/// Reads all but the last token of each prompt that stands several times: once, for the slots of all.
+template <TextSlots S> void read_shared(S& target, std::vector<Continuation>& all, int chunk) {
+  std::vector<std::size_t> first(all.size());
+  std::vector<Continuation> shared(all.size());
+  for (auto& prompt : shared) prompt.done = true;
+  for (std::size_t s = 0; s < all.size(); ++s) {
+    while (all[first[s]].ids != all[s].ids) ++first[s];
+    const std::size_t rows = all[s].ids.size() - 1;
+    if (first[s] == s || rows > static_cast<std::size_t>(target.context())) continue;
+    Continuation& prompt = shared[first[s]];
+    prompt.ids.assign(all[s].ids.begin(), all[s].ids.end() - 1);
+    prompt.done = rows == 0;
+  }
+  for (std::size_t s = 0; s < all.size(); ++s)
+    if (!shared[s].done) target.take_back(static_cast<int>(s), 0);
+  while (target.step(shared, chunk, [](int, const float*) {})) {}
+  for (std::size_t s = 0; s < all.size(); ++s) {
+    if (shared[first[s]].done) continue;
+    if (first[s] != s) target.copy(static_cast<int>(first[s]), static_cast<int>(s));
+    all[s].read = shared[first[s]].read;
+  }
+}
+
 }  // namespace speculate_detail
 
 /// Continues each prompt by up to options.text.tokens tokens, text s with drafters[s] and as sample options.text.sample
 /// + s, and calls see(s, id) with each; see may return false to end that text. A text has the ids that speculate gives
-/// it alone, and as many steps: who is beside it changes nothing. Drafts are chains. Throws for another number of
-/// drafters, and for a DraftLength: what a pass takes is no text's own. target: a Loaded model, or Slots, of which the
-/// first are then the texts'.
+/// it alone, and as many steps: who is beside it changes nothing. Drafts are chains. A prompt that stands several times
+/// is read once. Throws for another number of drafters, and for a DraftLength: what a pass takes is no text's own.
+/// target: a Loaded model, or Slots, of which the first are then the texts'.
 template <TextSlots S, class D, Acceptance A, class F>
 std::vector<Speculated> speculate(S& target, std::vector<D>& drafters, std::vector<std::vector<int>> const& prompts,
                                   SpeculateOptions const& options, A const& a, F&& see) {
@@ -47,6 +70,7 @@ std::vector<Speculated> speculate(S& target, std::vector<D>& drafters, std::vect
   const auto next = [&](int s, const float* logits) {
     texts[static_cast<std::size_t>(s)].accept(logits, [&](int id) { return generate_detail::goes_on(see, s, id); });
   };
+  if (o.tokens > 0) speculate_detail::read_shared(target, all, o.chunk);
   do {
     for (std::size_t s = 0; s < all.size(); ++s) {
       if (texts[s].rests()) {

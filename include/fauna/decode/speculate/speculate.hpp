@@ -42,13 +42,13 @@ Speculated speculate(R& target, D& drafter, std::vector<int> const& prompt, Spec
   speculate_detail::check(drafter, vocab);
   Continuation text = speculate_detail::begin(prompt, options.text, 0);
   DraftedText drafted(text, options, a, vocab, target.context());
-  DraftLength* const length = TreeDrafter<D> ? nullptr : options.length;
+  const bool measures = options.length != nullptr && !TreeDrafter<D>;
   const bool asks =
-      length != nullptr && options.adapts != adapt::never && (options.adapts == adapt::always || a.kept == keeps::ids);
-  const auto now = [&] { return length != nullptr ? seconds_now() : 0; };
+      measures && options.adapts != adapt::never && (options.adapts == adapt::always || a.kept == keeps::ids);
+  const auto now = [&] { return measures ? seconds_now() : 0; };
   while (!text.done) {
     const double start = now();
-    const int most = asks && length->next() < options.draft ? length->next() : options.draft;
+    const int most = asks && options.length->next() < options.draft ? options.length->next() : options.draft;
     drafted.propose(drafter, most, [&](int rows) {
       if constexpr (TreeDrafter<D>) return target.tree_room(rows);
       else return rows;
@@ -71,11 +71,11 @@ Speculated speculate(R& target, D& drafter, std::vector<int> const& prompt, Spec
     }
     // The first pass reads the prompt too, and one of a text that slides its whole window.
     const bool tells = drafted.counts().steps > 1 && text.from == 0;
-    if (length != nullptr)
-      length->add({.drafted = drafted.draft().size(),
-                   .accepted = static_cast<int>(path.size()),
-                   .draft_seconds = drafted_at - start,
-                   .pass_seconds = tells ? read_at - drafted_at : 0});
+    if (measures)
+      options.length->add({.drafted = drafted.draft().size(),
+                           .accepted = static_cast<int>(path.size()),
+                           .draft_seconds = drafted_at - start,
+                           .pass_seconds = tells ? read_at - drafted_at : 0});
   }
   return {.ids = static_cast<std::vector<int>&&>(text.ids), .counts = drafted.counts()};
 }

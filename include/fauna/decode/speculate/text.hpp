@@ -28,6 +28,13 @@ struct DraftCounts {
   /// τ: tokens a step. 1 is plain decoding.
   double tokens_per_step() const { return steps > 0 ? static_cast<double>(tokens) / static_cast<double>(steps) : 0; }
   bool operator==(DraftCounts const&) const = default;
+  /// Those of another text too.
+  DraftCounts& operator+=(DraftCounts const& o) {
+    steps += o.steps, tokens += o.tokens, drafted += o.drafted;
+    if (seen.size() < o.seen.size()) seen.resize(o.seen.size()), accepted.resize(o.seen.size());
+    for (std::size_t i = 0; i < o.seen.size(); ++i) seen[i] += o.seen[i], accepted[i] += o.accepted[i];
+    return *this;
+  }
 };
 struct Speculated {
   std::vector<int> ids{};  ///< of prompt and text, as generate_tokens gives them
