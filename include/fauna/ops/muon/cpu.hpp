@@ -2,6 +2,7 @@
 // polynomial of Xᵀ X.
 #pragma once
 #include <cmath>
+#include <initializer_list>
 
 #include <fauna/backend/cpu.hpp>
 #include <fauna/ops/gemm/cpu.hpp>
