@@ -145,6 +145,33 @@ for ranks in (0, 2):
     losses.append(json.loads((work / f"plain{ranks}/summary.json").read_text(encoding="ascii"))["val_loss"])
 assert abs(losses[0] - losses[1]) < 1e-4 * losses[0], losses
 
+# The model in parts, by heads and columns or by layers: the plain run, to rounding, and checkpoints of the whole model, with which
+# one process goes on, and the other kind of parts.
+layers = ["--n-layer", 2, *dry[2:], "--gradient-accumulation-steps", 2]
+trained(0, "whole", "--max-iters", 20, model=layers)
+wanted = json.loads((work / "whole/summary.json").read_text(encoding="ascii"))
+for flag, other in (("--tp", "--pp"), ("--pp", "--tp")):
+    half = flag[2:]
+    trained(2, half, "--max-iters", 9, flag, 2, model=layers)
+    ends = {half: (2, flag), half + "-alone": (0, None), half + "-other": (2, other)}
+    for out in list(ends)[1:]:
+        shutil.copytree(work / half, work / out)
+    for out, (ranks, parts) in ends.items():
+        said = trained(ranks, out, "--max-iters", 20, "--gradient-accumulation-steps", 2, *([parts, 2] if parts else []),
+                       "--init-from", "resume", model=())
+        assert said.count("21 updates in") == 1, said
+        found = json.loads((work / out / "summary.json").read_text(encoding="ascii"))
+        assert abs(found["val_loss"] - wanted["val_loss"]) < 1e-4 * wanted["val_loss"], (out, found, wanted)
+        assert found["parameters"] == wanted["parameters"], (out, found)
+        mine, whole = tensors(f"{out}/last.safetensors"), tensors("whole/last.safetensors")
+        assert [(n, len(t)) for n, t in mine.items()] == [(n, len(t)) for n, t in whole.items()], out
+        steps = [json.loads(line)["step"] for line in (work / out / "metrics.jsonl").read_text(encoding="ascii").splitlines()]
+        assert steps[-2:] == [20, 20], steps
+refused("--tp 2 on 3 ranks, expected mpirun -n 2", command(3, *words("no", "--tp", 2, model=layers)))
+refused("--pp 2 in one process, expected mpirun -n 2", command(0, *words("no", "--pp", 2, model=layers)))
+refused("--pp 2 with --zero 1, expected one of the two", command(2, *words("no", "--pp", 2, "--zero", 1, model=layers)))
+refused("--tp 2 with --pp 2, expected one of the two", command(2, *words("no", "--pp", 2, "--tp", 2, model=layers)))
+
 # What differs between ranks, or is wrong on all of them: an error, said once.
 refused("rank 1 has another program, or other flags, than rank 0",
         [mpirun, "-n", 1, *words("no"), ":", "-n", 1, *words("no", "--seed", 7)])

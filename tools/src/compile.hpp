@@ -145,8 +145,8 @@ inline std::string engine_name(Described const& model, std::string const& dtype)
 /// What stands for the precision of a model whose matrices are stored in blocks of small whole numbers.
 inline constexpr const char* in_blocks = "blocks";
 
-/// The header of a model.
-inline std::string header_of(Described const& model, std::string const& dtype) {
+/// The header of a model; with `ranks`, as many have it in parts.
+inline std::string header_of(Described const& model, std::string const& dtype, long ranks = 0) {
   const bool blocks = dtype == in_blocks;
   std::string includes;
   for (std::string const& i : model.includes) includes += "#include <" + i + ">\n";
@@ -163,7 +163,8 @@ inline std::string header_of(Described const& model, std::string const& dtype) {
          (blocks ? "f32" : dtype) + "_products>;\n" +
          (model.stored.empty() ? "" : "#define FAUNA_TRAINED_AS " + model.stored + "\n") +
          (blocks ? "#define FAUNA_STORAGE fauna::InBlocks<Backend>\n" : "") + "constexpr char model_name[] = \"" +
-         engine_name(model, dtype) + "\";\n";
+         engine_name(model, dtype) + "\";\n" +
+         (ranks > 0 ? "constexpr int model_ranks = " + std::to_string(ranks) + ";\n" : "");
 }
 
 /// Programs of a model: their name, the sources that it is compiled from with the model's header and without, and the
@@ -178,6 +179,8 @@ inline Program const& program_named(std::string const& name) {
   static const Program all[] = {{"runner", {"train_alone"}, {"runner"}},
                                 {"pieces", {"train_pieces"}, {"runner"}},
                                 {"ranks", {"train_ranks"}, {"runner"}, {}, true},
+                                {"tensor", {"train_tensor"}, {"runner"}, {}, true},
+                                {"pipeline", {"train_pipeline"}, {"runner"}, {}, true},
                                 {"finetuner", {"finetuner"}},
                                 {"preference_trainer", {"preference_trainer"}},
                                 {"draft_trainer", {"draft_trainer"}},
@@ -264,14 +267,15 @@ inline fauna::Descriptor compiling(fs::path const& folder) {
 
 /// The path of the program `name` (program_named has all) for a model: compiled now, unless it is there already. With a
 /// draft model it is linked with the engines of both, each of which is compiled as if it were alone. draft_source: what
-/// a drafter that is no model is compiled as instead.
+/// a drafter that is no model is compiled as instead. ranks: that have the model in parts.
 inline std::string program_for(Described const& model, std::string const& dtype, std::string const& name,
-                               std::optional<Described> const& draft = {}, std::string const& draft_source = {}) {
+                               std::optional<Described> const& draft = {}, std::string const& draft_source = {},
+                               long ranks = 0) {
   if (root.empty()) fauna::fail("fauna", "no FAUNA_SOURCE_DIR in the environment", "the checkout", "run tools/fauna");
   fs::create_directories(models() / "known");
   Program const& parts = program_named(name);
   const Toolchain t = toolchain(parts.mpi);
-  const std::string header = header_of(model, dtype), second = draft ? header_of(*draft, dtype) : "";
+  const std::string header = header_of(model, dtype, ranks), second = draft ? header_of(*draft, dtype) : "";
   const fs::path folder = models() / short_hash(header);
   const auto shown = [](fs::path const& p) { return fs::relative(p, fs::current_path()).string(); };
   const auto there = [&](fs::path const& program) {

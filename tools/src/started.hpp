@@ -12,4 +12,11 @@ inline int started_rank() {
   return -1;
 }
 
+/// How many processes the starter began; 0 where it does not say.
+inline int started_ranks() {
+  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"})
+    if (const char* number = std::getenv(name)) return std::atoi(number);
+  return 0;
+}
+
 }  // namespace tool

@@ -2,21 +2,11 @@
 #include <tools/src/trainer_of.hpp>
 
 #include <fauna/dist/data_parallel.hpp>
-#include <fauna/dist/mpi.hpp>
-#include <tools/src/sha256.hpp>
-
-namespace {
-
-/// Of what must be the same on all ranks: this program, and all it was told.
-std::uint64_t hash_of(std::string const& told) {
-  return fauna::text_hash(sha256(sha256(fauna::Mapped("/proc/self/exe").text()) + told));
-}
-
-}  // namespace
+#include <tools/src/mpi_ranks.hpp>
 
 int tool::with_trainer(TrainerSettings const& s, std::function<int(Trainer&)> const& f) {
   return fauna::on_mpi_ranks([&](fauna::Mpi& mpi) {
-    fauna::DataParallel<fauna::Mpi>(mpi).require_same("program, or other flags,", hash_of(s.told));
+    require_alike(mpi, s);
     const auto run = [&](auto ranks) {
       TrainerOf trainer(s, std::move(ranks), mpi.size(), mpi.on_machine());
       return f(trainer);

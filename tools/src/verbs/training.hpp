@@ -38,6 +38,24 @@ inline void check_optimizer(tool::Verb const& verb, settings::Train const& s) {
     fauna::fail("fauna train", "--muon-momentum " + settings::text(s.muon_momentum), "0 to below 1");
 }
 
+/// Throws unless `parts` ranks can have a model in parts, as --tp or --pp asks for it.
+inline void require_parts(settings::Run const& s, long parts) {
+  const std::string flag = (s.tp > 1 ? "--tp " : "--pp ") + std::to_string(parts),
+                    start = "mpirun -n " + std::to_string(parts);
+  const auto alone = [&flag](bool with, std::string const& other) {
+    if (with) fauna::fail("fauna train", flag + " with " + other, "one of the two");
+  };
+  alone(s.tp > 1 && s.pp > 1, "--pp " + std::to_string(s.pp));
+  alone(s.zero > 0, "--zero " + std::to_string(s.zero));
+  alone(s.keep_checkpoints > 0, "--keep-checkpoints");
+  alone(s.tp > 1 && s.pieces > 0, "--pieces");
+  alone(s.optimizer != "adamw", "--optimizer " + s.optimizer);
+  if (tool::started_rank() < 0) fauna::fail("fauna train", flag + " in one process", start);
+  if (const int ranks = tool::started_ranks(); ranks > 0 && ranks != parts)
+    fauna::fail("fauna train", flag + " on " + std::to_string(ranks) + " ranks", start,
+                "each has one part of the model");
+}
+
 [[noreturn]] inline void train(tool::Verb const& verb) {
   settings::Run s;
   settings::Named named;
@@ -55,6 +73,8 @@ inline void check_optimizer(tool::Verb const& verb, settings::Train const& s) {
   whole("eval-iters", s.eval_iters, 0);
   whole("pieces", s.pieces, 0, s.batch_size * s.gradient_accumulation_steps);
   whole("zero", s.zero, 0, 3);
+  whole("tp", s.tp, 1, 1024);
+  whole("pp", s.pp, 1, 1024);
   whole("keep-checkpoints", s.keep_checkpoints, 0, 1000000);
   settings::Structure length;  // nanoGPT's 64 where a model has no context of its own
   if (c->context() != fauna::unbounded) length.block_size = c->context();
@@ -81,14 +101,19 @@ inline void check_optimizer(tool::Verb const& verb, settings::Train const& s) {
   }
   if (!from.path.empty() && !resume) s.init_from = from.path;
   const bool started = tool::started_rank() >= 0;
+  const long parts = std::max(s.tp, s.pp);
+  if (parts > 1) require_parts(s, parts);
   if (s.zero > 0 && !started) tool::say("--zero shares nothing on one rank: mpirun starts several");
   if (s.keep_checkpoints > 0 && !started && s.pieces == 0)
     fauna::fail("fauna train", "--keep-checkpoints of one process", "ranks, which write parts of a checkpoint",
                 "mpirun starts several, or one");
   const std::string program = tool::program_for(c->described(), s.dtype,
-                                                started        ? "ranks"
+                                                s.tp > 1       ? "tensor"
+                                                : s.pp > 1     ? "pipeline"
+                                                : started      ? "ranks"
                                                 : s.pieces > 0 ? "pieces"
-                                                               : "runner");
+                                                               : "runner",
+                                                {}, {}, parts > 1 ? parts : 0);
   auto all = settings::arguments(s);
   all.insert(all.begin(), "train");
   tool::become(program, all);
