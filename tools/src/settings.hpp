@@ -163,7 +163,8 @@ struct Train {
   long threads = 0, max_iters = 2000, batch_size = 12, gradient_accumulation_steps = 1, warmup_iters = 100,
        lr_decay_iters = 2000, eval_interval = 250, eval_iters = 20, log_interval = 10, pieces = 0, zero = 0,
        profile = 0, keep_checkpoints = 0;
-  double learning_rate = 1e-3, min_lr = 1e-4, weight_decay = 0.1, beta1 = 0.9, beta2 = 0.99, grad_clip = 1;
+  double learning_rate = 1e-3, min_lr = 1e-4, weight_decay = 0.1, beta1 = 0.9, beta2 = 0.99, grad_clip = 1,
+         layer_dropout = 0, exit_loss = 0;
   bool decay_lr = true, eval_only = false, always_save_checkpoint = false, overwrite = false;
   std::uint64_t seed = 1337;
 
@@ -193,6 +194,11 @@ struct Train {
     f("beta1", beta1, "AdamW's, of the mean gradient");
     f("beta2", beta2, "AdamW's, of the mean squared gradient");
     f("grad-clip", grad_clip, "most that the global gradient norm may be; 0: off");
+    f("layer-dropout", layer_dropout,
+      "how often a batch passes over the last layer, in [0, 1); over those before it less often, over the first never");
+    f("exit-loss", exit_loss,
+      "weight of the loss where a model ends after its first layers, of each number of them in turn, for --draft "
+      "exit:LAYERS; 0: none");
     f("eval-interval", eval_interval, "updates from one evaluation to the next; 0: none");
     f("eval-iters", eval_iters, "batches of an evaluation, of each part; 0: each part as a whole");
     f("eval-only", eval_only, "evaluate once and stop");

@@ -40,6 +40,13 @@ namespace tool::verbs {
   whole("pieces", s.pieces, 0, s.batch_size * s.gradient_accumulation_steps);
   whole("zero", s.zero, 0, 3);
   whole("keep-checkpoints", s.keep_checkpoints, 0, 1000000);
+  if (!(s.layer_dropout >= 0 && s.layer_dropout < 1))
+    fauna::fail("fauna train", "--layer-dropout " + settings::text(s.layer_dropout), "0 to below 1");
+  if (!(s.exit_loss >= 0 && s.exit_loss < 1e9))
+    fauna::fail("fauna train", "--exit-loss " + settings::text(s.exit_loss), "0 or more");
+  if (s.zero > 1 && (s.layer_dropout > 0 || s.exit_loss > 0))
+    fauna::fail("fauna train", "--layer-dropout and --exit-loss with --zero " + settings::text(s.zero),
+                "--zero 0 or 1: gradients are not shared layer by layer");
   settings::Structure length;  // nanoGPT's 64 where a model has no context of its own
   if (c->context() != fauna::unbounded) length.block_size = c->context();
   verb.apply(length);
