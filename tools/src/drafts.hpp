@@ -99,15 +99,21 @@ class AnyDrafter {
 /// A drafter whose drafts branch: fauna::TreeDrafter.
 class AnyTree {
  public:
-  /// ngram-tree, lookahead:N,W,G, or medusa:FILE or eagle:FILE, for the model that `target` reads.
-  AnyTree(std::string const& draft, AnyReader& target, int nodes, int threads) {
+  /// ngram-tree, lookahead:N,W,G, or medusa:FILE or eagle:FILE, for the model that `target` reads; Medusa's of a shape
+  /// that is given.
+  AnyTree(std::string const& draft, AnyReader& target, int nodes, int threads, fauna::DraftTree const* shape) {
     const std::string heads = behind("medusa:", draft), eagle = behind("eagle:", draft);
     if (is_lookahead(draft)) take(fauna::Lookahead(target.vocab(), lookahead_of(draft)));
     else if (!eagle.empty()) take(fauna::Eagle2(target, AnyEagle(eagle, threads, target.context()), nodes));
     else if (heads.empty()) take(fauna::NgramTree());
-    else
-      take(fauna::MedusaHeads(target, fauna::MedusaWeights::from_file(heads, target.width(), target.vocab()), nodes));
+    else {
+      auto weights = fauna::MedusaWeights::from_file(heads, target.width(), target.vocab());
+      const auto usual = fauna::MedusaHeads<AnyReader>::usual_tree(weights.heads, nodes);
+      take(fauna::MedusaHeads(target, shape != nullptr ? *shape : usual, std::move(weights)));
+    }
   }
+  /// What a smaller model says, in a shape.
+  AnyTree(AnyReader model, fauna::DraftTree const& shape) { take(fauna::ModelTree(std::move(model), shape)); }
   template <class F> void propose_tree(std::vector<int>& text, fauna::DraftTree& tree, int most, F&& draw) {
     propose_(text, tree, most, draw);
   }
@@ -137,6 +143,8 @@ class DraftStats {
     steps_ += c.steps, tokens_ += c.tokens, drafted_ += c.drafted;
     seen_.resize(c.seen.size()), accepted_.resize(c.seen.size());
     for (std::size_t i = 0; i < c.seen.size(); ++i) seen_[i] += c.seen[i], accepted_[i] += c.accepted[i];
+    if (offered_.size() < c.offered.size()) offered_.resize(c.offered.size()), right_.resize(c.offered.size());
+    for (std::size_t r = 0; r < c.offered.size(); ++r) offered_[r] += c.offered[r], right_[r] += c.right[r];
     seconds_ += seconds, plain_ += plain_seconds, plain_tokens_ += plain_tokens;
     same_ = same_ && same;
   }
@@ -149,6 +157,12 @@ class DraftStats {
     for (std::size_t i = 0; i < seen_.size(); ++i)
       std::fprintf(stderr, " %.0f %% of %ld%s", 100 * share(accepted_[i], seen_[i]), seen_[i],
                    i + 1 < seen_.size() ? "," : "\n");
+    if (offered_.size() > 1) {
+      std::fprintf(stderr, "fauna: right by rank among a place's candidates: --draft-tree");
+      for (std::size_t r = 0; r < offered_.size(); ++r)
+        std::fprintf(stderr, "%c%.3f", r > 0 ? ',' : ' ', share(right_[r], offered_[r]));
+      std::fprintf(stderr, "\n");
+    }
     if (const double one = length.seconds(1); one > 0) {
       std::fprintf(stderr, "fauna: a pass over one row takes %.3f ms; over", 1e3 * one);
       for (int rows = 2; rows <= length.most() + 1; ++rows)
@@ -168,7 +182,7 @@ class DraftStats {
  private:
   fauna::keeps kept_;
   long steps_ = 0, tokens_ = 0, drafted_ = 0, plain_tokens_ = 0;
-  std::vector<long> seen_{}, accepted_{};
+  std::vector<long> seen_{}, accepted_{}, offered_{}, right_{};
   double seconds_ = 0, plain_ = 0;
   bool same_ = true;
 };

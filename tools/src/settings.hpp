@@ -366,7 +366,7 @@ struct Logits {
 
 struct Generate {
   std::string prompt, values, tokenizer, adapter, quantize, regex, json_schema, dtype = "f32", at_context_end = "stop",
-                                                                                draft, acceptance = "match";
+                                                                                draft, acceptance = "match", draft_tree;
   std::vector<std::string> stop;
   bool chat = false, special = true, draft_stats = false, adaptive = true;
   long num_samples = 1, max_new_tokens = 200, top_k = 0, threads = 0, chunk = 512, context = 0, draft_max = 4,
@@ -403,6 +403,9 @@ struct Generate {
       "model of the same vocabulary, or ngram+ and a model");
     f("draft-max", draft_max, "tokens of a draft at most; of one that branches, its depth");
     f("draft-nodes", draft_nodes, "tokens of a draft that branches at most, up to 63");
+    f("draft-tree", draft_tree,
+      "P1,P2,...: how often the likeliest candidate of a place is right, the second, ..., as --draft-stats measures: "
+      "medusa and a smaller model draft the tree of --draft-nodes and --draft-max that keeps the most tokens");
     f("adaptive", adaptive,
       "drafts as long as is measured to pay, 0 included; where the ids follow from the length of drafts it has to be "
       "asked for, and they are then no function of the seed");

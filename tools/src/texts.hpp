@@ -38,7 +38,13 @@ class WithDrafts {
         adaptive_(s.adaptive),
         compares_(s.draft_stats),
         stats_(acceptance_.kept) {
-    if (is_tree(s.draft)) tree_.emplace(s.draft, reader_, nodes_, threads_of(s.threads));
+    std::optional<fauna::DraftTree> shape;
+    if (!s.draft_tree.empty()) {
+      const auto depth = static_cast<std::size_t>(std::min(length_.most(), fauna::DraftTree::most_nodes));
+      shape = fauna::sequoia_tree(std::vector<std::vector<double>>(depth, ranks_of(s.draft_tree)), nodes_);
+    }
+    if (is_tree(s.draft)) tree_.emplace(s.draft, reader_, nodes_, threads_of(s.threads), shape ? &*shape : nullptr);
+    else if (shape) tree_.emplace(AnyReader(*draft, std::min(context, draft->context()), chunk), *shape);
     if (acceptance_.kept == fauna::keeps::nothing)
       say("--acceptance " + s.acceptance + " is lossy: the text is not drawn by the model's own law");
     else if (acceptance_.kept == fauna::keeps::law && adaptive_)

@@ -23,6 +23,7 @@
 #include <fauna/decode/speculate/point_mass.hpp>
 #include <fauna/decode/speculate/pool.hpp>
 #include <fauna/decode/speculate/rejection.hpp>
+#include <fauna/decode/speculate/sequoia.hpp>
 #include <fauna/decode/speculate/typical.hpp>
 #include <fauna/io/clock.hpp>
 
@@ -45,6 +46,8 @@ struct DraftCounts {
   long steps = 0, tokens = 0;            ///< passes of the target, and tokens of the text
   long drafted = 0;                      ///< tokens proposed
   std::vector<long> seen{}, accepted{};  ///< by place in the draft: how often all before it stayed, and it did too
+  std::vector<long> offered{},
+      right{};  ///< by rank among candidates of a place: how often there was one, and it stayed
   /// τ: tokens a step. 1 is plain decoding.
   double tokens_per_step() const { return steps > 0 ? static_cast<double>(tokens) / static_cast<double>(steps) : 0; }
 };
@@ -178,6 +181,14 @@ Speculated speculate(R& target, D& drafter, std::vector<int> const& prompt, Spec
       const int id = a.next(drawing(logits + static_cast<std::ptrdiff_t>(node + 1) * own),
                             {siblings.data(), static_cast<int>(siblings.size()), tree.law(node)});
       if (!siblings.empty()) ++counts.seen[path.size()];
+      if (counts.offered.size() < siblings.size()) {
+        counts.offered.resize(siblings.size());
+        counts.right.resize(siblings.size());
+      }
+      for (std::size_t r = 0; r < siblings.size(); ++r) {
+        ++counts.offered[r];
+        counts.right[r] += siblings[r] == id;
+      }
       node = tree.find(id, node);
       ids.push_back(id);
       ++counts.tokens;
