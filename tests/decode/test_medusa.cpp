@@ -64,14 +64,6 @@ TEST_CASE("medusa: what is remembered of rows is what their logits come from, an
   CHECK(same(reader.head(reader.hidden(10), 1), of_tree.data() + 4 * vocab));
 }
 
-TEST_CASE("medusa: the likeliest tree, best first") {
-  const auto t = likeliest_tree({{0.6, 0.3}, {0.5, 0.1}}, 5);
-  CHECK(t.tokens == std::vector<int>{0, 1, 0, 0, 1});  // 0.6, 0.3, 0.3, 0.15, 0.06
-  CHECK(t.parents == std::vector<int>{-1, -1, 0, 1, 0});
-  CHECK(likeliest_tree({{0.6, 0.3}, {0.5, 0.1}}, 50).size() == 6);
-  CHECK(likeliest_tree({}, 5).size() == 0);
-}
-
 TEST_CASE("medusa: files have the published names, with heads of their own or without") {
   const TemporaryFolder folder;
   const std::string path = folder / "heads.safetensors";

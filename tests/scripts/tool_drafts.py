@@ -64,7 +64,8 @@ refused(["tokenizer.json"], *generate, "--draft", models / "mamba")
 refused(["--draft-max 32", "at most 31", "a context of 32"], *generate, "--draft", "ngram", "--draft-max", 32)
 refused(["--draft-max 9", "at most 8"], *generate, "--draft", "ngram", "--draft-max", 9, "--context", 9)
 refused(["--draft-max 0"], *generate, "--draft", "ngram", "--draft-max", 0)
-for flag in (["--draft-max", 3], ["--draft-stats"], ["--acceptance", "match"], ["--adaptive", "true"], ["--draft-nodes", 3]):
+for flag in (["--draft-max", 3], ["--draft-stats"], ["--acceptance", "match"], ["--adaptive", "true"], ["--draft-nodes", 3],
+             ["--draft-tree", "0.5"]):
     refused([f"{flag[0]} without --draft"], *generate, *flag)
 
 refused(["--acceptance best", "one of match, greedy, rejection"], *generate, "--draft", "ngram", "--acceptance", "best")
@@ -81,6 +82,10 @@ for layers in (0, -1, 2, 99):
     refused([f"an exit after {layers} layers, expected 1 to 1, as the model has 2"], *generate, "--draft", f"exit:{layers}")
 for layers in ("", "x", "1,2", "1 ", "1.5"):
     refused([f"--draft exit:{layers}", "exit:LAYERS"], *generate, "--draft", f"exit:{layers}")
+for tree in ("x", "0.5,", "1.5", "0.5;0.2", "-0.1", ",".join(["0.1"] * 17)):
+    refused([f"--draft-tree {tree}", "P1,P2,..."], *generate, "--draft", mamba, "--draft-tree", tree)
+for draft in ("ngram", f"ngram+{mamba}", "exit:1", "ngram-tree", "lookahead:5,7,7"):
+    refused([f"--draft-tree for --draft {draft}", "medusa:FILE, or a smaller model"], *generate, "--draft", draft, "--draft-tree", "0.5")
 refused(["--draft mtp for", "no layers that predict further tokens", "num_nextn_predict_layers"], *generate, "--draft", "mtp")
 
 # The texts, by every drafter, greedy and drawn, whole and stopped.
@@ -116,6 +121,7 @@ refused(["expected ')'"], *generate, "--regex", "(a")
 refused(["the empty text alone"], *generate, "--regex", "()")
 refused(["cannot open nowhere"], *generate, "--json-schema", "nowhere")
 refused(["held to a form"], *generate, "--regex", "a+", "--draft", "medusa:heads")
+refused(["--draft-tree for a text that is held to a form"], *generate, "--regex", "a+", "--draft", mamba, "--draft-tree", "0.5")
 seen = set()
 for form, fits in ((("--regex", "[a-f]{3,5}(xyz)+"), "[a-f]{3,5}(xyz)+"), (("--json-schema", work / "schema.json"), "true|false|null"),
                    (("--regex", "(ab|cd|efg){2,}z"), "(ab|cd|efg){2,}z")):
@@ -150,6 +156,20 @@ steps = [int(re.search(r"tokens in ([0-9]+) steps", e)[1]) for e in (first, seco
 assert steps[1] < steps[0] and "the same text" in second, (first, second)
 refused(["pool is of another vocabulary"], "generate", swapped, "--prompt", "zebra", *pool)
 
+# A tree of a model's drafts, of the best shape for how often candidates are right, which is measured.
+tree = ("--draft-tree", "0.5,0.3,0.2", "--draft-stats")
+for draft in (mamba, llama):
+    for how in ([], ["--temperature", 1], ["--stop", "q"], ["--temperature", 1, "--acceptance", "rejection"]):
+        said, errors = succeeds(*generate, "--draft", draft, *tree, *how)
+        law = "--acceptance" in how
+        assert law or said == succeeds(*generate, *how)[0], (draft, how)
+        assert ("a text by the same law" if law else "the same text") in errors, errors
+        ranks = re.search(r"candidates: --draft-tree ([0-9.,]+)\n", errors)[1].split(",")
+        assert len(ranks) == 3 and all(0 <= float(p) <= 1 for p in ranks), errors
+        assert draft is mamba or law or ranks[0] == "1.000", errors  # the model's own drafts
+errors = succeeds(*generate, "--draft", llama, "--draft-tree", "1,0,0", "--draft-stats", "--max-new-tokens", 20)[1]
+assert "20 tokens in 4 steps: 5.00 a step; 16 tokens were drafted" in errors, errors  # a chain, then
+
 # Heads: trained on what the model writes, they are right at times; the text is its own in any case.
 writes = "".join(succeeds("generate", llama, "--prompt", c, "--max-new-tokens", 30)[0] for c in letters)
 (work / "own.txt").write_text(writes.replace("\n", "") * 3)
@@ -159,6 +179,9 @@ said = succeeds("draft-train", llama, "--data", work / "own.txt", "--out", heads
                 "--block-size", 16)[0]
 losses = [[float(x) for x in line.split(": losses ")[1].split()] for line in said.splitlines() if "losses" in line]
 assert all(a < b - 0.3 for a, b in zip(losses[-1], losses[0])), said
+said, errors = succeeds(*generate, "--draft", f"medusa:{heads}", "--draft-tree", "0.3,0.3,0.3,0.3", "--draft-stats")
+assert said == succeeds(*generate)[0] and "the same text" in errors, errors
+assert len(re.search(r"candidates: --draft-tree ([0-9.,]+)\n", errors)[1].split(",")) == 4, errors
 for draft in (f"medusa:{heads}", "ngram-tree", "lookahead:5,7,7", "lookahead:2,1,1"):
     for how in ([], ["--temperature", 1, "--draft-nodes", 5], ["--stop", "q"]):
         said, errors = succeeds(*generate, "--draft", draft, "--draft-stats", *how)
@@ -169,11 +192,44 @@ cut = work / "cut.safetensors"
 cut.write_bytes(heads.read_bytes()[:-4])
 refused(["cut.safetensors"], *generate, "--draft", f"medusa:{cut}")
 
+# A smaller model learns the laws of the model: more of what it drafts stays.
+train = ("draft-train", llama, "--kind", "model", "--data", work / "own.txt")
+refused(["--kind model without --model"], *train)
+refused(["--model with --kind medusa", "--kind model"], "draft-train", llama, "--data", work / "own.txt", "--model", mamba)
+refused(["--heads with --kind model"], *train, "--model", mamba, "--heads", 2)
+refused(["--tv-weight 2", "0 to 1"], *train, "--model", mamba, "--tv-weight", 2)
+refused(["--model nothing", "a preset, or a model directory"], *train, "--model", "nothing")
+refused(["swapped has 'e' for the token 3"], *train, "--model", swapped)
+refused(["a token table of 32 rows"], *train, "--model", wider)
+refused(["a model of the same type"], *train, "--model", llama, "--out", work / "same")
+refused(["the model itself"], *train, "--model", mamba, "--out", llama)
+learnt = work / "learnt"
+succeeds(*train, "--model", mamba, "--out", learnt, "--steps", 300, "--lr", 1e-2, "--batch-size", 8, "--block-size", 16)
+metrics = [json.loads(line) for line in (learnt / "metrics.jsonl").read_text().splitlines()]
+assert metrics[-1]["tv"] < metrics[0]["tv"] - 0.05 and metrics[-1]["kl"] < metrics[0]["kl"], metrics
+assert len(metrics[-1]["acceptance"]) == 4 and metrics[-1]["tokens_per_step"] > 1, metrics
+for how in ([], ["--temperature", 1]):
+    steps = []
+    for draft in (mamba, learnt):
+        said, errors = succeeds(*generate, "--draft", draft, *fixed, *how)
+        assert said == succeeds(*generate, *how)[0] and "the same text" in errors, (draft, how)
+        assert "compiling" not in errors, errors
+        steps.append(int(re.search(r"tokens in ([0-9]+) steps", errors)[1]))
+    assert steps[1] < steps[0], (how, steps)
+refused(["config.json is another's"], *train, "--model", "mamba-130m", "--out", learnt)
+
 # Drafts of the model's own: its first layers, where they can be left, and the layers that predict further tokens.
 for how in ([], ["--temperature", 1], ["--stop", "q"], ["--repetition-penalty", 1.4, "--chunk", 2]):
     for most in (1, 4, 7):
         said, errors = succeeds(*generate, "--draft", "exit:1", "--draft-max", most, *fixed, *how)
         assert said == succeeds(*generate, *how)[0] and "the same text" in errors, (said, errors)
+# Trained for it, they say more of what the model says in the end.
+run_folder = work / "run"
+succeeds("train", "--init-from", llama, "--data", work / "own.txt", "--out-dir", run_folder, "--max-iters", 300, "--batch-size", 8, "--block-size", 16,
+         "--exit-loss", 1, "--layer-dropout", 0.1, "--eval-interval", 0, "--learning-rate", 3e-3)
+steps = [int(re.search(r"tokens in ([0-9]+) steps", succeeds("generate", model, "--prompt", "zebra", "--max-new-tokens", 24, "--draft", "exit:1", *fixed)[1])[1])
+         for model in (llama, run_folder)]
+assert steps[1] < steps[0], steps
 refused(["a model with a state of one size"], "generate", mamba, "--prompt", "zebra", "--draft", "exit:1", by_program=True)
 deepseek = spoken("../deepseek_v3_further", "deepseek")
 plain = ("generate", deepseek, "--prompt", "zebra", "--max-new-tokens", 20)

@@ -38,6 +38,9 @@ says '--bias maybe, expected true or false' train --bias maybe
 says '--dtype f16, expected one of f32, bf16, float8, float8_rowwise, mxfp8' train --dtype f16
 says '--dtype float8, expected one of f32, bf16' finetune plain --dtype float8
 says '--schedule step, expected one of cosine, linear, constant, wsd' train --schedule step
+says '--layer-dropout 1, expected 0 to below 1' train --layer-dropout 1 --data text.txt
+says '--exit-loss -1, expected 0 or more' train --exit-loss=-1 --data text.txt
+says '--layer-dropout and --exit-loss with --zero 2' train --exit-loss 1 --zero 2 --data text.txt
 says '--n-layer 0, expected 1 to' train --n-layer 0
 says '--dropout 1, expected 0 to below 1' train --dropout 1
 says 'such as 126 or 129' train --n-head 3
@@ -101,7 +104,7 @@ for flag in --model --n-layer --n-head --n-embd --block-size --bias --dropout --
   --lr-decay-iters --min-lr --weight-decay --beta1 --beta2 --grad-clip --eval-interval --eval-iters --eval-only \
   --log-interval --always-save-checkpoint --start --num-samples --max-new-tokens --temperature --top-k --top-p \
   --prompt --min-p --repetition-penalty --stop --chat --at-context-end --tokens --out --decode --host --port --queue \
-  --api-key-file --name --system --values; do
+  --api-key-file --name --system --values --kind --tv-weight --layer-dropout --exit-loss --draft-tree; do
   prints "$flag " --help
 done
 prints '--learning-rate NUMBER=0.001' train --help

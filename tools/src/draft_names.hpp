@@ -3,7 +3,9 @@
 #pragma once
 #include <cstdio>
 #include <string>
+#include <vector>
 
+#include <fauna/core/number_text.hpp>
 #include <fauna/decode/speculate/lookahead.hpp>
 
 namespace tool {
@@ -34,6 +36,25 @@ inline int exit_of(std::string const& draft) {
   if (std::sscanf(draft.c_str(), "exit:%6d%n", &layers, &end) != 1 || static_cast<std::size_t>(end) != draft.size())
     fauna::fail("fauna", "--draft " + draft, "exit:LAYERS, such as exit:4", "how many first layers draft");
   return layers;
+}
+/// The numbers of --draft-tree, P1,P2,...: how often candidates of each rank are right. Throws where they are none.
+inline std::vector<double> ranks_of(std::string const& draft_tree) {
+  constexpr std::size_t most = 16;
+  std::vector<double> all;
+  std::string number;
+  for (const char c : draft_tree + ',') {
+    if (c != ',') {
+      number += c;
+      continue;
+    }
+    double p = 0;
+    if (!fauna::number_text::parse(number, p) || !(p >= 0 && p <= 1) || all.size() == most)
+      fauna::fail("fauna", "--draft-tree " + draft_tree, "P1,P2,..., such as 0.6,0.2,0.1",
+                  "up to " + std::to_string(most) + " numbers from 0 to 1, as --draft-stats says them");
+    all.push_back(p);
+    number.clear();
+  }
+  return all;
 }
 /// Drafts that branch.
 inline bool is_tree(std::string const& draft) {

@@ -120,15 +120,21 @@ class AnyDrafter {
 /// A drafter whose drafts branch: fauna::TreeDrafter.
 class AnyTree {
  public:
-  /// ngram-tree, lookahead:N,W,G, or medusa:FILE or eagle:FILE, for the model that `target` reads.
-  AnyTree(std::string const& draft, AnyReader& target, int nodes, int threads) {
+  /// ngram-tree, lookahead:N,W,G, or medusa:FILE or eagle:FILE, for the model that `target` reads; Medusa's of a shape
+  /// that is given.
+  AnyTree(std::string const& draft, AnyReader& target, int nodes, int threads, fauna::DraftTree const* shape) {
     const std::string heads = behind("medusa:", draft), eagle = behind("eagle:", draft);
     if (is_lookahead(draft)) take(fauna::Lookahead(target.vocab(), lookahead_of(draft)));
     else if (!eagle.empty()) take(fauna::Eagle2(target, AnyEagle(eagle, threads, target.context()), nodes));
     else if (heads.empty()) take(fauna::NgramTree());
-    else
-      take(fauna::MedusaHeads(target, fauna::MedusaWeights::from_file(heads, target.width(), target.vocab()), nodes));
+    else {
+      auto weights = fauna::MedusaWeights::from_file(heads, target.width(), target.vocab());
+      const auto usual = fauna::MedusaHeads<AnyReader>::usual_tree(weights.heads, nodes);
+      take(fauna::MedusaHeads(target, shape != nullptr ? *shape : usual, std::move(weights)));
+    }
   }
+  /// What a smaller model says, in a shape.
+  AnyTree(AnyReader model, fauna::DraftTree const& shape) { take(fauna::ModelTree(std::move(model), shape)); }
   template <class F> void propose_tree(std::vector<int>& text, fauna::DraftTree& tree, int most, F&& draw) {
     propose_(text, tree, most, draw);
   }
@@ -162,13 +168,19 @@ class DraftStats {
   /// `length`: what was measured meanwhile.
   void print(fauna::DraftLength const& length) const {
     const auto share = [](long a, long b) { return b > 0 ? static_cast<double>(a) / static_cast<double>(b) : 0; };
-    auto const& [steps, tokens, drafted, seen, accepted] = counts_;
+    auto const& [steps, tokens, drafted, seen, accepted, offered, right] = counts_;
     std::fprintf(stderr, "fauna: %ld tokens in %ld steps: %.2f a step; %ld tokens were drafted\n", tokens, steps,
                  counts_.tokens_per_step(), drafted);
     std::fprintf(stderr, "fauna: accepted where all before were, by place in the draft:");
     for (std::size_t i = 0; i < seen.size(); ++i)
       std::fprintf(stderr, " %.0f %% of %ld%s", 100 * share(accepted[i], seen[i]), seen[i],
                    i + 1 < seen.size() ? "," : "\n");
+    if (offered.size() > 1) {
+      std::fprintf(stderr, "fauna: right by rank among a place's candidates: --draft-tree");
+      for (std::size_t r = 0; r < offered.size(); ++r)
+        std::fprintf(stderr, "%c%.3f", r > 0 ? ',' : ' ', share(right[r], offered[r]));
+      std::fprintf(stderr, "\n");
+    }
     if (const double one = length.seconds(1); one > 0) {
       std::fprintf(stderr, "fauna: a pass over one row takes %.3f ms; over", 1e3 * one);
       for (int rows = 2; rows <= length.most() + 1; ++rows)

@@ -70,6 +70,7 @@ int train(settings::Run const& s, tool::Trainer& model) {
        .adamw =
            {.lr = s.learning_rate, .beta1 = s.beta1, .beta2 = s.beta2, .decay = s.weight_decay, .clip = s.grad_clip},
        .muon = muon(s),
+       .layer_skip = {.dropout = s.layer_dropout, .exit_loss = s.exit_loss},
        .schedule = schedule(s),
        .eval_interval = s.eval_interval,
        .eval_batches = static_cast<int>(s.eval_iters),

@@ -164,7 +164,7 @@ struct Train {
        lr_decay_iters = 2000, eval_interval = 250, eval_iters = 20, log_interval = 10, pieces = 0, zero = 0, tp = 1,
        pp = 1, profile = 0, keep_checkpoints = 0;
   double learning_rate = 1e-3, min_lr = 1e-4, weight_decay = 0.1, beta1 = 0.9, beta2 = 0.99, grad_clip = 1,
-         muon_rate = 1, muon_momentum = 0.95;
+         muon_rate = 1, muon_momentum = 0.95, layer_dropout = 0, exit_loss = 0;
   bool decay_lr = true, eval_only = false, always_save_checkpoint = false, overwrite = false;
   std::uint64_t seed = 1337;
 
@@ -199,6 +199,11 @@ struct Train {
     f("beta1", beta1, "AdamW's, of the mean gradient");
     f("beta2", beta2, "AdamW's, of the mean squared gradient");
     f("grad-clip", grad_clip, "most that the global gradient norm may be; 0: off");
+    f("layer-dropout", layer_dropout,
+      "how often a batch passes over the last layer, in [0, 1); over those before it less often, over the first never");
+    f("exit-loss", exit_loss,
+      "weight of the loss where a model ends after its first layers, of each number of them in turn, for --draft "
+      "exit:LAYERS; 0: none");
     f("eval-interval", eval_interval, "updates from one evaluation to the next; 0: none");
     f("eval-iters", eval_iters, "batches of an evaluation, of each part; 0: each part as a whole");
     f("eval-only", eval_only, "evaluate once and stop");
@@ -379,7 +384,7 @@ struct Logits {
 
 struct Generate {
   std::string prompt, values, tokenizer, adapter, quantize, regex, json_schema, dtype = "f32", at_context_end = "stop",
-                                                                                draft, acceptance = "match";
+                                                                                draft, acceptance = "match", draft_tree;
   std::vector<std::string> stop;
   bool chat = false, special = true, draft_stats = false, adaptive = true;
   long num_samples = 1, max_new_tokens = 200, top_k = 0, threads = 0, chunk = 512, context = 0, draft_max = 4,
@@ -416,6 +421,9 @@ struct Generate {
       "model of the same vocabulary, or ngram+ and a model");
     f("draft-max", draft_max, "tokens of a draft at most; of one that branches, its depth");
     f("draft-nodes", draft_nodes, "tokens of a draft that branches at most, up to 63");
+    f("draft-tree", draft_tree,
+      "P1,P2,...: how often the likeliest candidate of a place is right, the second, ..., as --draft-stats measures: "
+      "medusa and a smaller model draft the tree of --draft-nodes and --draft-max that keeps the most tokens");
     f("adaptive", adaptive,
       "drafts as long as is measured to pay, 0 included; where the ids follow from the length of drafts it has to be "
       "asked for, and they are then no function of the seed; asked for with several texts that could be written at "

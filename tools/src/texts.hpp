@@ -49,7 +49,13 @@ class WithDrafts {
         adaptive_(s.adaptive),
         compares_(s.draft_stats),
         stats_(acceptance_.kept) {
-    if (is_tree(s.draft)) tree_.emplace(s.draft, reader_, nodes_, threads_of(s.threads));
+    std::optional<fauna::DraftTree> shape;
+    if (!s.draft_tree.empty()) {
+      const auto depth = static_cast<std::size_t>(std::min(length_.most(), fauna::DraftTree::most_nodes));
+      shape = fauna::sequoia_tree(std::vector<std::vector<double>>(depth, ranks_of(s.draft_tree)), nodes_);
+    }
+    if (is_tree(s.draft)) tree_.emplace(s.draft, reader_, nodes_, threads_of(s.threads), shape ? &*shape : nullptr);
+    else if (shape) tree_.emplace(AnyReader(*draft, std::min(context, draft->context()), chunk), *shape);
   }
 
   template <class Text, class F>
@@ -225,7 +231,8 @@ void write_texts(Engine& model, Engine* draft, Text const& text, std::vector<int
   };
   std::optional<WithDrafts> drafts;
   std::optional<WithDraftsEach> each;
-  if (s.num_samples > 1 && follows_text(s.draft) && !s.adaptive) each.emplace(model, draft, s, o);
+  if (s.num_samples > 1 && follows_text(s.draft) && !s.adaptive && s.draft_tree.empty())
+    each.emplace(model, draft, s, o);
   else if (!s.draft.empty()) drafts.emplace(model, draft, s, vocabulary, o.context, o.chunk);
   for (long i = 0; i < s.num_samples;) {
     if (i > 0) next();

@@ -6,6 +6,7 @@
 #include <initializer_list>
 
 #include <fauna/compose/seq.hpp>
+#include <fauna/ops/add/op.hpp>
 
 namespace fauna::inline v0 {
 
@@ -152,9 +153,11 @@ template <int First, int Rounds, class... Ls> struct Stack {
           out_view = View<S, dyn, L::out>(y.data(), y.rows(), L::out, y.stride());
         else if (c.keeps()) out_view = at<k>(saved.layer).of[i].y;
         else out_view = View<S, dyn, L::out>(turn[l & 1].data(), x.rows());
-        L::forward(inside(c, l), at<k>(w.layer).of[i], at<k>(state.layer).of[i],
-                   View<const S, dyn, L::in>(from.data(), x.rows(), L::in, from.stride()), out_view,
-                   at<k>(saved.layer).of[i].layer);
+        if (run.template passes_over<L>(l)) add<typename C::backend_type>::run(c.backend, from, {}, matrix(out_view));
+        else
+          L::forward(inside(c, l), at<k>(w.layer).of[i], at<k>(state.layer).of[i],
+                     View<const S, dyn, L::in>(from.data(), x.rows(), L::in, from.stride()), out_view,
+                     at<k>(saved.layer).of[i].layer);
         from = out_view;
       });
       run.announce(First + l, false, false);
@@ -178,12 +181,14 @@ template <int First, int Rounds, class... Ls> struct Stack {
         using L = Kind<k>;
         Matrix<S> out_gradient = dx;
         if (!first) out_gradient = Matrix<S>(turn[l & 1].data(), x.rows(), L::in);
-        L::backward(inside(c, l), at<k>(w.layer).of[i], at<k>(dw.layer).of[i],
-                    View<const S, dyn, L::in>(input.data(), x.rows(), L::in, input.stride()),
-                    at<k>(saved.layer).of[i].layer,
-                    View<const S, dyn, L::out>(gradient.data(), x.rows(), L::out, gradient.stride()),
-                    View<S, dyn, L::in>(out_gradient.data(), x.rows(), L::in, out_gradient.stride()),
-                    at<k>(dstate.layer).of[i]);
+        if (run.template passes_over<L>(l)) add<typename C::backend_type>::run(c.backend, gradient, {}, out_gradient);
+        else
+          L::backward(inside(c, l), at<k>(w.layer).of[i], at<k>(dw.layer).of[i],
+                      View<const S, dyn, L::in>(input.data(), x.rows(), L::in, input.stride()),
+                      at<k>(saved.layer).of[i].layer,
+                      View<const S, dyn, L::out>(gradient.data(), x.rows(), L::out, gradient.stride()),
+                      View<S, dyn, L::in>(out_gradient.data(), x.rows(), L::in, out_gradient.stride()),
+                      at<k>(dstate.layer).of[i]);
         gradient = out_gradient;
       });
       run.announce(First + l, true, false);
@@ -214,6 +219,9 @@ template <int First, int Rounds, class... Ls> struct Stack {
       if (from < 0 || from >= to || to > Rounds)
         fail(c.path.str(), "rounds " + std::to_string(from) + " to " + std::to_string(to),
              "at least one of the " + std::to_string(Rounds) + " that there are");
+    }
+    template <class L> bool passes_over(int layer) const {
+      return L::in == L::out && how != nullptr && how->passed_over != nullptr && how->passed_over[layer] != 0;
     }
     void announce(int layer, bool backward, bool before) const {
       if (how != nullptr && how->announce != nullptr) how->announce(how->user, layer, backward, before);

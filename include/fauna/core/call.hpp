@@ -63,7 +63,8 @@ template <class S> struct Group {
 /// Which rounds of the outermost Stack a call runs, and who hears of its layers: for early exits, stages of a pipeline,
 /// weights that are gathered just in time. Activations that only the rounds left out would keep are not touched.
 struct Rounds {
-  int from = 0, to = -1;  ///< [from, to); to -1: up to the last
+  int from = 0, to = -1;                       ///< [from, to); to -1: up to the last
+  const unsigned char* passed_over = nullptr;  ///< [layers]: not 0: of the same width, gives on what it is given
   /// Called before and after each layer, by its flat index, forward and backward.
   void (*announce)(void* user, int layer, bool backward, bool before) = nullptr;
   void* user = nullptr;

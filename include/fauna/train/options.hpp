@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include <fauna/train/layer_skip.hpp>
 #include <fauna/train/schedule.hpp>
 #include <fauna/train/trained.hpp>
 
@@ -19,6 +20,7 @@ struct TrainOptions {
   int accumulation = 1;  ///< batches whose gradients make one update
   AdamWOptions adamw{};
   std::optional<MuonOptions> muon{};  ///< for the matrices of layers, beside adamw for the rest; none: adamw for all
+  LayerSkipOptions layer_skip{};
   std::vector<SideWeight> side_weights{};  ///< of side losses by name, in place of those that their blocks propose
   /// The learning rate of each update; its own lr counts, not adamw's. None: a cosine from adamw.lr to a tenth of it at
   /// `steps`, after a warm-up of 100 updates, or a twentieth of all where that is fewer.

@@ -50,6 +50,7 @@ template <class T, class Ranks = OneRank> class Trainer {
         o_(o),
         context_(length_of(o)),
         memory_(o.batch, context_, text.train.packed()),
+        layer_skip_(o.layer_skip),
         ranks_(std::forward<Ranks>(ranks)) {
     if (o_.batch < 1 || o_.accumulation < 1)
       fail("train", "batch " + std::to_string(o_.batch) + ", accumulation " + std::to_string(o_.accumulation),
@@ -118,7 +119,7 @@ template <class T, class Ranks = OneRank> class Trainer {
     const UpdateReport update = ranks_.update(model_, adamw);
     if (update.not_finite >= 0) stop_not_finite(s);
     s.gradient_norm = update.gradient_norm;
-    s.without_gradient = update.without_gradient;
+    if (!layer_skip_.on()) s.without_gradient = update.without_gradient;  // a layer that was passed over has none
     ++p.iteration;
     return s;
   }
@@ -197,8 +198,10 @@ template <class T, class Ranks = OneRank> class Trainer {
       prepare_pass(count);
       const double weight = static_cast<double>(count) / static_cast<double>(all);
       const Key key = p.dropout.child(number);
-      loss += weight * model_.accumulate(memory_.batch(count), weight,
-                                         count == o_.batch ? key : key.child(static_cast<std::uint64_t>(first)), tap_);
+      layer_skip_.draw(number, key);
+      loss +=
+          weight * layer_skip_.accumulate(model_, memory_.batch(count), weight,
+                                          count == o_.batch ? key : key.child(static_cast<std::uint64_t>(first)), tap_);
       at += count;
     }
     return loss;
@@ -280,6 +283,7 @@ template <class T, class Ranks = OneRank> class Trainer {
   TrainOptions o_;
   int context_, prepared_ = 0;
   BatchMemory memory_;
+  LayerSkip<T> layer_skip_;
   Ranks ranks_;
   Schedule schedule_;
   CheckpointHead head_;

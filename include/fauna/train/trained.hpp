@@ -372,6 +372,7 @@ template <LanguageModel M, Backend B, class D = All<typename B::scalar>> class T
   void clear_gradients(ElementRange s) { gradients_region_.clear(s.from * sizeof(scalar), s.to * sizeof(scalar)); }
   /// Who hears of the layers in every pass from now on; null: nobody.
   void announce(Rounds const* to) { rounds_ = to; }
+  Rounds const* announced() const { return rounds_; }
   /// The ranks that have the rest of a model in tensor parallel, for all calls from now on.
   void join(Group<scalar> const* group) { group_ = group; }
   /// The moments that are kept, from the first one on.

@@ -132,13 +132,19 @@ template <class S>
   static_cast<S&>(told) = s;
   const std::string dtype = storage_of(from, c.described(), s.dtype, s.quantize);
   if (s.draft.empty())
-    for (const char* flag : {"draft-max", "draft-stats", "draft-nodes", "acceptance", "adaptive"})
+    for (const char* flag : {"draft-max", "draft-stats", "draft-nodes", "draft-tree", "acceptance", "adaptive"})
       if (verb.has(flag)) fauna::fail("fauna", std::string("--") + flag + " without --draft", "ngram, or a model");
   const long context = s.context > 0 ? std::min<long>(s.context, c.context()) : c.context();
   if (tool::is_lookahead(s.draft)) {
     const fauna::LookaheadShape shape = tool::lookahead_of(s.draft);
     if (!verb.has("draft-max")) told.draft_max = std::clamp<long>(shape.depth(), 1, std::max(1L, context - 1));
     if (!verb.has("draft-nodes")) told.draft_nodes = shape.nodes();
+  }
+  if (!s.draft_tree.empty()) {
+    (void)tool::ranks_of(s.draft_tree);
+    const bool model = tool::draft_model_of(s.draft) == s.draft;
+    if (!model && tool::behind("medusa:", s.draft).empty())
+      fauna::fail("fauna", "--draft-tree for --draft " + s.draft, "medusa:FILE, or a smaller model");
   }
   if (tool::is_exit(s.draft)) {
     const int after = tool::exit_of(s.draft);
@@ -255,6 +261,9 @@ inline std::string id_list(std::vector<long long> const& ids) {
   tool::check_form(s);
   if (!(s.regex + s.json_schema).empty() && !tool::behind("medusa:", s.draft).empty())
     fauna::fail("fauna generate", "--draft " + s.draft + " for a text that is held to a form", "another drafter");
+  if (!(s.regex + s.json_schema).empty() && !s.draft_tree.empty())
+    fauna::fail("fauna generate", "--draft-tree for a text that is held to a form", "no tree",
+                "where the form leaves one token there is no second candidate");
   if (tool::fs::is_regular_file(from) && tool::weights_alone(from)) generate_from_weights(verb, from, s);
   if (tool::fs::is_regular_file(model_of(from))) {
     if (verb.has("tokenizer"))

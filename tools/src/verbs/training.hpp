@@ -76,6 +76,13 @@ inline void require_parts(settings::Run const& s, long parts) {
   whole("tp", s.tp, 1, 1024);
   whole("pp", s.pp, 1, 1024);
   whole("keep-checkpoints", s.keep_checkpoints, 0, 1000000);
+  if (!(s.layer_dropout >= 0 && s.layer_dropout < 1))
+    fauna::fail("fauna train", "--layer-dropout " + settings::text(s.layer_dropout), "0 to below 1");
+  if (!(s.exit_loss >= 0 && s.exit_loss < 1e9))
+    fauna::fail("fauna train", "--exit-loss " + settings::text(s.exit_loss), "0 or more");
+  if (s.zero > 1 && (s.layer_dropout > 0 || s.exit_loss > 0))
+    fauna::fail("fauna train", "--layer-dropout and --exit-loss with --zero " + settings::text(s.zero),
+                "--zero 0 or 1: gradients are not shared layer by layer");
   settings::Structure length;  // nanoGPT's 64 where a model has no context of its own
   if (c->context() != fauna::unbounded) length.block_size = c->context();
   verb.apply(length);

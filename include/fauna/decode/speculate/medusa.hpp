@@ -8,7 +8,7 @@
 #include <vector>
 
 #include <fauna/decode/speculate/largest.hpp>
-#include <fauna/decode/speculate/tree.hpp>
+#include <fauna/decode/speculate/sequoia.hpp>
 #include <fauna/io/open_tensors.hpp>
 #include <fauna/io/safetensors.hpp>
 
@@ -117,47 +117,29 @@ struct MedusaWeights {
   }
 };
 
-/// The tree of `nodes` nodes that is the likeliest to hold the text, where the candidate of rank r at depth k is right
-/// with probability stays[k][r] (section 2.1.2): its tokens are ranks.
-inline DraftTree likeliest_tree(std::vector<std::vector<double>> const& stays, int nodes) {
-  struct Open {
-    int node, depth, rank;  ///< the next candidate behind a node
-    double value;           ///< of the path to the node
-  };
-  DraftTree tree;
-  std::vector<Open> open{{DraftTree::root, 0, 0, 1.0}};
-  const auto value = [&](Open const& o) {
-    const auto k = static_cast<std::size_t>(o.depth), r = static_cast<std::size_t>(o.rank);
-    return k < stays.size() && r < stays[k].size() ? o.value * stays[k][r] : 0;
-  };
-  while (tree.size() < nodes) {
-    std::size_t best = 0;
-    for (std::size_t i = 1; i < open.size(); ++i)
-      if (value(open[i]) > value(open[best])) best = i;
-    const double v = value(open[best]);
-    if (!(v > 0)) break;
-    const Open next{tree.add(open[best].rank, open[best].node), open[best].depth + 1, 0, v};
-    ++open[best].rank;
-    open.push_back(next);
-  }
-  return tree;
-}
-
 /// Drafts trees for the Reader with hidden rows that the target is read by. R has hidden(row), head(rows, n), width()
 /// and vocab().
 template <class R> class MedusaHeads {
  public:
   MedusaHeads(R& target, MedusaWeights weights, int nodes = 12)
-      : target_(&target), w_(static_cast<MedusaWeights&&>(weights)) {
+      : MedusaHeads(target, usual_tree(weights.heads, nodes), static_cast<MedusaWeights&&>(weights)) {}
+  /// The tree's tokens are ranks (sequoia_tree); what is deeper than there are heads is not drafted.
+  MedusaHeads(R& target, DraftTree shape, MedusaWeights weights)
+      : target_(&target), w_(static_cast<MedusaWeights&&>(weights)), shape_(static_cast<DraftTree&&>(shape)) {
     if (w_.width != target.width() || w_.vocab != target.vocab())
       fail("medusa", "heads of width " + std::to_string(w_.width) + " and vocabulary " + std::to_string(w_.vocab),
            "the model's " + std::to_string(target.width()) + " and " + std::to_string(target.vocab()));
-    std::vector<std::vector<double>> stays;  // about what trained heads do; the order is what matters
-    for (int k = 0; k < w_.heads; ++k) {
-      stays.emplace_back();
-      for (int r = 0; r < ranks; ++r) stays.back().push_back(0.6 * std::pow(0.8, k) / ((1 + r) * (1 + r)));
+    for (const int rank : shape_.tokens)
+      if (rank >= ranks_) ranks_ = rank + 1;
+  }
+  /// About what trained heads do; the order is what matters.
+  static DraftTree usual_tree(int heads, int nodes) {
+    std::vector<std::vector<double>> right;
+    for (int k = 0; k < heads; ++k) {
+      right.emplace_back();
+      for (int r = 0; r < 8; ++r) right.back().push_back(0.6 * std::pow(0.8, k) / ((1 + r) * (1 + r)));
     }
-    shape_ = likeliest_tree(stays, nodes);
+    return sequoia_tree(right, nodes);
   }
 
   int vocab() const { return w_.vocab; }
@@ -177,23 +159,23 @@ template <class R> class MedusaHeads {
     std::vector<std::vector<int>> best;
     best.reserve(static_cast<std::size_t>(w_.heads));
     for (int k = 0; k < w_.heads; ++k)
-      best.push_back(largest(y + static_cast<std::ptrdiff_t>(k) * w_.vocab, w_.vocab, ranks));
+      best.push_back(largest(y + static_cast<std::ptrdiff_t>(k) * w_.vocab, w_.vocab, ranks_));
     std::vector<int> now;
     for (int i = 0; i < shape_.size(); ++i) {
       const int depth = shape_.depth(i), before = shape_.parent(i);
       const auto rank = static_cast<std::size_t>(shape_.token(i));
-      auto const& of_depth = best[static_cast<std::size_t>(depth) - 1];
       const int parent = before == DraftTree::root ? before : now[static_cast<std::size_t>(before)];
-      const bool fits = depth <= most && rank < of_depth.size() && parent > -2;
-      now.push_back(fits ? tree.add(of_depth[rank], parent) : -2);
+      const bool fits = depth <= most && depth <= w_.heads && parent > -2;
+      auto const& of_depth = best[fits ? static_cast<std::size_t>(depth) - 1 : 0];
+      now.push_back(fits && rank < of_depth.size() ? tree.add(of_depth[rank], parent) : -2);
     }
   }
 
  private:
-  static constexpr int ranks = 8;
   R* target_;
   MedusaWeights w_;
   DraftTree shape_{};
+  int ranks_ = 1;
   std::vector<float> z_{}, y_{};
 };
 

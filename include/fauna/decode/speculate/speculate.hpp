@@ -25,6 +25,7 @@
 #include <fauna/decode/speculate/pool.hpp>
 #include <fauna/decode/speculate/reader.hpp>
 #include <fauna/decode/speculate/rejection.hpp>
+#include <fauna/decode/speculate/sequoia.hpp>
 #include <fauna/decode/speculate/text.hpp>
 #include <fauna/decode/speculate/typical.hpp>
 #include <fauna/io/clock.hpp>

@@ -25,6 +25,7 @@ struct DraftCounts {
   long steps = 0, tokens = 0;            ///< passes of the target, and tokens of the text
   long drafted = 0;                      ///< tokens proposed
   std::vector<long> seen{}, accepted{};  ///< by place in the draft: how often all before it stayed, and it did too
+  std::vector<long> offered{}, right{};  ///< by rank among a place's candidates: how often there was one, and it stayed
   /// τ: tokens a step. 1 is plain decoding.
   double tokens_per_step() const { return steps > 0 ? static_cast<double>(tokens) / static_cast<double>(steps) : 0; }
   bool operator==(DraftCounts const&) const = default;
@@ -33,6 +34,8 @@ struct DraftCounts {
     steps += o.steps, tokens += o.tokens, drafted += o.drafted;
     if (seen.size() < o.seen.size()) seen.resize(o.seen.size()), accepted.resize(o.seen.size());
     for (std::size_t i = 0; i < o.seen.size(); ++i) seen[i] += o.seen[i], accepted[i] += o.accepted[i];
+    if (offered.size() < o.offered.size()) offered.resize(o.offered.size()), right.resize(o.offered.size());
+    for (std::size_t r = 0; r < o.offered.size(); ++r) offered[r] += o.offered[r], right[r] += o.right[r];
     return *this;
   }
 };
@@ -189,6 +192,14 @@ template <Acceptance A> class DraftedText {
       const int id = rule_->next(drawing(logits + static_cast<std::ptrdiff_t>(node + 1) * vocab_),
                                  {siblings_.data(), static_cast<int>(siblings_.size()), tree_.law(node)});
       if (!siblings_.empty()) ++counts_.seen[path_.size()];
+      if (counts_.offered.size() < siblings_.size()) {
+        counts_.offered.resize(siblings_.size());
+        counts_.right.resize(siblings_.size());
+      }
+      for (std::size_t r = 0; r < siblings_.size(); ++r) {
+        ++counts_.offered[r];
+        counts_.right[r] += siblings_[r] == id;
+      }
       node = tree_.find(id, node);
       ids.push_back(id);
       ++counts_.tokens;
