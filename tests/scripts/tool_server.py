@@ -339,14 +339,19 @@ def refusals(server, model):
             raw.sendall(garbage)
             raw.shutdown(socket.SHUT_WR)
             raw.recv(1000)
-    # Behind a body that is broken nothing is a request, also where it came with it.
-    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as raw:
-        raw.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhelloXX\r\nGET /health HTTP/1.1\r\nHost: x\r\n\r\n")
-        answers = b""
-        with contextlib.suppress(OSError):
-            while more := raw.recv(65536):
-                answers += more
-    assert answers.count(b"HTTP/1.1 ") == 1 and answers.startswith(b"HTTP/1.1 4"), answers
+    # Behind a body that is broken, or that nobody reads, nothing is a request, also where it came with it.
+    inner = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+    sized = b" HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(inner)
+    for first, status in ((b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhelloXX\r\n", b"4"),
+                          (b"GET /v1/models" + sized, b"200"), (b"TRACE /tokenize" + sized, b"405"), (b"OPTIONS /tokenize" + sized, b"405"),
+                          (b"QUERY /tokenize" + sized, b"405"), (b"DELETE /v1/models" + sized, b"405")):
+        with socket.create_connection(("127.0.0.1", server.port), timeout=30) as raw:
+            raw.sendall(first + inner)
+            answers = b""
+            with contextlib.suppress(OSError):
+                while more := raw.recv(65536):
+                    answers += more
+        assert answers.count(b"HTTP/1.1 ") == 1 and answers.startswith(b"HTTP/1.1 " + status), (first, answers)
     # What the model does not know and nobody need know is passed over.
     server.ask(text, {"prompt": "a", "max_tokens": 1, "user": "me", "store": True, "nonsense": {}, "suffix": None, "n": None})
 
@@ -365,6 +370,24 @@ def page(server, _):
         assert policy[f"{tag}-src"] == f"'sha256-{base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()}'", policy
     assert [policy[name] for name in ("default-src", "connect-src", "frame-ancestors", "form-action")] == ["'none'", "'self'"] + ["'none'"] * 2
     assert not re.search(r"(src|href)=\"(?!data:)", text) and "style=" not in text and " on" not in "".join(re.findall("<[a-z][^>]*>", text))
+
+
+def description(server, _):
+    """Every endpoint that /openapi.json has is there, with these methods and no others. (One that it has not, no server starts with.)"""
+    told = server.ask("/openapi.json")
+    assert told["openapi"].startswith("3.") and len(told["paths"]) == 11, list(told["paths"])
+    for endpoint, operations in told["paths"].items():
+        path = endpoint.replace("{model}", "llama")
+        for method in ("get", "post", "put", "patch", "delete", "options", "trace", "query"):
+            with contextlib.closing(server.open(path, {} if method == "post" else None, method=method.upper())) as connection:
+                answer = connection.getresponse()
+                text = answer.read().decode()
+            if method in operations:
+                assert answer.status == (400 if method == "post" else 200), (endpoint, method, text)
+                assert answer.getheader("Content-Type") in operations[method]["responses"][str(answer.status)].get("content", "application/json")
+            else:
+                assert answer.status == 405 and json.loads(text)["error"]["code"] == "method_not_allowed", (endpoint, method, text)
+                assert answer.getheader("Allow") == ("GET, HEAD" if "get" in operations else "POST"), answer.headers
 
 
 def small_things(server, model):
@@ -629,7 +652,7 @@ def no_template(model):
 
 llama, mamba = directory(models / "llama_untied", work / "llama"), directory(models / "mamba", work / "mamba", chat=False)
 with Server(tool, llama) as served:
-    for check in (page, metrics, small_things, completions, embeddings, chat, refusals):
+    for check in (page, description, metrics, small_things, completions, embeddings, chat, refusals):
         check(served, llama)
 with Server(tool, llama, "--parallel", 4, "--chunk", 4) as served:
     # Keys and values go back to any token: of a prompt all but the last is there.

@@ -23,6 +23,7 @@
 #include <tools/src/serve/grammars.hpp>
 #include <tools/src/serve/keys.hpp>
 #include <tools/src/serve/metrics.hpp>
+#include <tools/src/serve/openapi/openapi.hpp>
 #include <tools/src/serve/page/page.hpp>
 #include <tools/src/serve/reply.hpp>
 #include <tools/src/serve/request.hpp>
@@ -59,14 +60,30 @@ class Server {
       const int yes = 1;
       ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
     });
-    http_.set_error_handler([](Http const& q, Answer& a) {
+    // cpp-httplib reads no body of methods that usually have none: what is there would be taken for the next request.
+    http_.set_pre_routing_handler([](Http const& q, Answer& a) {
+      const bool body = q.has_header("Transfer-Encoding") || q.has_header("Content-Length");
+      if (body && q.method != "POST" && q.method != "PUT" && q.method != "PATCH") {
+        a.set_header("Connection", "close");
+        Connection::here().be_last();
+      }
+      return httplib::Server::HandlerResponse::Unhandled;
+    });
+    http_.set_error_handler([this](Http const& q, Answer& a) {
       if (!a.body.empty()) return;
-      answer(a, a.status == 404 ? no_such(q)
-                                : Refusal(a.status, "The request is not understood.", "invalid_request_error"));
+      // Of what it does not understand cpp-httplib reads no more, of a line with another method not even the path.
+      if (a.status == 400) Connection::here().be_last();
+      const std::string path = q.path.empty() ? q.target.substr(0, q.target.find_first_of("?#")) : q.path,
+                        allowed = endpoints_.allowed(path);
+      const bool other_method = !allowed.empty() && allowed.find(q.method) == std::string::npos;
+      if (a.status == 404 || other_method) no_such(q.method, path, a);
+      else answer(a, Refusal(a.status, "The request is not understood.", "invalid_request_error"));
     });
     http_.set_logger([this](Http const& q, Answer const& a) { metrics_.request(handler(q), method(q), a.status); });
-    http_.Get("/health", [](Http const&, Answer& a) { answer(a, {{"status", "ok"}}); });
-    http_.Get("/", [policy = page_policy()](Http const&, Answer& a) {
+    http_.Get(endpoints_.pattern("GET", "/health"), [](Http const&, Answer& a) { answer(a, {{"status", "ok"}}); });
+    http_.Get(endpoints_.pattern("GET", "/openapi.json"),
+              [](Http const&, Answer& a) { a.set_content(openapi.data(), openapi.size(), "application/json"); });
+    http_.Get(endpoints_.pattern("GET", "/"), [policy = page_policy()](Http const&, Answer& a) {
       a.set_header("Content-Security-Policy", policy);
       a.set_header("X-Content-Type-Options", "nosniff");
       a.set_header("Referrer-Policy", "no-referrer");
@@ -74,11 +91,11 @@ class Server {
       a.set_content(page.data(), page.size(), "text/html; charset=utf-8");
     });
     get("/v1/models", [this](Http const&) { return Reply{{"object", "list"}, {"data", Reply::array({model()})}}; });
-    get("/v1/models/(.+)", [this](Http const& q) {
+    get("/v1/models/{model}", [this](Http const& q) {
       require_model(q.matches[1]);
       return model();
     });
-    http_.Get("/metrics", [this](Http const& q, Answer& a) {
+    http_.Get(endpoints_.pattern("GET", "/metrics"), [this](Http const& q, Answer& a) {
       guarded(a, [&] {
         authorise(q);
         const int waiting = worker_.waiting(), running = std::max(0, begun_ - waiting);
@@ -101,10 +118,10 @@ class Server {
       answer(a, {{"content", site_.tokenizer.decode(ids, false)}});
     });
     // What has a body and no place: read here, within bounds.
-    const auto nowhere = [](Http const& q, Answer& a, httplib::ContentReader const& reader) {
+    const auto nowhere = [this](Http const& q, Answer& a, httplib::ContentReader const& reader) {
       guarded(a, [&] {
         (void)read(q, reader);
-        throw no_such(q);
+        no_such(q.method, q.path, a);
       });
     };
     http_.Post(".*", nowhere).Put(".*", nowhere).Patch(".*", nowhere).Delete(".*", nowhere);
@@ -145,19 +162,21 @@ class Server {
   }
 
   /// The endpoint as metrics name it: one of few, whatever is asked for.
-  static std::string handler(Http const& q) {
-    for (const char* path : {"/", "/health", "/metrics", "/v1/models", "/v1/completions", "/v1/chat/completions",
-                             "/v1/embeddings", "/tokenize", "/detokenize"})
-      if (q.path == path) return path;
-    return q.path.starts_with("/v1/models/") ? "/v1/models/{model}" : "other";
+  std::string handler(Http const& q) const {
+    const std::string endpoint = endpoints_.of(q.path);
+    return endpoint.empty() ? "other" : endpoint;
   }
   static std::string method(Http const& q) {
     for (const char* method : {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
       if (q.method == method) return method;
     return "other";
   }
-  static Refusal no_such(Http const& q) {
-    return {404, "There is no " + q.method + ' ' + q.path + '.', "invalid_request_error", "", "unknown_url"};
+  /// Answers what is no endpoint, or not with this method.
+  void no_such(std::string const& method, std::string const& path, Answer& a) const {
+    const std::string allowed = endpoints_.allowed(path), what = "There is no " + method + ' ' + path;
+    if (allowed.empty()) return answer(a, Refusal(404, what + '.', "invalid_request_error", "", "unknown_url"));
+    a.set_header("Allow", allowed);
+    answer(a, Refusal(405, what + ", but " + allowed + '.', "invalid_request_error", "", "method_not_allowed"));
   }
   /// Runs `work`; what it throws becomes the answer.
   template <class F> static void guarded(Answer& a, F&& work) {
@@ -171,7 +190,7 @@ class Server {
     }
   }
   template <class F> void get(const char* path, F reply) {
-    http_.Get(path, [this, reply](Http const& q, Answer& a) {
+    http_.Get(endpoints_.pattern("GET", path), [this, reply](Http const& q, Answer& a) {
       guarded(a, [&] {
         authorise(q);
         answer(a, reply(q));
@@ -180,19 +199,20 @@ class Server {
   }
   /// handle(request, answer, fields of its body)
   template <class F> void post(const char* path, F handle) {
-    http_.Post(path, [this, handle](Http const& q, Answer& a, httplib::ContentReader const& reader) {
-      guarded(a, [&] {
-        // cpp-httplib 0.11 takes a chunk that does not end as one should for the body's end, and what follows for the
-        // next request.
-        if (q.has_header("Transfer-Encoding")) {
-          a.set_header("Connection", "close");
-          Connection::here().be_last();
-        }
-        const std::string body = read(q, reader);
-        authorise(q);
-        handle(q, a, Fields(body));
-      });
-    });
+    http_.Post(endpoints_.pattern("POST", path),
+               [this, handle](Http const& q, Answer& a, httplib::ContentReader const& reader) {
+                 guarded(a, [&] {
+                   // cpp-httplib 0.11 takes a chunk that does not end as one should for the body's end, and what
+                   // follows for the next request.
+                   if (q.has_header("Transfer-Encoding")) {
+                     a.set_header("Connection", "close");
+                     Connection::here().be_last();
+                   }
+                   const std::string body = read(q, reader);
+                   authorise(q);
+                   handle(q, a, Fields(body));
+                 });
+               });
   }
   /// The body. Of one that is too large the rest is read and forgotten, within bounds: most clients hear the answer
   /// only when they have sent all.
@@ -423,6 +443,7 @@ class Server {
   long started_ = static_cast<long>(std::time(nullptr));
   std::atomic<int> begun_ = 0;  ///< requests for texts that are not answered yet
   std::atomic<bool> ended_ = false;
+  Endpoints endpoints_;
   Connections http_;
 };
 
