@@ -11,13 +11,14 @@ import hashlib
 import json
 import math
 import pathlib
+import random
 import re
 import signal
 import socket
 import sys
 import time
 
-from fauna_tool import Tool, read_tensors
+from fauna_tool import Tool, read_tensors, write_tensors
 from serving import Server, directory, e_acute, end, pieces
 
 fauna, work, models = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
@@ -634,6 +635,63 @@ def drafted(server):
     assert 0 < drafts <= proposed >= stayed, told
 
 
+def adapter(name, seed):
+    """A LoRA adapter of rank 2 to the queries and values of the llama, as peft writes it."""
+    folder, draw, tensors = work / name, random.Random(seed), {}
+    folder.mkdir()
+    for layer in range(2):
+        for which, out in (("q", 24), ("v", 12)):
+            for part, shape in (("A", [2, 24]), ("B", [out, 2])):
+                values = array.array("f", (draw.gauss(0, 1) for _ in range(math.prod(shape))))
+                tensors[f"base_model.model.model.layers.{layer}.self_attn.{which}_proj.lora_{part}.weight"] = ("F32", shape, values.tobytes())
+    write_tensors(folder / "adapter_model.safetensors", tensors)
+    (folder / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "r": 2, "lora_alpha": 2, "target_modules": ["q_proj", "v_proj"]}))
+    return folder
+
+
+def adapters(model):
+    """A request that names an adapter has its texts, alone and beside the others'; the model's own stay what they are."""
+    folders = {model.name: None, "one": adapter("one", 1), "x/two": adapter("two", 2)}
+    flags = [word for name, folder in folders.items() if folder for word in ("--lora", f"{name}={folder}")]
+    path, prompts, drawn = "/v1/completions", ("ab", "hello", "busier as it"), {"max_tokens": 12, "seed": 3, "temperature": 1}
+    wanted = {(name, p): generated(model, "--prompt", p, "--seed", 3, "--temperature", 1, *(("--adapter", folder) if folder else ())).removeprefix(p)
+              for name, folder in folders.items() for p in prompts}
+    assert len(set(wanted.values())) == len(wanted), wanted
+    with Server(tool, model, "--parallel", 2, "--chunk", 4, *flags) as server:
+        listed = server.ask("/v1/models")["data"]
+        assert [(m["id"], m["parent"]) for m in listed] == [(model.name, None), ("one", model.name), ("x/two", model.name)], listed
+        assert server.ask("/v1/models/x/two") == listed[2]
+        for prompt in prompts:  # one after another: what one has read is nothing to the next
+            for name in folders:
+                got = server.ask(path, drawn | {"prompt": prompt, "model": name})
+                assert (got["choices"][0]["text"], got["model"]) == (wanted[name, prompt], name), (got, wanted)
+                assert got["usage"]["prompt_tokens_details"]["cached_tokens"] == 0, got
+        again = server.ask(path, drawn | {"prompt": prompts[-1], "model": "one"})["usage"]
+        assert again["prompt_tokens_details"]["cached_tokens"] == again["prompt_tokens"] - 1, again
+        asked = {(key, i): server.open(path, drawn | {"prompt": key[1], "model": key[0]}) for i in range(3) for key in wanted}
+        for (key, _), connection in asked.items():
+            assert json.loads(connection.getresponse().read())["choices"][0]["text"] == wanted[key], key
+            connection.close()
+        assert server.ask(path, drawn | {"prompt": "ab"})["choices"][0]["text"] == wanted[model.name, "ab"]
+        chunks = server.stream(path, drawn | {"prompt": "ab", "model": "one"})
+        assert streamed(chunks)[0] == wanted["one", "ab"] and {c["model"] for c in chunks} == {"one"}
+        say = {"messages": [{"role": "user", "content": "a"}], "max_tokens": 12, "temperature": 0}
+        assert server.ask("/v1/chat/completions", say | {"model": "one"})["choices"][0]["message"]["content"] == \
+            generated(model, "--chat", "--prompt", "a", "--adapter", folders["one"])
+        vectors = [server.ask("/v1/embeddings", {"input": "us", "model": name})["data"][0]["embedding"] for name in folders]
+        assert vectors[0] != vectors[1] != vectors[2] != vectors[0]
+        error = server.refused(path, {"prompt": "a", "model": "two"}, 404, "model", "model_not_found")
+        assert f"'{model.name}', 'one', 'x/two'" in error["message"], error
+    with Server(tool, model, "--draft", "ngram", *flags) as server:
+        for name, prompt in wanted:
+            assert server.ask(path, drawn | {"prompt": prompt, "model": name})["choices"][0]["text"] == wanted[name, prompt]
+    tool.refused("two models 'one'", "serve", model, *flags, "--lora", f"one={folders['one']}")
+    tool.refused(f"two models '{model.name}'", "serve", model, "--lora", f"{model.name}={folders['one']}")
+    for wrong in ("one", "=one", "one="):
+        tool.refused(f"--lora {wrong}, expected NAME=FOLDER", "serve", model, "--lora", wrong)
+    tool.refused("does not fit", "serve", mamba, "--lora", f"one={folders['one']}")
+
+
 def late(model):
     with Server(tool, model, "--context", 100000001, "--time-out", 1, "--parallel", 2) as server:
         body = {"prompt": "ab", "max_tokens": 100000000, "logit_bias": {str(end): -100}}
@@ -686,6 +744,7 @@ for style, begins, more in (("tagged", "<tool_call>", "<>/_"), ("bare", "", "p;"
 around = [f"<|fim_{where}|>" for where in ("prefix", "suffix", "middle")]
 with Server(tool, directory(models / "mamba", work / "fim", pieces=[*around, *pieces[3:]], chat=False)) as served:
     fill_in(served)
+adapters(llama)
 late(mamba)
 keys(llama)
 no_template(mamba)

@@ -10,7 +10,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <thread>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -78,8 +77,8 @@ class Scheduler {
     }
   }
 
-  /// One call of the model for all texts that run. Those that nobody reads rest; where all do, it waits a little.
-  void step() {
+  /// One call of the model for all texts that run. Those that nobody reads rest; false: all do, and nothing was done.
+  bool step() {
     bool all_rest = true;
     for (std::size_t s = 0; s < texts_.size(); ++s) {
       if (!has_text(owners_[s])) continue;
@@ -87,7 +86,7 @@ class Scheduler {
       owners_[s].rests = owners_[s].job->behind();
       all_rest = all_rest && owners_[s].rests && !texts_[s].done;
     }
-    if (all_rest) return std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    if (all_rest) return false;
     for (int s = 0; s < limits_.parallel && !drafters_.empty(); ++s) propose(s);
     try {
       share();
@@ -107,6 +106,7 @@ class Scheduler {
       owners_[s] = {};
       last_use_[s] = ++uses_;
     }
+    return true;
   }
 
  private:

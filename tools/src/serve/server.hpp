@@ -35,7 +35,8 @@ namespace tool::serve {
 struct Site {
   fauna::Bpe const& tokenizer;
   std::optional<Conversation> chat;  ///< none: the model has no template
-  std::string model, fingerprint;
+  std::vector<std::string> models;   ///< names of the model and of its adapters, in the order of the worker's engines
+  std::string fingerprint;
   int context;
   Keys keys;
   long seconds;  ///< that a request may take; 0: any number
@@ -90,11 +91,8 @@ class Server {
       a.set_header("Cache-Control", "no-cache");
       a.set_content(page.data(), page.size(), "text/html; charset=utf-8");
     });
-    get("/v1/models", [this](Http const&) { return Reply{{"object", "list"}, {"data", Reply::array({model()})}}; });
-    get("/v1/models/{model}", [this](Http const& q) {
-      require_model(q.matches[1]);
-      return model();
-    });
+    get("/v1/models", [this](Http const&) { return Reply{{"object", "list"}, {"data", models()}}; });
+    get("/v1/models/{model}", [this](Http const& q) { return model(model_of(q.matches[1])); });
     http_.Get(endpoints_.pattern("GET", "/metrics"), [this](Http const& q, Answer& a) {
       guarded(a, [&] {
         authorise(q);
@@ -244,18 +242,29 @@ class Server {
     throw Refusal(401, key.empty() ? "There is no API key in the request." : "The API key is not one of this server's.",
                   "authentication_error", "", "invalid_api_key");
   }
-  /// A request may leave the model out, but not mean another one.
-  void require_model(std::string const& name) const {
-    if (name != site_.model)
-      throw Refusal(404, "The model '" + name + "' is not here: this server has '" + site_.model + "'.",
-                    "invalid_request_error", "model", "model_not_found");
+  /// Which engine a request means: it may leave the model out, but not name one that is not here.
+  std::size_t model_of(std::string const& name) const {
+    auto const& all = site_.models;
+    if (name.empty()) return 0;
+    const auto found = std::find(all.begin(), all.end(), name);
+    if (found != all.end()) return static_cast<std::size_t>(found - all.begin());
+    std::string have;
+    for (std::string const& one : all) have += (have.empty() ? "'" : ", '") + one + '\'';
+    throw Refusal(404, "The model '" + name + "' is not here: this server has " + have + '.', "invalid_request_error",
+                  "model", "model_not_found");
   }
-  Reply model() const {
-    return {{"id", site_.model},
+  Reply model(std::size_t i) const {
+    return {{"id", site_.models[i]},
             {"object", "model"},
             {"created", started_},
             {"owned_by", "fauna"},
+            {"parent", i == 0 ? Reply() : Reply(site_.models[0])},
             {"max_model_len", site_.context}};
+  }
+  Reply models() const {
+    Reply all = Reply::array();
+    for (std::size_t i = 0; i < site_.models.size(); ++i) all.push_back(model(i));
+    return all;
   }
 
   void completions(Answer& a, Fields const& f) {
@@ -298,14 +307,14 @@ class Server {
   }
   void embeddings(Answer& a, Fields const& f) {
     const EmbeddingRequest r = embedding_request(f, worker_.vocab(), worker_.width());
-    if (!r.model.empty()) require_model(r.model);
+    const std::size_t model = model_of(r.model);
     std::vector<std::vector<int>> texts;
     for (Prompt const& p : r.inputs) {
       const auto* text = std::get_if<std::string>(&p);  // what spells a special token in it is text
       texts.push_back(text != nullptr ? site_.tokenizer.encode(*text, {.match_special = false}) : ids_of(p));
     }
     require_room(texts, "input");
-    const auto task = std::make_shared<Embeddings>(std::move(texts), deadline());
+    const auto task = std::make_shared<Embeddings>(std::move(texts), deadline(), model);
     const std::shared_ptr<void> begun = counted();
     worker_.submit(task);
     const Connection connection = Connection::here();
@@ -313,7 +322,7 @@ class Server {
     while ((now = task->wait_for_end(patience)) <= progress::runs)
       if (!connection.alive()) return task->cancel();
     require_done(now);
-    answer(a, embeddings_reply(site_.model, *task, r.base64));
+    answer(a, embeddings_reply(site_.models[model], *task, r.base64));
   }
   void chat(Answer& a, Fields const& f) {
     Request r = chat_request(f, worker_.vocab());
@@ -332,13 +341,13 @@ class Server {
 
   void serve(Answer& a, endpoint of, Request r, std::vector<std::vector<int>> prompts, const char* param,
              std::vector<std::string> echoes) {
-    if (!r.model.empty()) require_model(r.model);
+    const std::size_t model = model_of(r.model);
     require_room(prompts, param);
     if (!r.drawing.seed) r.drawing.seed = random_bits();
     r.drawing.grammar = grammars_.of(r.shape);
-    const auto job = std::make_shared<Job>(std::move(prompts), r.n, std::move(r.drawing), deadline(), metrics_);
-    auto replies =
-        Replies(of, new_id(), site_.model, site_.fingerprint, site_.tokenizer, *job, r.shape.calls, std::move(echoes));
+    const auto job = std::make_shared<Job>(std::move(prompts), r.n, std::move(r.drawing), deadline(), metrics_, model);
+    auto replies = Replies(of, new_id(), site_.models[model], site_.fingerprint, site_.tokenizer, *job, r.shape.calls,
+                           std::move(echoes));
     const std::shared_ptr<void> begun = counted();
     worker_.submit(job);
     const Connection connection = Connection::here();
