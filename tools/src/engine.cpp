@@ -58,15 +58,30 @@ class CompiledReader final : public tool::Reader {
 
 class CompiledSlots final : public tool::Slots {
  public:
-  CompiledSlots(Loaded& model, int sequences, int context) : model_(model), cache_(sequences, context) {}
+  CompiledSlots(Loaded& model, int sequences, int context) : model_(model), cache_(sequences, context) {
+    cache_.in_small_pages();
+  }
   bool step(std::vector<fauna::Continuation>& texts, int chunk,
             std::function<void(int, const float*)> const& next) override {
     return fauna::speculate_step(model_, cache_, texts, chunk, memory_, next);
   }
-  void clear(int slot) override { cache_.clear(slot); }
-  void copy(int from, int to) override { cache_.copy(from, cache_, to); }
+  // What a slot holds no more goes back to the system.
+  void clear(int slot) override {
+    cache_.clear(slot);
+    cache_.trim(slot);
+  }
+  void copy(int from, int to) override {
+    cache_.copy(from, cache_, to);
+    cache_.trim(to);
+  }
   bool cuts() const override { return cache_.cuts(); }
-  bool cut(int slot, int rows) override { return cache_.cut(slot, rows); }
+  bool cut(int slot, int rows) override {
+    constexpr int few = 64;  // of drafts, say, whose places are soon written again
+    const bool many = cache_.length(slot) - rows > few;
+    const bool done = cache_.cut(slot, rows);
+    if (done && many) cache_.trim(slot);
+    return done;
+  }
 
  private:
   Loaded& model_;
