@@ -390,9 +390,18 @@ TEST_CASE("texts with drafts are those without, in fewer steps") {
   };
   std::vector<std::vector<Texts>> texts;
   std::vector<std::size_t> steps;
-  for (const int most : {0, 1, 3, 7, 15}) {
+  // Of slots that go back to any token, and of such that do not: their state is put back, and what stayed read again.
+  for (auto const& [most, marks_alone] : {std::pair{0, false},
+                                          {1, false},
+                                          {3, false},
+                                          {7, false},
+                                          {15, false},
+                                          {1, true},
+                                          {3, true},
+                                          {7, true},
+                                          {15, true}}) {
     for (const int parallel : {1, 3}) {
-      Running r(parallel, false, 10, {.how = most > 0 ? "ngram" : "", .most = most});
+      Running r(parallel, marks_alone, 10, {.how = most > 0 ? "ngram" : "", .most = most});
       r.stop_ids.clear();
       r.engine.after = letters;
       const auto asked = jobs();
@@ -412,7 +421,16 @@ TEST_CASE("texts with drafts are those without, in fewer steps") {
   CHECK(steps[4] < steps[2]);
   CHECK(2 * steps[4] < steps[0]);  // drafts of 3
   CHECK(steps[5] < steps[1]);
-  CHECK_THROWS_WITH_AS(Running(1, true, 2, {.how = "ngram", .most = 3}), Contains("cannot be taken back"), error);
+  CHECK(2 * steps[12] < steps[0]);  // the same
+  CHECK(steps[13] < steps[1]);
+  struct Windows final : Alphabet {
+    using Alphabet::Alphabet;
+    std::size_t slot_bytes(int of_context) const override { return static_cast<std::size_t>(of_context); }
+  } windows(true);
+  const Bpe tokenizer = letter_tokens();
+  const tool::serve::Scheduler::Limits limits{
+      .context = 100, .chunk = 8, .parallel = 1, .drafts = {.how = "ngram", .most = 3}};
+  CHECK_THROWS_WITH_AS(tool::serve::Scheduler(windows, tokenizer, {}, limits), Contains("cannot be taken back"), error);
 
   // A draft model that is right but for its token h, and one that fails.
   struct Guesses final : tool::Reader {

@@ -60,15 +60,19 @@ int context_of(long asked, int own) {
 }
 
 /// Texts at once, where the flag does not say: their contexts are whole in half of the machine's memory.
-int parallel_of(long asked, std::vector<tool::Engine*> const& engines, tool::Engine const* draft, int context) {
+int parallel_of(long asked, std::vector<tool::Engine*> const& engines, bool drafts, tool::Engine const* draft,
+                int context) {
   if (asked > 0) return static_cast<int>(asked);
   constexpr std::size_t usual = 8;
   const auto pages = static_cast<std::size_t>(sysconf(_SC_PHYS_PAGES)),
              page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-  // What cannot be cut is kept a second time, at the end of its prompt; and who drafts has a cache of his own.
-  const std::size_t kept = engines[0]->slots(1, 1, 1)->cuts() ? 1 : 2,
-                    drafts = draft != nullptr ? draft->slot_bytes(std::min(context, draft->context())) : 0,
-                    each = engines.size() * (kept * engines[0]->slot_bytes(context) + drafts),
+  // What cannot be cut is kept a second time, at the end of its prompt, and a third, before its draft; and the model
+  // that drafts has a cache of its own.
+  const std::size_t kept = engines[0]->slots(1, 1, 1)->cuts() ? 1
+                           : drafts                           ? 3
+                                                              : 2,
+                    of_draft = draft != nullptr ? draft->slot_bytes(std::min(context, draft->context())) : 0,
+                    each = engines.size() * (kept * engines[0]->slot_bytes(context) + of_draft),
                     fit = each == 0 ? usual : pages * page / 2 / each;
   if (fit >= usual) return static_cast<int>(usual);
   const int some = fit > 0 ? static_cast<int>(fit) : 1;
@@ -105,7 +109,8 @@ int serve(settings::Told<settings::Serve> const& s, std::string const& directory
     draft->load(fauna::open_tensors(s.draft_weights), threads);
   }
   Metrics metrics;
-  const int parallel = parallel_of(s.parallel, engines, draft.get(), context), queue = static_cast<int>(s.queue);
+  const int parallel = parallel_of(s.parallel, engines, !s.draft.empty(), draft.get(), context),
+            queue = static_cast<int>(s.queue);
   Worker worker(engines, tokenizer, stop_ids,
                 {.context = context,
                  .chunk = static_cast<int>(s.chunk),
