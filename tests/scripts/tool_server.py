@@ -11,13 +11,14 @@ import hashlib
 import json
 import math
 import pathlib
+import random
 import re
 import signal
 import socket
 import sys
 import time
 
-from fauna_tool import Tool, read_tensors
+from fauna_tool import Tool, read_tensors, write_tensors
 from serving import Server, directory, e_acute, end, pieces
 
 fauna, work, models = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
@@ -339,14 +340,19 @@ def refusals(server, model):
             raw.sendall(garbage)
             raw.shutdown(socket.SHUT_WR)
             raw.recv(1000)
-    # Behind a body that is broken nothing is a request, also where it came with it.
-    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as raw:
-        raw.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhelloXX\r\nGET /health HTTP/1.1\r\nHost: x\r\n\r\n")
-        answers = b""
-        with contextlib.suppress(OSError):
-            while more := raw.recv(65536):
-                answers += more
-    assert answers.count(b"HTTP/1.1 ") == 1 and answers.startswith(b"HTTP/1.1 4"), answers
+    # Behind a body that is broken, or that nobody reads, nothing is a request, also where it came with it.
+    inner = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+    sized = b" HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(inner)
+    for first, status in ((b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhelloXX\r\n", b"4"),
+                          (b"GET /v1/models" + sized, b"200"), (b"TRACE /tokenize" + sized, b"405"), (b"OPTIONS /tokenize" + sized, b"405"),
+                          (b"QUERY /tokenize" + sized, b"405"), (b"DELETE /v1/models" + sized, b"405")):
+        with socket.create_connection(("127.0.0.1", server.port), timeout=30) as raw:
+            raw.sendall(first + inner)
+            answers = b""
+            with contextlib.suppress(OSError):
+                while more := raw.recv(65536):
+                    answers += more
+        assert answers.count(b"HTTP/1.1 ") == 1 and answers.startswith(b"HTTP/1.1 " + status), (first, answers)
     # What the model does not know and nobody need know is passed over.
     server.ask(text, {"prompt": "a", "max_tokens": 1, "user": "me", "store": True, "nonsense": {}, "suffix": None, "n": None})
 
@@ -365,6 +371,24 @@ def page(server, _):
         assert policy[f"{tag}-src"] == f"'sha256-{base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()}'", policy
     assert [policy[name] for name in ("default-src", "connect-src", "frame-ancestors", "form-action")] == ["'none'", "'self'"] + ["'none'"] * 2
     assert not re.search(r"(src|href)=\"(?!data:)", text) and "style=" not in text and " on" not in "".join(re.findall("<[a-z][^>]*>", text))
+
+
+def description(server, _):
+    """Every endpoint that /openapi.json has is there, with these methods and no others. (One that it has not, no server starts with.)"""
+    told = server.ask("/openapi.json")
+    assert told["openapi"].startswith("3.") and len(told["paths"]) == 11, list(told["paths"])
+    for endpoint, operations in told["paths"].items():
+        path = endpoint.replace("{model}", "llama")
+        for method in ("get", "post", "put", "patch", "delete", "options", "trace", "query"):
+            with contextlib.closing(server.open(path, {} if method == "post" else None, method=method.upper())) as connection:
+                answer = connection.getresponse()
+                text = answer.read().decode()
+            if method in operations:
+                assert answer.status == (400 if method == "post" else 200), (endpoint, method, text)
+                assert answer.getheader("Content-Type") in operations[method]["responses"][str(answer.status)].get("content", "application/json")
+            else:
+                assert answer.status == 405 and json.loads(text)["error"]["code"] == "method_not_allowed", (endpoint, method, text)
+                assert answer.getheader("Allow") == ("GET, HEAD" if "get" in operations else "POST"), answer.headers
 
 
 def small_things(server, model):
@@ -611,6 +635,63 @@ def drafted(server):
     assert 0 < drafts <= proposed >= stayed, told
 
 
+def adapter(name, seed):
+    """A LoRA adapter of rank 2 to the queries and values of the llama, as peft writes it."""
+    folder, draw, tensors = work / name, random.Random(seed), {}
+    folder.mkdir()
+    for layer in range(2):
+        for which, out in (("q", 24), ("v", 12)):
+            for part, shape in (("A", [2, 24]), ("B", [out, 2])):
+                values = array.array("f", (draw.gauss(0, 1) for _ in range(math.prod(shape))))
+                tensors[f"base_model.model.model.layers.{layer}.self_attn.{which}_proj.lora_{part}.weight"] = ("F32", shape, values.tobytes())
+    write_tensors(folder / "adapter_model.safetensors", tensors)
+    (folder / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "r": 2, "lora_alpha": 2, "target_modules": ["q_proj", "v_proj"]}))
+    return folder
+
+
+def adapters(model):
+    """A request that names an adapter has its texts, alone and beside the others'; the model's own stay what they are."""
+    folders = {model.name: None, "one": adapter("one", 1), "x/two": adapter("two", 2)}
+    flags = [word for name, folder in folders.items() if folder for word in ("--lora", f"{name}={folder}")]
+    path, prompts, drawn = "/v1/completions", ("ab", "hello", "busier as it"), {"max_tokens": 12, "seed": 3, "temperature": 1}
+    wanted = {(name, p): generated(model, "--prompt", p, "--seed", 3, "--temperature", 1, *(("--adapter", folder) if folder else ())).removeprefix(p)
+              for name, folder in folders.items() for p in prompts}
+    assert len(set(wanted.values())) == len(wanted), wanted
+    with Server(tool, model, "--parallel", 2, "--chunk", 4, *flags) as server:
+        listed = server.ask("/v1/models")["data"]
+        assert [(m["id"], m["parent"]) for m in listed] == [(model.name, None), ("one", model.name), ("x/two", model.name)], listed
+        assert server.ask("/v1/models/x/two") == listed[2]
+        for prompt in prompts:  # one after another: what one has read is nothing to the next
+            for name in folders:
+                got = server.ask(path, drawn | {"prompt": prompt, "model": name})
+                assert (got["choices"][0]["text"], got["model"]) == (wanted[name, prompt], name), (got, wanted)
+                assert got["usage"]["prompt_tokens_details"]["cached_tokens"] == 0, got
+        again = server.ask(path, drawn | {"prompt": prompts[-1], "model": "one"})["usage"]
+        assert again["prompt_tokens_details"]["cached_tokens"] == again["prompt_tokens"] - 1, again
+        asked = {(key, i): server.open(path, drawn | {"prompt": key[1], "model": key[0]}) for i in range(3) for key in wanted}
+        for (key, _), connection in asked.items():
+            assert json.loads(connection.getresponse().read())["choices"][0]["text"] == wanted[key], key
+            connection.close()
+        assert server.ask(path, drawn | {"prompt": "ab"})["choices"][0]["text"] == wanted[model.name, "ab"]
+        chunks = server.stream(path, drawn | {"prompt": "ab", "model": "one"})
+        assert streamed(chunks)[0] == wanted["one", "ab"] and {c["model"] for c in chunks} == {"one"}
+        say = {"messages": [{"role": "user", "content": "a"}], "max_tokens": 12, "temperature": 0}
+        assert server.ask("/v1/chat/completions", say | {"model": "one"})["choices"][0]["message"]["content"] == \
+            generated(model, "--chat", "--prompt", "a", "--adapter", folders["one"])
+        vectors = [server.ask("/v1/embeddings", {"input": "us", "model": name})["data"][0]["embedding"] for name in folders]
+        assert vectors[0] != vectors[1] != vectors[2] != vectors[0]
+        error = server.refused(path, {"prompt": "a", "model": "two"}, 404, "model", "model_not_found")
+        assert f"'{model.name}', 'one', 'x/two'" in error["message"], error
+    with Server(tool, model, "--draft", "ngram", *flags) as server:
+        for name, prompt in wanted:
+            assert server.ask(path, drawn | {"prompt": prompt, "model": name})["choices"][0]["text"] == wanted[name, prompt]
+    tool.refused("two models 'one'", "serve", model, *flags, "--lora", f"one={folders['one']}")
+    tool.refused(f"two models '{model.name}'", "serve", model, "--lora", f"{model.name}={folders['one']}")
+    for wrong in ("one", "=one", "one="):
+        tool.refused(f"--lora {wrong}, expected NAME=FOLDER", "serve", model, "--lora", wrong)
+    tool.refused("does not fit", "serve", mamba, "--lora", f"one={folders['one']}")
+
+
 def late(model):
     with Server(tool, model, "--context", 100000001, "--time-out", 1, "--parallel", 2) as server:
         body = {"prompt": "ab", "max_tokens": 100000000, "logit_bias": {str(end): -100}}
@@ -629,7 +710,7 @@ def no_template(model):
 
 llama, mamba = directory(models / "llama_untied", work / "llama"), directory(models / "mamba", work / "mamba", chat=False)
 with Server(tool, llama) as served:
-    for check in (page, metrics, small_things, completions, embeddings, chat, refusals):
+    for check in (page, description, metrics, small_things, completions, embeddings, chat, refusals):
         check(served, llama)
 with Server(tool, llama, "--parallel", 4, "--chunk", 4) as served:
     # Keys and values go back to any token: of a prompt all but the last is there.
@@ -645,12 +726,14 @@ for how in ("ngram", mamba, f"ngram+{mamba}"):
 for draft in ("auto", "mtp", "exit:1", "eagle:x", "lookahead:2,1,1", "pool:x", "ngram-tree"):
     tool.refused(f"--draft {draft}, expected ngram", "serve", llama, "--draft", draft)
 tool.refused("--draft-max without --draft", "serve", llama, "--draft-max", 3)
-tool.refused("cannot be taken back", "serve", mamba, "--port", 0, "--draft", "ngram", early=False)
-with Server(tool, mamba, "--parallel", 4, "--chunk", 4) as served:
-    # A state does not: it is kept after whole chunks of 4.
-    held, length = together(served, mamba)
-    prompt_logprobs(served, mamba)
-    assert held == 3 * ((length - 1) // 4 * 4), (held, length)
+for drafts in ((), ("--draft", "ngram", "--draft-max", 3)):
+    with Server(tool, mamba, "--parallel", 4, "--chunk", 4, *drafts) as served:
+        # A state does not: it is kept after whole chunks of 4.
+        held, length = together(served, mamba)
+        prompt_logprobs(served, mamba)
+        assert held == 3 * ((length - 1) // 4 * 4), (held, length)
+        if drafts:
+            drafted(served)
 with Server(tool, directory(models / "mamba", work / "signs", pieces=signs, merges=('" :',)), "--parallel", 4) as served:
     structured(served)
 for style, begins, more in (("tagged", "<tool_call>", "<>/_"), ("bare", "", "p;")):
@@ -663,6 +746,7 @@ for style, begins, more in (("tagged", "<tool_call>", "<>/_"), ("bare", "", "p;"
 around = [f"<|fim_{where}|>" for where in ("prefix", "suffix", "middle")]
 with Server(tool, directory(models / "mamba", work / "fim", pieces=[*around, *pieces[3:]], chat=False)) as served:
     fill_in(served)
+adapters(llama)
 late(mamba)
 keys(llama)
 no_template(mamba)

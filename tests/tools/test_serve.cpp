@@ -91,8 +91,11 @@ struct Running {
 
   explicit Running(int parallel = 1, bool marks_alone = false, int queue = 2, Drafts const& drafts = {})
       : engine(marks_alone),
-        worker{
-            engine, tokenizer, stop_ids, {.context = 100, .chunk = 8, .parallel = parallel, .drafts = drafts}, queue} {}
+        worker{{&engine},
+               tokenizer,
+               stop_ids,
+               {.context = 100, .chunk = 8, .parallel = parallel, .drafts = drafts},
+               queue} {}
   void start() {
     thread = std::thread([this] { worker.run(); });
   }
@@ -321,6 +324,41 @@ TEST_CASE("a beginning that a slot holds is not read again") {
   }
 }
 
+TEST_CASE("each adapter has its own texts, at once, and goes on from what it has read itself") {
+  Alphabet plain(false), back(false);
+  back.after = [](std::vector<int> const& text) { return (text.back() + 7) % 8; };
+  const Bpe tokenizer = letter_tokens();
+  const std::vector<int> none;
+  Worker worker({&plain, &back}, tokenizer, none, {.context = 100, .chunk = 8, .parallel = 1}, 8);
+  const auto of = [](std::size_t model, int tokens) {
+    tool::serve::Drawing d;
+    d.sampling.temperature = 0;
+    d.tokens = tokens;
+    d.seed = 1;
+    return std::make_shared<Job>(std::vector<std::vector<int>>{{5, 4, 3}}, 1, d, Job::clock::time_point::max(), counted,
+                                 model);
+  };
+  // The second waits for the first's place, the third for nobody.
+  const auto first = of(0, 6), second = of(0, 2), third = of(1, 4);
+  for (auto const& j : {first, second, third}) worker.submit(j);
+  bool met = false;
+  back.gate = [&] { met = met || (!plain.steps.empty() && plain.steps.size() < 6); };
+  std::thread thread([&worker] { worker.run(); });
+  const auto texts = [](Job& j) {
+    std::string words;
+    int cached = 0;
+    for (std::optional<tool::serve::Piece> piece; j.next(piece, late) == progress::runs;)
+      words += piece->words, cached += piece->cached;
+    return std::pair{words, cached};
+  };
+  CHECK(texts(*first) == std::pair{std::string("efghab"), 0});
+  CHECK(texts(*third) == std::pair{std::string("cbah"), 0});  // though the model has read its prompt
+  CHECK(texts(*second) == std::pair{std::string("ef"), 2});
+  worker.close();
+  thread.join();
+  CHECK(met);
+}
+
 TEST_CASE("a job that has taken too long is late, whether it waits or runs") {
   Running r;
   r.stop_ids.clear();
@@ -352,9 +390,18 @@ TEST_CASE("texts with drafts are those without, in fewer steps") {
   };
   std::vector<std::vector<Texts>> texts;
   std::vector<std::size_t> steps;
-  for (const int most : {0, 1, 3, 7, 15}) {
+  // Of slots that go back to any token, and of such that do not: their state is put back, and what stayed read again.
+  for (auto const& [most, marks_alone] : {std::pair{0, false},
+                                          {1, false},
+                                          {3, false},
+                                          {7, false},
+                                          {15, false},
+                                          {1, true},
+                                          {3, true},
+                                          {7, true},
+                                          {15, true}}) {
     for (const int parallel : {1, 3}) {
-      Running r(parallel, false, 10, {.how = most > 0 ? "ngram" : "", .most = most});
+      Running r(parallel, marks_alone, 10, {.how = most > 0 ? "ngram" : "", .most = most});
       r.stop_ids.clear();
       r.engine.after = letters;
       const auto asked = jobs();
@@ -374,7 +421,16 @@ TEST_CASE("texts with drafts are those without, in fewer steps") {
   CHECK(steps[4] < steps[2]);
   CHECK(2 * steps[4] < steps[0]);  // drafts of 3
   CHECK(steps[5] < steps[1]);
-  CHECK_THROWS_WITH_AS(Running(1, true, 2, {.how = "ngram", .most = 3}), Contains("cannot be taken back"), error);
+  CHECK(2 * steps[12] < steps[0]);  // the same
+  CHECK(steps[13] < steps[1]);
+  struct Windows final : Alphabet {
+    using Alphabet::Alphabet;
+    std::size_t slot_bytes(int of_context) const override { return static_cast<std::size_t>(of_context); }
+  } windows(true);
+  const Bpe tokenizer = letter_tokens();
+  const tool::serve::Scheduler::Limits limits{
+      .context = 100, .chunk = 8, .parallel = 1, .drafts = {.how = "ngram", .most = 3}};
+  CHECK_THROWS_WITH_AS(tool::serve::Scheduler(windows, tokenizer, {}, limits), Contains("cannot be taken back"), error);
 
   // A draft model that is right but for its token h, and one that fails.
   struct Guesses final : tool::Reader {
@@ -436,7 +492,7 @@ TEST_CASE("embeddings are the mean of what the trunk gives, chunk by chunk besid
   Reads engine(false);
   const Bpe tokenizer = letter_tokens();
   const std::vector<int> stop_ids{7};
-  Worker worker(engine, tokenizer, stop_ids, {.context = 100, .chunk = 8, .parallel = 1}, 2);
+  Worker worker({&engine}, tokenizer, stop_ids, {.context = 100, .chunk = 8, .parallel = 1}, 2);
   std::vector<int> many(20);
   std::iota(many.begin(), many.end(), 0);
   const auto all =

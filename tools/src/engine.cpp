@@ -58,15 +58,30 @@ class CompiledReader final : public tool::Reader {
 
 class CompiledSlots final : public tool::Slots {
  public:
-  CompiledSlots(Loaded& model, int sequences, int context, int chunk) : slots_(model, sequences, context, chunk) {}
+  CompiledSlots(Loaded& model, int sequences, int context, int chunk) : slots_(model, sequences, context, chunk) {
+    slots_.in_small_pages();
+  }
   bool step(std::vector<fauna::Continuation>& texts, int chunk,
             std::function<void(int, const float*)> const& next) override {
     return slots_.step(texts, chunk, next);
   }
-  void clear(int slot) override { slots_.clear(slot); }
-  void copy(int from, int to) override { slots_.copy(from, to); }
+  // What a slot holds no more goes back to the system.
+  void clear(int slot) override {
+    slots_.clear(slot);
+    slots_.trim(slot);
+  }
+  void copy(int from, int to) override {
+    slots_.copy(from, to);
+    slots_.trim(to);
+  }
   bool cuts() const override { return slots_.cuts(); }
-  bool cut(int slot, int rows) override { return slots_.cut(slot, rows); }
+  bool cut(int slot, int rows) override {
+    constexpr int few = 64;  // of drafts, say, whose places are soon written again
+    const bool many = slots_.length(slot) - rows > few;
+    const bool done = slots_.cut(slot, rows);
+    if (done && many) slots_.trim(slot);
+    return done;
+  }
   int take_back(int slot, int rows) override { return slots_.take_back(slot, rows); }
 
  private:

@@ -10,11 +10,13 @@
 #include <thread>
 
 #include <fauna/backend/cpu.hpp>
+#include <fauna/decode/adapter.hpp>
 #include <fauna/io/open_tensors.hpp>
 #include <fauna/io/print.hpp>
 #include <fauna/text/bpe.hpp>
 #include <tools/src/engine.hpp>
 #include <tools/src/main.hpp>
+#include <tools/src/named.hpp>
 #include <tools/src/serve/server.hpp>
 #include <tools/src/settings.hpp>
 #include <tools/src/token_list.hpp>
@@ -58,15 +60,19 @@ int context_of(long asked, int own) {
 }
 
 /// Texts at once, where the flag does not say: their contexts are whole in half of the machine's memory.
-int parallel_of(long asked, tool::Engine& engine, tool::Engine const* draft, int context) {
+int parallel_of(long asked, std::vector<tool::Engine*> const& engines, bool drafts, tool::Engine const* draft,
+                int context) {
   if (asked > 0) return static_cast<int>(asked);
   constexpr std::size_t usual = 8;
   const auto pages = static_cast<std::size_t>(sysconf(_SC_PHYS_PAGES)),
              page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-  // What cannot be cut is kept a second time, at the end of its prompt; and who drafts has a cache of his own.
-  const std::size_t kept = engine.slots(1, 1, 1)->cuts() ? 1 : 2,
-                    drafts = draft != nullptr ? draft->slot_bytes(std::min(context, draft->context())) : 0,
-                    each = kept * engine.slot_bytes(context) + drafts,
+  // What cannot be cut is kept a second time, at the end of its prompt, and a third, before its draft; and the model
+  // that drafts has a cache of its own.
+  const std::size_t kept = engines[0]->slots(1, 1, 1)->cuts() ? 1
+                           : drafts                           ? 3
+                                                              : 2,
+                    of_draft = draft != nullptr ? draft->slot_bytes(std::min(context, draft->context())) : 0,
+                    each = engines.size() * (kept * engines[0]->slot_bytes(context) + of_draft),
                     fit = each == 0 ? usual : pages * page / 2 / each;
   if (fit >= usual) return static_cast<int>(usual);
   const int some = fit > 0 ? static_cast<int>(fit) : 1;
@@ -82,24 +88,36 @@ int serve(settings::Told<settings::Serve> const& s, std::string const& directory
   const std::vector<int> stop_ids =
       stops.empty() ? std::vector<int>{} : tool::token_list("eos_token_id", stops, engine.vocab());
   const int context = context_of(s.context, engine.context());
-  const Site site{tokenizer, chat_of(tokenizer, directory), s.name,    fingerprint(program),
+  std::vector<std::string> names{s.name};
+  for (std::string const& lora : s.lora) names.push_back(tool::named("--lora", lora).name);
+  const Site site{tokenizer, chat_of(tokenizer, directory), names,     fingerprint(program),
                   context,   Keys::read(s.api_key_file),    s.time_out};
   const int threads = s.threads > 0 ? static_cast<int>(s.threads) : fauna::default_threads();
   engine.load(fauna::open_tensors(directory), threads);
+  std::vector<tool::Engine*> engines{&engine};
+  std::vector<std::unique_ptr<tool::Engine>> adapted;
+  for (std::string const& lora : s.lora) {
+    fauna::TensorFile file = fauna::open_tensors(directory);
+    fauna::Adapter(tool::named("--lora", lora).value).merge_into(file);
+    adapted.push_back(tool::make_engine(s.engine));
+    adapted.back()->load(file, threads);
+    engines.push_back(adapted.back().get());
+  }
   std::unique_ptr<tool::Engine> draft;
   if (!s.draft_engine.empty()) {
     draft = tool::make_engine(s.draft_engine);
     draft->load(fauna::open_tensors(s.draft_weights), threads);
   }
   Metrics metrics;
-  const int parallel = parallel_of(s.parallel, engine, draft.get(), context), queue = static_cast<int>(s.queue);
-  Worker worker(engine, tokenizer, stop_ids,
+  const int parallel = parallel_of(s.parallel, engines, !s.draft.empty(), draft.get(), context),
+            queue = static_cast<int>(s.queue);
+  Worker worker(engines, tokenizer, stop_ids,
                 {.context = context,
                  .chunk = static_cast<int>(s.chunk),
                  .parallel = parallel,
                  .drafts = {.how = s.draft, .model = draft.get(), .most = static_cast<int>(s.draft_max)}},
                 queue);
-  Server server(site, metrics, worker, parallel + queue);
+  Server server(site, metrics, worker, parallel * static_cast<int>(engines.size()) + queue);
   const int port = server.bind(s.host, static_cast<int>(s.port));
 
   stop_on_signals();

@@ -497,6 +497,7 @@ inline constexpr const char* tokenizer_meaning = "a tokenizer.json, or a folder 
 
 struct Serve {
   std::string host = "127.0.0.1", api_key_file, name, tokenizer, draft, dtype = "f32";
+  std::vector<std::string> lora;
   long port = 8080, parallel = 0, context = 0, queue = 32, time_out = 0, chunk = 128, draft_max = 4, threads = 0;
 
   template <class F> void each(F&& f) {
@@ -505,6 +506,7 @@ struct Serve {
     f("api-key-file", api_key_file,
       "a file with the keys that let in, one a line; without it, whoever comes is let in");
     f("name", name, "what requests call the model; without it, the name of its folder");
+    f("lora", lora, "NAME=FOLDER, may be given several times: a LoRA adapter, as peft writes it, for requests to NAME");
     f("tokenizer", tokenizer, tokenizer_meaning);
     f("context", context, "tokens of prompt and text at most; 0: the model's own context, or 8192 where it has none");
     f("parallel", parallel,

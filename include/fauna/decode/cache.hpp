@@ -104,6 +104,29 @@ template <LanguageModel M, Backend B, class E = typename B::scalar> class Cache 
     lengths_[static_cast<std::size_t>(sequence)] = rows;
     return true;
   }
+  /// For many sequences of which most are short: no page of the system is larger than need be, so that memory becomes
+  /// real as rows are written and not by megabytes around them. To be called before there are any.
+  void in_small_pages() const {
+    if constexpr (!memory<B>::remote) memory_.in_small_pages();
+  }
+  /// Gives the memory of rows that a sequence had, and has no more, back to the system, in whole pages. It holds what
+  /// it held. Where the device has the memory, nothing is done.
+  void trim(int sequence) const {
+    check(sequence);
+    if constexpr (!memory<B>::remote) {
+      const int n = length(sequence);
+      M::visit_state(
+          [&](StatePiece p, auto& v) {
+            const int places = p.places(context());
+            for (int r = 0; p.grows && n < places && r < p.rows; ++r) {
+              const auto rest = v.middle_rows((sequence * p.rows + r) * places + n, places - n);
+              const auto from = reinterpret_cast<const std::byte*>(rest.data()) - bytes();
+              memory_.discard(static_cast<std::size_t>(from), static_cast<std::size_t>(from) + rest.size() * sizeof(E));
+            }
+          },
+          state_);
+    }
+  }
   /// Sequence `from` of this cache becomes sequence `to` of another one, which must have room for its rows.
   void copy(int from, Cache& other, int to) const {
     check(from);

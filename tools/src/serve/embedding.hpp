@@ -15,7 +15,8 @@ namespace tool::serve {
 /// What a request for embeddings and the worker share.
 class Embeddings : public Task {
  public:
-  Embeddings(std::vector<std::vector<int>> of, clock::time_point end) : Task(end), texts(std::move(of)) {}
+  Embeddings(std::vector<std::vector<int>> of, clock::time_point end, std::size_t of_model = 0)
+      : Task(end, of_model), texts(std::move(of)) {}
 
   const std::vector<std::vector<int>> texts;
   std::vector<std::vector<float>> vectors{};  ///< of the texts; the worker's until it is done
@@ -24,7 +25,7 @@ class Embeddings : public Task {
 /// Reads texts chunk by chunk, so that others are not kept waiting; the worker's alone.
 class Embedder {
  public:
-  Embedder(Engine& engine, int chunk) : engine_(engine), chunk_(chunk) {}
+  Embedder(std::vector<Engine*> engines, int chunk) : engines_(std::move(engines)), chunk_(chunk) {}
 
   bool busy() const { return task_ != nullptr; }
   void start(std::shared_ptr<Embeddings> task) {
@@ -53,7 +54,7 @@ class Embedder {
     auto const& ids = task_->texts[task_->vectors.size()];
     const auto n = static_cast<int>(ids.size());
     if (reader_ == nullptr) {  // it reads what it has read before no more, so each text has one of its own
-      reader_ = engine_.reader(n, chunk_);
+      reader_ = engines_[task_->model]->reader(n, chunk_);
       sum_.assign(static_cast<std::size_t>(reader_->width()), 0.0);
       read_ = 0;
     }
@@ -74,7 +75,7 @@ class Embedder {
     return task_->vectors.size() == task_->texts.size();
   }
 
-  Engine& engine_;
+  std::vector<Engine*> engines_;
   int chunk_, read_ = 0;
   std::shared_ptr<Embeddings> task_{};
   std::unique_ptr<Reader> reader_{};

@@ -36,8 +36,9 @@ struct Piece {
 
 class Job : public Task {
  public:
-  Job(std::vector<std::vector<int>> of, int texts_each, Drawing how, clock::time_point end, Metrics& counts)
-      : Task(end), prompts(std::move(of)), n(texts_each), drawing(std::move(how)), metrics(counts) {}
+  Job(std::vector<std::vector<int>> of, int texts_each, Drawing how, clock::time_point end, Metrics& counts,
+      std::size_t of_model = 0)
+      : Task(end, of_model), prompts(std::move(of)), n(texts_each), drawing(std::move(how)), metrics(counts) {}
 
   const std::vector<std::vector<int>> prompts;
   const int n;

@@ -1,8 +1,9 @@
 // Continuous batching: which text has which slot of the engine, and what each reads in the next step (Yu et al. 2022,
 // Orca, section 4.1: scheduling by iteration). Texts come and go between steps; beginnings that a slot has read already
-// are not read again. With drafts a step gives a text as many tokens as it would have had anyway. No text depends on
-// those beside it: a step computes each row by itself, and prompts are read in pieces that end at multiples of `chunk`,
-// whoever else is there.
+// are not read again. With drafts a step gives a text as many tokens as it would have had anyway; a state that cannot
+// go back is kept before them, and where not all of them stay it is put back, and those that do are read once more,
+// with the next draft. No text depends on those beside it: a step computes each row by itself, and prompts are read in
+// pieces that end at multiples of `chunk`, whoever else is there.
 #pragma once
 #include <algorithm>
 #include <chrono>
@@ -10,7 +11,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <thread>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -48,16 +48,16 @@ class Scheduler {
         slots_(engine.slots(limits.parallel, limits.context, limits.chunk)),
         texts_(static_cast<std::size_t>(limits.parallel), nothing()),
         owners_(texts_.size()) {
-    if (!limits.drafts.how.empty() && !slots_->cuts())
-      fauna::fail("serve", "--draft for a model whose state cannot be taken back by a few tokens",
-                  "one of keys and values alone, without windows");
+    if (!limits.drafts.how.empty() && !slots_->cuts() && engine.slot_bytes(1) != engine.slot_bytes(limits.context))
+      fauna::fail("serve", "--draft for a model whose state grows and cannot be taken back by a few tokens",
+                  "one of keys and values alone, without windows, or of a state of one size");
     for (int s = 0; s < limits.parallel && !limits.drafts.how.empty(); ++s)
       drafters_.push_back(
           std::make_unique<AnyDrafter>(limits.drafts.how, nullptr, limits.drafts.model, limits.context, limits.chunk));
     if (slots_->cuts()) return;
     kept_.resize(texts_.size());
     slots_.reset();
-    slots_ = engine.slots(2 * limits.parallel, limits.context, limits.chunk);
+    slots_ = engine.slots((drafters_.empty() ? 2 : 3) * limits.parallel, limits.context, limits.chunk);
   }
 
   /// Ids that a text can have are below it.
@@ -78,8 +78,8 @@ class Scheduler {
     }
   }
 
-  /// One call of the model for all texts that run. Those that nobody reads rest; where all do, it waits a little.
-  void step() {
+  /// One call of the model for all texts that run. Those that nobody reads rest; false: all do, and nothing was done.
+  bool step() {
     bool all_rest = true;
     for (std::size_t s = 0; s < texts_.size(); ++s) {
       if (!has_text(owners_[s])) continue;
@@ -87,7 +87,7 @@ class Scheduler {
       owners_[s].rests = owners_[s].job->behind();
       all_rest = all_rest && owners_[s].rests && !texts_[s].done;
     }
-    if (all_rest) return std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    if (all_rest) return false;
     for (int s = 0; s < limits_.parallel && !drafters_.empty(); ++s) propose(s);
     try {
       share();
@@ -107,6 +107,7 @@ class Scheduler {
       owners_[s] = {};
       last_use_[s] = ++uses_;
     }
+    return true;
   }
 
  private:
@@ -116,6 +117,7 @@ class Scheduler {
     int waited = 0;      ///< steps in which its prompt was not read
     int leader = -1;     ///< a slot whose text reads what this one begins with, too
     bool rests = false;  ///< nobody has read what it wrote so far
+    int kept = -1;       ///< tokens of it that the state kept before its draft has; -1: none is kept
   };
   /// The state after the beginning of a prompt.
   struct Kept {
@@ -177,10 +179,16 @@ class Scheduler {
           break;
         }
       }
-      if (drafted == 0) return;
       text.read += static_cast<int>(stayed);
-      slots_->cut(slot, text.read);
-      owner.job->metrics.draft(drafted, stayed);
+      if (slots_->cuts()) {
+        if (drafted > 0) slots_->cut(slot, text.read);
+      } else if (stayed == drafted) {
+        owner.kept = -1;
+      } else {
+        slots_->copy(before_draft(slot), slot);
+        text.read = owner.kept;
+      }
+      if (drafted > 0) owner.job->metrics.draft(drafted, stayed);
     } catch (std::exception const& e) {  // this job's alone
       fail(owner, e);
       text.done = true;
@@ -191,9 +199,10 @@ class Scheduler {
     auto& text = text_at(slot);
     text.wanted = 1;
     Owner& owner = owners_[static_cast<std::size_t>(slot)];
-    if (text.done || owner.rests || text.pending() != 1) return;
+    if (text.done || owner.rests || (text.pending() != 1 && owner.kept < 0)) return;
     const std::size_t written = text.ids.size();
-    const int most = std::min({limits_.drafts.most, limits_.chunk - 1, step_rows / running() - 1,
+    const int rows = slots_->cuts() ? limits_.chunk : std::min(limits_.chunk, alike_rows);
+    const int most = std::min({limits_.drafts.most, rows - text.pending(), step_rows / running() - text.pending(),
                                owner.writer->room(text), limits_.context - static_cast<int>(written)});
     if (most < 1) return;
     try {
@@ -203,6 +212,9 @@ class Scheduler {
       ends.stop_ids = stop_ids_;
       fauna::speculate_detail::cut(text.ids, written, most, engine_vocab_, ends);
       text.wanted += static_cast<int>(text.ids.size() - written);
+      if (slots_->cuts() || text.wanted == 1 || owner.kept >= 0) return;
+      slots_->copy(slot, before_draft(slot));
+      owner.kept = text.read;
     } catch (std::exception const& e) {
       text.ids.resize(written);
       fail(owner, e);
@@ -233,6 +245,7 @@ class Scheduler {
       text.most = text.wanted;
       if (text.done) continue;
       if (follows(s) || owners_[static_cast<std::size_t>(s)].rests) text.most = 0;
+      else if (owners_[static_cast<std::size_t>(s)].kept >= 0) text.most = text.pending();
       else if (text.pending() > text.wanted) order_.push_back(s);
     }
     const auto rank = [this](int s) {
@@ -337,8 +350,12 @@ class Scheduler {
     *oldest = {ids, ++uses_};
   }
 
-  static constexpr int patience = 8;    ///< steps of waiting that count as much as a chunk
-  static constexpr int step_rows = 16;  ///< for so many rows the weights are read once
+  /// Where the state is that a text's draft may have to go back to.
+  int before_draft(int slot) const { return 2 * limits_.parallel + slot; }
+
+  static constexpr int patience = 8;     ///< steps of waiting that count as much as a chunk
+  static constexpr int step_rows = 16;   ///< for so many rows the weights are read once
+  static constexpr int alike_rows = 15;  ///< for so many any mixer computes each row as if it were alone
 
   fauna::Bpe const& tokenizer_;
   int engine_vocab_, vocab_;

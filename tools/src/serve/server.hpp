@@ -23,6 +23,7 @@
 #include <tools/src/serve/grammars.hpp>
 #include <tools/src/serve/keys.hpp>
 #include <tools/src/serve/metrics.hpp>
+#include <tools/src/serve/openapi/openapi.hpp>
 #include <tools/src/serve/page/page.hpp>
 #include <tools/src/serve/reply.hpp>
 #include <tools/src/serve/request.hpp>
@@ -34,7 +35,8 @@ namespace tool::serve {
 struct Site {
   fauna::Bpe const& tokenizer;
   std::optional<Conversation> chat;  ///< none: the model has no template
-  std::string model, fingerprint;
+  std::vector<std::string> models;   ///< names of the model and of its adapters, in the order of the worker's engines
+  std::string fingerprint;
   int context;
   Keys keys;
   long seconds;  ///< that a request may take; 0: any number
@@ -59,26 +61,39 @@ class Server {
       const int yes = 1;
       ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
     });
-    http_.set_error_handler([](Http const& q, Answer& a) {
+    // cpp-httplib reads no body of methods that usually have none: what is there would be taken for the next request.
+    http_.set_pre_routing_handler([](Http const& q, Answer& a) {
+      const bool body = q.has_header("Transfer-Encoding") || q.has_header("Content-Length");
+      if (body && q.method != "POST" && q.method != "PUT" && q.method != "PATCH") {
+        a.set_header("Connection", "close");
+        Connection::here().be_last();
+      }
+      return httplib::Server::HandlerResponse::Unhandled;
+    });
+    http_.set_error_handler([this](Http const& q, Answer& a) {
       if (!a.body.empty()) return;
-      answer(a, a.status == 404 ? no_such(q)
-                                : Refusal(a.status, "The request is not understood.", "invalid_request_error"));
+      // Of what it does not understand cpp-httplib reads no more, of a line with another method not even the path.
+      if (a.status == 400) Connection::here().be_last();
+      const std::string path = q.path.empty() ? q.target.substr(0, q.target.find_first_of("?#")) : q.path,
+                        allowed = endpoints_.allowed(path);
+      const bool other_method = !allowed.empty() && allowed.find(q.method) == std::string::npos;
+      if (a.status == 404 || other_method) no_such(q.method, path, a);
+      else answer(a, Refusal(a.status, "The request is not understood.", "invalid_request_error"));
     });
     http_.set_logger([this](Http const& q, Answer const& a) { metrics_.request(handler(q), method(q), a.status); });
-    http_.Get("/health", [](Http const&, Answer& a) { answer(a, {{"status", "ok"}}); });
-    http_.Get("/", [policy = page_policy()](Http const&, Answer& a) {
+    http_.Get(endpoints_.pattern("GET", "/health"), [](Http const&, Answer& a) { answer(a, {{"status", "ok"}}); });
+    http_.Get(endpoints_.pattern("GET", "/openapi.json"),
+              [](Http const&, Answer& a) { a.set_content(openapi.data(), openapi.size(), "application/json"); });
+    http_.Get(endpoints_.pattern("GET", "/"), [policy = page_policy()](Http const&, Answer& a) {
       a.set_header("Content-Security-Policy", policy);
       a.set_header("X-Content-Type-Options", "nosniff");
       a.set_header("Referrer-Policy", "no-referrer");
       a.set_header("Cache-Control", "no-cache");
       a.set_content(page.data(), page.size(), "text/html; charset=utf-8");
     });
-    get("/v1/models", [this](Http const&) { return Reply{{"object", "list"}, {"data", Reply::array({model()})}}; });
-    get("/v1/models/(.+)", [this](Http const& q) {
-      require_model(q.matches[1]);
-      return model();
-    });
-    http_.Get("/metrics", [this](Http const& q, Answer& a) {
+    get("/v1/models", [this](Http const&) { return Reply{{"object", "list"}, {"data", models()}}; });
+    get("/v1/models/{model}", [this](Http const& q) { return model(model_of(q.matches[1])); });
+    http_.Get(endpoints_.pattern("GET", "/metrics"), [this](Http const& q, Answer& a) {
       guarded(a, [&] {
         authorise(q);
         const int waiting = worker_.waiting(), running = std::max(0, begun_ - waiting);
@@ -101,10 +116,10 @@ class Server {
       answer(a, {{"content", site_.tokenizer.decode(ids, false)}});
     });
     // What has a body and no place: read here, within bounds.
-    const auto nowhere = [](Http const& q, Answer& a, httplib::ContentReader const& reader) {
+    const auto nowhere = [this](Http const& q, Answer& a, httplib::ContentReader const& reader) {
       guarded(a, [&] {
         (void)read(q, reader);
-        throw no_such(q);
+        no_such(q.method, q.path, a);
       });
     };
     http_.Post(".*", nowhere).Put(".*", nowhere).Patch(".*", nowhere).Delete(".*", nowhere);
@@ -145,19 +160,21 @@ class Server {
   }
 
   /// The endpoint as metrics name it: one of few, whatever is asked for.
-  static std::string handler(Http const& q) {
-    for (const char* path : {"/", "/health", "/metrics", "/v1/models", "/v1/completions", "/v1/chat/completions",
-                             "/v1/embeddings", "/tokenize", "/detokenize"})
-      if (q.path == path) return path;
-    return q.path.starts_with("/v1/models/") ? "/v1/models/{model}" : "other";
+  std::string handler(Http const& q) const {
+    const std::string endpoint = endpoints_.of(q.path);
+    return endpoint.empty() ? "other" : endpoint;
   }
   static std::string method(Http const& q) {
     for (const char* method : {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
       if (q.method == method) return method;
     return "other";
   }
-  static Refusal no_such(Http const& q) {
-    return {404, "There is no " + q.method + ' ' + q.path + '.', "invalid_request_error", "", "unknown_url"};
+  /// Answers what is no endpoint, or not with this method.
+  void no_such(std::string const& method, std::string const& path, Answer& a) const {
+    const std::string allowed = endpoints_.allowed(path), what = "There is no " + method + ' ' + path;
+    if (allowed.empty()) return answer(a, Refusal(404, what + '.', "invalid_request_error", "", "unknown_url"));
+    a.set_header("Allow", allowed);
+    answer(a, Refusal(405, what + ", but " + allowed + '.', "invalid_request_error", "", "method_not_allowed"));
   }
   /// Runs `work`; what it throws becomes the answer.
   template <class F> static void guarded(Answer& a, F&& work) {
@@ -171,7 +188,7 @@ class Server {
     }
   }
   template <class F> void get(const char* path, F reply) {
-    http_.Get(path, [this, reply](Http const& q, Answer& a) {
+    http_.Get(endpoints_.pattern("GET", path), [this, reply](Http const& q, Answer& a) {
       guarded(a, [&] {
         authorise(q);
         answer(a, reply(q));
@@ -180,19 +197,20 @@ class Server {
   }
   /// handle(request, answer, fields of its body)
   template <class F> void post(const char* path, F handle) {
-    http_.Post(path, [this, handle](Http const& q, Answer& a, httplib::ContentReader const& reader) {
-      guarded(a, [&] {
-        // cpp-httplib 0.11 takes a chunk that does not end as one should for the body's end, and what follows for the
-        // next request.
-        if (q.has_header("Transfer-Encoding")) {
-          a.set_header("Connection", "close");
-          Connection::here().be_last();
-        }
-        const std::string body = read(q, reader);
-        authorise(q);
-        handle(q, a, Fields(body));
-      });
-    });
+    http_.Post(endpoints_.pattern("POST", path),
+               [this, handle](Http const& q, Answer& a, httplib::ContentReader const& reader) {
+                 guarded(a, [&] {
+                   // cpp-httplib 0.11 takes a chunk that does not end as one should for the body's end, and what
+                   // follows for the next request.
+                   if (q.has_header("Transfer-Encoding")) {
+                     a.set_header("Connection", "close");
+                     Connection::here().be_last();
+                   }
+                   const std::string body = read(q, reader);
+                   authorise(q);
+                   handle(q, a, Fields(body));
+                 });
+               });
   }
   /// The body. Of one that is too large the rest is read and forgotten, within bounds: most clients hear the answer
   /// only when they have sent all.
@@ -224,18 +242,29 @@ class Server {
     throw Refusal(401, key.empty() ? "There is no API key in the request." : "The API key is not one of this server's.",
                   "authentication_error", "", "invalid_api_key");
   }
-  /// A request may leave the model out, but not mean another one.
-  void require_model(std::string const& name) const {
-    if (name != site_.model)
-      throw Refusal(404, "The model '" + name + "' is not here: this server has '" + site_.model + "'.",
-                    "invalid_request_error", "model", "model_not_found");
+  /// Which engine a request means: it may leave the model out, but not name one that is not here.
+  std::size_t model_of(std::string const& name) const {
+    auto const& all = site_.models;
+    if (name.empty()) return 0;
+    const auto found = std::find(all.begin(), all.end(), name);
+    if (found != all.end()) return static_cast<std::size_t>(found - all.begin());
+    std::string have;
+    for (std::string const& one : all) have += (have.empty() ? "'" : ", '") + one + '\'';
+    throw Refusal(404, "The model '" + name + "' is not here: this server has " + have + '.', "invalid_request_error",
+                  "model", "model_not_found");
   }
-  Reply model() const {
-    return {{"id", site_.model},
+  Reply model(std::size_t i) const {
+    return {{"id", site_.models[i]},
             {"object", "model"},
             {"created", started_},
             {"owned_by", "fauna"},
+            {"parent", i == 0 ? Reply() : Reply(site_.models[0])},
             {"max_model_len", site_.context}};
+  }
+  Reply models() const {
+    Reply all = Reply::array();
+    for (std::size_t i = 0; i < site_.models.size(); ++i) all.push_back(model(i));
+    return all;
   }
 
   void completions(Answer& a, Fields const& f) {
@@ -278,14 +307,14 @@ class Server {
   }
   void embeddings(Answer& a, Fields const& f) {
     const EmbeddingRequest r = embedding_request(f, worker_.vocab(), worker_.width());
-    if (!r.model.empty()) require_model(r.model);
+    const std::size_t model = model_of(r.model);
     std::vector<std::vector<int>> texts;
     for (Prompt const& p : r.inputs) {
       const auto* text = std::get_if<std::string>(&p);  // what spells a special token in it is text
       texts.push_back(text != nullptr ? site_.tokenizer.encode(*text, {.match_special = false}) : ids_of(p));
     }
     require_room(texts, "input");
-    const auto task = std::make_shared<Embeddings>(std::move(texts), deadline());
+    const auto task = std::make_shared<Embeddings>(std::move(texts), deadline(), model);
     const std::shared_ptr<void> begun = counted();
     worker_.submit(task);
     const Connection connection = Connection::here();
@@ -293,7 +322,7 @@ class Server {
     while ((now = task->wait_for_end(patience)) <= progress::runs)
       if (!connection.alive()) return task->cancel();
     require_done(now);
-    answer(a, embeddings_reply(site_.model, *task, r.base64));
+    answer(a, embeddings_reply(site_.models[model], *task, r.base64));
   }
   void chat(Answer& a, Fields const& f) {
     Request r = chat_request(f, worker_.vocab());
@@ -312,13 +341,13 @@ class Server {
 
   void serve(Answer& a, endpoint of, Request r, std::vector<std::vector<int>> prompts, const char* param,
              std::vector<std::string> echoes) {
-    if (!r.model.empty()) require_model(r.model);
+    const std::size_t model = model_of(r.model);
     require_room(prompts, param);
     if (!r.drawing.seed) r.drawing.seed = random_bits();
     r.drawing.grammar = grammars_.of(r.shape);
-    const auto job = std::make_shared<Job>(std::move(prompts), r.n, std::move(r.drawing), deadline(), metrics_);
-    auto replies =
-        Replies(of, new_id(), site_.model, site_.fingerprint, site_.tokenizer, *job, r.shape.calls, std::move(echoes));
+    const auto job = std::make_shared<Job>(std::move(prompts), r.n, std::move(r.drawing), deadline(), metrics_, model);
+    auto replies = Replies(of, new_id(), site_.models[model], site_.fingerprint, site_.tokenizer, *job, r.shape.calls,
+                           std::move(echoes));
     const std::shared_ptr<void> begun = counted();
     worker_.submit(job);
     const Connection connection = Connection::here();
@@ -423,6 +452,7 @@ class Server {
   long started_ = static_cast<long>(std::time(nullptr));
   std::atomic<int> begun_ = 0;  ///< requests for texts that are not answered yet
   std::atomic<bool> ended_ = false;
+  Endpoints endpoints_;
   Connections http_;
 };
 

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <cstddef>
 #include <mutex>
 
 namespace tool::serve {
@@ -13,8 +14,9 @@ class Task {
  public:
   using clock = std::chrono::steady_clock;
 
-  explicit Task(clock::time_point end) : deadline(end) {}
+  explicit Task(clock::time_point end, std::size_t of_model = 0) : deadline(end), model(of_model) {}
   const clock::time_point deadline, asked = clock::now();
+  const std::size_t model;  ///< which of the worker's engines it is for
 
   /// Nobody waits for it any more.
   bool over() const { return cancelled_ || clock::now() >= deadline; }

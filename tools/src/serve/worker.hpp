@@ -1,11 +1,16 @@
 // The one thread that runs the model: jobs come into a bounded queue, and their texts into the scheduler's slots as
-// those become free, a text of each job in turn.
+// those become free, a text of each job in turn. Each adapter has an engine and a scheduler of its own: their texts
+// take turns by steps, and no text goes on from what another adapter has read.
 #pragma once
 #include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <numeric>
+#include <thread>
 #include <vector>
 
 #include <tools/src/serve/embedding.hpp>
@@ -17,19 +22,20 @@ namespace tool::serve {
 
 class Worker {
  public:
-  /// `queue`: jobs that may wait. Everything else as for the scheduler.
-  Worker(Engine& engine, fauna::Bpe const& tokenizer, std::vector<int> const& stop_ids, Scheduler::Limits limits,
-         int queue)
-      : scheduler_(engine, tokenizer, stop_ids, limits),
-        embedder_(engine, limits.chunk),
-        width_(engine.width()),
-        free_(limits.parallel),
-        queue_limit_(queue) {}
+  /// `engines`: the model, and what it is with each adapter; a task says for which it is. `queue`: jobs that may wait.
+  /// Everything else as for a scheduler, of which each engine has one.
+  Worker(std::vector<Engine*> const& engines, fauna::Bpe const& tokenizer, std::vector<int> const& stop_ids,
+         Scheduler::Limits limits, int queue)
+      : embedder_(engines, limits.chunk), width_(engines.at(0)->width()), queue_limit_(queue) {
+    for (Engine* engine : engines)
+      schedulers_.push_back(std::make_unique<Scheduler>(*engine, tokenizer, stop_ids, limits));
+    free_ = free();
+  }
 
   /// Ids that a text can have are below it.
-  int vocab() const { return scheduler_.vocab(); }
+  int vocab() const { return schedulers_[0]->vocab(); }
   int width() const { return width_; }  ///< of embeddings
-  std::vector<int> const& stop_ids() const { return scheduler_.stop_ids(); }
+  std::vector<int> const& stop_ids() const { return schedulers_[0]->stop_ids(); }
 
   /// Puts a job at the end of the queue. Throws where that is full, or the server is closing. Any thread may.
   void submit(std::shared_ptr<Job> const& job) {
@@ -52,10 +58,13 @@ class Worker {
   /// Serves jobs until close(): those that run then are finished, those that wait are refused.
   void run() {
     for (;;) {
-      while (scheduler_.free() > 0 && start_one()) {}
-      if (scheduler_.running() > 0) scheduler_.step();
+      while (free() > 0 && start_one()) {}
+      bool rest = running() > 0;
+      for (auto const& scheduler : schedulers_)
+        if (scheduler->running() > 0 && scheduler->step()) rest = false;
       if (reads()) embedder_.step();
-      else if (scheduler_.running() == 0 && closed()) return;
+      else if (rest) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      else if (running() == 0 && closed()) return;
     }
   }
   void close() {
@@ -94,6 +103,17 @@ class Worker {
     int next = 0;  ///< of its texts
   };
 
+  Scheduler& of(Task const& task) { return *schedulers_[task.model]; }
+  template <class F> int sum(F of_each) const {
+    return std::transform_reduce(schedulers_.begin(), schedulers_.end(), 0, std::plus<>(),
+                                 [&](auto const& scheduler) { return of_each(*scheduler); });
+  }
+  int running() const {
+    return sum([](Scheduler const& s) { return s.running(); });
+  }
+  int free() const {
+    return sum([](Scheduler const& s) { return s.free(); });
+  }
   int count_waiting() const {
     return static_cast<int>(
         std::count_if(queue_.begin(), queue_.end(), [](Waiting const& w) { return w.next == 0 && !w.job->over(); }));
@@ -111,33 +131,36 @@ class Worker {
     }
     return embedder_.busy();
   }
-  /// Starts the next text of the job whose turn it is; waits for one where nothing runs. False: there is none.
+  /// Starts the next text of the first job that there is a slot for; waits for one where nothing runs. False: there is
+  /// none.
   bool start_one() {
     Waiting w{};
     {
       std::unique_lock lock(mutex_);
-      free_ = scheduler_.free();
-      if (scheduler_.running() == 0 && !embedder_.busy())
+      free_ = free();
+      if (running() == 0 && !embedder_.busy())
         changed_.wait(lock, [this] { return closed_ || !queue_.empty() || !to_read_.empty(); });
       forget();
-      if (queue_.empty()) return false;
-      w = std::move(queue_.front());
-      queue_.pop_front();
+      const auto next =
+          std::find_if(queue_.begin(), queue_.end(), [this](Waiting const& q) { return of(*q.job).free() > 0; });
+      if (next == queue_.end()) return false;
+      w = std::move(*next);
+      queue_.erase(next);
       --free_;
       if (w.next + 1 < w.job->texts()) queue_.push_back({w.job, w.next + 1});
     }
-    scheduler_.start(w.job, w.next);
+    of(*w.job).start(w.job, w.next);
     return true;
   }
 
-  Scheduler scheduler_;
+  std::vector<std::unique_ptr<Scheduler>> schedulers_;  ///< by engine
   Embedder embedder_;
   int width_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Waiting> queue_;
   std::deque<std::shared_ptr<Embeddings>> to_read_;
-  int free_;  ///< slots without a text, the last time that one was looked for
+  int free_ = 0;  ///< slots without a text, the last time that one was looked for
   int queue_limit_;
   bool closed_ = false;
 };

@@ -10,6 +10,7 @@
 #include <tools/src/eagle_fields.hpp>
 #include <tools/src/flags.hpp>
 #include <tools/src/held.hpp>
+#include <tools/src/named.hpp>
 #include <tools/src/tasks.hpp>
 #include <tools/src/vocabulary.hpp>
 
@@ -332,6 +333,14 @@ inline std::string id_list(std::vector<long long> const& ids) {
   const tool::Directory d = tool::read_config(directory, use_of(verb));
   (void)tokenizer_of(directory, s.tokenizer);
   if (s.name.empty()) s.name = tool::fs::canonical(directory).filename().string();
+  std::vector<std::string> names{s.name};
+  for (std::string const& lora : s.lora) {
+    const auto [name, folder] = tool::named("--lora", lora);
+    if (std::find(names.begin(), names.end(), name) != names.end())
+      fauna::fail("fauna serve", "two models '" + name + '\'', "a name for each");
+    check_adapter(folder, directory);
+    names.push_back(name);
+  }
   const auto draft = drafting(verb, directory, *d.model, s.dtype, s);
   infer("serve", directory, *d.model, s.dtype, {id_list(d.stop_ids)}, settings::arguments(s), draft);
 }

@@ -37,6 +37,9 @@ template <class T> class Slots {
   }
   /// The slot forgets its text.
   void clear(int slot) { cache_.clear(slot); }
+  /// Cache's: no more memory than rows take, from before the first; and back with what a slot has no more.
+  void in_small_pages() const { cache_.in_small_pages(); }
+  void trim(int slot) const { cache_.trim(slot); }
   /// Slot `to` becomes what `from` is.
   void copy(int from, int to) { cache_.copy(from, cache_, to); }
   /// Cache's: may a slot go back to any of its rows, and has it gone back?
