@@ -62,11 +62,15 @@ template <class E, class Trunk, class... Rest> constexpr Stacks of_trunk(Childre
 }  // namespace exits_detail
 
 template <class M> constexpr Exits exits_of() {
-  const auto s = exits_detail::of_trunk(typename M::children{});
-  Exits e{.layers = s.rounds * s.pattern, .round = s.pattern};
-  if (!forgets_rows<M>) e.why_none = "a state of one size, which cannot forget the rows of a draft,";
-  else if (s.count != 1) e.why_none = "layers of kinds that stand in stacks of their own";
-  return e;
+  if constexpr (Composite<M>) {
+    const auto s = exits_detail::of_trunk(typename M::children{});
+    Exits e{.layers = s.rounds * s.pattern, .round = s.pattern};
+    if (!forgets_rows<M>) e.why_none = "a state of one size, which cannot forget the rows of a draft,";
+    else if (s.count != 1) e.why_none = "layers of kinds that stand in stacks of their own";
+    return e;
+  } else {
+    return {.why_none = "layers on several ranks, or of no known kind,"};
+  }
 }
 
 }  // namespace fauna::inline v0
