@@ -77,7 +77,8 @@ TEST_CASE("grouped: parts of another shape, type or group are refused by name; p
   CHECK(SafeTensors(path).find("m.weight")->text() == "GPTQ with scales [32, 32]");
   write_safetensors(path, {q, s});
   CHECK(SafeTensors(path).tensors().size() == 2);
-  refused({q, tensor("m.qzeros", "I32", {3, 4}), s}, "m.qzeros I32 [3, 4], expected I32 [2, words of 32 codes");
+  refused({q, tensor("m.qzeros", "I32", {3, 4}), s},
+          "m.qzeros I32 [3, 4], expected I32 [2, words of 32 codes of 2, 3, 4 or 8");
   refused({q, tensor("m.qzeros", "F32", {2, 4}), s}, "m.qzeros F32 [2, 4], expected I32 [2,");
   refused({q, z, tensor("m.scales", "F64", {2, 32})}, "m.scales F64 [2, 32], expected numbers [groups, out]");
   refused({tensor("m.qweight", "I32", {4, 31}), z, s}, "m.qweight I32 [4, 31], expected one of GPTQ's or AWQ's");

@@ -66,13 +66,14 @@ struct Alphabet : IdleEngine {
     bool cuts() const override { return !engine.marks_alone; }
     bool cut(int slot, int rows) override {
       CHECK(rows <= static_cast<int>(at(slot).size()));
+      if (engine.marks_alone && rows > 0 && rows < static_cast<int>(at(slot).size())) return false;
       at(slot).resize(static_cast<std::size_t>(rows));
       return true;
     }
     Alphabet& engine;
     std::vector<std::vector<int>> ids;
   };
-  std::unique_ptr<tool::Slots> slots(int n, int, int) override { return std::make_unique<Held>(*this, n); }
+  std::unique_ptr<tool::Slots> slots(int n, int, int, bool) override { return std::make_unique<Held>(*this, n); }
   std::function<void()> gate{};
   std::function<int(std::vector<int> const&)> after = [](std::vector<int> const& text) {
     return (text.back() + 1) % 8;

@@ -42,6 +42,7 @@ TEST_SUITE("muon") {
     using Double = Trained<test::SmallGpt, Ref<double>>;
     Double adamw(seed{3}), both(seed{3}), untouched(seed{3});
     const MuonOptions o{.rate = 2, .momentum = 0.9};
+    for (Double* m : {&adamw, &both, &untouched}) m->scale_rate("*.mlp.*", 0.5F);  // counts once
     one_update(adamw, nullptr);
     one_update(both, &o);
     int matrices = 0;

@@ -61,10 +61,10 @@ def gptq(unpack, out, name, bits, v2, order=False, symmetric=False):
     groups = IN // GROUP
     codes = torch.randint(0, 2**bits, (IN, OUT_OF[bits]))
     width = codes.shape[1]
-    zeros = torch.full((groups, width), 2**(bits - 1)) if symmetric else torch.randint(1, 2**bits, (groups, width))
+    zeros = torch.full((groups, width), 2**(bits - 1)) if symmetric else torch.randint(0, 2**bits, (groups, width))
     index = torch.randperm(IN) // GROUP if order else torch.arange(IN) // GROUP
     scales = (torch.rand(groups, width) * 0.1 + 0.01).half()
-    stored = zeros if v2 else zeros - 1
+    stored = zeros if v2 else zeros - 1 & 2**bits - 1  # 0 becomes all ones
     out[name + ".qweight"] = stream(codes, bits)
     out[name + ".qzeros"] = stream(stored.T, bits).T.contiguous()
     out[name + ".scales"] = scales

@@ -10,6 +10,58 @@
 
 namespace tool {
 
+/// What GPTQ's and AWQ's writers say.
+inline void quantised_groups(Config& q, std::string const& method) {
+  if (method == "gptq") {
+    const std::string format = q.word("checkpoint_format", "gptq");
+    if (format != "gptq" && format != "gptq_v2") q.wrong("checkpoint_format", "gptq or gptq_v2");
+    if (format == "gptq_v2" && !q.flag("sym", false)) q.wrong("sym", "true beside checkpoint_format gptq_v2");
+    q.only("format", format);
+  } else {
+    q.only("bits", 4);
+    q.only("version", "gemm");
+    q.only("format", "gemm");
+    q.only("checkpoint_format", "gemm");
+  }
+  q.only("method", method);
+  q.only("rotation", nullptr);
+  q.without_effect({"bits",
+                    "group_size",
+                    "desc_act",
+                    "sym",
+                    "lm_head",
+                    "damp_percent",
+                    "damp_auto_increment",
+                    "static_groups",
+                    "true_sequential",
+                    "mse",
+                    "model_name_or_path",
+                    "model_file_base_name",
+                    "is_marlin_format",
+                    "pack_dtype",
+                    "meta",
+                    "dataset",
+                    "tokenizer",
+                    "model_seqlen",
+                    "backend",
+                    "block_name_to_quantize",
+                    "module_name_preceding_first_block",
+                    "modules_in_block_to_quantize",
+                    "batch_size",
+                    "pad_token_id",
+                    "use_cuda_fp16",
+                    "use_exllama",
+                    "disable_exllama",
+                    "exllama_config",
+                    "max_input_length",
+                    "cache_block_outputs",
+                    "dynamic",
+                    "zero_point",
+                    "do_fuse",
+                    "modules_to_fuse",
+                    "fuse_max_seq_len"});
+}
+
 /// What io/scaled.hpp and io/grouped.hpp read, and nothing else. Which tensors are quantised, in how many bits and
 /// groups, the files themselves say; how activations are quantised too is nothing here, where they are not.
 inline void quantisation_fields(Config& c) {
@@ -20,52 +72,17 @@ inline void quantisation_fields(Config& c) {
     q->only("fmt", "e4m3");
     q->only("weight_block_size", {128, 128});
     if (!q->has("weight_block_size")) q->wrong("weight_block_size", "[128,128]");
-    q->without_effect({"activation_scheme", "scale_fmt"});
-  } else if (method == "gptq") {
-    const std::string format = q->word("checkpoint_format", "gptq");
-    if (format != "gptq" && format != "gptq_v2") q->wrong("checkpoint_format", "gptq or gptq_v2");
-    if (format == "gptq_v2" && !q->flag("sym", true)) q->wrong("sym", "true beside checkpoint_format gptq_v2");
-    q->without_effect({"bits",
-                       "group_size",
-                       "desc_act",
-                       "sym",
-                       "lm_head",
-                       "damp_percent",
-                       "damp_auto_increment",
-                       "static_groups",
-                       "true_sequential",
-                       "mse",
-                       "model_name_or_path",
-                       "model_file_base_name",
-                       "is_marlin_format",
-                       "pack_dtype",
-                       "meta",
-                       "dataset",
-                       "tokenizer",
-                       "model_seqlen",
-                       "backend",
-                       "block_name_to_quantize",
-                       "module_name_preceding_first_block",
-                       "modules_in_block_to_quantize",
-                       "batch_size",
-                       "pad_token_id",
-                       "use_cuda_fp16",
-                       "use_exllama",
-                       "disable_exllama",
-                       "exllama_config",
-                       "max_input_length",
-                       "cache_block_outputs",
-                       "dynamic"});
-  } else if (method == "awq") {
-    q->only("bits", 4);
-    q->only("version", "gemm");
-    q->without_effect(
-        {"group_size", "zero_point", "backend", "do_fuse", "modules_to_fuse", "fuse_max_seq_len", "exllama_config"});
+    q->only("activation_scheme", "dynamic");
+    q->without_effect({"scale_fmt"});
+  } else if (method == "gptq" || method == "awq") {
+    quantised_groups(*q, method);
   } else if (method == "compressed-tensors") {
     const std::string format = q->word("format", "");
     if (format != "pack-quantized" && format != "int-quantized" && format != "float-quantized")
       q->wrong("format", "pack-quantized, int-quantized or float-quantized");
     q->only("kv_cache_scheme", nullptr);
+    if (q->find("transform_config") != nullptr && !q->find("transform_config")->empty())
+      q->wrong("transform_config", "none", "weights that are turned online are not read");
     q->without_effect({"config_groups", "ignore", "quantization_status", "global_compression_ratio", "version",
                        "sparsity_config", "transform_config"});
   } else if (method == "bitsandbytes") {

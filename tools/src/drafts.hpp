@@ -54,7 +54,7 @@ class AnySlots {
  public:
   /// For `count` texts of up to `context` tokens, of which a step reads at most `rows`.
   AnySlots(Engine& e, int count, int context, int rows)
-      : slots_(e.slots(count, context, rows)), vocab_(e.vocab()), context_(context), count_(count) {}
+      : slots_(e.slots(count, context, rows, true)), vocab_(e.vocab()), context_(context), count_(count) {}
   int vocab() const { return vocab_; }
   int context() const { return context_; }
   int count() const { return count_; }

@@ -58,7 +58,8 @@ class CompiledReader final : public tool::Reader {
 
 class CompiledSlots final : public tool::Slots {
  public:
-  CompiledSlots(Loaded& model, int sequences, int context, int chunk) : slots_(model, sequences, context, chunk) {
+  CompiledSlots(Loaded& model, int sequences, int context, int chunk, bool takes_back)
+      : slots_(model, sequences, context, chunk, takes_back) {
     slots_.in_small_pages();
   }
   bool step(std::vector<fauna::Continuation>& texts, int chunk,
@@ -144,8 +145,8 @@ class Compiled final : public tool::Engine {
   std::unique_ptr<tool::Reader> reader(int context, int chunk) override {
     return std::make_unique<CompiledReader>(*model_, context, chunk);
   }
-  std::unique_ptr<tool::Slots> slots(int sequences, int context, int chunk) override {
-    return std::make_unique<CompiledSlots>(*model_, sequences, context, chunk);
+  std::unique_ptr<tool::Slots> slots(int sequences, int context, int chunk, bool takes_back) override {
+    return std::make_unique<CompiledSlots>(*model_, sequences, context, chunk, takes_back);
   }
 
  private:

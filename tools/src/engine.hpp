@@ -92,7 +92,8 @@ class Engine {
   /// weights.
   virtual std::unique_ptr<Reader> reader(int context, int chunk) = 0;
   /// Room for `sequences` texts of `context` tokens, read at most `chunk` at once. It lives no longer than the weights.
-  virtual std::unique_ptr<Slots> slots(int sequences, int context, int chunk) = 0;
+  /// takes_back: fauna::Slots'.
+  virtual std::unique_ptr<Slots> slots(int sequences, int context, int chunk, bool takes_back) = 0;
 };
 
 /// What the program was linked with, by the name that model.hpp gives each model. A program of a model and its draft

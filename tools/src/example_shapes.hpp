@@ -1,9 +1,11 @@
 // Examples for fine-tuning in the shapes that data sets have, and the tokens of each:
 //   {"text": ...}                                                   all of it counts
 //   {"prompt": ..., "completion": ...}                              the completion counts
-//   {"instruction": ..., "input": ..., "output": ...}               Alpaca's: the output counts; input may be missing
+//   {"instruction": ..., "input": ..., "output": ...}               Alpaca's: the output counts; input may be missing,
+//                                                                   and text, the three in one, stand beside them
 //   {"messages": [{"role": "user", "content": ...}, ...]}           the assistant's count, in the chat template
-//   {"conversations": [{"from": "human", "value": ...}, ...]}       ShareGPT's: the same with other names
+//   {"conversations": [{"from": "human", "value": ...}, ...]}       ShareGPT's: the same with other names, and perhaps
+//                                                                   a "system" beside them that says the first turn
 #pragma once
 #include <optional>
 #include <string>
@@ -80,7 +82,9 @@ class ExampleReader {
   }
   std::vector<int> texts(Keys const& found, std::string_view json, std::string const& where) const {
     const bool text = is(found, {"text"}), pair = is(found, {"prompt", "completion"}),
-               task = is(found, {"instruction", "output"}) || is(found, {"instruction", "input", "output"});
+               task = is(found, {"instruction", "output"}) || is(found, {"instruction", "input", "output"}) ||
+                      is(found, {"instruction", "output", "text"}) ||
+                      is(found, {"instruction", "input", "output", "text"});
     if (!text && !pair && !task) {
       std::string all;
       for (std::string const& k : found) all += (all.empty() ? "" : ", ") + k;
@@ -92,7 +96,8 @@ class ExampleReader {
     fauna::JsonReader in(json, where);
     in.enter_object();
     for (std::string key; in.next_key(key);)
-      if (!of_a_shape(key)) in.skip();
+      if (task && (key == "system" || key == "history")) empty(in, key, where);
+      else if (!of_a_shape(key) || (task && key == "text")) in.skip();
       else (key == "prompt" || key == "instruction" ? prompt : key == "input" ? input : answer) = in.string();
     in.end();
     if (task) prompt = alpaca(prompt, input);
@@ -102,6 +107,17 @@ class ExampleReader {
     for (const int id : tokenizer_.encode(answer, {.match_special = special_, .add_special = text})) ids.push_back(id);
     if (end_ >= 0) ids.push_back(end_);
     return ids;
+  }
+
+  /// Of what some writers have beside Alpaca's keys, and its prompt has no place for.
+  static void empty(fauna::JsonReader& in, std::string const& key, std::string const& where) {
+    bool any = false;
+    if (key == "system") any = !in.string().empty();
+    else
+      for (in.enter_array(); in.next_item(); in.skip()) any = true;
+    if (any)
+      fauna::fail("finetune", where + " has a " + key + " beside instruction and output",
+                  "none, or messages with all of it");
   }
 
   /// {"messages": [...]}, with whatever else the template reads, such as tools.
@@ -119,9 +135,14 @@ class ExampleReader {
     fauna::jinja::Heap heap;
     Chat::Values values;
     std::vector<Turn> said;
+    std::string system;
     fauna::JsonReader in(json, where);
     in.enter_object();
     for (std::string key; in.next_key(key);) {
+      if (key == "system") {
+        system = in.string();
+        continue;
+      }
       if (key != "conversations") {
         values.emplace_back(heap.text(key)->bytes, fauna::jinja::read_json(in, heap));
         continue;
@@ -129,6 +150,8 @@ class ExampleReader {
       for (in.enter_array(); in.next_item();) said.push_back(turn(in, where + ": turn " + std::to_string(said.size())));
     }
     in.end();
+    if (!system.empty() && (said.empty() || said[0].role != "system"))
+      said.insert(said.begin(), Turn{.role = "system", .content = system});
     return conversation(tokenizer_, chat(json), heap, *Chat::messages(heap, said).list, values, where);
   }
   static Turn turn(fauna::JsonReader& in, std::string const& where) {

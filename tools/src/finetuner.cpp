@@ -8,6 +8,7 @@
 #include <fauna/train/adapters.hpp>
 #include <optional>
 #include <tools/src/examples.hpp>
+#include <tools/src/say.hpp>
 #include <tools/src/settings.hpp>
 #include <tools/src/sha256.hpp>
 #include <tools/src/targets.hpp>
@@ -125,6 +126,8 @@ int finetune(settings::FinetuneRun const& s) {
   // Between the last evaluation and the end it may have become better still.
   const bool last_is_best = evaluates && s.eval_iters == 0 && val_loss < r.best_val,
              of_best = evaluates && (last_is_best || fauna::exists(best));
+  if (evaluates && !of_best)
+    tool::say("no evaluation was below the base's own: the adapter is the last one, and not better");
   if (of_best && !last_is_best) fauna::load_checkpoint(best, model);
   fauna::save_adapter<Model>(s.out, model.weights(), s.base);
   fauna::print(stdout, tool::adapter_text(r.iterations, r.seconds, of_best, s.out, s.base));

@@ -68,9 +68,9 @@ int parallel_of(long asked, std::vector<tool::Engine*> const& engines, bool draf
              page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
   // What cannot be cut is kept a second time, at the end of its prompt, and a third, before its draft; and the model
   // that drafts has a cache of its own.
-  const std::size_t kept = engines[0]->slots(1, 1, 1)->cuts() ? 1
-                           : drafts                           ? 3
-                                                              : 2,
+  const std::size_t kept = engines[0]->slots(1, 1, 1, false)->cuts() ? 1
+                           : drafts                                  ? 3
+                                                                     : 2,
                     of_draft = draft != nullptr ? draft->slot_bytes(std::min(context, draft->context())) : 0,
                     each = engines.size() * (kept * engines[0]->slot_bytes(context) + of_draft),
                     fit = each == 0 ? usual : pages * page / 2 / each;

@@ -5,6 +5,20 @@
 
 namespace fauna::inline v0 {
 
+/// The model that M is a part of, as one of several ranks has it; M where it is none.
+template <class M> struct whole_model_ { using type = M; };
+template <class M>
+requires requires { typename M::whole; }
+struct whole_model_<M> {
+  using type = typename M::whole;
+};
+template <class M>
+requires requires { requires M::rewriting::in_parts; }
+struct whole_model_<M> {
+  using type = typename M::original;
+};
+template <class M> using whole_model = typename whole_model_<M>::type;
+
 /// Trained parameters; shared and tied tensors once.
 template <class M> inline constexpr std::size_t parameters = count_parameters<M>();
 

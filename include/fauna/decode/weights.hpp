@@ -50,6 +50,17 @@ struct LoadReport {
 
 namespace weights_detail {
 
+/// Is it a bias of zeros, as files in groups (io/grouped.hpp) have one beside every weight?
+inline bool is_empty_bias(SafeTensor const& t, const SafeTensor* weight) {
+  if (weight == nullptr || !is_grouped(weight->dtype) || t.shape.size() != 1 || !has_floats(t.dtype)) return false;
+  for (std::size_t i = 0; i < t.elements(); ++i) {
+    double x = 1;
+    read_floats(t, i, 1, &x);
+    if (x != 0) return false;
+  }
+  return true;
+}
+
 /// Letters to insert, remove or replace to make one name the other.
 inline std::size_t distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);
@@ -240,6 +251,9 @@ LoadReport load_weights(B const& b, W& w, TensorFile const& from, LoadOptions co
     }
     for (auto const& pattern : o.ignored) ignored = ignored || matches(pattern, name);
     ignored = ignored || d::holds_beside<M>(name);
+    constexpr std::string_view bias = ".bias";
+    if (!ignored && name.ends_with(bias))
+      ignored = d::is_empty_bias(from.tensors()[i], find(name.substr(0, name.size() - bias.size()) + ".weight"));
     if (const std::string of = ignored ? "" : d::copy_of<M>(name); !of.empty()) {
       const SafeTensor* s = find(of);
       ignored = s != nullptr && s->shape == from.tensors()[i].shape && d::same_numbers(*s, from.tensors()[i]);

@@ -42,6 +42,9 @@ template <Communicator C, int Zero = 0> class DataParallel {
   /// How the model is cut, once it is ready to train.
   std::vector<Shard> const& shards() const { return shards_; }
 
+  /// Is a pass of a model one accumulate, in which all ranks come to a layer together?
+  static constexpr bool by_layer = Zero >= 2;
+
   /// Of how many batches an update is. In stages 2 and 3 a piece is of one: what it adds up is sent after a pass.
   void divide(int batches) {
     if (Zero < 2) return;

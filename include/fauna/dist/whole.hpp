@@ -10,20 +10,8 @@
 
 namespace fauna::inline v0 {
 
-/// The model that a part is of.
-template <class Part> struct whole_of_;
-template <class Part>
-requires requires { typename Part::whole; }
-struct whole_of_<Part> {
-  using type = typename Part::whole;
-};
-template <class Part>
-requires requires { requires Part::rewriting::in_parts; }
-struct whole_of_<Part> {
-  using type = typename Part::original;
-};
 /// T's backend with the whole model of T's part.
-template <class T> using Whole = Trained<typename whole_of_<typename T::model>::type, typename T::backend>;
+template <class T> using Whole = Trained<whole_model<typename T::model>, typename T::backend>;
 
 /// f(i, j) for each element j of a rank's tensor, which is element i of the whole one; not for rows of the table that
 /// no token has.

@@ -2,7 +2,8 @@
 // tensors. Codes of b bits lie one after another in words of 32 bits, the least significant first, across words too.
 //   GPTQ     .qweight I32 [in b/32, out], .qzeros I32 [groups, out b/32], .scales [groups, out], .g_idx I32 [in]:
 //            W = scale (q - zero), where the files have zero - 1, or, "v2", zero (Frantar et al. 2022, section 3; the
-//            layout is AutoGPTQ's)
+//            layout is AutoGPTQ's); 2, 3, 4 or 8 bits. A file whose zeros are all 2^(b-1) is taken for v2, any other
+//            for v1, where a zero of 0 is all ones
 //   AWQ      .qweight I32 [in, out/8], .qzeros I32 [groups, out/8], .scales [groups, out]: 4 bits, of eight columns in
 //            the order 0 2 4 6 1 3 5 7 (Lin et al. 2023; the layout is AutoAWQ's "gemm")
 //   packed   .weight_packed I32 [out, in b/32], .weight_scale [out, groups], .weight_shape I64 [2], .weight_zero_point
@@ -63,6 +64,7 @@ constexpr std::size_t awq_place(std::size_t c) { return c / 8 * 8 + (c % 2 == 0 
 
 /// Bits of a code, where `count` of them take `words` words; 0 where there are none.
 constexpr unsigned bits_of(std::size_t count, std::size_t words) {
+  if (count > 0 && words * 32 % count == 0 && words * 32 / count <= 8) return static_cast<unsigned>(words * 32 / count);
   for (unsigned bits = 1; bits <= 8; ++bits)
     if (count >= 32 && (count * bits + 31) / 32 == words) return bits;
   return 0;
@@ -108,7 +110,8 @@ template <class T> void read(SafeTensor const& t, std::size_t from, std::size_t 
       if (t.dtype == grouped_scb) scale /= 127;
       if (awq) zero = code(p.zeros->data + g * out / 2, 1, awq_place(o), 4);
       else if (by_columns)
-        zero = code(p.zeros->data + g * p.zeros->shape[1] * 4, 1, o, bits) + (t.dtype == grouped_gptq ? 1 : 0);
+        zero = (code(p.zeros->data + g * p.zeros->shape[1] * 4, 1, o, bits) + (t.dtype == grouped_gptq ? 1 : 0)) &
+               (2 * middle - 1);
       else if (p.zeros == nullptr) zero = 0;
       else if (packed) zero = code(p.zeros->data + g * 4, groups, o, bits) - middle;
       else zero = at<std::int8_t>(p.zeros->data, one ? 0 : o * groups + g);
@@ -125,10 +128,6 @@ template <class T> void read(SafeTensor const& t, std::size_t from, std::size_t 
   }
 }
 
-inline bool ends_in(std::string const& name, std::string_view end) {
-  return name.size() > end.size() && std::string_view(name).substr(name.size() - end.size()) == end;
-}
-
 /// Makes t one tensor with those that belong to it, and adds them to `taken`; find(name) is a tensor or null.
 /// Throws where they are of another shape or type than it wants.
 template <class Find>
@@ -137,6 +136,11 @@ void join(std::string const& path, SafeTensor& t, Find&& find, std::vector<const
     fail("tensors", path + " has " + found, expected, "what belongs to " + t.name + ' ' + t.text());
   };
   if (t.shape.size() != 2 || t.elements() == 0) return;
+  // How a server rounds activations is nothing here.
+  const auto drop_activations = [&](std::string const& name) {
+    for (const char* part : {"input_scale", "input_zero_point"})
+      if (const SafeTensor* s = find(name + part)) taken.push_back(s);
+  };
   const auto base = [&](std::string_view end) { return t.name.substr(0, t.name.size() - end.size()); };
   const auto add = [&](SafeTensor const& part, bool fits, std::string const& expected) {
     if (!fits) wrong(part.name + ' ' + part.text(), expected);
@@ -159,7 +163,7 @@ void join(std::string const& path, SafeTensor& t, Find&& find, std::vector<const
     t.shape = {out, in};
   };
 
-  if (t.dtype == "I32" && ends_in(t.name, ".qweight")) {
+  if (t.dtype == "I32" && t.name.ends_with(".qweight")) {
     const std::string name = base("qweight");
     const SafeTensor *scales = find(name + "scales"), *zeros = find(name + "qzeros");
     if (scales == nullptr || zeros == nullptr) return;
@@ -167,11 +171,12 @@ void join(std::string const& path, SafeTensor& t, Find&& find, std::vector<const
     const std::size_t groups = scales->shape[0], out = scales->shape[1];
     const bool awq = t.shape[1] != out;
     const unsigned bits = awq ? 4 : zeros->shape.size() == 2 ? bits_of(out, zeros->shape[1]) : 0;
+    const bool known = bits == 2 || bits == 3 || bits == 4 || bits == 8;
     const std::size_t words = out * bits / 32;
     add(*zeros,
-        bits > 0 && out * bits % 32 == 0 && zeros->dtype == "I32" && zeros->shape.size() == 2 &&
+        known && out * bits % 32 == 0 && zeros->dtype == "I32" && zeros->shape.size() == 2 &&
             zeros->shape[0] == groups && zeros->shape[1] == words,
-        "I32 [" + std::to_string(groups) + ", words of " + std::to_string(out) + " codes of 1 to 8 bits]");
+        "I32 [" + std::to_string(groups) + ", words of " + std::to_string(out) + " codes of 2, 3, 4 or 8 bits]");
     const std::size_t in = awq ? t.shape[0] : t.shape[0] * 32 / bits;
     if (awq ? t.shape[1] != words : t.shape[0] * 32 % bits != 0)
       wrong(t.name + ' ' + t.text(), "one of GPTQ's or AWQ's shapes");
@@ -182,7 +187,7 @@ void join(std::string const& path, SafeTensor& t, Find&& find, std::vector<const
     for (std::size_t i = 0; !awq && i < groups * out; ++i)
       middle = middle && code(zeros->data, 1, i, bits) == 1 << (bits - 1);
     becomes(name + "weight", awq ? grouped_awq : middle ? grouped_gptq2 : grouped_gptq, out, in);
-  } else if (t.dtype == "I32" && ends_in(t.name, ".weight_packed")) {
+  } else if (t.dtype == "I32" && t.name.ends_with(".weight_packed")) {
     const std::string name = base("_packed");
     const SafeTensor *scales = find(name + "_scale"), *shape = find(name + "_shape");
     if (scales == nullptr || shape == nullptr) return;
@@ -202,8 +207,9 @@ void join(std::string const& path, SafeTensor& t, Find&& find, std::vector<const
           "I32 [" + std::to_string(words) + ", " + std::to_string(groups) + "]");
     add_order(name + "_g_idx", in, groups);
     taken.push_back(shape);
+    drop_activations(base("weight_packed"));
     becomes(name, grouped_packed, out, in);
-  } else if ((t.dtype == "I8" || t.dtype == "F8_E4M3") && ends_in(t.name, ".weight")) {
+  } else if ((t.dtype == "I8" || t.dtype == "F8_E4M3") && t.name.ends_with(".weight")) {
     const std::size_t out = t.shape[0], in = t.shape[1];
     if (const SafeTensor* largest = t.dtype == "I8" ? find(base("weight") + "SCB") : nullptr) {
       add(*largest, largest->dtype == "F32" && largest->shape.size() == 1 && largest->shape[0] == out,
@@ -225,6 +231,7 @@ void join(std::string const& path, SafeTensor& t, Find&& find, std::vector<const
     if (const SafeTensor* zeros = find(t.name + "_zero_point"))
       add(*zeros, t.dtype == "I8" && zeros->dtype == "I8" && zeros->elements() == scales->elements(),
           "I8 in the shape of " + scales->name);
+    drop_activations(base("weight"));
     becomes(t.name, t.dtype == "I8" ? grouped_int8 : grouped_fp8, out, in);
   }
 }

@@ -58,10 +58,6 @@ template <class T> void read(SafeTensor const& t, std::size_t from, std::size_t 
   }
 }
 
-inline bool ends_in(std::string const& name, std::string_view end) {
-  return name.size() >= end.size() && std::string_view(name).substr(name.size() - end.size()) == end;
-}
-
 }  // namespace scaled_detail
 
 /// Joins numbers and their scales, of all tensors of a file and its shards; find(name) is one of `tensors` or null.
@@ -85,7 +81,7 @@ template <class Find> void join_scales(std::string const& path, std::vector<Safe
   };
   for (SafeTensor const& t : tensors) {
     SafeTensor want;
-    if (t.dtype == "U8" && d::ends_in(t.name, blocks) && t.shape.size() >= 2 && t.shape.back() == d::block / 2) {
+    if (t.dtype == "U8" && t.name.ends_with(blocks) && t.shape.size() >= 2 && t.shape.back() == d::block / 2) {
       want.dtype = "U8";
       want.shape.assign(t.shape.begin(), t.shape.end() - 1);
       all.push_back(with(t, t.name.substr(0, t.name.size() - blocks.size()) + "_scales", want));

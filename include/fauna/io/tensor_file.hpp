@@ -32,6 +32,7 @@ class TensorFile {
       fail("tensors", std::to_string(values.size()) + " numbers for " + t.name + ' ' + t.text(), "one for each");
     replaced_.push_back(static_cast<std::vector<float>&&>(values));
     t.dtype = "F32";
+    t.parts.clear();
     t.data = reinterpret_cast<const std::byte*>(replaced_.back().data());
     t.bytes = replaced_.back().size() * sizeof(float);
   }

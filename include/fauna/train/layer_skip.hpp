@@ -4,7 +4,8 @@
 //   p_l = P (2^(l / (L - 1)) - 1)       how often a batch passes over layer l of L, counted from 0
 //   loss = CE_L + s CE_e                e: the exits there are, 1 layer, 2, ..., L - 1, one a batch, in turn
 // The paper drops layers for each sequence, and weighs later exits more. Here a layer that is dropped costs nothing,
-// and an exit the layers before it. CE_e is the pass that early exit makes in inference (core/call.hpp, Rounds).
+// and an exit the layers before it. Side losses, and those of further tokens, count in both passes. CE_e is the pass
+// that early exit makes in inference (core/call.hpp, Rounds).
 #pragma once
 #include <cmath>
 #include <string>
@@ -63,12 +64,13 @@ template <class T> class LayerSkip {
     how_ = kept.before != nullptr ? *kept.before : Rounds{};
     how_.passed_over = passed_over_.data();
     model.announce(&how_);
-    const double loss = model.accumulate(batch, weight, key, tap);
-    if (o_.exit_loss > 0) {
+    if (o_.exit_loss > 0) {  // first, so that the side losses that are shown are the whole pass's
+      const int to = how_.to;
       how_.to = exit_;
       model.accumulate(batch, weight * o_.exit_loss, key);
+      how_.to = to;
     }
-    return loss;
+    return model.accumulate(batch, weight, key, tap);
   }
 
  private:

@@ -19,8 +19,7 @@ namespace fauna::inline v0 {
 /// a rewritten model says first what it is: "checkpointed: llama layers=..."; a part of a model, as ranks have it, says
 /// what the whole one does.
 template <class M> std::string config_text() {
-  if constexpr (requires { typename M::whole; }) return config_text<typename M::whole>();
-  else if constexpr (requires { requires M::rewriting::in_parts; }) return config_text<typename M::original>();
+  if constexpr (!std::is_same_v<whole_model<M>, M>) return config_text<whole_model<M>>();
   else if constexpr (requires { typename M::rewriting; })
     return M::rewriting::text() + ": " + config_text<typename M::original>();
   else if constexpr (requires { to_text(M::config); }) return to_text(M::config);
@@ -63,6 +62,8 @@ template <class T, class Ranks = OneRank> class Trainer {
     for (Tokens const& part : {text_.train, text_.val}) {
       if (&part != &text_.train && o_.eval_interval <= 0) continue;
       require_context(part, context_);
+      if (part.packed() != text_.train.packed())
+        fail("train", "a text of packed documents beside one without", "both parts packed, or neither");
       if (part.vocab() > T::model::vocab)
         fail("train", "a text of " + std::to_string(part.vocab()) + " different tokens",
              "at most the model's " + std::to_string(T::model::vocab));
@@ -71,6 +72,12 @@ template <class T, class Ranks = OneRank> class Trainer {
     if (new_run && keeps && !o_.overwrite) checkpoint::require_own_folder(o_.out, nullptr);
     schedule_ = o.schedule ? *o.schedule : usual_schedule();
     if (o.muon) use_muon(*o.muon);
+    if (o.muon && o.layer_skip.dropout > 0)
+      fail("train", "Muon beside a layer dropout", "one of them",
+           "it makes a step of full size also where a layer had no gradient");
+    if constexpr (requires { std::remove_cvref_t<Ranks>::by_layer; })
+      if (std::remove_cvref_t<Ranks>::by_layer && layer_skip_.on())
+        fail("train", "layer dropout or an exit loss on ranks that share a layer at a time", "data parallel or ZeRO-1");
     const std::int64_t largest = (sequences() + ranks_.pieces() - 1) / ranks_.pieces();
     prepare_pass(largest < o_.batch ? static_cast<int>(largest) : o_.batch);
     if (largest < o_.batch && ranks_.evaluates())  // evaluation takes whole batches
@@ -308,7 +315,7 @@ TrainReport train(T& model, Split text, TrainOptions const& o, std::string const
   const std::string last = o.out + "/last.safetensors", best = o.out + "/best.safetensors";
   const double tokens = static_cast<double>(run.tokens_per_step());
   // Each token looks back half the context on average.
-  const double step_flops = tokens * training_flops_per_token<M>(0.5 * (run.context() + 1));
+  const double step_flops = tokens * training_flops_per_token<whole_model<M>>(0.5 * (run.context() + 1));
   const bool evaluates = o.eval_interval > 0 || o.eval_only;
 
   TrainReport r;

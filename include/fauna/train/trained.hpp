@@ -187,11 +187,12 @@ template <LanguageModel M, Backend B, class D = All<typename B::scalar>> class T
     }
     muon_ = o;
     muon_room_ = room;
+    if (room > planned_.scratch) planned_.scratch = room;
     step_matrices_ = [](Trained& t, AdamWOptions const& all, double scale) {
       for (std::size_t i = 0; i < t.segments_.size(); ++i)
         if (t.by_muon(i))
           muon<B>::step(t.on_backend(), t.segments_[i], matrices_of(t.parameters_[i]),
-                        {.lr = all.lr * t.muon_.rate * static_cast<double>(t.segments_[i].lr_scale),
+                        {.lr = all.lr * t.muon_.rate,
                          .momentum = t.muon_.momentum,
                          .gradient_scale = scale,
                          .clear_gradient = true});

@@ -45,7 +45,7 @@ class Scheduler {
         vocab_(std::min(engine.vocab(), tokenizer.vocab())),
         stop_ids_(stop_ids),
         limits_(limits),
-        slots_(engine.slots(limits.parallel, limits.context, limits.chunk)),
+        slots_(engine.slots(limits.parallel, limits.context, limits.chunk, false)),
         texts_(static_cast<std::size_t>(limits.parallel), nothing()),
         owners_(texts_.size()) {
     if (!limits.drafts.how.empty() && !slots_->cuts() && engine.slot_bytes(1) != engine.slot_bytes(limits.context))
@@ -57,7 +57,7 @@ class Scheduler {
     if (slots_->cuts()) return;
     kept_.resize(texts_.size());
     slots_.reset();
-    slots_ = engine.slots((drafters_.empty() ? 2 : 3) * limits.parallel, limits.context, limits.chunk);
+    slots_ = engine.slots((drafters_.empty() ? 2 : 3) * limits.parallel, limits.context, limits.chunk, false);
   }
 
   /// Ids that a text can have are below it.
@@ -201,7 +201,7 @@ class Scheduler {
     Owner& owner = owners_[static_cast<std::size_t>(slot)];
     if (text.done || owner.rests || (text.pending() != 1 && owner.kept < 0)) return;
     const std::size_t written = text.ids.size();
-    const int rows = slots_->cuts() ? limits_.chunk : std::min(limits_.chunk, alike_rows);
+    const int rows = slots_->cuts() ? limits_.chunk : std::min(limits_.chunk, fauna::speculate_detail::few);
     const int most = std::min({limits_.drafts.most, rows - text.pending(), step_rows / running() - text.pending(),
                                owner.writer->room(text), limits_.context - static_cast<int>(written)});
     if (most < 1) return;
@@ -353,9 +353,8 @@ class Scheduler {
   /// Where the state is that a text's draft may have to go back to.
   int before_draft(int slot) const { return 2 * limits_.parallel + slot; }
 
-  static constexpr int patience = 8;     ///< steps of waiting that count as much as a chunk
-  static constexpr int step_rows = 16;   ///< for so many rows the weights are read once
-  static constexpr int alike_rows = 15;  ///< for so many any mixer computes each row as if it were alone
+  static constexpr int patience = 8;    ///< steps of waiting that count as much as a chunk
+  static constexpr int step_rows = 16;  ///< for so many rows the weights are read once
 
   fauna::Bpe const& tokenizer_;
   int engine_vocab_, vocab_;

@@ -29,7 +29,8 @@ class Worker {
       : embedder_(engines, limits.chunk), width_(engines.at(0)->width()), queue_limit_(queue) {
     for (Engine* engine : engines)
       schedulers_.push_back(std::make_unique<Scheduler>(*engine, tokenizer, stop_ids, limits));
-    free_ = free();
+    free_.resize(schedulers_.size());
+    look();
   }
 
   /// Ids that a text can have are below it.
@@ -42,7 +43,7 @@ class Worker {
     const std::lock_guard lock(mutex_);
     if (closed_) throw closing();
     forget();
-    if (count_waiting() >= queue_limit_ + free_) throw full();
+    if (count_waiting(job->model) >= free_[job->model] && queued() >= queue_limit_) throw full();
     queue_.push_back({job});
     changed_.notify_all();
   }
@@ -114,9 +115,24 @@ class Worker {
   int free() const {
     return sum([](Scheduler const& s) { return s.free(); });
   }
+  void look() {
+    for (std::size_t m = 0; m < free_.size(); ++m) free_[m] = schedulers_[m]->free();
+  }
   int count_waiting() const {
-    return static_cast<int>(
-        std::count_if(queue_.begin(), queue_.end(), [](Waiting const& w) { return w.next == 0 && !w.job->over(); }));
+    int n = 0;
+    for (std::size_t m = 0; m < free_.size(); ++m) n += count_waiting(m);
+    return n;
+  }
+  int count_waiting(std::size_t model) const {
+    return static_cast<int>(std::count_if(queue_.begin(), queue_.end(), [model](Waiting const& w) {
+      return w.next == 0 && w.job->model == model && !w.job->over();
+    }));
+  }
+  /// Those of them for which their model has no slot.
+  int queued() const {
+    int n = 0;
+    for (std::size_t m = 0; m < free_.size(); ++m) n += std::max(0, count_waiting(m) - free_[m]);
+    return n;
   }
   /// Who waits no longer takes no place.
   void forget() {
@@ -137,7 +153,7 @@ class Worker {
     Waiting w{};
     {
       std::unique_lock lock(mutex_);
-      free_ = free();
+      look();
       if (running() == 0 && !embedder_.busy())
         changed_.wait(lock, [this] { return closed_ || !queue_.empty() || !to_read_.empty(); });
       forget();
@@ -146,7 +162,7 @@ class Worker {
       if (next == queue_.end()) return false;
       w = std::move(*next);
       queue_.erase(next);
-      --free_;
+      --free_[w.job->model];
       if (w.next + 1 < w.job->texts()) queue_.push_back({w.job, w.next + 1});
     }
     of(*w.job).start(w.job, w.next);
@@ -160,7 +176,7 @@ class Worker {
   std::condition_variable changed_;
   std::deque<Waiting> queue_;
   std::deque<std::shared_ptr<Embeddings>> to_read_;
-  int free_ = 0;  ///< slots without a text, the last time that one was looked for
+  std::vector<int> free_;  ///< by engine, slots without a text, the last time that one was looked for
   int queue_limit_;
   bool closed_ = false;
 };

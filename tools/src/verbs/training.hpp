@@ -50,6 +50,8 @@ inline void require_parts(settings::Run const& s, long parts) {
   alone(s.keep_checkpoints > 0, "--keep-checkpoints");
   alone(s.tp > 1 && s.pieces > 0, "--pieces");
   alone(s.optimizer != "adamw", "--optimizer " + s.optimizer);
+  alone(s.exit_loss > 0 || s.layer_dropout > 0, "--exit-loss or --layer-dropout");
+  alone(s.tp > 1 && s.dtype != "f32" && s.dtype != "bf16", "--dtype " + s.dtype);
   if (tool::started_rank() < 0) fauna::fail("fauna train", flag + " in one process", start);
   if (const int ranks = tool::started_ranks(); ranks > 0 && ranks != parts)
     fauna::fail("fauna train", flag + " on " + std::to_string(ranks) + " ranks", start,
@@ -202,6 +204,9 @@ inline AnyModel draft_model(tool::Verb const& verb, settings::DraftTrainRun& s, 
   c->without_dropout();
   if (tool::fs::exists(s.out) && tool::fs::equivalent(s.out, s.base))
     fauna::fail("fauna draft-train", "--out " + s.out + ", the model itself", "another folder");
+  if (c->described().type == target.described().type)
+    fauna::fail("fauna draft-train", "--model " + s.model + ", a model of the same type as " + s.base, "a smaller one");
+  if (verb.has("block-size")) whole("block-size", s.block_size, 1, std::min(target.context(), c->context()));
   tool::Config::Json json = c->config_json();
   for (const char* none : {"bos_token_id", "eos_token_id"}) json[none] = nullptr;
   json["dtype"] = "float32";
@@ -209,8 +214,6 @@ inline AnyModel draft_model(tool::Verb const& verb, settings::DraftTrainRun& s, 
   (void)tool::copy_beside(s.base, s.out);
   c = tool::read_config(s.out, use_of(verb)).model;  // as --draft will read it
   c->without_dropout();
-  if (c->described().type == target.described().type)
-    fauna::fail("fauna draft-train", "--model " + s.model + ", a model of the same type as " + s.base, "a smaller one");
   return c;
 }
 

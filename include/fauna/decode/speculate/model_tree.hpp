@@ -44,8 +44,11 @@ template <TextReader R> class ModelTree {
     const float* const logits = reader_.logits(text.data(), n, 1, n - depth);
     std::vector<int> tokens, nodes;
     Law law;
-    for (std::size_t i = 0; i < shapes.size() && static_cast<int>(i) < vocab(); ++i)
-      tokens.push_back(draw(logits, law, Drafted{tokens.data(), static_cast<int>(i), &law}));
+    for (std::size_t i = 0; i < shapes.size() && static_cast<int>(i) < vocab(); ++i) {
+      const int token = draw(logits, law, Drafted{tokens.data(), static_cast<int>(i), &law});
+      if (token < 0) break;  // none is left
+      tokens.push_back(token);
+    }
     for (const int token : tokens) nodes.push_back(tree.add(token, node, law));
     for (std::size_t i = 0; i < tokens.size(); ++i) {
       text.push_back(tokens[i]);

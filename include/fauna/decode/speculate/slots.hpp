@@ -19,8 +19,10 @@ concept TextSlots = requires(S& s, std::vector<Continuation>& all, void (*next)(
 /// Slots of a Loaded model that others may use beside it, on a backend whose memory is the host's.
 template <class T> class Slots {
  public:
-  /// context: rows of a text at most. rows: of them, what a step reads at most.
-  Slots(T& m, int sequences, int context, int rows) : model_(&m), cache_(sequences, context) {
+  /// context: rows of a text at most. rows: of them, what a step reads at most. takes_back: keeps what take_back()
+  /// needs of states that forget no rows, a copy at each step that reads a draft.
+  Slots(T& m, int sequences, int context, int rows, bool takes_back = true)
+      : model_(&m), cache_(sequences, context), takes_back_(takes_back) {
     m.prepare_inference({.sequences = sequences, .length = rows < context ? rows : context, .context = context});
   }
 
@@ -32,16 +34,22 @@ template <class T> class Slots {
   /// speculate_step for texts that may be fewer than the slots, those of the first.
   template <class F> bool step(std::vector<Continuation>& all, int chunk, F&& next) {
     mark_ = {};
-    if (!cache_.cuts() && reads_draft(all)) mark_ = cache_.mark();
+    if (takes_back_ && !cache_.cuts() && reads_draft(all)) mark_ = cache_.mark();
     return speculate_step(*model_, cache_, all, chunk, memory_, next);
   }
   /// The slot forgets its text.
-  void clear(int slot) { cache_.clear(slot); }
+  void clear(int slot) {
+    cache_.clear(slot);
+    forget_mark(slot);
+  }
   /// Cache's: no more memory than rows take, from before the first; and back with what a slot has no more.
   void in_small_pages() const { cache_.in_small_pages(); }
   void trim(int slot) const { cache_.trim(slot); }
   /// Slot `to` becomes what `from` is.
-  void copy(int from, int to) { cache_.copy(from, cache_, to); }
+  void copy(int from, int to) {
+    cache_.copy(from, cache_, to);
+    forget_mark(to);
+  }
   /// Cache's: may a slot go back to any of its rows, and has it gone back?
   bool cuts() const { return cache_.cuts(); }
   bool cut(int slot, int rows) { return cache_.cut(slot, rows); }
@@ -64,8 +72,14 @@ template <class T> class Slots {
     return false;
   }
 
+  /// What was marked of a slot is of another text.
+  void forget_mark(int slot) {
+    if (!mark_.lengths.empty()) mark_.lengths[static_cast<std::size_t>(slot)] = unbounded;
+  }
+
   T* model_;
   Kept cache_;
+  bool takes_back_;
   typename Kept::Mark mark_{};  ///< before the last step, where that read a draft which cannot be cut off
   StepMemory memory_{};
 };

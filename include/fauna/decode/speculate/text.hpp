@@ -196,10 +196,10 @@ template <Acceptance A> class DraftedText {
         counts_.offered.resize(siblings_.size());
         counts_.right.resize(siblings_.size());
       }
-      for (std::size_t r = 0; r < siblings_.size(); ++r) {
-        ++counts_.offered[r];
-        counts_.right[r] += siblings_[r] == id;
-      }
+      for (std::size_t r = 0; r < siblings_.size(); ++r) ++counts_.offered[r];
+      std::size_t rank = 0;  // of siblings that are the same, the first counts
+      while (rank < siblings_.size() && siblings_[rank] != id) ++rank;
+      if (rank < siblings_.size()) ++counts_.right[rank];
       node = tree_.find(id, node);
       ids.push_back(id);
       ++counts_.tokens;

@@ -1,9 +1,12 @@
 // Muon (Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks"): momentum whose singular values
 // are all brought near 1 before it becomes a step. For a matrix W [rows, cols] with learning rate η of the segment,
 // momentum β, decay λ, gradient G scaled by gradient_scale:
-//   M ← M + (1 - β)(G - M)      U = G + β (M - G)                    Nesterov's momentum, in the order of
-//   torch.optim.Muon X = U / max(‖U‖_F, 1e-7),   five times  X ← a X + (b A + c A²) X,   A = X Xᵀ     (a, b, c) =
-//   (3.4445, -4.775, 2.0315) W ← (1 - η λ) W - η · 0.2 √max(rows, cols) · X
+//   M ← M + (1 - β)(G - M)
+//   U = G + β (M - G)
+//   X = U / max(‖U‖_F, 1e-7)
+//   five times  A = X Xᵀ,  X ← a X + (b A + c A²) X
+//   W ← (1 - η λ) W - η · 0.2 √max(rows, cols) · X
+// with (a, b, c) = (3.4445, -4.775, 2.0315). Nesterov's momentum is taken in the order of torch.optim.Muon.
 // The quintic iteration is the published one, after which singular values lie in about [0.5, 1.5]. The last factor is
 // that of Liu et al. 2025, "Muon is scalable for LLM training", section 2.2 (match_rms_adamw in torch): a step has the
 // root mean square of AdamW's, so that AdamW's η and λ serve both. The iteration runs in the precision of the backend's

@@ -52,7 +52,7 @@ class Endpoints {
       fauna::fail("serve", "openapi.json has no " + method + ' ' + endpoint, "each endpoint of the server");
     std::string all;
     for (const char c : endpoint.substr(0, endpoint.find('{'))) all += c == '.' ? "\\." : std::string(1, c);
-    return all + (endpoint.ends_with('}') ? "(.+)" : "");
+    return all + (endpoint.ends_with('}') ? "([^]+)" : "");
   }
 
  private:
