@@ -2,7 +2,6 @@
 #include <doctest/doctest.h>
 
 #include <fauna/models/gpt.hpp>
-#include <fauna/models/mamba.hpp>
 
 #include "../support/batch_check.hpp"
 
@@ -12,7 +11,6 @@ using doctest::Contains;
 namespace {
 
 using Model = Gpt<GptConfig{.layers = 2, .heads = 2, .width = 16, .context = 64, .vocab = 13, .bias = true}>;
-using Small = Mamba<MambaConfig{.layers = 1, .width = 8, .inner = 16, .states = 3, .rank = 1, .vocab = 13}>;
 using Other = Gpt<GptConfig{.layers = 1, .heads = 2, .width = 16, .context = 32, .vocab = 14}>;
 using Target = Loaded<Model, Cpu<>>;
 
@@ -41,11 +39,6 @@ struct OneRowTooMany : Slots<Target> {
 };
 
 }  // namespace
-
-TEST_CASE_TEMPLATE("batches: every text is its own, by every drafter, length and way to draw", P, f32_products,
-                   bf16_products) {
-  test::check_batches_of_drafts<Model, Small, P>();
-}
 
 TEST_CASE("batches: rules that keep the law draw each text as they do alone") {
   auto model = target();
