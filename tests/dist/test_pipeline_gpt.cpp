@@ -1,4 +1,4 @@
-// As test_pipeline.cpp, of a model in as many stages as it has layers but one.
+// As test_pipeline_tied.cpp, of a model in as many stages as it has layers but one.
 #include <doctest/doctest.h>
 
 #include <fauna/models/gpt.hpp>

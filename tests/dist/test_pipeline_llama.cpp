@@ -1,4 +1,4 @@
-// As test_pipeline.cpp, of a model whose head is a matrix of its own.
+// As test_pipeline_tied.cpp, of a model whose head is a matrix of its own.
 #include <doctest/doctest.h>
 
 #include <fauna/models/llama.hpp>

@@ -1,4 +1,4 @@
-// As test_pipeline.cpp, of a recurrent model.
+// As test_pipeline_tied.cpp, of a recurrent model.
 #include <doctest/doctest.h>
 
 #include <fauna/models/mamba.hpp>

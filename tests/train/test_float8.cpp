@@ -1,4 +1,4 @@
-// Training with linear layers in eight bits: gradients are off by what operands lose, and the loss falls as in f32.
+// Training with linear layers in eight bits: gradients are off by what operands lose.
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -45,19 +45,6 @@ double off(std::vector<float> const& a, std::vector<float> const& b) {
   return std::sqrt(d / n);
 }
 
-template <class P> double loss_after(int updates) {
-  On<P> m(seed{3}, 1);
-  TrainOptions o = test::short_run();
-  o.steps = updates;
-  o.adamw.lr = 3e-3;  // gently: where the text is learnt by heart, any change of a bit grows
-  o.batch = 8;
-  o.accumulation = 1;
-  o.eval_interval = 0;
-  o.log_interval = 0;
-  train(m, test::both(), o);
-  return evaluate(m, test::both().train, 16, 4);
-}
-
 }  // namespace
 
 TEST_SUITE("float8 training") {
@@ -78,15 +65,5 @@ TEST_SUITE("float8 training") {
       worst = d > worst ? d : worst;
     }
     CHECK(worst > 0x1p-7);
-  }
-
-  TEST_CASE_TEMPLATE("a short run's loss is within 1 % of that in f32", P, float8_products, float8_rowwise_products,
-                     mxfp8_products) {
-    const int updates = 60;
-    const double exact = loss_after<f32_products>(updates), got = loss_after<P>(updates);
-    CAPTURE(exact);
-    CAPTURE(got);
-    CHECK(exact < std::log(27.0) - 0.3);
-    CHECK(std::fabs(got / exact - 1) < 0.01);
   }
 }
