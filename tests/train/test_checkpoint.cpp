@@ -9,17 +9,14 @@
 #include <cstring>
 #include <limits>
 
-#include "../support/runs.hpp"
 #include "../support/sizes.hpp"
-#include "../support/temporary.hpp"
+#include "saved.hpp"
 
 using namespace fauna;
 using doctest::Contains;
-using test::Small;
+using test::Saved, test::Small;
 
 namespace {
-
-using Split = fauna::Split;
 
 std::vector<float> everything(Small const& m) {
   std::vector<float> all;
@@ -28,20 +25,6 @@ std::vector<float> everything(Small const& m) {
       all.insert(all.end(), v.data(), v.data() + v.size());
   return all;
 }
-
-/// A small model after three updates, saved.
-struct Saved {
-  TemporaryFolder folder;
-  CharText text = CharText::from_string(test::letters(600));
-  Small model{seed{5}};
-  std::string path = folder / "a.safetensors";
-  Saved() {
-    Trainer<Small> run(model, Split{text.train(), text.val()}, test::short_run(), text.alphabet());
-    for (int i = 0; i < 3; ++i) run.step();
-    run.record(SplitLosses{3, 3.5});
-    run.save(path);
-  }
-};
 
 }  // namespace
 
@@ -235,32 +218,6 @@ TEST_CASE("a flipped bit anywhere is found, and the model stays as it was") {
   damaged(replaced("\\u000a", "\\u000A"));  // the same alphabet, in other bytes
   write_file(bad, replaced("\"fauna.version\":\"2\"", "\"fauna.version\":\"3\""));
   CHECK_THROWS_WITH_AS(read_checkpoint_head(bad), Contains("has version 3, expected version 2"), error);
-}
-
-TEST_CASE("another model's checkpoint: what differs, with both shapes") {
-  Saved s;
-  Trained<Gpt<GptConfig{.layers = 2, .heads = 2, .width = 24, .context = 16, .vocab = 27}>, Cpu<>> longer;
-  CHECK_THROWS_WITH_AS(load_checkpoint(s.path, longer, load::weights),
-                       Contains("transformer.wpe.weight F32 [12, 24], the model has F32 [16, 24]"), error);
-  longer.prepare_training({.sequences = 1, .length = 12});
-  CHECK_THROWS_WITH_AS(load_checkpoint(s.path, longer),
-                       Contains("has transformer.wpe.weight F32 [12, 24], expected transformer.wpe.weight F32 [16"),
-                       error);
-  Trained<Gpt<GptConfig{.layers = 2, .heads = 2, .width = 24, .context = 12, .vocab = 27, .bias = false}>, Cpu<>> bare;
-  bare.prepare_training({.sequences = 1, .length = 12});
-  const float before = bare.weights().embed.weight(0, 0);
-  for (const load what : {load::weights, load::everything}) {
-    CHECK_THROWS_WITH_AS(load_checkpoint(s.path, bare, what), Contains("13 unexpected"), error);
-    CHECK_THROWS_WITH_AS(load_checkpoint(s.path, bare, what), Contains("transformer.h.0.attn.c_attn.bias"), error);
-  }
-  CHECK(bare.weights().embed.weight(0, 0) == before);
-  Trained<Gpt<GptConfig{.layers = 1, .heads = 2, .width = 24, .context = 12, .vocab = 27}>, Cpu<>> shallow;
-  CHECK_THROWS_WITH_AS(load_checkpoint(s.path, shallow, load::weights), Contains("h.1.ln_1.weight"), error);
-  Trained<Gpt<GptConfig{.layers = 3, .heads = 2, .width = 24, .context = 12, .vocab = 27}>, Cpu<>> deep;
-  deep.prepare_training({.sequences = 1, .length = 12});
-  CHECK_THROWS_WITH_AS(load_checkpoint(s.path, deep),
-                       Contains("has no transformer.h.2.ln_1.weight, expected transformer.h.2.ln_1.weight F32 [24]"),
-                       error);
 }
 
 TEST_CASE("files that are no checkpoints") {
