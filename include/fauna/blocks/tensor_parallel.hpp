@@ -303,6 +303,10 @@ struct part<NamedGatedMlp<Gate, Up, Down, Width, Hidden, Form, Bias>, N> {
 };
 template <int Vocab, int Width, int N> struct part<Embedding<Vocab, Width>, N> { using type = Table<Vocab, Width, N>; };
 template <int Width, int Vocab, int N> struct part<LmHead<Width, Vocab>, N> { using type = Head<Width, Vocab, N>; };
+template <int Width, int Vocab, bool Bias, LogitCap Cap, int N> struct part<LmHead<Width, Vocab, Bias, Cap>, N> {
+  static_assert(always_false<LmHead<Width, Vocab, Bias, Cap>>,
+                "fauna: tensor_parallel has no bias and no cap of logits in the head");
+};
 
 }  // namespace tensor_parallel_detail
 
