@@ -136,7 +136,7 @@ void save_whole(std::string const& path, T const& part, CheckpointHead const& he
 template <class T> CheckpointHead load_part(std::string const& path, T& part, load what, int rank) {
   Whole<T> whole(seed{part.seed_value()}, part.threads());
   if (what == load::everything) whole_detail::prepare(whole);
-  const CheckpointHead head = load_checkpoint(path, whole, what);
+  CheckpointHead head = load_checkpoint(path, whole, what);
   take_part(part, whole, rank);
   if (what == load::everything) {
     part.set_steps(whole.steps());

@@ -44,6 +44,11 @@ template <class T> T at(const std::byte* data, std::size_t i) {
   std::memcpy(&x, data + i * sizeof x, sizeof x);
   return x;
 }
+/// Byte i as I8 has it.
+inline int signed_byte(const std::byte* data, std::size_t i) {
+  const int v = at<std::uint8_t>(data, i);
+  return v < 128 ? v : v - 256;
+}
 /// Number i of a tensor of F32, F16 or BF16.
 inline float number(SafeTensor const& t, std::size_t i) {
   if (t.dtype == "F16") return static_cast<float>(at<f16>(t.data, i));
@@ -114,7 +119,7 @@ template <class T> void read(SafeTensor const& t, std::size_t from, std::size_t 
                (2 * middle - 1);
       else if (p.zeros == nullptr) zero = 0;
       else if (packed) zero = code(p.zeros->data + g * 4, groups, o, bits) - middle;
-      else zero = at<std::int8_t>(p.zeros->data, one ? 0 : o * groups + g);
+      else zero = signed_byte(p.zeros->data, one ? 0 : o * groups + g);
     }
     if (fp8) {
       *to++ = static_cast<T>(static_cast<float>(e4m3::of(static_cast<std::uint8_t>(t.data[i]))) * scale);
@@ -123,7 +128,7 @@ template <class T> void read(SafeTensor const& t, std::size_t from, std::size_t 
     const int q = awq          ? code(t.data + c * out / 2, 1, awq_place(o), 4)
                   : by_columns ? code(t.data + o * 4, out, c, bits)
                   : packed     ? code(t.data + o * (t.bytes / out), 1, c, bits) - middle
-                               : at<std::int8_t>(t.data, i);
+                               : signed_byte(t.data, i);
     *to++ = static_cast<T>(static_cast<float>(q - zero) * scale);
   }
 }

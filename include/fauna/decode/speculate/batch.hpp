@@ -64,6 +64,7 @@ std::vector<Speculated> speculate(S& target, std::vector<D>& drafters, std::vect
     fail("speculate", "a length of drafts that follows from what passes take, for several texts", "a fixed one");
 
   std::vector<Continuation> all;
+  all.reserve(prompts.size());
   for (auto const& prompt : prompts) all.push_back(speculate_detail::begin(prompt, o, all.size()));
   std::vector<DraftedText<A>> texts;
   for (auto& text : all) texts.emplace_back(text, options, a, vocab, context);
