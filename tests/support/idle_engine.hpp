@@ -21,5 +21,5 @@ struct IdleEngine : tool::Engine {
     return prompt;
   }
   std::unique_ptr<tool::Reader> reader(int, int) override { return nullptr; }
-  std::unique_ptr<tool::Slots> slots(int, int, int) override { return nullptr; }
+  std::unique_ptr<tool::Slots> slots(int, int, int, bool) override { return nullptr; }
 };
