@@ -8,6 +8,8 @@
 
 #include <fauna/backend/cpuid.hpp>
 
+namespace test_cpuid {
+
 using namespace fauna;
 
 namespace {
@@ -75,3 +77,5 @@ TEST_CASE("this build runs here, and silently when it was made for this processo
   CHECK(status == 0);
   CHECK(said.empty() == (build_isa == machine_isa()));
 }
+
+}  // namespace test_cpuid

@@ -8,6 +8,8 @@
 #include <thread>
 #include <vector>
 
+namespace test_shared_loop {
+
 using namespace fauna;
 
 TEST_CASE("shared loop: every item once, in pieces of at most a grain") {
@@ -61,3 +63,5 @@ TEST_CASE("shared loop: one thread's first item waits until all others are done 
   CHECK(done == n);
   CHECK_FALSE(waited_in_vain);
 }
+
+}  // namespace test_shared_loop

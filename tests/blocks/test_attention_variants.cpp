@@ -13,6 +13,8 @@
 #include "../support/gradients.hpp"
 #include "../support/random.hpp"
 
+namespace test_attention_variants {
+
 namespace {
 
 using namespace fauna;
@@ -110,3 +112,5 @@ TEST_CASE("queries and their gates lie head by head in one tensor of the files")
   });
   CHECK(seen == 2);
 }
+
+}  // namespace test_attention_variants

@@ -9,6 +9,8 @@
 #include "../support/gradients.hpp"
 #include "../support/toys.hpp"
 
+namespace test_branches {
+
 namespace {
 
 using namespace fauna;
@@ -40,3 +42,5 @@ TEST_SUITE("branches") {
     check<Block>();
   }
 }
+
+}  // namespace test_branches

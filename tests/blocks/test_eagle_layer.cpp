@@ -6,6 +6,8 @@
 
 #include "../support/gradients.hpp"
 
+namespace test_eagle_layer {
+
 using namespace fauna;
 
 namespace {
@@ -20,3 +22,5 @@ constexpr EagleConfig plain{
 TEST_CASE_TEMPLATE("eagle layer: gradients", Block, Eagle<grouped>, Eagle<plain>, Eagle3Layer<grouped>) {
   test::check<Block>();
 }
+
+}  // namespace test_eagle_layer

@@ -22,6 +22,8 @@
 #include "../support/gradients.hpp"
 #include "../support/toys.hpp"
 
+namespace test_gradients {
+
 namespace {
 
 using namespace fauna;
@@ -72,3 +74,5 @@ TEST_SUITE("gradients") {
 
   TEST_CASE("a wrong gradient is seen") { CHECK(test::check_gradient<Wrong>(test::plain(2, 3)).error() > 1e-9); }
 }
+
+}  // namespace test_gradients

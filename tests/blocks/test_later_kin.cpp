@@ -9,6 +9,8 @@
 
 #include "../support/gradients.hpp"
 
+namespace test_later_kin {
+
 namespace {
 
 using namespace fauna;
@@ -22,3 +24,5 @@ TEST_SUITE("later kin") {
     check<Block>();
   }
 }
+
+}  // namespace test_later_kin

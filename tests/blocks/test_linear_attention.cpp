@@ -9,6 +9,8 @@
 
 #include "../support/gradients.hpp"
 
+namespace test_linear_attention {
+
 namespace {
 
 using namespace fauna;
@@ -28,3 +30,5 @@ TEST_SUITE("linear attention") {
     check<Block>();
   }
 }
+
+}  // namespace test_linear_attention

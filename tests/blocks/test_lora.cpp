@@ -16,6 +16,8 @@
 
 #include "../support/gradients.hpp"
 
+namespace test_lora {
+
 namespace {
 
 using namespace fauna;
@@ -187,3 +189,5 @@ TEST_SUITE("lora") {
     CHECK(worst <= 1e-6 * most);
   }
 }
+
+}  // namespace test_lora

@@ -8,6 +8,8 @@
 
 #include "../support/gradients.hpp"
 
+namespace test_mamba {
+
 namespace {
 
 using namespace fauna;
@@ -24,3 +26,5 @@ TEST_SUITE("mamba") {
     check<Block>();
   }
 }
+
+}  // namespace test_mamba

@@ -6,6 +6,8 @@
 
 #include "../support/gradients.hpp"
 
+namespace test_mamba2 {
+
 namespace {
 
 using namespace fauna;
@@ -23,3 +25,5 @@ TEST_SUITE("mamba2") {
     check<Block>();
   }
 }
+
+}  // namespace test_mamba2

@@ -6,6 +6,8 @@
 
 #include "../support/gradients.hpp"
 
+namespace test_mamba3 {
+
 namespace {
 
 using namespace fauna;
@@ -22,3 +24,5 @@ TEST_SUITE("mamba3") {
     check<Block>();
   }
 }
+
+}  // namespace test_mamba3

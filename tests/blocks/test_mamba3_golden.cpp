@@ -3,6 +3,8 @@
 
 #include "../support/mixer_golden.hpp"
 
+namespace test_mamba3_golden {
+
 using namespace fauna;
 
 TEST_CASE_TEMPLATE("mixers: outputs and gradients of Mamba-3's equations", B, Ref<double>, Cpu<>) {
@@ -13,3 +15,5 @@ TEST_CASE_TEMPLATE("mixers: outputs and gradients of Mamba-3's equations", B, Re
       Mamba3Mixer<12, Mamba3Sizes{.heads = 4, .size = 3, .states = 6, .groups = 2, .angles = 3, .norm = true}>, B>(
       "grouped");
 }
+
+}  // namespace test_mamba3_golden

@@ -7,6 +7,8 @@
 
 #include "../support/mixer_golden.hpp"
 
+namespace test_mixers_golden {
+
 using namespace fauna;
 
 TEST_CASE_TEMPLATE("mixers: transformers' outputs and gradients", B, Ref<double>, Cpu<>) {
@@ -18,3 +20,5 @@ TEST_CASE_TEMPLATE("mixers: transformers' outputs and gradients", B, Ref<double>
   test::check_layer<ShortConv<12, 3>, B>("short_conv");
   test::check_layer<Mlstm<12, 2, 3, 6>, B>("mlstm");
 }
+
+}  // namespace test_mixers_golden

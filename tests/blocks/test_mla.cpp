@@ -8,6 +8,8 @@
 
 #include "../support/gradients.hpp"
 
+namespace test_mla {
+
 namespace {
 
 using namespace fauna;
@@ -31,3 +33,5 @@ TEST_SUITE("mla") {
     static_assert(count_parameters<Mla<W, small>>() == W * 15 + W * 7 + 5 + 3 * 7 * 5 + 12 * W);
   }
 }
+
+}  // namespace test_mla

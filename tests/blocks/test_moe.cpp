@@ -17,6 +17,8 @@
 #include "../support/gradients.hpp"
 #include "../support/temporary.hpp"
 
+namespace test_moe {
+
 namespace {
 
 using namespace fauna;
@@ -189,3 +191,5 @@ TEST_SUITE("moe") {
     CHECK(m.accumulate(Batch::uniform(1, 4, tokens, targets)) == doctest::Approx(loss - side).epsilon(1e-6));
   }
 }
+
+}  // namespace test_moe

@@ -9,6 +9,8 @@
 
 #include "../support/gradients.hpp"
 
+namespace test_recurrent_kin {
+
 namespace {
 
 using namespace fauna;
@@ -23,3 +25,5 @@ TEST_SUITE("recurrent kin") {
     check<Block>();
   }
 }
+
+}  // namespace test_recurrent_kin

@@ -1,6 +1,8 @@
 // Gradients of mixtures of experts against dual numbers: every router, dispatcher and kind of expert.
 #include "../support/small_routers.hpp"
 
+namespace test_router_gradients {
+
 TEST_SUITE("routers") {
   TEST_CASE_TEMPLATE("gradients of each part with the others", Block, Mixed<Dropless, by_sequence>, Mixed<AllExperts>,
                      Mixed<Queue>, Mixed<ByWeight>, Mixed<ByChoice, by_sequence>,
@@ -15,3 +17,5 @@ TEST_SUITE("routers") {
 
   TEST_CASE_TEMPLATE("gradients of experts of several kinds", Block, Plain, Pyramid, Idle, Idle1) { check<Block>(); }
 }
+
+}  // namespace test_router_gradients

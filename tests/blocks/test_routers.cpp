@@ -2,6 +2,8 @@
 // beside a row, however many threads there are.
 #include "../support/small_routers.hpp"
 
+namespace test_routers {
+
 TEST_SUITE("routers") {
   TEST_CASE("the balance loss by hand") {
     const Chosen<2> uneven{{0.75, 0.25, 0.5, 0.5, 0.25, 0.75, 1, 0}, {0, 0, 1, 0}};
@@ -303,3 +305,5 @@ TEST_SUITE("routers") {
     static_assert(!Capacity<Limits{}>::causal);  // C would grow with the text
   }
 }
+
+}  // namespace test_routers

@@ -7,6 +7,8 @@
 
 #include "../support/gradients.hpp"
 
+namespace test_rwkv4 {
+
 namespace {
 
 using namespace fauna;
@@ -23,3 +25,5 @@ TEST_SUITE("rwkv4") {
     check<Block>();
   }
 }
+
+}  // namespace test_rwkv4

@@ -7,6 +7,8 @@
 
 #include "../support/gradients.hpp"
 
+namespace test_rwkv6 {
+
 namespace {
 
 using namespace fauna;
@@ -22,3 +24,5 @@ TEST_SUITE("rwkv6") {
     check<Block>();
   }
 }
+
+}  // namespace test_rwkv6

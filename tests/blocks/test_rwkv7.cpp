@@ -8,6 +8,8 @@
 
 #include "../support/gradients.hpp"
 
+namespace test_rwkv7 {
+
 namespace {
 
 using namespace fauna;
@@ -31,3 +33,5 @@ TEST_SUITE("rwkv7") {
     check<Block>();
   }
 }
+
+}  // namespace test_rwkv7

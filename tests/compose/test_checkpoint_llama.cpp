@@ -3,6 +3,8 @@
 
 #include "checkpoint.hpp"
 
+namespace test_checkpoint_llama {
+
 using namespace test;
 
 TEST_CASE_TEMPLATE("Checkpoint around each layer of a Llama changes no bit of training", P, f32_products,
@@ -12,3 +14,5 @@ TEST_CASE_TEMPLATE("Checkpoint around each layer of a Llama changes no bit of tr
       Seq<Dropout<W, Rate{0.2F}>, LlamaLayer<W, RotaryAttention<W, 4, 2, 4>, GatedMlp<W, 20>, Epsilon{1e-5F}>>;
   check_checkpoint<Layer, P>();
 }
+
+}  // namespace test_checkpoint_llama

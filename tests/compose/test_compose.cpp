@@ -13,6 +13,8 @@
 #include "../support/dual_check.hpp"
 #include "../support/toys.hpp"
 
+namespace test_compose {
+
 namespace {
 
 using namespace fauna;
@@ -142,3 +144,5 @@ TEST_SUITE("compose") {
     CHECK(per_step == doctest::Approx(768 * (6 * (795'904.0 - 9 * 128) + 12.0 * 4 * 128 * 64)).epsilon(1e-12));
   }
 }
+
+}  // namespace test_compose

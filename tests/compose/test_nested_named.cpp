@@ -3,9 +3,13 @@
 
 #include "../support/nested.hpp"
 
+namespace test_nested_named {
+
 using namespace test::nested;
 
 TEST_SUITE("nested") {
   TEST_CASE("shared") { check_everything_in<Shared>(); }
   TEST_CASE("in a labelled block") { check_everything_in<InAt>(); }
 }
+
+}  // namespace test_nested_named

@@ -4,9 +4,13 @@
 
 #include "../support/nested.hpp"
 
+namespace test_nested_stack {
+
 using namespace test::nested;
 
 TEST_SUITE("nested") {
   TEST_CASE("in Stack") { check_everything_in<InStack>(); }
   TEST_CASE("in Carry") { check_everything_in<InCarry>(); }
 }
+
+}  // namespace test_nested_stack

@@ -3,9 +3,13 @@
 
 #include "../support/nested.hpp"
 
+namespace test_nested_wrapped {
+
 using namespace test::nested;
 
 TEST_SUITE("nested") {
   TEST_CASE("in Residual") { check_everything_in<Residual>(); }
   TEST_CASE("in Checkpoint") { check_everything_in<Checkpoint>(); }
 }
+
+}  // namespace test_nested_wrapped

@@ -17,6 +17,8 @@
 
 #include "../support/temporary.hpp"
 
+namespace test_rewrite {
+
 namespace {
 
 using namespace fauna;
@@ -136,3 +138,5 @@ TEST_SUITE("rewrite") {
     CHECK(train(again, text, o).iterations == 5);
   }
 }
+
+}  // namespace test_rewrite

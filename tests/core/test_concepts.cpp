@@ -11,6 +11,8 @@
 
 #include "../support/toys.hpp"
 
+namespace test_concepts {
+
 using namespace fauna;
 
 static_assert(Scalar<float> && Scalar<double> && Scalar<Dual> && !Scalar<bf16> && !Scalar<const char*>);
@@ -27,3 +29,5 @@ static_assert(LearningRate<Schedule>);
 TEST_SUITE("concepts") {
   TEST_CASE("a legal model has no fault") { CHECK(legal<Gpt2::fault>()); }
 }
+
+}  // namespace test_concepts

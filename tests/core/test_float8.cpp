@@ -10,6 +10,8 @@
 
 #include "support/golden.hpp"
 
+namespace test_float8 {
+
 using namespace fauna;
 
 namespace {
@@ -80,3 +82,5 @@ TEST_CASE("float8: scales") {
     CHECK(e8m0_inverse(byte) == std::ldexp(1.0F, 127 - e));
   }
 }
+
+}  // namespace test_float8

@@ -5,6 +5,8 @@
 
 #include <fauna/core/fill.hpp>
 
+namespace test_init {
+
 using namespace fauna;
 
 namespace {
@@ -89,3 +91,5 @@ TEST_SUITE("init") {
     }
   }
 }
+
+}  // namespace test_init

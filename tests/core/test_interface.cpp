@@ -24,6 +24,8 @@
 #include "../support/dual_check.hpp"
 #include "../support/toys.hpp"
 
+namespace test_interface {
+
 namespace {
 
 using namespace fauna;
@@ -321,3 +323,5 @@ TEST_SUITE("interface") {
     CHECK(has("mtp.weight"));
   }
 }
+
+}  // namespace test_interface

@@ -9,6 +9,8 @@
 
 #include "../support/source_dir.hpp"
 
+namespace test_nf4 {
+
 namespace {
 
 using namespace fauna;
@@ -69,3 +71,5 @@ TEST_SUITE("nf4") {
     CHECK(other <= own.size() / 100);
   }
 }
+
+}  // namespace test_nf4

@@ -5,6 +5,8 @@
 #include <fauna/core/number_text.hpp>
 #include <limits>
 
+namespace test_number_text {
+
 using namespace fauna;
 
 namespace {
@@ -44,3 +46,5 @@ TEST_CASE("a text is a number as a whole or not at all") {
   CHECK_FALSE(is_number<std::uint64_t>("-1"));
   CHECK_FALSE(is_number<long>("1.5"));
 }
+
+}  // namespace test_number_text

@@ -5,6 +5,8 @@
 
 #include <initializer_list>
 
+namespace test_worst {
+
 TEST_CASE("the largest difference") {
   const double nan = std::numeric_limits<double>::quiet_NaN(), infinity = std::numeric_limits<double>::infinity();
   double worst = 0;
@@ -13,3 +15,5 @@ TEST_CASE("the largest difference") {
   for (const double d : {nan, 1.0, nan}) test::see(worst, d);
   CHECK(worst == infinity);
 }
+
+}  // namespace test_worst

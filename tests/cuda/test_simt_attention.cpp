@@ -13,6 +13,8 @@
 #include "support/kernels.hpp"
 #include "support/random.hpp"
 
+namespace test_simt_attention {
+
 using namespace fauna;
 using test::Kernels;
 using test::Rows;
@@ -247,3 +249,5 @@ TEST_CASE("simt: a ring of a window's rows gives the bits of a cache that has al
   const Rows<float> whole = in_calls(rows, false);
   for (const int most : {1, 17, 64, 65, 300}) CHECK(test::same_bits<float>(in_calls(most, true), whole));
 }
+
+}  // namespace test_simt_attention

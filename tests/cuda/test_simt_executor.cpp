@@ -5,6 +5,8 @@
 
 #include "support/simt_policy.hpp"
 
+namespace test_simt_executor {
+
 using namespace fauna;
 using test::simt::order;
 
@@ -175,3 +177,5 @@ TEST_CASE("simt: a warp that runs ahead of the others is seen") {
   CHECK_FALSE(right(order::ascending, false));
   CHECK_FALSE(right(order::descending, false));
 }
+
+}  // namespace test_simt_executor

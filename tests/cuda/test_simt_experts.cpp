@@ -29,6 +29,8 @@
 #include "support/simt_compare.hpp"
 #include "support/simt_train.hpp"
 
+namespace test_simt_experts {
+
 using namespace fauna;
 using test::compare, test::Kernels, test::Many, test::R64, test::Rows;
 
@@ -196,3 +198,5 @@ TEST_CASE("simt: a mixture of experts decodes as on the reference, with a cache"
   const auto ignore = [](int, int) {};
   CHECK(generate_batch(model, prompts, options, ignore) == generate_batch(reference, prompts, options, ignore));
 }
+
+}  // namespace test_simt_experts

@@ -2,6 +2,8 @@
 // kernels' own memory. The host never touches a tensor: it would die.
 #include "support/simt_loaded.hpp"
 
+namespace test_simt_loaded {
+
 using namespace test;
 using test::simt::order;
 
@@ -67,3 +69,5 @@ TEST_CASE("simt: a file that does not fit is refused in the same words, and a pa
   CHECK(part.report().missing.size() == 12);
   CHECK_THROWS_WITH_AS((Loaded<Deeper, Kernels>(file, 1)), doctest::Contains("missing"), error);
 }
+
+}  // namespace test_simt_loaded

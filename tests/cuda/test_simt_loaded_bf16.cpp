@@ -1,6 +1,8 @@
 // The same in bf16: matrices of half the size, products of rounded rows.
 #include "support/simt_loaded.hpp"
 
+namespace test_simt_loaded_bf16 {
+
 using namespace test;
 using test::simt::order;
 
@@ -52,3 +54,5 @@ TEST_CASE("simt: matrices take 4 bytes a number, or 2, and all else 4") {
   CHECK(in_pages(Loaded<SmallGpt, Bf16Kernels>(SafeTensors(files.half), 1).weight_bytes()) ==
         in_pages(weight_bytes<SmallGpt>(2)));
 }
+
+}  // namespace test_simt_loaded_bf16

@@ -9,6 +9,8 @@
 
 #include "support/simt_recurrent.hpp"
 
+namespace test_simt_mamba3 {
+
 using namespace fauna;
 using test::batches, test::check, test::Policy, test::Rows;
 
@@ -66,3 +68,5 @@ TEST_CASE("simt: mamba3_heads and mamba3_skip") {
             });
     }
 }
+
+}  // namespace test_simt_mamba3

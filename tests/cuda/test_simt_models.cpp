@@ -30,6 +30,8 @@
 #include "support/simt_train.hpp"
 #include "support/temporary.hpp"
 
+namespace test_simt_models {
+
 using namespace fauna;
 using test::check_training, test::distance, test::Kernels, test::Text, test::values;
 using test::simt::order;
@@ -144,3 +146,5 @@ TEST_CASE("simt: a run's checkpoint goes from the kernels' memory to the host's 
   const auto weights = [](auto const& m) { return values(m, [&](Parameter const& p) { return m.value(p); }); };
   CHECK(weights(resumed) == weights(model));
 }
+
+}  // namespace test_simt_models

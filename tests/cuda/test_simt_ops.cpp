@@ -34,6 +34,8 @@
 #include "support/random.hpp"
 #include "support/simt_compare.hpp"
 
+namespace test_simt_ops {
+
 using namespace fauna;
 using test::compare, test::Kernels, test::Many, test::R64, test::Rows;
 
@@ -310,3 +312,5 @@ TEST_CASE("simt: ids and targets are checked before anything runs") {
                        doctest::Contains("[embedding.forward] id 4 in row 1, expected 0 to 3"), error);
   CHECK(Kernels::launches == before);
 }
+
+}  // namespace test_simt_ops

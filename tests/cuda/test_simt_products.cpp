@@ -11,6 +11,8 @@
 #include "support/kernels.hpp"
 #include "support/random.hpp"
 
+namespace test_simt_products {
+
 using namespace fauna;
 using test::Bf16Kernels;
 using test::Kernels;
@@ -136,3 +138,5 @@ TEST_CASE("simt: cross_entropy") {
   CHECK_THROWS_WITH_AS(cross_entropy<Kernels>::loss(Kernels{}, x, w.view(), nullptr, bad, -1, losses.data()),
                        doctest::Contains("[cross_entropy.loss] target 3 in row 1, expected 0 to 2"), error);
 }
+
+}  // namespace test_simt_products

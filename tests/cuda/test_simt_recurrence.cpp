@@ -15,6 +15,8 @@
 #include "support/recurrences.hpp"
 #include "support/simt_recurrent.hpp"
 
+namespace test_simt_recurrence {
+
 using namespace fauna;
 using test::batches, test::check, test::Many, test::Policy, test::Rows;
 
@@ -129,3 +131,5 @@ TEST_CASE("simt: ssd") {
           });
   }
 }
+
+}  // namespace test_simt_recurrence

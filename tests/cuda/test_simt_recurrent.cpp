@@ -20,6 +20,8 @@
 #include "support/recurrences.hpp"
 #include "support/simt_recurrent.hpp"
 
+namespace test_simt_recurrent {
+
 using namespace fauna;
 using test::batches, test::check, test::Kernels, test::Many, test::Policy, test::Rows;
 
@@ -194,3 +196,5 @@ TEST_CASE("simt: what stands around wkv7") {
     });
   }
 }
+
+}  // namespace test_simt_recurrent

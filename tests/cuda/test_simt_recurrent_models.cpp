@@ -26,6 +26,8 @@
 
 #include "support/simt_train.hpp"
 
+namespace test_simt_recurrent_models {
+
 using namespace fauna;
 using test::Kernels;
 using test::simt::order;
@@ -93,3 +95,5 @@ TEST_CASE_TEMPLATE("simt: a recurrent model decodes as on the reference, from a 
   }
   Kernels::order = order::ascending;
 }
+
+}  // namespace test_simt_recurrent_models

@@ -23,6 +23,8 @@
 
 #include "support/simt_recurrent.hpp"
 
+namespace test_simt_recurrent_parts {
+
 using namespace fauna;
 using test::batches, test::check, test::Policy, test::Rows;
 
@@ -180,3 +182,5 @@ TEST_CASE("simt: wkv4") {
           });
   }
 }
+
+}  // namespace test_simt_recurrent_parts

@@ -12,6 +12,8 @@
 #include "../support/enumeration.hpp"
 #include "../support/random.hpp"
 
+namespace test_acceptance {
+
 using namespace fauna;
 using test::Enumerated, test::Enumeration, test::total_variation;
 
@@ -422,3 +424,5 @@ TEST_CASE("greedy: every draft there is leaves plain decoding's ids") {
     CHECK(speculate(once_more, drafter, prompt, {.text = o, .draft = 3}, PointMass{}).ids == want);
   }
 }
+
+}  // namespace test_acceptance

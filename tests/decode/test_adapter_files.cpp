@@ -3,6 +3,8 @@
 
 #include "../support/adapters.hpp"
 
+namespace test_adapter_files {
+
 using namespace test;
 
 namespace {
@@ -127,3 +129,5 @@ TEST_SUITE("adapters") {
     CHECK_THROWS_WITH_AS(Adapter{place / "nowhere"}, doctest::Contains("has no adapter_config.json"), error);
   }
 }
+
+}  // namespace test_adapter_files

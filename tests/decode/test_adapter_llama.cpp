@@ -4,8 +4,12 @@
 
 #include "../support/adapters.hpp"
 
+namespace test_adapter_llama {
+
 using namespace test;
 
 TEST_CASE_TEMPLATE("adapters: the reference library's numbers", Case, LlamaTied, LlamaHalf) {
   check_against_reference<Case>();
 }
+
+}  // namespace test_adapter_llama

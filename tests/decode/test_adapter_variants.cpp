@@ -6,6 +6,8 @@
 
 #include "../support/adapters.hpp"
 
+namespace test_adapter_variants {
+
 using namespace test;
 
 namespace {
@@ -93,3 +95,5 @@ TEST_CASE("LoRA+: the first update moves B by so many times the rate") {
   Trained<NeoX::Adapted, Cpu<>> model(seed{1}, 1);
   CHECK_THROWS_WITH_AS(model.scale_rate("*.lora_C", 2), doctest::Contains("no tensor matches *.lora_C"), error);
 }
+
+}  // namespace test_adapter_variants

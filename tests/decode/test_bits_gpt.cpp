@@ -5,6 +5,8 @@
 
 #include "../support/decode_check.hpp"
 
+namespace test_bits_gpt {
+
 using namespace fauna;
 
 namespace {
@@ -23,3 +25,5 @@ TEST_CASE_TEMPLATE("gpt: batches of 1 to 16", P, f32_products, bf16_products) { 
 TEST_CASE_TEMPLATE("gpt: texts of several windows", P, f32_products, bf16_products) {
   test::check_windows<Short, P>(Short::config.context);
 }
+
+}  // namespace test_bits_gpt

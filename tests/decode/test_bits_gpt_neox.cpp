@@ -5,6 +5,8 @@
 
 #include "../support/decode_check.hpp"
 
+namespace test_bits_gpt_neox {
+
 using namespace fauna;
 
 namespace {
@@ -32,3 +34,5 @@ TEST_CASE_TEMPLATE("gpt_neox: batches of 1 to 16", P, f32_products, bf16_product
 TEST_CASE_TEMPLATE("gpt_neox: texts of several windows", P, f32_products, bf16_products) {
   test::check_windows<NeoX, P>(test::size(20, 9));
 }
+
+}  // namespace test_bits_gpt_neox

@@ -4,6 +4,8 @@
 #include "../support/decode_check.hpp"
 #include "../support/small_llamas.hpp"
 
+namespace test_bits_llama {
+
 using namespace fauna;
 
 namespace {
@@ -41,3 +43,5 @@ TEST_CASE_TEMPLATE("llama: texts of several windows", P, f32_products, bf16_prod
   test::check_windows<Tied, P>(test::size(20, 8));
   test::check_windows<Untied, P>(test::size(40, 11));
 }
+
+}  // namespace test_bits_llama

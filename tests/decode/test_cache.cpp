@@ -6,6 +6,8 @@
 #include "../support/decode_check.hpp"
 #include "../support/runs.hpp"
 
+namespace test_cache {
+
 using namespace fauna;
 using doctest::Contains;
 using test::in_chunks, test::Small;
@@ -115,3 +117,5 @@ TEST_CASE("stop ids, stop texts, and a listener that has heard enough") {
   generate_tokens(model, text.encode("abc"), o, [&](int) { return ++count < 7; });
   CHECK(count == 7);
 }
+
+}  // namespace test_cache

@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <vector>
 
+namespace test_cache_memory {
+
 using namespace fauna;
 
 namespace {
@@ -83,3 +85,5 @@ TEST_CASE("many slots of a long context take what they hold, and give back what 
   CHECK(more() <= slots * rows_of_a_token * page + noise);
   CHECK_THROWS_AS(cache.trim(slots), error);
 }
+
+}  // namespace test_cache_memory

@@ -8,6 +8,8 @@
 
 #include "../support/random.hpp"
 
+namespace test_draft_length {
+
 using namespace fauna;
 
 namespace {
@@ -151,3 +153,5 @@ TEST_CASE("how often a place stays: a place that was not seen does as the one be
   for (int i = 0; i < 100; ++i) length.add({.drafted = 2, .accepted = 0, .pass_seconds = 1});
   CHECK(length.stays(0) < 0.1);  // the latest count most
 }
+
+}  // namespace test_draft_length

@@ -11,6 +11,8 @@
 #include "../support/random.hpp"
 #include "../support/temporary.hpp"
 
+namespace test_drafters {
+
 using namespace fauna;
 using doctest::Contains;
 
@@ -107,3 +109,5 @@ TEST_CASE("mixed: the second where the first has nothing") {
   CHECK(proposed(both, {1, 2, 3}, 2) == std::vector<int>{7, 7});
   CHECK(both.vocab() == 9);
 }
+
+}  // namespace test_drafters

@@ -6,6 +6,8 @@
 #include "../support/small_llamas.hpp"
 #include "../support/tree_check.hpp"
 
+namespace test_eagle {
+
 using namespace fauna;
 using doctest::Contains;
 
@@ -185,3 +187,5 @@ TEST_CASE("eagle: a drafter of another width or vocabulary is told apart from it
                                 "13"),
                        error);
 }
+
+}  // namespace test_eagle

@@ -9,6 +9,8 @@
 #include "../support/source_dir.hpp"
 #include "../support/tree_check.hpp"
 
+namespace test_eagle_golden {
+
 using namespace fauna;
 
 namespace {
@@ -137,3 +139,5 @@ TEST_CASE("eagle golden: a vocabulary that is not one") {
   CHECK_THROWS_WITH_AS(eagle_tokens(file, 19, 32), Contains("d2t I64 [20], expected I64 [19]"), error);
   CHECK_THROWS_WITH_AS(eagle_tokens(file, 20, 24), Contains("expected one of the model's 24 tokens"), error);
 }
+
+}  // namespace test_eagle_golden

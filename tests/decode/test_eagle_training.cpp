@@ -8,6 +8,8 @@
 #include "../support/speculate_check.hpp"
 #include "../support/temporary.hpp"
 
+namespace test_eagle_training {
+
 using namespace fauna;
 using doctest::Contains;
 
@@ -125,3 +127,5 @@ TEST_CASE("eagle training: a layer learns what the model gives, and drafts bette
   CHECK_THROWS_WITH_AS(train_eagle(layer, rows, std::vector<int>(20), {.context = 32}, [](int, EagleLosses const&) {}),
                        Contains("a text of 20 tokens, expected more than 33"), error);
 }
+
+}  // namespace test_eagle_training

@@ -9,6 +9,8 @@
 
 #include "../support/speculate_check.hpp"
 
+namespace test_early_exit {
+
 using namespace fauna;
 using doctest::Contains;
 
@@ -167,3 +169,5 @@ TEST_CASE("early exit: where there is none is said") {
   refused(exits_of<Recurrent>(), 1, "cannot forget the rows of a draft");
   exits_of<Mistral<in_rounds(4)>>().check(2);
 }
+
+}  // namespace test_early_exit

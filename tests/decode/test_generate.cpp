@@ -5,6 +5,8 @@
 
 #include "../support/runs.hpp"
 
+namespace test_generate {
+
 using namespace fauna;
 using doctest::Contains;
 using test::Small;
@@ -88,3 +90,5 @@ TEST_CASE("what cannot be continued") {
   CHECK_THROWS_WITH_AS(generate_tokens(model, {27}, {}, [](int) {}), Contains("token 27"), error);
   CHECK(generate(model, tokenizer(), "a", {.tokens = 0}) == "a");
 }
+
+}  // namespace test_generate

@@ -12,6 +12,8 @@
 #include "support/gguf.hpp"
 #include "support/temporary.hpp"
 
+namespace test_in_blocks {
+
 using namespace fauna;
 using doctest::Contains;
 
@@ -152,3 +154,5 @@ TEST_SUITE("in blocks") {
     CHECK(weights_detail::quantised("Q8_0", Tensor{.rows = 3, .cols = 64}) == BlockCode{8, 128, false});
   }
 }
+
+}  // namespace test_in_blocks

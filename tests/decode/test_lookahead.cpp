@@ -4,6 +4,8 @@
 #include "../support/small_llamas.hpp"
 #include "../support/tree_check.hpp"
 
+namespace test_lookahead {
+
 using namespace fauna;
 using doctest::Contains;
 
@@ -152,3 +154,5 @@ TEST_CASE("lookahead: numbers that cannot be") {
   Lookahead other(Model::vocab + 1);
   CHECK_THROWS_WITH_AS(speculate(target, other, {1}, {.text = {.tokens = 3}}), Contains("vocabulary of 14"), error);
 }
+
+}  // namespace test_lookahead

@@ -8,6 +8,8 @@
 #include "../support/temporary.hpp"
 #include "../support/tree_check.hpp"
 
+namespace test_medusa {
+
 using namespace fauna;
 using doctest::Contains;
 
@@ -164,3 +166,5 @@ TEST_CASE("medusa: what cannot be trained on") {
                        Contains("a text of 20 tokens, expected more than 35"), error);
   CHECK_THROWS_WITH_AS(train_medusa(rows, std::vector<int>(99), {.heads = 0}, none), Contains("0 heads"), error);
 }
+
+}  // namespace test_medusa

@@ -9,6 +9,8 @@
 #include "../support/decode_check.hpp"
 #include "../support/source_dir.hpp"
 
+namespace test_mla_forms {
+
 using namespace fauna;
 
 namespace {
@@ -70,3 +72,5 @@ TEST_CASE_TEMPLATE("latent attention: absorbed and spelt out give the same logit
     CHECK(test::in_chunks(spelt, keys, ids, chunk) == got);
   }
 }
+
+}  // namespace test_mla_forms

@@ -3,6 +3,8 @@
 
 #include "mtp_model.hpp"
 
+namespace test_mtp {
+
 using namespace fauna;
 using namespace test::mtp;
 using doctest::Contains;
@@ -83,3 +85,5 @@ TEST_CASE("mtp: a model without such layers is refused") {
   HiddenReader<Model<0>> reader(model, 64);
   CHECK_THROWS_WITH_AS(MtpHeads{reader}, Contains("without layers that predict further tokens"), error);
 }
+
+}  // namespace test_mtp

@@ -5,6 +5,8 @@
 
 #include "mtp_model.hpp"
 
+namespace test_mtp_loss {
+
 using namespace fauna;
 using namespace test::mtp;
 
@@ -42,3 +44,5 @@ TEST_CASE("mtp: what depths say of each row has the loss that training has") {
   trained.prepare_training({.sequences = 1, .length = n});
   CHECK(trained.accumulate(Batch::uniform(1, n, text.data(), text.data() + 1)) == doctest::Approx(want).epsilon(1e-4));
 }
+
+}  // namespace test_mtp_loss

@@ -3,6 +3,8 @@
 
 #include "mtp_model.hpp"
 
+namespace test_mtp_text {
+
 using namespace fauna;
 using namespace test::mtp;
 
@@ -36,3 +38,5 @@ TEST_CASE_TEMPLATE("mtp: the ids are plain decoding's", M, Model<1>, Model<2>) {
     CHECK(speculate(reader, drafter, prompt, {.text = ends, .draft = 3}).ids == test::plain(target, prompt, ends));
   }
 }
+
+}  // namespace test_mtp_text

@@ -16,6 +16,8 @@
 #include "../support/temporary.hpp"
 #include "../support/toys.hpp"
 
+namespace test_pieces {
+
 using namespace fauna;
 using doctest::Contains;
 
@@ -208,3 +210,5 @@ TEST_CASE("storages: gradients of what is not stored as rows are absent") {
   CHECK(dbias[1] == -1);
   for (double d : dx) CHECK(d == -1.5);
 }
+
+}  // namespace test_pieces

@@ -15,6 +15,8 @@
 
 #include "../support/source_dir.hpp"
 
+namespace test_sampling {
+
 using namespace fauna;
 using doctest::Contains;
 
@@ -313,3 +315,5 @@ TEST_CASE("settings and logits that mean nothing are refused") {
   CHECK_THROWS_WITH_AS(s(full, Key{}, 0), Contains("+inf"), error);
   CHECK_THROWS_WITH_AS(s(none, Key{}, 0), Contains("-inf"), error);
 }
+
+}  // namespace test_sampling

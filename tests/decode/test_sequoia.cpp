@@ -6,6 +6,8 @@
 #include "../support/small_llamas.hpp"
 #include "../support/speculate_check.hpp"
 
+namespace test_sequoia {
+
 using namespace fauna;
 using doctest::Contains;
 
@@ -98,3 +100,5 @@ TEST_CASE("sequoia: a model drafts the tree that what was measured asks for, and
   CHECK(chain.tokens_per_step() == doctest::Approx(5).epsilon(0.1));
   CHECK(chain.tokens_per_step() > measured.tokens_per_step());
 }
+
+}  // namespace test_sequoia

@@ -6,6 +6,8 @@
 
 #include "../support/speculate_check.hpp"
 
+namespace test_speculate {
+
 using namespace fauna;
 using doctest::Contains;
 
@@ -225,3 +227,5 @@ TEST_CASE("texts: stop texts inside a block, pieces as they come, fewer ids than
       CHECK(heard == want);
     }
 }
+
+}  // namespace test_speculate

@@ -5,6 +5,8 @@
 
 #include "../support/batch_check.hpp"
 
+namespace test_speculate_batch {
+
 using namespace fauna;
 using doctest::Contains;
 
@@ -164,3 +166,5 @@ TEST_CASE("batches: what is refused") {
   Slots<Target> slots(model, 1, 64, 16);
   CHECK_THROWS_WITH_AS(speculate(slots, two, {{1}, {2}}, {.text = few}), Contains("2 prompts for 1 slots"), error);
 }
+
+}  // namespace test_speculate_batch

@@ -6,6 +6,8 @@
 
 #include "../support/batch_check.hpp"
 
+namespace test_speculate_batch_gpt {
+
 using namespace fauna;
 
 namespace {
@@ -19,3 +21,5 @@ TEST_CASE_TEMPLATE("batches: every text is its own, by every drafter, length and
                    bf16_products) {
   test::check_batches_of_drafts<Model, Small, P>();
 }
+
+}  // namespace test_speculate_batch_gpt

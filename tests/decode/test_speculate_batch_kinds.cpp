@@ -6,6 +6,8 @@
 
 #include "../support/batch_check.hpp"
 
+namespace test_speculate_batch_kinds {
+
 using namespace fauna;
 
 namespace {
@@ -54,3 +56,5 @@ TEST_CASE_TEMPLATE("batches: a draft that is longer than a window can forget is 
   });
   for (std::size_t s = 0; s < got.size(); ++s) CHECK(got[s].ids == want[s]);
 }
+
+}  // namespace test_speculate_batch_kinds

@@ -6,6 +6,8 @@
 
 #include "../support/batch_check.hpp"
 
+namespace test_speculate_batch_states {
+
 using namespace fauna;
 
 namespace {
@@ -19,3 +21,5 @@ using SmallRwkv = Rwkv7<Rwkv7Config{
 TEST_CASE_TEMPLATE("batches: states are taken back one by one", M, SmallMamba, SmallRwkv) {
   test::check_batches_of_drafts<M, SmallMamba, f32_products>();
 }
+
+}  // namespace test_speculate_batch_states

@@ -6,6 +6,8 @@
 
 #include "../support/speculate_check.hpp"
 
+namespace test_speculate_gpt {
+
 using namespace fauna;
 
 namespace {
@@ -31,3 +33,5 @@ TEST_CASE("gpt: a draft model that was taken back proposes what a fresh one does
   test::check_draft_model<Target>();
 }
 TEST_CASE("gpt: ends of texts at every place of a block") { test::check_ends<Target>(); }
+
+}  // namespace test_speculate_gpt

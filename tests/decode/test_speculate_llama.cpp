@@ -6,6 +6,8 @@
 #include "../support/small_llamas.hpp"
 #include "../support/speculate_check.hpp"
 
+namespace test_speculate_llama {
+
 using namespace fauna;
 
 namespace {
@@ -33,3 +35,5 @@ TEST_CASE("llama: a draft model that was taken back proposes what a fresh one do
   test::check_draft_model<Target>();
 }
 TEST_CASE("llama: ends of texts at every place of a block") { test::check_ends<Target>(); }
+
+}  // namespace test_speculate_llama

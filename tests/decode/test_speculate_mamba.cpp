@@ -7,6 +7,8 @@
 #include "../support/small_llamas.hpp"
 #include "../support/speculate_check.hpp"
 
+namespace test_speculate_mamba {
+
 using namespace fauna;
 
 namespace {
@@ -35,3 +37,5 @@ TEST_CASE("mamba: a draft model that was taken back proposes what a fresh one do
   test::check_draft_model<Target>();
 }
 TEST_CASE("mamba: ends of texts at every place of a block") { test::check_ends<Target>(); }
+
+}  // namespace test_speculate_mamba

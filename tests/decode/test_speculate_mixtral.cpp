@@ -6,6 +6,8 @@
 
 #include "../support/speculate_check.hpp"
 
+namespace test_speculate_mixtral {
+
 using namespace fauna;
 
 namespace {
@@ -35,3 +37,5 @@ TEST_CASE_TEMPLATE("odd mamba: a block has the bits of one row after another", P
 TEST_CASE("mixtral: every drafter, draft length and way to draw gives plain decoding's ids, in bf16") {
   test::check_speculation<Target, Odd, bf16_products>();
 }
+
+}  // namespace test_speculate_mixtral

@@ -6,6 +6,8 @@
 
 #include "../support/speculate_check.hpp"
 
+namespace test_speculate_rwkv7 {
+
 using namespace fauna;
 
 namespace {
@@ -34,3 +36,5 @@ TEST_CASE("rwkv7: a draft model that was taken back proposes what a fresh one do
   test::check_draft_model<Target>();
 }
 TEST_CASE("rwkv7: ends of texts at every place of a block") { test::check_ends<Target>(); }
+
+}  // namespace test_speculate_rwkv7

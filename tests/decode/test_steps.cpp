@@ -12,6 +12,8 @@
 
 #include "../support/toys.hpp"
 
+namespace test_steps {
+
 using namespace fauna;
 
 namespace {
@@ -94,3 +96,5 @@ TEST_CASE("steps: several tokens may be added at once, and a draft taken back") 
   m.logits(cache, Batch::uniform(1, 2, wrong), logit_rows::last, Matrix<float>(row.data(), 1, V));
   CHECK(std::equal(row.begin(), row.end(), rows.begin() + V));
 }
+
+}  // namespace test_steps

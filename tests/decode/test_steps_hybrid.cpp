@@ -8,6 +8,8 @@
 #include "../support/decode_check.hpp"
 #include "../support/state_check.hpp"
 
+namespace test_steps_hybrid {
+
 using namespace fauna;
 
 namespace {
@@ -44,3 +46,5 @@ TEST_CASE_TEMPLATE("hybrids: batches of 1 to 16", M, SmallJamba, SmallGemma) { t
 TEST_CASE_TEMPLATE("hybrids: documents, packed or padded, are sequences of their own", M, SmallJamba, SmallGemma) {
   test::StateCheck<M>::documents();
 }
+
+}  // namespace test_steps_hybrid

@@ -7,6 +7,8 @@
 
 #include "../support/decode_check.hpp"
 
+namespace test_steps_switch {
+
 using namespace fauna;
 
 namespace {
@@ -50,3 +52,5 @@ TEST_CASE("switch: a config as a line") {
   static_assert(SwitchShakespeare::active_parameters ==
                 65 * 128 + 4 * (4 * 128 * 128 + 2 * 128 * 512 + 8 * 128 + 2 * 128) + 128);
 }
+
+}  // namespace test_steps_switch

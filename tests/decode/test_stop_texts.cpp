@@ -3,6 +3,8 @@
 
 #include <fauna/decode/stop_texts.hpp>
 
+namespace test_stop_texts {
+
 namespace {
 
 using namespace fauna;
@@ -43,3 +45,5 @@ TEST_CASE("the first stop text in the text ends it, whichever is listed first") 
   CHECK(shown({"", "bc", "abc"}, {"xa", "bc"}) == "x||");
   CHECK(shown({"", ""}, {"xa"}) == "xa|");
 }
+
+}  // namespace test_stop_texts

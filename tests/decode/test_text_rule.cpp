@@ -7,6 +7,8 @@
 
 #include "../support/speculate_check.hpp"
 
+namespace test_text_rule {
+
 using namespace fauna;
 
 namespace {
@@ -95,3 +97,5 @@ TEST_CASE("what no longer obeys a rule is left to itself") {
   CHECK_FALSE(rule.ends(whole.data(), 2));
   CHECK_FALSE(rule.ends(other.data(), 4));
 }
+
+}  // namespace test_text_rule

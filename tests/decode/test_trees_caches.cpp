@@ -8,6 +8,8 @@
 
 #include "../support/tree_check.hpp"
 
+namespace test_trees_caches {
+
 using namespace fauna;
 
 namespace {
@@ -46,3 +48,5 @@ TEST_CASE("windows: a tree's rows are their paths', a branch that stays is a tex
 TEST_CASE("windows: trees of every drafter give plain decoding's ids") {
   test::check_tree_speculation<Window, Small>();
 }
+
+}  // namespace test_trees_caches

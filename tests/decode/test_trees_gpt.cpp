@@ -6,6 +6,8 @@
 
 #include "../support/tree_check.hpp"
 
+namespace test_trees_gpt {
+
 using namespace fauna;
 using doctest::Contains;
 
@@ -126,3 +128,5 @@ TEST_CASE("a tree that is read or kept wrongly shows") {
     CHECK(same == (way == 0));
   }
 }
+
+}  // namespace test_trees_gpt

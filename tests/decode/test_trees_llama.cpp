@@ -6,6 +6,8 @@
 #include "../support/small_llamas.hpp"
 #include "../support/tree_check.hpp"
 
+namespace test_trees_llama {
+
 using namespace fauna;
 
 namespace {
@@ -20,3 +22,5 @@ TEST_CASE_TEMPLATE("llama: a tree's rows are their paths', a branch that stays i
   test::check_tree_rows<Target, P>();
 }
 TEST_CASE("llama: trees of every drafter give plain decoding's ids") { test::check_tree_speculation<Target, Small>(); }
+
+}  // namespace test_trees_llama

@@ -8,6 +8,8 @@
 #include "../support/small_llamas.hpp"
 #include "../support/tree_check.hpp"
 
+namespace test_trees_mamba {
+
 using namespace fauna;
 
 namespace {
@@ -28,3 +30,5 @@ TEST_CASE("mamba: trees of every drafter give plain decoding's ids") { test::che
 TEST_CASE("mamba2: a tree's rows are their paths', a branch that stays is a text") {
   test::check_tree_rows<InChunks, f32_products>();
 }
+
+}  // namespace test_trees_mamba

@@ -6,6 +6,8 @@
 
 #include "../support/tree_check.hpp"
 
+namespace test_trees_rwkv7 {
+
 using namespace fauna;
 
 namespace {
@@ -21,3 +23,5 @@ TEST_CASE_TEMPLATE("rwkv7: a tree's rows are their paths', a branch that stays i
   test::check_tree_rows<Target, P>();
 }
 TEST_CASE("rwkv7: trees of every drafter give plain decoding's ids") { test::check_tree_speculation<Target, Small>(); }
+
+}  // namespace test_trees_rwkv7

@@ -9,6 +9,8 @@
 
 #include "../support/speculate_check.hpp"
 
+namespace test_windows {
+
 using namespace fauna;
 using doctest::Contains;
 
@@ -272,3 +274,5 @@ TEST_CASE("a sequence is cut where a ring still has its rows, and says where it 
   CHECK(read(cache, 0, 100) == test::at_once(model, part(ids, 0, 100)));
   CHECK_THROWS_WITH_AS(cache.cut(0, 101), Contains("0 to 100"), error);
 }
+
+}  // namespace test_windows

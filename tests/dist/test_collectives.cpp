@@ -9,6 +9,8 @@
 
 #include "../support/thread_ranks.hpp"
 
+namespace test_collectives {
+
 using namespace fauna;
 
 static_assert(Communicator<Solo> && Communicator<test::ThreadRank> && Communicator<Counting<Solo>>);
@@ -142,3 +144,5 @@ TEST_SUITE("collectives") {
                       "no more");
   }
 }
+
+}  // namespace test_collectives

@@ -8,6 +8,8 @@
 
 #include "ranks.hpp"
 
+namespace test_data_parallel {
+
 using namespace fauna;
 using test::add_values, test::distance, test::Double, test::Left, test::left_by, test::left_on, test::options,
     test::require_equal, test::Single, test::Toy;
@@ -210,3 +212,5 @@ TEST_SUITE("data_parallel") {
                          doctest::Contains("3 sequences an update, of 4 pieces"), error);
   }
 }
+
+}  // namespace test_data_parallel

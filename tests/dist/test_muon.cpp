@@ -1,6 +1,8 @@
 // Muon on ranks that have whole matrices, and its refusal by those that do not.
 #include "ranks.hpp"
 
+namespace test_muon {
+
 using namespace fauna;
 using doctest::Contains;
 using test::left_by, test::left_on, test::Single;
@@ -25,3 +27,5 @@ TEST_SUITE("muon on ranks") {
                          error);
   }
 }
+
+}  // namespace test_muon

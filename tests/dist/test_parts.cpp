@@ -5,6 +5,8 @@
 #include "../support/temporary.hpp"
 #include "ranks.hpp"
 
+namespace test_parts {
+
 using namespace fauna;
 using test::left_by, test::left_on, test::options, test::Single, test::ThreadRank;
 
@@ -142,3 +144,5 @@ TEST_SUITE("parts") {
                          error);
   }
 }
+
+}  // namespace test_parts

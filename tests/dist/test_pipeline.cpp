@@ -8,6 +8,8 @@
 
 #include "pipeline_check.hpp"
 
+namespace test_pipeline {
+
 using namespace fauna;
 using namespace test::in_stages;
 using test::ThreadRank;
@@ -110,3 +112,5 @@ TEST_SUITE("pipeline") {
     });
   }
 }
+
+}  // namespace test_pipeline

@@ -5,6 +5,8 @@
 
 #include "pipeline_check.hpp"
 
+namespace test_pipeline_gpt {
+
 using namespace fauna;
 
 namespace {
@@ -14,3 +16,5 @@ using SmallGpt = Gpt<GptConfig{.layers = 5, .heads = 2, .width = 12, .context = 
 }  // namespace
 
 TEST_CASE("pipeline: Gpt in 4 stages is the whole one") { test::in_stages::check<SmallGpt, 4>(); }
+
+}  // namespace test_pipeline_gpt

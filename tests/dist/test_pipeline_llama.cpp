@@ -5,6 +5,8 @@
 
 #include "pipeline_check.hpp"
 
+namespace test_pipeline_llama {
+
 using namespace fauna;
 
 namespace {
@@ -15,3 +17,5 @@ using SmallLlama = Llama<LlamaConfig{
 }  // namespace
 
 TEST_CASE("pipeline: Llama in 2 stages is the whole one") { test::in_stages::check<SmallLlama, 2>(2); }
+
+}  // namespace test_pipeline_llama

@@ -5,6 +5,8 @@
 
 #include "pipeline_check.hpp"
 
+namespace test_pipeline_mamba {
+
 using namespace fauna;
 
 namespace {
@@ -14,3 +16,5 @@ using SmallMamba = Mamba<MambaConfig{.layers = 4, .width = 8, .inner = 16, .stat
 }  // namespace
 
 TEST_CASE("pipeline: Mamba in 3 stages is the whole one") { test::in_stages::check<SmallMamba, 3>(); }
+
+}  // namespace test_pipeline_mamba

@@ -6,6 +6,8 @@
 
 #include "pipeline_check.hpp"
 
+namespace test_pipeline_tied {
+
 using namespace fauna;
 
 namespace {
@@ -18,3 +20,5 @@ TEST_CASE("pipeline: Gpt in 2 and 3 stages is the whole one") {
   test::in_stages::check<SmallGpt, 2>();
   test::in_stages::check<SmallGpt, 3>(1);
 }
+
+}  // namespace test_pipeline_tied

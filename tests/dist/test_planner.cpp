@@ -6,6 +6,8 @@
 
 #include <fauna/dist/planner.hpp>
 
+namespace test_planner {
+
 using namespace fauna;
 
 namespace {
@@ -122,3 +124,5 @@ TEST_CASE("plans fit, the fastest first, and recompute no more than they must") 
   REQUIRE(none.size() == 1);
   CHECK(none.front().bytes() > 80e9);
 }
+
+}  // namespace test_planner

@@ -4,6 +4,8 @@
 #include "../support/temporary.hpp"
 #include "ranks.hpp"
 
+namespace test_resume {
+
 using namespace fauna;
 using test::left_by, test::left_on, test::options, test::Single, test::ThreadRank;
 
@@ -78,3 +80,5 @@ TEST_SUITE("resume") {
     }
   }
 }
+
+}  // namespace test_resume

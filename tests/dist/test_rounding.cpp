@@ -1,6 +1,8 @@
 // In f32, pieces of an update are within rounding of the plain run.
 #include "ranks.hpp"
 
+namespace test_rounding {
+
 using namespace fauna;
 using test::distance, test::left_by, test::options, test::Single;
 
@@ -18,3 +20,5 @@ TEST_CASE("data parallel: in f32, one piece is the plain run, and many are withi
   CHECK(distance(dry.losses, pieces.losses) < 1e-4 * dry.losses[0]);
   CHECK(distance(dry.norms, pieces.norms) < 1e-4 * dry.norms[0]);
 }
+
+}  // namespace test_rounding

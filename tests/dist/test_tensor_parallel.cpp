@@ -7,6 +7,8 @@
 
 #include "tensor_parallel_check.hpp"
 
+namespace test_tensor_parallel {
+
 using namespace fauna;
 using namespace test::in_parts;
 using test::ThreadRank;
@@ -73,3 +75,5 @@ TEST_SUITE("tensor_parallel") {
     CHECK_THROWS_WITH_AS(model.accumulate(text.batch()), doctest::Contains("0 ranks, expected 2"), error);
   }
 }
+
+}  // namespace test_tensor_parallel

@@ -6,6 +6,8 @@
 
 #include "tensor_parallel_check.hpp"
 
+namespace test_tensor_parallel_llama {
+
 using namespace fauna;
 
 namespace {
@@ -23,3 +25,5 @@ using SmallLlama = Llama<LlamaConfig{.layers = 2,
 }  // namespace
 
 TEST_CASE("tensor parallel: Llama on 2 ranks is the whole one") { test::in_parts::check<SmallLlama, 2>(); }
+
+}  // namespace test_tensor_parallel_llama

@@ -10,6 +10,8 @@
 
 #include "ranks.hpp"
 
+namespace test_traffic {
+
 using namespace fauna;
 using test::options, test::Single, test::ThreadRank;
 
@@ -164,3 +166,5 @@ TEST_SUITE("traffic") {
     }
   }
 }
+
+}  // namespace test_traffic

@@ -6,6 +6,8 @@
 
 #include "ranks.hpp"
 
+namespace test_zero {
+
 using namespace fauna;
 using test::Double, test::distance, test::Left, test::left_by, test::left_on, test::options, test::require_equal;
 using test::Single, test::ThreadRank, test::Toy;
@@ -153,3 +155,5 @@ TEST_SUITE("zero") {
                          error);
   }
 }
+
+}  // namespace test_zero

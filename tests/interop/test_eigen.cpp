@@ -4,6 +4,8 @@
 
 #include <fauna/interop/eigen.hpp>
 
+namespace test_eigen {
+
 using namespace fauna;
 using RowMajor = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
@@ -47,3 +49,5 @@ TEST_SUITE("eigen") {
     CHECK_THROWS_WITH_AS(as_view<5>(m), doctest::Contains("[as_view] an Eigen matrix of 4 columns, expected 5"), error);
   }
 }
+
+}  // namespace test_eigen

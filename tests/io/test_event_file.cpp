@@ -9,6 +9,8 @@
 
 #include "../support/temporary.hpp"
 
+namespace test_event_file {
+
 using namespace fauna;
 
 namespace {
@@ -72,3 +74,5 @@ TEST_CASE("a session that goes on says from where") {
   REQUIRE(all.size() == 2);
   CHECK(all[1].substr(9) == std::string("\x10\x07\x3a\x02\x08\x01"));
 }
+
+}  // namespace test_event_file

@@ -9,6 +9,8 @@
 
 #include "../support/temporary.hpp"
 
+namespace test_file {
+
 using namespace fauna;
 using doctest::Contains;
 
@@ -189,3 +191,5 @@ TEST_CASE("no space left on the device") {
   CHECK_THROWS_WITH_AS(out.write("x", 1), Contains("No space left on device"), error);
   CHECK(folder.names().empty());
 }
+
+}  // namespace test_file

@@ -8,6 +8,8 @@
 #include "../support/source_dir.hpp"
 #include "../support/temporary.hpp"
 
+namespace test_gguf_writer {
+
 using namespace fauna;
 using doctest::Contains;
 
@@ -109,3 +111,5 @@ TEST_CASE("gguf out: what is refused, leaving the file that was there") {
   CHECK_THROWS_WITH_AS(keys.put("general.alignment", std::uint64_t{32}), Contains("as u32"), error);
   CHECK_THROWS_WITH_AS(keys.put("general.alignment", std::vector<std::uint32_t>{32}), Contains("u32"), error);
 }
+
+}  // namespace test_gguf_writer

@@ -10,6 +10,8 @@
 #include "../support/source_dir.hpp"
 #include "../support/temporary.hpp"
 
+namespace test_grouped {
+
 using namespace fauna;
 using doctest::Contains;
 
@@ -100,3 +102,5 @@ TEST_CASE("grouped: parts of another shape, type or group are refused by name; p
           "m.weight_scale F32 [4], expected numbers [1], [3] or [3, groups]");
   refused({tensor("m.weight", "I8", {3, 4}), tensor("m.SCB", "F32", {4})}, "m.SCB F32 [4], expected F32 [3]");
 }
+
+}  // namespace test_grouped

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <fauna/io/json.hpp>
 
+namespace test_json {
+
 using namespace fauna;
 using doctest::Contains;
 
@@ -175,3 +177,5 @@ TEST_CASE("128 values may lie inside each other, 129 may not") {
   CHECK_THROWS_WITH_AS(skip_all(std::string(129, '[') + std::string(129, ']')),
                        Contains("at byte 128, expected no more than 128 values inside each other"), error);
 }
+
+}  // namespace test_json

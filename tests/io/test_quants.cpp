@@ -12,6 +12,8 @@
 
 #include "../support/source_dir.hpp"
 
+namespace test_quants {
+
 using namespace fauna;
 
 TEST_CASE("quants: the relative error of normal numbers") {
@@ -101,3 +103,5 @@ TEST_CASE("quants: a mix gives each matrix of Gemma-3-270M what its published Q4
   CHECK(fitting("Q3_K", 32) == "Q4_0");
   CHECK(fitting("Q6_K", 31) == "F16");
 }
+
+}  // namespace test_quants

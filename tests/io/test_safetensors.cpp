@@ -10,6 +10,8 @@
 #include "../support/source_dir.hpp"
 #include "../support/temporary.hpp"
 
+namespace test_safetensors {
+
 using namespace fauna;
 using doctest::Contains;
 
@@ -297,3 +299,5 @@ TEST_CASE("files from elsewhere: one is sound, one claims a range that its shape
   for (const float x : floats_of(sound.find("weight1"))) CHECK(std::isfinite(x));
   CHECK_THROWS_WITH_AS(SafeTensors{folder + "abuse_attempt_1.safetensors"}, Contains("abuse_attempt_1"), error);
 }
+
+}  // namespace test_safetensors

@@ -14,6 +14,8 @@
 #include "../support/source_dir.hpp"
 #include "../support/temporary.hpp"
 
+namespace test_scaled {
+
 using namespace fauna;
 
 namespace {
@@ -94,3 +96,5 @@ TEST_CASE("scaled: scales of another shape or type are refused by name; FP8 with
   write_safetensors(path, {tensor("w", "F8_E4M3", {20, 10}, 200)});
   CHECK_FALSE(has_floats(SafeTensors(path).find("w")->dtype));
 }
+
+}  // namespace test_scaled

@@ -14,6 +14,8 @@
 #include <fauna/models/rwkv6.hpp>
 #include <fauna/models/rwkv7.hpp>
 
+namespace test_config_text {
+
 using namespace fauna;
 
 namespace {
@@ -170,3 +172,5 @@ TEST_CASE("a config as a type") {
         "fauna::GptNeoX<fauna::GptNeoXConfig{.layers = 6, .heads = 8, .width = 512, .hidden = 2048, .context = 2048, "
         ".vocab = 50304, .rotary = 20, .base = 1e+100, .parallel = false, .act = fauna::activation::relu_squared}>");
 }
+
+}  // namespace test_config_text

@@ -4,6 +4,8 @@
 
 #include "../support/families.hpp"
 
+namespace test_families_files {
+
 using namespace test;
 using doctest::Contains;
 
@@ -82,3 +84,5 @@ TEST_CASE_TEMPLATE("weights that are stored in another precision", E, double, f1
       REQUIRE(model.value(p).data()[i] == want);
     }
 }
+
+}  // namespace test_families_files

@@ -5,6 +5,8 @@
 
 #include "../support/families.hpp"
 
+namespace test_families_heads {
+
 using namespace test;
 using doctest::Contains;
 
@@ -90,3 +92,5 @@ TEST_CASE_TEMPLATE("the one tensor of a tied head goes by either name", M, Llama
   renamed[table] = both.back();
   CHECK_THROWS_WITH_AS(loaded<M>(renamed), Contains("F64 [28, 24], the model has F64 [29, 24]"), error);
 }
+
+}  // namespace test_families_heads

@@ -12,6 +12,8 @@
 #include "../support/source_dir.hpp"
 #include "../support/temporary.hpp"
 
+namespace test_further {
+
 using namespace fauna;
 
 namespace {
@@ -76,3 +78,5 @@ TEST_CASE("further: the files' copies of the token table and the head are what t
   CHECK_THROWS_WITH_AS(load_weights<Further>(Ref<float>{}, all.weights(), SafeTensors(path)),
                        doctest::Contains("model.layers.2.embed_tokens.weight is not model.embed_tokens.weight"), error);
 }
+
+}  // namespace test_further

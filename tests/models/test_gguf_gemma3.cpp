@@ -8,6 +8,8 @@
 #include "../support/reference_check.hpp"
 #include "../support/source_dir.hpp"
 
+namespace test_gguf_gemma3 {
+
 using namespace fauna;
 
 namespace {
@@ -51,3 +53,5 @@ TEST_CASE("Gemma 3 from GGUF has the reference's logits") {
     for (std::size_t i = 0; i < a.size(); ++i) CHECK(std::fabs(a[i] - b[i]) <= 0x1p-23F);
   }
 }
+
+}  // namespace test_gguf_gemma3

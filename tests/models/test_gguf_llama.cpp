@@ -8,6 +8,8 @@
 #include "../support/temporary.hpp"
 #include "support/small_llamas.hpp"
 
+namespace test_gguf_llama {
+
 using namespace fauna;
 
 namespace {
@@ -82,3 +84,5 @@ TEST_SUITE("llama") {
     equals_hub<test::Untied>();
   }
 }
+
+}  // namespace test_gguf_llama

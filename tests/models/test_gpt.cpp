@@ -11,6 +11,8 @@
 #include "../support/golden.hpp"
 #include "gpt.hpp"
 
+namespace test_gpt {
+
 namespace {
 
 using namespace fauna;
@@ -101,3 +103,5 @@ TEST_SUITE("gpt") {
                          doctest::Contains("[transformer.wpe] position 8, expected 0 to 7"), error);
   }
 }
+
+}  // namespace test_gpt

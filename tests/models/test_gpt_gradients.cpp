@@ -10,6 +10,8 @@
 #include "../support/model_check.hpp"
 #include "gpt.hpp"
 
+namespace test_gpt_gradients {
+
 using namespace fauna;
 using test::difference, test::Tiny;
 
@@ -43,3 +45,5 @@ TEST_SUITE("gpt gradients") {
     }
   }
 }
+
+}  // namespace test_gpt_gradients

@@ -7,6 +7,8 @@
 #include <fauna/ops/ref.hpp>
 #include <fauna/train/trained.hpp>
 
+namespace test_gpt_host {
+
 TEST_SUITE("gpt_host") {
   TEST_CASE("a GPT learns three tokens") {
     using namespace fauna;
@@ -24,3 +26,5 @@ TEST_SUITE("gpt_host") {
     CHECK(m.accumulate(b) < 0.1);
   }
 }
+
+}  // namespace test_gpt_host

@@ -5,6 +5,8 @@
 
 #include "support/model_check.hpp"
 
+namespace test_gpt_neox {
+
 namespace {
 
 using namespace fauna;
@@ -57,3 +59,5 @@ TEST_SUITE("gpt_neox") {
     CHECK(interleaved == 4);  // weight and bias of two layers
   }
 }
+
+}  // namespace test_gpt_neox

@@ -9,6 +9,8 @@
 #include <fauna/ops/cpu.hpp>
 #include <fauna/train/trained.hpp>
 
+namespace test_gpt_threads {
+
 namespace {
 
 using namespace fauna;
@@ -50,3 +52,5 @@ TEST_SUITE("gpt threads") {
     }
   }
 }
+
+}  // namespace test_gpt_threads

@@ -1,6 +1,8 @@
 // Language models around linear recurrences without a removal: gradients, bits, and a token at a time.
 #include "../support/linear_check.hpp"
 
+namespace test_linear_lm {
+
 using fauna::mixing;
 
 TEST_CASE("linear_lm: retnet") { test::check_linear<mixing::retnet>(); }
@@ -18,3 +20,5 @@ TEST_CASE("linear_lm: a config as a line and as a type") {
         "fauna::LinearLm<fauna::LinearLmConfig{.mixer = fauna::mixing::kda, .layers = 4, .heads = 3, .keys = 32, "
         ".values = 32, .width = 128, .hidden = 304, .vocab = 65, .epsilon = 1e-06F}>");
 }
+
+}  // namespace test_linear_lm

@@ -1,6 +1,8 @@
 // Language models around delta rules: gradients, bits, and a token at a time.
 #include "../support/linear_check.hpp"
 
+namespace test_linear_lm_delta {
+
 using fauna::mixing;
 
 TEST_CASE("linear_lm: deltanet") { test::check_linear<mixing::deltanet>(); }
@@ -20,3 +22,5 @@ TEST_CASE("linear_lm: a batch is learnt by heart, from the names of flash-linear
     CHECK(std::find(all.begin(), all.end(), name) != all.end());
   }
 }
+
+}  // namespace test_linear_lm_delta

@@ -4,6 +4,8 @@
 #include "support/model_check.hpp"
 #include "support/small_llamas.hpp"
 
+namespace test_llama {
+
 using namespace fauna;
 using test::Tied, test::Untied;
 
@@ -29,3 +31,5 @@ TEST_SUITE("llama") {
     CHECK(test::names<Untied>()[3] == "model.layers.0.self_attn.q_proj.bias");
   }
 }
+
+}  // namespace test_llama

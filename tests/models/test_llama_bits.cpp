@@ -4,6 +4,8 @@
 #include "support/model_check.hpp"
 #include "support/small_llamas.hpp"
 
+namespace test_llama_bits {
+
 using namespace fauna;
 using test::Untied;
 
@@ -12,3 +14,5 @@ TEST_SUITE("llama bits") {
     test::check_same_bits<Untied, P>();
   }
 }
+
+}  // namespace test_llama_bits

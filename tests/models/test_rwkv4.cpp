@@ -7,6 +7,8 @@
 
 #include "../support/rwkv.hpp"
 
+namespace test_rwkv4 {
+
 using namespace fauna;
 
 namespace {
@@ -69,3 +71,5 @@ TEST_CASE("rwkv4: initial values, learning rates and decay of the author's train
   CHECK(rates[2] == 6);
   CHECK(rates[3] == 6);
 }
+
+}  // namespace test_rwkv4

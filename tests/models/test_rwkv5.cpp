@@ -7,6 +7,8 @@
 
 #include "../support/rwkv.hpp"
 
+namespace test_rwkv5 {
+
 using namespace fauna;
 
 namespace {
@@ -105,3 +107,5 @@ TEST_CASE("rwkv6: a file of rwkv.cpp has the author's tensors") {
     CHECK(test::floats(&t) == test::floats(author.find(t.name)));
   }
 }
+
+}  // namespace test_rwkv5

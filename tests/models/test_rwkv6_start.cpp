@@ -8,6 +8,8 @@
 #include <fauna/ops/cpu.hpp>
 #include <fauna/train/trained.hpp>
 
+namespace test_rwkv6_start {
+
 using namespace fauna;
 
 namespace {
@@ -70,3 +72,5 @@ TEST_CASE("rwkv5: initial values, learning rates and decay of the author's train
 TEST_CASE("rwkv6: initial values, learning rates and decay of the author's training") {
   check<Rwkv6Shakespeare>(weighs::before, "att.time_maa", {{1, 0}, {0.5, 0}, {0.5, 0}, {1, 0}, {1, 0.3}, {1, 0}});
 }
+
+}  // namespace test_rwkv6_start

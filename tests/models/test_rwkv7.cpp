@@ -5,6 +5,8 @@
 
 #include "../support/rwkv.hpp"
 
+namespace test_rwkv7 {
+
 using namespace fauna;
 
 namespace {
@@ -174,3 +176,5 @@ TEST_CASE("rwkv7: the same weights under the names of flash-linear-attention") {
   CHECK(test::logits<Tiny, Cpu<>>(open_tensors(folder / "w.safetensors"), ids, 8) ==
         test::logits<Tiny, Cpu<>>(author, ids, 8));
 }
+
+}  // namespace test_rwkv7

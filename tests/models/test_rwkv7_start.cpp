@@ -7,6 +7,8 @@
 #include <fauna/ops/cpu.hpp>
 #include <fauna/train/trained.hpp>
 
+namespace test_rwkv7_start {
+
 using namespace fauna;
 
 TEST_CASE("rwkv7: initial values, learning rates and decay of the author's training") {
@@ -57,3 +59,5 @@ TEST_CASE("rwkv7: initial values, learning rates and decay of the author's train
   CHECK(twice == 6);
   CHECK(decayed == 2 + 6 * 6);
 }
+
+}  // namespace test_rwkv7_start

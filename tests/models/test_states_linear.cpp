@@ -3,6 +3,8 @@
 
 #include "../support/state_check.hpp"
 
+namespace test_states_linear {
+
 namespace {
 
 using fauna::mixing;
@@ -19,3 +21,5 @@ TEST_SUITE("states") {
     test::check_state<M>();
   }
 }
+
+}  // namespace test_states_linear

@@ -7,6 +7,8 @@
 
 #include "../support/state_check.hpp"
 
+namespace test_states_mamba {
+
 namespace {
 
 using namespace fauna;
@@ -30,3 +32,5 @@ TEST_SUITE("states") {
     test::check_state<M>();
   }
 }
+
+}  // namespace test_states_mamba

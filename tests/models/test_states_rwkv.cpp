@@ -6,6 +6,8 @@
 
 #include "../support/state_check.hpp"
 
+namespace test_states_rwkv {
+
 namespace {
 
 using namespace fauna;
@@ -23,3 +25,5 @@ TEST_SUITE("states") {
     test::check_state<M>();
   }
 }
+
+}  // namespace test_states_rwkv

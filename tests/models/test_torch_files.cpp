@@ -10,6 +10,8 @@
 
 #include "../support/families.hpp"
 
+namespace test_torch_files {
+
 using namespace fauna;
 
 namespace {
@@ -58,3 +60,5 @@ TEST_CASE("shards, by their folder and by their index") {
   same<TinyMamba>("torch/mamba", "models/mamba");
   same<TinyMamba>("torch/mamba/pytorch_model.bin.index.json", "models/mamba");
 }
+
+}  // namespace test_torch_files

@@ -11,6 +11,8 @@
 
 #include "../support/temporary.hpp"
 
+namespace test_upcycle {
+
 using namespace fauna;
 
 namespace {
@@ -89,3 +91,5 @@ TEST_CASE("upcycling refuses what has no place in an expert") {
   CHECK_THROWS_WITH_AS((void)upcycled(SafeTensors(folder / "none.safetensors"), mixtral, 4),
                        doctest::Contains("has no tensor named *.mlp.*"), std::runtime_error);
 }
+
+}  // namespace test_upcycle

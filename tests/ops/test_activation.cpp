@@ -11,6 +11,8 @@
 #include "support/op_check.hpp"
 #include "support/random.hpp"
 
+namespace test_activation {
+
 using namespace fauna;
 using test::Rows, test::with_threads;
 
@@ -134,3 +136,5 @@ TEST_CASE("activation: the gradient equals the derivative of dual numbers") {
     CHECK(dot.error(test::derivative(probe, y)) < 1e-12);
   }
 }
+
+}  // namespace test_activation

@@ -15,6 +15,8 @@
 #include "support/random.hpp"
 #include "support/sizes.hpp"
 
+namespace test_attention {
+
 using namespace fauna;
 using test::layout;
 using test::ragged;
@@ -343,3 +345,5 @@ TEST_CASE("attention: backward of the reference is the derivative of its forward
       CHECK(dot.error(derivative) <= 1e-12);
     }
 }
+
+}  // namespace test_attention

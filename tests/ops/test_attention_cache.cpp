@@ -13,6 +13,8 @@
 #include "support/memory.hpp"
 #include "support/sizes.hpp"
 
+namespace test_attention_cache {
+
 using namespace fauna;
 using test::layout;
 using test::ragged;
@@ -179,3 +181,5 @@ TEST_CASE_TEMPLATE("attention: row by row with heads of every size", Size, std::
                                  in_calls<Cpu<>, size>({130}, 130, a, lengths)));
   }
 }
+
+}  // namespace test_attention_cache

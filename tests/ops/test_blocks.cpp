@@ -13,6 +13,8 @@
 #include "support/random.hpp"
 #include "support/sizes.hpp"
 
+namespace test_blocks {
+
 using namespace fauna;
 using test::Poisoned;
 using test::Random;
@@ -175,3 +177,5 @@ TEST_SUITE("blocks") {
     }
   }
 }
+
+}  // namespace test_blocks

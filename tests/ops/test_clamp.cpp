@@ -7,6 +7,8 @@
 #include "support/op_check.hpp"
 #include "support/random.hpp"
 
+namespace test_clamp {
+
 using namespace fauna;
 using test::Rows, test::with_threads;
 
@@ -32,3 +34,5 @@ TEST_CASE_TEMPLATE("clamp: the reference's bits on every tile, for any number of
     }
   }
 }
+
+}  // namespace test_clamp

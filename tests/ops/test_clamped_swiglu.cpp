@@ -7,6 +7,8 @@
 #include "support/op_check.hpp"
 #include "support/random.hpp"
 
+namespace test_clamped_swiglu {
+
 using namespace fauna;
 using test::Rows, test::with_threads;
 
@@ -75,3 +77,5 @@ TEST_CASE("clamped_swiglu: the gradient equals the derivative of dual numbers") 
   dot.add(dx, xd);
   CHECK(dot.error(test::derivative(probe, y)) < 1e-12);
 }
+
+}  // namespace test_clamped_swiglu

@@ -12,6 +12,8 @@
 #include "support/memory.hpp"
 #include "support/random.hpp"
 
+namespace test_cross_entropy {
+
 using namespace fauna;
 using test::Rows;
 
@@ -218,3 +220,5 @@ TEST_CASE("cross_entropy: the gradient equals the derivative of dual numbers") {
     CHECK(dot.error(total.d) < 1e-12);
   }
 }
+
+}  // namespace test_cross_entropy

@@ -11,6 +11,8 @@
 #include "support/op_check.hpp"
 #include "support/random.hpp"
 
+namespace test_dropout {
+
 using namespace fauna;
 using test::Rows, test::with_threads;
 
@@ -100,3 +102,5 @@ TEST_CASE("dropout: the same call on gradients equals the derivative of dual num
   dot.add(dx, xd);
   CHECK(dot.error(loss.d) < 1e-12);
 }
+
+}  // namespace test_dropout

@@ -11,6 +11,8 @@
 #include "support/op_check.hpp"
 #include "support/random.hpp"
 
+namespace test_embedding {
+
 using namespace fauna;
 using test::Rows, test::with_threads;
 
@@ -86,3 +88,5 @@ TEST_CASE("embedding: the gradient equals the derivative of dual numbers") {
   dot.add(dt, td);
   CHECK(dot.error(loss.d) < 1e-12);
 }
+
+}  // namespace test_embedding

@@ -15,6 +15,8 @@
 #include "support/op_check.hpp"
 #include "support/random.hpp"
 
+namespace test_experts {
+
 using namespace fauna;
 using test::Rows, test::with_threads;
 
@@ -199,3 +201,5 @@ TEST_CASE_TEMPLATE("expert rows: equal the reference, for any number of threads"
     }
   }
 }
+
+}  // namespace test_experts

@@ -15,6 +15,8 @@
 #include "support/random.hpp"
 #include "support/worst.hpp"
 
+namespace test_float8_products {
+
 using namespace fauna;
 using gemm_detail::Float8Copy, gemm_detail::summed_over;
 
@@ -155,3 +157,5 @@ TEST_CASE("float8: products of no layer are f32's") {
   };
   CHECK(of(std::type_identity<Cpu<float8_products>>{}) == of(std::type_identity<Cpu<>>{}));
 }
+
+}  // namespace test_float8_products

@@ -8,6 +8,8 @@
 #include "support/op_check.hpp"
 #include "support/random.hpp"
 
+namespace test_gated {
+
 using namespace fauna;
 using test::Rows, test::with_threads;
 
@@ -72,3 +74,5 @@ TEST_CASE("gated: the gradient equals the derivative of dual numbers") {
     CHECK(dot.error(test::derivative(probe, y)) < 1e-12);
   }
 }
+
+}  // namespace test_gated

@@ -6,6 +6,8 @@
 
 #include "support/norm_check.hpp"
 
+namespace test_layer_norm {
+
 using namespace fauna;
 
 namespace {
@@ -56,3 +58,5 @@ TEST_CASE("layer_norm: the gradient equals the derivative of dual numbers") {
   test::check_norm_gradient<Around>();
   test::check_norm_gradient<Plain>();
 }
+
+}  // namespace test_layer_norm

@@ -10,6 +10,8 @@
 #include "support/memory.hpp"
 #include "support/random.hpp"
 
+namespace test_mamba3 {
+
 using namespace fauna;
 using test::Rows, test::same;
 
@@ -96,3 +98,5 @@ ON_EVERY_WIDTH("mamba3_skip") {
           bound);
     }
 }
+
+}  // namespace test_mamba3

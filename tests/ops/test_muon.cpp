@@ -15,6 +15,8 @@
 #include "support/random.hpp"
 #include "support/worst.hpp"
 
+namespace test_muon {
+
 using namespace fauna;
 
 namespace {
@@ -190,3 +192,5 @@ TEST_CASE("muon: the derivative of a step, by dual numbers and by differences") 
   for (std::size_t i = 0; i < up.size(); ++i)
     CHECK(w.value[i].d == doctest::Approx((up[i] - down[i]) / 2e-5).epsilon(1e-6));
 }
+
+}  // namespace test_muon

@@ -19,6 +19,8 @@
 #include "support/sizes.hpp"
 #include "support/worst.hpp"
 
+namespace test_optimizers {
+
 using namespace fauna;
 
 namespace {
@@ -298,3 +300,5 @@ TEST_CASE("segments: pieces cover every trainable element once, whatever the ran
       for (int n : seen[i]) REQUIRE(n == (p.segments[i].trainable ? 1 : 0));
   }
 }
+
+}  // namespace test_optimizers

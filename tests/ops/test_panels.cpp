@@ -10,6 +10,8 @@
 #include "support/random.hpp"
 #include "support/sizes.hpp"
 
+namespace test_panels {
+
 using namespace fauna;
 using test::Poisoned;
 using test::Random;
@@ -123,3 +125,5 @@ TEST_CASE_TEMPLATE("panels: a row can be read back", B, Cpu<f32_products>, Cpu<b
       CHECK(sum.view()(r, c) == base.view()(r, c) + value);
     }
 }
+
+}  // namespace test_panels

@@ -13,6 +13,8 @@
 #include "support/recurrences.hpp"
 #include "support/sizes.hpp"
 
+namespace test_recurrence {
+
 using namespace fauna;
 using test::Rows, test::with_threads;
 
@@ -253,3 +255,5 @@ TEST_CASE("recurrence: the delta rule recalls exactly") {
   const double want[] = {2, 3, /**/ 2, 3, /**/ 16, 20};
   for (int i = 0; i < 6; ++i) CHECK(y[i] == want[i]);
 }
+
+}  // namespace test_recurrence

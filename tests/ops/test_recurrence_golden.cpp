@@ -9,6 +9,8 @@
 
 #include "support/recurrence_golden.hpp"
 
+namespace test_recurrence_golden {
+
 using namespace fauna;
 using test::File, test::Recurred, test::Rows;
 
@@ -75,3 +77,5 @@ TEST_CASE_TEMPLATE("recurrence: xlstm's outputs and gradients", B, Ref<double>, 
   file.check(di, "di");
   file.check(df, "df");
 }
+
+}  // namespace test_recurrence_golden

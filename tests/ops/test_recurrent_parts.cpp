@@ -22,6 +22,8 @@
 #include "support/memory.hpp"
 #include "support/random.hpp"
 
+namespace test_recurrent_parts {
+
 using namespace fauna;
 using test::Rows, test::same, test::with_threads;
 
@@ -183,3 +185,5 @@ TEST_CASE("rg_lru: in pieces of any length the bits of all at once") {
     CHECK(test::same_bits<float>(again, state));
   }
 }
+
+}  // namespace test_recurrent_parts

@@ -5,6 +5,8 @@
 
 #include "support/norm_check.hpp"
 
+namespace test_rms_norm {
+
 using namespace fauna;
 
 namespace {
@@ -42,3 +44,5 @@ TEST_CASE_TEMPLATE("rms_norm: outputs may be inputs, statistics and parameter gr
 }
 
 TEST_CASE("rms_norm: the gradient equals the derivative of dual numbers") { test::check_norm_gradient<Rms>(); }
+
+}  // namespace test_rms_norm

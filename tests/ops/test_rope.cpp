@@ -12,6 +12,8 @@
 #include "support/op_check.hpp"
 #include "support/random.hpp"
 
+namespace test_rope {
+
 using namespace fauna;
 using test::Rows, test::with_threads;
 
@@ -189,3 +191,5 @@ TEST_CASE("rope: frequencies of YaRN and LongRoPE are the reference implementati
   CHECK(rope_magnitude({.kind = rope_scaling::yarn, .factor = 1}) == 1);
   CHECK(rope_magnitude({.kind = rope_scaling::llama3, .factor = 8}) == 1);
 }
+
+}  // namespace test_rope

@@ -7,6 +7,8 @@
 #include "support/op_check.hpp"
 #include "support/random.hpp"
 
+namespace test_scale {
+
 using namespace fauna;
 using test::Rows, test::with_threads;
 
@@ -26,3 +28,5 @@ TEST_CASE("scale: the reference's bits for any number of threads, in rows with g
     }
   }
 }
+
+}  // namespace test_scale

@@ -12,6 +12,8 @@
 #include "support/random.hpp"
 #include "support/recurrences.hpp"
 
+namespace test_scan {
+
 using namespace fauna;
 using test::Rows, test::with_threads;
 
@@ -191,3 +193,5 @@ TEST_CASE_TEMPLATE("conv: equals the reference on every width and for any number
       }
     }
 }
+
+}  // namespace test_scan

@@ -10,6 +10,8 @@
 #include "support/sizes.hpp"
 #include "support/worst.hpp"
 
+namespace test_simd {
+
 using namespace fauna;
 
 namespace {
@@ -145,3 +147,5 @@ TEST_CASE("simd: partial loads and stores, sums, maxima, broadcasts") {
   memory<8>();
   memory<16>();
 }
+
+}  // namespace test_simd

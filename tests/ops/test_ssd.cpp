@@ -12,6 +12,8 @@
 #include "support/random.hpp"
 #include "support/recurrences.hpp"
 
+namespace test_ssd {
+
 using namespace fauna;
 using test::Rows, test::with_threads;
 
@@ -220,3 +222,5 @@ TEST_CASE_TEMPLATE("gated_norm: equals the reference on every width and for any 
         }
       }
 }
+
+}  // namespace test_ssd

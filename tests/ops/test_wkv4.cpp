@@ -12,6 +12,8 @@
 #include "support/random.hpp"
 #include "support/recurrences.hpp"
 
+namespace test_wkv4 {
+
 using namespace fauna;
 using test::Rows, test::with_threads;
 
@@ -190,3 +192,5 @@ TEST_CASE("token_shift: weights of the row itself, and the row before alone") {
   check(with_threads<Cpu<>>(2));
   check(Ref<float>{});
 }
+
+}  // namespace test_wkv4

@@ -13,6 +13,8 @@
 #include "support/random.hpp"
 #include "support/recurrences.hpp"
 
+namespace test_wkv6 {
+
 using namespace fauna;
 using test::Rows, test::with_threads;
 
@@ -179,3 +181,5 @@ TEST_CASE_TEMPLATE("token_mix: equals the reference on every width and for any n
       }
     }
 }
+
+}  // namespace test_wkv6

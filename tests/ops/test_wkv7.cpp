@@ -15,6 +15,8 @@
 #include "support/random.hpp"
 #include "support/recurrences.hpp"
 
+namespace test_wkv7 {
+
 using namespace fauna;
 using test::Rows, test::with_threads;
 
@@ -242,3 +244,5 @@ TEST_CASE_TEMPLATE("token_shift: equals the reference on every width and for any
       }
     }
 }
+
+}  // namespace test_wkv7

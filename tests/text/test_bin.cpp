@@ -6,6 +6,8 @@
 
 #include "../support/temporary.hpp"
 
+namespace test_bin {
+
 using namespace fauna;
 using doctest::Contains;
 
@@ -97,3 +99,5 @@ TEST_CASE("a shard may have one token, a text not") {
   CHECK(ShardedText({folder / "a.bin", folder / "b.bin"}, 4).tokens()[2] == 3);
   CHECK_THROWS_WITH_AS(ShardedText({folder / "b.bin"}, 4), Contains("has length 1, expected at least 2"), error);
 }
+
+}  // namespace test_bin

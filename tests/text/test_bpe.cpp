@@ -10,6 +10,8 @@
 #include "../support/temporary.hpp"
 #include "expected.hpp"
 
+namespace test_bpe {
+
 using namespace fauna;
 using doctest::Contains;
 
@@ -303,3 +305,5 @@ TEST_CASE("what a tokenizer.json says and nobody here does is refused by name") 
   CHECK_THROWS_WITH_AS(from(with(R"("vocab":{"a":0},"merges":[)")), Contains("expected a value"), error);
   CHECK_THROWS_WITH_AS(Bpe::from_file("/no/such/tokenizer.json"), Contains("/no/such/tokenizer.json"), error);
 }
+
+}  // namespace test_bpe

@@ -10,6 +10,8 @@
 
 #include "../support/source_dir.hpp"
 
+namespace test_bpe_trainer {
+
 using namespace fauna;
 
 TEST_CASE("a vocabulary is the reference's, token by token and merge by merge") {
@@ -51,3 +53,5 @@ TEST_CASE("what cannot be learnt from is refused") {
   CHECK_THROWS_WITH_AS((void)trainer.train(256), doctest::Contains("at least 257: 256 bytes and 1 special"), error);
   CHECK(trainer.train(1000).vocab.size() == 257);  // from nothing, nothing is learnt
 }
+
+}  // namespace test_bpe_trainer

@@ -6,6 +6,8 @@
 
 #include "../support/temporary.hpp"
 
+namespace test_chars {
+
 using namespace fauna;
 using doctest::Contains;
 
@@ -108,3 +110,5 @@ TEST_CASE("bytes are tokens, whatever they are") {
   CHECK(text.tokens()[200] == 200);
   CHECK(text.train().size() == 230);
 }
+
+}  // namespace test_chars

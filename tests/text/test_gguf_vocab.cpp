@@ -8,6 +8,8 @@
 #include "../support/source_dir.hpp"
 #include "../support/temporary.hpp"
 
+namespace test_gguf_vocab {
+
 using namespace fauna;
 using doctest::Contains;
 
@@ -135,3 +137,5 @@ TEST_CASE("what is refused") {
   keys.push_back(id("bos_token_id", 4));
   refused(keys, "tokenizer.ggml.bos_token_id is 4, expected a token's");
 }
+
+}  // namespace test_gguf_vocab

@@ -6,6 +6,8 @@
 
 #include "draw.hpp"
 
+namespace test_json_schema {
+
 using namespace fauna;
 using namespace fauna::grammar;
 using doctest::Contains;
@@ -162,3 +164,5 @@ TEST_CASE("what is not available is refused by its name") {
     CHECK_THROWS_WITH_AS(Automaton(json_schema(schema)), Contains("no text is allowed"), error);
   CHECK(Automaton(json_schema(R"({"anyOf": [{"$ref": "#"}, {"type": "null"}]})")).matches("null"));
 }
+
+}  // namespace test_json_schema

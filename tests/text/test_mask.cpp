@@ -10,6 +10,8 @@
 #include "../support/source_dir.hpp"
 #include "draw.hpp"
 
+namespace test_mask {
+
 using namespace fauna;
 using namespace fauna::grammar;
 using doctest::Contains;
@@ -125,3 +127,5 @@ TEST_CASE("the text of a token is what decoding makes of it within a text") {
     CHECK(token_texts(bpe, bpe.vocab() + 5).back().empty());
   }
 }
+
+}  // namespace test_mask

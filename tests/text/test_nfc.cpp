@@ -8,6 +8,8 @@
 #include "../support/source_dir.hpp"
 #include "draw.hpp"
 
+namespace test_nfc {
+
 using namespace fauna;
 
 namespace {
@@ -204,3 +206,5 @@ TEST_CASE("a million marks are no trouble") {
   }
   CHECK(nfc(text) == "\u1ea1" + below + above);
 }
+
+}  // namespace test_nfc

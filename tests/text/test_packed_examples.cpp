@@ -7,6 +7,8 @@
 
 #include <fauna/text/packed_examples.hpp>
 
+namespace test_packed_examples {
+
 using namespace fauna;
 
 namespace {
@@ -75,3 +77,5 @@ TEST_CASE("all examples are there, whole, and few tokens fill up") {
   CHECK(all.size() < tokens + 64 + 16);
   CHECK(ids.size() > 2 * tokens - 200);
 }
+
+}  // namespace test_packed_examples

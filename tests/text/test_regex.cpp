@@ -9,6 +9,8 @@
 #include "../support/source_dir.hpp"
 #include "draw.hpp"
 
+namespace test_regex {
+
 using namespace fauna;
 using namespace fauna::grammar;
 using doctest::Contains;
@@ -193,3 +195,5 @@ TEST_CASE("rules may use themselves, exactly and to a depth") {
   CHECK(shared.matches("<a>.<b>"));
   CHECK_FALSE(shared.matches("<a>"));
 }
+
+}  // namespace test_regex

@@ -7,6 +7,8 @@
 
 #include "../support/temporary.hpp"
 
+namespace test_rwkv_world {
+
 using namespace fauna;
 using doctest::Contains;
 
@@ -99,3 +101,5 @@ TEST_CASE("world: the published vocabulary") {
   CHECK(t.encode("").empty());
   CHECK(decoded(t, {0, 66, 0}) == "A");
 }
+
+}  // namespace test_rwkv_world

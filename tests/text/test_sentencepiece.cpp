@@ -9,6 +9,8 @@
 #include "../support/temporary.hpp"
 #include "expected.hpp"
 
+namespace test_sentencepiece {
+
 using namespace fauna;
 using doctest::Contains;
 using test::Expected, test::Ids;
@@ -180,3 +182,5 @@ TEST_CASE("what a GGUF file's pieces contradict is refused") {
   CHECK_THROWS_WITH_AS(read_gguf_vocab(gguf_of(s, temporary)), Contains("token_type has 9 at 5, expected 1 to 6"),
                        error);
 }
+
+}  // namespace test_sentencepiece

@@ -7,6 +7,8 @@
 
 #include "../support/source_dir.hpp"
 
+namespace test_template {
+
 namespace {
 
 using namespace fauna;
@@ -231,3 +233,5 @@ TEST_CASE("every template ends") {
   ends("{% for i in range(1000) %}0123456789{% endfor %}", "more than 1000 bytes", {.bytes = 1000});
   CHECK(plain("{% set n = namespace() %}{% set n.self = n %}{{ n.self.self is defined }}") == "True");
 }
+
+}  // namespace test_template

@@ -5,6 +5,8 @@
 #include <fauna/text/tokens.hpp>
 #include <vector>
 
+namespace test_tokens {
+
 using namespace fauna;
 using doctest::Contains;
 
@@ -153,3 +155,5 @@ TEST_CASE("a context as long as the text has no window") {
   CHECK(windows(t, 7) == 1);
   CHECK(windows(t, 4) == 1);  // the second would have no target for its last token
 }
+
+}  // namespace test_tokens

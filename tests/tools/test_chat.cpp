@@ -8,6 +8,8 @@
 #include "../support/source_dir.hpp"
 #include "../support/temporary.hpp"
 
+namespace test_chat {
+
 namespace {
 
 using namespace fauna;
@@ -100,3 +102,5 @@ TEST_CASE("what a user spells is text, what the template spells are tokens") {
   CHECK(count(ids, end) == 1);
   CHECK(smollm2.decode(ids, false) == text.bytes);
 }
+
+}  // namespace test_chat

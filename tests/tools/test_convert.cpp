@@ -7,6 +7,8 @@
 #include "../support/source_dir.hpp"
 #include "../support/temporary.hpp"
 
+namespace test_convert {
+
 using namespace fauna;
 using doctest::Contains;
 
@@ -337,3 +339,5 @@ TEST_CASE("a mix of K types, by name and layer, with whole blocks of 256 and wit
   write_gguf(from, keys, tensors);
   CHECK_THROWS_WITH_AS(tool::quantize(from, to, "Q4_K_M"), Contains("a model without experts"), error);
 }
+
+}  // namespace test_convert

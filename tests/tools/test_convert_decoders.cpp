@@ -9,6 +9,8 @@
 #include "../support/source_dir.hpp"
 #include "../support/temporary.hpp"
 
+namespace test_convert_decoders {
+
 using namespace fauna;
 
 namespace {
@@ -90,3 +92,5 @@ TEST_CASE("convert: what the keys of these have no word for is refused") {
       tool::convert(test::source_path("tests/golden/models/olmo2"), folder / "m.gguf", ""),
       doctest::Contains("one of a family that GGUF is written of: these are gemma3, llama, qwen2, qwen3"), error);
 }
+
+}  // namespace test_convert_decoders

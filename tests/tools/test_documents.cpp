@@ -6,6 +6,8 @@
 
 #include "../support/temporary.hpp"
 
+namespace test_documents {
+
 using namespace fauna;
 
 TEST_CASE("pieces of a text are the text, in one document or two") {
@@ -60,3 +62,5 @@ TEST_CASE("lines of JSON are documents, and say where they are none") {
   CHECK_THROWS_WITH_AS(wrong.next(piece), doctest::Contains("b.jsonl:1 has no text under \"text\""), error);
   CHECK_THROWS_WITH_AS(tool::Documents(folder / "none.txt", "text", false, 0), doctest::Contains("none.txt"), error);
 }
+
+}  // namespace test_documents

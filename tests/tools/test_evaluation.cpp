@@ -12,6 +12,8 @@
 #include "../support/idle_engine.hpp"
 #include "../support/temporary.hpp"
 
+namespace test_evaluation {
+
 namespace {
 
 using namespace fauna;
@@ -149,3 +151,5 @@ TEST_CASE("a line that is no item is said with its number") {
   }
   CHECK_THROWS_WITH_AS(task_of("\n \n"), doctest::Contains("has no item"), error);
 }
+
+}  // namespace test_evaluation

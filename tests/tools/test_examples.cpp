@@ -7,6 +7,8 @@
 
 #include "../support/temporary.hpp"
 
+namespace test_examples {
+
 using doctest::Contains;
 using namespace fauna;
 
@@ -192,3 +194,5 @@ TEST_CASE("an array of examples is what its lines are, and says where it is brok
     CHECK_THROWS_WITH_AS(read(c[0]), Contains(c[1]), error);
   }
 }
+
+}  // namespace test_examples

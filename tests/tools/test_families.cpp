@@ -27,6 +27,8 @@
 #include "../support/source_dir.hpp"
 #include "../support/temporary.hpp"
 
+namespace test_families {
+
 namespace {
 
 using namespace fauna;
@@ -330,3 +332,5 @@ TEST_CASE("a limit that is infinite, as Python writes it and as JSON can") {
   CHECK(line("[0.0, Infinity]") == line(R"([0.0, {"__float__": "Infinity"}])"));
   CHECK_THROWS_WITH_AS(line("[0.0, 0.1]"), doctest::Contains("time_step_limit = [0.0,0.1]"), error);
 }
+
+}  // namespace test_families

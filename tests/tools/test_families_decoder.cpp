@@ -34,6 +34,8 @@
 #include "../support/config_files.hpp"
 #include "../support/temporary.hpp"
 
+namespace test_families_decoder {
+
 using namespace fauna;
 using test::through_file;
 
@@ -160,3 +162,5 @@ TEST_CASE("layers that the common decoder does not have are refused by name") {
   smol.layers = 4;
   refused(smol, {{"no_rope_layers", {1, 0, 0, 1}}}, "no_rope_layers = [1,0,0,1]");
 }
+
+}  // namespace test_families_decoder

@@ -12,6 +12,8 @@
 #include "../support/config_files.hpp"
 #include "../support/temporary.hpp"
 
+namespace test_families_hybrid {
+
 using namespace fauna;
 using test::through_file;
 
@@ -163,3 +165,5 @@ TEST_CASE("a mixture of experts is known as one, whatever its family") {
   CHECK_FALSE(experts(Granite4HMicro::config));
   CHECK_FALSE(experts(Lfm2Shakespeare::config));
 }
+
+}  // namespace test_families_hybrid

@@ -10,6 +10,8 @@
 #include "../support/config_files.hpp"
 #include "../support/temporary.hpp"
 
+namespace test_families_recurrent {
+
 using namespace fauna;
 using test::through_file;
 
@@ -191,3 +193,5 @@ TEST_CASE("Zamba2 comes back from its config.json, and says what it has not") {
   refused(c, {{"mamba_ngroups", 3}}, "mamba_ngroups = 3, expected a number that divides the 64 heads");
   refused(c, {{"mamba_speed", 3}}, "mamba_speed = 3, expected no such field");
 }
+
+}  // namespace test_families_recurrent

@@ -12,6 +12,8 @@
 #include "../support/source_dir.hpp"
 #include "../support/temporary.hpp"
 
+namespace test_families_weights {
+
 using namespace fauna;
 
 TEST_CASE("weights without a config.json say what they are of") {
@@ -115,3 +117,5 @@ TEST_CASE("a GGUF file says in its keys what it is of") {
   refused(99, key("llama.rope.scaling.type", string, text("yarn")), "scaling.type is yarn, expected none or linear");
   CHECK_THROWS_WITH_AS(model(all, {"rope_freqs.weight"}), doctest::Contains("has rope_freqs.weight"), error);
 }
+
+}  // namespace test_families_weights

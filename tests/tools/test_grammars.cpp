@@ -5,6 +5,8 @@
 #include <tools/src/serve/grammars.hpp>
 #include <tools/src/serve/writer.hpp>
 
+namespace test_grammars {
+
 namespace {
 
 namespace grammar = fauna::grammar;
@@ -168,3 +170,5 @@ TEST_CASE("what a request says of its text's form") {
   for (auto const& r : refused)
     CHECK_THROWS_WITH_AS(grammars.of({Shape::kind::regex, r.first, "regex"}), Contains(r.second), Refusal);
 }
+
+}  // namespace test_grammars

@@ -15,6 +15,8 @@
 #include "../support/letter_tokens.hpp"
 #include "../support/temporary.hpp"
 
+namespace test_serve {
+
 namespace {
 
 using namespace fauna;
@@ -584,3 +586,5 @@ TEST_CASE("keys are those of a file, whole") {
   write_file(folder / "none", "\n");
   CHECK_THROWS_WITH_AS(Keys::read(folder / "none"), Contains("has no key"), error);
 }
+
+}  // namespace test_serve

@@ -3,6 +3,8 @@
 
 #include <tools/src/settings.hpp>
 
+namespace test_settings {
+
 using doctest::Contains;
 
 namespace {
@@ -66,3 +68,5 @@ TEST_CASE("what the launcher says of a pair of models arrives beside the flags")
   CHECK(got.draft_weights == s.draft_weights);
   CHECK(got.top_k == 200);
 }
+
+}  // namespace test_settings

@@ -7,6 +7,8 @@
 #include "../support/idle_engine.hpp"
 #include "../support/temporary.hpp"
 
+namespace test_terminal {
+
 namespace {
 
 using namespace fauna;
@@ -138,3 +140,5 @@ TEST_CASE("Ctrl-C ends an answer, of which what was written stays") {
   CHECK(said(t) == "u:a a:bc u:c a:defg ");
   CHECK(t.written == "bc\ndefg\n");
 }
+
+}  // namespace test_terminal

@@ -6,6 +6,8 @@
 
 #include "../support/idle_engine.hpp"
 
+namespace test_texts {
+
 namespace {
 
 using namespace fauna;
@@ -63,3 +65,5 @@ TEST_CASE("a stop text ends what an engine generates") {
   const Parrot parrot = written(unbounded, s);
   CHECK(parrot.told == 2);  // the third is not counted: it is told to end
 }
+
+}  // namespace test_texts

@@ -9,6 +9,8 @@
 
 #include "../support/temporary.hpp"
 
+namespace test_tidy {
+
 using namespace fauna;
 
 TEST_CASE("the files that were used last stay, and what the dead left goes") {
@@ -43,3 +45,5 @@ TEST_CASE("a name tells whether it is of an unfinished file") {
   for (const char* name : {"engine-0123.o", "model.hpp", "4567", "x.", "x.12a", "x.123456789012"})
     CHECK(tool::process_of(name) == 0);
 }
+
+}  // namespace test_tidy

@@ -9,6 +9,8 @@
 #include "../support/letter_tokens.hpp"
 #include "../support/temporary.hpp"
 
+namespace test_tool_calls {
+
 namespace {
 
 using namespace tool::serve;
@@ -231,3 +233,5 @@ TEST_CASE("calls and their answers go back through the template") {
   fauna::write_file(folder / "chat_template.jinja", "{{ messages[0].content }}");
   CHECK_THROWS_WITH(Conversation(tokenizer, folder.path()).calls(), Contains("knows none"));
 }
+
+}  // namespace test_tool_calls

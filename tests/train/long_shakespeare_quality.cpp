@@ -7,6 +7,8 @@
 
 #include "../support/source_dir.hpp"
 
+namespace long_shakespeare_quality {
+
 namespace {
 
 /// The kept copy of the text, or the shared one; empty without either.
@@ -36,3 +38,5 @@ TEST_CASE("nanoGPT's loss on Tiny Shakespeare") {
   CHECK(val > 1.865);
   CHECK(val < 1.935);
 }
+
+}  // namespace long_shakespeare_quality

@@ -4,6 +4,8 @@
 #include <fauna/ops/ref.hpp>
 #include <fauna/train/capture.hpp>
 
+namespace test_capture {
+
 using namespace fauna;
 
 TEST_SUITE("capture") {
@@ -32,3 +34,5 @@ TEST_SUITE("capture") {
     CHECK(z == doctest::Approx(logits[2 * 5 + 3]).epsilon(1e-14));
   }
 }
+
+}  // namespace test_capture

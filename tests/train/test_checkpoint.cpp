@@ -12,6 +12,8 @@
 #include "../support/sizes.hpp"
 #include "saved.hpp"
 
+namespace test_checkpoint {
+
 using namespace fauna;
 using doctest::Contains;
 using test::Saved, test::Small;
@@ -253,3 +255,5 @@ TEST_CASE("a full disk: an error, and the checkpoint before it stays") {
   CHECK(read_file(s.path) == before);
   CHECK(s.folder.names().size() == 1);
 }
+
+}  // namespace test_checkpoint

@@ -3,6 +3,8 @@
 
 #include "saved.hpp"
 
+namespace test_checkpoint_shapes {
+
 using namespace fauna;
 using doctest::Contains;
 using test::Saved;
@@ -32,3 +34,5 @@ TEST_CASE("another model's checkpoint: what differs, with both shapes") {
                        Contains("has no transformer.h.2.ln_1.weight, expected transformer.h.2.ln_1.weight F32 [24]"),
                        error);
 }
+
+}  // namespace test_checkpoint_shapes

@@ -4,6 +4,8 @@
 #include <fauna/train/curve.hpp>
 #include <limits>
 
+namespace test_curve {
+
 using namespace fauna;
 
 namespace {
@@ -98,3 +100,5 @@ TEST_CASE("the terminal's picture") {
         "      0        50        100\n"
         "      loss by step:  . train 2.000  o val 3.000\n");
 }
+
+}  // namespace test_curve

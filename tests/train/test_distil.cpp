@@ -8,6 +8,8 @@
 #include "../support/small_llamas.hpp"
 #include "../support/speculate_check.hpp"
 
+namespace test_distil {
+
 using namespace fauna;
 using doctest::Contains;
 
@@ -145,3 +147,5 @@ TEST_CASE("distil: a draft model learns what the model says, and more of its dra
   refused({.context = 8, .tv_weight = 1.5}, "total variation of 1.5");
   refused({.batch = 0}, "at least one of each");
 }
+
+}  // namespace test_distil

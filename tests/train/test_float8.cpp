@@ -9,6 +9,8 @@
 
 #include "../support/runs.hpp"
 
+namespace test_float8 {
+
 using namespace fauna;
 
 namespace {
@@ -67,3 +69,5 @@ TEST_SUITE("float8 training") {
     CHECK(worst > 0x1p-7);
   }
 }
+
+}  // namespace test_float8

@@ -5,6 +5,8 @@
 
 #include "../support/runs.hpp"
 
+namespace test_float8_loss {
+
 using namespace fauna;
 
 namespace {
@@ -36,3 +38,5 @@ TEST_CASE_TEMPLATE("float8: a short run's loss is within 1 % of that in f32", P,
   CHECK(exact < std::log(27.0) - 0.3);
   CHECK(std::fabs(got / exact - 1) < 0.01);
 }
+
+}  // namespace test_float8_loss

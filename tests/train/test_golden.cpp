@@ -5,6 +5,8 @@
 
 #include "../support/golden.hpp"
 
+namespace test_golden {
+
 namespace {
 
 using Floats = std::vector<float>;
@@ -64,3 +66,5 @@ TEST_CASE("every weight has its gradient and its trained value, and biases are t
     CHECK(weights == (bias ? 28 : 15));
   }
 }
+
+}  // namespace test_golden

@@ -9,6 +9,8 @@
 #include "../support/model_check.hpp"
 #include "../support/speculate_check.hpp"
 
+namespace test_layer_skip {
+
 using namespace fauna;
 using doctest::Contains;
 
@@ -154,3 +156,5 @@ TEST_CASE("layer skip: more drafts of the first layers stay after it") {
   MESSAGE("tokens a step: ", without, ", and with exit losses ", with);
   CHECK(with > 1.2 * without);
 }
+
+}  // namespace test_layer_skip

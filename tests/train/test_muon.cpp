@@ -9,6 +9,8 @@
 #include "../support/runs.hpp"
 #include "../support/temporary.hpp"
 
+namespace test_muon {
+
 using namespace fauna;
 using doctest::Contains;
 using test::Small;
@@ -144,3 +146,5 @@ TEST_SUITE("muon") {
     CHECK_THROWS_WITH_AS(model.use_muon({.rate = std::nan("")}), Contains("a rate of 0 or more"), error);
   }
 }
+
+}  // namespace test_muon

@@ -12,6 +12,8 @@
 #include <fauna/train/evaluate.hpp>
 #include <fauna/train/trained.hpp>
 
+namespace test_packing {
+
 namespace {
 
 using namespace fauna;
@@ -79,3 +81,5 @@ TEST_CASE_TEMPLATE("on the CPU, evaluation sees the same in f32", M, SmallGpt, S
   Trained<M, Cpu<>> model(seed{3}, 2);
   CHECK(evaluate(model, packed.split().train, 16, 2) == doctest::Approx(evaluate(model, apart, 8, 7)).epsilon(1e-6));
 }
+
+}  // namespace test_packing

@@ -4,6 +4,8 @@
 #include "../support/runs.hpp"
 #include "../support/temporary.hpp"
 
+namespace test_patience {
+
 using namespace fauna;
 using test::both, test::short_run, test::Small, test::text;
 
@@ -46,3 +48,5 @@ TEST_CASE("a loss that falls ends nothing") {
   Small model(seed{3});
   CHECK(train(model, both(), patient("", 1e-3, 1), text().alphabet()).iterations == 13);
 }
+
+}  // namespace test_patience

@@ -11,6 +11,8 @@
 
 #include "../support/adapters.hpp"
 
+namespace test_preference {
+
 using namespace test;
 
 namespace {
@@ -143,3 +145,5 @@ TEST_SUITE("preference") {
     }
   }
 }
+
+}  // namespace test_preference

@@ -14,6 +14,8 @@
 #include "../support/runs.hpp"
 #include "../support/temporary.hpp"
 
+namespace test_profile {
+
 using namespace fauna;
 using test::short_run, test::Small, test::text;
 
@@ -86,3 +88,5 @@ TEST_CASE("a run profiles the updates after its first, and computes what it woul
   CHECK(updates == 2);
   CHECK(trace.find("transformer.h.0.mlp.c_fc") != std::string::npos);
 }
+
+}  // namespace test_profile

@@ -14,6 +14,8 @@
 
 #include "../support/dual_check.hpp"
 
+namespace test_qlora {
+
 namespace {
 
 using namespace fauna;
@@ -173,3 +175,5 @@ TEST_SUITE("qlora") {
     CHECK(four.planned().gradients == full.planned().gradients);
   }
 }
+
+}  // namespace test_qlora

@@ -13,6 +13,8 @@
 #include "../support/random.hpp"
 #include "../support/toys.hpp"
 
+namespace test_recall {
+
 using namespace fauna;
 
 namespace {
@@ -137,3 +139,5 @@ TEST_CASE("an exponential average learns neither") {
   CHECK(learned<SmallAverage>(copying, 1e-2, 800) > 1);
   CHECK(learned<SmallAverage>(recalling, 1e-2, 800) > 1);
 }
+
+}  // namespace test_recall

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <fauna/train/schedule.hpp>
 
+namespace test_schedule {
+
 using namespace fauna;
 using doctest::Contains;
 
@@ -89,3 +91,5 @@ TEST_CASE("settings that mean nothing are refused") {
   CHECK_THROWS_WITH_AS(Schedule(Constant{std::nan("")}), Contains("finite"), error);
   CHECK_THROWS_WITH_AS(Schedule(Wsd{1, 0, 0, 10, 1.5}), Contains("fraction"), error);
 }
+
+}  // namespace test_schedule

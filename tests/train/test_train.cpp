@@ -8,6 +8,8 @@
 #include "../support/runs.hpp"
 #include "../support/temporary.hpp"
 
+namespace test_train {
+
 using namespace fauna;
 using doctest::Contains;
 using test::both, test::count, test::last_of, test::run_bytes, test::short_run, test::Small, test::text;
@@ -337,3 +339,5 @@ TEST_CASE("SIGTERM saves and ends with 0; the resumed run ends as an uninterrupt
   train(uninterrupted, text(), whole);
   CHECK(last_of(folder / "run") == last_of(folder / "whole"));
 }
+
+}  // namespace test_train

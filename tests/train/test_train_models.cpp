@@ -4,6 +4,8 @@
 #include "../support/runs.hpp"
 #include "../support/temporary.hpp"
 
+namespace test_train_models {
+
 using namespace fauna;
 using test::count, test::short_run;
 
@@ -53,3 +55,5 @@ TEST_CASE("a parameter without a gradient is named") {
   CHECK(count(said, "note: transformer.wte.weight received no gradient at step 0") == 1);
   CHECK(count(said, "note: ") == 1);
 }
+
+}  // namespace test_train_models

@@ -17,6 +17,8 @@
 #include "../support/temporary.hpp"
 #include "../support/toys.hpp"
 
+namespace test_trained {
+
 using namespace fauna;
 
 namespace {
@@ -260,3 +262,5 @@ TEST_SUITE("trained") {
       CHECK(read->parameters()[i].trainable == m->parameters()[i].trainable);
   }
 }
+
+}  // namespace test_trained
