@@ -4,6 +4,7 @@ option(FAUNA_WERROR "warnings in our programs are errors" ${FAUNA_TESTS})
 option(FAUNA_LONG_TESTS "build and run the tests that train for more than a few seconds" ON)
 option(FAUNA_PROJECT_TESTS "test the sources, the packaging and the other compilers too, not only this build" OFF)
 set(FAUNA_SANITIZE "" CACHE STRING "sanitizers for our programs, such as address,undefined")
+set(FAUNA_SANITIZE_LESS "" CACHE STRING "checks of these that are left out, such as null,alignment")
 set(FAUNA_TEST_PREFIX "" CACHE STRING "put before every test's name, to tell builds apart in one summary")
 
 if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
@@ -41,6 +42,9 @@ target_compile_options(fauna_checks INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-rest
 if(FAUNA_SANITIZE)
   target_compile_options(fauna_checks INTERFACE -fsanitize=${FAUNA_SANITIZE} -fno-sanitize-recover=all
                                                 -fno-omit-frame-pointer)
+  if(FAUNA_SANITIZE_LESS)
+    target_compile_options(fauna_checks INTERFACE -fno-sanitize=${FAUNA_SANITIZE_LESS})
+  endif()
   target_link_options(fauna_checks INTERFACE -fsanitize=${FAUNA_SANITIZE})
 endif()
 

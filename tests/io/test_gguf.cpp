@@ -159,3 +159,5 @@ TEST_CASE("gguf: tensors that are refused") {
   CHECK_REFUSED(padded(two + tensor("m", F32, {1}, 0)) + std::string(64, '\1'), "m at byte 0 of the data, expected 32");
   CHECK_REFUSED(padded(two + tensor("m", F32, {1}, 64)) + std::string(99, '\1'), "m at byte 64");
 }
+
+#undef CHECK_REFUSED

@@ -276,3 +276,5 @@ TEST_CASE("directories: one file, an index with its shards, and every way in whi
   write_safetensors(folder / "model.safetensors", {t});
   CHECK(open_tensors(folder.path()).find("safe") != nullptr);
 }
+
+#undef CHECK_REFUSED

@@ -123,3 +123,5 @@ TEST_CASE("rwkv.cpp: what is refused") {
   CHECK_REFUSED(header + record("n", 0, {2147483647, 2147483647, 2147483647}, eight), "can be counted");
   CHECK_REFUSED(header + record("n", 0, {2}, eight) + record("n", 0, {2}, eight), "the tensor n twice");
 }
+
+#undef CHECK_REFUSED

@@ -1,10 +1,8 @@
-// What the tests of a golden folder share: models/golden.cpp and models/golden_more.cpp.
+// What the cases of a golden folder share.
 #pragma once
 #include <doctest/doctest.h>
 
 #include "../support/reference_check.hpp"
-
-#include <model.hpp>
 
 namespace test {
 
@@ -13,8 +11,5 @@ inline std::string folder() {
   REQUIRE(name != nullptr);
   return folder_of(name);
 }
-
-/// The logits of a model that takes logits(batch, matrix).
-template <class M> std::vector<float> logits(M& model, Golden const& golden) { return logits_of<Model>(model, golden); }
 
 }  // namespace test

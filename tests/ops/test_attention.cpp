@@ -110,6 +110,7 @@ void compare(layout l, Batch const& batch, AttentionShape const& a, int threads 
 template <class B, int Size>
 void compare_batches(int window = unbounded, float cap = 0, double alibi = 0, bool sinks = false,
                      int chunk = unbounded) {
+  if (test::fewer_sizes && B::lanes == 16) return;
   CAPTURE(window);
   CAPTURE(chunk);
   CAPTURE(cap);

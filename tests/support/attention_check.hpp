@@ -30,7 +30,7 @@ struct Sequences {
     return b;
   }
 };
-inline Sequences ragged(std::initializer_list<int> lengths) {
+inline Sequences ragged(std::vector<int> const& lengths) {
   Sequences s{{0}, {}, {}};
   for (const int n : lengths) s.offsets.push_back(s.offsets.back() + n);
   return s;

@@ -1,5 +1,6 @@
 // How many sizes a test takes. Under the sanitizers, many times slower, each landing takes a few that together walk
-// every path (FAUNA_FEWER_SIZES); other builds take all, and so do the sanitizers with tools/test --all.
+// every path (FAUNA_FEWER_SIZES), and of attention's lowerings, which differ in their lanes alone, those of 4 and 8;
+// other builds take all, and so do the sanitizers with tools/test --all.
 #pragma once
 #include <initializer_list>
 #include <vector>

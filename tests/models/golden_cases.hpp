@@ -1,10 +1,6 @@
 // One of the folders in tests/golden/models against the library that it comes from, and what every language model is
-// tested for. Compiled once for each type: CMake writes <model.hpp> with the folder's type.txt, which is what
-// `tools/fauna type` prints. The folder's name comes in the environment.
-#include <doctest/doctest.h>
-
-#include "golden.hpp"
-
+// tested for. Included once for each type, where Model is its name: CMake writes the files that do, with the folders'
+// type.txt, which is what `tools/fauna type` prints. The folder's name comes in the environment.
 using namespace test;
 
 TEST_CASE("logits, loss and every gradient are the reference library's") { check_reference<Model>(folder()); }
@@ -31,7 +27,7 @@ TEST_CASE("packed for inference: the reference's logits, and those of one token 
   const Golden golden(folder());
   Loaded<Model, Cpu<>> model((SafeTensors(folder())));
   model.prepare_inference({.sequences = 2, .length = golden.length, .context = golden.length});
-  const auto all = logits(model, golden);
+  const auto all = logits_of<Model>(model, golden);
   CHECK(gap(all, floats(golden.file.find("logits"))).close());
   std::vector<float> stepped(all.size());
   Cache<Model, Cpu<>> cache(2, golden.length);

@@ -1,6 +1,4 @@
 // What a language model is tested for where its products take bf16 operands.
-#include "golden.hpp"
-
 using namespace test;
 
 TEST_CASE("bf16 products give the reference policy's gradients, but for what operands lose") {
@@ -16,7 +14,7 @@ TEST_CASE("bf16 products: the reference's logits, but for what operands lose") {
     if (matches("*.experts.*", name)) return;  // a row that rounding sends to another expert has other logits
   Loaded<Model, Cpu<bf16_products>> model((SafeTensors(folder())));
   model.prepare_inference({.sequences = 2, .length = golden.length});
-  const Gap g = gap(logits(model, golden), floats(golden.file.find("logits")));
+  const Gap g = gap(logits_of<Model>(model, golden), floats(golden.file.find("logits")));
   // Each operand loses about 2^-9, weights that are bf16 already nothing, in each of the products that follow one
   // another: four in each of two layers (q, k and v; o; gate and up; down), and the head.
   const int operands = SafeTensors(folder()).tensors()[0].dtype == "BF16" ? 1 : 2;

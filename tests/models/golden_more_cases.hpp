@@ -1,7 +1,5 @@
-// What a language model is tested for beyond golden.cpp: other policies, other numbers, other threads. A landing
+// What a language model is tested for beyond golden_cases.hpp: other policies, other numbers, other threads. A landing
 // compiles it for a family of each kind.
-#include "golden.hpp"
-
 using namespace test;
 
 TEST_CASE("the loss's gradient equals the derivative of dual numbers") {
