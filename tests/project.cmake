@@ -158,9 +158,11 @@ fauna_test(nvcc/every_op ${scripts}/nvcc_device.sh ${source} ${work}/nvcc/every_
 fauna_test(nvcc/every_recurrent_op ${scripts}/nvcc_device.sh ${source} ${work}/nvcc/every_recurrent_op ${FAUNA_NVCC}
            ${CMAKE_CURRENT_SOURCE_DIR}/cuda/every_recurrent_op.cu --no-run)
 fauna_test(nvcc/shakespeare ${scripts}/nvcc_device.sh ${source} ${work}/nvcc/shakespeare ${FAUNA_NVCC} shakespeare --no-run)
-fauna_test(nvcc/llama ${scripts}/nvcc_device.sh ${source} ${work}/nvcc/llama ${FAUNA_NVCC} llama)
-# Without a device nothing of it runs: then two stand for all.
+# Without a device nothing of it runs: then two stand for all, and one whole program.
 execute_process(COMMAND nvidia-smi -L RESULT_VARIABLE no_device OUTPUT_QUIET ERROR_QUIET)
+if(FAUNA_EVERYTHING OR NOT no_device)
+  fauna_test(nvcc/llama ${scripts}/nvcc_device.sh ${source} ${work}/nvcc/llama ${FAUNA_NVCC} llama)
+endif()
 set(parity ops attention experts products models loaded loaded_bf16 recurrent recurrence recurrent_parts mamba3 recurrent_models)
 if(no_device AND NOT FAUNA_EVERYTHING)
   set(parity loaded_bf16 recurrent_models)

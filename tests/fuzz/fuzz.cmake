@@ -1,5 +1,5 @@
-# 100,000 inputs at every landing; 1,000,000 with FAUNA_EVERYTHING.
-set(fuzz_inputs 100000)
+# 30,000 inputs at every landing; 1,000,000 with FAUNA_EVERYTHING.
+set(fuzz_inputs 30000)
 if(FAUNA_EVERYTHING)
   set(fuzz_inputs 1000000)
 endif()
