@@ -105,7 +105,7 @@ inline double distance(std::vector<double> const& a, std::vector<double> const& 
 }
 /// Of the logits: the losses, of about ln(vocab), are the last 15.
 inline double largest_logit(std::vector<double> const& a) {
-  return distance({a.begin(), a.end() - 15}, std::vector<double>(a.size() - 15, 0));
+  return distance(std::vector<double>(a.begin(), a.end() - 15), std::vector<double>(a.size() - 15, 0));
 }
 
 }  // namespace test

@@ -83,7 +83,8 @@ template <class M> void check_training(int vocab) {
   // (Behind a norm of small numbers, such as a table that starts near zero, gradients are large.)
   const double largest = distance(exact_gradient, std::vector<float>(exact_gradient.size()));
   CHECK(distance(first_gradient, exact_gradient) < 2e-6 * std::fmax(1, largest));
-  CHECK(distance({first.begin(), first.begin() + 6}, {exact.begin(), exact.begin() + 6}) < 2e-4);
+  CHECK(distance(std::vector<float>(first.begin(), first.begin() + 6),
+                 std::vector<float>(exact.begin(), exact.begin() + 6)) < 2e-4);
   CHECK(first[4] < first[0]);
   CHECK(distance(first, exact) < 3 * 1e-2);
   for (const auto o : {simt::order::descending, simt::order::random}) {
