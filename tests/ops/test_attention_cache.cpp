@@ -150,8 +150,8 @@ TEST_CASE_TEMPLATE("attention: a ring of the rows of a window or chunk gives the
                    Tile<isa::baseline>, Tile<isa::avx2>, Tile<isa::avx512>) {
   constexpr int size = B::lanes == 4 ? 24 : 32;
   if (test::fewer_sizes && B::lanes == 16) return;
-  const int most = test::size(700, 300);
-  const std::vector<int> lengths{most, 3, test::size(430, 240)};
+  const int most = test::size(700, 400);
+  const std::vector<int> lengths{most, 3, test::size(430, 300)};
   for (const int window : test::sizes({1, 7, 64, 100, 130}, {7, 100})) {
     const int ring = StatePiece{.grows = true, .window = window}.places(most);
     CHECK(ring < lengths[2]);
@@ -166,7 +166,7 @@ TEST_CASE_TEMPLATE("attention: a ring of the rows of a window or chunk gives the
         const std::vector<float> sinks(window == 64 ? 7 : 0, 0.25F);
         const Rows<float> whole = in_calls<B, size>({most}, most, a, lengths, 2, sinks);
         for (auto const& calls : test::sizes<std::vector<int>>(
-                 {{most}, {1}, {2}, {16}, {64}, {65}, {300, 1}, {5, 170, 2}, {333}}, {{most}, {1}, {65, 64}}))
+                 {{most}, {1}, {2}, {16}, {64}, {65}, {300, 1}, {5, 170, 2}, {333}}, {{most}, {9}, {65, 64}}))
           CHECK(test::same_bits<float>(in_calls<B, size>(calls, most, a, lengths, 2, sinks, ring), whole));
       }
     }
