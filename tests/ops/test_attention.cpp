@@ -167,8 +167,7 @@ TEST_CASE_TEMPLATE("attention: linear biases and sinks equal the reference on ev
 
 TEST_CASE_TEMPLATE("attention: chunks equal the reference on every kind of batch", B, Tile<isa::baseline>,
                    Tile<isa::avx2>, Tile<isa::avx512>) {
-  for (const int chunk : test::sizes({1, 7, 50, 64, 100}, {100}))
-    compare_batches<B, 32>(unbounded, 0, 0, false, chunk);
+  for (const int chunk : test::sizes({1, 7, 50, 64, 100}, {100})) compare_batches<B, 32>(unbounded, 0, 0, false, chunk);
   compare_batches<B, 5>(20, 0.3F, 0.25, true, 33);
 }
 
