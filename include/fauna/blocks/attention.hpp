@@ -113,7 +113,7 @@ struct AttentionCore : Leaf<(NHeads + 2 * KvHeads) * HeadSize, NHeads * HeadSize
         heads(dy), heads(q(dx)), heads(k(dx)), heads(v(dx)));
   }
 
- private:
+ protected:
   static constexpr AttentionShape how(Key key) {
     constexpr double scale = How.scale > 0 ? How.scale : 1 / square_root(static_cast<double>(HeadSize));
     return {.heads = NHeads,

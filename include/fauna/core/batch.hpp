@@ -17,6 +17,7 @@ struct Batch {
   int sequences = 1;
   int rows = 0;                    ///< rows in all
   int length = 0;                  ///< rows of every sequence when uniform, else 0
+  int whole = 0;                   ///< rows of every sequence on all ranks, where each has some of them; 0: all here
   const int* offsets = nullptr;    ///< [sequences + 1] first row of each sequence, when ragged
   const int* tokens = nullptr;     ///< [rows] token ids
   const int* targets = nullptr;    ///< [rows] next token of each row, or the ignore index; null in inference

@@ -5,6 +5,7 @@
 
 #include <fauna/core/backend.hpp>
 #include <fauna/core/batch.hpp>
+#include <fauna/core/exchange.hpp>
 #include <fauna/core/label.hpp>
 #include <fauna/core/rng.hpp>
 #include <fauna/core/side.hpp>
@@ -51,13 +52,15 @@ template <class S> struct Tap {
   }
 };
 
-/// The ranks that have tensors of one model in parts, as its blocks know them: sums and maxima of what each has in x
-/// [n], which all get, with the same bits.
+/// The ranks that run one model together, as its blocks know them: sums and maxima of what each has in x [n], which all
+/// get, with the same bits; and an exchange, as a communicator has it (dist/communicator.hpp).
 template <class S> struct Group {
   int rank = 0, size = 1;
   void (*sum)(void* user, S* x, std::size_t n) = nullptr;
   void (*most)(void* user, S* x, std::size_t n) = nullptr;
+  void (*move)(void* user, const Outgoing* to, const Incoming* from) = nullptr;
   void* user = nullptr;
+  void exchange(const Outgoing* to, const Incoming* from) const { move(user, to, from); }
 };
 
 /// Which rounds of the outermost Stack a call runs, and who hears of its layers: for early exits, stages of a pipeline,

@@ -11,23 +11,6 @@
 
 namespace fauna::inline v0 {
 
-/// Both sides of an exchange, at first empty.
-class Parcels {
- public:
-  explicit Parcels(int ranks) : to_(static_cast<std::size_t>(ranks)), from_(static_cast<std::size_t>(ranks)) {}
-  template <class S> void send(int rank, const S* data, std::size_t n) {
-    to_[static_cast<std::size_t>(rank)] = {reinterpret_cast<const std::byte*>(data), n * sizeof(S)};
-  }
-  template <class S> void receive(int rank, S* data, std::size_t n) {
-    from_[static_cast<std::size_t>(rank)] = {reinterpret_cast<std::byte*>(data), n * sizeof(S)};
-  }
-  template <Communicator C> void exchange(C& c) { c.exchange(to_.data(), from_.data()); }
-
- private:
-  std::vector<Outgoing> to_;
-  std::vector<Incoming> from_;
-};
-
 /// Cuts [from, from + n) for the ranks: part r is [at(r), at(r + 1)), and no cut goes through a block, which begin at
 /// multiples of its size. Parts differ by one block at most, or two at the ends; where there are fewer blocks than
 /// ranks, some are empty.

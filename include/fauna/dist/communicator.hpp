@@ -3,21 +3,10 @@
 // promises one: MPI's reductions may give other bits for other numbers of ranks, message sizes and algorithms.
 #pragma once
 #include <concepts>
-#include <cstddef>
 
-#include <fauna/core/version.hpp>
+#include <fauna/core/exchange.hpp>
 
 namespace fauna::inline v0 {
-
-/// What goes to a rank, and where what comes from a rank is put. Any size: engines cut what is larger than they take.
-struct Outgoing {
-  const std::byte* data = nullptr;
-  std::size_t bytes = 0;
-};
-struct Incoming {
-  std::byte* data = nullptr;
-  std::size_t bytes = 0;
-};
 
 /// exchange(to, from): to[r] goes to rank r and from[r] is what rank r sends here; both sizes are known on both sides.
 /// The entries of one's own rank are not looked at. Every rank calls it, in the same order as the others; it returns

@@ -34,6 +34,7 @@ template <class S, Communicator C> Group<S> group_of(C& ranks) {
     for (std::size_t i = 0; i < all.size(); ++i)
       if (x[i % n] < all[i]) x[i % n] = all[i];
   };
+  g.move = [](void* user, const Outgoing* to, const Incoming* from) { static_cast<C*>(user)->exchange(to, from); };
   return g;
 }
 
