@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """tool_ranks.py FAUNA WORK MPIRUN: `mpirun tools/fauna train`. Any number of ranks has the bits of one with the same pieces,
 a run goes on with 1, 2 or 3 of them, what differs between ranks is refused, and a rank that fails or is killed ends all of
-them, soon and by name, with a checkpoint that loads. The model is the one of tool_train.sh with 30 characters.
+them, soon and by name, with a checkpoint that loads. Dropout, and all stages of ZeRO on all numbers of ranks, are tested in
+one process (tests/dist); each start of mpirun takes seconds here.
 """
 import json
 import os
@@ -17,7 +18,7 @@ import time
 fauna, work, mpirun = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3]
 environment = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
                "OMPI_MCA_rmaps_base_oversubscribe": "1", "OMPI_MCA_hwloc_base_binding_policy": "none"}
-MODEL = ["--n-layer", 1, "--n-head", 2, "--n-embd", 16, "--block-size", 16, "--dropout", 0.1]
+MODEL = ["--n-layer", 2, "--n-head", 2, "--n-embd", 16, "--block-size", 16]
 RUN = ["--batch-size", 6, "--learning-rate", 1e-2, "--warmup-iters", 5, "--lr-decay-iters", 20, "--eval-interval", 10, "--eval-iters", 2,
        "--log-interval", 5, "--threads", 1]
 SOON = 20  # seconds within which a failure has ended all ranks; about one where the machine is idle
@@ -32,7 +33,7 @@ def command(ranks, *arguments):
     return [*([mpirun, "-n", ranks] if ranks else []), *arguments]
 
 
-def run(arguments, seconds=120, **others):
+def run(arguments, seconds=300, **others):
     done = subprocess.run([*map(str, arguments)], cwd=work, env=environment, capture_output=True, text=True, check=False, timeout=seconds,
                           **others)
     return done.returncode, done.stdout + done.stderr
@@ -74,7 +75,7 @@ def children(pid):
 
 
 def interrupted(out, interrupt):
-    """interrupt(mpirun's process) once a long run on two ranks has saved: exit status, output and seconds to the end."""
+    """interrupt(mpirun's process) once a run on two ranks has gone on and saved: exit status, output and seconds to the end."""
     before = (work / out / "last.safetensors").stat().st_mtime_ns
     arguments = command(2, *words(out, "--max-iters", 10000000, "--eval-interval", 20, "--init-from", "resume", "--pieces", 6, "--zero", 3))
     with open(work / "said.txt", "w+", encoding="utf-8") as said:
@@ -108,7 +109,7 @@ def text():
 
 # The same pieces: the same files, whether one process or ranks, whatever they share.
 trained(0, "one", "--max-iters", 20, "--pieces", 6)
-for ranks, zero in ((1, 0), (2, 0), (2, 1), (3, 1), (4, 0), (2, 2), (3, 3), (4, 3)):
+for ranks, zero in ((2, 0), (3, 1), (4, 3)):
     out = f"ranks{ranks}-{zero}"
     said = trained(ranks, out, "--max-iters", 20, "--pieces", 6, "--zero", zero)
     assert said.count("21 updates in") == 1 and said.count("different ones: the vocabulary") == 1, said
@@ -117,13 +118,36 @@ for ranks, zero in ((1, 0), (2, 0), (2, 1), (3, 1), (4, 0), (2, 2), (3, 3), (4, 
     steps = [json.loads(line)["step"] for line in (work / out / "metrics.jsonl").read_text(encoding="ascii").splitlines()]
     assert steps == [0, 0, 5, 10, 10, 15, 20, 20], steps
 
-# Half of the run on two ranks, the rest on 1, 2, 3 or in one process: the same weights and moments.
+# Half of the run on two ranks, the rest on 1, 3 or in one process: the same weights and moments.
 trained(2, "half", "--max-iters", 9, "--pieces", 6, "--zero", 3)
-for ranks, zero in ((0, 0), (1, 1), (2, 0), (3, 2)):
+for ranks, zero in ((0, 0), (1, 1), (3, 2)):
     out = f"on{ranks}-{zero}"
     shutil.copytree(work / "half", work / out)
     trained(ranks, out, "--max-iters", 20, "--pieces", 6, "--zero", zero, "--init-from", "resume", model=())
     assert tensors(f"{out}/last.safetensors") == tensors("one/last.safetensors"), f"{out} differs"
+
+
+def summary(out):
+    return json.loads((work / out / "summary.json").read_text(encoding="ascii"))
+
+
+# The model in parts, by heads and columns or by layers, once or in two copies that share the batches: the same run, to rounding.
+# Checkpoints are of the whole model, so each way goes on where another has stopped.
+wanted, at = summary("one"), 0
+for ranks, parts in ((4, ("--tp", 2)), (4, ("--pp", 2)), (2, ("--tp", 2)), (0, ("--pieces", 1))):
+    at += 5
+    resume = ["--init-from", "resume"] if at > 5 else []
+    said = trained(ranks, "turns", "--max-iters", at, *parts, *resume, model=() if resume else MODEL)
+    assert said.count(f"{at + 1} updates in") == 1, said
+    mine, whole = tensors("turns/last.safetensors"), tensors("one/last.safetensors")
+    assert [(n, len(t)) for n, t in mine.items()] == [(n, len(t)) for n, t in whole.items()], parts
+    assert summary("turns")["parameters"] == wanted["parameters"], parts
+assert at == 20 and abs(summary("turns")["val_loss"] - wanted["val_loss"]) < 1e-4 * wanted["val_loss"], summary("turns")
+refused("--tp 2 on 3 ranks, expected mpirun -n 2, or a multiple of that", command(3, *words("no", "--tp", 2)))
+for expected, flags in (("--pp 2 in one process, expected mpirun -n 2", ("--pp", 2)),
+                        ("--pp 2 with --zero 1, expected one of the two", ("--pp", 2, "--zero", 1)),
+                        ("--tp 2 with --pp 2, expected one of the two", ("--pp", 2, "--tp", 2))):
+    refused(expected, words("no", *flags))
 
 # Each rank writes its part: the last two stay, another number of ranks goes on, and without parts there is one file again.
 trained(3, "parts", "--max-iters", 20, "--pieces", 6, "--zero", 3, "--keep-checkpoints", 2, "--eval-interval", 5,
@@ -137,41 +161,6 @@ for out in ("parts", "one"):
     trained(0, out, "--max-iters", 22, "--pieces", 6, "--init-from", "resume", model=())
 assert tensors("parts/last.safetensors") == tensors("one/last.safetensors")
 
-# Without pieces and without dropout: the plain run, to rounding.
-dry = MODEL[:-2]
-losses = []
-for ranks in (0, 2):
-    trained(ranks, f"plain{ranks}", "--max-iters", 20, model=dry)
-    losses.append(json.loads((work / f"plain{ranks}/summary.json").read_text(encoding="ascii"))["val_loss"])
-assert abs(losses[0] - losses[1]) < 1e-4 * losses[0], losses
-
-# The model in parts, by heads and columns or by layers: the plain run, to rounding, and checkpoints of the whole model, with which
-# one process goes on, and the other kind of parts.
-layers = ["--n-layer", 2, *dry[2:], "--gradient-accumulation-steps", 2]
-trained(0, "whole", "--max-iters", 20, model=layers)
-wanted = json.loads((work / "whole/summary.json").read_text(encoding="ascii"))
-for flag, other in (("--tp", "--pp"), ("--pp", "--tp")):
-    half = flag[2:]
-    trained(2, half, "--max-iters", 9, flag, 2, model=layers)
-    ends = {half: (2, flag), half + "-alone": (0, None), half + "-other": (2, other)}
-    for out in list(ends)[1:]:
-        shutil.copytree(work / half, work / out)
-    for out, (ranks, parts) in ends.items():
-        said = trained(ranks, out, "--max-iters", 20, "--gradient-accumulation-steps", 2, *([parts, 2] if parts else []),
-                       "--init-from", "resume", model=())
-        assert said.count("21 updates in") == 1, said
-        found = json.loads((work / out / "summary.json").read_text(encoding="ascii"))
-        assert abs(found["val_loss"] - wanted["val_loss"]) < 1e-4 * wanted["val_loss"], (out, found, wanted)
-        assert found["parameters"] == wanted["parameters"], (out, found)
-        mine, whole = tensors(f"{out}/last.safetensors"), tensors("whole/last.safetensors")
-        assert [(n, len(t)) for n, t in mine.items()] == [(n, len(t)) for n, t in whole.items()], out
-        steps = [json.loads(line)["step"] for line in (work / out / "metrics.jsonl").read_text(encoding="ascii").splitlines()]
-        assert steps[-2:] == [20, 20], steps
-refused("--tp 2 on 3 ranks, expected mpirun -n 2", command(3, *words("no", "--tp", 2, model=layers)))
-refused("--pp 2 in one process, expected mpirun -n 2", command(0, *words("no", "--pp", 2, model=layers)))
-refused("--pp 2 with --zero 1, expected one of the two", command(2, *words("no", "--pp", 2, "--zero", 1, model=layers)))
-refused("--tp 2 with --pp 2, expected one of the two", command(2, *words("no", "--pp", 2, "--tp", 2, model=layers)))
-
 # What differs between ranks, or is wrong on all of them: an error, said once.
 refused("rank 1 has another program, or other flags, than rank 0",
         [mpirun, "-n", 1, *words("no"), ":", "-n", 1, *words("no", "--seed", 7)])
@@ -179,23 +168,21 @@ refused("rank 1 has another program, or other flags, than rank 0",
 (work / "elsewhere/text.txt").write_text(text(), encoding="ascii")
 refused("rank 1 has another text than rank 0",
         [mpirun, "-n", 1, *words("no"), ":", "-n", 1, "-wdir", work / "elsewhere", *words("no")])
-refused("there is no file nowhere.txt", command(2, *words("no", "--data", "nowhere.txt")))
-refused("--zero 4, expected 0 to 3", command(2, *words("no", "--zero", 4)))
 refused("4 pieces of an update of 3 batches",
         command(2, *words("no", "--zero", 2, "--pieces", 4, "--gradient-accumulation-steps", 3)))
-refused("6 sequences an update, of 7 pieces", command(7, *words("no")))
-refused("one/last.safetensors is of another run", command(2, *words("one", "--seed", 7)))
+refused("there is no file nowhere.txt", command(2, *words("no", "--data", "nowhere.txt")))
+refused("--zero 4, expected 0 to 3", words("no", "--zero", 4))
+refused("one/last.safetensors is of another run", words("one", "--seed", 7))
 assert not (work / "no").exists()
 
-# One rank is killed: the others end, it is named, and the run goes on from its last checkpoint.
-trained(2, "killed", "--max-iters", 0, "--pieces", 6)
-for number, rank in ((signal.SIGKILL, 1), (signal.SIGKILL, 0), (signal.SIGTERM, 1), (signal.SIGTERM, None)):
+# One rank is killed: the others end, it is named, and the next run goes on from the last checkpoint.
+shutil.copytree(work / "half", work / "killed")
+for number, rank in ((signal.SIGKILL, 1), (signal.SIGTERM, 1), (signal.SIGTERM, None)):
     status, said, seconds = interrupted("killed", lambda pid: os.kill(pid if rank is None else children(pid)[rank], number))
     if number == signal.SIGKILL:
         assert status != 0 and f"rank {rank}" in said and "signal 9" in said, f"{status}\n{said}"
     elif rank is not None:
         assert status == 0 and "stopped by signal 15" in said, f"{status}\n{said}"
-    trained(3, "killed", "--max-iters", 0, "--pieces", 6, "--init-from", "resume", model=())
     print(f"signal {number} for {'mpirun' if rank is None else f'rank {rank}'}: all ranks ended in {seconds:.1f} s")
 
 # A rank that throws, as it can write no more: its error, by name, and the last checkpoint is whole.

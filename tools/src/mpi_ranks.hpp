@@ -2,10 +2,12 @@
 #pragma once
 #include <string>
 
+#include <fauna/dist/mesh.hpp>
 #include <fauna/dist/mpi.hpp>
 #include <fauna/io/mapped.hpp>
 #include <fauna/text/tokens.hpp>
 #include <tools/src/sha256.hpp>
+#include <tools/src/started.hpp>
 #include <tools/src/trainer.hpp>
 
 namespace tool {
@@ -16,12 +18,11 @@ inline void require_alike(fauna::Mpi& mpi, TrainerSettings const& s) {
                       fauna::text_hash(sha256(sha256(fauna::Mapped("/proc/self/exe").text()) + s.told)));
 }
 
-/// The same, and that there are as many ranks as a model was compiled for; `flag` asked for them.
-inline void require_ranks(fauna::Mpi& mpi, TrainerSettings const& s, int parts, std::string const& flag) {
+/// The same, and that there are as many ranks as a mesh of `parts` repeated has; `flag` asked for them.
+inline fauna::Mesh require_mesh(fauna::Mpi& mpi, TrainerSettings const& s, fauna::Mesh parts, std::string const& flag) {
   require_alike(mpi, s);
-  if (mpi.size() != parts)
-    fauna::fail("fauna train", flag + ' ' + std::to_string(parts) + " on " + std::to_string(mpi.size()) + " ranks",
-                "mpirun -n " + std::to_string(parts), "each has one part of the model");
+  require_whole_copies(flag, parts.size(), mpi.size());
+  return fauna::replicated(parts, mpi.size());
 }
 
 }  // namespace tool

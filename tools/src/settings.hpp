@@ -217,8 +217,11 @@ struct Train {
       "ranks has the same bits; 0: one a rank");
     f("zero", zero,
       "what ranks share (ZeRO's stage): 1: AdamW's moments; 2: gradients too; 3: weights too; 0: each has all");
-    f("tp", tp, "ranks that each have a part of all heads and matrices (tensor parallel); 1: each has all");
-    f("pp", pp, "ranks that each have some of the layers (pipeline); 1: each has all");
+    f("tp", tp,
+      "ranks that each have a part of all heads and matrices (tensor parallel), so many for each copy of the model; 1: "
+      "each has all");
+    f("pp", pp,
+      "ranks that each have some of the layers (pipeline), so many for each copy of the model; 1: each has all");
     f("keep-checkpoints", keep_checkpoints,
       "on ranks: each writes its part of a checkpoint, and the last so many of them stay; 0: one file, written by one");
   }

@@ -1,20 +1,25 @@
-// Training in a pipeline on the ranks that mpirun started, as many as "model.hpp" says in model_ranks.
+// Training in a pipeline on the ranks that mpirun started: as many as "model.hpp" says in model_ranks have a copy of
+// the model, and copies share the batches.
 #include <tools/src/trainer_of.hpp>
 
+#include <fauna/dist/data_parallel.hpp>
 #include <fauna/dist/pipeline.hpp>
 #include <tools/src/mpi_ranks.hpp>
 
 namespace {
 
+using Groups = fauna::MeshGroups<fauna::Mpi>;
+
 /// f(trainer) of the stage that this rank has, which is stage I or a later one.
 template <int I = 0>
-int on_stage(fauna::Mpi& mpi, tool::TrainerSettings const& s, std::function<int(tool::Trainer&)> const& f) {
+int on_stage(Groups& groups, tool::TrainerSettings const& s, std::function<int(tool::Trainer&)> const& f) {
   if constexpr (I + 1 < model_ranks)
-    if (mpi.rank() > I) return on_stage<I + 1>(mpi, s, f);
-  using Ranks = fauna::Pipeline<fauna::Mpi>;
+    if (groups.pp.rank() > I) return on_stage<I + 1>(groups, s, f);
+  using Ranks = fauna::Pipeline<fauna::Mpi, fauna::data_parallel<fauna::Mpi>>;
   using Stage = typename fauna::pipeline<Model, model_ranks>::template stage<I>;
   tool::TrainerOf<Ranks, fauna::Staged<Stage, Backend, fauna::Mpi>> trainer(
-      s, Ranks(mpi, fauna::pipeline_schedule::one_by_one, s.pieces), mpi.size(), mpi.on_machine(), mpi);
+      s, Ranks(groups, fauna::pipeline_schedule::one_by_one, s.pieces), groups.all.size(), groups.all.on_machine(),
+      groups.pp);
   return f(trainer);
 }
 
@@ -22,7 +27,7 @@ int on_stage(fauna::Mpi& mpi, tool::TrainerSettings const& s, std::function<int(
 
 int tool::with_trainer(TrainerSettings const& s, std::function<int(Trainer&)> const& f) {
   return fauna::on_mpi_ranks([&](fauna::Mpi& mpi) {
-    require_ranks(mpi, s, model_ranks, "--pp");
-    return on_stage(mpi, s, f);
+    Groups groups(mpi, require_mesh(mpi, s, {.pp = model_ranks}, "--pp"));
+    return on_stage(groups, s, f);
   });
 }

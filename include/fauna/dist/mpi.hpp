@@ -1,5 +1,6 @@
 // The ranks of an MPI program, started by mpirun. One of them in a process, made first and destroyed last: it starts
-// MPI and ends it. Messages are plain point-to-point ones; sums are not MPI's (communicator.hpp says why).
+// MPI and ends it, and may be split into groups. Messages are plain point-to-point ones; sums are not MPI's
+// (communicator.hpp says why).
 #pragma once
 // Without the C++ bindings, which MPI has dropped.
 #define OMPI_SKIP_MPICXX 1
@@ -22,16 +23,20 @@ class Mpi {
   explicit Mpi(std::size_t largest = std::size_t{1} << 30) : largest_(largest) {
     int granted = 0;
     MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &granted);  // one thread communicates, others compute
-    MPI_Comm_rank(MPI_COMM_WORLD, &rank_);
-    MPI_Comm_size(MPI_COMM_WORLD, &size_);
-    MPI_Comm machine = MPI_COMM_NULL;
-    MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &machine);
-    MPI_Comm_size(machine, &on_machine_);
-    MPI_Comm_free(&machine);
+    count();
   }
   Mpi(Mpi const&) = delete;
   Mpi& operator=(Mpi const&) = delete;
-  ~Mpi() { MPI_Finalize(); }
+  // Groups are left to MPI_Finalize: to free one takes all of its ranks, and a rank may be here because of an error.
+  ~Mpi() {
+    if (ranks_ == MPI_COMM_WORLD) MPI_Finalize();
+  }
+  /// communicator.hpp. A message of one group is never taken for one of another.
+  Mpi split(int color) const {
+    MPI_Comm group = MPI_COMM_NULL;
+    MPI_Comm_split(ranks_, color, rank_, &group);
+    return Mpi(group, largest_);
+  }
 
   int rank() const { return rank_; }
   int size() const { return size_; }
@@ -48,13 +53,13 @@ class Mpi {
     for (int step = 1; step < size_; ++step) {  // not all to the same rank first
       const int source = (rank_ + size_ - step) % size_;
       each(from[source].bytes, [&](std::size_t at, int count) {
-        MPI_Irecv(from[source].data + at, count, MPI_BYTE, source, 0, MPI_COMM_WORLD, &requests_.emplace_back());
+        MPI_Irecv(from[source].data + at, count, MPI_BYTE, source, 0, ranks_, &requests_.emplace_back());
       });
     }
     for (int step = 1; step < size_; ++step) {
       const int target = (rank_ + step) % size_;
       each(to[target].bytes, [&](std::size_t at, int count) {
-        MPI_Isend(to[target].data + at, count, MPI_BYTE, target, 0, MPI_COMM_WORLD, &requests_.emplace_back());
+        MPI_Isend(to[target].data + at, count, MPI_BYTE, target, 0, ranks_, &requests_.emplace_back());
       });
     }
     MPI_Waitall(static_cast<int>(requests_.size()), requests_.data(), MPI_STATUSES_IGNORE);
@@ -75,7 +80,18 @@ class Mpi {
   }
 
  private:
+  Mpi(MPI_Comm ranks, std::size_t largest) : largest_(largest), ranks_(ranks) { count(); }
+  void count() {
+    MPI_Comm_rank(ranks_, &rank_);
+    MPI_Comm_size(ranks_, &size_);
+    MPI_Comm machine = MPI_COMM_NULL;
+    MPI_Comm_split_type(ranks_, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &machine);
+    MPI_Comm_size(machine, &on_machine_);
+    MPI_Comm_free(&machine);
+  }
+
   std::size_t largest_;
+  MPI_Comm ranks_ = MPI_COMM_WORLD;
   int rank_ = 0, size_ = 1, on_machine_ = 1;
   std::vector<MPI_Request> requests_;
 };

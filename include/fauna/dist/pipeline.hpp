@@ -8,8 +8,10 @@
 #include <vector>
 
 #include <fauna/dist/collectives.hpp>
+#include <fauna/dist/mesh.hpp>
 #include <fauna/dist/whole.hpp>
 #include <fauna/models/pipeline.hpp>
+#include <fauna/train/one_rank.hpp>
 #include <fauna/train/trained.hpp>
 
 namespace fauna::inline v0 {
@@ -235,25 +237,44 @@ template <class Stage, Backend B, Communicator C> class Staged : public Trained<
 };
 
 /// The ranks of a run (train/one_rank.hpp) whose model is in a pipeline. `pieces`: batches that go through the stages
-/// in an update; 0: its accumulation's, which gives the sums of one rank.
-template <Communicator C> class Pipeline {
+/// in an update; 0: its accumulation's, which gives the sums of one rank. Replicas: who adds the gradients of several
+/// such models, which share the pieces; DataParallel<C> on the ranks of a mesh.
+template <Communicator C, class Replicas = OneRank> class Pipeline {
  public:
   explicit Pipeline(C& ranks, pipeline_schedule how = pipeline_schedule::one_by_one, int pieces = 0)
-      : c_(&ranks), how_(how), pieces_(pieces > 0 ? pieces : 1), asked_(pieces > 0) {}
-  bool writes() const { return c_->rank() == 0; }
+      : c_(&ranks), all_(&ranks), how_(how), pieces_(pieces > 0 ? pieces : 1), asked_(pieces > 0) {}
+  explicit Pipeline(MeshGroups<C>& mesh, pipeline_schedule how = pipeline_schedule::one_by_one, int pieces = 0)
+      : c_(&mesh.pp),
+        all_(&mesh.all),
+        saves_(mesh.dp.rank() == 0),
+        replicas_(mesh.dp),
+        how_(how),
+        pieces_(pieces > 0 ? pieces : mesh.dp.size()),
+        asked_(pieces > 0) {}
+  bool writes() const { return all_->rank() == 0; }
   static constexpr bool evaluates() { return true; }
   int pieces() const { return pieces_; }
+  /// A piece is of one batch: where there are fewer batches than replicas, of a part of one.
   void divide(int batches) {
-    if (!asked_) pieces_ = batches;
+    const int copies = replicas_.pieces();
+    if (!asked_) pieces_ = batches * ((copies + batches - 1) / batches);
+    if (pieces_ < copies)
+      fail("train", std::to_string(pieces_) + " pieces for " + std::to_string(copies) + " copies of a pipeline",
+           "at least one each");
   }
-  template <class T> void start(T& model) { model.hold(how_, pieces_); }
+  template <class T> void start(T& model) {
+    replicas_.start(model);
+    model.hold(how_, shares().from(1));
+  }
   template <class T, class F> double gradients(T& model, F&& pass) {
-    for (int i = 0; i < pieces_; ++i) (void)pass(i);
-    double loss = 0;
-    for (const double part : all_gather(*c_, model.run(how_))) loss += part;
-    return loss;
+    return replicas_.gradients(model, [&](int replica) {
+      for (int i = shares().from(replica); i < shares().from(replica + 1); ++i) (void)pass(i);
+      double loss = 0;
+      for (const double part : all_gather(*c_, model.run(how_))) loss += part;
+      return loss;
+    });
   }
-  /// One norm: of all stages, a table that two of them have once.
+  /// One norm: of all stages, a table that two of them have once. Replicas have the same gradients by now.
   template <class T> UpdateReport update(T& model, AdamWOptions const& o) {
     using Stage = typename T::model;
     UpdateReport r;
@@ -278,12 +299,12 @@ template <Communicator C> class Pipeline {
   }
   /// Every rank is there: f runs the model on all.
   template <class T, class F> auto once(T&, F&& f) { return f(); }
-  int most(int x) { return most_of(*c_, x); }
-  void require_same(std::string const& what, std::uint64_t hash) { fauna::require_same(*c_, what, hash); }
+  int most(int x) { return most_of(*all_, x); }
+  void require_same(std::string const& what, std::uint64_t hash) { fauna::require_same(*all_, what, hash); }
 
   /// One file with all tensors, written by rank 0, as a run of one rank would write it.
   template <class T> void save(std::string const& path, T& model, CheckpointHead const& head) {
-    save_whole(path, model, head, *c_);
+    if (saves_) save_whole(path, model, head, *c_);
   }
   /// Its part of what a run of the whole model begins with.
   template <class T> void draw(T& model) { draw_part(model, c_->rank()); }
@@ -293,7 +314,12 @@ template <Communicator C> class Pipeline {
   }
 
  private:
-  C* c_;
+  /// Who of the replicas runs which pieces.
+  PieceShares shares() const { return {pieces_, replicas_.pieces()}; }
+
+  C *c_, *all_;
+  bool saves_ = true;  ///< one of the replicas does
+  Replicas replicas_;
   pipeline_schedule how_;
   int pieces_;
   bool asked_;  ///< for so many pieces

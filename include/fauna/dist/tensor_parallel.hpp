@@ -8,7 +8,9 @@
 #include <vector>
 
 #include <fauna/dist/collectives.hpp>
+#include <fauna/dist/mesh.hpp>
 #include <fauna/dist/whole.hpp>
+#include <fauna/train/one_rank.hpp>
 #include <fauna/train/trained.hpp>
 
 namespace fauna::inline v0 {
@@ -38,26 +40,29 @@ template <class S, Communicator C> Group<S> group_of(C& ranks) {
   return g;
 }
 
-/// The ranks of a run (train/one_rank.hpp) whose model is in tensor parallel.
-template <Communicator C> class TensorParallel {
+/// The ranks of a run (train/one_rank.hpp) whose model is in tensor parallel. Replicas: who adds the gradients of
+/// several such models, each with its own pieces; DataParallel<C> on the ranks of a mesh.
+template <Communicator C, class Replicas = OneRank> class TensorParallel {
  public:
-  explicit TensorParallel(C& ranks) : c_(&ranks) {}
-  bool writes() const { return c_->rank() == 0; }
+  explicit TensorParallel(C& ranks) : c_(&ranks), all_(&ranks) {}
+  explicit TensorParallel(MeshGroups<C>& mesh)
+      : c_(&mesh.tp), all_(&mesh.all), saves_(mesh.dp.rank() == 0), replicas_(mesh.dp) {}
+  bool writes() const { return all_->rank() == 0; }
   static constexpr bool evaluates() { return true; }
-  static constexpr int pieces() { return 1; }
-  void divide(int) {}
-  template <class T> void start(T&) {}
+  int pieces() const { return replicas_.pieces(); }
+  void divide(int batches) { replicas_.divide(batches); }
+  template <class T> void start(T& model) { replicas_.start(model); }
   template <class T, class F> double gradients(T& model, F&& pass) {
     const Joined<T> joined(model, *c_);
-    return pass(0);
+    return replicas_.gradients(model, pass);
   }
-  /// One norm: what is in parts counts on each rank, what all have once.
+  /// One norm: what is in parts counts on each rank, what all have once. Replicas have the same gradients by now.
   template <class T> UpdateReport update(T& model, AdamWOptions const& o) {
     static_assert(!memory<typename T::backend>::remote, "fauna: ranks exchange tensors in the host's memory");
     std::vector<double> squares(model.parameters().size());
     for (std::size_t i = 0; i < squares.size(); ++i) {
       Parameter const& p = model.parameters()[i];
-      if (!p.trainable || p.is != role::parameter || (p.split.ways == 1 && !writes())) continue;
+      if (!p.trainable || p.is != role::parameter || (p.split.ways == 1 && c_->rank() != 0)) continue;
       squares[i] = sum_of_squares(model, p);
     }
     const Group<double> all = group_of<double>(*c_);
@@ -80,7 +85,7 @@ template <Communicator C> class TensorParallel {
   }
   /// One file with all tensors whole, written by rank 0, as a run of one rank would write it.
   template <class T> void save(std::string const& path, T& model, CheckpointHead const& head) {
-    save_whole(path, model, head, *c_);
+    if (saves_) save_whole(path, model, head, *c_);
   }
   /// Its part of what a run of the whole model begins with.
   template <class T> void draw(T& model) { draw_part(model, c_->rank()); }
@@ -88,8 +93,8 @@ template <Communicator C> class TensorParallel {
   template <class T> CheckpointHead load(std::string const& path, T& model, fauna::load what) {
     return load_part(path, model, what, c_->rank());
   }
-  int most(int x) { return most_of(*c_, x); }
-  void require_same(std::string const& what, std::uint64_t hash) { fauna::require_same(*c_, what, hash); }
+  int most(int x) { return most_of(*all_, x); }
+  void require_same(std::string const& what, std::uint64_t hash) { fauna::require_same(*all_, what, hash); }
 
  private:
   template <class T> struct Joined {
@@ -100,7 +105,9 @@ template <Communicator C> class TensorParallel {
     T& model;
     Group<typename T::scalar> group;
   };
-  C* c_;
+  C *c_, *all_;
+  bool saves_ = true;  ///< one of the replicas does
+  Replicas replicas_;
 };
 
 }  // namespace fauna::inline v0

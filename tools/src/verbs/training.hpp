@@ -38,10 +38,9 @@ inline void check_optimizer(tool::Verb const& verb, settings::Train const& s) {
     fauna::fail("fauna train", "--muon-momentum " + settings::text(s.muon_momentum), "0 to below 1");
 }
 
-/// Throws unless `parts` ranks can have a model in parts, as --tp or --pp asks for it.
+/// Throws unless ranks can have a model in `parts` parts, as --tp or --pp asks for it.
 inline void require_parts(settings::Run const& s, long parts) {
-  const std::string flag = (s.tp > 1 ? "--tp " : "--pp ") + std::to_string(parts),
-                    start = "mpirun -n " + std::to_string(parts);
+  const std::string name = s.tp > 1 ? "--tp" : "--pp", flag = name + ' ' + std::to_string(parts);
   const auto alone = [&flag](bool with, std::string const& other) {
     if (with) fauna::fail("fauna train", flag + " with " + other, "one of the two");
   };
@@ -52,10 +51,9 @@ inline void require_parts(settings::Run const& s, long parts) {
   alone(s.optimizer != "adamw", "--optimizer " + s.optimizer);
   alone(s.exit_loss > 0 || s.layer_dropout > 0, "--exit-loss or --layer-dropout");
   alone(s.tp > 1 && s.dtype != "f32" && s.dtype != "bf16", "--dtype " + s.dtype);
-  if (tool::started_rank() < 0) fauna::fail("fauna train", flag + " in one process", start);
-  if (const int ranks = tool::started_ranks(); ranks > 0 && ranks != parts)
-    fauna::fail("fauna train", flag + " on " + std::to_string(ranks) + " ranks", start,
-                "each has one part of the model");
+  if (tool::started_rank() < 0)
+    fauna::fail("fauna train", flag + " in one process", "mpirun -n " + std::to_string(parts));
+  if (const int ranks = tool::started_ranks(); ranks > 0) tool::require_whole_copies(name, parts, ranks);
 }
 
 [[noreturn]] inline void train(tool::Verb const& verb) {

@@ -1,0 +1,130 @@
+// Ranks, which are threads here, in two layouts at once: copies of a model in parts are the whole model, in double to
+// 1e-12, with one norm of all gradients.
+#include <tuple>
+
+#include <doctest/doctest.h>
+
+#include <fauna/dist/mesh.hpp>
+#include <fauna/models/gpt.hpp>
+
+#include "pipeline_check.hpp"
+#include "tensor_parallel_check.hpp"
+
+namespace test_mesh {
+
+using namespace fauna;
+using test::ThreadRank;
+
+namespace {
+
+using SmallGpt = Gpt<GptConfig{.layers = 2, .heads = 2, .width = 12, .context = 12, .vocab = 27}>;
+using Alone = Trained<SmallGpt, Ref<double>>;
+
+constexpr Mesh cube{.pp = 2, .dp = 3, .tp = 2};
+static_assert(cube.size() == 12 && cube.at(9) == Mesh{1, 1, 1} && cube.at(5) == Mesh{0, 2, 1});
+static_assert([] {  // numbers and places are one to one
+  for (int r = 0; r < cube.size(); ++r)
+    if (cube.rank_at(cube.at(r)) != r) return false;
+  return true;
+}());
+// Rank 9's groups: {3, 9}, {7, 9, 11}, {8, 9}.
+static_assert(cube.first_along(&Mesh::pp, 9) == 3 && cube.first_along(&Mesh::pp, 3) == 3);
+static_assert(cube.first_along(&Mesh::dp, 9) == 7 && cube.first_along(&Mesh::dp, 11) == 7);
+static_assert(cube.first_along(&Mesh::tp, 9) == 8 && cube.first_along(&Mesh::tp, 8) == 8);
+
+/// Ten updates of the whole model.
+struct Plain {
+  explicit Plain(int accumulation) : options(test::options(4, accumulation)) {
+    Trainer<Alone> run(model, test::both(), options);
+    for (int i = 0; i < 10; ++i) steps.push_back(run.step());
+    run.save(folder / "alone");
+  }
+  TrainOptions options;
+  TemporaryFolder folder;
+  Alone model{seed{5}, 1};
+  std::vector<Trainer<Alone>::Step> steps;
+};
+
+/// A rank's model in ten updates, and one that goes on from the plain run's checkpoint. distance(model): of its weights
+/// from the plain ones.
+template <class Ranks, class Make, class Distance>
+void follow(Plain const& plain, MeshGroups<ThreadRank>& mesh, Make&& make, Distance&& distance) {
+  using test::in_stages::require, test::in_stages::require_near;
+  auto model = make();
+  using Model = decltype(model);
+  Ranks drawing(mesh);
+  drawing.draw(model);
+  Trainer<Model, Ranks> run(model, test::both(), plain.options, {}, Ranks(mesh));
+  for (auto const& wanted : plain.steps) {
+    const auto found = run.step();
+    require_near(found.loss, wanted.loss, "loss");
+    require_near(found.gradient_norm, wanted.gradient_norm, "norm");
+  }
+  require_near(distance(model), 0, "weights");
+  run.save(plain.folder / "mesh");
+
+  auto again = make();
+  TrainOptions later = plain.options;
+  later.resume = plain.folder / "alone";
+  Trainer<Model, Ranks> resumed(again, test::both(), later, {}, Ranks(mesh));
+  require(resumed.iteration() == 10 && distance(again) == 0, "what was loaded");
+}
+void require_saved(Plain const& plain) {
+  Alone found(seed{5}, 1);
+  TrainOptions later = plain.options;
+  later.resume = plain.folder / "mesh";
+  const Trainer<Alone> resumed(found, test::both(), later);
+  CHECK(found.steps() == 10);
+  CHECK(test::in_stages::distance(found, plain.model, test::in_stages::values) < 1e-12);
+}
+
+}  // namespace
+
+TEST_SUITE("mesh") {
+  TEST_CASE("two copies of a model in two tensor parallel parts are the whole one") {
+    const Plain plain(2);
+    test::on_ranks(4, [&](ThreadRank& ranks) {
+      MeshGroups<ThreadRank> mesh(ranks, replicated({.tp = 2}, 4));
+      follow<TensorParallel<ThreadRank, DataParallel<ThreadRank>>>(
+          plain, mesh, [] { return test::in_parts::Part<SmallGpt, 2>(seed{5}, 1); },
+          [&](auto const& model) {
+            return test::in_parts::distance(model, plain.model, mesh.tp.rank(), test::in_stages::values);
+          });
+    });
+    require_saved(plain);
+  }
+  TEST_CASE("two copies of a pipeline of two stages are the whole one, whoever has how many batches") {
+    for (const int batches : {3, 1}) {
+      const Plain plain(batches);
+      test::on_ranks(4, [&](ThreadRank& ranks) {
+        MeshGroups<ThreadRank> mesh(ranks, replicated({.pp = 2}, 4));
+        const auto run = [&](auto stage) {
+          using Stage = test::in_stages::On<SmallGpt, 2, stage>;
+          follow<Pipeline<ThreadRank, DataParallel<ThreadRank>>>(
+              plain, mesh, [&mesh] { return Stage(mesh.pp, seed{5}, 1); },
+              [&](auto const& model) {
+                return test::in_stages::distance(model, plain.model, test::in_stages::values);
+              });
+        };
+        if (mesh.pp.rank() == 0) run(std::integral_constant<int, 0>{});
+        else run(std::integral_constant<int, 1>{});
+      });
+      require_saved(plain);
+    }
+  }
+  TEST_CASE("groups are those that a place says, and a mesh has all ranks") {
+    test::on_ranks(12, [](ThreadRank& ranks) {
+      MeshGroups<ThreadRank> mesh(ranks, cube);
+      test::in_stages::require(Mesh{mesh.pp.rank(), mesh.dp.rank(), mesh.tp.rank()} == cube.at(ranks.rank()), "place");
+      for (auto [group, first, size] : {std::tuple(&mesh.pp, cube.first_along(&Mesh::pp, ranks.rank()), 2),
+                                        std::tuple(&mesh.dp, cube.first_along(&Mesh::dp, ranks.rank()), 3),
+                                        std::tuple(&mesh.tp, cube.first_along(&Mesh::tp, ranks.rank()), 2)})
+        test::in_stages::require(group->size() == size && all_gather(*group, ranks.rank())[0] == first, "group");
+    });
+    CHECK_THROWS_WITH_AS(replicated({.tp = 2}, 3), doctest::Contains("2 parts of a model on 3 ranks"), error);
+    Solo solo;
+    CHECK_THROWS_WITH_AS((MeshGroups<Solo>(solo, {.dp = 2})), doctest::Contains("a mesh of 1 x 2 x 1"), error);
+  }
+}
+
+}  // namespace test_mesh
