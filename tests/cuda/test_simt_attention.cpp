@@ -207,6 +207,54 @@ TEST_CASE("simt: a cache gives the bits of one call, however the rows are split"
   }
 }
 
+TEST_CASE("simt: behind a cache each node of a tree sees the text and its own branch") {
+  constexpr int size = 8, capacity = 160;
+  const std::vector<int> past{70, 0, 33};
+  for (const int most : {64, 75}) {  // as many rows as a mask has bits, and more
+    test::Random random(static_cast<std::uint64_t>(most));
+    const std::vector<int> offsets{0, most, most + 1, most + 21};
+    std::vector<int> parents;
+    for (std::size_t s = 0; s < 3; ++s)
+      for (int r = offsets[s]; r < offsets[s + 1]; ++r)
+        parents.push_back(random.integer(std::max(offsets[s] - 1, r - 4), r - 1));
+    Batch batch;
+    batch.sequences = 3;
+    batch.rows = offsets.back();
+    batch.offsets = offsets.data();
+    batch.past = past.data();
+    batch.parent = parents.data();
+    Rows<float> q(random, batch.rows, 2 * size), kv(random, 3 * capacity, 2 * size), sinks(random, 1, 2);
+    const auto attend = [&](auto const& b, AttentionShape const& a) {
+      using B = std::remove_cvref_t<decltype(b)>;
+      using S = typename B::scalar;
+      auto q_ = q.as<S>(), kv_ = kv.as<S>(), sinks_ = sinks.as<S>();
+      Rows<S> y(batch.rows, 2 * size);
+      attention<B>::template forward<size>(b, batch, a, Heads<const S>{q_.data(), q_.view().stride(), size},
+                                           Heads<const S>{kv_.data(), kv_.view().stride(), size},
+                                           Heads<const S>{kv_.data() + size, kv_.view().stride(), size},
+                                           Heads<S>{y.data(), y.view().stride(), size}, nullptr, sinks_.data());
+      return y;
+    };
+    AttentionShape a = shape(2, 1, size);
+    a.capacity = capacity;
+    AttentionShape far = a, near = a, pieces = a;
+    far.alibi = 1;
+    near.window = 5;
+    pieces.chunk = 9;
+    for (AttentionShape const& of : {a, far, near, pieces}) {
+      CAPTURE(most);
+      const Rows<double> want = attend(Ref<double>{}, of);
+      const Rows<float> got = attend(Kernels{}, of);
+      CHECK(test::distance<float>(got, want) <= 32 * 0x1p-24);
+      for (const auto o : {test::simt::order::descending, test::simt::order::random}) {
+        Kernels::order = o;
+        CHECK(test::same_bits<float>(attend(Kernels{}, of), got));
+      }
+      Kernels::order = test::simt::order::ascending;
+    }
+  }
+}
+
 TEST_CASE("simt: a ring of a window's rows gives the bits of a cache that has all") {
   constexpr int size = 8, rows = 300, ring = 128;
   AttentionShape a = shape(2, 1, size);

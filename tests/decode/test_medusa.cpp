@@ -1,4 +1,4 @@
-// Medusa's heads: their file, what they propose, and how they are trained on a model that stays as it is.
+// Medusa's heads: their file, what they propose, and how they are trained, on a model that stays as it is and with it.
 #include <doctest/doctest.h>
 
 #include <fauna/models/gpt.hpp>
@@ -157,6 +157,81 @@ TEST_CASE_TEMPLATE("medusa: trained heads are right more often, whatever they sa
   MESSAGE("tokens a step: ", before, ", and with trained heads ", after);
   CHECK(after > before);
   CHECK(after > 1.3);
+}
+
+TEST_CASE("medusa: what heads cost goes on into the rows that they read") {
+  constexpr int d = 6;
+  const MedusaOptions how{.heads = 2, .steps = 1, .batch = 1, .context = 3};
+  const std::vector<int> ids(20);
+  medusa_detail::Learner<B> learner(ids, how, d, 5, 1);
+  const auto some = random_weights(2, d, 5, false);
+  learner.weights.weight = some.weight, learner.weights.bias = some.bias;
+  (void)learner.draw(0);
+  test::Random random(7);
+  test::Rows<float> h(random, 3, d), price(random, 3, d);
+  // A head whose loss is linear in its rows.
+  const auto head = [&](Matrix<const float> z, const int*, float factor, float* losses, Matrix<float> dz) {
+    for (int r = 0; r < 3; ++r) {
+      losses[r] = 0;
+      for (int c = 0; c < d; ++c) losses[r] += price.view()(r, c) * z(r, c), dz(r, c) = factor * price.view()(r, c);
+    }
+  };
+  const auto loss = [&] {
+    auto const& of_heads = learner.pass(h, 1, {}, head);
+    return 0.5 * (static_cast<double>(of_heads[0]) + 0.8 * static_cast<double>(of_heads[1]));
+  };
+  test::Rows<float> dh(3, d);
+  for (int r = 0; r < 3; ++r)
+    for (int c = 0; c < d; ++c) dh.view()(r, c) = 2;
+  (void)learner.pass(h, 0.5, dh, head);
+  for (int r = 0; r < 3; ++r)
+    for (int c = 0; c < d; ++c) {
+      constexpr float step = 1.0F / 64;
+      float& x = h.view()(r, c);
+      const float before = x;
+      x = before + step;
+      const double above = loss();
+      x = before - step;
+      const double slope = (above - loss()) / (2 * static_cast<double>(step));
+      x = before;
+      // f32 sums of a few terms, and the third derivative times step²/6.
+      CHECK(static_cast<double>(dh.view()(r, c)) - 2 == doctest::Approx(slope).epsilon(2e-3).scale(1));
+    }
+}
+
+TEST_CASE("medusa: heads and model learn together, the heads first") {
+  Trained<Tied, B> model(seed{3}, 1);
+  std::vector<int> ids;  // after each token one of two, which the one before it decides
+  for (int i = 0; i < 2000; ++i) ids.push_back(i < 2 ? i : (3 * ids[ids.size() - 1] + ids[ids.size() - 2] + 1) % 11);
+  const auto values = [&] {
+    Parameter const& p = model.parameter("transformer.wte.weight");
+    const auto v = model.value(p);
+    return std::vector<float>(v.data(), v.data() + v.size());
+  };
+  const auto untouched = values();
+  MedusaLosses first, before, last;
+  const auto heads = train_medusa2(model, ids, {.heads = 2, .steps = 250, .batch = 4, .context = 32, .lr = 1e-2},
+                                   {.first = 50, .lr = 1e-2, .weight = 0.2},
+                                   [&](int step, MedusaLosses const& l, MedusaWeights const& w) {
+                                     CHECK((values() == untouched) == (step < 50));
+                                     CHECK(w.heads == 2);
+                                     if (step == 0) first = l;
+                                     if (step == 49) before = l;
+                                     last = l;
+                                   });
+  CHECK(before.heads[0] < first.heads[0]);
+  CHECK(last.next < 0.5 * first.next);
+  for (std::size_t k = 0; k < 2; ++k) CHECK(last.heads[k] < 0.7F * before.heads[k]);
+  Loaded<Tied, B> loaded(model.weights(), 1);
+  Reader<Loaded<Tied, B>, true> reader(loaded, 64);
+  MedusaHeads drafter(reader, heads, 6);
+  const std::vector<int> prompt(ids.begin(), ids.begin() + 5);
+  const GenerateOptions greedy{.tokens = 55, .temperature = 0, .top_k = 0, .context = 64};
+  const auto got = speculate(reader, drafter, prompt, {.text = greedy, .draft = 2});
+  CHECK(got.ids == test::plain(loaded, prompt, greedy));
+  CHECK(got.counts.tokens_per_step() > 1.5);
+  CHECK_THROWS_WITH_AS(train_medusa2(model, ids, {}, {.first = -1}, [](int, auto&, auto&) {}),
+                       Contains("-1 steps of heads alone"), error);
 }
 
 TEST_CASE("medusa: what cannot be trained on") {

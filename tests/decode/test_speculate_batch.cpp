@@ -1,6 +1,8 @@
 // Several texts with drafts in one pass, of a model with keys and values: the same texts, ends, rules and refusals.
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include <fauna/models/gpt.hpp>
 
 #include "../support/batch_check.hpp"
@@ -125,6 +127,43 @@ TEST_CASE("batches: a prompt that stands several times is read once, and its tex
   CHECK(slots.rows == 24 + 1 + 7 * 12);
 }
 
+TEST_CASE("batches: one pass reads the trees of all texts") {
+  auto model = target();
+  const GenerateOptions o{.tokens = 50, .temperature = 1, .top_k = 0, .context = 64};
+  const auto want = test::each_alone(model, prompts, o);
+  std::vector<test::ScriptedTree> drafters;
+  for (auto const& text : want) drafters.push_back({text, 3, 13});
+  Counted slots(model, 4, 64, 64);
+  long steps = 0;
+  const auto got = speculate(slots, drafters, prompts, {.text = o, .draft = 4});
+  for (std::size_t s = 0; s < prompts.size(); ++s) {
+    CHECK(got[s].ids == want[s]);
+    CHECK(got[s].counts.tokens_per_step() > 1.5);
+    steps = std::max(steps, got[s].counts.steps);
+  }
+  CHECK(slots.passes == steps);
+}
+
+TEST_CASE("batches: a length that is measured follows what the drafts of all come to, and leaves the texts alone") {
+  auto model = target();
+  const GenerateOptions o{.tokens = 40, .temperature = 0, .context = 64};
+  const auto whole = test::each_alone(model, prompts, o);
+  for (const bool right : {true, false}) {
+    std::vector<test::Scripted> drafters;
+    for (std::size_t s = 0; s < prompts.size(); ++s)
+      drafters.push_back({right ? whole[s] : test::wrong_at_every(whole[s], prompts[s].size(), 1, 13)});
+    DraftLength length(3);
+    SpeculateOptions how{.text = o, .draft = 3, .length = &length};
+    const auto got = speculate(model, drafters, prompts, how);
+    for (std::size_t s = 0; s < prompts.size(); ++s) CHECK(got[s].ids == whole[s]);
+    CHECK((right ? length.stays(0) > 0.9 : length.stays(0) < 0.1));
+    CHECK(length.measured(1));
+    how.adapts = adapt::never;
+    const auto fixed = speculate(model, drafters, prompts, how);
+    for (auto const& text : fixed) CHECK(text.counts.drafted >= (right ? 28 : 90));
+  }
+}
+
 TEST_CASE("batches: slots that are not taken back as they should be show") {
   auto model = target();
   const GenerateOptions o{.tokens = 40, .temperature = 0, .context = 64};
@@ -157,8 +196,6 @@ TEST_CASE("batches: what is refused") {
   refused(two, {{1}, {}}, {.text = few}, "an empty prompt");
   refused(two, {{1}, {13}}, {.text = few}, "token 13");
   refused(two, {{1}, {2}}, {.text = few, .draft = 64}, "drafts of 64 tokens, expected 0 to 63");
-  DraftLength length(4);
-  refused(two, {{1}, {2}}, {.text = few, .length = &length}, "expected a fixed one");
   Loaded<Other, Cpu<>> other(test::lively<Other, Cpu<>>(1).weights(), 1);
   std::vector<DraftModel<Reader<Loaded<Other, Cpu<>>>>> wrong;
   wrong.emplace_back(other, 32);

@@ -192,6 +192,24 @@ cut = work / "cut.safetensors"
 cut.write_bytes(heads.read_bytes()[:-4])
 refused(["cut.safetensors"], *generate, "--draft", f"medusa:{cut}")
 
+# Heads and model together: a model of its own, of which its heads know more.
+joint = work / "joint"
+train = ("draft-train", llama, "--kind", "medusa2", "--data", work / "own.txt")
+for flag in ("--heads-first", "--model-lr", "--heads-weight"):
+    refused([f"{flag} with --kind medusa", "--kind medusa2"], "draft-train", llama, "--data", work / "own.txt", flag, 1)
+refused(["--heads-first 300", "0 to 200"], *train, "--heads-first", 300)
+refused(["--model-lr -1", "0 or more"], *train, "--model-lr=-1")
+refused(["the model itself"], *train, "--out", llama)
+succeeds(*train, "--out", joint, "--heads", 2, "--steps", 300, "--lr", 1e-2, "--batch-size", 8, "--block-size", 16)
+metrics = [json.loads(line) for line in (joint / "metrics.jsonl").read_text().splitlines()]
+assert metrics[-1]["next"] < metrics[0]["next"] and all(b < a - 0.5 for a, b in zip(metrics[0]["heads"], metrics[-1]["heads"])), metrics
+assert len(metrics[-1]["acceptance"]) == 4 and metrics[-1]["acceptance"][0] > 0.3 and metrics[-1]["tokens_per_step"] > 1, metrics
+own_heads = joint / "medusa.safetensors"
+for how in ([], ["--temperature", 1]):
+    plain = ("generate", joint, "--prompt", "zebra", "--max-new-tokens", 24, *how)
+    said, errors = succeeds(*plain, "--draft", f"medusa:{own_heads}", "--draft-stats")
+    assert said == succeeds(*plain)[0] and "the same text" in errors and " 0 tokens were drafted" not in errors, errors
+
 # A smaller model learns the laws of the model: more of what it drafts stays.
 train = ("draft-train", llama, "--kind", "model", "--data", work / "own.txt")
 refused(["--kind model without --model"], *train)

@@ -1,7 +1,7 @@
 // What speculation for several texts promises: each has the ids, the steps and the drafts that it has alone, whoever is
 // beside it and however unequal they are.
 #pragma once
-#include "speculate_check.hpp"
+#include "tree_check.hpp"
 
 namespace test {
 
@@ -83,6 +83,8 @@ template <class M, class D, class P> void check_batches_of_drafts(int rows = 0) 
         with([](std::size_t) { return fauna::NgramDrafter(4, 1); });
         with([](std::size_t s) { return Wild{.random = Random(s), .vocab = M::vocab}; });
         with([&](std::size_t) { return fauna::DraftModel(small, context); });
+        with([&](std::size_t s) { return ScriptedTree{want[s], 2 + static_cast<int>(s), M::vocab}; });
+        with([](std::size_t s) { return WildTree{.random = Random(s), .vocab = M::vocab}; });
       }
     }
   }

@@ -184,6 +184,7 @@ inline Program const& program_named(std::string const& name) {
                                 {"finetuner", {"finetuner"}},
                                 {"preference_trainer", {"preference_trainer"}},
                                 {"draft_trainer", {"draft_trainer"}},
+                                {"medusa2_trainer", {"medusa2_trainer"}},
                                 {"eagle_trainer", {"eagle_trainer"}},
                                 {"distil_trainer", {"engine"}},  // and distil_trainer.cpp, of the draft model
                                 {"explain", {"explain"}},

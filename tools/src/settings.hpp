@@ -305,22 +305,28 @@ struct Finetune {
   }
 };
 
-/// Medusa's heads, EAGLE's layer, or a draft model.
+/// Medusa's heads, alone or with their model, EAGLE's layer, or a draft model.
 struct DraftTrain {
   std::string kind = "medusa", data, out = "medusa.safetensors", model;
-  long heads = 3, steps = 200, batch_size = 4, block_size = 64, log_interval = 10, threads = 0;
-  double lr = 1e-3, tv_weight = 0.9;
+  long heads = 3, heads_first = 50, steps = 200, batch_size = 4, block_size = 64, log_interval = 10, threads = 0;
+  double lr = 1e-3, model_lr = 2.5e-4, heads_weight = 0.2, tv_weight = 0.9;
   std::uint64_t seed = 1337;
 
   template <class F> void each(F&& f) {
     f("kind", kind,
-      "medusa, heads; eagle, a layer that guesses features, for models of type llama; or model, a smaller model that "
-      "learns the model's laws");
+      "medusa, heads; medusa2, heads and the model with them; eagle, a layer that guesses features, for models of type "
+      "llama; or model, a smaller model that learns the model's laws");
     f("data", data, "a text, UTF-8; texts that the model wrote itself make the best drafters");
     f("out", out,
-      "the file of heads to write, as published, without heads of their own: the model's is shared; of eagle and model "
-      "a folder, eagle or draft where it is not given");
-    f("heads", heads, "tokens that are guessed behind the next one, of medusa");
+      "the file of heads to write, as published, without heads of their own: the model's is shared; of other kinds a "
+      "folder, medusa2, eagle or draft where it is not given");
+    f("heads", heads, "tokens that are guessed behind the next one, of medusa and medusa2");
+    f("heads-first", heads_first,
+      "of --kind medusa2: updates of heads alone, before the model learns too; a quarter of all where it is not given");
+    f("model-lr", model_lr,
+      "of --kind medusa2: learning rate of the model's first update; a quarter of --lr, which is the heads', where it "
+      "is not given");
+    f("heads-weight", heads_weight, "of --kind medusa2: weight of the heads' losses beside the model's own");
     f("model", model,
       "of --kind model: a name that fauna type knows, untrained, or a model directory of the same vocabulary, whose "
       "weights it starts from");

@@ -45,6 +45,7 @@ struct Continuation {
   int read = 0;          ///< of ids, from `from` on
   int most = unbounded;  ///< rows that one step may read
   int wanted = 1;  ///< of the last rows, those whose logits are wanted: with drafts behind the text, more than one
+  std::vector<int> parents{};  ///< of drafts that branch: the draft that each continues, -1: the text; empty: the last
   bool done = false;
   Key key{};  ///< of its random draws
   int pending() const { return static_cast<int>(ids.size() - from) - read; }
@@ -53,7 +54,7 @@ struct Continuation {
 inline Key text_key(std::uint64_t seed, std::uint64_t sample) { return Key{seed, 0}.child(0x74657874).child(sample); }
 /// Room for the rows and logits of a step.
 struct StepMemory {
-  std::vector<int> tokens{}, offsets{};
+  std::vector<int> tokens{}, offsets{}, parents{}, positions{};
   std::vector<float> logits{}, hidden{}, picked{};
 };
 

@@ -320,17 +320,26 @@ template <class Embed, class Trunk, class Head, class... Mtps> struct Lm {
       Depth<k>::forward(c.child(3 + k), at<k>(w.mtp), at<k>(state.mtp), as_const(x), y, block);
     });
   }
-  /// Losses [rows] in nats of rows before the head, and `factor` times their gradient; the head itself learns nothing:
-  /// for other heads before it (Medusa).
+  /// Losses [rows] in nats of rows before the head, for other heads before it (Medusa): dh becomes `factor` times their
+  /// gradient, and the head's own is added to dw.
+  template <class C, class W, class G>
+  static void head_gradient(C const& call, W const& w, G& dw, View<const typename C::scalar, dyn, width> h,
+                            const int* targets, typename C::scalar factor, typename C::scalar* losses,
+                            View<typename C::scalar, dyn, width> dh) {
+    auto const frame = call.template frame<"embedding">(w.embed, &dw.embed);
+    Head::loss_and_gradient(call.with(frame).child(2), w.head, dw.head, h, targets, factor, losses, dh);
+  }
+  /// The same where the head learns nothing.
   template <class C, class W>
   static void head_gradient(C const& call, W const& w, View<const typename C::scalar, dyn, width> h, const int* targets,
                             typename C::scalar factor, typename C::scalar* losses,
                             View<typename C::scalar, dyn, width> dh) {
     using D = All<typename C::scalar>;
-    typename Embed::template Weights<D> no_table{};
-    typename Head::template Weights<D> no_head{};
-    auto const frame = call.template frame<"embedding">(w.embed, &no_table);
-    Head::loss_and_gradient(call.with(frame).child(2), w.head, no_head, h, targets, factor, losses, dh);
+    struct {
+      typename Embed::template Weights<D> embed;
+      typename Head::template Weights<D> head;
+    } nothing{};
+    head_gradient(call, w, nothing, h, targets, factor, losses, dh);
   }
 
  private:

@@ -168,8 +168,9 @@ inline void write_draft_config(std::string const& kind, std::string const& json,
   if (tool::fs::exists(out) && !tool::fs::is_directory(out))
     fauna::fail("fauna draft-train", out + " is a file", "a folder, for --out of --kind " + kind);
   if (tool::fs::exists(path) && fauna::read_file(path) != json)
-    fauna::fail("fauna draft-train", path + " is another's",
-                "a folder without a config.json, or with that of such a " + (kind == "eagle" ? "layer" : kind));
+    fauna::fail(
+        "fauna draft-train", path + " is another's",
+        std::string("a folder without a config.json, or with that of such a ") + (kind == "eagle" ? "layer" : "model"));
   tool::fs::create_directories(out);
   fauna::write_file(path, json);
 }
@@ -178,6 +179,23 @@ inline void write_eagle_config(std::string const& directory, std::string const& 
   tool::Config c(directory + "/config.json");
   if (c.word("model_type", "") != "llama") c.wrong("model_type", "llama, of --kind eagle");
   write_draft_config("eagle", tool::eagle_json(fauna::eagle_of(tool::read_llama(c))).dump(2) + '\n', out);
+}
+
+/// A folder for a model cannot be that of the model that it is made from.
+inline void check_draft_folder(settings::DraftTrainRun const& s) {
+  if (tool::fs::exists(s.out) && tool::fs::equivalent(s.out, s.base))
+    fauna::fail("fauna draft-train", "--out " + s.out + ", the model itself", "another folder");
+}
+/// The folder of the model that --kind medusa2 trains has its config.json and tokenizer from now on.
+inline void write_joint_config(settings::DraftTrainRun const& s, tool::ModelConfig const& model) {
+  check_draft_folder(s);
+  const auto own = tool::Config::Json::parse(fauna::read_file(s.base + "/config.json"));
+  tool::Config::Json json = model.config_json();
+  for (const char* kept : {"bos_token_id", "eos_token_id", "pad_token_id"})
+    if (own.contains(kept)) json[kept] = own[kept];
+  json["dtype"] = "float32";
+  write_draft_config("medusa2", json.dump(2) + '\n', s.out);
+  (void)tool::copy_beside(s.base, s.out);
 }
 
 /// The model that --kind model trains, in a folder that has its config.json and the target's tokenizer from now on.
@@ -200,8 +218,7 @@ inline AnyModel draft_model(tool::Verb const& verb, settings::DraftTrainRun& s, 
     s.weights = s.model;
   }
   c->without_dropout();
-  if (tool::fs::exists(s.out) && tool::fs::equivalent(s.out, s.base))
-    fauna::fail("fauna draft-train", "--out " + s.out + ", the model itself", "another folder");
+  check_draft_folder(s);
   if (c->described().type == target.described().type)
     fauna::fail("fauna draft-train", "--model " + s.model + ", a model of the same type as " + s.base, "a smaller one");
   if (verb.has("block-size")) whole("block-size", s.block_size, 1, std::min(target.context(), c->context()));
@@ -218,22 +235,29 @@ inline AnyModel draft_model(tool::Verb const& verb, settings::DraftTrainRun& s, 
 [[noreturn]] inline void draft_train(tool::Verb const& verb, std::string const& directory) {
   settings::DraftTrainRun s;
   verb.apply(static_cast<settings::DraftTrain&>(s));
-  one_of("kind", s.kind, {"medusa", "eagle", "model"});
+  one_of("kind", s.kind, {"medusa", "medusa2", "eagle", "model"});
   const auto only = [&](std::string const& kind, std::vector<const char*> flags) {
     for (const char* flag : flags)
       if (s.kind != kind && verb.has(flag))
         fauna::fail("fauna draft-train", "--" + std::string(flag) + " with --kind " + s.kind, "--kind " + kind);
   };
-  only("medusa", {"heads"});
+  if (s.kind != "medusa2") only("medusa", {"heads"});
+  only("medusa2", {"heads-first", "model-lr", "heads-weight"});
   only("model", {"model", "tv-weight"});
-  if (s.kind != "medusa" && !verb.has("out")) s.out = s.kind == "eagle" ? "eagle" : "draft";
+  if (s.kind != "medusa" && !verb.has("out")) s.out = s.kind == "model" ? "draft" : s.kind;
+  if (!verb.has("heads-first")) s.heads_first = s.steps / 4;
+  if (!verb.has("model-lr")) s.model_lr = s.lr / 4;
   whole("threads", s.threads, 0, 1024);
   whole("heads", s.heads, 1, 63);
+  whole("heads-first", s.heads_first, 0, s.steps);
   whole("steps", s.steps, 1, 1000000000);
   whole("batch-size", s.batch_size, 1);
   whole("log-interval", s.log_interval, 0);
   if (!(s.tv_weight >= 0 && s.tv_weight <= 1))
     fauna::fail("fauna draft-train", "--tv-weight " + settings::text(s.tv_weight), "0 to 1");
+  for (auto const& [flag, value] : {std::pair{"model-lr", s.model_lr}, std::pair{"heads-weight", s.heads_weight}})
+    if (!(value >= 0 && value < 1e9))
+      fauna::fail("fauna draft-train", std::string("--") + flag + ' ' + settings::text(value), "0 or more");
   tool::Directory d = tool::read_config(directory, use_of(verb));
   d.model->without_dropout();
   (void)tokenizer_of(directory);
@@ -247,10 +271,11 @@ inline AnyModel draft_model(tool::Verb const& verb, settings::DraftTrainRun& s, 
   if (!verb.has("block-size")) s.block_size = std::min<long>(s.block_size, context);
   whole("block-size", s.block_size, 1, context);
   if (s.kind == "eagle") write_eagle_config(directory, s.out);
+  if (s.kind == "medusa2") write_joint_config(s, *d.model);
   const tool::Described target = d.model->described();
   const std::string program =
       draft ? tool::program_for(target, "f32", "distil_trainer", draft->described(), "distil_trainer")
-            : tool::program_for(target, "f32", s.kind == "eagle" ? "eagle_trainer" : "draft_trainer");
+            : tool::program_for(target, "f32", s.kind == "medusa" ? "draft_trainer" : s.kind + "_trainer");
   tool::become(program, settings::arguments(s));
 }
 

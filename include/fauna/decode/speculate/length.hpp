@@ -1,6 +1,6 @@
 // How long a draft pays, from what passes took and what of drafts stayed (Leviathan et al. 2023, section 3.3, with
 // measured times for the assumed ones).
-//   t(M)  seconds of a pass over M rows      c  seconds of a drafted token
+//   t(M)  seconds of a pass over M rows      c  seconds of a drafted token       of several texts: of each, for all
 //   α_i   how often the draft's token i stays where all before it did
 //   γ     = argmax (1 + Σ_{i ≤ γ} Π_{j ≤ i} α_j) / (t(γ + 1) + γ c),  0 included: plain decoding
 #pragma once
@@ -38,17 +38,30 @@ class DraftLength {
     t = t > 0 ? t + new_share * ((seconds < outlier ? seconds : outlier) - t) : seconds;
   }
   void add(DraftStep const& s) {
-    pass(s.drafted + 1, s.pass_seconds);
-    for (int i = 0; i < s.drafted && i <= s.accepted && i < most_; ++i) {
+    saw(s.drafted, s.accepted);
+    took(s.drafted, s.draft_seconds, s.pass_seconds);
+  }
+  /// The same for several texts: what came of the draft of each, and what the step took for all, with so many tokens
+  /// drafted for each in the mean.
+  void saw(int drafted, int accepted) {
+    for (int i = 0; i < drafted && i <= accepted && i < most_; ++i) {
       seen_[size(i)] = keep * seen_[size(i)] + 1;
-      accepted_[size(i)] = keep * accepted_[size(i)] + (i < s.accepted);
+      accepted_[size(i)] = keep * accepted_[size(i)] + (i < accepted);
     }
-    if (s.drafted > 0 && s.draft_seconds >= 0) {
-      const double each = s.draft_seconds / s.drafted;
+  }
+  void took(double drafted, double draft_seconds, double pass_seconds) {
+    pass(1 + static_cast<int>(drafted + 0.5), pass_seconds);
+    if (drafted > 0 && draft_seconds >= 0) {
+      const double each = draft_seconds / drafted;
       draft_seconds_ = known_draft_ ? draft_seconds_ + new_share * (each - draft_seconds_) : each;
       known_draft_ = true;
     }
-    choose(s.drafted > 0);
+    choose(drafted > 0);
+  }
+  /// Texts have ended or come: what passes took is no longer what they take.
+  void forget_times() {
+    for (double& t : seconds_) t = 0;
+    known_draft_ = false;
   }
 
   /// Seconds of a pass over so many rows: measured, or between or as those that were; 0 where nothing was.

@@ -138,12 +138,8 @@ template <class T, bool Hidden = false> class Reader {
   }
   static constexpr Exits exits() { return exits_of<model>(); }
 
-  /// Nodes of a tree behind n ids whose rows have, with ==, the bits of their path alone: keys are summed in blocks of
-  /// 64 at absolute places, so a tree does not go beyond its block. A state of one size has no places.
-  static int tree_room(int n) {
-    constexpr int block = 64;
-    return forgets_rows<model> ? block - n % block : block;
-  }
+  /// Nodes of a tree behind n ids at most.
+  static int tree_room(int n) { return speculate_detail::tree_room<model>(n); }
   /// The logits [1 + nodes, vocab] of the last of n ids, and of each node of a tree behind them. keep() says which of
   /// the nodes stay; before that, or the next call, the cache has the rows of all.
   const float* tree_logits(const int* ids, int n, DraftTree const& tree) {

@@ -1,6 +1,7 @@
 // Several texts before a model, each in a slot of one cache: a call of the model reads rows of all of them.
 #pragma once
 #include <fauna/decode/cache.hpp>
+#include <fauna/decode/exits.hpp>
 #include <fauna/decode/speculate/step.hpp>
 
 namespace fauna::inline v0 {
@@ -14,6 +15,8 @@ concept TextSlots = requires(S& s, std::vector<Continuation>& all, void (*next)(
   s.step(all, unbounded, next);
   s.copy(0, 0);
   { s.take_back(0, 0) } -> std::convertible_to<int>;
+  { s.tree_room(0) } -> std::convertible_to<int>;
+  s.keep(0, 0, all[0].parents);
 };
 
 /// Slots of a Loaded model that others may use beside it, on a backend whose memory is the host's.
@@ -53,6 +56,17 @@ template <class T> class Slots {
   /// Cache's: may a slot go back to any of its rows, and has it gone back?
   bool cuts() const { return cache_.cuts(); }
   bool cut(int slot, int rows) { return cache_.cut(slot, rows); }
+  /// Nodes of a tree behind n ids at most.
+  static int tree_room(int n) { return speculate_detail::tree_room<typename T::model>(n); }
+  /// Of the tree whose rows a slot has behind its first `from` rows, a path of nodes stays, from its root on. Where the
+  /// state forgets no rows it is the state of no path, and take_back() is to follow.
+  void keep(int slot, int from, std::vector<int> const& path) {
+    if constexpr (forgets_rows<typename T::model>) {
+      std::vector<int> rows;
+      for (const int node : path) rows.push_back(from + node);
+      cache_.keep(slot, from, rows);
+    }
+  }
   /// Takes a slot back to its first `rows` rows, or where its state cannot, to what it was before the step that read a
   /// draft, or to nothing. The rows that it then has: those that are missing are to be read again.
   int take_back(int slot, int rows) {

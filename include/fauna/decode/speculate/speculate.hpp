@@ -44,12 +44,10 @@ Speculated speculate(R& target, D& drafter, std::vector<int> const& prompt, Spec
   Continuation text = speculate_detail::begin(prompt, options.text, 0);
   DraftedText drafted(text, options, a, vocab, target.context());
   const bool measures = options.length != nullptr && !TreeDrafter<D>;
-  const bool asks =
-      measures && options.adapts != adapt::never && (options.adapts == adapt::always || a.kept == keeps::ids);
   const auto now = [&] { return measures ? seconds_now() : 0; };
   while (!text.done) {
     const double start = now();
-    const int most = asks && options.length->next() < options.draft ? options.length->next() : options.draft;
+    const int most = measures ? options.next_draft(a.kept) : options.draft;
     drafted.propose(drafter, most, [&](int rows) {
       if constexpr (TreeDrafter<D>) return target.tree_room(rows);
       else return rows;
@@ -61,7 +59,7 @@ Speculated speculate(R& target, D& drafter, std::vector<int> const& prompt, Spec
     const bool branches = drafted.branches();
     const float* logits = nullptr;
     if constexpr (TreeDrafter<D>) {
-      if (branches) logits = target.tree_logits(ids, rows, drafted.draft());
+      if (branches) logits = target.tree_logits(ids, rows + 1 - text.wanted, drafted.draft());
     }
     if (!branches) logits = target.logits(ids, rows, text.wanted, rows + 1 - text.wanted);
     if constexpr (requires { drafter.see(drafted.draft(), logits); }) drafter.see(drafted.draft(), logits);

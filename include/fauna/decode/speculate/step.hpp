@@ -2,6 +2,7 @@
 #pragma once
 #include <cstring>
 
+#include <fauna/decode/exits.hpp>
 #include <fauna/decode/generate.hpp>
 
 namespace fauna::inline v0 {
@@ -20,6 +21,37 @@ inline int next_rows(int pending, int wanted, int chunk) {
   return pending - wanted < chunk ? pending - wanted : chunk;
 }
 
+/// The same of a text on its way. A tree goes along with the few rows before it, all of it at once.
+inline int next_rows(Continuation const& s, int chunk) {
+  if (s.parents.empty()) return next_rows(s.pending(), s.wanted, chunk);
+  const int before = s.pending() - static_cast<int>(s.parents.size());
+  return before <= few ? s.pending() : before - 1 < chunk ? before - 1 : chunk;
+}
+
+/// Nodes of a tree behind n ids whose rows have, with ==, the bits of their path alone: keys are summed in blocks of 64
+/// at absolute places, so a tree does not go beyond its block. A state of one size has no places.
+template <class M> constexpr int tree_room(int n) {
+  constexpr int block = 64;
+  return forgets_rows<M> ? block - n % block : block;
+}
+
+/// What the rows of a step continue, and their positions, where a draft branches.
+inline void branch(std::vector<Continuation> const& all, StepMemory& m, Batch& batch) {
+  m.parents.clear(), m.positions.clear();
+  for (std::size_t q = 0; q < all.size(); ++q) {
+    Continuation const& s = all[q];
+    const int first = m.offsets[q], rows = m.offsets[q + 1] - first;
+    const int chain = rows == s.pending() ? rows - static_cast<int>(s.parents.size()) : rows;
+    for (int r = 0; r < rows; ++r) {
+      const int parent = r < chain ? r - 1 : chain + s.parents[static_cast<std::size_t>(r - chain)];
+      m.parents.push_back(parent < 0 ? -1 : first + parent);
+      m.positions.push_back(parent < 0 ? s.read : m.positions[static_cast<std::size_t>(first + parent)] + 1);
+    }
+  }
+  batch.parent = m.parents.data();
+  batch.positions = m.positions.data();
+}
+
 }  // namespace speculate_detail
 
 /// generate_step for texts whose last ids are drafts: of those that have now read all of their ids next(s, logits
@@ -28,14 +60,18 @@ inline int next_rows(int pending, int wanted, int chunk) {
 /// On backends whose memory is the host's.
 template <class T, class K, class F>
 bool speculate_step(T& model, K& cache, std::vector<Continuation>& all, int chunk, StepMemory& m, F&& next) {
-  bool drafts = false;
-  for (auto const& s : all) drafts = drafts || (!s.done && s.wanted > 1);
+  bool drafts = false, branches = false;
+  for (auto const& s : all) {
+    drafts = drafts || (!s.done && s.wanted > 1);
+    branches = branches || (!s.done && !s.parents.empty());
+  }
   if (!drafts) return generate_step(model, cache, all, chunk, m, next);
 
   constexpr int vocab = T::model::vocab, width = T::model::width;
   (void)generate_detail::lay_out(all, chunk, m);
   if (m.tokens.empty()) return false;
-  const Batch batch = generate_detail::batch_of(m);
+  Batch batch = generate_detail::batch_of(m);
+  if (branches) speculate_detail::branch(all, m, batch);
   const auto room = [](std::vector<float>& memory, int rows, int cols) {
     memory.resize(static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols));
     return Matrix<float>(memory.data(), rows, cols);

@@ -18,6 +18,11 @@ struct SpeculateOptions {
   DraftLength* length = nullptr;  ///< is told what each step came to, and says how long the next draft is; null: γ
   adapt adapts = adapt::where_ids_stay;
   int nodes = 16;  ///< of a draft that branches, at most
+  /// Tokens of the next draft at most, by a rule that keeps so much.
+  int next_draft(keeps kept) const {
+    const bool asks = length != nullptr && (adapts == adapt::always || (adapts != adapt::never && kept == keeps::ids));
+    return asks && length->next() < draft ? length->next() : draft;
+  }
 };
 
 /// What came of drafts.
@@ -104,9 +109,9 @@ inline Continuation begin(std::vector<int> const& prompt, GenerateOptions const&
 
 }  // namespace speculate_detail
 
-/// A text on its way. `text`, which others may see, has between propose() and accept() the draft behind its ids, unless
-/// that branches, and wants the logits of so many rows more; its `read` is what of the rows read so far stays. All that
-/// a token is drawn from is the text's own.
+/// A text on its way. `text`, which others may see, has between propose() and accept() the draft behind its ids, and
+/// wants the logits of so many rows more; its `read` is what of the rows read so far stays. All that a token is drawn
+/// from is the text's own.
 template <Acceptance A> class DraftedText {
  public:
   /// What check() accepts; everything is referred to.
@@ -159,7 +164,8 @@ template <Acceptance A> class DraftedText {
       const int room = tree_room(held), free = context_ - held;
       const int nodes = options_->nodes < room ? options_->nodes : room;
       speculate_detail::cut(tree_, most, nodes < free ? nodes : free, vocab_, o);
-      if (!branches()) ids.insert(ids.end(), tree_.tokens.begin(), tree_.tokens.end());
+      ids.insert(ids.end(), tree_.tokens.begin(), tree_.tokens.end());
+      if (branches()) text_->parents = tree_.parents;
     } else if (most > 0) {
       tree_.laws.resize(static_cast<std::size_t>(most) + 1);
       drafter.propose(ids, most, [&](const float* logits) {
@@ -180,6 +186,7 @@ template <Acceptance A> class DraftedText {
     std::vector<int>& ids = text_->ids;
     ids.resize(ids.size() + 1 - static_cast<std::size_t>(text_->wanted));
     text_->wanted = 1;
+    text_->parents.clear();
     text_->read = static_cast<int>(ids.size() - text_->from);
     drafted_ = false;
     ++counts_.steps;

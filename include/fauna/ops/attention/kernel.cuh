@@ -6,7 +6,9 @@
 // Tiles of keys begin at multiples of 32 from the start of the sequence, so that a row's bits do not depend on the rows
 // beside it.
 #pragma once
+#include <bit>
 #include <cmath>
+#include <cstdint>
 
 #include <fauna/backend/simt.cuh>
 #include <fauna/ops/attention/op.hpp>
@@ -40,20 +42,37 @@ struct AttentionSequence {
     const int own = shape.reach(from);
     return from < own ? 0 : from - own + 1;
   }
-  FAUNA_KERNEL bool sees(int i, int j) const {
+  /// The ancestors of row i of a tree, itself included, as a mask (Miao et al. 2024, "SpecInfer", section 4.2): bit k
+  /// is the k-th row of the sequence in the batch. 0: no tree, or one of more rows than a word has bits, where who asks
+  /// of a key walks the path to it.
+  FAUNA_KERNEL std::uint64_t ancestors(int i) const {
+    const int first = batch.first(sequence);
+    if (batch.parent == nullptr || batch.last(sequence) - first > 64) return 0;
+    std::uint64_t mask = 0;
+    for (int r = query(i); r >= first; r = batch.continues(sequence, r)) mask |= std::uint64_t{1} << (r - first);
+    return mask;
+  }
+  /// Of row j, which i sees. mask: ancestors(i), or 0.
+  FAUNA_KERNEL int steps_back(int i, int j, std::uint64_t mask) const {
+    if (mask == 0) return batch.steps_back(sequence, query(i), query(j));
+    const int own = j - past();
+    return own < 0 ? std::popcount(mask) - 1 - own : std::popcount(mask >> own) - 1;
+  }
+  FAUNA_KERNEL bool sees(int i, int j, std::uint64_t mask = 0) const {
     if (j > i) return false;
     if (shape.bounded()) {
-      const int back = batch.steps_back(sequence, query(i), query(j));
+      const int back = steps_back(i, j, mask);
       if (back >= shape.window) return false;
       if (shape.chunk < unbounded && back >= shape.reach(batch.rows_before(sequence, query(i)))) return false;
     }
     if (batch.plainly_causal()) return true;
-    return j < past() ? batch.sees_past(sequence, query(i)) : batch.sees(sequence, query(i), query(j));
+    if (j < past()) return batch.sees_past(sequence, query(i));
+    return mask != 0 ? (mask >> (j - past()) & 1) != 0 : batch.sees(sequence, query(i), query(j));
   }
   /// s_ij, or s'_ij, of a product q_i · k_j, which i sees. tilt: the head's slope, 0 without alibi.
-  FAUNA_KERNEL float score(float product, float tilt, int i, int j) const {
+  FAUNA_KERNEL float score(float product, float tilt, int i, int j, std::uint64_t mask = 0) const {
     float s = product * static_cast<float>(shape.scale);
-    if (tilt > 0) s -= tilt * static_cast<float>(batch.steps_back(sequence, query(i), query(j)));
+    if (tilt > 0) s -= tilt * static_cast<float>(steps_back(i, j, mask));
     return shape.cap > 0 ? shape.cap * std::tanh(s / shape.cap) : s;
   }
   FAUNA_KERNEL float tilt(int head) const { return shape.alibi > 0 ? alibi_slope(shape, head) : 0; }
@@ -111,7 +130,9 @@ template <int D> struct AttentionForward : AttentionTile<D> {
     const int own = t.warp() * Tile::rows_of_warp;
     const float tilt = seq.tilt(head);
     float m[Tile::rows_of_warp], sum[Tile::rows_of_warp], out[Tile::rows_of_warp][Tile::of_lane];
+    std::uint64_t mask[Tile::rows_of_warp];
     for (int r = 0; r < Tile::rows_of_warp; ++r) {
+      mask[r] = begin + own + r < end ? seq.ancestors(begin + own + r) : 0;
       m[r] = sinks != nullptr ? sinks[head] : -INFINITY;
       sum[r] = sinks != nullptr ? 1 : 0;
       for (int i = 0; i < Tile::of_lane; ++i) out[r][i] = 0;
@@ -128,8 +149,8 @@ template <int D> struct AttentionForward : AttentionTile<D> {
       }
       for (int r = 0; r < Tile::rows_of_warp; ++r) {
         const int i = begin + own + r;
-        const bool seen = i < end && seq.sees(i, j);
-        const float score = seen ? seq.score(p[r], tilt, i, j) : -INFINITY;
+        const bool seen = i < end && seq.sees(i, j, mask[r]);
+        const float score = seen ? seq.score(p[r], tilt, i, j, mask[r]) : -INFINITY;
         const float before = m[r], tile_most = simt::warp_max(t, score);
         m[r] = tile_most > before ? tile_most : before;
         p[r] = seen ? std::exp(score - m[r]) : 0;
