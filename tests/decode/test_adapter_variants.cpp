@@ -35,6 +35,42 @@ TEST_CASE("adapters: DoRA added to its base has the reference library's logits")
   check(Gpt<gpt2>{}, "gpt2_dora", "gpt2");  // whose files hold weights transposed
 }
 
+TEST_CASE_TEMPLATE("adapters: DoRA beside its base has the reference library's logits, loss and gradients", Case,
+                   LlamaDora, Gpt2Dora) {
+  check_against_reference<Case>();
+}
+
+TEST_CASE("adapters: DoRA starts as its base, comes back from files, and is said there") {
+  using M = LlamaDora::Adapted;
+  const Golden golden(folder_of("llama_bf16"));
+  Trained<M, Cpu<>> model(seed{1}, 2);
+  load_base(model, SafeTensors(folder_of("llama_bf16")));
+  Trained<LlamaDora::Model, Cpu<>> base(seed{1}, 2);
+  load_weights<LlamaDora::Model>(Cpu<>{}, base.weights(), SafeTensors(folder_of("llama_bf16")));
+  model.prepare_inference({.sequences = 2, .length = golden.length});
+  base.prepare_inference({.sequences = 2, .length = golden.length});
+  // But for where a residual sum starts.
+  const Gap start = gap_of(adapter_logits(model, golden), adapter_logits(base, golden));
+  CHECK(start.most <= 1e-5 * start.scale);
+  freeze_base(model);
+  model.prepare_training({.sequences = 2, .length = golden.length});
+  const double first = model.accumulate(golden.batch());
+  for (int i = 0; i < 20; ++i) {
+    model.update({.lr = 1e-2, .decay = 0});
+    model.accumulate(golden.batch());
+  }
+  CHECK(model.accumulate(golden.batch()) < first);
+  const TemporaryFolder place;
+  save_adapter<M>(place / "a", model.weights(), "base");
+  const Adapter from(place / "a");
+  CHECK(from.config().magnitudes);
+  Trained<M, Cpu<>> again(seed{2}, 2);
+  load_base(again, SafeTensors(folder_of("llama_bf16")));
+  load_adapter<M>(Cpu<>{}, again.weights(), from);
+  again.prepare_inference({.sequences = 2, .length = golden.length});
+  CHECK(adapter_logits(again, golden) == adapter_logits(model, golden));
+}
+
 TEST_CASE("adapters: DoRA's lengths are there where its config says so, and nowhere else") {
   const TemporaryFolder place;
   make_directories(place / "a");

@@ -53,6 +53,17 @@ struct NeoX {
   using Adapted = lora<Model, LoraConfig{.rank = 4, .alpha = 3, .on = "query_key_value", .rank_stabilised = true}>;
 };
 
+struct LlamaDora {
+  static constexpr const char *name = "llama_dora", *base = "llama_bf16";
+  using Model = Llama<half>;
+  using Adapted = lora<Model, LoraConfig{.rank = 2, .alpha = 6, .on = "q_proj|down_proj", .magnitudes = true}>;
+};
+struct Gpt2Dora {
+  static constexpr const char *name = "gpt2_dora", *base = "gpt2";
+  using Model = Gpt<gpt2>;
+  using Adapted = lora<Model, LoraConfig{.rank = 2, .alpha = 4, .on = "c_attn", .magnitudes = true}>;
+};
+
 inline std::string adapter_folder(std::string const& name) { return source_path("tests/golden/adapters/" + name); }
 
 template <class M> std::vector<float> adapter_logits(M& model, Golden const& golden) {

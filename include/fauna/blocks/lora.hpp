@@ -26,9 +26,10 @@ template <class B> inline constexpr bool is_linear = false;
 template <int In, int Out, bool Bias, Init Start> inline constexpr bool is_linear<Linear<In, Out, Bias, Start>> = true;
 template <Layout L, class B> inline constexpr bool is_linear<StoredAs<L, B>> = is_linear<B>;
 
-/// Is a tensor of that name a Lora's own?
+/// Is a tensor of that name a Lora's own, or a Dora's?
 constexpr bool is_adapter(std::string_view name) {
-  return name.ends_with(".lora_A.weight") || name.ends_with(".lora_B.weight");
+  return name.ends_with(".lora_A.weight") || name.ends_with(".lora_B.weight") ||
+         name.ends_with(".lora_magnitude_vector");
 }
 
 template <class Base, int Rank, LoraScale Scale = LoraScale{1}, Rate Drop = Rate{}>

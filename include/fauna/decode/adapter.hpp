@@ -153,7 +153,7 @@ inline void write_adapter_config(std::string const& folder, AdapterConfig const&
              "{\n  \"peft_type\": \"LORA\",\n  \"task_type\": \"CAUSAL_LM\",\n  \"base_model_name_or_path\": " +
                  json_quoted(c.base) + ",\n  \"r\": " + number_text::of(c.rank) + ",\n  \"lora_alpha\": " +
                  number_text::of(c.alpha) + ",\n  \"lora_dropout\": " + number_text::of(c.dropout) +
-                 ",\n  \"use_rslora\": " + yes(c.rank_stabilised) +
+                 ",\n  \"use_rslora\": " + yes(c.rank_stabilised) + ",\n  \"use_dora\": " + yes(c.magnitudes) +
                  ",\n  \"bias\": \"none\",\n  \"fan_in_fan_out\": " + yes(c.transposed) + ",\n  \"target_modules\": [" +
                  targets + "],\n  \"init_lora_weights\": true,\n  \"inference_mode\": true\n}\n");
 }
@@ -285,8 +285,12 @@ template <class M> AdapterConfig adapter_config_of(std::string const& base) {
   constexpr LoraConfig c = M::rewriting::config;
   double dropout = 0;  // as its shortest text has it
   number_text::parse(number_text::of(c.dropout), dropout);
-  AdapterConfig to{
-      .rank = c.rank, .alpha = c.alpha, .dropout = dropout, .rank_stabilised = c.rank_stabilised, .base = base};
+  AdapterConfig to{.rank = c.rank,
+                   .alpha = c.alpha,
+                   .dropout = dropout,
+                   .rank_stabilised = c.rank_stabilised,
+                   .magnitudes = c.magnitudes,
+                   .base = base};
   typename M::template Weights<All<float>> w;
   bool transposed = false;
   M::visit(w, Place{}, [&](Tensor const& t, auto&) {
@@ -325,7 +329,7 @@ template <class M, class W> void save_adapter(std::string const& folder, W& w, s
 /// Fills the adapters of a model that is lora<Base, c>. Throws, before anything is changed, unless the files have those
 /// layers, shapes and that scale, and no others.
 template <class M, class B, class W> void load_adapter(B const& b, W& w, Adapter const& from) {
-  if (from.config().magnitudes)
+  if (from.config().magnitudes && !M::rewriting::config.magnitudes)
     fail("adapter", from.file().path() + " is of DoRA", "LoRA beside a base",
          "merge_into adds it to the base's weights");
   std::vector<std::string> shapes, missing, had, wanted;

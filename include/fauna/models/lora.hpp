@@ -1,10 +1,11 @@
-// lora<M, LoraConfig{...}>: the model M with a Lora around its linear layers, all of them or those of some names. Heads
-// and embeddings are not among them.
+// lora<M, LoraConfig{...}>: the model M with a Lora, or a Dora, around its linear layers, all of them or those of some
+// names. Heads and embeddings are not among them.
 //   lora<SmolLm2_135M, LoraConfig{.rank = 8, .alpha = 16, .on = "q_proj|v_proj"}>
 #pragma once
 #include <string>
 #include <string_view>
 
+#include <fauna/blocks/dora.hpp>
 #include <fauna/blocks/lora.hpp>
 #include <fauna/compose/rewrite.hpp>
 #include <fauna/core/number_text.hpp>
@@ -39,6 +40,7 @@ struct LoraConfig {
   float dropout = 0;  ///< of what A reads, in training
   /// rsLoRA: alpha / √rank (Kalajdzievski 2023, "A rank stabilization scaling factor for fine-tuning with LoRA").
   bool rank_stabilised = false;
+  bool magnitudes = false;  ///< DoRA: the rows of W + s B A have lengths that train (blocks/dora.hpp)
   constexpr bool operator==(LoraConfig const&) const = default;
   constexpr double scale() const { return alpha / (rank_stabilised ? square_root(static_cast<double>(rank)) : rank); }
 };
@@ -50,11 +52,16 @@ template <LoraConfig c> struct AddLora {
   static std::string text() {
     return "lora rank=" + number_text::of(c.rank) + " alpha=" + number_text::of(c.alpha) +
            " on=" + (c.on.view().empty() ? "all" : std::string(c.on.view())) +
-           " dropout=" + number_text::of(c.dropout) + (c.rank_stabilised ? " rank_stabilised=true" : "");
+           " dropout=" + number_text::of(c.dropout) + (c.rank_stabilised ? " rank_stabilised=true" : "") +
+           (c.magnitudes ? " magnitudes=true" : "");
   }
   struct Linears {
     template <class B> static constexpr auto replace() {
-      if constexpr (is_linear<B>) return std::type_identity<Lora<B, c.rank, LoraScale{c.scale()}, Rate{c.dropout}>>{};
+      if constexpr (is_linear<B>) {
+        constexpr LoraScale s{c.scale()};
+        if constexpr (c.magnitudes) return std::type_identity<Dora<B, c.rank, s, Rate{c.dropout}>>{};
+        else return std::type_identity<Lora<B, c.rank, s, Rate{c.dropout}>>{};
+      }
     }
   };
   template <class B> static constexpr auto replace() {

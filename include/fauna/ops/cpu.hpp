@@ -18,6 +18,7 @@
 #include <fauna/ops/gemm/cpu.hpp>
 #include <fauna/ops/gemm/float8.hpp>
 #include <fauna/ops/layer_norm/cpu.hpp>
+#include <fauna/ops/magnitude/cpu.hpp>
 #include <fauna/ops/mamba3/cpu.hpp>
 #include <fauna/ops/mlstm_gates/cpu.hpp>
 #include <fauna/ops/muon/cpu.hpp>

@@ -17,6 +17,7 @@
 #include <fauna/ops/gated_norm/ref.hpp>
 #include <fauna/ops/gemm/ref.hpp>
 #include <fauna/ops/layer_norm/ref.hpp>
+#include <fauna/ops/magnitude/ref.hpp>
 #include <fauna/ops/mamba3/ref.hpp>
 #include <fauna/ops/mlstm_gates/ref.hpp>
 #include <fauna/ops/muon/ref.hpp>

@@ -1,7 +1,9 @@
-// Training a model's adapters alone (blocks/lora.hpp).
+// Training a model's adapters alone (blocks/lora.hpp, blocks/dora.hpp).
 #pragma once
 #include <fauna/blocks/lora.hpp>
 #include <fauna/decode/weights.hpp>
+#include <fauna/ops/embedding/op.hpp>
+#include <fauna/ops/magnitude/op.hpp>
 #include <fauna/train/trained.hpp>
 
 namespace fauna::inline v0 {
@@ -11,7 +13,28 @@ template <class T> void freeze_base(T& model) {
   model.train_only([](Parameter const& p) { return is_adapter(p.name); });
 }
 
-/// Fills all but the adapters from the base's files. Throws where these are another model's.
+/// DoRA's magnitudes become the lengths of the rows of their layers' weights, with which a layer is what it would be
+/// without its adapter as long as B is zeros. Nothing changes in a model without them.
+template <class T> void start_magnitudes(T& model) {
+  using S = typename T::scalar;
+  using B = typename T::backend;
+  std::vector<S> row, lengths;
+  T::model::visit(model.weights(), Place{}, [&](Tensor const& t, auto& v) {
+    if (t.stored == kind::matrix && !is_adapter(t.name())) {
+      row.resize(static_cast<std::size_t>(t.cols));
+      lengths.resize(static_cast<std::size_t>(t.rows));
+      const Matrix<S> one(row.data(), 1, t.cols);
+      for (int r = 0; r < t.rows; ++r) {
+        embedding<B>::forward(B{}, &r, reading(v), Matrix<const S>{}, one);
+        magnitude<B>::lengths(B{}, as_const(one), &lengths[static_cast<std::size_t>(r)]);
+      }
+    } else if (t.name().ends_with(".lora_magnitude_vector")) {
+      fill(B{}, v, Matrix<const S>(lengths.data(), 1, t.cols));
+    }
+  });
+}
+
+/// Fills all but the adapters from the base's files, and starts magnitudes. Throws where these are another model's.
 template <class T> void load_base(T& model, TensorFile const& from) {
   const LoadReport r = load_weights<typename T::model>(typename T::backend{}, model.weights(), from, {.partial = true});
   std::vector<std::string> missing;
@@ -20,6 +43,7 @@ template <class T> void load_base(T& model, TensorFile const& from) {
   if (!missing.empty() || !r.unexpected.empty())
     fail("load", from.path() + " is not the base of this model" + weights_detail::list("missing", missing, {}) +
                      weights_detail::list("unexpected", r.unexpected, {}));
+  if constexpr (T::model::rewriting::config.magnitudes) start_magnitudes(model);
 }
 
 }  // namespace fauna::inline v0
