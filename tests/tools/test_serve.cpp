@@ -452,7 +452,7 @@ TEST_CASE("texts with drafts are those without, in fewer steps") {
   struct Small final : IdleEngine {
     int vocab() const override { return 19; }
     int context() const override { return 100; }
-    std::unique_ptr<tool::Reader> reader(int, int) override { return std::make_unique<Guesses>(fails); }
+    std::unique_ptr<tool::Reader> reader(int, int, int) override { return std::make_unique<Guesses>(fails); }
     bool fails = false;
   };
   for (const bool fails : {false, true}) {
@@ -490,7 +490,7 @@ TEST_CASE("embeddings are the mean of what the trunk gives, chunk by chunk besid
   };
   struct Reads final : Alphabet {
     using Alphabet::Alphabet;
-    std::unique_ptr<tool::Reader> reader(int, int) override { return std::make_unique<Rows>(); }
+    std::unique_ptr<tool::Reader> reader(int, int, int) override { return std::make_unique<Rows>(); }
   };
   Reads engine(false);
   const Bpe tokenizer = letter_tokens();

@@ -66,11 +66,11 @@ class Scheduler {
   int running() const { return static_cast<int>(std::count_if(owners_.begin(), owners_.end(), has_text)); }
   int free() const { return limits_.parallel - running(); }
 
-  /// Puts text i of a job into a slot, of which one is free.
-  void start(std::shared_ptr<Job> const& job, int i) {
+  /// Puts text i of a job into a slot, of which one is free; it is written with an adapter of the engine's, or none.
+  void start(std::shared_ptr<Job> const& job, int i, int adapter = fauna::no_adapter) {
     job->becomes(progress::runs);
     try {
-      place(job, i);
+      place(job, i, adapter);
     } catch (std::exception const& e) {
       Owner owner{job};
       fail(owner, e);
@@ -122,6 +122,7 @@ class Scheduler {
   /// The state after the beginning of a prompt.
   struct Kept {
     std::vector<int> ids{};
+    int adapter = fauna::no_adapter;
     long used = 0;
   };
   static bool has_text(Owner const& owner) { return owner.job != nullptr; }
@@ -134,7 +135,7 @@ class Scheduler {
   fauna::Continuation const& text_at(int slot) const { return texts_[static_cast<std::size_t>(slot)]; }
   fauna::Continuation& text_at(int slot) { return texts_[static_cast<std::size_t>(slot)]; }
 
-  void place(std::shared_ptr<Job> const& job, int i) {
+  void place(std::shared_ptr<Job> const& job, int i, int adapter) {
     auto const& prompt = job->prompt(i);
     // The last token is drawn, and never read.
     const int room = limits_.context - static_cast<int>(prompt.size()) + 1;
@@ -144,11 +145,12 @@ class Scheduler {
       owner.writer->finish("length");
       return ended(owner);
     }
-    const auto [from, held] = longest(owner.writer->begins_with());
+    const auto [from, held] = longest(owner.writer->begins_with(), adapter);
     const int slot = is_free(from) ? from : longest_free();
     text_at(slot) = nothing();  // should something fail on the way
     take(slot, from, held);
     text_at(slot) = owner.writer->start(held);
+    text_at(slot).adapter = adapter;
     owner.leader = leader(slot);
     owners_[static_cast<std::size_t>(slot)] = std::move(owner);
   }
@@ -281,15 +283,18 @@ class Scheduler {
         found = s;
     return found;
   }
-  /// Which slot holds the most of a prompt's beginning, -1 for none, and how many tokens that is.
-  std::pair<int, int> longest(std::vector<int> const& prompt) {
+  /// Which slot holds the most of a prompt's beginning, as an adapter has read it, -1 for none, and how many tokens
+  /// that is.
+  std::pair<int, int> longest(std::vector<int> const& prompt, int adapter) {
     int from = -1, most = 0;
     for (int s = 0; s < limits_.parallel && slots_->cuts(); ++s) {
       auto const& text = text_at(s);
+      if (text.adapter != adapter) continue;
       const int held = common(text.ids, static_cast<std::size_t>(text.read), prompt);
       if (held > most || (held == most && held > 0 && is_free(s))) std::tie(from, most) = std::pair{s, held};
     }
     for (std::size_t k = 0; k < kept_.size(); ++k) {
+      if (kept_[k].adapter != adapter) continue;
       const int held = common(kept_[k].ids, kept_[k].ids.size(), prompt);
       if (held <= most || static_cast<std::size_t>(held) < kept_[k].ids.size()) continue;  // it cannot be cut
       std::tie(from, most) = std::pair{limits_.parallel + static_cast<int>(k), held};
@@ -313,7 +318,7 @@ class Scheduler {
   int leader(int slot) const {
     int found = -1, most = text_at(slot).read + limits_.chunk - 1;
     for (int s = 0; s < limits_.parallel; ++s) {
-      if (s == slot || is_free(s) || to_come(s, slot) <= most) continue;
+      if (s == slot || is_free(s) || text_at(s).adapter != text_at(slot).adapter || to_come(s, slot) <= most) continue;
       most = to_come(s, slot);
       found = s;
     }
@@ -329,7 +334,7 @@ class Scheduler {
   void go_on(int slot) {
     Owner& owner = owners_[static_cast<std::size_t>(slot)];
     owner.leader = -1;
-    const auto [from, held] = longest(text_at(slot).ids);
+    const auto [from, held] = longest(text_at(slot).ids, text_at(slot).adapter);
     if (held <= text_at(slot).read) return;
     take(slot, from, held);
     text_at(slot).read = held;
@@ -343,11 +348,13 @@ class Scheduler {
     const int at = boundary(slot);
     if (kept_.empty() || at == 0 || text.read != at) return;
     const std::vector<int> ids(text.ids.begin(), text.ids.begin() + at);
-    if (std::any_of(kept_.begin(), kept_.end(), [&ids](Kept const& kept) { return kept.ids == ids; })) return;
+    if (std::any_of(kept_.begin(), kept_.end(),
+                    [&](Kept const& kept) { return kept.ids == ids && kept.adapter == text.adapter; }))
+      return;
     const auto oldest =
         std::min_element(kept_.begin(), kept_.end(), [](Kept const& a, Kept const& b) { return a.used < b.used; });
     slots_->copy(slot, limits_.parallel + static_cast<int>(oldest - kept_.begin()));
-    *oldest = {ids, ++uses_};
+    *oldest = {ids, text.adapter, ++uses_};
   }
 
   /// Where the state is that a text's draft may have to go back to.
