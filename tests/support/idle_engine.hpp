@@ -20,6 +20,6 @@ struct IdleEngine : tool::Engine {
                             std::function<bool(int)> const&) override {
     return prompt;
   }
-  std::unique_ptr<tool::Reader> reader(int, int) override { return nullptr; }
+  std::unique_ptr<tool::Reader> reader(int, int, int) override { return nullptr; }
   std::unique_ptr<tool::Slots> slots(int, int, int, bool) override { return nullptr; }
 };

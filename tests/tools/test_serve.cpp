@@ -35,7 +35,7 @@ struct Alphabet : IdleEngine {
   int vocab() const override { return 19; }
   int context() const override { return 100; }
   struct Held final : tool::Slots {
-    Held(Alphabet& of, int n) : engine(of), ids(static_cast<std::size_t>(n)) {}
+    Held(Alphabet& of, int n) : engine(of), ids(static_cast<std::size_t>(n)), marks(ids) {}
     bool step(std::vector<Continuation>& texts, int, std::function<void(int, const float*)> const& next) override {
       std::vector<int> rows;
       for (auto const& text : texts) rows.push_back(text.done ? 0 : std::min(text.pending(), text.most));
@@ -47,6 +47,7 @@ struct Alphabet : IdleEngine {
         Continuation& text = texts[s];
         const auto read = text.ids.begin() + text.read;
         CHECK(ids[s] == std::vector<int>(text.ids.begin(), read));  // else the slot has another text
+        if (text.wanted > 1) marks[s] = ids[s];
         ids[s].insert(ids[s].end(), read, read + rows[s]);
         text.read += rows[s];
         const auto wanted = static_cast<std::size_t>(text.wanted);
@@ -64,7 +65,10 @@ struct Alphabet : IdleEngine {
       if (engine.clear_fails) throw error("[engine] no memory");
       at(slot).clear();
     }
-    void copy(int from, int to) override { at(to) = at(from); }
+    void copy(int from, int to, int rows) override {
+      at(to) = at(from);
+      if (rows < static_cast<int>(at(to).size())) CHECK(cut(to, rows));
+    }
     bool cuts() const override { return !engine.marks_alone; }
     bool cut(int slot, int rows) override {
       CHECK(rows <= static_cast<int>(at(slot).size()));
@@ -72,8 +76,14 @@ struct Alphabet : IdleEngine {
       at(slot).resize(static_cast<std::size_t>(rows));
       return true;
     }
+    int take_back(int slot, int rows) override {
+      if (cut(slot, rows)) return rows;
+      at(slot) = marks[static_cast<std::size_t>(slot)];
+      CHECK(static_cast<int>(at(slot).size()) <= rows);
+      return static_cast<int>(at(slot).size());
+    }
     Alphabet& engine;
-    std::vector<std::vector<int>> ids;
+    std::vector<std::vector<int>> ids, marks;
   };
   std::unique_ptr<tool::Slots> slots(int n, int, int, bool) override { return std::make_unique<Held>(*this, n); }
   std::function<void()> gate{};
@@ -299,6 +309,13 @@ TEST_CASE("a beginning that a slot holds is not read again") {
       CHECK(cached(*j) == held);
       CHECK(rows(r) == before + read);
     }
+    // Who shares but a beginning does not take the place of a longer text.
+    const std::vector<int> greeting{0, 3, 3};
+    for (auto const& [prompt, held] : {std::pair{ids, 10}, {greeting, 1}, {ids, 13}}) {
+      const auto j = job(1, {prompt});
+      r.worker.submit(j);
+      CHECK(cached(*j) == held);
+    }
     // Texts of one prompt read it once, though they begin together.
     const std::vector<int> many(20, 3);
     const auto three = job(3, {many}, 3);
@@ -452,7 +469,7 @@ TEST_CASE("texts with drafts are those without, in fewer steps") {
   struct Small final : IdleEngine {
     int vocab() const override { return 19; }
     int context() const override { return 100; }
-    std::unique_ptr<tool::Reader> reader(int, int) override { return std::make_unique<Guesses>(fails); }
+    std::unique_ptr<tool::Reader> reader(int, int, int) override { return std::make_unique<Guesses>(fails); }
     bool fails = false;
   };
   for (const bool fails : {false, true}) {
@@ -490,7 +507,7 @@ TEST_CASE("embeddings are the mean of what the trunk gives, chunk by chunk besid
   };
   struct Reads final : Alphabet {
     using Alphabet::Alphabet;
-    std::unique_ptr<tool::Reader> reader(int, int) override { return std::make_unique<Rows>(); }
+    std::unique_ptr<tool::Reader> reader(int, int, int) override { return std::make_unique<Rows>(); }
   };
   Reads engine(false);
   const Bpe tokenizer = letter_tokens();

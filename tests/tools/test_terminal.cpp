@@ -44,7 +44,7 @@ struct Letters final : IdleEngine {
     Letters& engine;
     std::vector<float> rows{};
   };
-  std::unique_ptr<tool::Reader> reader(int, int) override { return std::make_unique<Next>(*this); }
+  std::unique_ptr<tool::Reader> reader(int, int, int) override { return std::make_unique<Next>(*this); }
   int signal_at = -1;  ///< Ctrl-C comes when a text of so many tokens is read
   std::vector<std::vector<int>> read{};
 };

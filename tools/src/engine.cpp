@@ -7,6 +7,7 @@
 #include <cmath>
 #include <optional>
 
+#include <fauna/decode/adapters.hpp>
 #include <fauna/decode/loaded.hpp>
 #include <fauna/decode/speculate/reader.hpp>
 #include <fauna/decode/speculate/slots.hpp>
@@ -22,7 +23,7 @@ using Loaded = fauna::Loaded<Model, Backend, FAUNA_STORAGE>;
 
 class CompiledReader final : public tool::Reader {
  public:
-  CompiledReader(Loaded& model, int context, int chunk) : reader_(model, context, chunk) {}
+  CompiledReader(Loaded& model, int context, int chunk, int adapter) : reader_(model, context, chunk, adapter) {}
   int vocab() const override { return reader_.vocab(); }
   int context() const override { return reader_.context(); }
   int width() const override { return Model::width; }
@@ -71,8 +72,8 @@ class CompiledSlots final : public tool::Slots {
     slots_.clear(slot);
     slots_.trim(slot);
   }
-  void copy(int from, int to) override {
-    slots_.copy(from, to);
+  void copy(int from, int to, int rows) override {
+    slots_.copy(from, to, rows);
     slots_.trim(to);
   }
   bool cuts() const override { return slots_.cuts(); }
@@ -98,6 +99,9 @@ class Compiled final : public tool::Engine {
     fauna::LoadOptions o;
     o.quantise = quantise;
     model_.emplace(from, threads, o);
+  }
+  int add(fauna::Adapter const& adapter, fauna::TensorFile const& base) override {
+    return put_beside(adapters_, *model_, adapter, base);
   }
   std::size_t weight_bytes() const override { return model_->weight_bytes(); }
   std::size_t slot_bytes(int context) const override {
@@ -142,14 +146,25 @@ class Compiled final : public tool::Engine {
                             std::function<bool(int)> const& see) override {
     return fauna::generate_tokens(*model_, prompt, o, see);
   }
-  std::unique_ptr<tool::Reader> reader(int context, int chunk) override {
-    return std::make_unique<CompiledReader>(*model_, context, chunk);
+  std::unique_ptr<tool::Reader> reader(int context, int chunk, int adapter) override {
+    return std::make_unique<CompiledReader>(*model_, context, chunk, adapter);
   }
   std::unique_ptr<tool::Slots> slots(int sequences, int context, int chunk, bool takes_back) override {
     return std::make_unique<CompiledSlots>(*model_, sequences, context, chunk, takes_back);
   }
 
  private:
+  /// Of models that take adapters; others need no code for them.
+  template <class T>
+  static int put_beside(fauna::Adapters<Backend>& to, T& model, fauna::Adapter const& adapter,
+                        fauna::TensorFile const& base) {
+    using M = typename T::model;
+    if constexpr (requires { typename M::rewriting; })
+      if (fauna::merged_alone<M>(adapter, base).empty()) return fauna::add_adapter(to, model, adapter, base);
+    return fauna::no_adapter;
+  }
+
+  fauna::Adapters<Backend> adapters_;
   std::optional<Loaded> model_;
   std::optional<fauna::Cache<Model, Backend>> text_;  ///< of further_losses
   std::vector<float> logits_;

@@ -12,6 +12,10 @@
 #include <fauna/decode/speculate/tree.hpp>
 #include <fauna/io/tensor_file.hpp>
 
+namespace fauna::inline v0 {
+class Adapter;
+}
+
 namespace tool {
 
 /// fauna::Reader of an engine's model, with hidden rows.
@@ -52,17 +56,13 @@ class Slots {
                     std::function<void(int, const float*)> const& next) = 0;
   /// The slot forgets its text.
   virtual void clear(int slot) = 0;
-  /// Slot `to` becomes what `from` is.
-  virtual void copy(int from, int to) = 0;
+  /// Slot `to` becomes what `from` is; where slots cut, the first `rows` rows of that.
+  virtual void copy(int from, int to, int rows = fauna::unbounded) = 0;
   /// fauna::Cache's: may a slot go back to any of its rows, and has it gone back?
   virtual bool cuts() const = 0;
   virtual bool cut(int slot, int rows) = 0;
   /// fauna::Slots': a slot goes back to its first `rows` rows, or fewer; the rows that it then has.
-  virtual int take_back(int slot, int rows) {
-    if (cut(slot, rows)) return rows;
-    clear(slot);
-    return 0;
-  }
+  virtual int take_back(int slot, int rows) = 0;
 };
 
 class Engine {
@@ -74,6 +74,9 @@ class Engine {
   /// The weights, before anything below is called.
   /// `quantise`: the type that matrices become, in a program whose engine stores them in blocks; empty: as in the file.
   virtual void load(fauna::TensorFile const& from, int threads, std::string const& quantise = {}) = 0;
+  /// Puts an adapter beside the weights, in a program whose model is fauna::adaptable, before anything below is called.
+  /// base: the files that the weights are from. Its number; no_adapter: it can only be merged into weights.
+  virtual int add(fauna::Adapter const&, fauna::TensorFile const& /*base*/) { return fauna::no_adapter; }
   virtual std::size_t weight_bytes() const = 0;
   /// What a text of `context` tokens takes in a cache at most.
   virtual std::size_t slot_bytes(int context) const = 0;
@@ -88,9 +91,9 @@ class Engine {
   /// fauna::generate_tokens.
   virtual std::vector<int> generate(std::vector<int> const& prompt, fauna::GenerateOptions const& o,
                                     std::function<bool(int)> const& see) = 0;
-  /// A text of up to `context` tokens before the model, read at most `chunk` at once. It lives no longer than the
-  /// weights.
-  virtual std::unique_ptr<Reader> reader(int context, int chunk) = 0;
+  /// A text of up to `context` tokens before the model, read at most `chunk` at once, with an adapter that was added,
+  /// or none. It lives no longer than the weights.
+  virtual std::unique_ptr<Reader> reader(int context, int chunk, int adapter = fauna::no_adapter) = 0;
   /// Room for `sequences` texts of `context` tokens, read at most `chunk` at once. It lives no longer than the weights.
   /// takes_back: fauna::Slots'.
   virtual std::unique_ptr<Slots> slots(int sequences, int context, int chunk, bool takes_back) = 0;

@@ -60,7 +60,7 @@ int context_of(long asked, int own) {
 }
 
 /// Texts at once, where the flag does not say: their contexts are whole in half of the machine's memory.
-int parallel_of(long asked, std::vector<tool::Engine*> const& engines, bool drafts, tool::Engine const* draft,
+int parallel_of(long asked, tool::Engine& engine, std::size_t engines, bool drafts, tool::Engine const* draft,
                 int context) {
   if (asked > 0) return static_cast<int>(asked);
   constexpr std::size_t usual = 8;
@@ -68,11 +68,11 @@ int parallel_of(long asked, std::vector<tool::Engine*> const& engines, bool draf
              page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
   // What cannot be cut is kept a second time, at the end of its prompt, and a third, before its draft; and the model
   // that drafts has a cache of its own.
-  const std::size_t kept = engines[0]->slots(1, 1, 1, false)->cuts() ? 1
-                           : drafts                                  ? 3
-                                                                     : 2,
+  const std::size_t kept = engine.slots(1, 1, 1, false)->cuts() ? 1
+                           : drafts                             ? 3
+                                                                : 2,
                     of_draft = draft != nullptr ? draft->slot_bytes(std::min(context, draft->context())) : 0,
-                    each = engines.size() * (kept * engines[0]->slot_bytes(context) + of_draft),
+                    each = engines * (kept * engine.slot_bytes(context) + of_draft),
                     fit = each == 0 ? usual : pages * page / 2 / each;
   if (fit >= usual) return static_cast<int>(usual);
   const int some = fit > 0 ? static_cast<int>(fit) : 1;
@@ -93,15 +93,23 @@ int serve(settings::Told<settings::Serve> const& s, std::string const& directory
   const Site site{tokenizer, chat_of(tokenizer, directory), names,     fingerprint(program),
                   context,   Keys::read(s.api_key_file),    s.time_out};
   const int threads = s.threads > 0 ? static_cast<int>(s.threads) : fauna::default_threads();
-  engine.load(fauna::open_tensors(directory), threads);
-  std::vector<tool::Engine*> engines{&engine};
-  std::vector<std::unique_ptr<tool::Engine>> adapted;
-  for (std::string const& lora : s.lora) {
-    fauna::TensorFile file = fauna::open_tensors(directory);
-    fauna::Adapter(tool::named("--lora", lora).value).merge_into(file);
-    adapted.push_back(tool::make_engine(s.engine));
-    adapted.back()->load(file, threads);
-    engines.push_back(adapted.back().get());
+  std::vector<Model> models{&engine};
+  std::vector<std::unique_ptr<tool::Engine>> merged;
+  {
+    const fauna::TensorFile file = fauna::open_tensors(directory);
+    engine.load(file, threads);
+    for (std::string const& lora : s.lora) {
+      const auto [name, folder] = tool::named("--lora", lora);
+      const fauna::Adapter adapter(folder);
+      models.emplace_back(&engine, engine.add(adapter, file));
+      if (models.back().adapter != fauna::no_adapter) continue;
+      tool::say(name + " has what can only be merged: it takes memory for weights of its own");
+      fauna::TensorFile changed = fauna::open_tensors(directory);
+      adapter.merge_into(changed);
+      merged.push_back(tool::make_engine(s.engine));
+      merged.back()->load(changed, threads);
+      models.back() = merged.back().get();
+    }
   }
   std::unique_ptr<tool::Engine> draft;
   if (!s.draft_engine.empty()) {
@@ -109,15 +117,16 @@ int serve(settings::Told<settings::Serve> const& s, std::string const& directory
     draft->load(fauna::open_tensors(s.draft_weights), threads);
   }
   Metrics metrics;
-  const int parallel = parallel_of(s.parallel, engines, !s.draft.empty(), draft.get(), context),
+  const std::size_t engines = 1 + merged.size();
+  const int parallel = parallel_of(s.parallel, engine, engines, !s.draft.empty(), draft.get(), context),
             queue = static_cast<int>(s.queue);
-  Worker worker(engines, tokenizer, stop_ids,
+  Worker worker(models, tokenizer, stop_ids,
                 {.context = context,
                  .chunk = static_cast<int>(s.chunk),
                  .parallel = parallel,
                  .drafts = {.how = s.draft, .model = draft.get(), .most = static_cast<int>(s.draft_max)}},
                 queue);
-  Server server(site, metrics, worker, parallel * static_cast<int>(engines.size()) + queue);
+  Server server(site, metrics, worker, parallel * static_cast<int>(engines) + queue);
   const int port = server.bind(s.host, static_cast<int>(s.port));
 
   stop_on_signals();

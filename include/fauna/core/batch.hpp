@@ -7,6 +7,8 @@ namespace fauna::inline v0 {
 
 /// Of rows, where there is no limit to their number.
 inline constexpr int unbounded = 0x7fffffff;
+/// Of a sequence, where no adapter is to be beside the model's weights for it.
+inline constexpr int no_adapter = -1;
 /// The target of a row that counts in no loss.
 inline constexpr int ignore_target = -1;
 
@@ -25,6 +27,8 @@ struct Batch {
   const int* past = nullptr;       ///< [sequences] rows of each sequence that its state holds already; null: none
   const int* document_start = nullptr;  ///< [rows] row at which the row's packed document starts; null: one document
   const int* parent = nullptr;  ///< [rows] row each row continues, -1 for a root; null: the row before (no tree)
+  const int* adapters =
+      nullptr;  ///< [sequences] adapter of each (blocks/adapted.hpp), or no_adapter; null: none has one
 
   static constexpr Batch uniform(int sequences, int length, const int* tokens = nullptr, const int* targets = nullptr) {
     Batch b;

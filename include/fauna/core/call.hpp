@@ -24,6 +24,7 @@ struct Shape {
   int total = 0;    ///< rows in all when sequences are ragged; 0: sequences x length
   int context = 0;  ///< rows of a sequence that a state must hold when it grows with them; 0: such a state is not kept
   bool backward = true;  ///< is there a backward pass?
+  int adapter_rank = 0;  ///< the largest rank of the adapters that stand beside weights (blocks/adapted.hpp)
   constexpr int rows() const { return total > 0 ? total : sequences * length; }
   /// Rows of the longest sequence, with those in its state.
   constexpr int longest() const { return context > length ? context : length; }
@@ -73,6 +74,9 @@ struct Rounds {
   void* user = nullptr;
 };
 
+/// What stands beside weights for some sequences of a call (blocks/adapted.hpp).
+template <class B> class AdapterTable;
+
 /// Named values that cross layers, with their gradients: shared weights and carried streams. A list of frames on the
 /// stack; an inner frame hides an outer one of the same name.
 struct NoEnv {};
@@ -103,8 +107,9 @@ template <class B> struct CallState {
   Batch const* batch = nullptr;
   SideLosses<scalar>* side = nullptr;  ///< null: side losses are left out
   Tap<scalar> const* tap = nullptr;
-  Rounds const* rounds = nullptr;        ///< null: all
-  Group<scalar> const* group = nullptr;  ///< null: a model that is whole
+  Rounds const* rounds = nullptr;             ///< null: all
+  Group<scalar> const* group = nullptr;       ///< null: a model that is whole
+  AdapterTable<B> const* adapters = nullptr;  ///< null: none
   Path path{};
   Key key{};
   int layer = 0;

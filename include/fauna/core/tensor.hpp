@@ -95,6 +95,7 @@ struct Tensor {
   float lr_scale = 1;
   Place at{};
   TensorPart split{};
+  bool adaptable = false;  ///< adapters may stand beside the products of rows by it (blocks/adapted.hpp)
   /// Initial values that no Init describes.
   void (*draw_rows)(Filling const&, float* to) = nullptr;
   /// Where it lies in files of several tensors, or in parts of one; none: one tensor of its own name.

@@ -35,6 +35,7 @@ struct GenerateOptions {
   int context = 0;                  ///< rows of a sequence at most; 0: the model's own context
   context_end at_end = context_end::refuse;
   TokenRule* rule = nullptr;  ///< which tokens may follow a text; one that it ends ends there
+  int adapter = no_adapter;   ///< which of those beside the model's weights writes (decode/adapters.hpp)
 };
 
 /// A text on its way: its ids, how many of them the cache has read, whether it goes on.
@@ -47,14 +48,15 @@ struct Continuation {
   int wanted = 1;  ///< of the last rows, those whose logits are wanted: with drafts behind the text, more than one
   std::vector<int> parents{};  ///< of drafts that branch: the draft that each continues, -1: the text; empty: the last
   bool done = false;
-  Key key{};  ///< of its random draws
+  Key key{};                 ///< of its random draws
+  int adapter = no_adapter;  ///< which of those beside the model's weights writes it
   int pending() const { return static_cast<int>(ids.size() - from) - read; }
 };
 /// The key of one of the texts that a seed gives: the token at a position is drawn from it and the position.
 inline Key text_key(std::uint64_t seed, std::uint64_t sample) { return Key{seed, 0}.child(0x74657874).child(sample); }
 /// Room for the rows and logits of a step.
 struct StepMemory {
-  std::vector<int> tokens{}, offsets{}, parents{}, positions{};
+  std::vector<int> tokens{}, offsets{}, parents{}, positions{}, adapters{};
   std::vector<float> logits{}, hidden{}, picked{};
 };
 
@@ -117,6 +119,7 @@ inline bool one_each(std::vector<int> const& offsets) {
 inline bool lay_out(std::vector<Continuation> const& all, int chunk, StepMemory& m) {
   m.tokens.clear();
   m.offsets.assign(1, 0);
+  m.adapters.clear();
   bool any_next = false;
   for (auto const& s : all) {
     const int pending = s.done ? 0 : s.pending(), most = chunk < s.most ? chunk : s.most,
@@ -124,6 +127,7 @@ inline bool lay_out(std::vector<Continuation> const& all, int chunk, StepMemory&
     const auto* from = s.ids.data() + s.from + s.read;
     m.tokens.insert(m.tokens.end(), from, from + rows);
     m.offsets.push_back(static_cast<int>(m.tokens.size()));
+    m.adapters.push_back(s.adapter);
     any_next = any_next || (rows > 0 && rows == pending);
   }
   return any_next;
@@ -131,12 +135,12 @@ inline bool lay_out(std::vector<Continuation> const& all, int chunk, StepMemory&
 /// They are referred to.
 inline Batch batch_of(StepMemory const& m) {
   const int n = static_cast<int>(m.offsets.size()) - 1;
-  if (one_each(m.offsets)) return Batch::uniform(n, 1, m.tokens.data());
-  Batch batch;
-  batch.sequences = n;
+  Batch batch = Batch::uniform(n, 1, m.tokens.data());
+  batch.adapters = m.adapters.data();
+  if (one_each(m.offsets)) return batch;
   batch.rows = m.offsets.back();
+  batch.length = 0;
   batch.offsets = m.offsets.data();
-  batch.tokens = m.tokens.data();
   return batch;
 }
 
@@ -190,6 +194,7 @@ std::vector<std::vector<int>> generate_batch(T& model, std::vector<std::vector<i
     all[s].prompt = prompts[s].size();
     all[s].ids.reserve(all[s].prompt + static_cast<std::size_t>(o.tokens));
     all[s].key = text_key(o.seed, o.sample + s);
+    all[s].adapter = o.adapter;
     all[s].done = o.tokens == 0;
     if (all[s].prompt > static_cast<std::size_t>(context))
       all[s].from = all[s].prompt - static_cast<std::size_t>(context);

@@ -46,7 +46,15 @@ template <LanguageModel M, Backend B, class D = Packed<B>> class Loaded {
   void prepare_inference(Shape shape) {
     shape.threads = threads_;
     shape.backward = false;
+    shape.adapter_rank = adapter_rank_;
     scratch_.grow(scratch_bytes<M, B>(shape));
+  }
+
+  /// What stands beside the weights of an adaptable model (decode/adapters.hpp), for sequences whose batch says so. It
+  /// is referred to; called before memory is planned, and again where there is more of it.
+  void stand_beside(AdapterTable<B> const& adapters) {
+    adapters_ = &adapters;
+    adapter_rank_ = adapters.rank();
   }
 
   /// logits of every row or of the last of each sequence (see Lm::logits), without and with a cache.
@@ -142,6 +150,7 @@ template <LanguageModel M, Backend B, class D = Packed<B>> class Loaded {
     Call<B> c;
     c.backend = on_backend();
     c.batch = &batch;
+    c.adapters = adapters_;
     return c;
   }
 
@@ -151,6 +160,8 @@ template <LanguageModel M, Backend B, class D = Packed<B>> class Loaded {
   typename M::template State<scalar> no_state_{};  ///< without memory: what a call without a cache starts from
   Scratch<B> scratch_;
   LoadReport report_;
+  AdapterTable<B> const* adapters_ = nullptr;
+  int adapter_rank_ = 0;
 };
 
 }  // namespace fauna::inline v0

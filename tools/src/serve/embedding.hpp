@@ -6,7 +6,6 @@
 #include <utility>
 #include <vector>
 
-#include <tools/src/engine.hpp>
 #include <tools/src/say.hpp>
 #include <tools/src/serve/task.hpp>
 
@@ -25,7 +24,7 @@ class Embeddings : public Task {
 /// Reads texts chunk by chunk, so that others are not kept waiting; the worker's alone.
 class Embedder {
  public:
-  Embedder(std::vector<Engine*> engines, int chunk) : engines_(std::move(engines)), chunk_(chunk) {}
+  Embedder(std::vector<Model> models, int chunk) : models_(std::move(models)), chunk_(chunk) {}
 
   bool busy() const { return task_ != nullptr; }
   void start(std::shared_ptr<Embeddings> task) {
@@ -54,7 +53,8 @@ class Embedder {
     auto const& ids = task_->texts[task_->vectors.size()];
     const auto n = static_cast<int>(ids.size());
     if (reader_ == nullptr) {  // it reads what it has read before no more, so each text has one of its own
-      reader_ = engines_[task_->model]->reader(n, chunk_);
+      Model const& model = models_[task_->model];
+      reader_ = model.engine->reader(n, chunk_, model.adapter);
       sum_.assign(static_cast<std::size_t>(reader_->width()), 0.0);
       read_ = 0;
     }
@@ -75,7 +75,7 @@ class Embedder {
     return task_->vectors.size() == task_->texts.size();
   }
 
-  std::vector<Engine*> engines_;
+  std::vector<Model> models_;
   int chunk_, read_ = 0;
   std::shared_ptr<Embeddings> task_{};
   std::unique_ptr<Reader> reader_{};

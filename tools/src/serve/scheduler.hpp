@@ -1,9 +1,9 @@
 // Continuous batching: which text has which slot of the engine, and what each reads in the next step (Yu et al. 2022,
 // Orca, section 4.1: scheduling by iteration). Texts come and go between steps; beginnings that a slot has read already
 // are not read again. With drafts a step gives a text as many tokens as it would have had anyway; a state that cannot
-// go back is kept before them, and where not all of them stay it is put back, and those that do are read once more,
-// with the next draft. No text depends on those beside it: a step computes each row by itself, and prompts are read in
-// pieces that end at multiples of `chunk`, whoever else is there.
+// go back to those that stay goes back to before them, and they are read once more, with the next draft. No text
+// depends on those beside it: a step computes each row by itself, and prompts are read in pieces that end at multiples
+// of `chunk`, whoever else is there.
 #pragma once
 #include <algorithm>
 #include <chrono>
@@ -57,7 +57,7 @@ class Scheduler {
     if (slots_->cuts()) return;
     kept_.resize(texts_.size());
     slots_.reset();
-    slots_ = engine.slots((drafters_.empty() ? 2 : 3) * limits.parallel, limits.context, limits.chunk, false);
+    slots_ = engine.slots(2 * limits.parallel, limits.context, limits.chunk, !drafters_.empty());
   }
 
   /// Ids that a text can have are below it.
@@ -66,11 +66,11 @@ class Scheduler {
   int running() const { return static_cast<int>(std::count_if(owners_.begin(), owners_.end(), has_text)); }
   int free() const { return limits_.parallel - running(); }
 
-  /// Puts text i of a job into a slot, of which one is free.
-  void start(std::shared_ptr<Job> const& job, int i) {
+  /// Puts text i of a job into a slot, of which one is free; it is written with an adapter of the engine's, or none.
+  void start(std::shared_ptr<Job> const& job, int i, int adapter = fauna::no_adapter) {
     job->becomes(progress::runs);
     try {
-      place(job, i);
+      place(job, i, adapter);
     } catch (std::exception const& e) {
       Owner owner{job};
       fail(owner, e);
@@ -117,11 +117,12 @@ class Scheduler {
     int waited = 0;      ///< steps in which its prompt was not read
     int leader = -1;     ///< a slot whose text reads what this one begins with, too
     bool rests = false;  ///< nobody has read what it wrote so far
-    int kept = -1;       ///< tokens of it that the state kept before its draft has; -1: none is kept
+    bool again = false;  ///< its last tokens stayed of a draft that did not, and are to be read once more
   };
   /// The state after the beginning of a prompt.
   struct Kept {
     std::vector<int> ids{};
+    int adapter = fauna::no_adapter;
     long used = 0;
   };
   static bool has_text(Owner const& owner) { return owner.job != nullptr; }
@@ -134,7 +135,7 @@ class Scheduler {
   fauna::Continuation const& text_at(int slot) const { return texts_[static_cast<std::size_t>(slot)]; }
   fauna::Continuation& text_at(int slot) { return texts_[static_cast<std::size_t>(slot)]; }
 
-  void place(std::shared_ptr<Job> const& job, int i) {
+  void place(std::shared_ptr<Job> const& job, int i, int adapter) {
     auto const& prompt = job->prompt(i);
     // The last token is drawn, and never read.
     const int room = limits_.context - static_cast<int>(prompt.size()) + 1;
@@ -144,11 +145,13 @@ class Scheduler {
       owner.writer->finish("length");
       return ended(owner);
     }
-    const auto [from, held] = longest(owner.writer->begins_with());
-    const int slot = is_free(from) ? from : longest_free();
+    const auto [from, held] = longest(owner.writer->begins_with(), adapter);
+    // In the place of a text that it goes on from, unless more of that would be lost than kept.
+    const int slot = is_free(from) && 2 * held >= text_at(from).read ? from : longest_free();
     text_at(slot) = nothing();  // should something fail on the way
     take(slot, from, held);
     text_at(slot) = owner.writer->start(held);
+    text_at(slot).adapter = adapter;
     owner.leader = leader(slot);
     owners_[static_cast<std::size_t>(slot)] = std::move(owner);
   }
@@ -179,15 +182,9 @@ class Scheduler {
           break;
         }
       }
-      text.read += static_cast<int>(stayed);
-      if (slots_->cuts()) {
-        if (drafted > 0) slots_->cut(slot, text.read);
-      } else if (stayed == drafted) {
-        owner.kept = -1;
-      } else {
-        slots_->copy(before_draft(slot), slot);
-        text.read = owner.kept;
-      }
+      const int whole = text.read + static_cast<int>(stayed);
+      text.read = stayed < drafted ? slots_->take_back(slot, whole) : whole;
+      owner.again = text.read < whole && text.pending() <= fauna::speculate_detail::few;
       if (drafted > 0) owner.job->metrics.draft(drafted, stayed);
     } catch (std::exception const& e) {  // this job's alone
       fail(owner, e);
@@ -199,7 +196,7 @@ class Scheduler {
     auto& text = text_at(slot);
     text.wanted = 1;
     Owner& owner = owners_[static_cast<std::size_t>(slot)];
-    if (text.done || owner.rests || (text.pending() != 1 && owner.kept < 0)) return;
+    if (text.done || owner.rests || (text.pending() != 1 && !owner.again)) return;
     const std::size_t written = text.ids.size();
     const int rows = slots_->cuts() ? limits_.chunk : std::min(limits_.chunk, fauna::speculate_detail::few);
     const int most = std::min({limits_.drafts.most, rows - text.pending(), step_rows / running() - text.pending(),
@@ -212,9 +209,6 @@ class Scheduler {
       ends.stop_ids = stop_ids_;
       fauna::speculate_detail::cut(text.ids, written, most, engine_vocab_, ends);
       text.wanted += static_cast<int>(text.ids.size() - written);
-      if (slots_->cuts() || text.wanted == 1 || owner.kept >= 0) return;
-      slots_->copy(slot, before_draft(slot));
-      owner.kept = text.read;
     } catch (std::exception const& e) {
       text.ids.resize(written);
       fail(owner, e);
@@ -245,7 +239,7 @@ class Scheduler {
       text.most = text.wanted;
       if (text.done) continue;
       if (follows(s) || owners_[static_cast<std::size_t>(s)].rests) text.most = 0;
-      else if (owners_[static_cast<std::size_t>(s)].kept >= 0) text.most = text.pending();
+      else if (owners_[static_cast<std::size_t>(s)].again) text.most = text.pending();
       else if (text.pending() > text.wanted) order_.push_back(s);
     }
     const auto rank = [this](int s) {
@@ -281,15 +275,18 @@ class Scheduler {
         found = s;
     return found;
   }
-  /// Which slot holds the most of a prompt's beginning, -1 for none, and how many tokens that is.
-  std::pair<int, int> longest(std::vector<int> const& prompt) {
+  /// Which slot holds the most of a prompt's beginning, as an adapter has read it, -1 for none, and how many tokens
+  /// that is.
+  std::pair<int, int> longest(std::vector<int> const& prompt, int adapter) {
     int from = -1, most = 0;
     for (int s = 0; s < limits_.parallel && slots_->cuts(); ++s) {
       auto const& text = text_at(s);
+      if (text.adapter != adapter) continue;
       const int held = common(text.ids, static_cast<std::size_t>(text.read), prompt);
       if (held > most || (held == most && held > 0 && is_free(s))) std::tie(from, most) = std::pair{s, held};
     }
     for (std::size_t k = 0; k < kept_.size(); ++k) {
+      if (kept_[k].adapter != adapter) continue;
       const int held = common(kept_[k].ids, kept_[k].ids.size(), prompt);
       if (held <= most || static_cast<std::size_t>(held) < kept_[k].ids.size()) continue;  // it cannot be cut
       std::tie(from, most) = std::pair{limits_.parallel + static_cast<int>(k), held};
@@ -299,9 +296,10 @@ class Scheduler {
   }
   /// A slot becomes the first `held` tokens of another, or nothing.
   void take(int slot, int from, int held) {
-    if (from < 0) return slots_->clear(slot);
-    if (from != slot) slots_->copy(from, slot);
-    if (slots_->cuts()) slots_->cut(slot, held);
+    if (from < 0) slots_->clear(slot);
+    else if (!slots_->cuts()) slots_->copy(from, slot);
+    else if (from == slot) slots_->cut(slot, held);
+    else slots_->copy(from, slot, held);
   }
   /// Tokens of a text that another one will have read when the text can go on from there.
   int to_come(int of, int text) const {
@@ -313,7 +311,7 @@ class Scheduler {
   int leader(int slot) const {
     int found = -1, most = text_at(slot).read + limits_.chunk - 1;
     for (int s = 0; s < limits_.parallel; ++s) {
-      if (s == slot || is_free(s) || to_come(s, slot) <= most) continue;
+      if (s == slot || is_free(s) || text_at(s).adapter != text_at(slot).adapter || to_come(s, slot) <= most) continue;
       most = to_come(s, slot);
       found = s;
     }
@@ -329,7 +327,7 @@ class Scheduler {
   void go_on(int slot) {
     Owner& owner = owners_[static_cast<std::size_t>(slot)];
     owner.leader = -1;
-    const auto [from, held] = longest(text_at(slot).ids);
+    const auto [from, held] = longest(text_at(slot).ids, text_at(slot).adapter);
     if (held <= text_at(slot).read) return;
     take(slot, from, held);
     text_at(slot).read = held;
@@ -343,15 +341,14 @@ class Scheduler {
     const int at = boundary(slot);
     if (kept_.empty() || at == 0 || text.read != at) return;
     const std::vector<int> ids(text.ids.begin(), text.ids.begin() + at);
-    if (std::any_of(kept_.begin(), kept_.end(), [&ids](Kept const& kept) { return kept.ids == ids; })) return;
+    if (std::any_of(kept_.begin(), kept_.end(),
+                    [&](Kept const& kept) { return kept.ids == ids && kept.adapter == text.adapter; }))
+      return;
     const auto oldest =
         std::min_element(kept_.begin(), kept_.end(), [](Kept const& a, Kept const& b) { return a.used < b.used; });
     slots_->copy(slot, limits_.parallel + static_cast<int>(oldest - kept_.begin()));
-    *oldest = {ids, ++uses_};
+    *oldest = {ids, text.adapter, ++uses_};
   }
-
-  /// Where the state is that a text's draft may have to go back to.
-  int before_draft(int slot) const { return 2 * limits_.parallel + slot; }
 
   static constexpr int patience = 8;    ///< steps of waiting that count as much as a chunk
   static constexpr int step_rows = 16;  ///< for so many rows the weights are read once

@@ -6,7 +6,16 @@
 #include <cstddef>
 #include <mutex>
 
+#include <tools/src/engine.hpp>
+
 namespace tool::serve {
+
+/// What a request may name: an engine, and the adapter beside its weights, if one is.
+struct Model {
+  Model(Engine* of, int with = fauna::no_adapter) : engine(of), adapter(with) {}
+  Engine* engine;
+  int adapter;
+};
 
 enum class progress { waits, runs, done, failed, refused, late };
 
@@ -16,7 +25,7 @@ class Task {
 
   explicit Task(clock::time_point end, std::size_t of_model = 0) : deadline(end), model(of_model) {}
   const clock::time_point deadline, asked = clock::now();
-  const std::size_t model;  ///< which of the worker's engines it is for
+  const std::size_t model;  ///< which of the worker's models it is for
 
   /// Nobody waits for it any more.
   bool over() const { return cancelled_ || clock::now() >= deadline; }

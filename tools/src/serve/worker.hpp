@@ -1,6 +1,6 @@
 // The one thread that runs the model: jobs come into a bounded queue, and their texts into the scheduler's slots as
-// those become free, a text of each job in turn. Each adapter has an engine and a scheduler of its own: their texts
-// take turns by steps, and no text goes on from what another adapter has read.
+// those become free, a text of each job in turn. An adapter that is merged into weights of its own has an engine and a
+// scheduler of its own: their texts take turns by steps. Those beside the model's weights share its steps.
 #pragma once
 #include <algorithm>
 #include <chrono>
@@ -22,13 +22,19 @@ namespace tool::serve {
 
 class Worker {
  public:
-  /// `engines`: the model, and what it is with each adapter; a task says for which it is. `queue`: jobs that may wait.
+  /// `models`: the model, and what it is with each adapter; a task says for which it is. `queue`: jobs that may wait.
   /// Everything else as for a scheduler, of which each engine has one.
-  Worker(std::vector<Engine*> const& engines, fauna::Bpe const& tokenizer, std::vector<int> const& stop_ids,
+  Worker(std::vector<Model> const& models, fauna::Bpe const& tokenizer, std::vector<int> const& stop_ids,
          Scheduler::Limits limits, int queue)
-      : embedder_(engines, limits.chunk), width_(engines.at(0)->width()), queue_limit_(queue) {
-    for (Engine* engine : engines)
-      schedulers_.push_back(std::make_unique<Scheduler>(*engine, tokenizer, stop_ids, limits));
+      : models_(models), embedder_(models, limits.chunk), width_(models.at(0).engine->width()), queue_limit_(queue) {
+    std::vector<Engine const*> engines;
+    for (Model const& model : models) {
+      const auto found = std::find(engines.begin(), engines.end(), model.engine);
+      scheduler_of_.push_back(static_cast<std::size_t>(found - engines.begin()));
+      if (found != engines.end()) continue;
+      engines.push_back(model.engine);
+      schedulers_.push_back(std::make_unique<Scheduler>(*model.engine, tokenizer, stop_ids, limits));
+    }
     free_.resize(schedulers_.size());
     look();
   }
@@ -43,7 +49,8 @@ class Worker {
     const std::lock_guard lock(mutex_);
     if (closed_) throw closing();
     forget();
-    if (count_waiting(job->model) >= free_[job->model] && queued() >= queue_limit_) throw full();
+    const std::size_t scheduler = scheduler_of_[job->model];
+    if (count_waiting(scheduler) >= free_[scheduler] && queued() >= queue_limit_) throw full();
     queue_.push_back({job});
     changed_.notify_all();
   }
@@ -104,7 +111,7 @@ class Worker {
     int next = 0;  ///< of its texts
   };
 
-  Scheduler& of(Task const& task) { return *schedulers_[task.model]; }
+  Scheduler& of(Task const& task) { return *schedulers_[scheduler_of_[task.model]]; }
   template <class F> int sum(F of_each) const {
     return std::transform_reduce(schedulers_.begin(), schedulers_.end(), 0, std::plus<>(),
                                  [&](auto const& scheduler) { return of_each(*scheduler); });
@@ -116,22 +123,22 @@ class Worker {
     return sum([](Scheduler const& s) { return s.free(); });
   }
   void look() {
-    for (std::size_t m = 0; m < free_.size(); ++m) free_[m] = schedulers_[m]->free();
+    for (std::size_t e = 0; e < free_.size(); ++e) free_[e] = schedulers_[e]->free();
   }
   int count_waiting() const {
     int n = 0;
-    for (std::size_t m = 0; m < free_.size(); ++m) n += count_waiting(m);
+    for (std::size_t e = 0; e < free_.size(); ++e) n += count_waiting(e);
     return n;
   }
-  int count_waiting(std::size_t model) const {
-    return static_cast<int>(std::count_if(queue_.begin(), queue_.end(), [model](Waiting const& w) {
-      return w.next == 0 && w.job->model == model && !w.job->over();
+  int count_waiting(std::size_t scheduler) const {
+    return static_cast<int>(std::count_if(queue_.begin(), queue_.end(), [&](Waiting const& w) {
+      return w.next == 0 && scheduler_of_[w.job->model] == scheduler && !w.job->over();
     }));
   }
-  /// Those of them for which their model has no slot.
+  /// Those of them for which their engine has no slot.
   int queued() const {
     int n = 0;
-    for (std::size_t m = 0; m < free_.size(); ++m) n += std::max(0, count_waiting(m) - free_[m]);
+    for (std::size_t e = 0; e < free_.size(); ++e) n += std::max(0, count_waiting(e) - free_[e]);
     return n;
   }
   /// Who waits no longer takes no place.
@@ -162,13 +169,15 @@ class Worker {
       if (next == queue_.end()) return false;
       w = std::move(*next);
       queue_.erase(next);
-      --free_[w.job->model];
+      --free_[scheduler_of_[w.job->model]];
       if (w.next + 1 < w.job->texts()) queue_.push_back({w.job, w.next + 1});
     }
-    of(*w.job).start(w.job, w.next);
+    of(*w.job).start(w.job, w.next, models_[w.job->model].adapter);
     return true;
   }
 
+  std::vector<Model> models_;
+  std::vector<std::size_t> scheduler_of_;               ///< by model
   std::vector<std::unique_ptr<Scheduler>> schedulers_;  ///< by engine
   Embedder embedder_;
   int width_;

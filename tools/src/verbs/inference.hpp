@@ -80,17 +80,23 @@ inline void check_texts(settings::Generate const& s) {
 
 /// Becomes the inference program, or the server, for a model directory, or for a checkpoint's file, of one model or of
 /// two. Without dropout, which is for training.
+[[noreturn]] inline void infer(std::string const& verb, std::string const& from, tool::Described const& model,
+                               std::string const& dtype, std::vector<std::string> const& words,
+                               std::vector<std::string> flags, std::optional<tool::Described> const& draft = {},
+                               std::string const& draft_source = {}) {
+  (void)fauna::open_tensors(from);  // says what is wrong with the weights before anything is compiled
+  const std::string program =
+      tool::program_for(model, dtype, verb == "serve" ? "serve" : "inference", draft, draft_source);
+  flags.insert(flags.begin(), words.begin(), words.end());
+  flags.insert(flags.begin(), {verb, from});
+  tool::become(program, flags);
+}
 [[noreturn]] inline void infer(std::string const& verb, std::string const& from, tool::ModelConfig& c,
                                std::string const& dtype, std::vector<std::string> const& words,
                                std::vector<std::string> flags, std::optional<tool::Described> const& draft = {},
                                std::string const& draft_source = {}) {
   c.without_dropout();
-  (void)fauna::open_tensors(from);  // says what is wrong with the weights before anything is compiled
-  const std::string program =
-      tool::program_for(c.described(), dtype, verb == "serve" ? "serve" : "inference", draft, draft_source);
-  flags.insert(flags.begin(), words.begin(), words.end());
-  flags.insert(flags.begin(), {verb, from});
-  tool::become(program, flags);
+  infer(verb, from, c.described(), dtype, words, std::move(flags), draft, draft_source);
 }
 
 /// The model of a model directory, or of a checkpoint's file.
@@ -342,7 +348,14 @@ inline std::string id_list(std::vector<long long> const& ids) {
     names.push_back(name);
   }
   const auto draft = drafting(verb, directory, *d.model, s.dtype, s);
-  infer("serve", directory, *d.model, s.dtype, {id_list(d.stop_ids)}, settings::arguments(s), draft);
+  d.model->without_dropout();
+  tool::Described model = d.model->described();
+  if (!s.lora.empty()) {
+    model.type = "fauna::adaptable<" + model.type + '>';
+    model.includes.emplace_back("fauna/models/adaptable.hpp");
+    if (draft) s.engine = tool::engine_name(model, s.dtype);
+  }
+  infer("serve", directory, model, s.dtype, {id_list(d.stop_ids)}, settings::arguments(s), draft);
 }
 
 [[noreturn]] inline void compare(tool::Verb const& verb, std::string const& directory, std::string const& file) {

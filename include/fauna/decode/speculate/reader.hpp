@@ -27,9 +27,10 @@ template <class T, bool Hidden = false> class Reader {
   using model = typename T::model;
 
  public:
-  /// context: rows at most. chunk: rows that one call reads at most, where no logits of them are wanted.
-  Reader(T& m, int context, int chunk = 512)
-      : model_(&m), cache_(1, context), chunk_(chunk < context ? chunk : context) {
+  /// context: rows at most. chunk: rows that one call reads at most, where no logits of them are wanted. adapter: which
+  /// of those beside the model's weights reads.
+  Reader(T& m, int context, int chunk = 512, int adapter = no_adapter)
+      : model_(&m), cache_(1, context), chunk_(chunk < context ? chunk : context), adapter_(adapter) {
     if (chunk < 1) fail("reader", "chunks of " + std::to_string(chunk) + " rows", "at least 1");
   }
 
@@ -95,7 +96,7 @@ template <class T, bool Hidden = false> class Reader {
   const float* further(int depth, int first, const float* h, const int* tokens, int rows) requires Hidden {
     prepare(rows);
     further_.resize(static_cast<std::size_t>(rows) * static_cast<std::size_t>(width()));
-    model_->further(cache_, Batch::uniform(1, rows, tokens), depth, first, Matrix<const float>(h, rows, width()),
+    model_->further(cache_, batch_of(rows, tokens), depth, first, Matrix<const float>(h, rows, width()),
                     Matrix<float>(further_.data(), rows, width()));
     return further_.data();
   }
@@ -129,7 +130,7 @@ template <class T, bool Hidden = false> class Reader {
     const int* const from = ids + length();
     prepare(rows);
     logits_.resize(static_cast<std::size_t>(model::vocab));
-    model_->early_logits(cache_, Batch::uniform(1, rows, from), layers / exits().round,
+    model_->early_logits(cache_, batch_of(rows, from), layers / exits().round,
                          Matrix<float>(logits_.data(), 1, model::vocab));
     read_.insert(read_.end(), from, from + rows);
     early_rows_ += rows;
@@ -159,7 +160,7 @@ template <class T, bool Hidden = false> class Reader {
       positions.push_back(positions[static_cast<std::size_t>(parent)] + 1);
     }
     if constexpr (!forgets_rows<model>) mark_ = cache_.mark();
-    Batch b = Batch::uniform(1, rows, tokens.data());
+    Batch b = batch_of(rows, tokens.data());
     b.parent = parents.data();
     b.positions = positions.data();
     call(b, logit_rows::all, rows);
@@ -232,9 +233,14 @@ template <class T, bool Hidden = false> class Reader {
     }
     const int wanted = which == logit_rows::all ? rows : which == logit_rows::last ? 1 : 0;
     const int* from = ids + length();
-    call(Batch::uniform(1, rows, from), which, wanted);
+    call(batch_of(rows, from), which, wanted);
     read_.insert(read_.end(), from, from + rows);
     return logits_.data();
+  }
+  Batch batch_of(int rows, const int* tokens) const {
+    Batch b = Batch::uniform(1, rows, tokens);
+    b.adapters = &adapter_;
+    return b;
   }
   void call(Batch const& batch, logit_rows which, int wanted) {
     prepare(batch.rows);
@@ -290,7 +296,7 @@ template <class T, bool Hidden = false> class Reader {
   std::vector<int> layers_{};
   std::vector<float> between_{};  ///< what entered these layers, of hidden_'s rows
   std::size_t seen_ = 0;          ///< of these layers, in a call
-  int chunk_, prepared_ = 0;
+  int chunk_, prepared_ = 0, adapter_;
   int early_rows_ = 0, early_layers_ = 0;  ///< of the cache's last rows, those that only the first layers have read
   int tree_rows_ = 0;  ///< of the cache's last rows, those of a tree of which nobody has said what stays
 };

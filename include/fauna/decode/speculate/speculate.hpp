@@ -81,7 +81,8 @@ Speculated speculate(R& target, D& drafter, std::vector<int> const& prompt, Spec
 template <class T, Proposes D, Acceptance A, class F>
 requires(!TextReader<T>) Speculated speculate(T& target, D& drafter, std::vector<int> const& prompt,
                                               SpeculateOptions const& options, A const& a, F&& see) {
-  Reader<T> reader(target, generate_detail::longest(options.text, context_of<typename T::model>), options.text.chunk);
+  Reader<T> reader(target, generate_detail::longest(options.text, context_of<typename T::model>), options.text.chunk,
+                   options.text.adapter);
   return speculate(reader, drafter, prompt, options, a, see);
 }
 template <class T, Proposes D, Acceptance A = Match>

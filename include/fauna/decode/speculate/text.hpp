@@ -103,6 +103,7 @@ inline Continuation begin(std::vector<int> const& prompt, GenerateOptions const&
   text.ids = prompt;
   text.prompt = prompt.size();
   text.key = text_key(o.seed, o.sample + sequence);
+  text.adapter = o.adapter;
   text.done = o.tokens == 0;
   return text;
 }
