@@ -31,6 +31,23 @@ def directory(source, out, chat=True, pieces=pieces, merges=("u s", "e r", "a s"
     return out
 
 
+def generated(tool, model, *words):
+    """What tools/fauna generate writes."""
+    return tool.says("generate", model, "--max-new-tokens", 12, *words).removesuffix("\n")
+
+
+def counts(reply):
+    """Its usage, but for what was read before."""
+    return reply["usage"] | {"prompt_tokens_details": None}
+
+
+def streamed(chunks, index=0, of=lambda c: c["text"]):
+    choices = [c for chunk in chunks for c in chunk["choices"] if c["index"] == index]
+    reasons = [c["finish_reason"] for c in choices]
+    assert reasons[-1] is not None and set(reasons[:-1]) <= {None}, reasons
+    return "".join(of(c) for c in choices), reasons[-1]
+
+
 class Server:
     """A server of a model; left by Ctrl-C, which must end it well."""
 

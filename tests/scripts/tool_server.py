@@ -7,6 +7,7 @@ tiny and random: a llama with a context of 32 tokens, and a mamba, which has non
 import array
 import base64
 import contextlib
+import functools
 import hashlib
 import json
 import math
@@ -18,38 +19,15 @@ import socket
 import sys
 import time
 
-from fauna_tool import Tool, read_tensors, write_tensors
-from serving import Server, directory, e_acute, end, pieces
+import serving
+from fauna_tool import Tool, read_tensors
+from server_adapters import adapters
+from server_forms import calling, calls, signs, structured
+from serving import Server, counts, directory, e_acute, end, pieces, streamed
 
 fauna, work, models = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
 tool = Tool(fauna, work)
-# For JSON and regular expressions: signs, digits, letters that spell its words, and tokens that join them.
-signs = ["<|end|>", "<|im_start|>", "<|im_end|>", "Ċ", "Ġ", "Ã", "©", *'{}[]",:-.01\\aeflnrstu', '":']
-
-
-# For calls of functions: what Llama's shape and Qwen's are both spelt with.
-calling = ["<|end|>", "<|im_start|>", "<|im_end|>", "Ċ", "Ġ", *'{}":,-01aceglmnorstu']
-
-
-def function(name, **properties):
-    return {"type": "function", "function": {"name": name, "description": "For a test.", "parameters": {
-        "type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}}}
-
-
-def generated(model, *words):
-    return tool.says("generate", model, "--max-new-tokens", 12, *words).removesuffix("\n")
-
-
-def counts(reply):
-    """Its usage, but for what was read before."""
-    return reply["usage"] | {"prompt_tokens_details": None}
-
-
-def streamed(chunks, index=0, of=lambda c: c["text"]):
-    choices = [c for chunk in chunks for c in chunk["choices"] if c["index"] == index]
-    reasons = [c["finish_reason"] for c in choices]
-    assert reasons[-1] is not None and set(reasons[:-1]) <= {None}, reasons
-    return "".join(of(c) for c in choices), reasons[-1]
+generated = functools.partial(serving.generated, tool)
 
 
 def prompt_logprobs(server, model):
@@ -486,132 +464,6 @@ def busy(model):
         assert server.process.wait(5) == -signal.SIGINT
 
 
-def fits(value, schema):
-    """Does a value fit a schema, of the keywords that are used below?"""
-    if "enum" in schema:
-        return value in schema["enum"]
-    if "anyOf" in schema:
-        return any(fits(value, s) for s in schema["anyOf"])
-    if schema["type"] == "object":
-        named = schema["properties"]
-        return (isinstance(value, dict) and set(schema["required"]) <= set(value) <= set(named) and
-                [k for k in named if k in value] == list(value) and all(fits(v, named[k]) for k, v in value.items()))
-    if schema["type"] == "array":
-        return isinstance(value, list) and len(value) <= schema["maxItems"] and all(fits(v, schema["items"]) for v in value)
-    if schema["type"] == "string":
-        return isinstance(value, str) and len(value) <= schema["maxLength"]
-    kind = {"integer": int, "boolean": bool, "null": type(None)}[schema["type"]]
-    return type(value) is kind
-
-
-def structured(server):
-    """Whatever a random model draws is what was asked for, however it is drawn; what cannot be is refused."""
-    path, drawn = "/v1/completions", {"prompt": "a", "max_tokens": 200, "temperature": 2, "n": 8}
-    chosen = {"type": "object", "additionalProperties": False, "required": ["a", "es"], "properties": {
-        "a": {"type": "integer"}, "l": {"type": "array", "maxItems": 3, "items": {"enum": ["ru", -1, None]}},
-        "es": {"anyOf": [{"type": "string", "maxLength": 3}, {"type": "boolean"}]}}}
-    wanted = {"type": "json_schema", "json_schema": {"name": "x", "strict": True, "schema": chosen}}
-    seen = set()
-    for seed in range(6):
-        how = {"seed": seed, "logit_bias": {str(end): seed - 3}, "frequency_penalty": seed / 3, "temperature": seed % 3}
-        for choice in server.ask(path, drawn | how | {"response_format": wanted})["choices"]:
-            assert choice["finish_reason"] == "stop" and fits(json.loads(choice["text"]), chosen), choice
-            seen.add(choice["text"])
-    assert len(seen) > 20 and any("é" in t for t in seen) and any('"l":' in t.replace(" ", "") for t in seen), seen
-    expression = "-?[01]{2,4}(\\.(é|e)+)?"
-    texts = []
-    for name in ("regex", "guided_regex"):
-        choices = server.ask(path, drawn | {"seed": 1, name: expression})["choices"]
-        assert all(re.fullmatch(expression, c["text"]) and c["finish_reason"] == "stop" for c in choices), choices
-        texts.append([c["text"] for c in choices])
-    assert texts[0] == texts[1] and len(set(texts[0])) > 3, texts
-    assert streamed(server.stream(path, drawn | {"seed": 1, "regex": expression}), 3) == (texts[0][3], "stop")
-    # Cut off, a text is the beginning of one; any object is an object.
-    cut = server.ask(path, drawn | {"max_tokens": 3, "response_format": wanted})["choices"][0]
-    assert cut["finish_reason"] == "length" and cut["text"].startswith('{"a'), cut
-    ask = {"messages": [{"role": "user", "content": "a"}], "max_tokens": 400, "temperature": 1, "seed": 5, "n": 8}
-    ended = [c["message"]["content"] for c in server.ask("/v1/chat/completions", ask | {"response_format": {"type": "json_object"}})["choices"]
-             if c["finish_reason"] == "stop"]
-    assert ended and all(isinstance(json.loads(t), dict) for t in ended), ended
-    # The distribution that is told is the model's own.
-    told = [server.ask(path, {"prompt": "a", "max_tokens": 1, "temperature": 0, "logprobs": 3} | more)["choices"][0]["logprobs"]["top_logprobs"]
-            for more in ({}, {"regex": "[01]{2}"})]
-    assert told[0] == told[1], told
-
-    def no(words, **fields):
-        error = server.refused(path, drawn | fields, 400, list(fields)[-1])
-        assert words in error["message"], error
-    no("expected ')'", regex="(a")
-    no("no text is allowed", regex="Q")  # which no token spells
-    no("empty text alone", regex="()")
-    no("a text", guided_regex=3)
-    no("both say", regex="a", response_format={"type": "json_object"})
-    for wrong in ({"type": "xml"}, "json_object", {"type": "json_schema"}, {"type": "json_schema", "json_schema": {"name": "x"}}):
-        no("response_format", response_format=wrong)
-    no("'minimum' is not available here", response_format={"type": "json_schema", "json_schema": {"schema": {"type": "integer", "minimum": 3}}})
-    deep = {}
-    for _ in range(200):
-        deep = {"items": deep}
-    no("too deeply", response_format={"type": "json_schema", "json_schema": {"schema": deep}})
-    plain = server.ask(path, drawn | {"seed": 2, "response_format": {"type": "text"}})["choices"]
-    assert plain == server.ask(path, drawn | {"seed": 2})["choices"]
-
-
-def calls(server, style):
-    """A random model that must call a function does; a stream says the same; what was called goes back through the template."""
-    path = "/v1/chat/completions"
-    get, tell = function("get", a={"type": "integer"}, l={"enum": ["u", None]}), function("tell")
-    ask = {"messages": [{"role": "user", "content": "a"}], "tools": [get, tell], "temperature": 1, "max_tokens": 1500}
-    schema, seen = get["function"]["parameters"], []
-
-    def check(message, names):
-        assert message["content"] is None and message["tool_calls"], message
-        for call in message["tool_calls"]:
-            said = json.loads(call["function"]["arguments"])
-            assert call["type"] == "function" and call["id"].startswith("call_") and call["function"]["name"] in names
-            assert fits(said, schema) if call["function"]["name"] == "get" else said == {}, call
-        seen.extend(call["id"] for call in message["tool_calls"])
-        return [call["function"] for call in message["tool_calls"]]
-
-    must = ask | {"tool_choice": "required", "n": 4, "seed": 3, "logit_bias": {str(end): -3}}
-    wanted = [check(c["message"], ("get", "tell")) for c in server.ask(path, must)["choices"] if c["finish_reason"] == "tool_calls"]
-    assert len(wanted) > 1 and len({json.dumps(w) for w in wanted}) > 1 and max(map(len, wanted)) > 1, wanted
-    assert len(set(seen)) == len(seen)
-    for only in ({"parallel_tool_calls": False}, {"tool_choice": {"type": "function", "function": {"name": "get"}}}):
-        for choice in server.ask(path, must | only)["choices"]:
-            made = check(choice["message"], ("get",) if "tool_choice" in only else ("get", "tell"))
-            assert choice["finish_reason"] == "tool_calls" and len(made) == 1, choice
-    # A stream: each call begins with its name, then come its arguments.
-    chunks = [c["choices"][0] for c in server.stream(path, must | {"n": 1})]
-    whole = server.ask(path, must | {"n": 1})["choices"][0]
-    made = []
-    for part in (p for c in chunks for p in c["delta"].get("tool_calls", ())):
-        if "id" in part:
-            assert part["index"] == len(made) and part["function"]["arguments"] == "" and part["type"] == "function", part
-            made.append(dict(part["function"]))
-        else:
-            made[part["index"]]["arguments"] += part["function"]["arguments"]
-    assert made == [c["function"] for c in whole["message"].get("tool_calls", [])], (made, whole)
-    assert chunks[-1]["finish_reason"] == whole["finish_reason"] and not any(c["delta"].get("content") for c in chunks)
-    # Cut off, a call is no call. Where none is asked for, the template hears of no tools.
-    cut = server.ask(path, must | {"n": 1, "max_tokens": 12})["choices"][0]
-    assert cut["finish_reason"] == "length" and "tool_calls" not in cut["message"] and cut["message"]["content"], cut
-    assert cut["message"]["content"].startswith({"tagged": "<tool_call>\n{", "bare": '{"name": "'}[style][:12]), cut
-    short = {k: v for k, v in ask.items() if k != "tools"} | {"max_tokens": 2, "temperature": 0}
-    plain, without = server.ask(path, short), server.ask(path, short | {"tools": [get], "tool_choice": "none"})
-    assert plain["choices"] == without["choices"] and counts(plain) == counts(without)
-    read = server.ask(path, short | {"tools": [get]})
-    assert read["usage"]["prompt_tokens"] > plain["usage"]["prompt_tokens"]
-    told = short["messages"] + [{"role": "assistant", "content": None, "tool_calls": [
-        {"id": "x", "type": "function", "function": {"name": "get", "arguments": '{"a": 1}'}}]}, {"role": "tool", "tool_call_id": "x", "content": "uu"}]
-    assert server.ask(path, short | {"messages": told})["usage"]["prompt_tokens"] == plain["usage"]["prompt_tokens"] + 6  # get 1 uu
-    # A form for what is said, beside calls.
-    either = server.ask(path, ask | {"seed": 1, "n": 4, "response_format": {"type": "json_schema", "json_schema": {"schema": {"type": "null"}}}})
-    assert all(c["message"]["content"] == "null" or c["message"]["tool_calls"] for c in either["choices"]), either
-    server.refused(path, must | {"tools": [function("a", b={"type": "integer", "minimum": 1})]}, 400, "tools")
-    server.refused(path, must | {"tool_choice": {"type": "function", "function": {"name": "b"}}}, 400, "tool_choice")
-
-
 def together(server, model):
     """Texts that are written at once are those that are written alone; what has been read is not read again."""
     path = "/v1/completions"
@@ -633,63 +485,6 @@ def drafted(server):
         told = dict(line.rsplit(" ", 1) for line in connection.getresponse().read().decode().splitlines() if line[0] != "#")
     drafts, proposed, stayed = (int(told[f"fauna_spec_decode_num_{what}_total"]) for what in ("drafts", "draft_tokens", "accepted_tokens"))
     assert 0 < drafts <= proposed >= stayed, told
-
-
-def adapter(name, seed):
-    """A LoRA adapter of rank 2 to the queries and values of the llama, as peft writes it."""
-    folder, draw, tensors = work / name, random.Random(seed), {}
-    folder.mkdir()
-    for layer in range(2):
-        for which, out in (("q", 24), ("v", 12)):
-            for part, shape in (("A", [2, 24]), ("B", [out, 2])):
-                values = array.array("f", (draw.gauss(0, 1) for _ in range(math.prod(shape))))
-                tensors[f"base_model.model.model.layers.{layer}.self_attn.{which}_proj.lora_{part}.weight"] = ("F32", shape, values.tobytes())
-    write_tensors(folder / "adapter_model.safetensors", tensors)
-    (folder / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "r": 2, "lora_alpha": 2, "target_modules": ["q_proj", "v_proj"]}))
-    return folder
-
-
-def adapters(model):
-    """A request that names an adapter has its texts, alone and beside the others'; the model's own stay what they are."""
-    folders = {model.name: None, "one": adapter("one", 1), "x/two": adapter("two", 2)}
-    flags = [word for name, folder in folders.items() if folder for word in ("--lora", f"{name}={folder}")]
-    path, prompts, drawn = "/v1/completions", ("ab", "hello", "busier as it"), {"max_tokens": 12, "seed": 3, "temperature": 1}
-    wanted = {(name, p): generated(model, "--prompt", p, "--seed", 3, "--temperature", 1, *(("--adapter", folder) if folder else ())).removeprefix(p)
-              for name, folder in folders.items() for p in prompts}
-    assert len(set(wanted.values())) == len(wanted), wanted
-    with Server(tool, model, "--parallel", 2, "--chunk", 4, *flags) as server:
-        listed = server.ask("/v1/models")["data"]
-        assert [(m["id"], m["parent"]) for m in listed] == [(model.name, None), ("one", model.name), ("x/two", model.name)], listed
-        assert server.ask("/v1/models/x/two") == listed[2]
-        for prompt in prompts:  # one after another: what one has read is nothing to the next
-            for name in folders:
-                got = server.ask(path, drawn | {"prompt": prompt, "model": name})
-                assert (got["choices"][0]["text"], got["model"]) == (wanted[name, prompt], name), (got, wanted)
-                assert got["usage"]["prompt_tokens_details"]["cached_tokens"] == 0, got
-        again = server.ask(path, drawn | {"prompt": prompts[-1], "model": "one"})["usage"]
-        assert again["prompt_tokens_details"]["cached_tokens"] == again["prompt_tokens"] - 1, again
-        asked = {(key, i): server.open(path, drawn | {"prompt": key[1], "model": key[0]}) for i in range(3) for key in wanted}
-        for (key, _), connection in asked.items():
-            assert json.loads(connection.getresponse().read())["choices"][0]["text"] == wanted[key], key
-            connection.close()
-        assert server.ask(path, drawn | {"prompt": "ab"})["choices"][0]["text"] == wanted[model.name, "ab"]
-        chunks = server.stream(path, drawn | {"prompt": "ab", "model": "one"})
-        assert streamed(chunks)[0] == wanted["one", "ab"] and {c["model"] for c in chunks} == {"one"}
-        say = {"messages": [{"role": "user", "content": "a"}], "max_tokens": 12, "temperature": 0}
-        assert server.ask("/v1/chat/completions", say | {"model": "one"})["choices"][0]["message"]["content"] == \
-            generated(model, "--chat", "--prompt", "a", "--adapter", folders["one"])
-        vectors = [server.ask("/v1/embeddings", {"input": "us", "model": name})["data"][0]["embedding"] for name in folders]
-        assert vectors[0] != vectors[1] != vectors[2] != vectors[0]
-        error = server.refused(path, {"prompt": "a", "model": "two"}, 404, "model", "model_not_found")
-        assert f"'{model.name}', 'one', 'x/two'" in error["message"], error
-    with Server(tool, model, "--draft", "ngram", *flags) as server:
-        for name, prompt in wanted:
-            assert server.ask(path, drawn | {"prompt": prompt, "model": name})["choices"][0]["text"] == wanted[name, prompt]
-    tool.refused("two models 'one'", "serve", model, *flags, "--lora", f"one={folders['one']}")
-    tool.refused(f"two models '{model.name}'", "serve", model, "--lora", f"{model.name}={folders['one']}")
-    for wrong in ("one", "=one", "one="):
-        tool.refused(f"--lora {wrong}, expected NAME=FOLDER", "serve", model, "--lora", wrong)
-    tool.refused("does not fit", "serve", mamba, "--lora", f"one={folders['one']}")
 
 
 def late(model):
@@ -726,7 +521,7 @@ for how in ("ngram", mamba, f"ngram+{mamba}"):
 for draft in ("auto", "mtp", "exit:1", "eagle:x", "lookahead:2,1,1", "pool:x", "ngram-tree"):
     tool.refused(f"--draft {draft}, expected ngram", "serve", llama, "--draft", draft)
 tool.refused("--draft-max without --draft", "serve", llama, "--draft-max", 3)
-for drafts in ((), ("--draft", "ngram", "--draft-max", 3)):
+for drafts in ((), ("--draft", "ngram", "--draft-max", 3), ("--draft", llama, "--draft-max", 3)):
     with Server(tool, mamba, "--parallel", 4, "--chunk", 4, *drafts) as served:
         # A state does not: it is kept after whole chunks of 4.
         held, length = together(served, mamba)
@@ -746,7 +541,7 @@ for style, begins, more in (("tagged", "<tool_call>", "<>/_"), ("bare", "", "p;"
 around = [f"<|fim_{where}|>" for where in ("prefix", "suffix", "middle")]
 with Server(tool, directory(models / "mamba", work / "fim", pieces=[*around, *pieces[3:]], chat=False)) as served:
     fill_in(served)
-adapters(llama)
+adapters(tool, llama, mamba)
 late(mamba)
 keys(llama)
 no_template(mamba)
