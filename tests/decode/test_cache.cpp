@@ -38,6 +38,9 @@ TEST_CASE("a cache is a value: copied, marked, taken back, written out and read 
   CHECK(in_chunks(model, read, tail, 7) == want);
   copy = cache;
   CHECK(copy.length(0) == context);
+  cache.copy(0, copy, 0, 5);  // the first rows alone
+  CHECK(in_chunks(model, copy, tail, 3) == want);
+  CHECK_THROWS_WITH_AS(cache.copy(0, copy, 0, -1), Contains("a copy of -1"), error);
   CHECK_THROWS_WITH_AS(copy.rewind({{context + 1}, {}}), Contains("0 to 12"), error);
   CHECK_THROWS_WITH_AS(copy.rewind({{1, 1}, {}}), Contains("2 sequences"), error);
 }

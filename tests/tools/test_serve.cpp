@@ -64,7 +64,10 @@ struct Alphabet : IdleEngine {
       if (engine.clear_fails) throw error("[engine] no memory");
       at(slot).clear();
     }
-    void copy(int from, int to) override { at(to) = at(from); }
+    void copy(int from, int to, int rows) override {
+      at(to) = at(from);
+      if (rows < static_cast<int>(at(to).size())) CHECK(cut(to, rows));
+    }
     bool cuts() const override { return !engine.marks_alone; }
     bool cut(int slot, int rows) override {
       CHECK(rows <= static_cast<int>(at(slot).size()));
@@ -298,6 +301,13 @@ TEST_CASE("a beginning that a slot holds is not read again") {
       r.worker.submit(j);
       CHECK(cached(*j) == held);
       CHECK(rows(r) == before + read);
+    }
+    // Who shares but a beginning does not take the place of a longer text.
+    const std::vector<int> greeting{0, 3, 3};
+    for (auto const& [prompt, held] : {std::pair{ids, 10}, {greeting, 1}, {ids, 13}}) {
+      const auto j = job(1, {prompt});
+      r.worker.submit(j);
+      CHECK(cached(*j) == held);
     }
     // Texts of one prompt read it once, though they begin together.
     const std::vector<int> many(20, 3);

@@ -72,8 +72,8 @@ class CompiledSlots final : public tool::Slots {
     slots_.clear(slot);
     slots_.trim(slot);
   }
-  void copy(int from, int to) override {
-    slots_.copy(from, to);
+  void copy(int from, int to, int rows) override {
+    slots_.copy(from, to, rows);
     slots_.trim(to);
   }
   bool cuts() const override { return slots_.cuts(); }

@@ -56,8 +56,8 @@ class Slots {
                     std::function<void(int, const float*)> const& next) = 0;
   /// The slot forgets its text.
   virtual void clear(int slot) = 0;
-  /// Slot `to` becomes what `from` is.
-  virtual void copy(int from, int to) = 0;
+  /// Slot `to` becomes what `from` is; where slots cut, the first `rows` rows of that.
+  virtual void copy(int from, int to, int rows = fauna::unbounded) = 0;
   /// fauna::Cache's: may a slot go back to any of its rows, and has it gone back?
   virtual bool cuts() const = 0;
   virtual bool cut(int slot, int rows) = 0;

@@ -127,11 +127,15 @@ template <LanguageModel M, Backend B, class E = typename B::scalar> class Cache 
           state_);
     }
   }
-  /// Sequence `from` of this cache becomes sequence `to` of another one, which must have room for its rows.
-  void copy(int from, Cache& other, int to) const {
+  /// Sequence `from` of this cache becomes sequence `to` of another one, which must have room for its rows; or the
+  /// first `rows` of them alone, in a cache that cuts.
+  void copy(int from, Cache& other, int to, int rows = unbounded) const {
     check(from);
     other.check(to);
-    const int n = length(from);
+    if (rows < 0 || (rows < length(from) && !cuts()))
+      fail("cache", "a copy of " + std::to_string(rows) + " of " + std::to_string(length(from)) + " rows",
+           "all of them, or of keys and values alone, without windows, some");
+    const int n = rows < length(from) ? rows : length(from);
     if (n > other.context())
       fail("cache", "a sequence of " + std::to_string(n) + " rows",
            "no more than the other cache's context of " + std::to_string(other.context()));

@@ -146,7 +146,8 @@ class Scheduler {
       return ended(owner);
     }
     const auto [from, held] = longest(owner.writer->begins_with(), adapter);
-    const int slot = is_free(from) ? from : longest_free();
+    // In the place of a text that it goes on from, unless more of that would be lost than kept.
+    const int slot = is_free(from) && 2 * held >= text_at(from).read ? from : longest_free();
     text_at(slot) = nothing();  // should something fail on the way
     take(slot, from, held);
     text_at(slot) = owner.writer->start(held);
@@ -304,9 +305,10 @@ class Scheduler {
   }
   /// A slot becomes the first `held` tokens of another, or nothing.
   void take(int slot, int from, int held) {
-    if (from < 0) return slots_->clear(slot);
-    if (from != slot) slots_->copy(from, slot);
-    if (slots_->cuts()) slots_->cut(slot, held);
+    if (from < 0) slots_->clear(slot);
+    else if (!slots_->cuts()) slots_->copy(from, slot);
+    else if (from == slot) slots_->cut(slot, held);
+    else slots_->copy(from, slot, held);
   }
   /// Tokens of a text that another one will have read when the text can go on from there.
   int to_come(int of, int text) const {

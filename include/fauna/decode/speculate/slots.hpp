@@ -45,9 +45,9 @@ template <class T> class Slots {
   /// Cache's: no more memory than rows take, from before the first; and back with what a slot has no more.
   void in_small_pages() const { cache_.in_small_pages(); }
   void trim(int slot) const { cache_.trim(slot); }
-  /// Slot `to` becomes what `from` is.
-  void copy(int from, int to) {
-    cache_.copy(from, cache_, to);
+  /// Slot `to` becomes what `from` is, or where slots cut the first `rows` rows of that.
+  void copy(int from, int to, int rows = unbounded) {
+    cache_.copy(from, cache_, to, rows);
     forget_mark(to);
   }
   /// Cache's: may a slot go back to any of its rows, and has it gone back?
