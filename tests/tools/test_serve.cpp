@@ -35,7 +35,7 @@ struct Alphabet : IdleEngine {
   int vocab() const override { return 19; }
   int context() const override { return 100; }
   struct Held final : tool::Slots {
-    Held(Alphabet& of, int n) : engine(of), ids(static_cast<std::size_t>(n)) {}
+    Held(Alphabet& of, int n) : engine(of), ids(static_cast<std::size_t>(n)), marks(ids) {}
     bool step(std::vector<Continuation>& texts, int, std::function<void(int, const float*)> const& next) override {
       std::vector<int> rows;
       for (auto const& text : texts) rows.push_back(text.done ? 0 : std::min(text.pending(), text.most));
@@ -47,6 +47,7 @@ struct Alphabet : IdleEngine {
         Continuation& text = texts[s];
         const auto read = text.ids.begin() + text.read;
         CHECK(ids[s] == std::vector<int>(text.ids.begin(), read));  // else the slot has another text
+        if (text.wanted > 1) marks[s] = ids[s];
         ids[s].insert(ids[s].end(), read, read + rows[s]);
         text.read += rows[s];
         const auto wanted = static_cast<std::size_t>(text.wanted);
@@ -75,8 +76,14 @@ struct Alphabet : IdleEngine {
       at(slot).resize(static_cast<std::size_t>(rows));
       return true;
     }
+    int take_back(int slot, int rows) override {
+      if (cut(slot, rows)) return rows;
+      at(slot) = marks[static_cast<std::size_t>(slot)];
+      CHECK(static_cast<int>(at(slot).size()) <= rows);
+      return static_cast<int>(at(slot).size());
+    }
     Alphabet& engine;
-    std::vector<std::vector<int>> ids;
+    std::vector<std::vector<int>> ids, marks;
   };
   std::unique_ptr<tool::Slots> slots(int n, int, int, bool) override { return std::make_unique<Held>(*this, n); }
   std::function<void()> gate{};

@@ -62,11 +62,7 @@ class Slots {
   virtual bool cuts() const = 0;
   virtual bool cut(int slot, int rows) = 0;
   /// fauna::Slots': a slot goes back to its first `rows` rows, or fewer; the rows that it then has.
-  virtual int take_back(int slot, int rows) {
-    if (cut(slot, rows)) return rows;
-    clear(slot);
-    return 0;
-  }
+  virtual int take_back(int slot, int rows) = 0;
 };
 
 class Engine {

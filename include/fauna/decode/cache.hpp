@@ -19,10 +19,10 @@ template <LanguageModel M, Backend B, class E = typename B::scalar> class Cache 
   using model = M;
   using element = E;
   using Region = typename memory<B>::region;
-  /// Where each sequence stood, and what its recurrent states were.
+  /// Where each sequence stood, or a single one, and what recurrent states were.
   struct Mark {
     std::vector<int> lengths{};
-    std::vector<E> recurrent{};  ///< of all sequences, piece by piece
+    std::vector<E> recurrent{};  ///< piece by piece
     bool operator==(Mark const&) const = default;
   };
 
@@ -166,6 +166,18 @@ template <LanguageModel M, Backend B, class E = typename B::scalar> class Cache 
     });
     return m;
   }
+  /// The same of one sequence. m: a mark that is no longer needed, whose memory is used again.
+  Mark mark(int sequence, Mark m = {}) const {
+    check(sequence);
+    m.lengths.assign(1, length(sequence));
+    m.recurrent.clear();
+    each_recurrent([&](auto& v, int rows) {
+      const auto part = v.middle_rows(sequence * rows, rows);
+      const OnHost<B, E> host(part.data(), part.size());
+      m.recurrent.insert(m.recurrent.end(), host.data(), host.data() + part.size());
+    });
+    return m;
+  }
   /// Can a sequence be taken back to `length` rows? Where a window's ring has gone round, that is no further than
   /// `rewindable` rows behind the most that it had; to nothing always.
   bool can_rewind(int sequence, int length) const {
@@ -176,14 +188,27 @@ template <LanguageModel M, Backend B, class E = typename B::scalar> class Cache 
   /// forgotten, so a mark holds until its sequence has been taken back below it; recurrent states are written back.
   /// Throws, and changes nothing, where can_rewind says no.
   void rewind(Mark const& to) {
-    for (int s = 0; s < sequences(); ++s) check(s, to);
-    for (int s = 0; s < sequences(); ++s) go_back(s, to);
+    check_size(to, sequences());
+    for (int s = 0; s < sequences(); ++s) check(s, to.lengths[static_cast<std::size_t>(s)]);
+    for (int s = 0; s < sequences(); ++s) go_back(s, to.lengths[static_cast<std::size_t>(s)]);
+    const E* from = to.recurrent.data();
+    each_recurrent([&](auto& v, int) {
+      memory<B>::write(v.data(), from, v.size());
+      from += v.size();
+    });
   }
-  /// One sequence goes back to such a mark, and the others stay where they are.
+  /// One sequence goes back to a mark of its own, and the others stay where they are.
   void rewind(int sequence, Mark const& to) {
     check(sequence);
-    check(sequence, to);
-    go_back(sequence, to);
+    check_size(to, 1);
+    check(sequence, to.lengths[0]);
+    go_back(sequence, to.lengths[0]);
+    const E* from = to.recurrent.data();
+    each_recurrent([&](auto& v, int rows) {
+      const auto part = v.middle_rows(sequence * rows, rows);
+      memory<B>::write(part.data(), from, part.size());
+      from += part.size();
+    });
   }
 
   /// Of a sequence's rows from `from` on, those in `rows`, which ascend, become rows from, from + 1, ..., and the
@@ -277,32 +302,26 @@ template <LanguageModel M, Backend B, class E = typename B::scalar> class Cache 
     if (sequence < 0 || sequence >= sequences())
       fail("cache", "sequence " + std::to_string(sequence), "0 to " + std::to_string(sequences() - 1));
   }
-  /// Can a sequence go back to a mark?
-  void check(int sequence, Mark const& to) const {
-    if (to.lengths.size() != lengths_.size())
-      fail("cache", "a mark of " + std::to_string(to.lengths.size()) + " sequences", std::to_string(lengths_.size()));
+  void check_size(Mark const& to, int of) const {
+    if (to.lengths.size() != static_cast<std::size_t>(of))
+      fail("cache", "a mark of " + std::to_string(to.lengths.size()) + " sequences", std::to_string(of));
+  }
+  /// Can a sequence go back to a mark at this row?
+  void check(int sequence, int row) const {
     const auto q = static_cast<std::size_t>(sequence);
-    const auto mark = [&] {
-      return "a mark at row " + std::to_string(to.lengths[q]) + " of sequence " + std::to_string(q);
-    };
-    if (to.lengths[q] < 0 || to.lengths[q] > lengths_[q])
+    const auto mark = [&] { return "a mark at row " + std::to_string(row) + " of sequence " + std::to_string(q); };
+    if (row < 0 || row > lengths_[q])
       fail("cache", mark(), "0 to " + std::to_string(lengths_[q]) + ", what it holds now");
-    if (!can_rewind(sequence, to.lengths[q]))
+    if (!can_rewind(sequence, row))
       fail("cache", mark(),
            "row " + std::to_string(reached_[q] - rewindable) + " or later, or 0: of its " +
                std::to_string(reached_[q]) + " rows a window's keys can forget " + std::to_string(rewindable),
            "clear it and read the text again");
   }
-  void go_back(int sequence, Mark const& to) {
+  void go_back(int sequence, int row) {
     const auto q = static_cast<std::size_t>(sequence);
-    lengths_[q] = to.lengths[q];
-    if (lengths_[q] == 0) reached_[q] = 0;
-    const E* of_all = to.recurrent.data();
-    each_recurrent([&](auto& v, int rows) {
-      const auto part = v.middle_rows(sequence * rows, rows);
-      memory<B>::write(part.data(), of_all + (part.data() - v.data()), part.size());
-      of_all += v.size();
-    });
+    lengths_[q] = row;
+    if (row == 0) reached_[q] = 0;
   }
   /// A hash of the type's name, which spells the model's whole configuration and the backend's policy.
   static constexpr std::uint64_t of_type() { return text_hash(__PRETTY_FUNCTION__); }

@@ -1,9 +1,9 @@
 // Continuous batching: which text has which slot of the engine, and what each reads in the next step (Yu et al. 2022,
 // Orca, section 4.1: scheduling by iteration). Texts come and go between steps; beginnings that a slot has read already
 // are not read again. With drafts a step gives a text as many tokens as it would have had anyway; a state that cannot
-// go back is kept before them, and where not all of them stay it is put back, and those that do are read once more,
-// with the next draft. No text depends on those beside it: a step computes each row by itself, and prompts are read in
-// pieces that end at multiples of `chunk`, whoever else is there.
+// go back to those that stay goes back to before them, and they are read once more, with the next draft. No text
+// depends on those beside it: a step computes each row by itself, and prompts are read in pieces that end at multiples
+// of `chunk`, whoever else is there.
 #pragma once
 #include <algorithm>
 #include <chrono>
@@ -57,7 +57,7 @@ class Scheduler {
     if (slots_->cuts()) return;
     kept_.resize(texts_.size());
     slots_.reset();
-    slots_ = engine.slots((drafters_.empty() ? 2 : 3) * limits.parallel, limits.context, limits.chunk, false);
+    slots_ = engine.slots(2 * limits.parallel, limits.context, limits.chunk, !drafters_.empty());
   }
 
   /// Ids that a text can have are below it.
@@ -117,7 +117,7 @@ class Scheduler {
     int waited = 0;      ///< steps in which its prompt was not read
     int leader = -1;     ///< a slot whose text reads what this one begins with, too
     bool rests = false;  ///< nobody has read what it wrote so far
-    int kept = -1;       ///< tokens of it that the state kept before its draft has; -1: none is kept
+    bool again = false;  ///< its last tokens stayed of a draft that did not, and are to be read once more
   };
   /// The state after the beginning of a prompt.
   struct Kept {
@@ -182,15 +182,9 @@ class Scheduler {
           break;
         }
       }
-      text.read += static_cast<int>(stayed);
-      if (slots_->cuts()) {
-        if (drafted > 0) slots_->cut(slot, text.read);
-      } else if (stayed == drafted) {
-        owner.kept = -1;
-      } else {
-        slots_->copy(before_draft(slot), slot);
-        text.read = owner.kept;
-      }
+      const int whole = text.read + static_cast<int>(stayed);
+      text.read = stayed < drafted ? slots_->take_back(slot, whole) : whole;
+      owner.again = text.read < whole && text.pending() <= fauna::speculate_detail::few;
       if (drafted > 0) owner.job->metrics.draft(drafted, stayed);
     } catch (std::exception const& e) {  // this job's alone
       fail(owner, e);
@@ -202,7 +196,7 @@ class Scheduler {
     auto& text = text_at(slot);
     text.wanted = 1;
     Owner& owner = owners_[static_cast<std::size_t>(slot)];
-    if (text.done || owner.rests || (text.pending() != 1 && owner.kept < 0)) return;
+    if (text.done || owner.rests || (text.pending() != 1 && !owner.again)) return;
     const std::size_t written = text.ids.size();
     const int rows = slots_->cuts() ? limits_.chunk : std::min(limits_.chunk, fauna::speculate_detail::few);
     const int most = std::min({limits_.drafts.most, rows - text.pending(), step_rows / running() - text.pending(),
@@ -215,9 +209,6 @@ class Scheduler {
       ends.stop_ids = stop_ids_;
       fauna::speculate_detail::cut(text.ids, written, most, engine_vocab_, ends);
       text.wanted += static_cast<int>(text.ids.size() - written);
-      if (slots_->cuts() || text.wanted == 1 || owner.kept >= 0) return;
-      slots_->copy(slot, before_draft(slot));
-      owner.kept = text.read;
     } catch (std::exception const& e) {
       text.ids.resize(written);
       fail(owner, e);
@@ -248,7 +239,7 @@ class Scheduler {
       text.most = text.wanted;
       if (text.done) continue;
       if (follows(s) || owners_[static_cast<std::size_t>(s)].rests) text.most = 0;
-      else if (owners_[static_cast<std::size_t>(s)].kept >= 0) text.most = text.pending();
+      else if (owners_[static_cast<std::size_t>(s)].again) text.most = text.pending();
       else if (text.pending() > text.wanted) order_.push_back(s);
     }
     const auto rank = [this](int s) {
@@ -358,9 +349,6 @@ class Scheduler {
     slots_->copy(slot, limits_.parallel + static_cast<int>(oldest - kept_.begin()));
     *oldest = {ids, text.adapter, ++uses_};
   }
-
-  /// Where the state is that a text's draft may have to go back to.
-  int before_draft(int slot) const { return 2 * limits_.parallel + slot; }
 
   static constexpr int patience = 8;    ///< steps of waiting that count as much as a chunk
   static constexpr int step_rows = 16;  ///< for so many rows the weights are read once

@@ -20,9 +20,10 @@ concept TextSlots = requires(S& s, std::vector<Continuation>& all, void (*next)(
 template <class T> class Slots {
  public:
   /// context: rows of a text at most. rows: of them, what a step reads at most. takes_back: keeps what take_back()
-  /// needs of states that forget no rows, a copy at each step that reads a draft.
+  /// needs of states that forget no rows, a copy of a slot's before it reads a draft.
   Slots(T& m, int sequences, int context, int rows, bool takes_back = true)
-      : model_(&m), cache_(sequences, context), takes_back_(takes_back) {
+      : model_(&m), cache_(sequences, context), takes_back_(takes_back && !cache_.cuts()) {
+    if (takes_back_) marks_.resize(static_cast<std::size_t>(sequences));
     m.prepare_inference({.sequences = sequences, .length = rows < context ? rows : context, .context = context});
   }
 
@@ -33,8 +34,8 @@ template <class T> class Slots {
   int length(int slot) const { return cache_.length(slot); }
   /// speculate_step for texts that may be fewer than the slots, those of the first.
   template <class F> bool step(std::vector<Continuation>& all, int chunk, F&& next) {
-    mark_ = {};
-    if (takes_back_ && !cache_.cuts() && reads_draft(all)) mark_ = cache_.mark();
+    for (std::size_t s = 0; takes_back_ && s < all.size(); ++s)
+      if (reads_draft(all[s])) mark(static_cast<int>(s));
     return speculate_step(*model_, cache_, all, chunk, memory_, next);
   }
   /// The slot forgets its text.
@@ -52,35 +53,42 @@ template <class T> class Slots {
   }
   /// Cache's: may a slot go back to any of its rows, and has it gone back?
   bool cuts() const { return cache_.cuts(); }
-  bool cut(int slot, int rows) { return cache_.cut(slot, rows); }
-  /// Takes a slot back to its first `rows` rows, or where its state cannot, to what it was before the step that read a
-  /// draft, or to nothing. The rows that it then has: those that are missing are to be read again.
+  bool cut(int slot, int rows) {
+    if (rows == 0) forget_mark(slot);
+    return cache_.cut(slot, rows);
+  }
+  /// Takes a slot back to its first `rows` rows, or where its state cannot, to what it was before it last read a draft,
+  /// or to nothing. The rows that it then has: those that are missing are to be read again.
   int take_back(int slot, int rows) {
-    if (cache_.cut(slot, rows)) return rows;
-    const int marked = mark_.lengths.empty() ? unbounded : mark_.lengths[static_cast<std::size_t>(slot)];
-    if (marked <= rows && cache_.can_rewind(slot, marked)) cache_.rewind(slot, mark_);
-    else cache_.clear(slot);
+    if (cut(slot, rows)) return rows;
+    const int marked = takes_back_ ? marked_at(slot) : unbounded;
+    if (marked <= rows && cache_.can_rewind(slot, marked)) cache_.rewind(slot, marks_[static_cast<std::size_t>(slot)]);
+    else clear(slot);
     return cache_.length(slot);
   }
 
  private:
   using Kept = Cache<typename T::model, typename T::backend>;
 
-  static bool reads_draft(std::vector<Continuation> const& all) {
-    for (auto const& s : all)
-      if (!s.done && s.wanted > 1 && s.pending() <= s.most) return true;
-    return false;
+  static bool reads_draft(Continuation const& s) { return !s.done && s.wanted > 1 && s.pending() <= s.most; }
+  int marked_at(int slot) const {
+    auto const& of_slot = marks_[static_cast<std::size_t>(slot)];
+    return of_slot.lengths.empty() ? unbounded : of_slot.lengths[0];
   }
-
+  /// Where a slot was taken back to its mark, that still holds.
+  void mark(int slot) {
+    auto& of_slot = marks_[static_cast<std::size_t>(slot)];
+    if (marked_at(slot) != length(slot)) of_slot = cache_.mark(slot, static_cast<typename Kept::Mark&&>(of_slot));
+  }
   /// What was marked of a slot is of another text.
   void forget_mark(int slot) {
-    if (!mark_.lengths.empty()) mark_.lengths[static_cast<std::size_t>(slot)] = unbounded;
+    if (takes_back_) marks_[static_cast<std::size_t>(slot)].lengths.clear();
   }
 
   T* model_;
   Kept cache_;
   bool takes_back_;
-  typename Kept::Mark mark_{};  ///< before the last step, where that read a draft which cannot be cut off
+  std::vector<typename Kept::Mark> marks_{};  ///< of slots, before each last read a draft which cannot be cut off
   StepMemory memory_{};
 };
 
