@@ -2,7 +2,7 @@
 import json
 import re
 
-from serving import counts, e_acute, end, streamed
+from serving import counts, end, streamed
 
 # For JSON and regular expressions: signs, digits, letters that spell its words, and tokens that join them.
 signs = ["<|end|>", "<|im_start|>", "<|im_end|>", "Ċ", "Ġ", "Ã", "©", *'{}[]",:-.01\\aeflnrstu', '":']

@@ -12,7 +12,6 @@ import hashlib
 import json
 import math
 import pathlib
-import random
 import re
 import signal
 import socket
@@ -22,7 +21,7 @@ import time
 import serving
 from fauna_tool import Tool, read_tensors
 from server_adapters import adapters
-from server_forms import calling, calls, signs, structured
+from server_forms import calling, calls, function, signs, structured
 from serving import Server, counts, directory, e_acute, end, pieces, streamed
 
 fauna, work, models = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
@@ -91,6 +90,8 @@ def completions(server, model):
     assert [streamed(chunks, i)[0] for i in range(4)] == texts
     assert [c["text"] for c in server.ask(path, drawn | {"prompt": [[7, 8], [24]]})["choices"]] == texts
     assert server.ask(path, drawn | {"prompt": [7, 8], "n": 1})["choices"][0]["text"] == texts[0]
+    spelt = json.dumps(drawn | {"prompt": [7.0, 8], "n": 1.0, "max_tokens": 12.0, "seed": 7e0})  # whole numbers, too
+    assert server.ask(path, spelt.encode())["choices"][0]["text"] == texts[0]
     whole = drawn | {"max_tokens": 3, "logit_bias": {str(end): -100}}
     usage = server.ask(path, whole)["usage"]
     assert (usage["prompt_tokens"], usage["completion_tokens"], usage["total_tokens"]) == (3, 12, 15), usage
@@ -265,9 +266,9 @@ def refusals(server, model):
     text, talk = "/v1/completions", "/v1/chat/completions"
     say = {"messages": [{"role": "user", "content": "a"}]}
     wrong = [("temperature", "hot"), ("temperature", 2.1), ("temperature", True), ("top_p", -0.1), ("n", 0), ("n", 1.5), ("n", 2**40),
-             ("n", 2**64 + 1), ("n", -(2**70)), ("max_tokens", -1), ("stop", ["a"] * 5), ("stop", ""), ("stop", [1]), ("seed", "x"),
+             ("n", 2**64 + 1), ("n", -(2**70)), ("max_tokens", -1), ("stop", ["a"] * 5), ("stop", ""), ("stop", [1]), ("seed", "x"), ("seed", 1.5), ("seed", 1e30), ("n", 1e30),
              ("stream", 1), ("presence_penalty", 3), ("frequency_penalty", -3), ("logit_bias", [1]), ("logit_bias", {"29": 1}),
-             ("logit_bias", {"a": 1}), ("logit_bias", {"1": 101}), ("logit_bias", {"1": None}), ("model", 3), ("top_k", -2)]
+             ("logit_bias", {"a": 1}), ("logit_bias", {"1.0": 1}), ("logit_bias", {"1": 101}), ("logit_bias", {"1": None}), ("model", 3), ("top_k", -2)]
     for name, value in wrong:
         server.refused(text, {"prompt": "a", name: value}, 400, name)
         server.refused(talk, say | {name: value}, 400, name)

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -72,11 +73,19 @@ class Fields {
     Json const* value = find(name);
     return value == nullptr ? otherwise : whole_of(name, *value, least, most);
   }
+  /// A whole number's value, of 16 and of 16.0 alike, as JSON Schema has it; none where it is no such, or less than
+  /// -2^63 or more than 2^63 - 1.
+  static std::optional<std::int64_t> whole_number(Json const& value) {
+    if (value.is_number_integer()) {
+      const bool fits = !value.is_number_unsigned() || value.get<std::uint64_t>() >> 63 == 0;
+      return fits ? std::optional(value.get<std::int64_t>()) : std::nullopt;
+    }
+    const double x = value.is_number() ? value.get<double>() : std::nan("");
+    if (!(x >= -0x1p63 && x < 0x1p63) || x != std::trunc(x)) return std::nullopt;
+    return static_cast<std::int64_t>(x);
+  }
   static int whole_of(std::string const& name, Json const& value, int least, int most) {
-    // Not get<int>, which would wrap around; an unsigned number of 2^63 and more is none.
-    const bool fits =
-        value.is_number_integer() && (!value.is_number_unsigned() || value.get<std::uint64_t>() >> 63 == 0);
-    const std::int64_t n = fits ? value.get<std::int64_t>() : std::int64_t{least} - 1;
+    const std::int64_t n = whole_number(value).value_or(std::int64_t{least} - 1);
     if (n < least || n > most)
       wrong(name, value, "a whole number from " + std::to_string(least) + " to " + std::to_string(most));
     return static_cast<int>(n);

@@ -97,11 +97,11 @@ inline std::vector<std::pair<int, float>> biases(Fields const& f, int vocab) {
   if (!value->is_object()) Fields::wrong("logit_bias", *value, "an object of ids and biases");
   std::vector<std::pair<int, float>> all;
   for (auto const& [key, bias] : value->items()) {
-    const Json id = Json::parse(key, nullptr, false);  // a number, or what is discarded
+    Json id = Json::parse(key, nullptr, false);  // a number, or what is discarded
+    if (!id.is_number_integer()) id = key;
     const double b = bias.is_number() ? bias.get<double>() : std::nan("");
     if (!(b >= -100 && b <= 100)) Fields::wrong("logit_bias", bias, "a number from -100 to 100");
-    all.emplace_back(Fields::whole_of("logit_bias", id.is_discarded() ? Json(key) : id, 0, vocab - 1),
-                     static_cast<float>(b));
+    all.emplace_back(Fields::whole_of("logit_bias", id, 0, vocab - 1), static_cast<float>(b));
   }
   return all;
 }
@@ -120,9 +120,11 @@ inline Drawing drawing(Fields const& f, int vocab) {
   d.bias = biases(f, vocab);
   d.stop = stops(f);
   if (Json const* seed = f.find("seed")) {
-    if (!seed->is_number_integer()) Fields::wrong("seed", *seed, "a whole number");
-    d.seed =
-        seed->is_number_unsigned() ? seed->get<std::uint64_t>() : static_cast<std::uint64_t>(seed->get<std::int64_t>());
+    const double large = seed->is_number_float() ? seed->get<double>() : 0;
+    if (seed->is_number_unsigned()) d.seed = seed->get<std::uint64_t>();
+    else if (large >= 0x1p63 && large < 0x1p64) d.seed = static_cast<std::uint64_t>(large);
+    else if (const auto n = Fields::whole_number(*seed)) d.seed = static_cast<std::uint64_t>(*n);
+    else Fields::wrong("seed", *seed, "a whole number from -2^63 to 2^64 - 1");
   }
   return d;
 }
