@@ -1,13 +1,15 @@
 // What a language model is tested for where its products take bf16 operands.
 using namespace test;
 
-TEST_CASE("bf16 products give the reference policy's gradients, but for what operands lose") {
+TEST_CASE(GOLDEN ": bf16 products give the reference policy's gradients, but for what operands lose") {
   check_gradients_on_cpu<Model, bf16_products>(3e-2);  // 2^-9 of each operand of every product
 }
 
-TEST_CASE("bf16 products: the same bits for any number of threads") { check_same_bits<Model, bf16_products>(24); }
+TEST_CASE(GOLDEN ": bf16 products: the same bits for any number of threads") {
+  check_same_bits<Model, bf16_products>(24);
+}
 
-TEST_CASE("bf16 products: the reference's logits, but for what operands lose") {
+TEST_CASE(GOLDEN ": bf16 products: the reference's logits, but for what operands lose") {
   const Golden golden(folder());
   const auto all_names = names<Model>();
   for (auto const& name : all_names)

@@ -1,11 +1,12 @@
 // One of the folders in tests/golden/models against the library that it comes from, and what every language model is
-// tested for. Included once for each type, where Model is its name: CMake writes the files that do, with the folders'
-// type.txt, which is what `tools/fauna type` prints. The folder's name comes in the environment.
+// tested for. Included once for each type, where Model is its name and GOLDEN that of a folder: CMake writes the files
+// that do, with the folders' type.txt, which is what `tools/fauna type` prints. The folder to look at comes in the
+// environment, as one type may have several.
 using namespace test;
 
-TEST_CASE("logits, loss and every gradient are the reference library's") { check_reference<Model>(folder()); }
+TEST_CASE(GOLDEN ": logits, loss and every gradient are the reference library's") { check_reference<Model>(folder()); }
 
-TEST_CASE("what is written is what was read, bit for bit") {
+TEST_CASE(GOLDEN ": what is written is what was read, bit for bit") {
   const SafeTensors from(folder());
   if (from.tensors()[0].dtype != "F32") return;  // saving writes f32
   Trained<Model, Cpu<>> model;
@@ -23,7 +24,7 @@ TEST_CASE("what is written is what was read, bit for bit") {
   }
 }
 
-TEST_CASE("packed for inference: the reference's logits, and those of one token after another") {
+TEST_CASE(GOLDEN ": packed for inference: the reference's logits, and those of one token after another") {
   const Golden golden(folder());
   Loaded<Model, Cpu<>> model((SafeTensors(folder())));
   model.prepare_inference({.sequences = 2, .length = golden.length, .context = golden.length});
@@ -43,4 +44,4 @@ TEST_CASE("packed for inference: the reference's logits, and those of one token 
   CHECK(stepped == all);
 }
 
-TEST_CASE("a batch is learnt by heart") { check_learns<Model>(); }
+TEST_CASE(GOLDEN ": a batch is learnt by heart") { check_learns<Model>(); }
