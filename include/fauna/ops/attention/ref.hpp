@@ -8,6 +8,27 @@
 
 namespace fauna::inline v0 {
 
+namespace attention_detail {
+
+template <int HeadSize, class S> S dot(const S* a, const S* b) {
+  S sum = S(0);
+  for (int d = 0; d < HeadSize; ++d) sum += a[d] * b[d];
+  return sum;
+}
+/// s_ij, or s'_ij; j lies `back` rows back of i.
+template <int HeadSize, class S> S score(AttentionShape const& a, const S* q, const S* k, int head, int back) {
+  using std::tanh;
+  S s = dot<HeadSize>(q, k) * S(a.scale);
+  if (a.alibi > 0) s -= S(static_cast<double>(alibi_slope(a, head)) * back);
+  return a.cap > 0 ? S(a.cap) * tanh(s / S(a.cap)) : s;
+}
+/// How a score, as the cap has left it, goes with the one before.
+template <class S> S score_slope(AttentionShape const& a, S s) {
+  return a.cap > 0 ? S(1) - s / S(a.cap) * (s / S(a.cap)) : S(1);
+}
+
+}  // namespace attention_detail
+
 template <class S> struct attention<Ref<S>> {
   /// The naive loops need no scratch.
   template <int HeadSize> static constexpr std::size_t workspace(int, int, AttentionShape const&, int) { return 0; }
@@ -29,7 +50,7 @@ template <class S> struct attention<Ref<S>> {
                batch.steps_back(sequence, i, j) < reach;
       };
       const auto score_of = [&](int j) {
-        return score<HeadSize>(a, q.at(i, h), row(k, own.k, j), h, batch.steps_back(sequence, i, j));
+        return attention_detail::score<HeadSize>(a, q.at(i, h), row(k, own.k, j), h, batch.steps_back(sequence, i, j));
       };
       S m = score_of(i);  // every row sees itself
       for (int j = origin; j < i; ++j) {
@@ -65,14 +86,14 @@ template <class S> struct attention<Ref<S>> {
       using std::exp;
       const int first = batch.first(sequence), kv = h / (a.heads / a.kv_heads);
       const int reach = a.reach(batch.rows_before(sequence, i));
-      const S delta = dot<HeadSize>(dy.at(i, h), y.at(i, h));
+      const S delta = attention_detail::dot<HeadSize>(dy.at(i, h), y.at(i, h));
       for (int j = first; j <= i; ++j) {
         if (!batch.sees(sequence, i, j) || batch.steps_back(sequence, i, j) >= reach) continue;
-        const S s = score<HeadSize>(a, q.at(i, h), k.at(j, kv), h, batch.steps_back(sequence, i, j)),
+        const S s = attention_detail::score<HeadSize>(a, q.at(i, h), k.at(j, kv), h, batch.steps_back(sequence, i, j)),
                 p = exp(s - lse[index(a, i, h)]);
-        const S slope = a.cap > 0 ? S(1) - s / S(a.cap) * (s / S(a.cap)) : S(1);
+        const S slope = attention_detail::score_slope(a, s);
         const S w = keep(a, i, h, j - first);
-        const S ds = S(a.scale) * slope * p * (w * dot<HeadSize>(dy.at(i, h), v.at(j, kv)) - delta);
+        const S ds = S(a.scale) * slope * p * (w * attention_detail::dot<HeadSize>(dy.at(i, h), v.at(j, kv)) - delta);
         for (int d = 0; d < HeadSize; ++d) {
           dv.at(j, kv)[d] += w * p * dy.at(i, h)[d];
           dq.at(i, h)[d] += ds * k.at(j, kv)[d];
@@ -87,7 +108,7 @@ template <class S> struct attention<Ref<S>> {
                              Heads<const S> dy, const S* sinks, S* dsinks) {
     each_row(batch, a, [&](int, int i, int h) {
       using std::exp;
-      dsinks[h] -= exp(sinks[h] - lse[index(a, i, h)]) * dot<HeadSize>(dy.at(i, h), y.at(i, h));
+      dsinks[h] -= exp(sinks[h] - lse[index(a, i, h)]) * attention_detail::dot<HeadSize>(dy.at(i, h), y.at(i, h));
     });
   }
 
@@ -99,18 +120,6 @@ template <class S> struct attention<Ref<S>> {
   static S keep(AttentionShape const& a, int row, int head, int key_index) {
     if (a.dropout <= 0) return S(1);
     return attention_drops(a, row, head, key_index) ? S(0) : S(1 / (1 - a.dropout));
-  }
-  /// s_ij, or s'_ij; j lies `back` rows back of i.
-  template <int HeadSize> static S score(AttentionShape const& a, const S* q, const S* k, int head, int back) {
-    using std::tanh;
-    S s = dot<HeadSize>(q, k) * S(a.scale);
-    if (a.alibi > 0) s -= S(static_cast<double>(alibi_slope(a, head)) * back);
-    return a.cap > 0 ? S(a.cap) * tanh(s / S(a.cap)) : s;
-  }
-  template <int HeadSize> static S dot(const S* a, const S* b) {
-    S sum = S(0);
-    for (int d = 0; d < HeadSize; ++d) sum += a[d] * b[d];
-    return sum;
   }
   /// f(sequence, row, head) for every row and query head.
   template <class F> static void each_row(Batch const& batch, AttentionShape const& a, F&& f) {

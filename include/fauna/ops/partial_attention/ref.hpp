@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include <fauna/ops/attention/ref.hpp>
 #include <fauna/ops/partial_attention/op.hpp>
 
 namespace fauna::inline v0 {
@@ -30,7 +31,7 @@ template <class S> struct partial_attention<Ref<S>> {
       S most = total;
       bool sees_any = false;
       each_key(a, keys, sequence, position, [&](int j, int back) {
-        const S s = score<HeadSize>(a, q.at(i, h), k.at(j, kv), h, back);
+        const S s = attention_detail::score<HeadSize>(a, q.at(i, h), k.at(j, kv), h, back);
         if (!sees_any ? !(most > s) : s > most) most = s;
         sees_any = true;
       });
@@ -39,7 +40,7 @@ template <class S> struct partial_attention<Ref<S>> {
       S sum = before;
       for (int d = 0; d < HeadSize; ++d) out[d] *= before;
       each_key(a, keys, sequence, position, [&](int j, int back) {
-        const S e = exp(score<HeadSize>(a, q.at(i, h), k.at(j, kv), h, back) - most);
+        const S e = exp(attention_detail::score<HeadSize>(a, q.at(i, h), k.at(j, kv), h, back) - most);
         sum += e;
         for (int d = 0; d < HeadSize; ++d) out[d] += e * v.at(j, kv)[d];
       });
@@ -55,11 +56,12 @@ template <class S> struct partial_attention<Ref<S>> {
     each_row(sequences, a, queries, [&](int sequence, int i, int position, int h) {
       using std::exp;
       const int kv = h / (a.heads / a.kv_heads);
-      const S delta = dot<HeadSize>(dy.at(i, h), y.at(i, h));
+      const S delta = attention_detail::dot<HeadSize>(dy.at(i, h), y.at(i, h));
       each_key(a, keys, sequence, position, [&](int j, int back) {
-        const S s = score<HeadSize>(a, q.at(i, h), k.at(j, kv), h, back), p = exp(s - lse[index(a, i, h)]);
-        const S slope = a.cap > 0 ? S(1) - s / S(a.cap) * (s / S(a.cap)) : S(1);
-        const S ds = S(a.scale) * slope * p * (dot<HeadSize>(dy.at(i, h), v.at(j, kv)) - delta);
+        const S s = attention_detail::score<HeadSize>(a, q.at(i, h), k.at(j, kv), h, back),
+                p = exp(s - lse[index(a, i, h)]);
+        const S slope = attention_detail::score_slope(a, s);
+        const S ds = S(a.scale) * slope * p * (attention_detail::dot<HeadSize>(dy.at(i, h), v.at(j, kv)) - delta);
         for (int d = 0; d < HeadSize; ++d) {
           dv.at(j, kv)[d] += p * dy.at(i, h)[d];
           dq.at(i, h)[d] += ds * k.at(j, kv)[d];
@@ -72,17 +74,6 @@ template <class S> struct partial_attention<Ref<S>> {
  private:
   static std::ptrdiff_t index(AttentionShape const& a, int row, int head) {
     return static_cast<std::ptrdiff_t>(row) * a.heads + head;
-  }
-  template <int HeadSize> static S score(AttentionShape const& a, const S* q, const S* k, int head, int back) {
-    using std::tanh;
-    S s = dot<HeadSize>(q, k) * S(a.scale);
-    if (a.alibi > 0) s -= S(static_cast<double>(alibi_slope(a, head)) * back);
-    return a.cap > 0 ? S(a.cap) * tanh(s / S(a.cap)) : s;
-  }
-  template <int HeadSize> static S dot(const S* a, const S* b) {
-    S sum = S(0);
-    for (int d = 0; d < HeadSize; ++d) sum += a[d] * b[d];
-    return sum;
   }
   /// f(sequence, row, its position, head) for every query.
   template <class F> static void each_row(int sequences, AttentionShape const& a, RowStretch const& of, F&& f) {
