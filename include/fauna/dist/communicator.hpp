@@ -28,8 +28,8 @@ concept Communicator = requires(C& c, const Outgoing* to, const Incoming* from) 
   { c.size() } -> std::same_as<int>;
   c.exchange(to, from);
 };
-/// split(color), which every rank calls: ranks with the same color become ranks of their own, in the same order. What it
-/// returns lives no longer than what was split.
+/// split(color), which every rank calls: ranks with the same color become ranks of their own, in the same order. What
+/// it returns lives no longer than what was split.
 template <class C>
 concept SplitCommunicator = Communicator<C> && requires(C& c, int color) {
   { c.split(color) } -> std::same_as<C>;
