@@ -63,6 +63,9 @@ class Slots {
     clear(slot);
     return 0;
   }
+  // Slots that know no trees have room for none.
+  virtual int tree_room(int) const { return 0; }
+  virtual void keep(int, int, std::vector<int> const&) {}
 };
 
 class Engine {
