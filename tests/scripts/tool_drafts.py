@@ -108,11 +108,15 @@ for model, other in ((llama, mamba), (mamba, llama)):
     several = ("generate", model, "--prompt", "zebra", "--max-new-tokens", 24, "--temperature", 1, "--num-samples", 10, "--stop", "e")
     want = succeeds(*several)[0]
     assert len({len(t) for t in want.split("\n---------------\n")}) > 2, want
-    for draft in ("ngram", other, f"ngram+{other}"):
-        for how in ([], ["--adaptive", "true"], ["--draft-max", 2, "--chunk", 2, "--draft-stats"]):
+    for draft in ("ngram", other, f"ngram+{other}", "auto", "ngram-tree", "lookahead:4,3,3"):
+        for how in ([], ["--adaptive", "false"], ["--draft-max", 2, "--chunk", 2, "--draft-stats"]):
+            if draft == "auto" and "--adaptive" in how:
+                continue
             got, errors = succeeds(*several, "--draft", draft, *how)
             assert got == want, f"{model}, {how}, {draft}:\n{got}\n{want}"
             assert ("the same text" in errors) == ("--draft-stats" in how), errors
+    got, errors = succeeds(*several, "--draft", other, "--draft-tree", "0.5,0.3", "--draft-stats")
+    assert got == want and "the same text" in errors and "candidates: --draft-tree" in errors, errors
 
 # A form that the text is held to, drafts or not.
 (work / "schema.json").write_text('{"enum": [true, false, null]}')
@@ -187,6 +191,7 @@ for draft in (f"medusa:{heads}", "ngram-tree", "lookahead:5,7,7", "lookahead:2,1
         said, errors = succeeds(*generate, "--draft", draft, "--draft-stats", *how)
         assert said == succeeds(*generate, *[h for h in how if h not in ("--draft-nodes", 5)])[0], (draft, how)
         assert "the same text" in errors, errors
+        assert ("--draft-tree" in errors) == ("medusa" in draft), errors  # others refuse it
 assert float(re.search(r"([0-9.]+) a step", succeeds(*generate, "--draft", "lookahead:4,4,4", "--draft-stats")[1])[1]) > 1
 cut = work / "cut.safetensors"
 cut.write_bytes(heads.read_bytes()[:-4])

@@ -56,21 +56,30 @@ inline std::vector<double> ranks_of(std::string const& draft_tree) {
   }
   return all;
 }
-/// Drafts that branch.
-inline bool is_tree(std::string const& draft) {
-  return draft == "ngram-tree" || is_lookahead(draft) || !behind("medusa:", draft).empty() ||
-         !behind("eagle:", draft).empty();
+/// Drafts that branch, of heads or a layer that read the model's own rows.
+inline bool is_tree_of_rows(std::string const& draft) {
+  return !behind("medusa:", draft).empty() || !behind("eagle:", draft).empty();
 }
-/// Drafts that follow the text alone, and need neither the model's own rows nor what other texts said.
+/// And of the text alone.
+inline bool is_tree_of_text(std::string const& draft) { return draft == "ngram-tree" || is_lookahead(draft); }
+/// Drafts that are chains, follow the text alone, and need neither the model's own rows nor what other texts said.
 inline bool follows_text(std::string const& draft) {
   return !draft.empty() && draft != "auto" && draft != "mtp" && pool_of(draft).empty() && !is_exit(draft) &&
-         !is_tree(draft);
+         !is_tree_of_text(draft) && !is_tree_of_rows(draft);
+}
+/// Drafts of several texts at once: that follow each text alone.
+inline bool drafts_at_once(std::string const& draft) {
+  return follows_text(draft) || draft == "auto" || is_tree_of_text(draft);
 }
 /// The model that drafts, or nothing where none does.
 inline std::string draft_model_of(std::string const& draft) {
   if (draft == "ngram" || !follows_text(draft)) return "";
   const std::string second = behind("ngram+", draft);
   return second.empty() ? draft : second;
+}
+/// Drafts whose tree --draft-tree gives the shape of.
+inline bool takes_shape(std::string const& draft) {
+  return !behind("medusa:", draft).empty() || (!draft.empty() && draft_model_of(draft) == draft);
 }
 
 }  // namespace tool

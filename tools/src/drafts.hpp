@@ -63,6 +63,8 @@ class AnySlots {
   }
   void copy(int from, int to) { slots_->copy(from, to); }
   int take_back(int slot, int rows) { return slots_->take_back(slot, rows); }
+  int tree_room(int n) const { return slots_->tree_room(n); }
+  void keep(int slot, int from, std::vector<int> const& path) { slots_->keep(slot, from, path); }
 
  private:
   std::unique_ptr<Slots> slots_;
@@ -120,15 +122,17 @@ class AnyDrafter {
 /// A drafter whose drafts branch: fauna::TreeDrafter.
 class AnyTree {
  public:
-  /// ngram-tree, lookahead:N,W,G, or medusa:FILE or eagle:FILE, for the model that `target` reads; Medusa's of a shape
-  /// that is given.
+  /// ngram-tree or lookahead:N,W,G, for a model of this vocabulary.
+  AnyTree(std::string const& draft, int vocab) {
+    if (is_lookahead(draft)) take(fauna::Lookahead(vocab, lookahead_of(draft)));
+    else take(fauna::NgramTree());
+  }
+  /// medusa:FILE or eagle:FILE, for the model that `target` reads; Medusa's of a shape that is given.
   AnyTree(std::string const& draft, AnyReader& target, int nodes, int threads, fauna::DraftTree const* shape) {
-    const std::string heads = behind("medusa:", draft), eagle = behind("eagle:", draft);
-    if (is_lookahead(draft)) take(fauna::Lookahead(target.vocab(), lookahead_of(draft)));
-    else if (!eagle.empty()) take(fauna::Eagle2(target, AnyEagle(eagle, threads, target.context()), nodes));
-    else if (heads.empty()) take(fauna::NgramTree());
-    else {
-      auto weights = fauna::MedusaWeights::from_file(heads, target.width(), target.vocab());
+    if (const std::string eagle = behind("eagle:", draft); !eagle.empty()) {
+      take(fauna::Eagle2(target, AnyEagle(eagle, threads, target.context()), nodes));
+    } else {
+      auto weights = fauna::MedusaWeights::from_file(behind("medusa:", draft), target.width(), target.vocab());
       const auto usual = fauna::MedusaHeads<AnyReader>::usual_tree(weights.heads, nodes);
       take(fauna::MedusaHeads(target, shape != nullptr ? *shape : usual, std::move(weights)));
     }
@@ -159,7 +163,7 @@ class AnyTree {
 /// What came of the drafts of some texts, beside plain decoding. Times are of texts alone, without their prompts.
 class DraftStats {
  public:
-  explicit DraftStats(fauna::keeps kept) : kept_(kept) {}
+  DraftStats(std::string const& draft, fauna::keeps kept) : shaped_(takes_shape(draft)), kept_(kept) {}
   void add(fauna::DraftCounts const& c, double seconds, long plain_tokens, double plain_seconds, bool same) {
     counts_ += c;
     seconds_ += seconds, plain_ += plain_seconds, plain_tokens_ += plain_tokens;
@@ -175,7 +179,7 @@ class DraftStats {
     for (std::size_t i = 0; i < seen.size(); ++i)
       std::fprintf(stderr, " %.0f %% of %ld%s", 100 * share(accepted[i], seen[i]), seen[i],
                    i + 1 < seen.size() ? "," : "\n");
-    if (offered.size() > 1) {
+    if (shaped_ && offered.size() > 1) {
       std::fprintf(stderr, "fauna: right by rank among a place's candidates: --draft-tree");
       for (std::size_t r = 0; r < offered.size(); ++r)
         std::fprintf(stderr, "%c%.3f", r > 0 ? ',' : ' ', share(right[r], offered[r]));
@@ -198,6 +202,7 @@ class DraftStats {
   }
 
  private:
+  bool shaped_;  ///< what it measures is of use
   fauna::keeps kept_;
   fauna::DraftCounts counts_{};
   long plain_tokens_ = 0;

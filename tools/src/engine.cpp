@@ -85,6 +85,8 @@ class CompiledSlots final : public tool::Slots {
     return done;
   }
   int take_back(int slot, int rows) override { return slots_.take_back(slot, rows); }
+  int tree_room(int n) const override { return slots_.tree_room(n); }
+  void keep(int slot, int from, std::vector<int> const& path) override { slots_.keep(slot, from, path); }
 
  private:
   fauna::Slots<Loaded> slots_;

@@ -63,6 +63,9 @@ class Slots {
   virtual bool cut(int slot, int rows) = 0;
   /// fauna::Slots': a slot goes back to its first `rows` rows, or fewer; the rows that it then has.
   virtual int take_back(int slot, int rows) = 0;
+  // Slots that know no trees have room for none.
+  virtual int tree_room(int) const { return 0; }
+  virtual void keep(int, int, std::vector<int> const&) {}
 };
 
 class Engine {

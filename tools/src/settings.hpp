@@ -435,8 +435,7 @@ struct Generate {
       "medusa and a smaller model draft the tree of --draft-nodes and --draft-max that keeps the most tokens");
     f("adaptive", adaptive,
       "drafts as long as is measured to pay, 0 included; where the ids follow from the length of drafts it has to be "
-      "asked for, and they are then no function of the seed; asked for with several texts that could be written at "
-      "once, they are written one after another");
+      "asked for, and they are then no function of the seed");
     f("acceptance", acceptance,
       "which drafts stay: match (plain decoding's text), greedy, rejection, point-mass, without-replacement (its law), "
       "typical (neither)");

@@ -36,6 +36,20 @@ inline AnyAcceptance acceptance_of(settings::Generate const& s) {
   return rule;
 }
 
+/// The tree of s.draft_tree, of drafts of `most` tokens at most, where it says one.
+inline std::optional<fauna::DraftTree> shape_of(settings::Generate const& s, int most) {
+  if (s.draft_tree.empty()) return {};
+  const auto depth = static_cast<std::size_t>(std::min(most, fauna::DraftTree::most_nodes));
+  return fauna::sequoia_tree(std::vector<std::vector<double>>(depth, ranks_of(s.draft_tree)),
+                             static_cast<int>(s.draft_nodes));
+}
+/// Drafts that branch and follow a text alone: of the model that drafts in a shape, where there is one.
+inline AnyTree tree_of_text(settings::Generate const& s, fauna::DraftTree const* shape, Engine* draft, int vocab,
+                            int context, int chunk) {
+  if (shape == nullptr) return AnyTree(s.draft, vocab);
+  return AnyTree(AnyReader(*draft, std::min(context, draft->context()), chunk), *shape);
+}
+
 /// The text after a prompt, written by `write` as it comes, with drafts of s.draft.
 class WithDrafts {
  public:
@@ -48,14 +62,11 @@ class WithDrafts {
         nodes_(static_cast<int>(s.draft_nodes)),
         adaptive_(s.adaptive),
         compares_(s.draft_stats),
-        stats_(acceptance_.kept) {
-    std::optional<fauna::DraftTree> shape;
-    if (!s.draft_tree.empty()) {
-      const auto depth = static_cast<std::size_t>(std::min(length_.most(), fauna::DraftTree::most_nodes));
-      shape = fauna::sequoia_tree(std::vector<std::vector<double>>(depth, ranks_of(s.draft_tree)), nodes_);
-    }
-    if (is_tree(s.draft)) tree_.emplace(s.draft, reader_, nodes_, threads_of(s.threads), shape ? &*shape : nullptr);
-    else if (shape) tree_.emplace(AnyReader(*draft, std::min(context, draft->context()), chunk), *shape);
+        stats_(s.draft, acceptance_.kept) {
+    const auto shape = shape_of(s, length_.most());
+    const fauna::DraftTree* const given = shape ? &*shape : nullptr;
+    if (is_tree_of_rows(s.draft)) tree_.emplace(s.draft, reader_, nodes_, threads_of(s.threads), given);
+    else if (is_tree_of_text(s.draft) || shape) tree_ = tree_of_text(s, given, draft, reader_.vocab(), context, chunk);
   }
 
   template <class Text, class F>
@@ -116,26 +127,48 @@ class WithDraftsEach {
   static constexpr int most = 8;  ///< texts at once
 
   WithDraftsEach(Engine& model, Engine* draft, settings::Generate const& s, fauna::GenerateOptions const& o)
-      : options_{.text = o, .draft = std::min(static_cast<int>(s.draft_max), o.context - 1)},
+      : length_(std::min(static_cast<int>(s.draft_max), o.context - 1)),
+        options_{.text = o,
+                 .draft = length_.most(),
+                 .length = &length_,
+                 .adapts = s.adaptive ? fauna::adapt::always : fauna::adapt::never,
+                 .nodes = static_cast<int>(s.draft_nodes)},
         slots_(model, std::min(most, static_cast<int>(s.num_samples)), o.context,
                fauna::speculate_detail::most_rows(options_)),
         acceptance_(acceptance_of(s)),
         compares_(s.draft_stats),
-        stats_(acceptance_.kept) {
-    for (int i = 0; i < slots_.count(); ++i) drafters_.emplace_back(s.draft, nullptr, draft, o.context, o.chunk);
+        stats_(s.draft, acceptance_.kept) {
+    const auto shape = shape_of(s, length_.most());
+    for (int i = 0; i < slots_.count(); ++i)
+      if (is_tree_of_text(s.draft) || shape)
+        trees_.push_back(tree_of_text(s, shape ? &*shape : nullptr, draft, slots_.vocab(), o.context, o.chunk));
+      else drafters_.emplace_back(s.draft, nullptr, draft, o.context, o.chunk);
   }
+  WithDraftsEach(WithDraftsEach const&) = delete;  // the options refer to the length
 
   /// Texts `first` and up to `texts` - 1 behind it: the first is written as it comes, the others when all have ended.
   /// next() stands between two.
   template <class Text, class F, class N>
   void operator()(Text const& text, std::vector<int> const& ids, long first, int texts, F&& write, N&& next) {
     options_.text.sample = static_cast<std::uint64_t>(first);
-    drafters_.erase(drafters_.begin() + texts, drafters_.end());  // the last texts may be fewer
+    if (trees_.empty()) draft_by(drafters_, text, ids, texts, write, next);
+    else draft_by(trees_, text, ids, texts, write, next);
+  }
+  void finish() const {
+    if (compares_) stats_.print(length_);
+  }
+
+ private:
+  template <class D, class Text, class F, class N>
+  void draft_by(std::vector<D>& drafters, Text const& text, std::vector<int> const& ids, int texts, F&& write,
+                N&& next) {
+    drafters.erase(drafters.begin() + texts, drafters.end());  // the last texts may be fewer
     std::vector<std::string> held(static_cast<std::size_t>(texts));
-    const Run run = spoken(text, ids, texts, options_, acceptance_, [&](std::size_t i, std::string const& piece) {
+    const auto show = [&](std::size_t i, std::string const& piece) {
       if (i == 0) write(piece);
       else held[i] += piece;
-    });
+    };
+    const Run run = spoken(drafters, text, ids, texts, options_, acceptance_, show);
     for (std::size_t i = 1; i < held.size(); ++i) {
       next();
       write(held[i]);
@@ -143,29 +176,25 @@ class WithDraftsEach {
     if (!compares_ || run.counts.tokens == 0) return;
     auto plain = options_;
     plain.draft = 0;
-    const Run again = spoken(text, ids, texts, plain, fauna::Match{}, [](std::size_t, std::string const&) {});
+    plain.length = nullptr;
+    const Run again = spoken(drafters, text, ids, texts, plain, fauna::Match{}, [](std::size_t, std::string const&) {});
     stats_.add(run.counts, run.seconds, again.counts.tokens, again.seconds, again.texts == run.texts);
   }
-  void finish() const {
-    if (compares_) stats_.print(fauna::DraftLength(options_.draft));
-  }
-
- private:
   struct Run {
     std::vector<std::string> texts{};
     fauna::DraftCounts counts{};  ///< of all
     double seconds = 0;           ///< from the first token on
   };
-  template <class Text, class A, class F>
-  Run spoken(Text const& text, std::vector<int> const& ids, int texts, fauna::SpeculateOptions const& o, A const& a,
-             F&& see) {
+  template <class D, class Text, class A, class F>
+  Run spoken(std::vector<D>& drafters, Text const& text, std::vector<int> const& ids, int texts,
+             fauna::SpeculateOptions const& o, A const& a, F&& see) {
     const auto n = static_cast<std::size_t>(texts);
     const auto one = [&see](std::size_t i) { return [&see, i](std::string const& piece) { see(i, piece); }; };
     std::vector<fauna::TextPieces<Text, decltype(one(0))>> pieces;
     for (std::size_t i = 0; i < n; ++i) pieces.emplace_back(text, o.text, one(i));
     double start = 0;
     const auto all =
-        fauna::speculate(slots_, drafters_, std::vector<std::vector<int>>(n, ids), o, a, [&](int i, int id) {
+        fauna::speculate(slots_, drafters, std::vector<std::vector<int>>(n, ids), o, a, [&](int i, int id) {
           if (start == 0) start = fauna::seconds_now();
           return pieces[static_cast<std::size_t>(i)].push(id);
         });
@@ -175,17 +204,19 @@ class WithDraftsEach {
     return run;
   }
 
+  fauna::DraftLength length_;
   fauna::SpeculateOptions options_;
   AnySlots slots_;
   AnyAcceptance acceptance_;
   bool compares_;
   DraftStats stats_;
   std::vector<AnyDrafter> drafters_{};  ///< by slot
+  std::vector<AnyTree> trees_{};        ///< or these
 };
 
-/// Writes s.num_samples texts to stdout as they come, with drafts several at once where these allow it and no length is
-/// measured. `draft`: the model that drafts, if one does; `ids`: the prompt's tokens; `vocabulary`: a hash of what
-/// these mean; `shown`: what each text starts with; `rule`: what texts obey, or null.
+/// Writes s.num_samples texts to stdout as they come, with drafts several at once where these allow it. `draft`: the
+/// model that drafts, if one does; `ids`: the prompt's tokens; `vocabulary`: a hash of what these mean; `shown`: what
+/// each text starts with; `rule`: what texts obey, or null.
 template <class Text>
 void write_texts(Engine& model, Engine* draft, Text const& text, std::vector<int> const& ids,
                  std::vector<int> const& stop_ids, settings::Generate const& s, std::uint64_t vocabulary,
@@ -231,8 +262,7 @@ void write_texts(Engine& model, Engine* draft, Text const& text, std::vector<int
   };
   std::optional<WithDrafts> drafts;
   std::optional<WithDraftsEach> each;
-  if (s.num_samples > 1 && follows_text(s.draft) && !s.adaptive && s.draft_tree.empty())
-    each.emplace(model, draft, s, o);
+  if (s.num_samples > 1 && drafts_at_once(s.draft)) each.emplace(model, draft, s, o);
   else if (!s.draft.empty()) drafts.emplace(model, draft, s, vocabulary, o.context, o.chunk);
   for (long i = 0; i < s.num_samples;) {
     if (i > 0) next();

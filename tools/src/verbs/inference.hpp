@@ -149,8 +149,7 @@ template <class S>
   }
   if (!s.draft_tree.empty()) {
     (void)tool::ranks_of(s.draft_tree);
-    const bool model = tool::draft_model_of(s.draft) == s.draft;
-    if (!model && tool::behind("medusa:", s.draft).empty())
+    if (!tool::takes_shape(s.draft))
       fauna::fail("fauna", "--draft-tree for --draft " + s.draft, "medusa:FILE, or a smaller model");
   }
   if (tool::is_exit(s.draft)) {
@@ -166,8 +165,7 @@ template <class S>
                 "a draft and the token before it are read in a context of " + std::to_string(context));
   const tool::AnyAcceptance acceptance(s.acceptance);
   acceptance.check({.temperature = static_cast<float>(s.temperature)});
-  const bool together = s.num_samples > 1 && tool::follows_text(s.draft);  // a pass is then no text's own
-  if ((acceptance.kept != fauna::keeps::ids || together) && !verb.has("adaptive")) told.adaptive = false;
+  if (acceptance.kept != fauna::keeps::ids && !verb.has("adaptive")) told.adaptive = false;
   if (s.draft == "auto" && !told.adaptive)
     fauna::fail(
         "fauna", "--draft auto with drafts of a fixed length", "--adaptive",
