@@ -55,6 +55,65 @@ TEST_CASE("grouped: every layout is what its library makes of it, bit for bit, f
   CHECK(file.tensors().size() == static_cast<std::size_t>(layers));  // the parts are no tensors of their own any more
 }
 
+TEST_CASE("four bits: NF4 and FP4, with double quantisation and without, are bitsandbytes' numbers") {
+  const SafeTensors file(test::source_path("tests/golden/scaled/four_bit.safetensors"));
+  for (auto const& [name, text] : {std::pair{"nf4", "4 bits with absmax [24, 40]"},
+                                   {"stored", "4 bits with absmax [24, 40]"},  // in bytes of BF16
+                                   {"nf4_nested", "4 bits with absmax, of BF16 [40, 500]"},
+                                   {"nf4_f16", "4 bits with absmax, of F16 [16, 33]"},
+                                   {"fp4", "4 bits with absmax, of F16 [7, 13]"},
+                                   {"fp4_nested", "4 bits with absmax [9, 70]"}}) {
+    const std::string layer = name;
+    CAPTURE(layer);
+    const SafeTensor *t = file.find(layer + ".weight"), *wanted = file.find(layer + ".wanted");
+    REQUIRE(t != nullptr);
+    REQUIRE(wanted != nullptr);
+    CHECK(t->text() == text);
+    std::vector<float> found(t->elements()), want(wanted->elements());
+    REQUIRE(found.size() == want.size());
+    read_floats(*t, 0, found.size(), found.data());
+    read_floats(*wanted, 0, want.size(), want.data());
+    CHECK(found == want);  // bit for bit, but that -0 is 0
+    std::vector<double> some(70);
+    read_floats(*t, 21, some.size(), some.data());
+    for (std::size_t i = 0; i < some.size(); ++i) CHECK(some[i] == static_cast<double>(want[21 + i]));
+  }
+  CHECK(file.tensors().size() == 12);  // the parts are no tensors of their own any more
+}
+
+TEST_CASE("four bits: parts that are missing or of another shape are refused by name") {
+  const TemporaryFolder place;
+  const std::string path = place / "w.safetensors";
+  const std::vector<std::byte> zeros(1024);
+  const auto tensor = [&](const char* name, const char* dtype, std::vector<std::size_t> shape) {
+    SafeTensor t;
+    t.name = name;
+    t.dtype = dtype;
+    t.shape = shape;
+    t.data = zeros.data();
+    t.bytes = t.elements() * safetensors_detail::bits_of(dtype) / 8;
+    return t;
+  };
+  const auto refused = [&](std::string const& state, std::vector<SafeTensor> tensors, const char* text) {
+    CAPTURE(state);
+    SafeTensor t = tensor("m.weight.quant_state.bitsandbytes__nf4", "U8", {state.size()});
+    t.data = reinterpret_cast<const std::byte*>(state.data());
+    tensors.push_back(t);
+    write_safetensors(path, tensors);
+    CHECK_THROWS_WITH_AS(SafeTensors{path}, Contains(text), error);
+  };
+  const std::string state = R"({"quant_type": "nf4", "blocksize": 64, "dtype": "float32", "shape": [4, 32]})";
+  const auto w = tensor("m.weight", "U8", {64, 1}), map = tensor("m.weight.quant_map", "F32", {16}),
+             absmax = tensor("m.weight.absmax", "F32", {2});
+  refused(state, {w, absmax}, "no m.weight.quant_map, expected F32 [16]");
+  refused(state, {w, map, tensor("m.weight.absmax", "F32", {3})}, "m.weight.absmax F32 [3], expected F32 [2]");
+  refused(state, {w, map, tensor("m.weight.absmax", "U8", {2})}, "nested_blocksize 0, expected 1 or more");
+  refused(state, {tensor("m.weight", "U8", {63, 1}), map, absmax}, "128 numbers for 63 bytes");
+  refused(R"({"blocksize": 0, "dtype": "float32", "shape": [4, 32]})", {w, map, absmax}, "blocksize 0");
+  refused(R"({"blocksize": 64, "dtype": "int8", "shape": [4, 32]})", {w, map, absmax}, "dtype int8, expected float32");
+  refused("{", {w, map, absmax}, "m.weight.quant_state.bitsandbytes__nf4");
+}
+
 TEST_CASE("grouped: parts of another shape, type or group are refused by name; parts alone stay what they are") {
   const TemporaryFolder place;
   const std::string path = place / "w.safetensors";

@@ -97,13 +97,13 @@ def any_family():
         for wrong, text in (({"quant_method": "awq", "bits": 4, "version": "gemv"}, 'version = "gemv", expected "gemm"'),
                             ({"quant_method": "gptq", "checkpoint_format": "marlin"}, 'checkpoint_format = "marlin", expected gptq'),
                             ({"quant_method": "gptq", "checkpoint_format": "gptq_v2", "sym": False}, "sym = false, expected true"),
-                            ({"quant_method": "compressed-tensors", "format": "nvfp4-pack-quantized"}, "expected pack-quantized"),
-                            ({"quant_method": "bitsandbytes", "load_in_4bit": True}, "load_in_4bit = true, expected false")):
+                            ({"quant_method": "compressed-tensors", "format": "nvfp4-pack-quantized"}, "expected pack-quantized")):
             refused(family, {"quantization_config": wrong}, text)
         for right in ({"quant_method": "gptq", "bits": 4, "group_size": 128, "desc_act": True, "sym": False},
                       {"quant_method": "awq", "bits": 4, "group_size": 128, "zero_point": True, "version": "gemm"},
                       {"quant_method": "compressed-tensors", "format": "pack-quantized", "config_groups": {}, "ignore": ["lm_head"]},
-                      {"quant_method": "bitsandbytes", "load_in_8bit": True, "llm_int8_threshold": 6.0}):
+                      {"quant_method": "bitsandbytes", "load_in_8bit": True, "llm_int8_threshold": 6.0},
+                      {"quant_method": "bitsandbytes", "load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True}):
             taken(family, {"quantization_config": right}, "fauna::")
         refused(family, {"quantization_config": {"quant_method": "fp8", "weight_block_size": [64, 64]}}, "weight_block_size = [64,64], expected [128,128]")
         taken(family, {"quantization_config": {"quant_method": "fp8", "fmt": "e4m3", "activation_scheme": "dynamic", "weight_block_size": [128, 128]}}, "fauna::")

@@ -86,10 +86,10 @@ inline void quantisation_fields(Config& c) {
     q->without_effect({"config_groups", "ignore", "quantization_status", "global_compression_ratio", "version",
                        "sparsity_config", "transform_config"});
   } else if (method == "bitsandbytes") {
-    q->only("load_in_4bit", false);
-    q->without_effect({"load_in_8bit", "llm_int8_threshold", "llm_int8_skip_modules", "llm_int8_has_fp16_weight",
-                       "llm_int8_enable_fp32_cpu_offload", "bnb_4bit_quant_type", "bnb_4bit_use_double_quant",
-                       "bnb_4bit_compute_dtype", "bnb_4bit_quant_storage", "_load_in_4bit", "_load_in_8bit"});
+    q->without_effect({"load_in_4bit", "load_in_8bit", "llm_int8_threshold", "llm_int8_skip_modules",
+                       "llm_int8_has_fp16_weight", "llm_int8_enable_fp32_cpu_offload", "bnb_4bit_quant_type",
+                       "bnb_4bit_use_double_quant", "bnb_4bit_compute_dtype", "bnb_4bit_quant_storage", "_load_in_4bit",
+                       "_load_in_8bit"});
   } else if (method != "mxfp4") {
     c.wrong("quantization_config", "quant_method mxfp4, fp8, gptq, awq, compressed-tensors or bitsandbytes",
             "other quantised weights are not read");

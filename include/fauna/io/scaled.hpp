@@ -3,8 +3,8 @@
 //          in the low half, times 2^(scale - 127) (OCP Microscaling Formats 1.0, section 5.3); gpt-oss's experts
 //   FP8    NAME F8_E4M3 [R, C], NAME_scale_inv F32 [⌈R/128⌉, ⌈C/128⌉]: numbers of E4M3 times the scale of their square
 //          (DeepSeek-AI 2024, "DeepSeek-V3 technical report", section 3.3.2)
-// and a linear layer's weight in integers of groups (io/grouped.hpp). They become one tensor, whose numbers
-// `read_floats` reads.
+// and numbers in four bits (io/four_bit.hpp), and a linear layer's weight in integers of groups (io/grouped.hpp). They
+// become one tensor, whose numbers `read_floats` reads.
 #pragma once
 #include <bit>
 #include <cstdint>
@@ -15,6 +15,7 @@
 
 #include <fauna/core/error.hpp>
 #include <fauna/core/float8.hpp>
+#include <fauna/io/four_bit.hpp>
 #include <fauna/io/grouped.hpp>
 #include <fauna/io/safetensors_header.hpp>
 
@@ -23,7 +24,7 @@ namespace fauna::inline v0 {
 /// What such tensors are called in place of a dtype.
 inline constexpr std::string_view scaled_mxfp4 = "MXFP4 with scales", scaled_fp8 = "F8_E4M3 with scales";
 constexpr bool is_scaled(std::string_view dtype) {
-  return dtype == scaled_mxfp4 || dtype == scaled_fp8 || is_grouped(dtype);
+  return dtype == scaled_mxfp4 || dtype == scaled_fp8 || is_grouped(dtype) || is_four_bit(dtype);
 }
 
 namespace scaled_detail {
@@ -41,6 +42,7 @@ inline float power(unsigned e) { return std::bit_cast<float>(e == 0 ? 0x00400000
 
 template <class T> void read(SafeTensor const& t, std::size_t from, std::size_t n, T* to) {
   if (is_grouped(t.dtype)) return grouped_detail::read(t, from, n, to);
+  if (is_four_bit(t.dtype)) return four_bit_detail::read(t, from, n, to);
   const std::byte* const scales = t.parts[0].data;
   const auto byte = [](const std::byte* p, std::size_t i) { return static_cast<unsigned>(p[i]); };
   if (t.dtype == scaled_mxfp4) {
@@ -92,6 +94,7 @@ template <class Find> void join_scales(std::string const& path, std::vector<Safe
     } else {
       all.push_back(t);
     }
+    if (all.back().parts.empty()) four_bit_detail::join(path, all.back(), find, taken);
     if (all.back().parts.empty()) grouped_detail::join(path, all.back(), find, taken);
   }
   std::vector<bool> joined(tensors.size(), false);
