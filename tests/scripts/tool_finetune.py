@@ -168,13 +168,14 @@ def shapes_and_packing():
 
 
 def variants():
-    """Rank-stabilised, with a rate of its own for B, and ended where it gets no better."""
+    """DoRA, rank-stabilised, with a rate of its own for B, and ended where it gets no better."""
     common = ("finetune", "base", "--data", "answers.jsonl", "--lora", 4, "--lr", 3e-2, "--threads", 1)
-    said = succeeds(*common, "--rslora", "--lora-plus", 16, "--val", 0.4, "--steps", 60, "--eval-interval", 5, "--patience", 2, "--out", "stabilised")
+    said = succeeds(*common, "--dora", "--rslora", "--lora-plus", 16, "--val", 0.4, "--steps", 60, "--eval-interval", 5, "--patience", 2, "--out", "stabilised")
     assert "no lower validation loss in 2 evaluations" in said and "60 updates" not in said, said
     config = json.loads((work / "stabilised/adapter_config.json").read_text())
-    assert config["use_rslora"] is True and config["r"] == 4, config
+    assert config["use_rslora"] is True and config["use_dora"] is True and config["r"] == 4, config
     assert logits("base", "--adapter", "stabilised") != logits("base")
+    refused(["--dora beside --qlora"], *common, "--dora", "--qlora")
     refused(["--patience without evaluations"], *common, "--val", 0, "--patience", 2)
     refused(["--lora-plus 0, expected above 0"], *common, "--lora-plus", 0)
 

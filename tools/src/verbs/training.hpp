@@ -132,9 +132,8 @@ inline tool::Described with_adapters(tool::Described model, settings::Finetune c
   std::replace(on.begin(), on.end(), ',', '|');
   model.type = "fauna::lora<" + model.type + ", fauna::LoraConfig{.rank = " + settings::text(s.lora) +
                ", .alpha = " + settings::text(s.alpha) + (on.empty() ? "" : ", .on = \"" + on + '"') +
-               (s.rslora ? ", .rank_stabilised = true" : "") +
                (s.lora_dropout > 0 ? ", .dropout = static_cast<float>(" + settings::text(s.lora_dropout) + ')' : "") +
-               "}>";
+               (s.rslora ? ", .rank_stabilised = true" : "") + (s.dora ? ", .magnitudes = true" : "") + "}>";
   model.includes.emplace_back("fauna/models/lora.hpp");
   if (s.qlora) {
     model.includes.emplace_back("fauna/ops/gemm/nf4.hpp");
@@ -326,6 +325,7 @@ inline void check_prefer(tool::Verb const& verb, settings::Finetune const& s) {
   whole("patience", s.patience, 0);
   if (!(s.lora_plus > 0 && s.lora_plus <= 1e6))
     fauna::fail("fauna finetune", "--lora-plus " + settings::text(s.lora_plus), "above 0, such as 16");
+  if (s.dora && s.qlora) fauna::fail("fauna finetune", "--dora beside --qlora", "one of the two");
   if (s.patience > 0 && (s.val == 0 || s.eval_interval == 0))
     fauna::fail("fauna finetune", "--patience without evaluations", "--val and --eval-interval above 0");
   tool::Directory d = tool::read_config(directory, use_of(verb));
