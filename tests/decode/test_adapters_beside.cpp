@@ -5,6 +5,8 @@
 
 #include <fauna/decode/adapters.hpp>
 #include <fauna/decode/generate.hpp>
+#include <fauna/decode/speculate/batch.hpp>
+#include <fauna/decode/speculate/ngram.hpp>
 
 #include "../support/adapters.hpp"
 
@@ -83,6 +85,9 @@ TEST_CASE("adapters beside a base: texts, and what can only be merged") {
   CHECK(plain != want);
   o.adapter = adapter;
   CHECK(generate_tokens(model, prompt, o, none) == want);
+  // Two of one prompt, which is read once.
+  std::vector<NgramDrafter> drafters(2);
+  for (auto const& text : speculate(model, drafters, {prompt, prompt}, {.text = o})) CHECK(text.ids == want);
   // Side by side, read in pieces of other lengths than alone.
   model.prepare_inference({.sequences = 3, .length = 4, .context = 32});
   Cache<adaptable<M>, Cpu<>> cache(3, 32);

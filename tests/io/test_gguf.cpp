@@ -8,6 +8,8 @@
 #include "../support/source_dir.hpp"
 #include "../support/temporary.hpp"
 
+namespace test_gguf {
+
 using namespace fauna;
 using doctest::Contains;
 
@@ -161,3 +163,5 @@ TEST_CASE("gguf: tensors that are refused") {
 }
 
 #undef CHECK_REFUSED
+
+}  // namespace test_gguf

@@ -8,6 +8,8 @@
 #include "../support/pth.hpp"
 #include "../support/temporary.hpp"
 
+namespace test_pth {
+
 using namespace fauna;
 using doctest::Contains;
 
@@ -278,3 +280,5 @@ TEST_CASE("directories: one file, an index with its shards, and every way in whi
 }
 
 #undef CHECK_REFUSED
+
+}  // namespace test_pth

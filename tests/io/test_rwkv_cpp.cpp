@@ -8,6 +8,8 @@
 #include "../support/source_dir.hpp"
 #include "../support/temporary.hpp"
 
+namespace test_rwkv_cpp {
+
 using namespace fauna;
 using doctest::Contains;
 
@@ -125,3 +127,5 @@ TEST_CASE("rwkv.cpp: what is refused") {
 }
 
 #undef CHECK_REFUSED
+
+}  // namespace test_rwkv_cpp

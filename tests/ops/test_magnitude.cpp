@@ -68,4 +68,16 @@ TEST_CASE("magnitude: the reference's numbers, and the same bits for any number 
   }
 }
 
+TEST_CASE("magnitude: a row of zeros has a length that divides") {
+  Rows<float> v(2, 3, 0);
+  for (int c = 0; c < 3; ++c) v.view()(0, c) = 0, v.view()(1, c) = 2;
+  float n[2], reference[2];
+  magnitude<Cpu<>>::lengths(with_threads<Cpu<>>(1), v.view(), n);
+  magnitude<Ref<float>>::lengths({}, v.view(), reference);
+  for (const float* of : {n, reference}) {
+    CHECK(of[0] == 1);
+    CHECK(of[1] == doctest::Approx(std::sqrt(12.0)));
+  }
+}
+
 }  // namespace test_magnitude

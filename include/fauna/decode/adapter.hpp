@@ -269,6 +269,7 @@ class Adapter {
       double squares = 0;
       const auto at = [&](std::size_t i) -> float& { return w[config_.transposed ? i * out + o : o * in + i]; };
       for (std::size_t i = 0; i < in; ++i) squares += static_cast<double>(at(i)) * static_cast<double>(at(i));
+      if (squares == 0) continue;
       const auto factor = static_cast<float>(static_cast<double>(m[o]) / std::sqrt(squares));
       for (std::size_t i = 0; i < in; ++i) at(i) *= factor;
     }

@@ -98,10 +98,12 @@ template <class M, Backend B, Communicator C> class ContextShare : public Traine
   }
   template <class F> auto in_group(F&& f) {
     const auto group = group_of<scalar>(*c_);
+    struct Leave {
+      ContextShare& model;
+      ~Leave() { model.join(nullptr); }
+    } const leave{*this};
     this->join(&group);
-    const auto value = f();
-    this->join(nullptr);
-    return value;
+    return f();
   }
 
   C* c_;

@@ -39,7 +39,8 @@ inline Mesh replicated(Mesh parts, int ranks) {
 }
 
 /// A rank's groups along the dimensions of a mesh. All ranks make it together.
-template <SplitCommunicator C> struct MeshGroups {
+template <class C> struct MeshGroups {
+  static_assert(SplitCommunicator<C>, "fauna: groups along a mesh want a communicator that splits");
   Mesh mesh;
   C& all;
   C pp, dp, tp;

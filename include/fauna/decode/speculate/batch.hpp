@@ -28,6 +28,7 @@ template <TextSlots S> void read_shared(S& target, std::vector<Continuation>& al
     if (first[s] == s || rows > static_cast<std::size_t>(target.context())) continue;
     Continuation& prompt = shared[first[s]];
     prompt.ids.assign(all[s].ids.begin(), all[s].ids.end() - 1);
+    prompt.adapter = all[s].adapter;
     prompt.done = rows == 0;
   }
   for (std::size_t s = 0; s < all.size(); ++s)
@@ -63,10 +64,13 @@ class Steps {
     for (auto const& text : all)
       tells_ = tells_ && (text.done || (text.pending() == text.wanted && text.most >= text.wanted));
   }
+  /// The target has read them; once for each text, before anything is made of its logits.
+  void passed() {
+    if (length_ != nullptr && texts_ == 0) read_at_ = seconds_now();
+  }
   /// Of a draft so many tokens stay.
   void accepted(int drafted, int stay) {
     if (length_ == nullptr) return;
-    if (texts_ == 0) read_at_ = seconds_now();
     ++texts_;
     drafted_ += drafted;
     length_->saw(drafted, stay);
@@ -112,6 +116,7 @@ std::vector<Speculated> speculate(S& target, std::vector<D>& drafters, std::vect
   for (auto& text : all) texts.emplace_back(text, options, a, vocab, context);
   speculate_detail::Steps steps(TreeDrafter<D> ? nullptr : options.length);
   const auto next = [&](int s, const float* logits) {
+    steps.passed();
     const auto q = static_cast<std::size_t>(s);
     DraftedText<A>& text = texts[q];
     if constexpr (requires { drafters[q].see(text.draft(), logits); }) drafters[q].see(text.draft(), logits);
@@ -133,9 +138,11 @@ std::vector<Speculated> speculate(S& target, std::vector<D>& drafters, std::vect
         all[s].read = target.take_back(static_cast<int>(s), all[s].read);
       }
       all[s].most = speculate_detail::next_rows(all[s], o.chunk);
-      prompts_left = prompts_left || (!all[s].done && all[s].most < all[s].pending());
+      const bool tree = !all[s].parents.empty() && all[s].most == all[s].pending();
+      prompts_left = prompts_left || (!all[s].done && !tree && all[s].most > speculate_detail::few);
     }
-    // A mixer in chunks reads all rows one by one beside a tree, and they would not have the bits that they have alone.
+    // A mixer in chunks reads all rows one by one beside a tree, and where they are more than a few they would not have
+    // the bits that they have alone.
     for (auto& text : all)
       if (prompts_left && !text.parents.empty() && text.most == text.pending()) text.most = 0;
     steps.read(all);

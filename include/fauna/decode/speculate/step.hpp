@@ -35,6 +35,15 @@ template <class M> constexpr int tree_room(int n) {
   return forgets_rows<M> ? block - n % block : block;
 }
 
+/// Does a step come to a draft that branches? Mixers in chunks then read all of its rows one by one.
+inline bool reads_tree(std::vector<Continuation> const& all, StepMemory const& m) {
+  for (std::size_t q = 0; q < all.size(); ++q) {
+    const int rows = m.offsets[q + 1] - m.offsets[q];
+    if (rows > 0 && rows == all[q].pending() && !all[q].parents.empty()) return true;
+  }
+  return false;
+}
+
 /// What the rows of a step continue, and their positions, where a draft branches.
 inline void branch(std::vector<Continuation> const& all, StepMemory& m, Batch& batch) {
   m.parents.clear(), m.positions.clear();
@@ -60,18 +69,15 @@ inline void branch(std::vector<Continuation> const& all, StepMemory& m, Batch& b
 /// On backends whose memory is the host's.
 template <class T, class K, class F>
 bool speculate_step(T& model, K& cache, std::vector<Continuation>& all, int chunk, StepMemory& m, F&& next) {
-  bool drafts = false, branches = false;
-  for (auto const& s : all) {
-    drafts = drafts || (!s.done && s.wanted > 1);
-    branches = branches || (!s.done && !s.parents.empty());
-  }
+  bool drafts = false;
+  for (auto const& s : all) drafts = drafts || (!s.done && s.wanted > 1);
   if (!drafts) return generate_step(model, cache, all, chunk, m, next);
 
   constexpr int vocab = T::model::vocab, width = T::model::width;
   (void)generate_detail::lay_out(all, chunk, m);
   if (m.tokens.empty()) return false;
   Batch batch = generate_detail::batch_of(m);
-  if (branches) speculate_detail::branch(all, m, batch);
+  if (speculate_detail::reads_tree(all, m)) speculate_detail::branch(all, m, batch);
   const auto room = [](std::vector<float>& memory, int rows, int cols) {
     memory.resize(static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols));
     return Matrix<float>(memory.data(), rows, cols);

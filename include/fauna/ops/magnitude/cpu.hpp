@@ -17,7 +17,8 @@ template <class P, isa T, unsigned Tag> struct magnitude<Cpu<P, T, Tag>> {
         const float* row = v.row(r);
         double sum = 0;
         for (int c = 0; c < v.cols(); ++c) sum += static_cast<double>(row[c]) * static_cast<double>(row[c]);
-        n[r] = static_cast<float>(std::sqrt(sum));
+        const auto length = static_cast<float>(std::sqrt(sum));
+        n[r] = length > 0 ? length : 1;
       }
     });
   }

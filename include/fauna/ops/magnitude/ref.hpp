@@ -10,7 +10,7 @@ template <class S> struct magnitude<Ref<S>> {
     for (int r = 0; r < v.rows(); ++r) {
       double sum = 0;
       for (int c = 0; c < v.cols(); ++c) sum += static_cast<double>(v(r, c)) * static_cast<double>(v(r, c));
-      n[r] = static_cast<S>(std::sqrt(sum));
+      n[r] = sum > 0 ? static_cast<S>(std::sqrt(sum)) : S(1);
     }
   }
   static void forward(Ref<S> const&, Matrix<const S> z, const S* m, const S* n, const S* bias, Matrix<S> y) {
