@@ -24,7 +24,7 @@ PlannedModel llama(int layers, long width, long heads, long hidden) {
 const PlannedModel small = llama(32, 4096, 32, 14336), middle = llama(80, 8192, 64, 28672),
                    large = llama(126, 16384, 128, 53248);
 
-MeshPlan plan(PlannedModel const& m, int ranks, PlannedRun const& run, Mesh const& mesh) {
+MeshPlan plan(PlannedModel const& m, int ranks, PlannedRun const& run, PlannedMesh const& mesh) {
   CHECK(illegal(mesh, m, run, ranks) == "");
   return plan_mesh(mesh, m, run, {.ranks = ranks});
 }
@@ -63,7 +63,7 @@ TEST_CASE("memory is that of published runs, part by part") {
 
 TEST_CASE("what is sent, by formula") {
   const PlannedRun run{.length = 4096, .batch = 32, .microbatch = 1, .kept = recompute::none};
-  const auto of = [&](Mesh const& m) { return plan_mesh(m, small, run, {.ranks = m.ranks()}); };
+  const auto of = [&](PlannedMesh const& m) { return plan_mesh(m, small, run, {.ranks = m.ranks()}); };
   const double table = small.table(), inner = small.dense_parameters(), row = 4096.0 * 4096 * 2;
   // 2 (n - 1) / n of gradients in f32; in shards the weights twice, in bf16, and gradients once: for each microbatch
   CHECK(of({.copies = 4}).sent_shards == doctest::Approx(2 * 0.75 * (inner + 2 * table) * 4));
@@ -87,7 +87,7 @@ TEST_CASE("the model of time is near what was measured") {
 
 TEST_CASE("meshes that cannot be say why") {
   const PlannedRun run{.batch = 64};
-  const auto why = [&](Mesh const& m, PlannedModel const& of = small) { return illegal(m, of, run, m.ranks()); };
+  const auto why = [&](PlannedMesh const& m, PlannedModel const& of = small) { return illegal(m, of, run, m.ranks()); };
   CHECK(illegal({.shards = 4}, small, run, 8) == "its product is 4, not 8");
   CHECK(why({.tensor = 3}) == "32 heads over 3 tensor ranks");
   CHECK(why({.tensor = 64}) == "32 heads over 64 tensor ranks");
@@ -114,7 +114,7 @@ TEST_CASE("plans fit, the fastest first, and recompute no more than they must") 
     if (i > 0) CHECK(plans[i].seconds >= plans[i - 1].seconds);
   }
   const auto one = plan_meshes(small, {.batch = 16}, {.ranks = 8});
-  CHECK(one.front().mesh == Mesh{.shards = 8});
+  CHECK(one.front().mesh == PlannedMesh{.shards = 8});
   CHECK(one.front().kept == recompute::none);
   const auto tight = plan_meshes(small, {.batch = 16}, {.ranks = 8, .memory = 32e9});
   CHECK(tight.front().bytes() <= 32e9);

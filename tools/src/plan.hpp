@@ -91,7 +91,7 @@ inline void print_plans(std::string const& name, ModelConfig const& c, settings:
   const auto cell = [](std::string const& x, std::size_t width) { return fauna::explained::padded(x, width, true); };
   for (std::size_t i = 0; i < plans.size() && i < static_cast<std::size_t>(s.top); ++i) {
     fauna::MeshPlan const& p = plans[i];
-    fauna::Mesh const& m = p.mesh;
+    fauna::PlannedMesh const& m = p.mesh;
     const auto gib = [](double bytes) { return fauna::decimal(bytes / 1073741824, 1); };
     text += cell(std::to_string(m.copies), 4) + cell(std::to_string(m.shards), 7) + cell(std::to_string(m.tensor), 6) +
             cell(std::to_string(m.stages), 6) + cell(std::to_string(m.rounds), 5) + cell(std::to_string(m.context), 6) +

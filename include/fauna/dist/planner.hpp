@@ -70,11 +70,11 @@ enum class recompute : int { none, selective, full };
 
 /// Ranks by dimension: copies, shards of each, tensor, pipeline, context; of the shards' and the context's ranks
 /// `experts` share the experts.
-struct Mesh {
+struct PlannedMesh {
   int copies = 1, shards = 1, tensor = 1, stages = 1, context = 1, experts = 1;
   int rounds = 1;  ///< of stages a rank has: interleaved where there are several
   constexpr int ranks() const { return copies * shards * tensor * stages * context; }
-  bool operator==(Mesh const&) const = default;
+  bool operator==(PlannedMesh const&) const = default;
 };
 
 struct PlannedRun {
@@ -86,7 +86,7 @@ struct PlannedRun {
 
 /// What a layout costs a step and its fullest rank.
 struct MeshPlan {
-  Mesh mesh{};
+  PlannedMesh mesh{};
   recompute kept = recompute::full;
   double state_bytes = 0, gathered_bytes = 0, activation_bytes = 0, logit_bytes = 0;
   double sent_tensor = 0, sent_shards = 0, sent_stages = 0, sent_context = 0,
@@ -97,7 +97,7 @@ struct MeshPlan {
 };
 
 /// Why a mesh cannot be; empty: it can.
-inline std::string illegal(Mesh const& m, PlannedModel const& of, PlannedRun const& run, int ranks) {
+inline std::string illegal(PlannedMesh const& m, PlannedModel const& of, PlannedRun const& run, int ranks) {
   const auto number = [](long n) { return std::to_string(n); };
   const auto divides = [](long a, long b) { return a > 0 && b % a == 0; };
   if (m.ranks() != ranks) return "its product is " + number(m.ranks()) + ", not " + number(ranks);
@@ -125,7 +125,8 @@ inline std::string illegal(Mesh const& m, PlannedModel const& of, PlannedRun con
 }
 
 /// The costs of a legal mesh.
-inline MeshPlan plan_mesh(Mesh const& m, PlannedModel const& of, PlannedRun const& run, PlannedMachine const& on) {
+inline MeshPlan plan_mesh(PlannedMesh const& m, PlannedModel const& of, PlannedRun const& run,
+                          PlannedMachine const& on) {
   MeshPlan out{.mesh = m, .kept = run.kept};
   const auto real = [](auto x) { return static_cast<double>(x); };
   const auto share = [](int n) { return n > 1 ? 1 - 1.0 / n : 0; };  // of a tensor, what a collective sends
@@ -200,7 +201,7 @@ inline std::vector<MeshPlan> plan_meshes(PlannedModel const& of, PlannedRun run,
   std::vector<MeshPlan> fit;
   MeshPlan least;
   bool any = false;
-  const auto consider = [&](Mesh const& m) {
+  const auto consider = [&](PlannedMesh const& m) {
     if (!illegal(m, of, run, on.ranks).empty()) return;
     for (const recompute kept : {recompute::none, recompute::selective, recompute::full}) {
       PlannedRun how = run;
