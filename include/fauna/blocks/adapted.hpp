@@ -15,7 +15,7 @@ namespace fauna::inline v0 {
 
 /// What one adapter adds to columns [first, first + b.rows()) of what a matrix W gives: a [rank, in], b [columns,
 /// rank].
-template <class B> struct LowRank {
+template <class B> struct LowRankPair {
   Matrix<packed<B>> a{}, b{};
   double scale = 1;
   int first = 0;
@@ -25,7 +25,7 @@ template <class B> struct LowRank {
 /// matrices that they stand beside. Memory is whose that fills it: Adapters, decode/adapters.hpp.
 template <class B> class AdapterTable {
  public:
-  using Pairs = std::vector<LowRank<B>>;
+  using Pairs = std::vector<LowRankPair<B>>;
 
   int count() const { return static_cast<int>(of_.size()); }
   int rank() const { return rank_; }  ///< the largest
@@ -46,7 +46,7 @@ template <class B> class AdapterTable {
     return count() - 1;
   }
   /// To the last one, beside a matrix.
-  void put(const void* matrix, LowRank<B> const& pair) {
+  void put(const void* matrix, LowRankPair<B> const& pair) {
     rank_ = pair.a.rows() > rank_ ? pair.a.rows() : rank_;
     of_.back()[matrix].push_back(pair);
   }
@@ -103,7 +103,7 @@ template <class Base> struct Adapted : Leaf<Base::in, Base::out> {
 
  private:
   template <class C, class V, class O>
-  static void add(C const& c, LowRank<typename C::backend_type> const& p, V x, O y) {
+  static void add(C const& c, LowRankPair<typename C::backend_type> const& p, V x, O y) {
     using S = typename C::scalar;
     using B = typename C::backend_type;
     Scope scope(c.scratch());

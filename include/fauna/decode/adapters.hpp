@@ -24,7 +24,7 @@ template <class B> class Adapters : public AdapterTable<B> {
   using AdapterTable<B>::add;
   /// To the last one, beside a matrix: rows of a [rank, in] and b [columns, rank], for columns from `first` on.
   void put(const void* matrix, Matrix<const float> a, Matrix<const float> b, double scale, int first) {
-    LowRank<B> pair{.scale = scale, .first = first};
+    LowRankPair<B> pair{.scale = scale, .first = first};
     const Tensor of_a{.rows = a.rows(), .cols = a.cols()}, of_b{.rows = b.rows(), .cols = b.cols()};
     Arena at;
     const auto placed = [&] { place(pair.a, of_a, at), place(pair.b, of_b, at); };
