@@ -4,6 +4,7 @@
 //   α_i   how often the draft's token i stays where all before it did
 //   γ     = argmax (1 + Σ_{i ≤ γ} Π_{j ≤ i} α_j) / (t(γ + 1) + γ c),  0 included: plain decoding
 #pragma once
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -50,7 +51,7 @@ class DraftLength {
     }
   }
   void took(double drafted, double draft_seconds, double pass_seconds) {
-    pass(1 + static_cast<int>(drafted + 0.5), pass_seconds);
+    pass(1 + static_cast<int>(std::lround(drafted)), pass_seconds);
     if (drafted > 0 && draft_seconds >= 0) {
       const double each = draft_seconds / drafted;
       draft_seconds_ = known_draft_ ? draft_seconds_ + new_share * (each - draft_seconds_) : each;

@@ -67,6 +67,7 @@ template <class T> class Slots {
   void keep(int slot, int from, std::vector<int> const& path) {
     if constexpr (forgets_rows<typename T::model>) {
       std::vector<int> rows;
+      rows.reserve(path.size());
       for (const int node : path) rows.push_back(from + node);
       cache_.keep(slot, from, rows);
     }
