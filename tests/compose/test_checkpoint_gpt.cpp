@@ -5,7 +5,7 @@
 
 namespace test_checkpoint_gpt {
 
-using namespace test;
+using namespace test::checkpoint;
 
 TEST_CASE_TEMPLATE("Checkpoint around each layer of a GPT changes no bit of training", P, f32_products, bf16_products) {
   using Layer = GptLayer<W, 2, true, Rate{0.2F}>;

@@ -5,7 +5,7 @@
 
 namespace test_checkpoint_llama {
 
-using namespace test;
+using namespace test::checkpoint;
 
 TEST_CASE_TEMPLATE("Checkpoint around each layer of a Llama changes no bit of training", P, f32_products,
                    bf16_products) {
