@@ -498,6 +498,26 @@ def late(model):
         assert server.ask("/v1/completions", body | {"max_tokens": 3})["usage"]["completion_tokens"] == 3
 
 
+def watched(model):
+    """Steps are timed block by block, those that did anything and not the first; what is counted is drawn as curves."""
+    with Server(tool, model, "--parallel", 2, "--profile", 3, "--trace", "steps.json", "--tensorboard", "curves") as server:
+        text = server.ask("/v1/completions", {"prompt": "ab", "max_tokens": 12, "temperature": 0})["choices"][0]["text"]
+        assert text == generated(model, "--prompt", "ab").removeprefix("ab")
+    spans = json.loads((work / "steps.json").read_text())["traceEvents"]
+    steps = [s for s in spans if s["name"] == "step"]
+    assert len(steps) == 3 and {s["cat"] for s in spans} == {"serve", "forward"}, spans
+    of_blocks = [s for s in spans if s["cat"] == "forward"]
+    assert len({s["name"] for s in of_blocks}) > 3 and len(of_blocks) % 3 == 0
+    assert all(any(s["ts"] <= b["ts"] and b["ts"] + b["dur"] <= s["ts"] + s["dur"] + 0.01 for s in steps) for b in of_blocks)
+    assert "where the time of 3 steps went" in (work / "stderr").read_text()
+    (events,) = (work / "curves").iterdir()
+    told = events.read_bytes()
+    for name in (b"requests_per_second", b"tokens_per_second/written", b"seconds/first_token", b"seconds/further_token"):
+        assert told.count(name) == 1, (name, told)
+    assert b"drafts" not in told
+    tool.refused("--trace without --profile", "serve", model, "--trace", "steps.json")
+
+
 def no_template(model):
     with Server(tool, model) as server:
         server.refused("/v1/chat/completions", {"messages": [{"role": "user", "content": "a"}]}, 400, code="no_chat_template")
@@ -545,5 +565,6 @@ with Server(tool, directory(models / "mamba", work / "fim", pieces=[*around, *pi
 adapters(tool, llama, mamba)
 late(mamba)
 keys(llama)
+watched(mamba)
 no_template(mamba)
 busy(mamba)

@@ -105,6 +105,7 @@ class Compiled final : public tool::Engine {
   int add(fauna::Adapter const& adapter, fauna::TensorFile const& base) override {
     return put_beside(adapters_, *model_, adapter, base);
   }
+  void watch(fauna::Tap<float> const* tap) override { model_->watch(tap); }
   std::size_t weight_bytes() const override { return model_->weight_bytes(); }
   std::size_t slot_bytes(int context) const override {
     return fauna::state_bytes<Model, Backend::scalar>(fauna::Shape{.sequences = 1, .context = context});

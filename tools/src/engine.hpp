@@ -80,6 +80,8 @@ class Engine {
   /// Puts an adapter beside the weights, in a program whose model is fauna::adaptable, before anything below is called.
   /// base: the files that the weights are from. Its number; no_adapter: it can only be merged into weights.
   virtual int add(fauna::Adapter const&, fauna::TensorFile const& /*base*/) { return fauna::no_adapter; }
+  /// fauna::Loaded's, once there are weights: what watches what is read from here on, null for nobody.
+  virtual void watch(fauna::Tap<float> const*) {}
   virtual std::size_t weight_bytes() const = 0;
   /// What a text of `context` tokens takes in a cache at most.
   virtual std::size_t slot_bytes(int context) const = 0;

@@ -17,6 +17,7 @@
 #include <tools/src/engine.hpp>
 #include <tools/src/main.hpp>
 #include <tools/src/named.hpp>
+#include <tools/src/serve/curves.hpp>
 #include <tools/src/serve/server.hpp>
 #include <tools/src/settings.hpp>
 #include <tools/src/token_list.hpp>
@@ -126,6 +127,9 @@ int serve(settings::Told<settings::Serve> const& s, std::string const& directory
                  .parallel = parallel,
                  .drafts = {.how = s.draft, .model = draft.get(), .most = static_cast<int>(s.draft_max)}},
                 queue);
+  if (s.profile > 0) worker.profile(static_cast<int>(s.profile), s.trace);
+  std::optional<Curves> curves;
+  if (!s.tensorboard.empty()) curves.emplace(s.tensorboard, metrics);
   Server server(site, metrics, worker, parallel * static_cast<int>(engines) + queue);
   const int port = server.bind(s.host, static_cast<int>(s.port));
 

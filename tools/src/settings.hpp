@@ -505,9 +505,11 @@ template <class S> struct Told : S {
 inline constexpr const char* tokenizer_meaning = "a tokenizer.json, or a folder with one; without it, the directory's";
 
 struct Serve {
-  std::string host = "127.0.0.1", api_key_file, name, tokenizer, draft, dtype = "f32";
+  std::string host = "127.0.0.1", api_key_file, name, tokenizer, draft, tensorboard, trace = "trace.json",
+              dtype = "f32";
   std::vector<std::string> lora;
-  long port = 8080, parallel = 0, context = 0, queue = 32, time_out = 0, chunk = 128, draft_max = 4, threads = 0;
+  long port = 8080, profile = 0, parallel = 0, context = 0, queue = 32, time_out = 0, chunk = 128, draft_max = 4,
+       threads = 0;
 
   template <class F> void each(F&& f) {
     f("host", host, "address to listen on; the one by default is this machine's alone");
@@ -527,6 +529,9 @@ struct Serve {
       "write the same texts sooner: ngram (drafts from what a text has already), a smaller model of the same "
       "vocabulary, or ngram+ and a model");
     f("draft-max", draft_max, "tokens of a draft at most; fewer where many texts are written");
+    f("tensorboard", tensorboard, "a folder for what /metrics counts over time, as TensorBoard reads it");
+    f("profile", profile, "steps that are timed block by block, into --trace and a table; 0: none");
+    f("trace", trace, "the file that --profile writes, for chrome://tracing or ui.perfetto.dev");
     f("dtype", dtype, "f32 or bf16: storage of the matrices and precision of their products");
     f("threads", threads, "0: one for every processor");
   }

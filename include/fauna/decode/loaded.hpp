@@ -57,6 +57,9 @@ template <LanguageModel M, Backend B, class D = Packed<B>> class Loaded {
     adapter_rank_ = adapters.rank();
   }
 
+  /// What watches the passes from here on; null: nobody. It is referred to.
+  void watch(Tap<scalar> const* tap) { tap_ = tap; }
+
   /// logits of every row or of the last of each sequence (see Lm::logits), without and with a cache.
   void logits(Batch const& batch, logit_rows which, Matrix<scalar> y) {
     scratch_.to_host(y, [&](Matrix<scalar> z) { M::logits(call(batch), weights_, no_state_, which, z); });
@@ -140,7 +143,7 @@ template <LanguageModel M, Backend B, class D = Packed<B>> class Loaded {
   template <class St> void trunk(Batch const& batch, St& state, Matrix<scalar> h, Tap<scalar> const* tap = nullptr) {
     static_assert(!memory<B>::remote, "fauna: hidden rows are for backends whose memory is the host's");
     auto c = call(batch);
-    c.tap = tap;
+    if (tap != nullptr) c.tap = tap;
     Scope scope(c.scratch());
     const auto rows = M::hidden(c, weights_, state);
     std::memcpy(h.data(), rows.data(), rows.size() * sizeof(scalar));
@@ -151,6 +154,7 @@ template <LanguageModel M, Backend B, class D = Packed<B>> class Loaded {
     c.backend = on_backend();
     c.batch = &batch;
     c.adapters = adapters_;
+    c.tap = tap_;
     return c;
   }
 
@@ -162,6 +166,7 @@ template <LanguageModel M, Backend B, class D = Packed<B>> class Loaded {
   LoadReport report_;
   AdapterTable<B> const* adapters_ = nullptr;
   int adapter_rank_ = 0;
+  Tap<scalar> const* tap_ = nullptr;
 };
 
 }  // namespace fauna::inline v0

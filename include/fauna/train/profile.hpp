@@ -46,6 +46,11 @@ template <class S> class Profile {
     s.own += s.seconds;
     if (!open_.empty()) spans_[open_.back()].own -= s.seconds;
   }
+  /// Takes back the span that was begun last: nothing happened within it.
+  void forget() {
+    open_.pop_back();
+    spans_.pop_back();
+  }
   std::vector<Span> const& spans() const { return spans_; }
 
   /// Chrome's trace format: complete events, in microseconds.

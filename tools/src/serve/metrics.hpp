@@ -6,6 +6,7 @@
 #include <map>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <string>
 #include <tuple>
 
@@ -19,6 +20,8 @@ class Histogram {
     ++counts_[static_cast<std::size_t>(at)];
     sum_ += seconds;
   }
+  std::uint64_t count() const { return std::accumulate(counts_.begin(), counts_.end(), std::uint64_t{0}); }
+  double sum() const { return sum_; }
   /// Each bucket counts those of the buckets before it, too.
   std::string text(std::string const& name) const {
     std::string all;
@@ -66,6 +69,18 @@ class Metrics {
     ++drafts_;
     drafted_ += tokens;
     accepted_ += stayed;
+  }
+
+  /// Sums since the server began, times in seconds.
+  struct Totals {
+    std::uint64_t requests = 0, prompt_tokens = 0, cached_tokens = 0, tokens = 0, texts = 0, drafted = 0, accepted = 0;
+    double first_tokens = 0, further_tokens = 0;  ///< what they took
+  };
+  Totals totals() const {
+    const std::lock_guard lock(mutex_);
+    Totals all{0, prompt_, cached_, tokens_, first_.count(), drafted_, accepted_, first_.sum(), further_.sum()};
+    for (auto const& [of, count] : requests_) all.requests += count;
+    return all;
   }
 
   /// With what is so at the moment: requests that are being answered, and that wait for it.

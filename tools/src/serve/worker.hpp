@@ -10,11 +10,15 @@
 #include <memory>
 #include <mutex>
 #include <numeric>
+#include <optional>
+#include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <tools/src/serve/embedding.hpp>
 #include <tools/src/serve/job.hpp>
+#include <tools/src/serve/profiler.hpp>
 #include <tools/src/serve/refusal.hpp>
 #include <tools/src/serve/scheduler.hpp>
 
@@ -69,11 +73,18 @@ class Worker {
       while (free() > 0 && start_one()) {}
       bool rest = running() > 0;
       for (auto const& scheduler : schedulers_)
-        if (scheduler->running() > 0 && scheduler->step()) rest = false;
+        if (scheduler->running() > 0 && step(*scheduler)) rest = false;
       if (reads()) embedder_.step();
       else if (rest) std::this_thread::sleep_for(std::chrono::milliseconds(5));
       else if (running() == 0 && closed()) return;
     }
+  }
+  /// So many of the steps that run() makes, from the second on, are timed into a file. Before run().
+  void profile(int steps, std::string const& file) {
+    std::vector<Engine*> engines;
+    for (Model const& model : models_)
+      if (std::find(engines.begin(), engines.end(), model.engine) == engines.end()) engines.push_back(model.engine);
+    profiler_.emplace(std::move(engines), steps, file);
   }
   void close() {
     const std::lock_guard lock(mutex_);
@@ -98,6 +109,10 @@ class Worker {
   static Refusal closing() { return {503, "The server is shutting down.", "unavailable_error"}; }
 
  private:
+  bool step(Scheduler& scheduler) {
+    const auto one = [&scheduler] { return scheduler.step(); };
+    return profiler_ ? profiler_->step(one) : one();
+  }
   static Refusal full() {
     return {429, "The server is busy and its queue is full: try again.", "rate_limit_error", "", "rate_limit_exceeded"};
   }
@@ -180,6 +195,7 @@ class Worker {
   std::vector<std::size_t> scheduler_of_;               ///< by model
   std::vector<std::unique_ptr<Scheduler>> schedulers_;  ///< by engine
   Embedder embedder_;
+  std::optional<Profiler> profiler_;
   int width_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;

@@ -332,6 +332,8 @@ inline std::string id_list(std::vector<long long> const& ids) {
   whole("queue", s.queue, 0, 1000);
   whole("time-out", s.time_out, 0);
   whole("chunk", s.chunk, 1);
+  whole("profile", s.profile, 0, 100000);
+  if (verb.has("trace") && s.profile == 0) fauna::fail("fauna serve", "--trace without --profile", "both");
   if (!s.api_key_file.empty() && !tool::fs::exists(s.api_key_file))
     fauna::fail("fauna serve", "there is no file " + s.api_key_file, "keys, one a line");
   const tool::Directory d = tool::read_config(directory, use_of(verb));
