@@ -518,6 +518,21 @@ def watched(model):
     tool.refused("--trace without --profile", "serve", model, "--trace", "steps.json")
 
 
+def one_file(model):
+    """A GGUF file has all that there is in a directory."""
+    tool.succeeds("convert", model, "one.gguf", "--type", "F32")
+    with Server(tool, "one.gguf") as server:
+        (told,) = server.ask("/v1/models")["data"]
+        assert told["id"] == "one", told
+        text = server.ask("/v1/completions", {"prompt": "ab", "max_tokens": 12, "temperature": 0})["choices"][0]["text"]
+        assert text == generated(model, "--prompt", "ab").removeprefix("ab")
+        body = {"messages": [{"role": "user", "content": "a"}], "max_tokens": 3, "temperature": 0}
+        assert server.ask("/v1/chat/completions", body)["usage"]["prompt_tokens"] > 3
+    tool.refused("--draft ngram", "serve", "one.gguf", "--draft", model)
+    tool.refused("an adapter for a file of weights", "serve", "one.gguf", "--lora", f"x={model}")
+    tool.refused("--quantize Q9_9, expected one of", "serve", model, "--quantize", "Q9_9")
+
+
 def no_template(model):
     with Server(tool, model) as server:
         server.refused("/v1/chat/completions", {"messages": [{"role": "user", "content": "a"}]}, 400, code="no_chat_template")
@@ -566,5 +581,6 @@ adapters(tool, llama, mamba)
 late(mamba)
 keys(llama)
 watched(mamba)
+one_file(llama)
 no_template(mamba)
 busy(mamba)

@@ -99,8 +99,8 @@ int run(int n, char** words) {
   tool::Verb chat_verb(app, "chat", "talk with a model in the terminal, in its chat template");
   chat_verb->add_option("model", directory, "a model directory, or a GGUF file")->type_name("DIR")->required();
   chat_verb.add(settings::Chat{}, training);
-  tool::Verb serve_verb(app, "serve", "serve a model directory over HTTP, as the OpenAI API does");
-  serve_verb->add_option("model", directory, "a model directory")->type_name("DIR")->required();
+  tool::Verb serve_verb(app, "serve", "serve a model over HTTP, as the OpenAI API does");
+  serve_verb->add_option("model", directory, "a model directory, or a GGUF file")->type_name("DIR")->required();
   serve_verb.add(settings::Serve{}, training);
   tool::Verb logits_verb(app, "logits", "write the logits of some tokens as a .npy file");
   logits_verb
@@ -109,11 +109,11 @@ int run(int n, char** words) {
       ->required();
   logits_verb.add(settings::Logits{}, training);
   tool::Verb perplexity_verb(app, "perplexity", "print the perplexity of a text");
-  perplexity_verb->add_option("model", directory, "a model directory")->type_name("DIR")->required();
+  perplexity_verb->add_option("model", directory, "a model directory, or a GGUF file")->type_name("DIR")->required();
   perplexity_verb->add_option("text", file, "a text, UTF-8")->type_name("FILE")->required();
   perplexity_verb.add(settings::Perplexity{}, training);
   tool::Verb eval_verb(app, "eval", "measure a model by a task: choices, texts or answers");
-  eval_verb->add_option("model", directory, "a model directory")->type_name("DIR")->required();
+  eval_verb->add_option("model", directory, "a model directory, or a GGUF file")->type_name("DIR")->required();
   eval_verb.add(settings::Eval{}, training);
   tool::Verb compare_verb(app, "compare", "compare template, ids, logits and greedy texts with a reference's");
   compare_verb->add_option("model", directory, "a model directory")->type_name("DIR")->required();

@@ -212,8 +212,15 @@ int perplexity(settings::Perplexity const& s, std::string const& directory, std:
 }
 
 /// The token that texts begin with, as the directory says it: the first there is of bos_token and eos_token in
-/// tokenizer_config.json, bos_token_id and eos_token_id in config.json; -1 where there is none.
+/// tokenizer_config.json, bos_token_id and eos_token_id in config.json, or of these in a GGUF file; -1 where there is
+/// none.
 int first_token(std::string const& directory, fauna::Bpe const& tokenizer) {
+  if (tool::is_gguf(directory)) {
+    const fauna::Gguf file(directory);
+    for (const char* key : {"tokenizer.ggml.bos_token_id", "tokenizer.ggml.eos_token_id"})
+      if (file.has(key)) return static_cast<int>(file.integer(key));
+    return -1;
+  }
   using Json = nlohmann::json;
   const auto read = [&](const char* file) {
     const std::string path = directory + '/' + file;

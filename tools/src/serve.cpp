@@ -1,4 +1,4 @@
-// The server of a model directory, before the engine of whichever model (engine.hpp) the program is linked with. It is
+// The server of a model, before the engine of whichever model (engine.hpp) the program is linked with. It is
 // started as  PROGRAM serve DIRECTORY STOP-IDS NAME=VALUE...
 #include <malloc.h>
 #include <semaphore.h>
@@ -38,7 +38,7 @@ void stop_on_signals() {
   for (const int signal : {SIGINT, SIGTERM}) sigaction(signal, &action, nullptr);
 }
 
-/// The template of a directory, where it has one; else why there is no chat.
+/// The template of a model, where it has one; else why there is no chat.
 std::optional<Conversation> chat_of(fauna::Bpe const& tokenizer, std::string const& directory) try {
   return Conversation(tokenizer, directory);
 } catch (fauna::error const& e) {
@@ -82,33 +82,33 @@ int parallel_of(long asked, tool::Engine& engine, std::size_t engines, bool draf
   return some;
 }
 
-int serve(settings::Told<settings::Serve> const& s, std::string const& directory, std::string const& stops,
+int serve(settings::Told<settings::Serve> const& s, std::string const& from, std::string const& stops,
           std::string const& program) {
-  const auto tokenizer = tool::bpe_of(s.tokenizer.empty() ? directory : s.tokenizer);
+  const auto tokenizer = tool::bpe_of(s.tokenizer.empty() ? from : s.tokenizer);
   tool::Engine& engine = tool::engine(s.engine);
   const std::vector<int> stop_ids =
       stops.empty() ? std::vector<int>{} : tool::token_list("eos_token_id", stops, engine.vocab());
   const int context = context_of(s.context, engine.context());
   std::vector<std::string> names{s.name};
   for (std::string const& lora : s.lora) names.push_back(tool::named("--lora", lora).name);
-  const Site site{tokenizer, chat_of(tokenizer, directory), names,     fingerprint(program),
+  const Site site{tokenizer, chat_of(tokenizer, from), names,     fingerprint(program),
                   context,   Keys::read(s.api_key_file),    s.time_out};
   const int threads = s.threads > 0 ? static_cast<int>(s.threads) : fauna::default_threads();
   std::vector<Model> models{&engine};
   std::vector<std::unique_ptr<tool::Engine>> merged;
   {
-    const fauna::TensorFile file = fauna::open_tensors(directory);
-    engine.load(file, threads);
+    const fauna::TensorFile file = fauna::open_tensors(from);
+    engine.load(file, threads, s.quantize);
     for (std::string const& lora : s.lora) {
       const auto [name, folder] = tool::named("--lora", lora);
       const fauna::Adapter adapter(folder);
       models.emplace_back(&engine, engine.add(adapter, file));
       if (models.back().adapter != fauna::no_adapter) continue;
       tool::say(name + " has what can only be merged: it takes memory for weights of its own");
-      fauna::TensorFile changed = fauna::open_tensors(directory);
+      fauna::TensorFile changed = fauna::open_tensors(from);
       adapter.merge_into(changed);
       merged.push_back(tool::make_engine(s.engine));
-      merged.back()->load(changed, threads);
+      merged.back()->load(changed, threads, s.quantize);
       models.back() = merged.back().get();
     }
   }

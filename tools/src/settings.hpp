@@ -506,7 +506,7 @@ inline constexpr const char* tokenizer_meaning = "a tokenizer.json, or a folder 
 
 struct Serve {
   std::string host = "127.0.0.1", api_key_file, name, tokenizer, draft, tensorboard, trace = "trace.json",
-              dtype = "f32";
+              quantize, dtype = "f32";
   std::vector<std::string> lora;
   long port = 8080, profile = 0, parallel = 0, context = 0, queue = 32, time_out = 0, chunk = 128, draft_max = 4,
        threads = 0;
@@ -532,6 +532,7 @@ struct Serve {
     f("tensorboard", tensorboard, "a folder for what /metrics counts over time, as TensorBoard reads it");
     f("profile", profile, "steps that are timed block by block, into --trace and a table; 0: none");
     f("trace", trace, "the file that --profile writes, for chrome://tracing or ui.perfetto.dev");
+    f("quantize", quantize, quantize_meaning);
     f("dtype", dtype, "f32 or bf16: storage of the matrices and precision of their products");
     f("threads", threads, "0: one for every processor");
   }

@@ -27,7 +27,27 @@ namespace tool::verbs {
 
 /// Says what is wrong with an adapter before anything is compiled.
 inline void check_adapter(std::string const& adapter, std::string const& directory) {
-  if (!adapter.empty()) (void)fauna::Adapter(adapter).weights_of(fauna::open_tensors(directory));
+  if (adapter.empty()) return;
+  if (tool::is_gguf(directory)) fauna::fail("fauna", "an adapter for a file of weights", "a model directory");
+  (void)fauna::Adapter(adapter).weights_of(fauna::open_tensors(directory));
+}
+
+/// Ids as an argument.
+inline std::string id_list(std::vector<long long> const& ids) {
+  std::string all;
+  for (const long long id : ids) all += (all.empty() ? "" : ",") + std::to_string(id);
+  return all;
+}
+
+/// A model with its tokenizer, and the ids that end its texts: of a directory, or of a GGUF file alone.
+struct OfTexts {
+  AnyModel model;
+  std::string stop_ids;
+};
+inline OfTexts of_texts(std::string const& from, tool::Use use) {
+  if (tool::is_gguf(from)) return {tool::model_of_weights(from), id_list(fauna::gguf_stop_ids(fauna::Gguf(from)))};
+  tool::Directory d = tool::read_config(from, use);
+  return {std::move(d.model), id_list(d.stop_ids)};
 }
 
 /// A mixture of experts has products by groups of rows, which blocks do not have.
@@ -213,13 +233,6 @@ template <class S>
   infer("logits", model, *c, storage_of(model, c->described(), s.dtype, s.quantize), {}, settings::arguments(s));
 }
 
-/// Ids as an argument.
-inline std::string id_list(std::vector<long long> const& ids) {
-  std::string all;
-  for (const long long id : ids) all += (all.empty() ? "" : ",") + std::to_string(id);
-  return all;
-}
-
 /// With a file of weights: texts are in the pieces of --tokenizer, of a GGUF file's own, or bytes where these are all
 /// that the model knows.
 [[noreturn]] inline void generate_from_weights(tool::Verb const& verb, std::string const& from,
@@ -306,19 +319,13 @@ inline std::string id_list(std::vector<long long> const& ids) {
   fauna::jinja::Heap heap;  // says what is wrong with either
   (void)tool::Chat::read_values(heap, tool::values_of(s.values));
   (void)tool::Chat(from);
-  if (tool::is_gguf(from)) {
-    if (!s.adapter.empty()) fauna::fail("fauna chat", "--adapter for a file of weights", "a model directory");
-    (void)tool::bpe_of(from);
-    infer("chat", from, *tool::model_of_weights(from), s.dtype, {id_list(fauna::gguf_stop_ids(fauna::Gguf(from)))},
-          settings::arguments(s));
-  }
-  const tool::Directory d = tool::read_config(from, use_of(verb));
+  const OfTexts of = of_texts(from, use_of(verb));
   (void)tokenizer_of(from);
   check_adapter(s.adapter, from);
-  infer("chat", from, *d.model, s.dtype, {id_list(d.stop_ids)}, settings::arguments(s));
+  infer("chat", from, *of.model, s.dtype, {of.stop_ids}, settings::arguments(s));
 }
 
-[[noreturn]] inline void serve(tool::Verb const& verb, std::string const& directory) {
+[[noreturn]] inline void serve(tool::Verb const& verb, std::string const& from) {
   settings::Told<settings::Serve> s;
   verb.apply(s);
   check_run(s.dtype, s.threads);
@@ -336,26 +343,33 @@ inline std::string id_list(std::vector<long long> const& ids) {
   if (verb.has("trace") && s.profile == 0) fauna::fail("fauna serve", "--trace without --profile", "both");
   if (!s.api_key_file.empty() && !tool::fs::exists(s.api_key_file))
     fauna::fail("fauna serve", "there is no file " + s.api_key_file, "keys, one a line");
-  const tool::Directory d = tool::read_config(directory, use_of(verb));
-  (void)tokenizer_of(directory, s.tokenizer);
-  if (s.name.empty()) s.name = tool::fs::canonical(directory).filename().string();
+  const OfTexts of = of_texts(from, use_of(verb));
+  (void)tokenizer_of(from, s.tokenizer);
+  if (s.name.empty()) {
+    const tool::fs::path path = tool::fs::canonical(from);
+    s.name = (tool::is_gguf(from) ? path.stem() : path.filename()).string();
+  }
   std::vector<std::string> names{s.name};
   for (std::string const& lora : s.lora) {
     const auto [name, folder] = tool::named("--lora", lora);
     if (std::find(names.begin(), names.end(), name) != names.end())
       fauna::fail("fauna serve", "two models '" + name + '\'', "a name for each");
-    check_adapter(folder, directory);
+    check_adapter(folder, from);
     names.push_back(name);
   }
-  const auto draft = drafting(verb, directory, *d.model, s.dtype, s);
-  d.model->without_dropout();
-  tool::Described model = d.model->described();
+  if (tool::is_gguf(from) && !tool::draft_model_of(s.draft).empty())
+    fauna::fail("fauna serve", "--draft " + s.draft + " for a GGUF file", "--draft ngram",
+                "or a model directory in place of the file, whose vocabulary can be compared");
+  of.model->without_dropout();
+  tool::Described model = of.model->described();
+  const std::string dtype = storage_of(from, model, s.dtype, s.quantize);
+  const auto draft = drafting(verb, from, *of.model, dtype, s);
   if (!s.lora.empty()) {
     model.type = "fauna::adaptable<" + model.type + '>';
     model.includes.emplace_back("fauna/models/adaptable.hpp");
-    if (draft) s.engine = tool::engine_name(model, s.dtype);
+    if (draft) s.engine = tool::engine_name(model, dtype);
   }
-  infer("serve", directory, model, s.dtype, {id_list(d.stop_ids)}, settings::arguments(s), draft);
+  infer("serve", from, model, dtype, {of.stop_ids}, settings::arguments(s), draft);
 }
 
 [[noreturn]] inline void compare(tool::Verb const& verb, std::string const& directory, std::string const& file) {
@@ -369,17 +383,16 @@ inline std::string id_list(std::vector<long long> const& ids) {
   infer("compare", directory, *c, s.dtype, {file}, settings::arguments(s));
 }
 
-[[noreturn]] inline void perplexity(tool::Verb const& verb, std::string const& directory, std::string const& file) {
+[[noreturn]] inline void perplexity(tool::Verb const& verb, std::string const& from, std::string const& file) {
   settings::Perplexity s;
   verb.apply(s);
   check_run(s.dtype, s.threads);
   whole("context", s.context, 0, 1000000000);
   if (!tool::fs::exists(file)) fauna::fail("fauna perplexity", "there is no file " + file, "a text");
-  const AnyModel c = tool::read_config(directory, use_of(verb)).model;
-  (void)tokenizer_of(directory, s.tokenizer);
-  check_adapter(s.adapter, directory);
-  infer("perplexity", directory, *c, storage_of(directory, c->described(), s.dtype, s.quantize), {file},
-        settings::arguments(s));
+  const AnyModel c = of_texts(from, use_of(verb)).model;
+  (void)tokenizer_of(from, s.tokenizer);
+  check_adapter(s.adapter, from);
+  infer("perplexity", from, *c, storage_of(from, c->described(), s.dtype, s.quantize), {file}, settings::arguments(s));
 }
 
 /// The file of a task: one of that name, or NAME.jsonl among the examples.
@@ -396,7 +409,7 @@ inline std::string task_file(std::string const& task) {
   fauna::fail("fauna eval", "there is no task " + task, "a file of items, or one of " + all);
 }
 
-[[noreturn]] inline void eval(tool::Verb const& verb, std::string const& directory) {
+[[noreturn]] inline void eval(tool::Verb const& verb, std::string const& from) {
   settings::Eval s;
   verb.apply(s);
   check_run(s.dtype, s.threads);
@@ -404,13 +417,13 @@ inline std::string task_file(std::string const& task) {
   whole("context", s.context, 0, 1000000000);
   s.task = task_file(s.task);
   (void)tool::Task::read(s.task);
-  const tool::Directory d = tool::read_config(directory, use_of(verb));
-  whole("prefix", s.prefix, -1, d.model->vocab() - 1);
-  whole("context", s.context, 0, d.model->context());
-  (void)tokenizer_of(directory, s.tokenizer);
-  check_adapter(s.adapter, directory);
-  infer("eval", directory, *d.model, storage_of(directory, d.model->described(), s.dtype, s.quantize),
-        {id_list(d.stop_ids)}, settings::arguments(s));
+  const OfTexts of = of_texts(from, use_of(verb));
+  whole("prefix", s.prefix, -1, of.model->vocab() - 1);
+  whole("context", s.context, 0, of.model->context());
+  (void)tokenizer_of(from, s.tokenizer);
+  check_adapter(s.adapter, from);
+  infer("eval", from, *of.model, storage_of(from, of.model->described(), s.dtype, s.quantize), {of.stop_ids},
+        settings::arguments(s));
 }
 
 }  // namespace tool::verbs

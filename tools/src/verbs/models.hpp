@@ -146,7 +146,7 @@ inline tool::Start start_of(tool::Verb const& verb, settings::Train const& s) {
 
 /// Says what is wrong with the tokenizer before anything is compiled. `given`: by --tokenizer, instead of its own.
 inline fauna::Bpe tokenizer_of(std::string const& directory, std::string const& given = {}) {
-  if (given.empty() && !tool::fs::exists(directory + "/tokenizer.json") &&
+  if (given.empty() && !tool::is_gguf(directory) && !tool::fs::exists(directory + "/tokenizer.json") &&
       !tool::fs::exists(directory + "/tokenizer.model"))
     fauna::fail("fauna", directory + " has no tokenizer.json", "the tokenizer that the model was trained with",
                 "generate, perplexity, compare and serve take --tokenizer FILE");
