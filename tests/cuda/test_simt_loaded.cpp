@@ -38,6 +38,34 @@ TEST_CASE_TEMPLATE("simt: a file's model decodes as on the reference", M, SmallL
   CHECK(generate_batch(model, prompts, options, ignore) == generate_batch(reference, prompts, options, ignore));
 }
 
+TEST_CASE_TEMPLATE("simt: what stays of drafts is drawn where the logits are", M, SmallLlama, SmallGpt) {
+  const Files<M> files;
+  Loaded<M, Kernels> model(SafeTensors(files.f32), 1);
+  const std::vector<int> prompt{1, 2, 3, 4, 1, 2, 3, 4, 1, 2};
+  for (const float temperature : {0.0F, 0.7F}) {
+    GenerateOptions text{
+        .tokens = 14, .temperature = temperature, .top_k = 0, .chunk = 5, .context = 16, .at_end = context_end::slide};
+    const auto want = generate_tokens(model, prompt, text, [](int) {});
+    for (const int most : {0, 1, 3}) {
+      NgramDrafter drafter;
+      CHECK(speculate(model, drafter, prompt, {.text = text, .draft = most}).ids == want);
+    }
+    // The rows themselves, and with a filter, which draws on the host.
+    Reader<Loaded<M, Kernels>> there(model, 16), here(model, 16);
+    static_assert(DrawsThere<Reader<Loaded<M, Kernels>>> && !DrawsThere<Reader<Loaded<M, Ref<float>>>>);
+    const int n = static_cast<int>(prompt.size());
+    const int* ids = there.draws(prompt.data(), n, 4, n - 3, temperature, text_key(9, 0), 7);
+    const float* logits = here.logits(prompt.data(), n, 4, n - 3);
+    Sampler sampler(M::vocab, {.temperature = temperature});
+    for (int i = 0; i < 4; ++i)
+      CHECK(ids[i] == sampler(logits + i * M::vocab, text_key(9, 0), 7 + static_cast<std::uint64_t>(i)));
+    text.top_k = 5;
+    NgramDrafter drafter;
+    CHECK(speculate(model, drafter, prompt, {.text = text, .draft = 3}).ids ==
+          generate_tokens(model, prompt, text, [](int) {}));
+  }
+}
+
 TEST_CASE("simt: a file that does not fit is refused in the same words, and a part of one leaves the rest") {
   using Deeper = Gpt<GptConfig{.layers = 2, .heads = 2, .width = 24, .context = 16, .vocab = 31}>;
   const Files<SmallGpt> files;

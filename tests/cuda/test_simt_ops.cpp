@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include <fauna/decode/sampling.hpp>
 #include <fauna/ops/activation/kernel.cuh>
 #include <fauna/ops/activation/ref.hpp>
 #include <fauna/ops/adamw/kernel.cuh>
@@ -13,6 +14,7 @@
 #include <fauna/ops/add/ref.hpp>
 #include <fauna/ops/clip/kernel.cuh>
 #include <fauna/ops/clip/ref.hpp>
+#include <fauna/ops/draw/kernel.cuh>
 #include <fauna/ops/dropout/kernel.cuh>
 #include <fauna/ops/dropout/ref.hpp>
 #include <fauna/ops/embedding/kernel.cuh>
@@ -311,6 +313,41 @@ TEST_CASE("simt: ids and targets are checked before anything runs") {
   CHECK_THROWS_WITH_AS(embedding<Kernels>::forward(Kernels{}, ids, table.view(), {}, y),
                        doctest::Contains("[embedding.forward] id 4 in row 1, expected 0 to 3"), error);
   CHECK(Kernels::launches == before);
+}
+
+TEST_CASE("simt: draw gives the sampler's tokens") {
+  using test::simt::order;
+  test::Random random(7);
+  for (const int V : {1, 3, 31, 1030, 5000})
+    for (const float temperature : {0.0F, 0.3F, 1.0F}) {
+      Rows<float> logits(random, 7, V, 2, 0, 2);
+      const auto l = logits.view();
+      for (int v = 0; v < V; ++v) {
+        l(1, v) = std::round(l(1, v));                                 // largest ones that are equal
+        if (v != V / 2) l(2, v) = -HUGE_VALF;                          // one that is left
+        if (v % 2 == 1 && v / 2 % 300 != 9) l(3, v) = l(3, v) - 3000;  // no weight at all
+      }
+      std::vector<Key> keys;
+      for (std::uint64_t r = 0; r < 7; ++r) keys.push_back(Key{11, 5}.child(40 + r));
+      std::vector<int> want;
+      Sampler sampler(V, {.temperature = temperature});
+      for (int r = 0; r < 7; ++r) want.push_back(sampler(l.row(r), Key{11, 5}, 40 + static_cast<std::uint64_t>(r)));
+      for (const auto o : {order::ascending, order::descending, order::random}) {
+        Kernels::order = o;
+        std::vector<int> ids(7);
+        draw<Kernels>::forward({}, Matrix<const float>(l), temperature, keys.data(), ids.data());
+        CAPTURE(V);
+        CAPTURE(temperature);
+        CHECK(ids == want);
+      }
+      Kernels::order = order::ascending;
+      for (const float wrong : {std::nanf(""), HUGE_VALF}) {
+        l(4, V - 1) = wrong;
+        std::vector<int> ids(7);
+        CHECK_THROWS_WITH_AS(draw<Kernels>::forward({}, Matrix<const float>(l), temperature, keys.data(), ids.data()),
+                             doctest::Contains("row 4 of logits"), error);
+      }
+    }
 }
 
 }  // namespace test_simt_ops

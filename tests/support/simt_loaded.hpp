@@ -9,6 +9,7 @@
 
 #include <fauna/decode/generate.hpp>
 #include <fauna/decode/loaded.hpp>
+#include <fauna/decode/speculate/speculate.hpp>
 #include <fauna/models/gpt.hpp>
 #include <fauna/models/llama.hpp>
 #include <fauna/ops/activation/kernel.cuh>
@@ -17,6 +18,7 @@
 #include <fauna/ops/attention/kernel.cuh>
 #include <fauna/ops/clip/kernel.cuh>
 #include <fauna/ops/cross_entropy/kernel.cuh>
+#include <fauna/ops/draw/kernel.cuh>
 #include <fauna/ops/dropout/kernel.cuh>
 #include <fauna/ops/embedding/kernel.cuh>
 #include <fauna/ops/gated/kernel.cuh>

@@ -165,13 +165,17 @@ template <class B> class Scratch {
   /// f(z) writes what the host wants in y: z is y itself, or a tensor that is then copied there.
   template <class T, class F> void to_host(Matrix<T> y, F&& f) {
     if constexpr (memory<B>::remote) {
-      fauna::grow(results_, y.size() * sizeof(T));
-      const Matrix<T> z(static_cast<T*>(results_.data()), y.rows(), y.cols());
+      const Matrix<T> z = results<T>(y.rows(), y.cols());
       f(z);
       read_rows<B>(y, z);
     } else {
       f(y);
     }
+  }
+  /// Results that stay where they are, until others come.
+  template <class T> Matrix<T> results(int rows, int cols) {
+    fauna::grow(results_, static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols) * sizeof(T));
+    return Matrix<T>(static_cast<T*>(results_.data()), rows, cols);
   }
 
  private:

@@ -17,6 +17,7 @@
 
 #include <fauna/core/error.hpp>
 #include <fauna/core/rng.hpp>
+#include <fauna/ops/draw/op.hpp>
 
 namespace fauna::inline v0 {
 
@@ -107,9 +108,9 @@ class Sampler {
     return best;
   }
 
-  /// argmax log w - log E is the token that comes first when i comes at the time E_i / w_i. A word of noise makes v,
-  /// the middle of one of 2^32 parts of (0, 1), and E = -log(1 - v) is no less than v: who is too late by that needs no
-  /// logarithm. The parts change the probability p of a token by some (2^-32 / p)^2 / 24 of it.
+  /// argmax log w - log E is the token that comes first when i comes at the time E_i / w_i (ops/draw). E is no less
+  /// than v: who is too late by that needs no logarithm. The parts change the probability p of a token by some (2^-32 /
+  /// p)^2 / 24 of it.
   int first(Key noise) const {
     Philox r{};
     int chosen = -1, block = -1;
@@ -119,7 +120,7 @@ class Sampler {
       const double w = weight(token);
       if (!(w > 0)) continue;
       if (token / 4 != block) r = noise.words(static_cast<std::uint64_t>(block = token / 4));
-      const double v = (static_cast<double>(r[static_cast<std::size_t>(token % 4)]) + 0.5) * 0x1p-32;
+      const double v = draw_part(r[static_cast<std::size_t>(token % 4)]);
       if (chosen >= 0 && v >= earliest * w) continue;
       const double time = -std::log1p(-v) / w;
       if (chosen >= 0 && time >= earliest) continue;

@@ -21,6 +21,12 @@ concept TextReader = requires(R& r, const int* ids, int n) {
   { r.logits(ids, n, n, n) } -> std::convertible_to<const float*>;
 };
 
+/// One that draws tokens where its logits are.
+template <class R>
+concept DrawsThere = TextReader<R> && requires {
+  requires R::draws_there;
+};
+
 /// One text, before a Trained or Loaded model that others may use beside it. Hidden: it remembers what the trunk gave
 /// for the rows of the last call, or, once remember_all was called, for all that it has read since.
 template <class T, bool Hidden = false> class Reader {
@@ -43,13 +49,26 @@ template <class T, bool Hidden = false> class Reader {
   /// The logits [wanted, vocab] of the last `wanted` of n ids, until the next call. The first `stays` ids are of the
   /// text for good; later ones are drafts, and the next call may have others in their place.
   const float* logits(const int* ids, int n, int wanted, int stays) {
-    leave();
-    take_back(same(ids, n - wanted));
-    int rows = 0;
-    while ((rows = speculate_detail::next_rows(n - length(), wanted, chunk_)) < n - length())
-      read(ids, rows, stays, logit_rows::none);
+    const int rows = read_before(ids, n, wanted, stays);
     if (wanted == 1) return read(ids, rows, stays, logit_rows::last);
     return read(ids, rows, stays, logit_rows::all) + static_cast<std::ptrdiff_t>(rows - wanted) * model::vocab;
+  }
+
+  /// The tokens [wanted] that plain decoding draws behind these rows without filters, the first of them at `position`
+  /// of its text; until the next call. Of models whose logits are not the host's, no row of these comes here.
+  static constexpr bool draws_there = !Hidden && memory<typename T::backend>::remote;
+  const int* draws(const int* ids, int n, int wanted, int stays, float temperature, Key text,
+                   std::size_t position) requires draws_there {
+    const int rows = read_before(ids, n, wanted, stays);
+    mark_before(rows, stays);
+    std::vector<Key> keys;
+    for (int i = 0; i < wanted; ++i) keys.push_back(text.child(position + static_cast<std::size_t>(i)));
+    drawn_.resize(keys.size());
+    const int* const from = ids + length();
+    prepare(rows);
+    model_->draws(cache_, batch_of(rows, from), wanted, temperature, keys.data(), drawn_.data());
+    read_.insert(read_.end(), from, from + rows);
+    return drawn_.data();
   }
 
   /// What the trunk gave for a row of the text [width], and the logits [rows, vocab] of such rows, until the next call;
@@ -226,11 +245,24 @@ template <class T, bool Hidden = false> class Reader {
     }
     read_.resize(static_cast<std::size_t>(length()));
   }
-  const float* read(const int* ids, int rows, int stays, logit_rows which) {
+  /// Reads a text up to the rows of its last call, which are then that many.
+  int read_before(const int* ids, int n, int wanted, int stays) {
+    leave();
+    take_back(same(ids, n - wanted));
+    int rows = 0;
+    while ((rows = speculate_detail::next_rows(n - length(), wanted, chunk_)) < n - length())
+      read(ids, rows, stays, logit_rows::none);
+    return rows;
+  }
+  /// A state that cannot forget rows is kept before the first that are drafts.
+  void mark_before(int rows, int stays) {
     if constexpr (!forgets_rows<model>) {
       const bool marked = !mark_.lengths.empty() && mark_.lengths[0] == length();
       if (!marked && length() <= stays && length() + rows > stays) mark_ = cache_.mark();
     }
+  }
+  const float* read(const int* ids, int rows, int stays, logit_rows which) {
+    mark_before(rows, stays);
     const int wanted = which == logit_rows::all ? rows : which == logit_rows::last ? 1 : 0;
     const int* from = ids + length();
     call(batch_of(rows, from), which, wanted);
@@ -289,6 +321,7 @@ template <class T, bool Hidden = false> class Reader {
   Cache<model, typename T::backend> cache_;
   typename Cache<model, typename T::backend>::Mark mark_{};
   std::vector<int> read_{};  ///< the ids whose rows the cache holds
+  std::vector<int> drawn_{};
   std::vector<float> logits_{}, hidden_{}, head_{}, further_{}, table_{};
   int first_hidden_ = 0;           ///< the row of the text that hidden_ begins with
   std::vector<int> hidden_ids_{};  ///< the ids of hidden_'s rows, where all are remembered

@@ -57,14 +57,26 @@ Speculated speculate(R& target, D& drafter, std::vector<int> const& prompt, Spec
     const int* const ids = text.ids.data() + text.from;
     const int rows = static_cast<int>(text.ids.size() - text.from);
     const bool branches = drafted.branches();
-    const float* logits = nullptr;
-    if constexpr (TreeDrafter<D>) {
-      if (branches) logits = target.tree_logits(ids, rows + 1 - text.wanted, drafted.draft());
-    }
-    if (!branches) logits = target.logits(ids, rows, text.wanted, rows + 1 - text.wanted);
-    if constexpr (requires { drafter.see(drafted.draft(), logits); }) drafter.see(drafted.draft(), logits);
-    const double read_at = now();
-    auto const& path = drafted.accept(logits, see);
+    const int stays = rows + 1 - text.wanted;
+    constexpr bool watches = requires(const float* logits) { drafter.see(drafted.draft(), logits); };
+    double read_at = 0;
+    auto const& path = [&]() -> std::vector<int> const& {
+      if constexpr (DrawsThere<R> && A::kept == keeps::ids && !TreeDrafter<D> && !watches)
+        if (drafted.drawn_plainly()) {
+          const std::size_t position = text.ids.size() + 1 - static_cast<std::size_t>(text.wanted);
+          const int* tokens = target.draws(ids, rows, text.wanted, stays, options.text.temperature, text.key, position);
+          read_at = now();
+          return drafted.accept_drawn(tokens, see);
+        }
+      const float* logits = nullptr;
+      if constexpr (TreeDrafter<D>) {
+        if (branches) logits = target.tree_logits(ids, stays, drafted.draft());
+      }
+      if (!branches) logits = target.logits(ids, rows, text.wanted, stays);
+      if constexpr (watches) drafter.see(drafted.draft(), logits);
+      read_at = now();
+      return drafted.accept(logits, see);
+    }();
     if constexpr (TreeDrafter<D>) {
       if (branches) target.keep(path);
     }

@@ -184,6 +184,27 @@ template <Acceptance A> class DraftedText {
   /// token behind it, and goes on or is done. see(id) with each; it may return false to end the text. The nodes that
   /// stay, from the first on, until the next step.
   template <class F> std::vector<int> const& accept(const float* logits, F&& see) {
+    return accept_by(
+        [&](int node, Drafted const& drafted) {
+          return rule_->next(drawing(logits + static_cast<std::ptrdiff_t>(node + 1) * vocab_), drafted);
+        },
+        see);
+  }
+  /// The same of what plain decoding draws at each of these places [1 + nodes], by a rule that keeps that.
+  template <class F> std::vector<int> const& accept_drawn(const int* tokens, F&& see) {
+    static_assert(A::kept == keeps::ids);
+    return accept_by([tokens](int node, Drafted const&) { return tokens[node + 1]; }, see);
+  }
+  /// Are tokens drawn without filters, as ops/draw does?
+  bool drawn_plainly() const {
+    GenerateOptions const& o = options_->text;
+    const bool all = sampler_.vocab() == vocab_ && o.repetition_penalty == 1 && o.rule == nullptr;
+    return all && (o.temperature == 0 || ((o.top_k == 0 || o.top_k >= vocab_) && o.top_p == 1 && o.min_p == 0));
+  }
+
+ private:
+  /// next(node, its children): the token behind a node, -1 for the text's last row.
+  template <class Next, class F> std::vector<int> const& accept_by(Next&& next, F&& see) {
     std::vector<int>& ids = text_->ids;
     ids.resize(ids.size() + 1 - static_cast<std::size_t>(text_->wanted));
     text_->wanted = 1;
@@ -197,8 +218,7 @@ template <Acceptance A> class DraftedText {
       siblings_.clear();
       for (int i = node + 1; i < tree_.size(); ++i)
         if (tree_.parent(i) == node) siblings_.push_back(tree_.token(i));
-      const int id = rule_->next(drawing(logits + static_cast<std::ptrdiff_t>(node + 1) * vocab_),
-                                 {siblings_.data(), static_cast<int>(siblings_.size()), tree_.law(node)});
+      const int id = next(node, {siblings_.data(), static_cast<int>(siblings_.size()), tree_.law(node)});
       if (!siblings_.empty()) ++counts_.seen[path_.size()];
       if (counts_.offered.size() < siblings_.size()) {
         counts_.offered.resize(siblings_.size());
@@ -221,7 +241,6 @@ template <Acceptance A> class DraftedText {
     return path_;
   }
 
- private:
   Drawing drawing(const float* logits) {
     auto const& ids = text_->ids;
     return {.sampler = sampler_, .logits = logits, .key = text_->key, .text = ids.data(), .position = ids.size()};
