@@ -32,7 +32,7 @@ template <class B> void every_op(B const& b) {
   clip<B>::global_norm(b, nullptr, 0);
   cross_entropy<B>::loss(b, m, w, f, nullptr, -1, f);
   cross_entropy<B>::loss_and_gradient(b, m, w, f, nullptr, -1, 1, f, m, m, f);
-  draw<B>::forward(b, w, 1, nullptr, nullptr);
+  draw_tokens<B>::forward(b, w, 1, nullptr, nullptr);
   dropout<B>::apply(b, {}, 0.1F, m, m, m);
   embedding<B>::forward(b, nullptr, w, m, m);
   embedding<B>::forward(b, nullptr, half, m, m);

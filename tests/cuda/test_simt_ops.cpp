@@ -14,7 +14,7 @@
 #include <fauna/ops/add/ref.hpp>
 #include <fauna/ops/clip/kernel.cuh>
 #include <fauna/ops/clip/ref.hpp>
-#include <fauna/ops/draw/kernel.cuh>
+#include <fauna/ops/draw_tokens/kernel.cuh>
 #include <fauna/ops/dropout/kernel.cuh>
 #include <fauna/ops/dropout/ref.hpp>
 #include <fauna/ops/embedding/kernel.cuh>
@@ -315,7 +315,7 @@ TEST_CASE("simt: ids and targets are checked before anything runs") {
   CHECK(Kernels::launches == before);
 }
 
-TEST_CASE("simt: draw gives the sampler's tokens") {
+TEST_CASE("simt: draw_tokens gives the sampler's tokens") {
   using test::simt::order;
   test::Random random(7);
   for (const int V : {1, 3, 31, 1030, 5000})
@@ -335,7 +335,7 @@ TEST_CASE("simt: draw gives the sampler's tokens") {
       for (const auto o : {order::ascending, order::descending, order::random}) {
         Kernels::order = o;
         std::vector<int> ids(7);
-        draw<Kernels>::forward({}, Matrix<const float>(l), temperature, keys.data(), ids.data());
+        draw_tokens<Kernels>::forward({}, Matrix<const float>(l), temperature, keys.data(), ids.data());
         CAPTURE(V);
         CAPTURE(temperature);
         CHECK(ids == want);
@@ -344,8 +344,9 @@ TEST_CASE("simt: draw gives the sampler's tokens") {
       for (const float wrong : {std::nanf(""), HUGE_VALF}) {
         l(4, V - 1) = wrong;
         std::vector<int> ids(7);
-        CHECK_THROWS_WITH_AS(draw<Kernels>::forward({}, Matrix<const float>(l), temperature, keys.data(), ids.data()),
-                             doctest::Contains("row 4 of logits"), error);
+        CHECK_THROWS_WITH_AS(
+            draw_tokens<Kernels>::forward({}, Matrix<const float>(l), temperature, keys.data(), ids.data()),
+            doctest::Contains("row 4 of logits"), error);
       }
     }
 }

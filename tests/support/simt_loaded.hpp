@@ -18,7 +18,7 @@
 #include <fauna/ops/attention/kernel.cuh>
 #include <fauna/ops/clip/kernel.cuh>
 #include <fauna/ops/cross_entropy/kernel.cuh>
-#include <fauna/ops/draw/kernel.cuh>
+#include <fauna/ops/draw_tokens/kernel.cuh>
 #include <fauna/ops/dropout/kernel.cuh>
 #include <fauna/ops/embedding/kernel.cuh>
 #include <fauna/ops/gated/kernel.cuh>

@@ -91,8 +91,8 @@ int serve(settings::Told<settings::Serve> const& s, std::string const& from, std
   const int context = context_of(s.context, engine.context());
   std::vector<std::string> names{s.name};
   for (std::string const& lora : s.lora) names.push_back(tool::named("--lora", lora).name);
-  const Site site{tokenizer, chat_of(tokenizer, from), names,     fingerprint(program),
-                  context,   Keys::read(s.api_key_file),    s.time_out};
+  const Site site{tokenizer, chat_of(tokenizer, from),   names,     fingerprint(program),
+                  context,   Keys::read(s.api_key_file), s.time_out};
   const int threads = s.threads > 0 ? static_cast<int>(s.threads) : fauna::default_threads();
   std::vector<Model> models{&engine};
   std::vector<std::unique_ptr<tool::Engine>> merged;

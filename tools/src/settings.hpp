@@ -505,8 +505,8 @@ template <class S> struct Told : S {
 inline constexpr const char* tokenizer_meaning = "a tokenizer.json, or a folder with one; without it, the directory's";
 
 struct Serve {
-  std::string host = "127.0.0.1", api_key_file, name, tokenizer, draft, tensorboard, trace = "trace.json",
-              quantize, dtype = "f32";
+  std::string host = "127.0.0.1", api_key_file, name, tokenizer, draft, tensorboard, trace = "trace.json", quantize,
+              dtype = "f32";
   std::vector<std::string> lora;
   long port = 8080, profile = 0, parallel = 0, context = 0, queue = 32, time_out = 0, chunk = 128, draft_max = 4,
        threads = 0;

@@ -2,7 +2,7 @@
 #pragma once
 #include <fauna/decode/cache.hpp>
 #include <fauna/decode/weights.hpp>
-#include <fauna/ops/draw/op.hpp>
+#include <fauna/ops/draw_tokens/op.hpp>
 
 namespace fauna::inline v0 {
 
@@ -70,13 +70,13 @@ template <LanguageModel M, Backend B, class D = Packed<B>> class Loaded {
     scratch_.to_host(y, [&](Matrix<scalar> z) { M::logits(call(batch), weights_, cache.state(), which, z); });
     cache.advance(batch);
   }
-  /// What plain decoding draws (ops/draw) behind the last rows of a batch, row i of them with keys[i]: ids [rows]. The
-  /// logits stay in the backend's memory.
+  /// What plain decoding draws (ops/draw_tokens) behind the last rows of a batch, row i of them with keys[i]: ids
+  /// [rows]. The logits stay in the backend's memory.
   template <class K> void draws(K& cache, Batch batch, int rows, float temperature, const Key* keys, int* ids) {
     batch.past = cache.lengths();
     const auto z = scratch_.template results<scalar>(batch.rows, M::vocab);
     M::logits(call(batch), weights_, cache.state(), logit_rows::all, z);
-    draw<B>::forward(on_backend(), z.middle_rows(batch.rows - rows, rows), temperature, keys, ids);
+    draw_tokens<B>::forward(on_backend(), z.middle_rows(batch.rows - rows, rows), temperature, keys, ids);
     cache.advance(batch);
   }
   /// Of the last row of each sequence by the first rounds of the trunk's layers alone, with its last norm and the head.

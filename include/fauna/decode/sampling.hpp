@@ -17,7 +17,7 @@
 
 #include <fauna/core/error.hpp>
 #include <fauna/core/rng.hpp>
-#include <fauna/ops/draw/op.hpp>
+#include <fauna/ops/draw_tokens/op.hpp>
 
 namespace fauna::inline v0 {
 
@@ -108,9 +108,9 @@ class Sampler {
     return best;
   }
 
-  /// argmax log w - log E is the token that comes first when i comes at the time E_i / w_i (ops/draw). E is no less
-  /// than v: who is too late by that needs no logarithm. The parts change the probability p of a token by some (2^-32 /
-  /// p)^2 / 24 of it.
+  /// argmax log w - log E is the token that comes first when i comes at the time E_i / w_i (ops/draw_tokens). E is no
+  /// less than v: who is too late by that needs no logarithm. The parts change the probability p of a token by some
+  /// (2^-32 / p)^2 / 24 of it.
   int first(Key noise) const {
     Philox r{};
     int chosen = -1, block = -1;

@@ -9,7 +9,7 @@
 #include <fauna/ops/clip/cpu.hpp>
 #include <fauna/ops/conv/cpu.hpp>
 #include <fauna/ops/cross_entropy/cpu.hpp>
-#include <fauna/ops/draw/cpu.hpp>
+#include <fauna/ops/draw_tokens/cpu.hpp>
 #include <fauna/ops/dropout/cpu.hpp>
 #include <fauna/ops/embedding/cpu.hpp>
 #include <fauna/ops/experts/cpu.hpp>

@@ -9,7 +9,7 @@
 #include <fauna/ops/clip/ref.hpp>
 #include <fauna/ops/conv/ref.hpp>
 #include <fauna/ops/cross_entropy/ref.hpp>
-#include <fauna/ops/draw/ref.hpp>
+#include <fauna/ops/draw_tokens/ref.hpp>
 #include <fauna/ops/dropout/ref.hpp>
 #include <fauna/ops/embedding/ref.hpp>
 #include <fauna/ops/experts/ref.hpp>

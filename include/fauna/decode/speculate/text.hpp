@@ -195,7 +195,7 @@ template <Acceptance A> class DraftedText {
     static_assert(A::kept == keeps::ids);
     return accept_by([tokens](int node, Drafted const&) { return tokens[node + 1]; }, see);
   }
-  /// Are tokens drawn without filters, as ops/draw does?
+  /// Are tokens drawn without filters, as ops/draw_tokens does?
   bool drawn_plainly() const {
     GenerateOptions const& o = options_->text;
     const bool all = sampler_.vocab() == vocab_ && o.repetition_penalty == 1 && o.rule == nullptr;

@@ -2,7 +2,7 @@
 #include <cmath>
 
 #include <fauna/backend/simt.cuh>
-#include <fauna/ops/draw/op.hpp>
+#include <fauna/ops/draw_tokens/op.hpp>
 
 namespace fauna::inline v0 {
 namespace kernels {
@@ -60,7 +60,7 @@ struct Draw {
 
 }  // namespace kernels
 
-template <Device B> struct draw<B> {
+template <Device B> struct draw_tokens<B> {
   static void forward(B const& b, Matrix<const float> logits, float temperature, const Key* keys, int* ids) {
     const int R = logits.rows();
     if (R == 0) return;
@@ -68,7 +68,7 @@ template <Device B> struct draw<B> {
     const auto there = b.template temporary<int>(static_cast<std::size_t>(R));
     b.launch(kernels::Draw{logits, temperature, copy.data(), there.data()}, R);
     b.download(ids, there.data(), R);
-    draw_detail::check(ids, R);
+    draw_tokens_detail::check(ids, R);
   }
 };
 

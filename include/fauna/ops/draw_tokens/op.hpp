@@ -18,7 +18,7 @@ namespace fauna::inline v0 {
 /// v of a word of noise; E is no less.
 constexpr double draw_part(std::uint32_t word) { return (static_cast<double>(word) + 0.5) * 0x1p-32; }
 
-namespace draw_detail {
+namespace draw_tokens_detail {
 
 /// -1: a row that nothing can be drawn from.
 template <class S> int row(const S* l, int vocab, float temperature, Key key) {
@@ -44,17 +44,19 @@ template <class S> int row(const S* l, int vocab, float temperature, Key key) {
 /// Throws where a row had nothing to draw from.
 inline void check(const int* ids, int rows) {
   for (int r = 0; r < rows; ++r)
-    if (ids[r] < 0) fail("draw", "row " + std::to_string(r) + " of logits has NaN, +inf or only -inf", "finite ones");
+    if (ids[r] < 0)
+      fail("draw_tokens", "row " + std::to_string(r) + " of logits has NaN, +inf or only -inf", "finite ones");
 }
 
-}  // namespace draw_detail
+}  // namespace draw_tokens_detail
 
-/// draw<B>::forward(b, logits, temperature, keys, ids)
+/// draw_tokens<B>::forward(b, logits, temperature, keys, ids)
 ///   logits [R,V]; keys [R] and ids [R] in the host's memory; temperature 0: the first of the largest. Of equal times
 ///   the lowest id. Throws for a row with NaN, or without a finite largest logit. On a device w and the times are its
 ///   own exp and log1p: two tokens that come within rounding of each other may change places.
-template <class B> struct draw {
-  static_assert(always_false<B>, "fauna: no draw for this backend: include <fauna/ops/draw/cpu.hpp> or ref.hpp");
+template <class B> struct draw_tokens {
+  static_assert(always_false<B>,
+                "fauna: no draw_tokens for this backend: include <fauna/ops/draw_tokens/cpu.hpp> or ref.hpp");
 };
 
 }  // namespace fauna::inline v0
