@@ -75,7 +75,7 @@ std::string as_gguf(Trained<M, Cpu<>>& model, BlockFormat const& type_of_most, b
       for (std::size_t i = 0; i < values.size() / type.elements; ++i)
         type.write(values.data() + i * type.elements, reinterpret_cast<std::byte*>(bytes.data()) + i * type.bytes);
     }
-    if (matrix && infinite) bytes[1] = '\x7c';  // of d, which comes first in all of them
+    if (matrix && infinite) bytes[type.code.halves ? type.bytes - 1 : 1] = '\x7c';  // of d
     std::vector<std::uint64_t> sizes;
     for (int d = t.rank() - 1; d >= 0; --d)
       sizes.push_back(static_cast<std::uint64_t>(t.rank() == 1 || d == 1 ? t.cols : t.rows));
@@ -115,10 +115,10 @@ TEST_SUITE("in blocks") {
       CHECK(read.weight_bytes() < in_float.weight_bytes() * (static_cast<std::size_t>(f.code.bits) + 2) / 32 + 4096);
     }
   }
-  TEST_CASE("Q4_K and Q5_K from a file: near the numbers that they stand for, a row's bits its own") {
+  TEST_CASE("K types from a file: near the numbers that they stand for, a row's bits its own") {
     const TemporaryFolder folder;
     Trained<Long, Cpu<>> model(seed{3});
-    for (const char* type : {"Q4_K", "Q5_K"}) {
+    for (const char* type : {"Q3_K", "Q4_K", "Q5_K", "Q6_K"}) {
       CAPTURE(std::string(type));
       write_file(folder / "w.gguf", as_gguf(model, *block_format(type)));
       const TensorFile file = open_tensors(folder / "w.gguf");
@@ -128,7 +128,7 @@ TEST_SUITE("in blocks") {
       CHECK(std::vector<float>(y.begin(), y.begin() + 2 * Long::vocab) == logits(read, 2));
       CHECK(difference(y, logits(in_float)) < 0.02);  // activations have 8 bits, as above
       CHECK(difference(y, logits(in_float)) > 0);
-      // f32 scales and offsets of 32 are two bits each.
+      // At most six bits and a byte for each half, or five and f32 scales and offsets.
       CHECK(read.weight_bytes() < in_float.weight_bytes() * 7 / 32 + 16384);
       write_file(folder / "i.gguf", as_gguf(model, *block_format(type), true));
       CHECK_THROWS_WITH_AS((Loaded<Long, Cpu<>, InBlocks<Cpu<>>>(open_tensors(folder / "i.gguf"), 1)),

@@ -22,8 +22,15 @@ using test::Rows;
 
 namespace {
 
-constexpr BlockCode codes[] = {{4, 8, false},   {4, 0, true},       {5, 16, false},    {5, 0, true},
-                               {8, 128, false}, {4, 0, true, true}, {5, 0, true, true}};
+constexpr BlockCode codes[] = {{4, 8, false},
+                               {4, 0, true},
+                               {5, 16, false},
+                               {5, 0, true},
+                               {8, 128, false},
+                               {4, 0, true, true},
+                               {5, 0, true, true},
+                               {4, 4, false, false, true},
+                               {6, 32, false, false, true}};
 
 /// A matrix of random blocks, with the greatest and the least q in the first ones.
 template <class B> struct Weights {
@@ -48,13 +55,14 @@ template <class B> struct Weights {
         const auto scale = [&code](float x) { return code.wide ? x : static_cast<float>(f16(x)); };
         block.d = scale(random.uniform() * (r == 1 ? 0x1p-18F : 0.1F));  // one row's are subnormal in f16
         block.m = scale(code.offset ? random.uniform() : 0.0F);
+        for (int& s : block.s) s = code.halves ? random.integer(-128, 127) : 1;
         p.put(blocks.data, r, j, block);
         CodeBlock back;
         p.get(blocks.data, r, j, back);
         CHECK(std::memcmp(&back, &block, sizeof block) == 0);
         for (int i = 0; i < BlockCode::elements; ++i)
           values[static_cast<std::size_t>(r * k + j * BlockCode::elements + i)] =
-              block.d * static_cast<float>(block.q[i] - code.zero) + block.m;
+              block.d * static_cast<float>(block.s[i / 16]) * static_cast<float>(block.q[i] - code.zero) + block.m;
       }
   }
   float operator()(int r, int c) const { return values[static_cast<std::size_t>(r * blocks.cols + c)]; }

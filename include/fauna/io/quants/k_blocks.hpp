@@ -40,17 +40,27 @@ inline void read_q2_k(const std::byte* block, float* x) {
            dmin * static_cast<float>(scale >> 4);
   }
 }
-inline void read_q3_k(const std::byte* block, float* x) {
-  const float d = half_at(block + 108);
-  const std::byte* const scales = block + 96;
-  for (std::size_t e = 0; e < k_elements; ++e) {
-    const std::size_t s = e / 16;
-    const unsigned low = s < 8 ? byte_at(scales, s) & 15U : byte_at(scales, s - 8) >> 4;
-    const unsigned scale = low | (byte_at(scales, 8 + s % 4) >> 2 * (s / 4) & 3U) << 4;
-    const int third = byte_at(block, e % 32) >> e / 32 & 1U ? 0 : 4;
-    x[e] = d * static_cast<float>(static_cast<int>(scale) - 32) *
-           static_cast<float>(static_cast<int>(two_bits(block + 32, e)) - third);
+/// The parts of a block whose scales are of its halves, one after another. Zero: the q of 0.
+template <void Codes(const std::byte*, std::size_t, CodeBlock&), int Zero>
+void read_in_halves(const std::byte* block, float* x) {
+  CodeBlock c;
+  for (std::size_t part = 0; part < k_elements / 32; ++part) {
+    Codes(block, part, c);
+    for (std::size_t i = 0; i < 32; ++i)
+      x[32 * part + i] = c.d * static_cast<float>(c.s[i / 16]) * static_cast<float>(c.q[i] - Zero);
   }
+}
+inline void codes_q3_k(const std::byte* block, std::size_t part, CodeBlock& to) {
+  const std::byte* const scales = block + 96;
+  to.d = half_at(block + 108);
+  to.m = 0;
+  for (std::size_t half = 0; half < 2; ++half) {
+    const std::size_t s = 2 * part + half;
+    const unsigned low = s < 8 ? byte_at(scales, s) & 15U : byte_at(scales, s - 8) >> 4;
+    to.s[half] = static_cast<int>(low | (byte_at(scales, 8 + s % 4) >> 2 * (s / 4) & 3U) << 4) - 32;
+  }
+  for (std::size_t i = 0; i < 32; ++i)
+    to.q[i] = static_cast<std::uint8_t>(two_bits(block + 32, 32 * part + i) | (byte_at(block, i) >> part & 1U) << 2);
 }
 /// Fifth: of Q5_K. Scale and offset of a sub-block have 17 bits and are exact in f32.
 template <bool Fifth> void codes_q4_k(const std::byte* block, std::size_t part, CodeBlock& to) {
@@ -71,14 +81,15 @@ template <bool Fifth> void read_q4_k(const std::byte* block, float* x) {
     for (std::size_t i = 0; i < 32; ++i) x[32 * part + i] = c.d * static_cast<float>(c.q[i]) + c.m;
   }
 }
-inline void read_q6_k(const std::byte* block, float* x) {
-  const float d = half_at(block + 208);
-  for (std::size_t e = 0; e < k_elements; ++e) {
-    const std::size_t r = e % 128 / 32;
-    const unsigned low = byte_at(block, e / 128 * 64 + r % 2 * 32 + e % 32) >> (r < 2 ? 0 : 4) & 15U;
-    const unsigned high = byte_at(block, 128 + e / 128 * 32 + e % 32) >> 2 * r & 3U;
-    x[e] = d * static_cast<float>(signed_at(block, 192 + e / 16)) *
-           static_cast<float>(static_cast<int>(low | high << 4) - 32);
+inline void codes_q6_k(const std::byte* block, std::size_t part, CodeBlock& to) {
+  const std::size_t r = part % 4;
+  to.d = half_at(block + 208);
+  to.m = 0;
+  for (std::size_t half = 0; half < 2; ++half) to.s[half] = signed_at(block, 192 + 2 * part + half);
+  for (std::size_t i = 0; i < 32; ++i) {
+    const unsigned low = byte_at(block, part / 4 * 64 + r % 2 * 32 + i) >> (r < 2 ? 0 : 4) & 15U;
+    const unsigned high = byte_at(block, 128 + part / 4 * 32 + i) >> 2 * r & 3U;
+    to.q[i] = static_cast<std::uint8_t>(low | high << 4);
   }
 }
 

@@ -2,6 +2,7 @@
 // memory. Activations are rounded to 8 bits, 32 to a block with a scale of their own, row by row:
 //   e = max |x| / 127    p = x / e, rounded to nearest, ties to even
 //   y_r = base + Σ over blocks, ascending, of  (e Σ p) m_r  and then  (e d_r) Σ (q_r - zero) p
+// or, where halves have scales of their own, of  (e d_r s_r) Σ (q_r - zero) p  of the first and then of the second.
 // The inner sums are whole numbers and exact; lanes are rows of the weights, so that each output is one chain. A row's
 // bits therefore depend neither on the number of rows nor on the number of threads, and where the machine can multiply
 // and add in one rounding, not on its instructions either.
@@ -22,8 +23,7 @@ namespace gemm_detail {
 struct Activations {
   std::int8_t p[BlockCode::elements];
   float e, e_sum;  ///< e, and e Σ p
-  int sum;         ///< Σ p
-  int unused;
+  int sum, first;  ///< Σ p, and that of the first half
 };
 
 inline void quantise(const float* x, int k, Activations* to) {
@@ -34,6 +34,7 @@ inline void quantise(const float* x, int k, Activations* to) {
     const float inverse = most > 0 ? 127.0F / most : 0.0F;
     int sum = 0;
     for (int i = 0; i < n; ++i) {
+      if (i == n / 2) to->first = sum;
       constexpr float magic = 12582912.0F;  // 1.5 * 2^23: adding it rounds to a whole number
       const float rounded = (x[from + i] * inverse + magic) - magic;
       to->p[i] = static_cast<std::int8_t>(rounded);
@@ -42,16 +43,17 @@ inline void quantise(const float* x, int k, Activations* to) {
     to->e = most / 127.0F;
     to->e_sum = to->e * static_cast<float>(sum);
     to->sum = sum;
-    to->unused = 0;
   }
 }
 
 /// W [n, k] as panels of eight rows, the last one filled up with zeros. A panel has its blocks one after another, each
-///   d of the eight rows | m of the eight rows, where there is an offset | the codes
-/// with d and m in f16, or where they are wide in f32.
+///   d of the eight rows | m of the eight rows, where there is an offset | s of the first halves, and of the second,
+///   where there are any | the codes
+/// with d and m in f16, or where they are wide in f32, and s in a byte.
 /// Codes go in eight groups of four along k; of a group, byte 4 r + i is element i of row r. Whole bytes have a vector
-/// of 32 a group. Of smaller ones, vector v has the lower four bits of groups v and v + 4 in its halves, and of five
-/// bits a last vector the fifth of group g as bit g.
+/// of 32 a group. Of smaller ones, vector v has the lower four bits of groups v and v + 4 in its halves. Of five bits a
+/// last vector has the fifth of group g as bit g; of six, two vectors have the fifth and sixth of group g, in vector
+/// g / 4, as bits 2 (g % 4) and the next.
 struct BlockPanels {
   static constexpr int NR = 8, groups = 8;
 
@@ -61,7 +63,8 @@ struct BlockPanels {
   constexpr int blocks() const { return k / BlockCode::elements; }
   constexpr int panels() const { return pieces(n, NR); }
   constexpr std::size_t scale() const { return code.wide ? 4 : 2; }
-  constexpr std::size_t scales() const { return (code.offset ? 2 : 1) * NR * scale(); }
+  constexpr std::size_t halves() const { return (code.offset ? 2 : 1) * NR * scale(); }  ///< where s begin
+  constexpr std::size_t scales() const { return halves() + (code.halves ? 2 * NR : 0); }
   constexpr std::size_t block_bytes() const { return scales() + static_cast<std::size_t>(32 * code.bits); }
   constexpr std::size_t panel_bytes() const { return block_bytes() * static_cast<std::size_t>(blocks()); }
   constexpr std::size_t bytes() const { return panel_bytes() * static_cast<std::size_t>(panels()); }
@@ -75,6 +78,8 @@ struct BlockPanels {
     const auto r = static_cast<std::size_t>(row % NR);
     put_scale(to + scale() * r, from.d);
     if (code.offset) put_scale(to + scale() * (NR + r), from.m);
+    for (std::size_t h = 0; code.halves && h < 2; ++h)
+      to[halves() + NR * h + r] = std::byte(static_cast<std::uint8_t>(from.s[h]));
     to += scales() + 4 * r;
     for (std::size_t j = 0; j < BlockCode::elements; ++j) {
       const std::size_t g = j / 4, i = j % 4;
@@ -84,6 +89,7 @@ struct BlockPanels {
       } else {
         to[32 * (g % 4) + i] |= std::byte((q & 15U) << (g < 4 ? 0 : 4));
         if (code.bits == 5) to[128 + i] |= std::byte((q >> 4) << g);
+        if (code.bits == 6) to[128 + 32 * (g / 4) + i] |= std::byte((q >> 4) << 2 * (g % 4));
       }
     }
   }
@@ -92,12 +98,16 @@ struct BlockPanels {
     const auto r = static_cast<std::size_t>(row % NR);
     to.d = get_scale(from + scale() * r);
     to.m = code.offset ? get_scale(from + scale() * (NR + r)) : 0;
+    for (std::size_t h = 0; h < 2; ++h)
+      to.s[h] = code.halves ? static_cast<std::int8_t>(from[halves() + NR * h + r]) : 1;
     from += scales() + 4 * r;
     for (std::size_t j = 0; j < BlockCode::elements; ++j) {
       const std::size_t g = j / 4, i = j % 4;
       const auto byte = static_cast<unsigned>(from[32 * (code.bits == 8 ? g : g % 4) + i]);
-      const unsigned fifth = code.bits == 5 ? (static_cast<unsigned>(from[128 + i]) >> g & 1U) << 4 : 0;
-      to.q[j] = static_cast<std::uint8_t>(code.bits == 8 ? byte : (byte >> (g < 4 ? 0 : 4) & 15U) | fifth);
+      unsigned high = 0;
+      if (code.bits == 5) high = static_cast<unsigned>(from[128 + i]) >> g & 1U;
+      if (code.bits == 6) high = static_cast<unsigned>(from[128 + 32 * (g / 4) + i]) >> 2 * (g % 4) & 3U;
+      to.q[j] = static_cast<std::uint8_t>(code.bits == 8 ? byte : (byte >> (g < 4 ? 0 : 4) & 15U) | high << 4);
     }
   }
 
@@ -120,45 +130,73 @@ template <bool Wide> inline void read_scales(simd::vfloat<8>& to, const std::byt
   else read_halves(to, from);
 }
 
+/// Those of halves.
+FAUNA_INLINE void read_signed(simd::vfloat<8>& to, const std::byte* from) {
+  typedef std::int8_t bytes8 __attribute__((vector_size(8)));
+  bytes8 s;
+  std::memcpy(&s, from, sizeof s);
+  to = __builtin_convertvector(s, simd::vfloat<8>);
+}
+
 /// sums[R][8] += R rows of activations, `stride` blocks apart, times a panel.
-template <byte_dot Dot, int Bits, bool Offset, bool Wide, int R>
+template <byte_dot Dot, int Bits, bool Offset, bool Wide, bool Halves, int R>
 __attribute__((noinline)) void block_rows(int blocks, int zero, const std::byte* w, const Activations* x,
                                           std::ptrdiff_t stride, float* sums) {
   constexpr int NR = BlockPanels::NR;
-  constexpr std::size_t scale_bytes = Wide ? 4 : 2, scales = (Offset ? 2 : 1) * NR * scale_bytes;
+  constexpr std::size_t scale_bytes = Wide ? 4 : 2, halves = (Offset ? 2 : 1) * NR * scale_bytes,
+                        scales = halves + (Halves ? 2 * NR : 0);
   simd::vfloat<NR> y[R];
   FAUNA_UNROLL
   for (int r = 0; r < R; ++r) simd::load<NR>(y[r], sums + r * NR);
   for (int b = 0; b < blocks; ++b, w += scales + 32 * Bits, ++x) {
     const std::byte* const codes = w + scales;
     ByteSum<Dot, Bits> sum[R];
-    bytes32 fifths{};
-    if constexpr (Bits == 5) read_bytes(fifths, codes + 128);
+    simd::vint<NR> whole[R], first[R];
+    bytes32 high{};
+    if constexpr (Bits == 5) read_bytes(high, codes + 128);
     FAUNA_UNROLL
     for (int g = 0; g < BlockPanels::groups; ++g) {
       bytes32 q;
       read_bytes(q, codes + 32 * (Bits == 8 ? g : g % 4));
       if constexpr (Bits < 8) q = (g < 4 ? q : (bytes32)((simd::vuint<8>)q >> 4)) & 15;
       if constexpr (Bits == 5)
-        q |= (bytes32)(g < 4 ? (simd::vuint<8>)fifths << (4 - g) : (simd::vuint<8>)fifths >> (g - 4)) & 16;
+        q |= (bytes32)(g < 4 ? (simd::vuint<8>)high << (4 - g) : (simd::vuint<8>)high >> (g - 4)) & 16;
+      if constexpr (Bits == 6) {
+        if (g % 4 == 0) read_bytes(high, codes + 128 + 8 * g);
+        const int at = 2 * (g % 4);
+        q |= (bytes32)(at < 4 ? (simd::vuint<8>)high << (4 - at) : (simd::vuint<8>)high >> (at - 4)) & 48;
+      }
       FAUNA_UNROLL
       for (int r = 0; r < R; ++r) {
         std::int32_t four;
         std::memcpy(&four, x[r * stride].p + 4 * g, 4);
         sum[r].add(g, q, four);
+        if (Halves && g == BlockPanels::groups / 2 - 1) {
+          sum[r].finish(first[r], zero, x[r * stride].first);
+          sum[r] = {};
+        }
       }
     }
-    simd::vfloat<NR> d, m{};
+    simd::vfloat<NR> d, m{}, of_first{}, of_second{};
     read_scales<Wide>(d, w);
     if constexpr (Offset) read_scales<Wide>(m, w + NR * scale_bytes);
+    if constexpr (Halves) {
+      read_signed(of_first, w + halves);
+      read_signed(of_second, w + halves + NR);
+      of_first *= d;
+      d *= of_second;
+    }
     FAUNA_UNROLL
     for (int r = 0; r < R; ++r) {
       Activations const& a = x[r * stride];
-      simd::vint<NR> whole;
-      sum[r].finish(whole, Offset ? 0 : zero, a.sum);
+      sum[r].finish(whole[r], Offset ? 0 : zero, Halves ? a.sum - a.first : a.sum);
       if constexpr (Offset) y[r] += m * a.e_sum;
+      if constexpr (Halves) {
+        const simd::vfloat<NR> scale = of_first * a.e;
+        y[r] += __builtin_convertvector(first[r], simd::vfloat<NR>) * scale;
+      }
       const simd::vfloat<NR> scale = d * a.e;
-      y[r] += __builtin_convertvector(whole, simd::vfloat<NR>) * scale;
+      y[r] += __builtin_convertvector(whole[r], simd::vfloat<NR>) * scale;
     }
   }
   FAUNA_UNROLL
@@ -167,10 +205,13 @@ __attribute__((noinline)) void block_rows(int blocks, int zero, const std::byte*
 
 using BlockRows = void (*)(int, int, const std::byte*, const Activations*, std::ptrdiff_t, float*);
 template <byte_dot Dot, int R> BlockRows block_rows_of(BlockCode const& c) {
-  if (c.wide) return c.bits == 5 ? block_rows<Dot, 5, true, true, R> : block_rows<Dot, 4, true, true, R>;
-  if (c.bits == 8) return block_rows<Dot, 8, false, false, R>;
-  if (c.bits == 5) return c.offset ? block_rows<Dot, 5, true, false, R> : block_rows<Dot, 5, false, false, R>;
-  return c.offset ? block_rows<Dot, 4, true, false, R> : block_rows<Dot, 4, false, false, R>;
+  if (c.wide) return c.bits == 5 ? block_rows<Dot, 5, true, true, false, R> : block_rows<Dot, 4, true, true, false, R>;
+  if (c.halves)
+    return c.bits == 6 ? block_rows<Dot, 6, false, false, true, R> : block_rows<Dot, 4, false, false, true, R>;
+  if (c.bits == 8) return block_rows<Dot, 8, false, false, false, R>;
+  if (c.bits == 5)
+    return c.offset ? block_rows<Dot, 5, true, false, false, R> : block_rows<Dot, 5, false, false, false, R>;
+  return c.offset ? block_rows<Dot, 4, true, false, false, R> : block_rows<Dot, 4, false, false, false, R>;
 }
 
 }  // namespace gemm_detail
@@ -216,8 +257,9 @@ template <class B> struct BlocksOf {
     CodeBlock block{};
     for (int j = 0; j < k; ++j) {
       if (j % BlockCode::elements == 0) panels().get(data, r, j / BlockCode::elements, block);
-      const int q = block.q[j % BlockCode::elements] - (code.offset ? 0 : code.zero);
-      const float value = block.d * static_cast<float>(q) + block.m;
+      const int i = j % BlockCode::elements, q = block.q[i] - (code.offset ? 0 : code.zero);
+      const float d = block.d * static_cast<float>(block.s[i / (BlockCode::elements / 2)]);
+      const float value = d * static_cast<float>(q) + block.m;
       to[j] = before ? before[j] + value : value;
     }
   }

@@ -59,8 +59,8 @@ template <byte_dot Dot, int Bits> struct ByteSum {
 };
 
 #if defined(__AVX2__)
-/// Pairs go into 16 bits: 8 sums of 15 · 127 · 2 fit, 4 of 31 · 127 · 2. Those of whole bytes do not; there |w - 128|
-/// is multiplied by x with the sign of w - 128, of which a pair is at most 2 · 128 · 127.
+/// Pairs go into 16 bits: 8 sums of 15 · 127 · 2 fit, 4 of 31 · 127 · 2, and 2 of 63 · 127 · 2. Those of whole bytes do
+/// not; there |w - 128| is multiplied by x with the sign of w - 128, of which a pair is at most 2 · 128 · 127.
 template <int Bits> struct ByteSum<byte_dot::pairs, Bits> {
   __m256i sum = _mm256_setzero_si256(), pairs = _mm256_setzero_si256();
 
@@ -72,8 +72,8 @@ template <int Bits> struct ByteSum<byte_dot::pairs, Bits> {
       sum = _mm256_add_epi32(sum, _mm256_madd_epi16(two, ones));
     } else {
       pairs = _mm256_add_epi16(pairs, _mm256_maddubs_epi16((__m256i)w, xs));
-      if (Bits == 5 && group == 3) {
-        sum = _mm256_madd_epi16(pairs, ones);
+      if ((Bits == 5 && group == 3) || (Bits == 6 && group % 2 == 1)) {
+        sum = _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, ones));
         pairs = _mm256_setzero_si256();
       }
     }
