@@ -118,7 +118,7 @@ TEST_SUITE("in blocks") {
   TEST_CASE("K types from a file: near the numbers that they stand for, a row's bits its own") {
     const TemporaryFolder folder;
     Trained<Long, Cpu<>> model(seed{3});
-    for (const char* type : {"Q3_K", "Q4_K", "Q5_K", "Q6_K"}) {
+    for (const char* type : {"Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K"}) {
       CAPTURE(std::string(type));
       write_file(folder / "w.gguf", as_gguf(model, *block_format(type)));
       const TensorFile file = open_tensors(folder / "w.gguf");

@@ -29,8 +29,19 @@ constexpr BlockCode codes[] = {{4, 8, false},
                                {8, 128, false},
                                {4, 0, true, true},
                                {5, 0, true, true},
-                               {4, 4, false, false, true},
-                               {6, 32, false, false, true}};
+                               {2, 0, true, false, true},
+                               {3, 4, false, false, true},
+                               {6, 32, false, false, true},
+                               {4, 0, false, false, false, code_table::nonlinear},
+                               {4, 0, false, true, false, code_table::nonlinear},
+                               {4, 0, false, true, false, code_table::e2m1}};
+
+/// As core/block_code.hpp writes it.
+float value(BlockCode const& code, CodeBlock const& b, int i) {
+  const auto q = b.q[i];
+  const int w = code.table == code_table::none ? q - code.zero : code_tables[static_cast<int>(code.table)][q];
+  return b.d * static_cast<float>(b.s[i / 16] * w) + b.m * static_cast<float>(b.t[i / 16]);
+}
 
 /// A matrix of random blocks, with the greatest and the least q in the first ones.
 template <class B> struct Weights {
@@ -55,14 +66,16 @@ template <class B> struct Weights {
         const auto scale = [&code](float x) { return code.wide ? x : static_cast<float>(f16(x)); };
         block.d = scale(random.uniform() * (r == 1 ? 0x1p-18F : 0.1F));  // one row's are subnormal in f16
         block.m = scale(code.offset ? random.uniform() : 0.0F);
-        for (int& s : block.s) s = code.halves ? random.integer(-128, 127) : 1;
+        for (int h = 0; h < 2 && code.halves; ++h) {
+          block.s[h] = random.integer(-128, 127);
+          block.t[h] = code.offset ? random.integer(-128, 127) : 1;
+        }
         p.put(blocks.data, r, j, block);
         CodeBlock back;
         p.get(blocks.data, r, j, back);
         CHECK(std::memcmp(&back, &block, sizeof block) == 0);
         for (int i = 0; i < BlockCode::elements; ++i)
-          values[static_cast<std::size_t>(r * k + j * BlockCode::elements + i)] =
-              block.d * static_cast<float>(block.s[i / 16]) * static_cast<float>(block.q[i] - code.zero) + block.m;
+          values[static_cast<std::size_t>(r * k + j * BlockCode::elements + i)] = value(code, block, i);
       }
   }
   float operator()(int r, int c) const { return values[static_cast<std::size_t>(r * blocks.cols + c)]; }

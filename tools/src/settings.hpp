@@ -366,7 +366,8 @@ struct FinetuneRun : Finetune {
 };
 
 inline constexpr const char* quantize_meaning =
-    "Q8_0, Q5_1, Q5_0, Q4_1 or Q4_0: what matrices become as they are loaded; empty: what they are in the files";
+    "Q8_0, Q5_1, Q5_0, Q4_1, Q4_0, IQ4_NL or MXFP4: what matrices become as they are loaded; empty: what they are in "
+    "the files";
 inline constexpr const char* adapter_meaning = "a LoRA adapter's folder, as peft writes it, to add to the weights";
 
 inline constexpr const char* values_meaning =

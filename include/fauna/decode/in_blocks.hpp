@@ -131,14 +131,12 @@ bool fill_in_blocks(B const& b, Tensor const& t, std::vector<Piece> const& piece
   const auto rows = weights_detail::whole_rows(t, pieces, found);
   if (rows.empty()) return false;
   bool finite = true;
-  constexpr float greatest = 65504 * 63.0F;  // of an f16, and a sub-block's whole number
   weights_detail::put_blocks(b, to, [&](int r, int j, CodeBlock& block) {
     auto const& row = rows[static_cast<std::size_t>(r)];
     const std::size_t at = static_cast<std::size_t>(row.at) / BlockCode::elements + static_cast<std::size_t>(j),
                       parts = f->elements / BlockCode::elements;
     f->codes(row.from->data + at / parts * f->bytes, at % parts, block);
-    if (!(std::fabs(block.d) <= greatest) || !(std::fabs(block.m) <= greatest))  // infinite, or no number
-      __atomic_store_n(&finite, false, __ATOMIC_RELAXED);
+    if (!std::isfinite(block.d) || !std::isfinite(block.m)) __atomic_store_n(&finite, false, __ATOMIC_RELAXED);
   });
   if (!finite) fail("load", found[0]->name + " has a block whose scale is infinite or no number", "finite scales");
   return true;

@@ -56,7 +56,7 @@ inline void check_quantize(std::string const& type, tool::Described const& model
   std::string known;
   bool found = false;
   for (fauna::BlockFormat const& f : fauna::block_formats)
-    if (f.code.bits > 0) {
+    if (f.code.bits > 0 && f.write != nullptr && f.elements == fauna::BlockCode::elements) {
       known += (known.empty() ? "" : ", ") + std::string(f.name);
       found = found || f.name == type;
     }

@@ -38,15 +38,6 @@ template <int Bits, bool Offset> struct Of32 {
       }
     }
   }
-  static void read(const std::byte* block, float* x) {
-    CodeBlock c;
-    codes(block, 0, c);
-    for (std::size_t j = 0; j < n; ++j) {
-      const float value = c.d * static_cast<float>(c.q[j] - zero);
-      x[j] = Offset ? value + c.m : value;
-    }
-  }
-
   static void write(const float* x, std::byte* block) {
     float least = x[0], greatest = x[0], farthest = x[0];
     for (std::size_t j = 1; j < n; ++j) {
@@ -76,7 +67,7 @@ template <int Bits, bool Offset> struct Of32 {
     if constexpr (Bits == 5) std::memcpy(block + fifths, &fifth, 4);
   }
   static constexpr BlockFormat format(std::string_view name, std::uint32_t gguf) {
-    return {name, gguf, n, bytes, read, write, {Bits, zero, Offset}, codes};
+    return in_codes<codes, {Bits, zero, Offset}, n>(name, gguf, bytes, write);
   }
 };
 

@@ -33,6 +33,21 @@ inline float half_at(const std::byte* p) {
 inline unsigned byte_at(const std::byte* p, std::size_t i) { return static_cast<unsigned>(p[i]); }
 inline int signed_at(const std::byte* p, std::size_t i) { return static_cast<signed char>(p[i]); }
 
+/// A format whose numbers are what its codes stand for.
+using Codes = void (*)(const std::byte* block, std::size_t part, CodeBlock& to);
+template <Codes C, BlockCode Code, std::size_t Elements> void read_codes(const std::byte* block, float* x) {
+  CodeBlock c;
+  for (std::size_t part = 0; part < Elements / BlockCode::elements; ++part) {
+    C(block, part, c);
+    for (int j = 0; j < BlockCode::elements; ++j) *x++ = c(Code, j);
+  }
+}
+template <Codes C, BlockCode Code, std::size_t Elements>
+constexpr BlockFormat in_codes(std::string_view name, std::uint32_t gguf, std::size_t bytes,
+                               void (*write)(const float* x, std::byte* block) = nullptr) {
+  return {name, gguf, Elements, bytes, read_codes<C, Code, Elements>, write, Code, C};
+}
+
 /// A product rounded to f32, which no compiler may fuse with what is added to it.
 inline float rounded_product(float a, float b) {
   return static_cast<float>(static_cast<double>(a) * static_cast<double>(b));

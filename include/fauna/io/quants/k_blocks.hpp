@@ -32,23 +32,15 @@ inline void six_bits(const std::byte* b, std::size_t s, unsigned& scale, unsigne
   }
 }
 
-inline void read_q2_k(const std::byte* block, float* x) {
-  const float d = half_at(block + 80), dmin = half_at(block + 82);
-  for (std::size_t e = 0; e < k_elements; ++e) {
-    const unsigned scale = byte_at(block, e / 16);
-    x[e] = d * static_cast<float>(scale & 15U) * static_cast<float>(two_bits(block + 16, e)) -
-           dmin * static_cast<float>(scale >> 4);
+inline void codes_q2_k(const std::byte* block, std::size_t part, CodeBlock& to) {
+  to.d = half_at(block + 80);
+  to.m = -half_at(block + 82);
+  for (std::size_t half = 0; half < 2; ++half) {
+    const unsigned scale = byte_at(block, 2 * part + half);
+    to.s[half] = static_cast<int>(scale & 15U);
+    to.t[half] = static_cast<int>(scale >> 4);
   }
-}
-/// The parts of a block whose scales are of its halves, one after another. Zero: the q of 0.
-template <void Codes(const std::byte*, std::size_t, CodeBlock&), int Zero>
-void read_in_halves(const std::byte* block, float* x) {
-  CodeBlock c;
-  for (std::size_t part = 0; part < k_elements / 32; ++part) {
-    Codes(block, part, c);
-    for (std::size_t i = 0; i < 32; ++i)
-      x[32 * part + i] = c.d * static_cast<float>(c.s[i / 16]) * static_cast<float>(c.q[i] - Zero);
-  }
+  for (std::size_t i = 0; i < 32; ++i) to.q[i] = static_cast<std::uint8_t>(two_bits(block + 16, 32 * part + i));
 }
 inline void codes_q3_k(const std::byte* block, std::size_t part, CodeBlock& to) {
   const std::byte* const scales = block + 96;
@@ -72,13 +64,6 @@ template <bool Fifth> void codes_q4_k(const std::byte* block, std::size_t part, 
     unsigned q = four_bits(block + (Fifth ? 48 : 16), 32 * part + i);
     if (Fifth) q |= (byte_at(block, 16 + i) >> part & 1U) << 4;
     to.q[i] = static_cast<std::uint8_t>(q);
-  }
-}
-template <bool Fifth> void read_q4_k(const std::byte* block, float* x) {
-  CodeBlock c;
-  for (std::size_t part = 0; part < k_elements / 32; ++part) {
-    codes_q4_k<Fifth>(block, part, c);
-    for (std::size_t i = 0; i < 32; ++i) x[32 * part + i] = c.d * static_cast<float>(c.q[i]) + c.m;
   }
 }
 inline void codes_q6_k(const std::byte* block, std::size_t part, CodeBlock& to) {

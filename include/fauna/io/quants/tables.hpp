@@ -10,28 +10,30 @@
 
 namespace fauna::inline v0::quants_detail {
 
-inline constexpr signed char nonlinear[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
-inline constexpr signed char e2m1[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+inline constexpr signed char const (&nonlinear)[16] = code_tables[static_cast<int>(code_table::nonlinear)];
+inline constexpr signed char const (&e2m1)[16] = code_tables[static_cast<int>(code_table::e2m1)];
 
-inline void read_table(const std::byte* bytes, float d, const signed char (&table)[16], float* x) {
+inline void codes_in_halves(const std::byte* bytes, CodeBlock& to) {
+  to.m = 0;
   for (std::size_t j = 0; j < 32; ++j)
-    x[j] = d * static_cast<float>(table[byte_at(bytes, j % 16) >> (j < 16 ? 0 : 4) & 15U]);
+    to.q[j] = static_cast<std::uint8_t>(byte_at(bytes, j % 16) >> (j < 16 ? 0 : 4) & 15U);
 }
-inline void read_iq4_nl(const std::byte* block, float* x) { read_table(block + 2, half_at(block), nonlinear, x); }
-inline void read_iq4_xs(const std::byte* block, float* x) {
-  const float d = half_at(block);
-  for (std::size_t s = 0; s < 8; ++s) {
-    const unsigned low = byte_at(block, 4 + s / 2) >> 4 * (s % 2) & 15U;
-    const unsigned high = byte_at(block, 2 + s / 4) >> 2 * (s % 4) & 3U;
-    read_table(block + 8 + 16 * s, d * static_cast<float>(static_cast<int>(low | high << 4) - 32), nonlinear,
-               x + 32 * s);
-  }
+inline void codes_iq4_nl(const std::byte* block, std::size_t, CodeBlock& to) {
+  to.d = half_at(block);
+  codes_in_halves(block + 2, to);
+}
+inline void codes_iq4_xs(const std::byte* block, std::size_t s, CodeBlock& to) {
+  const unsigned low = byte_at(block, 4 + s / 2) >> 4 * (s % 2) & 15U;
+  const unsigned high = byte_at(block, 2 + s / 4) >> 2 * (s % 4) & 3U;
+  to.d = half_at(block) * static_cast<float>(static_cast<int>(low | high << 4) - 32);
+  codes_in_halves(block + 8 + 16 * s, to);
 }
 
 /// 2^(e - 128): subnormal for e below 2.
 inline float half_of_e8m0(unsigned e) { return std::bit_cast<float>(e < 2 ? 0x00200000U << e : (e - 1) << 23); }
-inline void read_mxfp4(const std::byte* block, float* x) {
-  read_table(block + 1, half_of_e8m0(byte_at(block, 0)), e2m1, x);
+inline void codes_mxfp4(const std::byte* block, std::size_t, CodeBlock& to) {
+  to.d = half_of_e8m0(byte_at(block, 0));
+  codes_in_halves(block + 1, to);
 }
 /// e: so that the largest number falls among the largest codes, 4 to 6 in E2M1. Each code is the nearest one, the first
 /// of several.

@@ -1,8 +1,8 @@
 // Products with weights in blocks of small whole numbers (core/block_code.hpp), as they are: nothing is widened in
 // memory. Activations are rounded to 8 bits, 32 to a block with a scale of their own, row by row:
 //   e = max |x| / 127    p = x / e, rounded to nearest, ties to even
-//   y_r = base + Σ over blocks, ascending, of  (e Σ p) m_r  and then  (e d_r) Σ (q_r - zero) p
-// or, where halves have scales of their own, of  (e d_r s_r) Σ (q_r - zero) p  of the first and then of the second.
+//   y_r = base + Σ over blocks, ascending, of  (e Σ p) m_r  and then  (e d_r) Σ w(q_r) p
+// where halves have scales of their own, of either term the first half's and then the second's.
 // The inner sums are whole numbers and exact; lanes are rows of the weights, so that each output is one chain. A row's
 // bits therefore depend neither on the number of rows nor on the number of threads, and where the machine can multiply
 // and add in one rounding, not on its instructions either.
@@ -47,13 +47,14 @@ inline void quantise(const float* x, int k, Activations* to) {
 }
 
 /// W [n, k] as panels of eight rows, the last one filled up with zeros. A panel has its blocks one after another, each
-///   d of the eight rows | m of the eight rows, where there is an offset | s of the first halves, and of the second,
-///   where there are any | the codes
-/// with d and m in f16, or where they are wide in f32, and s in a byte.
+///   d of the eight rows | m of them, where there is an offset | s of the first halves, and of the second, where there
+///   are any, and then likewise t | the codes
+/// with d and m in f16, or where they are wide in f32, and s and t in a byte.
 /// Codes go in eight groups of four along k; of a group, byte 4 r + i is element i of row r. Whole bytes have a vector
-/// of 32 a group. Of smaller ones, vector v has the lower four bits of groups v and v + 4 in its halves. Of five bits a
-/// last vector has the fifth of group g as bit g; of six, two vectors have the fifth and sixth of group g, in vector
-/// g / 4, as bits 2 (g % 4) and the next.
+/// of 32 a group. Smaller codes are made of fours, twos and ones, the lowest bits first:
+///   4, 5, 6 bits   vectors v = 0 to 3 have four bits of group v in their low halves, and of group v + 4 in the high
+///   2, 3, 6 bits   vectors v = 0, 1 have two bits of group 4 v + i as bits 2 i and 2 i + 1
+///   3, 5 bits      a vector has a bit of group g as bit g
 struct BlockPanels {
   static constexpr int NR = 8, groups = 8;
 
@@ -64,7 +65,7 @@ struct BlockPanels {
   constexpr int panels() const { return pieces(n, NR); }
   constexpr std::size_t scale() const { return code.wide ? 4 : 2; }
   constexpr std::size_t halves() const { return (code.offset ? 2 : 1) * NR * scale(); }  ///< where s begin
-  constexpr std::size_t scales() const { return halves() + (code.halves ? 2 * NR : 0); }
+  constexpr std::size_t scales() const { return halves() + (!code.halves ? 0 : code.offset ? 4 * NR : 2 * NR); }
   constexpr std::size_t block_bytes() const { return scales() + static_cast<std::size_t>(32 * code.bits); }
   constexpr std::size_t panel_bytes() const { return block_bytes() * static_cast<std::size_t>(blocks()); }
   constexpr std::size_t bytes() const { return panel_bytes() * static_cast<std::size_t>(panels()); }
@@ -72,46 +73,57 @@ struct BlockPanels {
     return static_cast<std::size_t>(row / NR) * panel_bytes() + static_cast<std::size_t>(block) * block_bytes();
   }
 
+  static constexpr bool has_fours(int bits) { return bits >= 4 && bits < 8; }
+  static constexpr bool has_twos(int bits) { return bits == 2 || bits == 3 || bits == 6; }
+  static constexpr bool has_ones(int bits) { return bits == 3 || bits == 5; }
+  static constexpr std::size_t twos(int bits) { return has_fours(bits) ? 128 : 0; }  ///< where these begin
+  static constexpr std::size_t ones(int bits) { return twos(bits) + (has_twos(bits) ? 64 : 0); }
+
   /// Writes a block into memory that is zero.
   void put(std::byte* data, int row, int block, CodeBlock const& from) const {
     std::byte* to = data + at(row, block);
     const auto r = static_cast<std::size_t>(row % NR);
     put_scale(to + scale() * r, from.d);
     if (code.offset) put_scale(to + scale() * (NR + r), from.m);
-    for (std::size_t h = 0; code.halves && h < 2; ++h)
+    for (std::size_t h = 0; code.halves && h < 2; ++h) {
       to[halves() + NR * h + r] = std::byte(static_cast<std::uint8_t>(from.s[h]));
-    to += scales() + 4 * r;
-    for (std::size_t j = 0; j < BlockCode::elements; ++j) {
-      const std::size_t g = j / 4, i = j % 4;
-      const unsigned q = from.q[j];
-      if (code.bits == 8) {
-        to[32 * g + i] = std::byte(q);
-      } else {
-        to[32 * (g % 4) + i] |= std::byte((q & 15U) << (g < 4 ? 0 : 4));
-        if (code.bits == 5) to[128 + i] |= std::byte((q >> 4) << g);
-        if (code.bits == 6) to[128 + 32 * (g / 4) + i] |= std::byte((q >> 4) << 2 * (g % 4));
-      }
+      if (code.offset) to[halves() + NR * (2 + h) + r] = std::byte(static_cast<std::uint8_t>(from.t[h]));
     }
+    to += scales() + 4 * r;
+    for (std::size_t j = 0; j < BlockCode::elements; ++j)
+      each_part(j, [&](std::size_t byte, unsigned mask, int shift, int from_bit) {
+        to[byte] |= std::byte((from.q[j] >> from_bit & mask) << shift);
+      });
   }
   void get(const std::byte* data, int row, int block, CodeBlock& to) const {
     const std::byte* from = data + at(row, block);
     const auto r = static_cast<std::size_t>(row % NR);
     to.d = get_scale(from + scale() * r);
     to.m = code.offset ? get_scale(from + scale() * (NR + r)) : 0;
-    for (std::size_t h = 0; h < 2; ++h)
+    for (std::size_t h = 0; h < 2; ++h) {
       to.s[h] = code.halves ? static_cast<std::int8_t>(from[halves() + NR * h + r]) : 1;
+      to.t[h] = code.halves && code.offset ? static_cast<std::int8_t>(from[halves() + NR * (2 + h) + r]) : 1;
+    }
     from += scales() + 4 * r;
     for (std::size_t j = 0; j < BlockCode::elements; ++j) {
-      const std::size_t g = j / 4, i = j % 4;
-      const auto byte = static_cast<unsigned>(from[32 * (code.bits == 8 ? g : g % 4) + i]);
-      unsigned high = 0;
-      if (code.bits == 5) high = static_cast<unsigned>(from[128 + i]) >> g & 1U;
-      if (code.bits == 6) high = static_cast<unsigned>(from[128 + 32 * (g / 4) + i]) >> 2 * (g % 4) & 3U;
-      to.q[j] = static_cast<std::uint8_t>(code.bits == 8 ? byte : (byte >> (g < 4 ? 0 : 4) & 15U) | high << 4);
+      unsigned q = 0;
+      each_part(j, [&](std::size_t byte, unsigned mask, int shift, int to_bit) {
+        q |= (static_cast<unsigned>(from[byte]) >> shift & mask) << to_bit;
+      });
+      to.q[j] = static_cast<std::uint8_t>(q);
     }
   }
 
  private:
+  /// f(byte, its bits, shifted by so many, the bit of q that they begin with) for the parts of element j.
+  template <class F> void each_part(std::size_t j, F&& f) const {
+    const std::size_t g = j / 4, i = j % 4;
+    if (code.bits == 8) return f(32 * g + i, 255U, 0, 0);
+    int bit = 0;
+    if (has_fours(code.bits)) f(32 * (g % 4) + i, 15U, g < 4 ? 0 : 4, bit), bit += 4;
+    if (has_twos(code.bits)) f(twos(code.bits) + 32 * (g / 4) + i, 3U, static_cast<int>(2 * (g % 4)), bit), bit += 2;
+    if (has_ones(code.bits)) f(ones(code.bits) + i, 1U, static_cast<int>(g), bit);
+  }
   void put_scale(std::byte* to, float x) const {
     const f16 half(x);
     std::memcpy(to, code.wide ? static_cast<const void*>(&x) : &half, scale());
@@ -130,69 +142,102 @@ template <bool Wide> inline void read_scales(simd::vfloat<8>& to, const std::byt
   else read_halves(to, from);
 }
 
-/// Those of halves.
-FAUNA_INLINE void read_signed(simd::vfloat<8>& to, const std::byte* from) {
+/// first = x times the bytes of the first halves, and x times those of the second.
+FAUNA_INLINE void halve(simd::vfloat<8>& first, simd::vfloat<8>& x, const std::byte* bytes) {
   typedef std::int8_t bytes8 __attribute__((vector_size(8)));
-  bytes8 s;
-  std::memcpy(&s, from, sizeof s);
-  to = __builtin_convertvector(s, simd::vfloat<8>);
+  bytes8 a, b;
+  std::memcpy(&a, bytes, sizeof a);
+  std::memcpy(&b, bytes + sizeof a, sizeof b);
+  first = x * __builtin_convertvector(a, simd::vfloat<8>);
+  x *= __builtin_convertvector(b, simd::vfloat<8>);
+}
+
+/// v, its bytes' bits at `from` moved to `to`, where `mask` lets them through.
+template <int From, int To, int Mask> FAUNA_INLINE void move_bits(bytes32& v) {
+  if constexpr (From < To) v = (bytes32)((simd::vuint<8>)v << (To - From));
+  if constexpr (From > To) v = (bytes32)((simd::vuint<8>)v >> (From - To));
+  v &= static_cast<std::uint8_t>(Mask);
+}
+
+/// The codes of a block's group G: as they are, or what a table has for them and 128.
+template <BlockCode C, int G> FAUNA_INLINE void read_group(bytes32& q, const std::byte* codes) {
+  using P = BlockPanels;
+  constexpr int bits = C.bits;
+  if constexpr (bits == 8) {
+    read_bytes(q, codes + 32 * G);
+    return;
+  }
+  q = bytes32{};
+  if constexpr (P::has_fours(bits)) {
+    read_bytes(q, codes + 32 * (G % 4));
+    move_bits < G<4 ? 0 : 4, 0, 15>(q);
+  }
+  if constexpr (P::has_twos(bits)) {
+    constexpr int bit = P::has_fours(bits) ? 4 : 0;
+    bytes32 v;
+    read_bytes(v, codes + P::twos(bits) + 32 * (G / 4));
+    move_bits<2 * (G % 4), bit, 3 << bit>(v);
+    q |= v;
+  }
+  if constexpr (P::has_ones(bits)) {
+    bytes32 v;
+    read_bytes(v, codes + P::ones(bits));
+    move_bits<G, bits - 1, 1 << (bits - 1)>(v);
+    q |= v;
+  }
+  if constexpr (C.table != code_table::none) look_up(q, code_tables[static_cast<int>(C.table)]);
 }
 
 /// sums[R][8] += R rows of activations, `stride` blocks apart, times a panel.
-template <byte_dot Dot, int Bits, bool Offset, bool Wide, bool Halves, int R>
-__attribute__((noinline)) void block_rows(int blocks, int zero, const std::byte* w, const Activations* x,
-                                          std::ptrdiff_t stride, float* sums) {
+template <byte_dot Dot, BlockCode C, int R>
+__attribute__((noinline)) void block_rows(int blocks, const std::byte* w, const Activations* x, std::ptrdiff_t stride,
+                                          float* sums) {
   constexpr int NR = BlockPanels::NR;
-  constexpr std::size_t scale_bytes = Wide ? 4 : 2, halves = (Offset ? 2 : 1) * NR * scale_bytes,
-                        scales = halves + (Halves ? 2 * NR : 0);
+  constexpr BlockPanels panel{NR, BlockCode::elements, C};
+  constexpr bool table = C.table != code_table::none;
+  constexpr int zero = C.offset ? 0 : table ? 128 : C.zero;
   simd::vfloat<NR> y[R];
   FAUNA_UNROLL
   for (int r = 0; r < R; ++r) simd::load<NR>(y[r], sums + r * NR);
-  for (int b = 0; b < blocks; ++b, w += scales + 32 * Bits, ++x) {
-    const std::byte* const codes = w + scales;
-    ByteSum<Dot, Bits> sum[R];
+  for (int b = 0; b < blocks; ++b, w += panel.block_bytes(), ++x) {
+    const std::byte* const codes = w + panel.scales();
+    ByteSum<Dot, table ? 8 : C.bits> sum[R];
     simd::vint<NR> whole[R], first[R];
-    bytes32 high{};
-    if constexpr (Bits == 5) read_bytes(high, codes + 128);
-    FAUNA_UNROLL
-    for (int g = 0; g < BlockPanels::groups; ++g) {
+    const auto add = [&]<int G>() FAUNA_LANES {
       bytes32 q;
-      read_bytes(q, codes + 32 * (Bits == 8 ? g : g % 4));
-      if constexpr (Bits < 8) q = (g < 4 ? q : (bytes32)((simd::vuint<8>)q >> 4)) & 15;
-      if constexpr (Bits == 5)
-        q |= (bytes32)(g < 4 ? (simd::vuint<8>)high << (4 - g) : (simd::vuint<8>)high >> (g - 4)) & 16;
-      if constexpr (Bits == 6) {
-        if (g % 4 == 0) read_bytes(high, codes + 128 + 8 * g);
-        const int at = 2 * (g % 4);
-        q |= (bytes32)(at < 4 ? (simd::vuint<8>)high << (4 - at) : (simd::vuint<8>)high >> (at - 4)) & 48;
-      }
+      read_group<C, G>(q, codes);
       FAUNA_UNROLL
       for (int r = 0; r < R; ++r) {
         std::int32_t four;
-        std::memcpy(&four, x[r * stride].p + 4 * g, 4);
-        sum[r].add(g, q, four);
-        if (Halves && g == BlockPanels::groups / 2 - 1) {
+        std::memcpy(&four, x[r * stride].p + 4 * G, 4);
+        sum[r].add(G, q, four);
+        if constexpr (C.halves && G == BlockPanels::groups / 2 - 1) {
           sum[r].finish(first[r], zero, x[r * stride].first);
           sum[r] = {};
         }
       }
-    }
-    simd::vfloat<NR> d, m{}, of_first{}, of_second{};
-    read_scales<Wide>(d, w);
-    if constexpr (Offset) read_scales<Wide>(m, w + NR * scale_bytes);
-    if constexpr (Halves) {
-      read_signed(of_first, w + halves);
-      read_signed(of_second, w + halves + NR);
-      of_first *= d;
-      d *= of_second;
-    }
+    };
+    add.template operator()<0>(), add.template operator()<1>(), add.template operator()<2>();
+    add.template operator()<3>(), add.template operator()<4>(), add.template operator()<5>();
+    add.template operator()<6>(), add.template operator()<7>();
+    simd::vfloat<NR> d, m{}, d_first{}, m_first{};
+    read_scales<C.wide>(d, w);
+    if constexpr (C.offset) read_scales<C.wide>(m, w + NR * panel.scale());
+    if constexpr (C.halves) halve(d_first, d, w + panel.halves());
+    if constexpr (C.halves && C.offset) halve(m_first, m, w + panel.halves() + 2 * NR);
     FAUNA_UNROLL
     for (int r = 0; r < R; ++r) {
       Activations const& a = x[r * stride];
-      sum[r].finish(whole[r], Offset ? 0 : zero, Halves ? a.sum - a.first : a.sum);
-      if constexpr (Offset) y[r] += m * a.e_sum;
-      if constexpr (Halves) {
-        const simd::vfloat<NR> scale = of_first * a.e;
+      const int sum_of_x = C.halves ? a.sum - a.first : a.sum;
+      sum[r].finish(whole[r], zero, sum_of_x);
+      if constexpr (C.offset && C.halves) {
+        y[r] += m_first * (a.e * static_cast<float>(a.first));
+        y[r] += m * (a.e * static_cast<float>(sum_of_x));
+      } else if constexpr (C.offset) {
+        y[r] += m * a.e_sum;
+      }
+      if constexpr (C.halves) {
+        const simd::vfloat<NR> scale = d_first * a.e;
         y[r] += __builtin_convertvector(first[r], simd::vfloat<NR>) * scale;
       }
       const simd::vfloat<NR> scale = d * a.e;
@@ -203,15 +248,20 @@ __attribute__((noinline)) void block_rows(int blocks, int zero, const std::byte*
   for (int r = 0; r < R; ++r) simd::store<NR>(sums + r * NR, y[r]);
 }
 
-using BlockRows = void (*)(int, int, const std::byte*, const Activations*, std::ptrdiff_t, float*);
-template <byte_dot Dot, int R> BlockRows block_rows_of(BlockCode const& c) {
-  if (c.wide) return c.bits == 5 ? block_rows<Dot, 5, true, true, false, R> : block_rows<Dot, 4, true, true, false, R>;
-  if (c.halves)
-    return c.bits == 6 ? block_rows<Dot, 6, false, false, true, R> : block_rows<Dot, 4, false, false, true, R>;
-  if (c.bits == 8) return block_rows<Dot, 8, false, false, false, R>;
-  if (c.bits == 5)
-    return c.offset ? block_rows<Dot, 5, true, false, false, R> : block_rows<Dot, 5, false, false, false, R>;
-  return c.offset ? block_rows<Dot, 4, true, false, false, R> : block_rows<Dot, 4, false, false, false, R>;
+using BlockRows = void (*)(int, const std::byte*, const Activations*, std::ptrdiff_t, float*);
+template <byte_dot Dot, int R, BlockCode... C> BlockRows one_of(BlockCode const& code) {
+  BlockRows found = nullptr;
+  ((code == C ? static_cast<void>(found = block_rows<Dot, C, R>) : static_cast<void>(0)), ...);
+  return found;
+}
+/// Of every code that a format has (io/quants.hpp).
+template <byte_dot Dot, int R> BlockRows block_rows_of(BlockCode const& code) {
+  return one_of<Dot, R, BlockCode{4, 8}, BlockCode{4, 0, true}, BlockCode{5, 16}, BlockCode{5, 0, true},
+                BlockCode{8, 128}, BlockCode{2, 0, true, false, true}, BlockCode{3, 4, false, false, true},
+                BlockCode{4, 0, true, true}, BlockCode{5, 0, true, true}, BlockCode{6, 32, false, false, true},
+                BlockCode{4, 0, false, false, false, code_table::nonlinear},
+                BlockCode{4, 0, false, true, false, code_table::nonlinear},
+                BlockCode{4, 0, false, true, false, code_table::e2m1}>(code);
 }
 
 }  // namespace gemm_detail
@@ -257,9 +307,7 @@ template <class B> struct BlocksOf {
     CodeBlock block{};
     for (int j = 0; j < k; ++j) {
       if (j % BlockCode::elements == 0) panels().get(data, r, j / BlockCode::elements, block);
-      const int i = j % BlockCode::elements, q = block.q[i] - (code.offset ? 0 : code.zero);
-      const float d = block.d * static_cast<float>(block.s[i / (BlockCode::elements / 2)]);
-      const float value = d * static_cast<float>(q) + block.m;
+      const float value = block(code, j % BlockCode::elements);
       to[j] = before ? before[j] + value : value;
     }
   }
@@ -287,8 +335,8 @@ template <class B> struct BlocksOf {
               for (int r = 0; e.base && r < rows; ++r)
                 std::memcpy(sums + r * NR, e.base + static_cast<std::ptrdiff_t>(from + i + r) * e.base_stride + j * NR,
                             sizeof(float) * static_cast<std::size_t>(cols));
-              (rows == R ? four : one)(blocks, code.zero, data + p.at(j * NR, 0),
-                                       a + static_cast<std::ptrdiff_t>(i) * blocks, blocks, sums);
+              (rows == R ? four : one)(blocks, data + p.at(j * NR, 0), a + static_cast<std::ptrdiff_t>(i) * blocks,
+                                       blocks, sums);
               float* const out = y.row(from + i) + j * NR;
               for (int r = 0; r < rows; ++r)
                 std::memcpy(out + r * static_cast<std::ptrdiff_t>(y.stride()), sums + r * NR,

@@ -17,6 +17,16 @@ typedef std::uint8_t bytes32 __attribute__((vector_size(32)));
 
 FAUNA_INLINE void read_bytes(bytes32& v, const std::byte* p) { std::memcpy(&v, p, sizeof v); }
 
+/// What a table has for each of 32 small codes, and 128.
+FAUNA_INLINE void look_up(bytes32& q, const signed char (&table)[16]) {
+#if defined(__AVX2__)
+  const __m256i t = _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table)));
+  q = (bytes32)_mm256_xor_si256(_mm256_shuffle_epi8(t, (__m256i)q), _mm256_set1_epi8(-128));
+#else
+  for (int i = 0; i < 32; ++i) q[i] = static_cast<std::uint8_t>(table[q[i]] ^ 128);
+#endif
+}
+
 /// How bytes are multiplied: by shifts and multiplications of whole lanes; by pairs into 16 bits (maddubs); by fours
 /// into 32 (VNNI; where the build lacks it, as in `lanes`).
 enum class byte_dot : int { lanes, pairs, fours };
@@ -27,8 +37,8 @@ inline constexpr byte_dot dot_on =
     T == isa::baseline ? byte_dot::lanes : byte_dot::fours;
 #elif defined(__AVX2__)
     T == isa::baseline ? byte_dot::lanes
-    : T == isa::avx2   ? byte_dot::pairs
-                       : byte_dot::fours;
+    : T == isa::avx2 ? byte_dot::pairs
+                     : byte_dot::fours;
 #else
     T == isa::baseline ? byte_dot::lanes : byte_dot::fours;
 #endif
