@@ -63,7 +63,8 @@ template <class B> struct Weights {
         CodeBlock block;
         for (auto& q : block.q)
           q = static_cast<std::uint8_t>(r + j == 0 ? most : r + j == 1 ? 0 : random.integer(0, most));
-        const auto scale = [&code](float x) { return code.wide ? x : static_cast<float>(f16(x)); };
+        // Wide ones have 17 bits in all formats: what is rounded then does not depend on what is fused.
+        const auto scale = [&code](float x) { return static_cast<float>(f16(x)) * (code.wide ? 57.0F : 1.0F); };
         block.d = scale(random.uniform() * (r == 1 ? 0x1p-18F : 0.1F));  // one row's are subnormal in f16
         block.m = scale(code.offset ? random.uniform() : 0.0F);
         for (int h = 0; h < 2 && code.halves; ++h) {

@@ -230,18 +230,15 @@ __attribute__((noinline)) void block_rows(int blocks, const std::byte* w, const 
       Activations const& a = x[r * stride];
       const int sum_of_x = C.halves ? a.sum - a.first : a.sum;
       sum[r].finish(whole[r], zero, sum_of_x);
+      constexpr simd::vfloat<NR> none{};
       if constexpr (C.offset && C.halves) {
-        y[r] += m_first * (a.e * static_cast<float>(a.first));
-        y[r] += m * (a.e * static_cast<float>(sum_of_x));
+        add_product(y[r], m_first, none + a.e * static_cast<float>(a.first));
+        add_product(y[r], m, none + a.e * static_cast<float>(sum_of_x));
       } else if constexpr (C.offset) {
-        y[r] += m * a.e_sum;
+        add_product(y[r], m, none + a.e_sum);
       }
-      if constexpr (C.halves) {
-        const simd::vfloat<NR> scale = d_first * a.e;
-        y[r] += __builtin_convertvector(first[r], simd::vfloat<NR>) * scale;
-      }
-      const simd::vfloat<NR> scale = d * a.e;
-      y[r] += __builtin_convertvector(whole[r], simd::vfloat<NR>) * scale;
+      if constexpr (C.halves) add_product(y[r], __builtin_convertvector(first[r], simd::vfloat<NR>), d_first * a.e);
+      add_product(y[r], __builtin_convertvector(whole[r], simd::vfloat<NR>), d * a.e);
     }
   }
   FAUNA_UNROLL

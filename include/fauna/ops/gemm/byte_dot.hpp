@@ -99,6 +99,15 @@ template <int Bits> struct ByteSum<byte_dot::pairs, Bits> {
 };
 #endif
 
+/// y += a b, in one rounding where the machine has that, and not where a compiler thinks fit.
+FAUNA_INLINE void add_product(simd::vfloat<8>& y, simd::vfloat<8> const& a, simd::vfloat<8> const& b) {
+#if defined(__FMA__)
+  y = (simd::vfloat<8>)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)y);
+#else
+  y += a * b;
+#endif
+}
+
 /// Eight f16 numbers that are finite.
 FAUNA_INLINE void read_halves(simd::vfloat<8>& v, const std::byte* p) {
 #if defined(__F16C__)
