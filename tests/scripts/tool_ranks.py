@@ -131,12 +131,12 @@ def summary(out):
     return json.loads((work / out / "summary.json").read_text(encoding="ascii"))
 
 
-# The model in parts, by heads and columns or by layers, once or in two copies that share the batches: the same run, to rounding.
-# Checkpoints are of the whole model, so each way goes on where another has stopped.
+# The model in parts, by heads and columns or by layers, once or in two copies that share the batches, or the sequences in parts:
+# the same run, to rounding. Checkpoints are of the whole model, so each way goes on where another has stopped.
 wanted, at = summary("one"), 0
-for ranks, parts in ((4, ("--tp", 2)), (4, ("--pp", 2)), (2, ("--tp", 2)), (0, ("--pieces", 1))):
-    at += 5
-    resume = ["--init-from", "resume"] if at > 5 else []
+for ranks, parts in ((4, ("--tp", 2)), (4, ("--pp", 2)), (2, ("--cp", 2, "--zero", 1)), (2, ("--tp", 2)), (0, ("--pieces", 1))):
+    at += 4
+    resume = ["--init-from", "resume"] if at > 4 else []
     said = trained(ranks, "turns", "--max-iters", at, *parts, *resume, model=() if resume else MODEL)
     assert said.count(f"{at + 1} updates in") == 1, said
     mine, whole = tensors("turns/last.safetensors"), tensors("one/last.safetensors")
@@ -144,9 +144,11 @@ for ranks, parts in ((4, ("--tp", 2)), (4, ("--pp", 2)), (2, ("--tp", 2)), (0, (
     assert summary("turns")["parameters"] == wanted["parameters"], parts
 assert at == 20 and abs(summary("turns")["val_loss"] - wanted["val_loss"]) < 1e-4 * wanted["val_loss"], summary("turns")
 refused("--tp 2 on 3 ranks, expected mpirun -n 2, or a multiple of that", command(3, *words("no", "--tp", 2)))
+refused("--cp 2 on 4 ranks, expected mpirun -n 2", command(4, *words("no", "--cp", 2)))
 for expected, flags in (("--pp 2 in one process, expected mpirun -n 2", ("--pp", 2)),
                         ("--pp 2 with --zero 1, expected one of the two", ("--pp", 2, "--zero", 1)),
-                        ("--tp 2 with --pp 2, expected one of the two", ("--pp", 2, "--tp", 2))):
+                        ("--tp 2 with --pp 2, expected one of the two", ("--pp", 2, "--tp", 2)),
+                        ("--cp 2 with --pieces, expected one of the two", ("--cp", 2, "--pieces", 2))):
     refused(expected, words("no", *flags))
 
 # Each rank writes its part: the last two stay, another number of ranks goes on, and without parts there is one file again.
