@@ -119,7 +119,7 @@ for ranks, zero in ((2, 0), (3, 1), (4, 3)):
     assert steps == [0, 0, 5, 10, 10, 15, 20, 20], steps
 
 # Half of the run on two ranks, the rest on 1, 3 or in one process: the same weights and moments.
-trained(2, "half", "--max-iters", 9, "--pieces", 6, "--zero", 3)
+trained(2, "half", "--max-iters", 9, "--pieces", 6, "--zero", 3, "--async-checkpoints")
 for ranks, zero in ((0, 0), (1, 1), (3, 2)):
     out = f"on{ranks}-{zero}"
     shutil.copytree(work / "half", work / out)
@@ -153,7 +153,7 @@ for expected, flags in (("--pp 2 in one process, expected mpirun -n 2", ("--pp",
 
 # Each rank writes its part: the last two stay, another number of ranks goes on, and without parts there is one file again.
 trained(3, "parts", "--max-iters", 20, "--pieces", 6, "--zero", 3, "--keep-checkpoints", 2, "--eval-interval", 5,
-        "--always-save-checkpoint", "true")
+        "--always-save-checkpoint", "true", "--async-checkpoints")
 assert sorted(p.name for p in (work / "parts").glob("step-*")) == ["step-20", "step-21"], list((work / "parts").iterdir())
 (work / "parts/step-30").mkdir()  # of ranks that were killed as they wrote
 trained(2, "parts", "--max-iters", 22, "--pieces", 6, "--zero", 2, "--keep-checkpoints", 1, "--init-from", "resume", model=())

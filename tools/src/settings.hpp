@@ -165,7 +165,8 @@ struct Train {
        pp = 1, cp = 1, profile = 0, keep_checkpoints = 0;
   double learning_rate = 1e-3, min_lr = 1e-4, weight_decay = 0.1, beta1 = 0.9, beta2 = 0.99, grad_clip = 1,
          muon_rate = 1, muon_momentum = 0.95, layer_dropout = 0, exit_loss = 0;
-  bool decay_lr = true, eval_only = false, always_save_checkpoint = false, overwrite = false;
+  bool decay_lr = true, eval_only = false, always_save_checkpoint = false, overwrite = false,
+       async_checkpoints = false;
   std::uint64_t seed = 1337;
 
   template <class F> void each(F&& f) {
@@ -225,6 +226,8 @@ struct Train {
     f("cp", cp, "ranks that each have some positions of every sequence (context parallel); 1: each has all");
     f("keep-checkpoints", keep_checkpoints,
       "on ranks: each writes its part of a checkpoint, and the last so many of them stay; 0: one file, written by one");
+    f("async-checkpoints", async_checkpoints,
+      "write checkpoints from a copy in memory while updates go on; an error of the disk ends the run an update later");
   }
 };
 
