@@ -191,3 +191,10 @@ for number, rank in ((signal.SIGKILL, 1), (signal.SIGTERM, 1), (signal.SIGTERM, 
 status, said, seconds = interrupted("killed", lambda _: (work / "killed").rename(work / "moved"))
 assert status != 0 and said.count("[rank 0 of 2] [io] cannot create killed/") == 1, f"{status}\n{said}"
 trained(2, "moved", "--max-iters", 0, "--pieces", 6, "--init-from", "resume", model=())
+
+# What checks a cluster finds nothing wrong here, and a launcher that starts nothing.
+check, environment["FAUNA"] = pathlib.Path(__file__).resolve().parents[2] / "tools/cluster-check", fauna
+status, said = run([check, "--launcher", mpirun, "--ranks", 2, "--out", work / "table.md"], 900)
+rows = (work / "table.md").read_text(encoding="utf-8").splitlines()[2:]
+assert status == 0 and len(rows) == 11 and not [r for r in rows if "fails" in r], f"{status}\n{said}"
+refused("'false -n 2 hostname' fails", [check, "--launcher", "false", "--out", work / "table.md"])
