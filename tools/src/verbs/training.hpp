@@ -10,6 +10,7 @@
 #include <tools/src/flags.hpp>
 #include <tools/src/preferences.hpp>
 #include <tools/src/recipe.hpp>
+#include <tools/src/restarts.hpp>
 #include <tools/src/start.hpp>
 
 #include <algorithm>
@@ -40,8 +41,10 @@ inline void check_optimizer(tool::Verb const& verb, settings::Train const& s) {
 
 /// Throws unless ranks can have `parts` parts of a model or of its sequences, as --tp, --pp or --cp asks for them.
 inline void require_parts(settings::Run const& s, long parts) {
-  const std::string name = s.tp > 1 ? "--tp" : s.pp > 1 ? "--pp" : "--cp", flag = name + ' ' + std::to_string(parts),
-                    start = "mpirun -n " + std::to_string(parts);
+  const std::string name = s.tp > 1   ? "--tp"
+                           : s.pp > 1 ? "--pp"
+                                      : "--cp",
+                    flag = name + ' ' + std::to_string(parts), start = "mpirun -n " + std::to_string(parts);
   const auto alone = [&flag](bool with, std::string const& other) {
     if (with) fauna::fail("fauna train", flag + " with " + other, "one of the two");
   };
@@ -62,10 +65,44 @@ inline void require_parts(settings::Run const& s, long parts) {
   if (ranks > 0) tool::require_whole_copies(name, parts, ranks);
 }
 
+/// train on ranks that this process starts, and starts again: the exit status. Once a run has saved, a start goes on
+/// from there, with the settings of the run.toml beside it.
+inline int train_on_ranks(settings::Train const& s) {
+  std::vector<std::string> words;
+  std::istringstream given(fauna::read_file("/proc/self/cmdline"));
+  for (std::string word; std::getline(given, word, '\0');) words.push_back(word);
+  words[0] = tool::fs::read_symlink("/proc/self/exe").string();
+  const tool::fs::path last = s.out_dir + "/last.safetensors";
+  const auto saved_at = [&last] {
+    std::error_code none;
+    return tool::fs::last_write_time(last, none);
+  };
+  const auto before = saved_at();  // by another run, perhaps
+  return tool::run_again(s.restarts, [&] {
+    auto all = tool::start_of_ranks(s.ranks);
+    all.insert(all.end(), {"env", "FAUNA_SOURCE_DIR=" + tool::root.string()});  // on other machines too
+    if (!tool::fs::exists(last) || saved_at() == before) {
+      all.insert(all.end(), words.begin(), words.end());
+    } else {
+      all.insert(all.end(), {words[0], "train", "--config", s.out_dir + "/run.toml", "--init-from", "resume"});
+    }
+    all.insert(all.end(), {"--restarts", "0", "--ranks", "0"});
+    return all;
+  });
+}
+
 [[noreturn]] inline void train(tool::Verb const& verb) {
   settings::Run s;
   settings::Named named;
   verb.apply(s);
+  whole("restarts", s.restarts, 0, 1000000);
+  whole("ranks", s.ranks, 0, 1000000);
+  if (s.restarts == 0 && s.ranks > 0)
+    fauna::fail("fauna train", "--ranks without --restarts", "both", "mpirun -n starts ranks without");
+  if (s.restarts > 0 && tool::started_rank() < 0) std::exit(train_on_ranks(s));
+  if (s.restarts > 0 && verb.given_as_flag("restarts"))
+    fauna::fail("fauna train", "--restarts of ranks that were started already",
+                "tools/fauna train --restarts N --ranks N, which starts them");
   verb.apply(named);
   const tool::Start from = start_of(verb, s);
   const AnyModel c = from.checkpoint  ? from_checkpoint(verb, from.path, from.head.config, block_size::run)
