@@ -74,51 +74,67 @@ TEST_SUITE("parts") {
     for (auto const& each : left_on<Single, 3>(3, pieces, o, 2)) CHECK(each.values == whole.values);
   }
 
-  TEST_CASE("the last ones are kept, and those that last and best know") {
-    TemporaryFolder folder;
-    make_directories(folder / "step-7");  // of a run that ended as it saved
-    test::on_ranks(2, [&](ThreadRank& rank) {
-      Single model(seed{5}, 1);
-      using Ranks = DataParallel<ThreadRank, 3>;
-      Trainer<Single, Ranks> run(model, test::both(), kept(2), {}, Ranks(rank, pieces));
-      for (int i = 0; i < 5; ++i) {
-        run.step();
-        run.save(folder / "last.safetensors");
-        if (i == 1) run.save(folder / "best.safetensors");
+  TEST_CASE("the last ones are kept, and those that last and best know; beside the updates they are the same") {
+    std::vector<std::string> written[2];
+    for (const bool later : {false, true}) {
+      CAPTURE(later);
+      TemporaryFolder folder;
+      make_directories(folder / "step-7");  // of a run that ended as it saved
+      test::on_ranks(2, [&](ThreadRank& rank) {
+        Single model(seed{5}, 1);
+        using Ranks = DataParallel<ThreadRank, 3>;
+        TrainOptions o = kept(2);
+        o.async_checkpoints = later;
+        Trainer<Single, Ranks> run(model, test::both(), o, {}, Ranks(rank, pieces));
+        for (int i = 0; i < 5; ++i) {
+          run.step();
+          run.look_after_saves();
+          run.save(folder / "last.safetensors");
+          if (i == 1) run.save(folder / "best.safetensors");
+        }
+        run.step();  // the last one is a copy, or is there already
+        run.finish_saves();
+      });
+      for (const auto& step : {std::pair{"step-1", false},
+                               {"step-2", true},
+                               {"step-3", false},
+                               {"step-4", true},
+                               {"step-5", true},
+                               {"step-7", false}}) {
+        CAPTURE(step.first);
+        CHECK(exists(folder / step.first) == step.second);
       }
-    });
-    for (const auto& step : {std::pair{"step-1", false},
-                             {"step-2", true},
-                             {"step-3", false},
-                             {"step-4", true},
-                             {"step-5", true},
-                             {"step-7", false}}) {
-      CAPTURE(step.first);
-      CHECK(exists(folder / step.first) == step.second);
+      for (const char* name : {"last.safetensors", "best.safetensors", "step-4/checkpoint.safetensors"}) {
+        Single model(seed{6}, 1);
+        model.prepare_training({.sequences = 1, .length = 5});
+        load_checkpoint(folder / name, model);
+        written[later].push_back(read_file(folder / name));  // with the checksums of the parts
+      }
     }
-    for (const char* name : {"last.safetensors", "best.safetensors", "step-4/checkpoint.safetensors"}) {
-      Single model(seed{6}, 1);
-      model.prepare_training({.sequences = 1, .length = 5});
-      load_checkpoint(folder / name, model);
-    }
+    CHECK(written[0] == written[1]);
   }
 
   TEST_CASE("a rank that cannot write stops all, and a part that is missing or damaged is no checkpoint") {
     TemporaryFolder folder;
-    make_directories(folder / "no/rank-1.safetensors");  // no file can have this name
-    std::vector<std::string> said(3);
-    test::on_ranks(3, [&](ThreadRank& rank) {
-      Single model(seed{5}, 1);
-      model.prepare_training({.sequences = 1, .length = 5});
-      DataParallel<ThreadRank, 1> ranks(rank);
-      ranks.start(model);
-      try {
-        checkpoint::write_parts(rank, model, ranks.shards(), folder / "no", [&](int x) { return ranks.most(x); });
-      } catch (error const& e) {
-        said[static_cast<std::size_t>(rank.rank())] = e.what();
-      }
-    });
-    for (auto const& s : said) CHECK(s.find("rank 1 could not write its part") != s.npos);
+    make_directories(folder / "step-0/rank-1.safetensors");  // no file can have this name
+    for (const bool later : {false, true}) {
+      std::vector<std::string> said(3);
+      test::on_ranks(3, [&](ThreadRank& rank) {
+        Single model(seed{5}, 1);
+        model.prepare_training({.sequences = 1, .length = 5});
+        DataParallel<ThreadRank, 1> ranks(rank);
+        ranks.start(model);
+        checkpoint::PartFile part;
+        part.write(model, ranks.shards(), folder / "step-0", rank.rank(), later);
+        try {
+          (void)part.join(rank, [&](int x) { return ranks.most(x); });
+        } catch (error const& e) {
+          said[static_cast<std::size_t>(rank.rank())] = e.what();
+        }
+      });
+      for (auto const& s : said) CHECK(s.find("rank 1 could not write its part") != s.npos);
+      CHECK(said[1].find("step-0/rank-1.safetensors") != said[1].npos);
+    }
 
     save_after_two<2>(3, kept(1), folder / "last.safetensors");
     const std::string part = folder / "step-2/rank-2.safetensors", bytes = read_file(part);

@@ -34,7 +34,7 @@ SYSTEM = {
     "unistd.h": {"backend", "io"}, "fcntl.h": {"backend", "io"}, "signal.h": {"backend", "io"},
     "sys/mman.h": {"backend", "io"}, "sys/stat.h": {"backend", "io"}, "sys/resource.h": {"backend", "io"},
     "sys/types.h": {"backend", "io"}, "time.h": {"backend", "io"}, "dirent.h": {"backend", "io"},
-    "sys/file.h": {"backend", "io"},
+    "sys/file.h": {"backend", "io"}, "pthread.h": {"io"},
     "cpuid.h": {"backend"}, "mpi.h": {"dist"}, "Eigen/Core": {"interop"}, "Eigen/Dense": {"interop"},
 }
 CUDA = re.compile(r"^(cuda|cublas|curand|nccl|mma)")

@@ -17,7 +17,7 @@ import time
 
 fauna, work, mpirun = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3]
 environment = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-               "OMPI_MCA_rmaps_base_oversubscribe": "1", "OMPI_MCA_hwloc_base_binding_policy": "none"}
+               "FAUNA_MPIRUN": sys.argv[3], "OMPI_MCA_rmaps_base_oversubscribe": "1", "OMPI_MCA_hwloc_base_binding_policy": "none"}
 MODEL = ["--n-layer", 2, "--n-head", 2, "--n-embd", 16, "--block-size", 16]
 RUN = ["--batch-size", 6, "--learning-rate", 1e-2, "--warmup-iters", 5, "--lr-decay-iters", 20, "--eval-interval", 10, "--eval-iters", 2,
        "--log-interval", 5, "--threads", 1]
@@ -61,32 +61,35 @@ def refused(wanted, arguments, seconds=60):
 
 
 def children(pid):
-    """The programs that mpirun has started, by their rank."""
+    """The programs that mpirun, this process or one that it has started, runs: by their rank."""
     found = {}
     for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split():
         try:
             variables = pathlib.Path(f"/proc/{child}/environ").read_bytes().split(b"\0")
         except OSError:
             continue
-        for v in variables:
-            if v.startswith(b"OMPI_COMM_WORLD_RANK="):
-                found[int(v.split(b"=")[1])] = int(child)
+        ranks = [int(v.split(b"=")[1]) for v in variables if v.startswith(b"OMPI_COMM_WORLD_RANK=")]
+        found.update({ranks[0]: int(child)} if ranks else children(child))
     return found
 
 
-def interrupted(out, interrupt):
-    """interrupt(mpirun's process) once a run on two ranks has gone on and saved: exit status, output and seconds to the end."""
-    before = (work / out / "last.safetensors").stat().st_mtime_ns
-    arguments = command(2, *words(out, "--max-iters", 10000000, "--eval-interval", 20, "--init-from", "resume", "--pieces", 6, "--zero", 3))
+def interrupted(out, *interrupts, restarts=0):
+    """interrupt(the process that was started) each time that a run on two ranks has gone on and saved: exit status, output and
+    seconds from the last one to the end."""
+    last = work / out / "last.safetensors"
+    flags = words(out, "--max-iters", 10000000, "--eval-interval", 20, "--init-from", "resume", "--pieces", 6, "--zero", 3)
+    arguments = [*flags, "--restarts", restarts, "--ranks", 2] if restarts else command(2, *flags)
     with open(work / "said.txt", "w+", encoding="utf-8") as said:
         started = subprocess.Popen([*map(str, arguments)], cwd=work, env=environment, stdout=said, stderr=subprocess.STDOUT)
         try:
-            for _ in range(6000):
-                if (work / out / "last.safetensors").stat().st_mtime_ns > before:
-                    break
-                assert started.poll() is None, (work / "said.txt").read_text(encoding="utf-8")
-                time.sleep(0.01)
-            interrupt(started.pid)
+            for interrupt in interrupts:
+                before = last.stat().st_mtime_ns
+                for _ in range(6000):
+                    if last.stat().st_mtime_ns > before:
+                        break
+                    assert started.poll() is None, (work / "said.txt").read_text(encoding="utf-8")
+                    time.sleep(0.01)
+                interrupt(started.pid)
             begin = time.monotonic()
             status = started.wait(SOON)
             return status, (work / "said.txt").read_text(encoding="utf-8"), time.monotonic() - begin
@@ -119,7 +122,7 @@ for ranks, zero in ((2, 0), (3, 1), (4, 3)):
     assert steps == [0, 0, 5, 10, 10, 15, 20, 20], steps
 
 # Half of the run on two ranks, the rest on 1, 3 or in one process: the same weights and moments.
-trained(2, "half", "--max-iters", 9, "--pieces", 6, "--zero", 3)
+trained(2, "half", "--max-iters", 9, "--pieces", 6, "--zero", 3, "--async-checkpoints")
 for ranks, zero in ((0, 0), (1, 1), (3, 2)):
     out = f"on{ranks}-{zero}"
     shutil.copytree(work / "half", work / out)
@@ -131,12 +134,12 @@ def summary(out):
     return json.loads((work / out / "summary.json").read_text(encoding="ascii"))
 
 
-# The model in parts, by heads and columns or by layers, once or in two copies that share the batches: the same run, to rounding.
-# Checkpoints are of the whole model, so each way goes on where another has stopped.
+# The model in parts, by heads and columns or by layers, once or in two copies that share the batches, or the sequences in parts:
+# the same run, to rounding. Checkpoints are of the whole model, so each way goes on where another has stopped.
 wanted, at = summary("one"), 0
-for ranks, parts in ((4, ("--tp", 2)), (4, ("--pp", 2)), (2, ("--tp", 2)), (0, ("--pieces", 1))):
-    at += 5
-    resume = ["--init-from", "resume"] if at > 5 else []
+for ranks, parts in ((4, ("--tp", 2)), (4, ("--pp", 2)), (2, ("--cp", 2, "--zero", 1)), (2, ("--tp", 2)), (0, ("--pieces", 1))):
+    at += 4
+    resume = ["--init-from", "resume"] if at > 4 else []
     said = trained(ranks, "turns", "--max-iters", at, *parts, *resume, model=() if resume else MODEL)
     assert said.count(f"{at + 1} updates in") == 1, said
     mine, whole = tensors("turns/last.safetensors"), tensors("one/last.safetensors")
@@ -144,14 +147,16 @@ for ranks, parts in ((4, ("--tp", 2)), (4, ("--pp", 2)), (2, ("--tp", 2)), (0, (
     assert summary("turns")["parameters"] == wanted["parameters"], parts
 assert at == 20 and abs(summary("turns")["val_loss"] - wanted["val_loss"]) < 1e-4 * wanted["val_loss"], summary("turns")
 refused("--tp 2 on 3 ranks, expected mpirun -n 2, or a multiple of that", command(3, *words("no", "--tp", 2)))
+refused("--cp 2 on 4 ranks, expected mpirun -n 2", command(4, *words("no", "--cp", 2)))
 for expected, flags in (("--pp 2 in one process, expected mpirun -n 2", ("--pp", 2)),
                         ("--pp 2 with --zero 1, expected one of the two", ("--pp", 2, "--zero", 1)),
-                        ("--tp 2 with --pp 2, expected one of the two", ("--pp", 2, "--tp", 2))):
+                        ("--tp 2 with --pp 2, expected one of the two", ("--pp", 2, "--tp", 2)),
+                        ("--cp 2 with --pieces, expected one of the two", ("--cp", 2, "--pieces", 2))):
     refused(expected, words("no", *flags))
 
 # Each rank writes its part: the last two stay, another number of ranks goes on, and without parts there is one file again.
 trained(3, "parts", "--max-iters", 20, "--pieces", 6, "--zero", 3, "--keep-checkpoints", 2, "--eval-interval", 5,
-        "--always-save-checkpoint", "true")
+        "--always-save-checkpoint", "true", "--async-checkpoints")
 assert sorted(p.name for p in (work / "parts").glob("step-*")) == ["step-20", "step-21"], list((work / "parts").iterdir())
 (work / "parts/step-30").mkdir()  # of ranks that were killed as they wrote
 trained(2, "parts", "--max-iters", 22, "--pieces", 6, "--zero", 2, "--keep-checkpoints", 1, "--init-from", "resume", model=())
@@ -168,24 +173,36 @@ refused("rank 1 has another program, or other flags, than rank 0",
 (work / "elsewhere/text.txt").write_text(text(), encoding="ascii")
 refused("rank 1 has another text than rank 0",
         [mpirun, "-n", 1, *words("no"), ":", "-n", 1, "-wdir", work / "elsewhere", *words("no")])
-refused("4 pieces of an update of 3 batches",
-        command(2, *words("no", "--zero", 2, "--pieces", 4, "--gradient-accumulation-steps", 3)))
+refused("4 pieces of an update of 3 batches",  # and not tried again
+        words("no", "--zero", 2, "--pieces", 4, "--gradient-accumulation-steps", 3, "--restarts", 1, "--ranks", 2))
+refused("--restarts of ranks that were started already", command(2, *words("no", "--restarts", 1)))
+refused("--ranks without --restarts", words("no", "--ranks", 2))
 refused("there is no file nowhere.txt", command(2, *words("no", "--data", "nowhere.txt")))
 refused("--zero 4, expected 0 to 3", words("no", "--zero", 4))
 refused("one/last.safetensors is of another run", words("one", "--seed", 7))
 assert not (work / "no").exists()
 
-# One rank is killed: the others end, it is named, and the next run goes on from the last checkpoint.
+# One rank is killed: the others end, it is named, and the next run goes on from the last checkpoint, which with --restarts this
+# one does by itself until it is asked to stop.
+def signalled(number, rank):
+    return lambda pid: os.kill(children(pid)[rank], number)
+
+
 shutil.copytree(work / "half", work / "killed")
-for number, rank in ((signal.SIGKILL, 1), (signal.SIGTERM, 1), (signal.SIGTERM, None)):
-    status, said, seconds = interrupted("killed", lambda pid: os.kill(pid if rank is None else children(pid)[rank], number))
-    if number == signal.SIGKILL:
-        assert status != 0 and f"rank {rank}" in said and "signal 9" in said, f"{status}\n{said}"
-    elif rank is not None:
-        assert status == 0 and "stopped by signal 15" in said, f"{status}\n{said}"
-    print(f"signal {number} for {'mpirun' if rank is None else f'rank {rank}'}: all ranks ended in {seconds:.1f} s")
+killed = signalled(signal.SIGKILL, 1)
+status, said, _ = interrupted("killed", killed, lambda pid: os.kill(pid, signal.SIGTERM), restarts=2)
+assert "rank 1" in said and "signal 9" in said and said.count("start 1 of 2 more") == 1 and "start 2" not in said, f"{status}\n{said}"
+status, said, _ = interrupted("killed", signalled(signal.SIGTERM, 1))
+assert status == 0 and "stopped by signal 15" in said, f"{status}\n{said}"
 
 # A rank that throws, as it can write no more: its error, by name, and the last checkpoint is whole.
 status, said, seconds = interrupted("killed", lambda _: (work / "killed").rename(work / "moved"))
 assert status != 0 and said.count("[rank 0 of 2] [io] cannot create killed/") == 1, f"{status}\n{said}"
 trained(2, "moved", "--max-iters", 0, "--pieces", 6, "--init-from", "resume", model=())
+
+# What checks a cluster finds nothing wrong here, and a launcher that starts nothing.
+check, environment["FAUNA"] = pathlib.Path(__file__).resolve().parents[2] / "tools/cluster-check", fauna
+status, said = run([check, "--launcher", mpirun, "--ranks", 2, "--out", work / "table.md"], 900)
+rows = (work / "table.md").read_text(encoding="utf-8").splitlines()[2:]
+assert status == 0 and len(rows) == 11 and not [r for r in rows if "fails" in r], f"{status}\n{said}"
+refused("'false -n 2 hostname' fails", [check, "--launcher", "false", "--out", work / "table.md"])

@@ -28,7 +28,44 @@ std::vector<float> everything(Small const& m) {
   return all;
 }
 
+/// Two files of a run's first update, of which it makes one more before they are looked at.
+std::pair<std::string, std::string> saved_by(bool later) {
+  TemporaryFolder folder;
+  const CharText text = CharText::from_string(test::letters(600));
+  TrainOptions o = test::short_run();
+  o.async_checkpoints = later;
+  Small model{seed{5}};
+  Trainer<Small> run(model, fauna::Split{text.train(), text.val()}, o, text.alphabet());
+  run.step();
+  run.save(folder / "a");
+  run.save(folder / "b");
+  run.step();
+  run.finish_saves();
+  return {read_file(folder / "a"), read_file(folder / "b")};
+}
+
 }  // namespace
+
+TEST_CASE("what is written beside the updates is what would have been before them; its error comes after the save") {
+  const auto now = saved_by(false), later = saved_by(true);
+  CHECK(later.first == now.first);
+  CHECK(later.second == now.first);
+
+  Saved s;
+  TrainOptions o = test::short_run();
+  o.async_checkpoints = true;
+  Trainer<Small> run(s.model, fauna::Split{s.text.train(), s.text.val()}, o, s.text.alphabet());
+  const std::string nowhere = s.folder / "no/last.safetensors";
+  run.save(nowhere);  // which is no place
+  CHECK_THROWS_WITH_AS(run.finish_saves(), Contains(("cannot create " + nowhere).c_str()), error);
+  run.save(nowhere);
+  CHECK_THROWS_WITH_AS(
+      for (;;) {
+        run.step();
+        run.look_after_saves();
+      },
+      Contains("no/last.safetensors"), error);
+}
 
 TEST_CASE("everything comes back: weights, moments, progress, names") {
   Saved s;

@@ -13,9 +13,8 @@
 
 namespace tool {
 
-/// Runs a command and waits for it; the exit status, 127 where there is no such program. `prepare` runs in the new
-/// process first, and says whether all is well.
-template <class F> int run_prepared(std::vector<std::string> const& command, F prepare) {
+/// Starts a command; its process. `prepare` runs in the new process first, and says whether all is well.
+template <class F> pid_t start_prepared(std::vector<std::string> const& command, F prepare) {
   std::vector<char*> arguments;
   for (std::string const& a : command) arguments.push_back(const_cast<char*>(a.c_str()));
   arguments.push_back(nullptr);
@@ -27,9 +26,17 @@ template <class F> int run_prepared(std::vector<std::string> const& command, F p
     ::execvp(arguments[0], arguments.data());
     ::_exit(127);
   }
+  return child;
+}
+/// Of what waitpid says: that of a process which a signal has ended is above 128.
+inline int exit_status(int status) { return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status); }
+
+/// Runs a command and waits for it; the exit status, 127 where there is no such program.
+template <class F> int run_prepared(std::vector<std::string> const& command, F prepare) {
+  const pid_t child = start_prepared(command, prepare);
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {}
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return exit_status(status);
 }
 
 /// What a command leaves: its exit status, and what it wrote on standard output.

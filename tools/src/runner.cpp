@@ -24,7 +24,8 @@ std::string note(settings::Run s) {
   s.Train::each([&](const char* name, auto& value, const char*) {
     const std::string n = name;
     if (n != "init-from" && n != "out-dir" && n != "overwrite" && n != "data" && n != "tokenizer" && n != "threads" &&
-        n != "zero" && n != "tp" && n != "pp" && n != "keep-checkpoints")
+        n != "zero" && n != "tp" && n != "pp" && n != "cp" && n != "keep-checkpoints" && n != "async-checkpoints" &&
+        n != "restarts" && n != "ranks")
       all += " --" + n + ' ' + settings::text(value);
   });
   return all;
@@ -82,6 +83,7 @@ int train(settings::Run const& s, tool::Trainer& model) {
        .overwrite = s.overwrite,
        .resume = resume ? from : "",
        .keep = static_cast<int>(s.keep_checkpoints),
+       .async_checkpoints = s.async_checkpoints,
        .always_save = s.always_save_checkpoint,
        .peak_flops = peak,
        .note = note(s),

@@ -5,9 +5,11 @@
 #pragma once
 #include <cstdlib>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <fauna/dist/shards.hpp>
+#include <fauna/io/background_files.hpp>
 #include <fauna/train/checkpoint.hpp>
 
 namespace fauna::inline v0 {
@@ -21,33 +23,69 @@ inline std::string step_name(long long iteration, int number) {
   return "step-" + std::to_string(iteration) + (number > 0 ? '.' + std::to_string(number) : "");
 }
 
-/// Each rank writes its part below OUT/NAME; the lines that know them, from that folder. Throws, on every rank, where
-/// one of them could not. `most(x)`: the largest x of all ranks.
-template <Communicator C, class T, class Most>
-std::string write_parts(C& c, T const& model, std::vector<Shard> const& shards, std::string const& folder,
-                        Most&& most) {
-  const int me = c.rank();
-  const auto name = [](int r) { return "rank-" + std::to_string(r) + ".safetensors"; };
-  std::uint64_t sum = 0;
-  std::string wrong;
-  try {
-    make_directories(folder);
+inline std::string part_name(int rank) { return "rank-" + std::to_string(rank) + ".safetensors"; }
+
+/// A rank's part of a checkpoint, on its way to FOLDER/rank-R.safetensors.
+class PartFile {
+ public:
+  /// `later`: from a copy, and beside the caller, who may go on with the model.
+  template <class T>
+  void write(T const& model, std::vector<Shard> const& shards, std::string const& folder, int rank, bool later) {
+    waits_ = true;
+    folder_ = folder;
+    wrong_.clear();
     std::vector<ElementRange> own;
     own.reserve(shards.size());
-    for (Shard const& s : shards) own.push_back({s.cut.at(me), s.cut.at(me + 1)});
-    write_part(folder + '/' + name(me), model, own);
-    sum = file_checksum(folder + '/' + name(me));
-  } catch (std::exception const& e) {
-    wrong = e.what();
+    for (Shard const& s : shards) own.push_back({s.cut.at(rank), s.cut.at(rank + 1)});
+    const std::string path = folder + '/' + part_name(rank);
+    attempt([&] {
+      make_directories(folder);
+      const Part part = part_of(model, own);
+      if (later) {
+        std::string bytes =
+            safetensors_bytes(path, part.tensors, part.metadata, [](SafeTensor const& t) { return t.data; });
+        sum_ = checksum_of(bytes.data(), bytes.size());
+        file_.stage(std::move(bytes));
+        file_.write(path);
+      } else {
+        write_safetensors(path, part.tensors, part.metadata);
+        sum_ = file_checksum(path);
+      }
+    });
   }
-  if (const int failed = most(wrong.empty() ? 0 : me + 1); failed > 0)
-    fail("checkpoint", "rank " + std::to_string(failed - 1) + " could not write its part of " + folder, {},
-         "the checkpoints before it are kept" + (wrong.empty() ? "" : ": " + wrong));
-  std::string lines;
-  const auto sums = all_gather(c, sum);
-  for (int r = 0; r < c.size(); ++r) lines += name(r) + ' ' + number_text::of(sums[static_cast<std::size_t>(r)]) + '\n';
-  return lines;
-}
+  /// Is there a part that nobody has joined?
+  bool waits() const { return waits_; }
+  /// Would join() wait for no thread?
+  bool ended() const { return file_.ended(); }
+  /// Waits for each rank's part; the lines that know them, from their folder. Throws, on every rank, where one of them
+  /// could not be written. `most(x)`: the largest x of all ranks.
+  template <Communicator C, class Most> std::string join(C& c, Most&& most) {
+    waits_ = false;
+    attempt([this] { file_.wait(); });
+    if (const int failed = most(wrong_.empty() ? 0 : c.rank() + 1); failed > 0)
+      fail("checkpoint", "rank " + std::to_string(failed - 1) + " could not write its part of " + folder_, {},
+           "the checkpoints before it are kept" + (wrong_.empty() ? "" : ": " + wrong_));
+    std::string lines;
+    const auto sums = all_gather(c, sum_);
+    for (int r = 0; r < c.size(); ++r)
+      lines += part_name(r) + ' ' + number_text::of(sums[static_cast<std::size_t>(r)]) + '\n';
+    return lines;
+  }
+
+ private:
+  /// All ranks join, so that an error waits until then.
+  template <class F> void attempt(F&& f) {
+    try {
+      f();
+    } catch (std::exception const& e) {
+      wrong_ = e.what();
+    }
+  }
+  BackgroundFiles file_;
+  bool waits_ = false;
+  std::uint64_t sum_ = 0;
+  std::string folder_, wrong_;
+};
 
 /// The names in a folder.
 inline std::vector<std::string> names_in(std::string const& folder) {

@@ -129,9 +129,12 @@ template <Communicator C, int Zero = 0> class ContextParallel {
   }
   template <class T> UpdateReport update(T& model, AdamWOptions const& o) { return all_.update(model, o); }
   template <class T, class F> void with_state(T& model, F&& f) { all_.with_state(model, f); }
-  template <class T> void save_parts(T& model, std::string const& path, CheckpointHead const& head, int keep) {
-    all_.save_parts(model, path, head, keep);
+  template <class T>
+  void save_parts(T& model, std::string const& path, CheckpointHead const& head, int keep, bool later = false) {
+    all_.save_parts(model, path, head, keep, later);
   }
+  bool parts_ended() { return all_.parts_ended(); }
+  void end_parts() { all_.end_parts(); }
   /// Every rank is there: f runs the model on all.
   template <class T, class F> auto once(T& model, F&& f) {
     if constexpr (Zero == 3) return all_.once(model, f);

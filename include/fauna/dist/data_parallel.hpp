@@ -18,6 +18,7 @@
 #include <bit>
 #include <cmath>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <fauna/backend/cpu.hpp>
@@ -167,22 +168,41 @@ template <Communicator C, int Zero = 0> class DataParallel {
     if constexpr (Zero == 3) release_all(model);
   }
   /// A checkpoint in parts beside `path`, which becomes its manifest; `head` is the writing rank's. Of such checkpoints
-  /// the last `keep` stay. Saved again at the same update, the parts are those that are there.
-  template <class T> void save_parts(T& model, std::string const& path, CheckpointHead const& head, int keep) {
+  /// the last `keep` stay. Saved again at the same update, the parts are those that are there. `later`: from a copy,
+  /// and beside what follows, until end_parts() or the next one.
+  template <class T>
+  void save_parts(T& model, std::string const& path, CheckpointHead const& head, int keep, bool later = false) {
     const std::size_t slash = path.rfind('/');
     const std::string out = slash == std::string::npos ? "." : path.substr(0, slash);
     if (head.progress.iteration != saved_ || out != saved_in_) {
+      end_parts();
       int number = 0;
       while (writes() && exists(out + '/' + checkpoint::step_name(head.progress.iteration, number))) ++number;
       step_ = checkpoint::step_name(head.progress.iteration, most(number));
-      lines_ = checkpoint::write_parts(*c_, model, shards_, out + '/' + step_, [this](int x) { return most(x); });
-      if (writes()) save_checkpoint(out + '/' + step_ + checkpoint::own_manifest, model, head, lines_);
+      part_.write(model, shards_, out + '/' + step_, c_->rank(), later);
       saved_ = head.progress.iteration;
       saved_in_ = out;
     }
-    if (!writes()) return;
-    save_checkpoint(path, model, head, checkpoint::from_beside(lines_, step_));
-    checkpoint::keep_parts(out, keep, head);
+    head_ = checkpoint::head_of(model, head);
+    keep_ = keep;
+    manifests_.push_back(path);
+    if (!later) end_parts();
+  }
+  /// Would end_parts() wait for no rank? All ask together.
+  bool parts_ended() { return !part_.waits() || most(part_.ended() ? 0 : 1) == 0; }
+  /// Waits for what save_parts began, on all ranks, and writes its manifests.
+  void end_parts() {
+    const std::vector<std::string> paths = std::exchange(manifests_, {});
+    if (part_.waits()) {
+      const long long at = std::exchange(saved_, -1);  // nothing, where a rank could not write
+      lines_ = part_.join(*c_, [this](int x) { return most(x); });
+      if (writes()) checkpoint::write_manifest(saved_in_ + '/' + step_ + checkpoint::own_manifest, head_, lines_);
+      saved_ = at;
+    }
+    if (paths.empty() || !writes()) return;
+    for (std::string const& path : paths)
+      checkpoint::write_manifest(path, head_, checkpoint::from_beside(lines_, step_));
+    checkpoint::keep_parts(saved_in_, keep_, head_);
   }
   template <class T, class F> auto once(T& model, F&& f) {
     decltype(f()) value{};
@@ -467,6 +487,10 @@ template <Communicator C, int Zero = 0> class DataParallel {
   std::vector<PieceNode> nodes_;  ///< of the passes before, in stages 2 and 3: this rank's parts of their gradients
   long long saved_ = -1;          ///< in parts: the last one's update, folder, its name there, and its parts
   std::string saved_in_, step_, lines_;
+  checkpoint::PartFile part_;           ///< this rank's
+  CheckpointHead head_;                 ///< of the manifests
+  std::vector<std::string> manifests_;  ///< that are to be written
+  int keep_ = 0;
   std::vector<Region> aside_;  ///< gradients of nodes that wait for what is to their right
 };
 

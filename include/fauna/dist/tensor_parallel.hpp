@@ -83,9 +83,10 @@ template <Communicator C, class Replicas = OneRank> class TensorParallel {
     const Joined<T> joined(model, *c_);
     return f();
   }
-  /// One file with all tensors whole, written by rank 0, as a run of one rank would write it.
-  template <class T> void save(std::string const& path, T& model, CheckpointHead const& head) {
-    if (saves_) save_whole(path, model, head, *c_);
+  /// One file with all tensors whole, written by rank 0, as a run of one rank would write it: write(path, model, head).
+  template <class T, class Write>
+  void save(std::string const& path, T& model, CheckpointHead const& head, Write&& write) {
+    if (saves_) save_whole(path, model, head, *c_, write);
   }
   /// Its part of what a run of the whole model begins with.
   template <class T> void draw(T& model) { draw_part(model, c_->rank()); }

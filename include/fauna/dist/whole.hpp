@@ -120,16 +120,16 @@ template <class T, Communicator C> void gather_whole(T const& part, Whole<T>* wh
   }
 }
 
-/// Writes the checkpoint that a run of one rank with these values would write. Rank 0 has the whole model for as long
-/// as it takes.
-template <class T, Communicator C>
-void save_whole(std::string const& path, T const& part, CheckpointHead const& head, C& ranks) {
+/// write(path, model, head) of the whole model on rank 0, which has it for as long as that takes: the checkpoint is
+/// what a run of one rank with these values would write.
+template <class T, Communicator C, class Write>
+void save_whole(std::string const& path, T const& part, CheckpointHead const& head, C& ranks, Write&& write) {
   if (ranks.rank() != 0) return gather_whole(part, static_cast<Whole<T>*>(nullptr), ranks);
   Whole<T> whole(seed{part.seed_value()}, part.threads());
   whole_detail::prepare(whole);
   gather_whole(part, &whole, ranks);
   whole.set_steps(part.steps());
-  save_checkpoint(path, whole, head);
+  write(path, whole, head);
 }
 
 /// A rank's part of a checkpoint of the whole model, as load_checkpoint has it, which each rank loads for that.

@@ -130,7 +130,20 @@ void write_safetensors(std::string const& path, std::vector<T> tensors, safetens
   for (auto const& t : tensors) out.write(bytes(t), t.bytes);
   out.commit();
 }
-/// The same for tensors whose `data` are there already.
+/// What write_safetensors would write to `path`.
+template <class T, class Bytes>
+std::string safetensors_bytes(std::string const& path, std::vector<T> tensors,
+                              safetensors_detail::Metadata const& metadata, Bytes&& bytes) {
+  const std::string header = safetensors_header(path, tensors, metadata);
+  std::size_t size = header.size();
+  for (auto const& t : tensors) size += t.bytes;
+  std::string file;
+  file.reserve(size);
+  file += header;
+  for (auto const& t : tensors) file.append(static_cast<const char*>(static_cast<const void*>(bytes(t))), t.bytes);
+  return file;
+}
+/// write_safetensors of tensors whose `data` are there already.
 inline void write_safetensors(std::string const& path, std::vector<SafeTensor> tensors,
                               safetensors_detail::Metadata const& metadata = {}) {
   write_safetensors(path, static_cast<std::vector<SafeTensor>&&>(tensors), metadata,

@@ -236,28 +236,40 @@ template <class T> void require_same(SafeTensors const& file, T const& model) {
 
 }  // namespace checkpoint
 
-/// Writes model, optimizer and progress to `path`, whole or not at all. Config, alphabet, note and progress come from
-/// `head`; the rest from the model. With `parts`, a line each (parts.hpp), those have the tensors.
-template <class T>
-void save_checkpoint(std::string const& path, T const& model, CheckpointHead head, std::string const& parts = {}) {
-  using B = typename T::backend;
-  using S = typename T::scalar;
+namespace checkpoint {
+
+/// `head` with what the model knows.
+template <class T> CheckpointHead head_of(T const& model, CheckpointHead head) {
   head.seed = model.seed_value();
   head.optimizer_steps = model.steps();
   head.frozen.clear();
   for (auto const& p : model.parameters())
     if (!p.trainable) head.frozen += p.name + '\n';
-  std::vector<weights_detail::Stored> tensors;
-  if (parts.empty()) tensors = checkpoint::tensors_of(model);
-  tensors.push_back(checkpoint::curve("loss.train", head.progress.train));
-  tensors.push_back(checkpoint::curve("loss.val", head.progress.val));
-  SafeTensors::Metadata metadata{{"fauna.checksum", std::string(checkpoint::digits, '0')},
-                                 {"fauna.version", checkpoint::version},
-                                 {"format", "pt"}};
-  checkpoint::each_text(
-      head, [&](std::string const& key, auto& value) { metadata.emplace_back(key, checkpoint::to_text(value)); });
-  if (!parts.empty()) metadata.emplace_back(checkpoint::parts_key, parts);
+  return head;
+}
 
+/// f(tensors, metadata) of a checkpoint with this head, the curves among the tensors. bytes(t): of a tensor, in the
+/// file's order.
+template <class Bytes, class F>
+auto lay_out(std::string const& path, CheckpointHead const& head, std::vector<weights_detail::Stored> tensors,
+             std::string const& parts, Bytes&& bytes, F&& f) {
+  tensors.push_back(curve("loss.train", head.progress.train));
+  tensors.push_back(curve("loss.val", head.progress.val));
+  SafeTensors::Metadata metadata{
+      {"fauna.checksum", std::string(digits, '0')}, {"fauna.version", version}, {"format", "pt"}};
+  each_text(head, [&](std::string const& key, auto& value) { metadata.emplace_back(key, to_text(value)); });
+  if (!parts.empty()) metadata.emplace_back(parts_key, parts);
+  Checksum sum;
+  const std::string header = safetensors_header(path, tensors, metadata);
+  sum.add(header.data(), header.size());
+  for (auto const& t : tensors) sum.add(bytes(t), t.bytes);
+  metadata[0].second = sum.text();
+  return f(tensors, metadata);
+}
+/// The same for a model, and f(tensors, metadata, bytes).
+template <class T, class F> auto lay_out(std::string const& path, T const& model, CheckpointHead const& head, F&& f) {
+  using B = typename T::backend;
+  using S = typename T::scalar;
   std::vector<S> host, room;
   const auto bytes = [&](weights_detail::Stored const& t) -> const void* {
     if (t.parts.empty()) return t.data;  // a curve
@@ -272,12 +284,32 @@ void save_checkpoint(std::string const& path, T const& model, CheckpointHead hea
         },
         room);
   };
-  Checksum sum;
-  const std::string header = safetensors_header(path, tensors, metadata);
-  sum.add(header.data(), header.size());
-  for (auto const& t : tensors) sum.add(bytes(t), t.bytes);
-  metadata[0].second = sum.text();
-  write_safetensors(path, static_cast<std::vector<weights_detail::Stored>&&>(tensors), metadata, bytes);
+  const CheckpointHead full = head_of(model, head);
+  return lay_out(path, full, tensors_of(model), {}, bytes,
+                 [&](auto const& tensors, auto const& metadata) { return f(tensors, metadata, bytes); });
+}
+
+/// Writes a checkpoint whose tensors are in parts, which the lines know (parts.hpp). head: head_of their model.
+inline void write_manifest(std::string const& path, CheckpointHead const& head, std::string const& lines) {
+  const auto bytes = [](weights_detail::Stored const& t) { return t.data; };
+  lay_out(path, head, {}, lines, bytes,
+          [&](auto const& tensors, auto const& metadata) { write_safetensors(path, tensors, metadata, bytes); });
+}
+
+}  // namespace checkpoint
+
+/// Writes model, optimizer and progress to `path`, whole or not at all. Config, alphabet, note and progress come from
+/// `head`; the rest from the model.
+template <class T> void save_checkpoint(std::string const& path, T const& model, CheckpointHead const& head) {
+  checkpoint::lay_out(path, model, head, [&path](auto const& tensors, auto const& metadata, auto const& bytes) {
+    write_safetensors(path, tensors, metadata, bytes);
+  });
+}
+/// The bytes that save_checkpoint would write: a copy of all that a run goes on to change. `path` is for errors.
+template <class T> std::string checkpoint_bytes(std::string const& path, T const& model, CheckpointHead const& head) {
+  return checkpoint::lay_out(path, model, head, [&path](auto const& tensors, auto const& metadata, auto const& bytes) {
+    return safetensors_bytes(path, tensors, metadata, bytes);
+  });
 }
 
 /// Does the file begin as a checkpoint does? Not every file of weights is one, and no folder of them.

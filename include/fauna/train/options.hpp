@@ -38,10 +38,11 @@ struct TrainOptions {
   std::string resume{};       ///< a checkpoint of this run to go on from
   /// On ranks: 0, or checkpoints of which each rank writes its part; so many of them, the last, are kept.
   int keep = 0;
-  bool always_save = false;   ///< best.safetensors at every evaluation, not only at a new best
-  double peak_flops = 0;      ///< of the machine in FLOP/s, for the share reached; 0: unknown
-  std::FILE* print = stdout;  ///< where lines go; null: nowhere
-  std::string note{};         ///< kept in the checkpoint, for whoever reads it
+  bool async_checkpoints = false;  ///< from a copy in memory, while updates go on
+  bool always_save = false;        ///< best.safetensors at every evaluation, not only at a new best
+  double peak_flops = 0;           ///< of the machine in FLOP/s, for the share reached; 0: unknown
+  std::FILE* print = stdout;       ///< where lines go; null: nowhere
+  std::string note{};              ///< kept in the checkpoint, for whoever reads it
   std::string data{};       ///< a hash of the text, kept in the checkpoint: a run resumes with no other; empty: unknown
   std::string tokenizer{};  ///< the same of a tokenizer that is no alphabet
   /// Names and contents of more files for `out`, such as the tokenizer; written before the first update.

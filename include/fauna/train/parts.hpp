@@ -75,38 +75,45 @@ inline std::string from_beside(std::string_view lines, std::string const& folder
   return all;
 }
 
-inline std::uint64_t file_checksum(std::string const& path) {
-  const Mapped bytes(path);
+inline std::uint64_t checksum_of(const void* data, std::size_t bytes) {
   Checksum sum;
-  sum.add(bytes.data(), bytes.size());
+  sum.add(data, bytes);
   return sum.value();
 }
+inline std::uint64_t file_checksum(std::string const& path) {
+  const Mapped bytes(path);
+  return checksum_of(bytes.data(), bytes.size());
+}
 
-/// Writes values and moments of these elements of the gradients' array; the moments are those that the model keeps.
-template <class T> void write_part(std::string const& path, T const& model, std::vector<ElementRange> const& own) {
+/// What is in the file of a part.
+struct Part {
+  std::vector<SafeTensor> tensors{};  ///< that lie in the model
+  SafeTensors::Metadata metadata{};
+};
+/// Values and moments of these elements of the gradients' array; the moments are those that the model keeps.
+template <class T> Part part_of(T const& model, std::vector<ElementRange> const& own) {
   using S = typename T::scalar;
   static_assert(!memory<typename T::backend>::remote, "fauna: parts are written from the host's memory");
-  std::vector<SafeTensor> tensors;
-  SafeTensors::Metadata metadata;
+  Part part;
   for (Parameter const& p : model.parameters())
     for (ElementRange const& r : own) {
       const std::size_t end = p.place + p.size(), from = p.place > r.from ? p.place : r.from,
                         to = end < r.to ? end : r.to;
       if (from >= to || !holds<typename T::model>(p.name)) continue;
       const auto add = [&](std::string name, const S* data) {
-        tensors.push_back({std::move(name),
-                           float_dtype<S>,
-                           {to - from},
-                           reinterpret_cast<const std::byte*>(data),
-                           (to - from) * sizeof(S)});
+        part.tensors.push_back({std::move(name),
+                                float_dtype<S>,
+                                {to - from},
+                                reinterpret_cast<const std::byte*>(data),
+                                (to - from) * sizeof(S)});
       };
       add(p.name, model.value(p).data() + (from - p.place));
       for (int which = 0; which < 2; ++which)
         if (const S* m = model.moment_at(from, which)) add(moment_prefix[which] + p.name, m);
-      metadata.emplace_back(std::string(at_key) + p.name, number_text::of(p.rows) + ' ' + number_text::of(p.cols) +
-                                                              ' ' + number_text::of(from - p.place));
+      part.metadata.emplace_back(std::string(at_key) + p.name, number_text::of(p.rows) + ' ' + number_text::of(p.cols) +
+                                                                   ' ' + number_text::of(from - p.place));
     }
-  write_safetensors(path, std::move(tensors), metadata);
+  return part;
 }
 
 /// Fills the model from the parts that a manifest knows, moments too where they are wanted. Throws, and leaves the

@@ -6,6 +6,10 @@
 // Everything random is a function of (seed, update), so a run that is stopped and resumed makes the very same numbers
 // as one that is not.
 #pragma once
+#include <string>
+#include <utility>
+
+#include <fauna/io/background_files.hpp>
 #include <fauna/models/config_text.hpp>
 #include <fauna/train/checkpoint.hpp>
 #include <fauna/train/evaluate.hpp>
@@ -171,15 +175,35 @@ template <class T, class Ranks = OneRank> class Trainer {
       if (val[i].loss < val[best].loss) best = i;
     return val.empty() ? 0 : static_cast<long>(val.size() - 1 - best);
   }
-  /// Whole, or with options.keep in parts that ranks write.
+  /// Whole, or with options.keep in parts that ranks write. With options.async_checkpoints what it returns from is a
+  /// copy in memory, and the file follows, until finish_saves().
   void save(std::string const& path) {
-    if constexpr (requires { ranks_.save_parts(model_, path, head_, 1); })
-      if (o_.keep > 0) return ranks_.save_parts(model_, path, head_, o_.keep);
-    if constexpr (requires { ranks_.save(path, model_, head_); }) ranks_.save(path, model_, head_);
+    const bool later = o_.async_checkpoints;
+    if constexpr (requires { ranks_.save_parts(model_, path, head_, 1, later); })
+      if (o_.keep > 0) return ranks_.save_parts(model_, path, head_, o_.keep, later);
+    const auto write = [this, later](std::string const& to, auto const& model, CheckpointHead const& head) {
+      if (!later) return save_checkpoint(to, model, head);
+      if (!files_.staged() || staged_at_ != iteration()) files_.stage(checkpoint_bytes(to, model, head));
+      staged_at_ = iteration();
+      files_.write(to);
+    };
+    if constexpr (requires { ranks_.save(path, model_, head_, write); }) ranks_.save(path, model_, head_, write);
     else
       ranks_.with_state(model_, [&] {
-        if (ranks_.writes()) save_checkpoint(path, model_, head_);
+        if (ranks_.writes()) write(path, model_, head_);
       });
+  }
+  /// Throws where a save beside the updates has failed; of parts, lets the last one count that all ranks have written.
+  void look_after_saves() {
+    if (!o_.async_checkpoints) return;
+    if (files_.ended()) files_.wait();
+    if constexpr (requires { ranks_.parts_ended(); })
+      if (ranks_.parts_ended()) ranks_.end_parts();
+  }
+  /// Returns when all that was saved is on the disk.
+  void finish_saves() {
+    files_.wait();
+    if constexpr (requires { ranks_.end_parts(); }) ranks_.end_parts();
   }
 
  private:
@@ -295,6 +319,8 @@ template <class T, class Ranks = OneRank> class Trainer {
   Schedule schedule_;
   CheckpointHead head_;
   Tap<typename T::scalar> const* tap_ = nullptr;
+  BackgroundFiles files_;
+  long long staged_at_ = -1;  ///< the update of the checkpoint that they hold
 };
 
 /// Trains to the end, or until SIGINT or SIGTERM. With options.out, that folder receives last.safetensors and
@@ -385,6 +411,7 @@ TrainReport train(T& model, Split text, TrainOptions const& o, std::string const
       step_seconds = 0;
       timed = 0;
     }
+    run.look_after_saves();
     report.progress(run.iteration(), o.steps + 1, s.loss);
     signal = run.ranks().most(signals.asked());
     if (signal != 0) {
@@ -397,6 +424,7 @@ TrainReport train(T& model, Split text, TrainOptions const& o, std::string const
   r.best_val = run.progress().best_val;
   r.tokens_per_second = r.seconds > 0 ? tokens * static_cast<double>(r.iterations - first) / r.seconds : 0;
   if (!o.out.empty() && !o.eval_only) run.save(last);
+  run.finish_saves();
   if (r.interrupted)
     report.line("stopped by signal " + std::to_string(signal) + " after " + std::to_string(r.iterations) + " updates" +
                 (o.out.empty() ? "" : ", saved in " + last));

@@ -10,6 +10,7 @@
 #include <tools/src/flags.hpp>
 #include <tools/src/preferences.hpp>
 #include <tools/src/recipe.hpp>
+#include <tools/src/restarts.hpp>
 #include <tools/src/start.hpp>
 
 #include <algorithm>
@@ -38,28 +39,70 @@ inline void check_optimizer(tool::Verb const& verb, settings::Train const& s) {
     fauna::fail("fauna train", "--muon-momentum " + settings::text(s.muon_momentum), "0 to below 1");
 }
 
-/// Throws unless ranks can have a model in `parts` parts, as --tp or --pp asks for it.
+/// Throws unless ranks can have `parts` parts of a model or of its sequences, as --tp, --pp or --cp asks for them.
 inline void require_parts(settings::Run const& s, long parts) {
-  const std::string name = s.tp > 1 ? "--tp" : "--pp", flag = name + ' ' + std::to_string(parts);
+  const std::string name = s.tp > 1   ? "--tp"
+                           : s.pp > 1 ? "--pp"
+                                      : "--cp",
+                    flag = name + ' ' + std::to_string(parts), start = "mpirun -n " + std::to_string(parts);
   const auto alone = [&flag](bool with, std::string const& other) {
     if (with) fauna::fail("fauna train", flag + " with " + other, "one of the two");
   };
   alone(s.tp > 1 && s.pp > 1, "--pp " + std::to_string(s.pp));
-  alone(s.zero > 0, "--zero " + std::to_string(s.zero));
-  alone(s.keep_checkpoints > 0, "--keep-checkpoints");
-  alone(s.tp > 1 && s.pieces > 0, "--pieces");
-  alone(s.optimizer != "adamw", "--optimizer " + s.optimizer);
+  const bool in_parts = s.tp > 1 || s.pp > 1;  // else each rank has all of the model
+  alone(in_parts && s.cp > 1, "--cp " + std::to_string(s.cp));
+  alone(in_parts && s.zero > 0, "--zero " + std::to_string(s.zero));
+  alone(in_parts && s.keep_checkpoints > 0, "--keep-checkpoints");
+  alone(s.pp == 1 && s.pieces > 0, "--pieces");
+  alone(in_parts && s.optimizer != "adamw", "--optimizer " + s.optimizer);
   alone(s.exit_loss > 0 || s.layer_dropout > 0, "--exit-loss or --layer-dropout");
   alone(s.tp > 1 && s.dtype != "f32" && s.dtype != "bf16", "--dtype " + s.dtype);
-  if (tool::started_rank() < 0)
-    fauna::fail("fauna train", flag + " in one process", "mpirun -n " + std::to_string(parts));
-  if (const int ranks = tool::started_ranks(); ranks > 0) tool::require_whole_copies(name, parts, ranks);
+  if (tool::started_rank() < 0) fauna::fail("fauna train", flag + " in one process", start);
+  const int ranks = tool::started_ranks();
+  if (s.cp > 1 && ranks > 0 && ranks != parts)
+    fauna::fail("fauna train", flag + " on " + std::to_string(ranks) + " ranks", start,
+                "all of them share every sequence");
+  if (ranks > 0) tool::require_whole_copies(name, parts, ranks);
+}
+
+/// train on ranks that this process starts, and starts again: the exit status. Once a run has saved, a start goes on
+/// from there, with the settings of the run.toml beside it.
+inline int train_on_ranks(settings::Train const& s) {
+  std::vector<std::string> words;
+  std::istringstream given(fauna::read_file("/proc/self/cmdline"));
+  for (std::string word; std::getline(given, word, '\0');) words.push_back(word);
+  words[0] = tool::fs::read_symlink("/proc/self/exe").string();
+  const tool::fs::path last = s.out_dir + "/last.safetensors";
+  const auto saved_at = [&last] {
+    std::error_code none;
+    return tool::fs::last_write_time(last, none);
+  };
+  const auto before = saved_at();  // by another run, perhaps
+  return tool::run_again(s.restarts, [&] {
+    auto all = tool::start_of_ranks(s.ranks);
+    all.insert(all.end(), {"env", "FAUNA_SOURCE_DIR=" + tool::root.string()});  // on other machines too
+    if (!tool::fs::exists(last) || saved_at() == before) {
+      all.insert(all.end(), words.begin(), words.end());
+    } else {
+      all.insert(all.end(), {words[0], "train", "--config", s.out_dir + "/run.toml", "--init-from", "resume"});
+    }
+    all.insert(all.end(), {"--restarts", "0", "--ranks", "0"});
+    return all;
+  });
 }
 
 [[noreturn]] inline void train(tool::Verb const& verb) {
   settings::Run s;
   settings::Named named;
   verb.apply(s);
+  whole("restarts", s.restarts, 0, 1000000);
+  whole("ranks", s.ranks, 0, 1000000);
+  if (s.restarts == 0 && s.ranks > 0)
+    fauna::fail("fauna train", "--ranks without --restarts", "both", "mpirun -n starts ranks without");
+  if (s.restarts > 0 && tool::started_rank() < 0) std::exit(train_on_ranks(s));
+  if (s.restarts > 0 && verb.given_as_flag("restarts"))
+    fauna::fail("fauna train", "--restarts of ranks that were started already",
+                "tools/fauna train --restarts N --ranks N, which starts them");
   verb.apply(named);
   const tool::Start from = start_of(verb, s);
   const AnyModel c = from.checkpoint  ? from_checkpoint(verb, from.path, from.head.config, block_size::run)
@@ -75,6 +118,7 @@ inline void require_parts(settings::Run const& s, long parts) {
   whole("zero", s.zero, 0, 3);
   whole("tp", s.tp, 1, 1024);
   whole("pp", s.pp, 1, 1024);
+  whole("cp", s.cp, 1, 1024);
   whole("keep-checkpoints", s.keep_checkpoints, 0, 1000000);
   if (!(s.layer_dropout >= 0 && s.layer_dropout < 1))
     fauna::fail("fauna train", "--layer-dropout " + settings::text(s.layer_dropout), "0 to below 1");
@@ -108,7 +152,7 @@ inline void require_parts(settings::Run const& s, long parts) {
   }
   if (!from.path.empty() && !resume) s.init_from = from.path;
   const bool started = tool::started_rank() >= 0;
-  const long parts = std::max(s.tp, s.pp);
+  const long parts = std::max({s.tp, s.pp, s.cp});
   if (parts > 1) require_parts(s, parts);
   if (s.zero > 0 && !started) tool::say("--zero shares nothing on one rank: mpirun starts several");
   if (s.keep_checkpoints > 0 && !started && s.pieces == 0)
@@ -117,6 +161,7 @@ inline void require_parts(settings::Run const& s, long parts) {
   const std::string program = tool::program_for(c->described(), s.dtype,
                                                 s.tp > 1       ? "tensor"
                                                 : s.pp > 1     ? "pipeline"
+                                                : s.cp > 1     ? "context"
                                                 : started      ? "ranks"
                                                 : s.pieces > 0 ? "pieces"
                                                                : "runner",
