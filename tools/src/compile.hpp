@@ -181,7 +181,7 @@ inline Program const& program_named(std::string const& name) {
                                 {"ranks", {"train_ranks"}, {"runner"}, {}, true},
                                 {"tensor", {"train_tensor"}, {"runner"}, {}, true},
                                 {"pipeline", {"train_pipeline"}, {"runner"}, {}, true},
-                                {"finetuner", {"finetuner"}},
+                                {"finetuner", {"adapter_trainer"}, {"finetuner"}},
                                 {"preference_trainer", {"preference_trainer"}},
                                 {"draft_trainer", {"draft_trainer"}},
                                 {"medusa2_trainer", {"medusa2_trainer"}},

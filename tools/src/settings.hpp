@@ -246,7 +246,8 @@ struct Finetune {
        eval_interval = 50, eval_iters = 0, patience = 0, log_interval = 10;
   double alpha = 16, lora_dropout = 0, lora_plus = 1, lr = 1e-3, min_lr = 0, weight_decay = 0, beta1 = 0.9,
          beta2 = 0.999, grad_clip = 1, val = 0.1, beta = 0.1, label_smoothing = 0, desirable = 1, undesirable = 1;
-  bool resume = false, overwrite = false, special = true, qlora = false, pack = false, rslora = false, dora = false;
+  bool resume = false, overwrite = false, special = true, qlora = false, pack = false, rslora = false, dora = false,
+       pissa = false;
   std::uint64_t seed = 1337;
 
   template <class F> void each(F&& f) {
@@ -270,6 +271,7 @@ struct Finetune {
     f("alpha", alpha, "adapters are multiplied by alpha / rank");
     f("rslora", rslora, "multiply them by alpha / sqrt(rank) instead: rank-stabilised LoRA");
     f("dora", dora, "train the lengths of the weights' rows too: DoRA");
+    f("pissa", pissa, "start with the principal singular vectors of each layer, beside what is left of it: PiSSA");
     f("lora-plus", lora_plus, "LoRA+: the learning rate of B is so many times A's, such as 16; 1: the same");
     f("targets", targets, "all: every linear layer; or names with commas between them, such as q_proj,v_proj");
     f("lora-dropout", lora_dropout, "share of what adapters read that is dropped in training, in [0, 1)");

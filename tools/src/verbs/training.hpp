@@ -325,7 +325,11 @@ inline void check_prefer(tool::Verb const& verb, settings::Finetune const& s) {
   whole("patience", s.patience, 0);
   if (!(s.lora_plus > 0 && s.lora_plus <= 1e6))
     fauna::fail("fauna finetune", "--lora-plus " + settings::text(s.lora_plus), "above 0, such as 16");
-  if (s.dora && s.qlora) fauna::fail("fauna finetune", "--dora beside --qlora", "one of the two");
+  const std::pair<const char*, bool> starts[] = {{"--pissa", s.pissa}, {"--dora", s.dora}, {"--qlora", s.qlora}};
+  for (auto const& [one, asked] : starts)
+    for (auto const& [other, too] : starts)
+      if (asked && too && std::string(one) != other)
+        fauna::fail("fauna finetune", std::string(one) + " beside " + other, "one of the two");
   if (s.patience > 0 && (s.val == 0 || s.eval_interval == 0))
     fauna::fail("fauna finetune", "--patience without evaluations", "--val and --eval-interval above 0");
   tool::Directory d = tool::read_config(directory, use_of(verb));
