@@ -2,7 +2,7 @@
 """tool_finetune.py FAUNA WORK MODELS ADAPTERS: questions and answers learnt by heart through LoRA adapters to a model in bf16;
 stopped and gone on with; the adapter added, merged and trained further; what is wrong is said before anything is compiled.
 MODELS has directories of every family, ADAPTERS what tools/oracles/adapters.py wrote. Nearly all of the time goes into compiling:
-all checks share three types: LoRA; rank-stabilised beside NF4; DoRA, on preferences.
+all checks share three types: LoRA, on examples and on rewards; rank-stabilised beside NF4; DoRA, on preferences.
 """
 import json
 import pathlib
@@ -202,7 +202,7 @@ def prefers():
 
     (work / "wrong.jsonl").write_text('{"prompt": "a", "chosen": "b", "rejected": "c"}\n{"prompt": "a", "completion": "b", "label": true}\n')
     refused(["wrong.jsonl:2 has prompt, completion, label, expected prompt, chosen and rejected"], *common, "--prefer", "dpo", "--data", "wrong.jsonl")
-    refused(["--prefer ppo, expected one of dpo, orpo, kto"], *common, "--prefer", "ppo", "--data", "pairs.jsonl")
+    refused(["--prefer ppo, expected one of dpo, orpo, kto, grpo"], *common, "--prefer", "ppo", "--data", "pairs.jsonl")
     refused(["--beta without --prefer"], *common, "--beta", 1, "--data", "pairs.jsonl")
     refused(["--lora-dropout beside --prefer"], *common, "--prefer", "dpo", "--lora-dropout", 0.1, "--data", "pairs.jsonl")
     refused(["--desirable beside --prefer dpo"], *common, "--prefer", "dpo", "--desirable", 2, "--data", "pairs.jsonl")
@@ -241,6 +241,39 @@ def principal():
     refused(["--pissa beside --dora"], *common, "--dora")
 
 
+def rewards():
+    """Answers are worth what an expression or a program says, and come to be worth more."""
+    (work / "questions.jsonl").write_text("".join(json.dumps({"prompt": q, "wanted": "abcdefghijklmnopqrstuvwxyz"}) + "\n" for q in ANSWERS))
+    (work / "judge.py").write_text("import json, sys\nfor line in sys.stdin:\n    it = json.loads(line)\n    assert it['prompt'] == it['example']['prompt']\n"
+                                   "    print(sum(c in it['example']['wanted'] for c in it['completion']) / 6)\n")
+    common = ("finetune", "base", "--data", "questions.jsonl", "--prefer", "grpo", "--lora", 8, "--alpha", 16, "--batch-size", 2, "--max-new-tokens", 6, "--log-interval", 1,
+              "--schedule", "constant", "--threads", 1)
+    judge = ("--reward-program", f"{sys.executable} judge.py")
+    said = succeeds(*common, *judge, "--steps", 30, "--lr", 1e-2, "--beta", 0.01, "--updates", 2, "--out", "judged")
+    assert "questions.jsonl: 5 prompts; " in said, said
+    lines = [json.loads(line) for line in (work / "judged/metrics.jsonl").read_text().splitlines()]
+    first, last = (sum(line["reward"] for line in part) / 5 for part in (lines[:5], lines[-5:]))
+    assert len(lines) == 30 and last > first + 0.2 and lines[0]["divergence"] == 0 < lines[-1]["divergence"], (first, last, lines[0], lines[-1])
+    assert all(0 < line["length"] <= 6 for line in lines), lines
+    assert logits("base", "--adapter", "judged") != logits("base")
+    succeeds(*common, "--reward-regex", "[a-m]{2}|^Q", "--steps", 3, "--out", "matched")
+    assert all(line["reward"] * 16 % 1 == 0 for line in map(json.loads, (work / "matched/metrics.jsonl").read_text().splitlines()))
+    for program, words in (("echo 1", "echo 1 wrote 1 lines for 16 answers, expected a number for each"), ("exit 3", "exit 3 ended with status 3, expected 0"),
+                           ("echo good", "echo good wrote 'good', expected a number a line")):
+        status, _, errors = run(*common, "--reward-program", program, "--steps", 1, "--out", "unjudged")
+        assert status != 0 and words in errors, errors
+    refused(["--prefer grpo with no reward, expected --reward-regex or --reward-program"], *common)
+    refused(["--prefer grpo with two rewards"], *common, *judge, "--reward-regex", "a")
+    refused(["regex"], *common, "--reward-regex", "(a")
+    refused(["--group 1, expected 2 to"], *common, *judge, "--group", 1)
+    refused(["--clip 1, expected above 0, below 1"], *common, *judge, "--clip", 1)
+    refused(["--val beside --prefer grpo"], *common, *judge, "--val", 0.1)
+    (work / "no_prompt.jsonl").write_text('{"prompt": "a"}\n{"question": "b"}\n')
+    refused(["no_prompt.jsonl:2 has no prompt"], *common[:3], "no_prompt.jsonl", *common[4:], *judge)
+    refused(["--reward-regex without --prefer"], "finetune", "base", "--data", "answers.jsonl", "--reward-regex", "a")
+    refused(["--group beside --prefer dpo"], "finetune", "base", "--data", "answers.jsonl", "--prefer", "dpo", "--group", 4)
+
+
 def mistakes():
     (work / "few.jsonl").write_text('{"prompt": "a", "completion": "b"}\n')
     for line, words in (('{"prompt": "a", "completion": ', ["broken.jsonl:3: the text ends at byte"]),
@@ -277,3 +310,4 @@ shapes_and_packing()
 variants()
 four_bits()
 prefers()
+rewards()

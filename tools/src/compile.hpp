@@ -183,6 +183,7 @@ inline Program const& program_named(std::string const& name) {
                                 {"pipeline", {"train_pipeline"}, {"runner"}, {}, true},
                                 {"finetuner", {"adapter_trainer"}, {"finetuner"}},
                                 {"preference_trainer", {"preference_trainer"}},
+                                {"grpo_trainer", {"grpo_trainer"}},
                                 {"draft_trainer", {"draft_trainer"}},
                                 {"medusa2_trainer", {"medusa2_trainer"}},
                                 {"eagle_trainer", {"eagle_trainer"}},
