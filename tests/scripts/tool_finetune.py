@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """tool_finetune.py FAUNA WORK MODELS ADAPTERS: questions and answers learnt by heart through LoRA adapters to a model in bf16;
 stopped and gone on with; the adapter added, merged and trained further; what is wrong is said before anything is compiled.
-MODELS has directories of every family, ADAPTERS what tools/oracles/adapters.py wrote. Small models are compiled.
+MODELS has directories of every family, ADAPTERS what tools/oracles/adapters.py wrote. Nearly all of the time goes into compiling:
+all checks share three types: LoRA, on examples and on rewards; rank-stabilised beside NF4; DoRA, on preferences.
 """
 import json
 import pathlib
@@ -70,7 +71,7 @@ def make_base(folder):
     write(folder / "model.safetensors", tensors)
     (folder / "config.json").write_text(json.dumps({
         "model_type": "llama", "architectures": ["LlamaForCausalLM"], "num_hidden_layers": layers, "num_attention_heads": 4, "num_key_value_heads": 2,
-        "hidden_size": width, "intermediate_size": hidden, "max_position_embeddings": 64, "vocab_size": vocab, "rms_norm_eps": 1e-5,
+        "hidden_size": width, "intermediate_size": hidden, "max_position_embeddings": 512, "vocab_size": vocab, "rms_norm_eps": 1e-5,
         "initializer_range": 0.041666, "torch_dtype": "bfloat16", "tie_word_embeddings": False, "bos_token_id": None, "eos_token_id": END}))
     byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
     pieces = ["Ċ", "Ġ", *map(chr, range(33, 127))]
@@ -152,12 +153,7 @@ def learns():
 def shapes_and_packing():
     """An array of Alpaca's shape, several examples in a sequence: the first loss is that of the examples apart."""
     (work / "alpaca.json").write_text(json.dumps([{"instruction": q, "input": "", "output": a} for q, a in ANSWERS.items()], indent=1))
-    (work / "long").mkdir()
-    for f in ("model.safetensors", "tokenizer.json"):
-        shutil.copy(work / "base" / f, work / "long" / f)
-    config = json.loads((work / "base/config.json").read_text())
-    (work / "long/config.json").write_text(json.dumps(config | {"max_position_embeddings": 512}))
-    common = ("finetune", "long", "--lora", 4, "--data", "alpaca.json", "--steps", 10, "--eval-interval", 5, "--threads", 1)
+    common = ("finetune", "base", "--lora", 8, "--data", "alpaca.json", "--steps", 4, "--eval-interval", 2, "--threads", 1)
     said = {out: succeeds(*common, *flags, "--out", out) for out, flags in (("apart", ()), ("packed", ("--pack",)), ("short", ("--pack", "--block-size", 170)))}
     assert "alpaca.json: 5 examples of up to 172 tokens; 0 cut at 172" in said["packed"] and "packed into 3 sequences of 513, 2 of them to train on" in said["packed"], said["packed"]
     assert "cut at 171" in said["short"] and "; 0 cut" not in said["short"], said["short"]
@@ -168,12 +164,12 @@ def shapes_and_packing():
 
 
 def variants():
-    """DoRA, rank-stabilised, with a rate of its own for B, and ended where it gets no better."""
-    common = ("finetune", "base", "--data", "answers.jsonl", "--lora", 4, "--lr", 3e-2, "--threads", 1)
-    said = succeeds(*common, "--dora", "--rslora", "--lora-plus", 16, "--val", 0.4, "--steps", 60, "--eval-interval", 5, "--patience", 2, "--out", "stabilised")
+    """Rank-stabilised beside a base in NF4, with a rate of its own for B, and ended where it gets no better."""
+    common = ("finetune", "base", "--data", "answers.jsonl", "--lora", 8, "--lr", 3e-2, "--threads", 1)
+    said = succeeds(*common, "--rslora", "--qlora", "--lora-plus", 16, "--val", 0.4, "--steps", 60, "--eval-interval", 5, "--patience", 2, "--out", "stabilised")
     assert "no lower validation loss in 2 evaluations" in said and "60 updates" not in said, said
     config = json.loads((work / "stabilised/adapter_config.json").read_text())
-    assert config["use_rslora"] is True and config["use_dora"] is True and config["r"] == 4, config
+    assert config["use_rslora"] is True and config["r"] == 8, config
     assert logits("base", "--adapter", "stabilised") != logits("base")
     refused(["--dora beside --qlora"], *common, "--dora", "--qlora")
     refused(["--patience without evaluations"], *common, "--val", 0, "--patience", 2)
@@ -186,16 +182,18 @@ def prefers():
     (work / "pairs.jsonl").write_text("".join(json.dumps(p) + "\n" for p in pairs))
     single = [{"prompt": p["prompt"], "completion": p["chosen" if i % 2 else "rejected"], "label": bool(i % 2)} for i, p in enumerate(pairs)]
     (work / "single.jsonl").write_text("".join(json.dumps(p) + "\n" for p in single))
-    common = ("finetune", "base", "--lora", 4, "--batch-size", 4, "--lr", 5e-3, "--steps", 12, "--log-interval", 1, "--threads", 1)
+    common = ("finetune", "base", "--lora", 8, "--dora", "--batch-size", 4, "--lr", 5e-3, "--steps", 12, "--log-interval", 1, "--threads", 1)
+    plain = logits("base")
     for rule, data, first in (("dpo", "pairs", 0.6931), ("orpo", "pairs", None), ("kto", "single", 0.5)):
         said = succeeds(*common, "--prefer", rule, "--data", data + ".jsonl", "--val", 0, "--out", rule)
-        assert f"{data}.jsonl: 5 + 0 examples; 0 answers cut at 64 tokens, 0 examples left out" in said, said
+        assert f"{data}.jsonl: 5 + 0 examples; 0 answers cut at 512 tokens, 0 examples left out" in said, said
         lines = [json.loads(line) for line in (work / rule / "metrics.jsonl").read_text().splitlines()]
         assert len(lines) == 12 and lines[-1]["loss"] < lines[0]["loss"] and lines[-1]["margin"] > lines[0]["margin"], lines
         assert first is None or abs(lines[0]["loss"] - first) < 1e-4, lines[0]
         config = json.loads((work / rule / "adapter_config.json").read_text())
-        assert config["peft_type"] == "LORA" and config["r"] == 4, config
-        assert logits("base", "--adapter", rule) != logits("base")
+        assert config["peft_type"] == "LORA" and config["r"] == 8 and config["use_dora"] is True, config
+        assert read(work / rule / "adapter_model.safetensors")["base_model.model.model.layers.1.mlp.down_proj.lora_magnitude_vector"][:2] == ("F32", [48])
+        assert logits("base", "--adapter", rule) != plain
     succeeds(*common, "--prefer", "dpo", "--data", "pairs.jsonl", "--val", 0, "--out", "dpo2")
     assert read(work / "dpo2/adapter_model.safetensors") == read(work / "dpo/adapter_model.safetensors")
     said = succeeds(*common, "--prefer", "kto", "--data", "pairs.jsonl", "--val", 0.2, "--eval-interval", 4, "--block-size", 12, "--out", "cut_pairs")
@@ -204,7 +202,7 @@ def prefers():
 
     (work / "wrong.jsonl").write_text('{"prompt": "a", "chosen": "b", "rejected": "c"}\n{"prompt": "a", "completion": "b", "label": true}\n')
     refused(["wrong.jsonl:2 has prompt, completion, label, expected prompt, chosen and rejected"], *common, "--prefer", "dpo", "--data", "wrong.jsonl")
-    refused(["--prefer ppo, expected one of dpo, orpo, kto"], *common, "--prefer", "ppo", "--data", "pairs.jsonl")
+    refused(["--prefer ppo, expected one of dpo, orpo, kto, grpo"], *common, "--prefer", "ppo", "--data", "pairs.jsonl")
     refused(["--beta without --prefer"], *common, "--beta", 1, "--data", "pairs.jsonl")
     refused(["--lora-dropout beside --prefer"], *common, "--prefer", "dpo", "--lora-dropout", 0.1, "--data", "pairs.jsonl")
     refused(["--desirable beside --prefer dpo"], *common, "--prefer", "dpo", "--desirable", 2, "--data", "pairs.jsonl")
@@ -213,13 +211,67 @@ def prefers():
 
 def four_bits():
     """Beside a base in NF4 the answers are learnt as well; with less memory, and another adapter."""
-    common = ("finetune", "base", "--data", "answers.jsonl", "--lora", 8, "--alpha", 16, "--val", 0, "--batch-size", 5, "--lr", 1e-2, "--threads", 1)
-    said = succeeds(*common, "--steps", 200, "--out", "four", "--qlora")
+    common = ("finetune", "base", "--data", "answers.jsonl", "--lora", 8, "--alpha", 16, "--val", 0, "--batch-size", 5, "--threads", 1)
+    said = succeeds(*common, "--steps", 200, "--out", "four", "--qlora", "--rslora", "--lr", 3e-3)
     losses = {out: [json.loads(line)["loss"] for line in (work / out / "metrics.jsonl").read_text().splitlines() if "lr" in line] for out in ("four", "adapter")}
     assert losses["four"][0] != losses["adapter"][0] and losses["four"][-1] < losses["four"][0] / 10, losses
     planned = {out: json.loads((work / out / "summary.json").read_text())["planned_bytes"] for out in ("four", "adapter")}
     assert planned["four"] < planned["adapter"], planned
     assert tomllib.loads((work / "four/run.toml").read_text())["qlora"] is True and "200 updates" in said
+
+
+def principal():
+    """PiSSA starts as the base, learns, goes on to the bit, and is a LoRA of twice the rank to the base itself."""
+    common = ("finetune", "base", "--data", "answers.jsonl", "--lora", 8, "--alpha", 16, "--pissa", "--val", 0, "--batch-size", 5, "--lr", 2e-3, "--threads", 1)
+    flat = ("--schedule", "constant", "--warmup", 5, "--log-interval", 1)
+    succeeds(*common, *flat, "--steps", 60, "--out", "principal")
+    losses = {out: [json.loads(line)["loss"] for line in (work / out / "metrics.jsonl").read_text().splitlines() if "lr" in line] for out in ("principal", "adapter")}
+    assert abs(losses["principal"][0] - losses["adapter"][0]) < 1e-3 and losses["principal"][-1] < losses["principal"][0] / 3, losses
+    config = json.loads((work / "principal/adapter_config.json").read_text())
+    assert config["r"] == 16 and config["lora_alpha"] == 32 and config["init_lora_weights"] is True, config
+    adapter = read(work / "principal/adapter_model.safetensors")
+    assert adapter["base_model.model.model.layers.1.mlp.down_proj.lora_B.weight"][:2] == ("F32", [48, 16]), adapter.keys()
+    assert not list((work / "principal").glob("*.part"))
+    said = succeeds("generate", "base", "--adapter", "principal", "--prompt", "Two and two?", "--max-new-tokens", 30)
+    assert said == "Two and two? Four.\n", said
+    succeeds(*common, *flat, "--steps", 20, "--out", "principal_parts")
+    succeeds(*common, *flat, "--steps", 60, "--out", "principal_parts", "--resume")
+    assert read(work / "principal_parts/adapter_model.safetensors") == adapter
+    refused(["--pissa beside --qlora"], *common, "--qlora")
+    refused(["--pissa beside --dora"], *common, "--dora")
+
+
+def rewards():
+    """Answers are worth what an expression or a program says, and come to be worth more."""
+    (work / "questions.jsonl").write_text("".join(json.dumps({"prompt": q, "wanted": "abcdefghijklmnopqrstuvwxyz"}) + "\n" for q in ANSWERS))
+    (work / "judge.py").write_text("import json, sys\nfor line in sys.stdin:\n    it = json.loads(line)\n    assert it['prompt'] == it['example']['prompt']\n"
+                                   "    print(sum(c in it['example']['wanted'] for c in it['completion']) / 6)\n")
+    common = ("finetune", "base", "--data", "questions.jsonl", "--prefer", "grpo", "--lora", 8, "--alpha", 16, "--batch-size", 2, "--max-new-tokens", 6, "--log-interval", 1,
+              "--schedule", "constant", "--threads", 1)
+    judge = ("--reward-program", f"{sys.executable} judge.py")
+    said = succeeds(*common, *judge, "--steps", 30, "--lr", 1e-2, "--beta", 0.01, "--updates", 2, "--out", "judged")
+    assert "questions.jsonl: 5 prompts; " in said, said
+    lines = [json.loads(line) for line in (work / "judged/metrics.jsonl").read_text().splitlines()]
+    first, last = (sum(line["reward"] for line in part) / 5 for part in (lines[:5], lines[-5:]))
+    assert len(lines) == 30 and last > first + 0.2 and lines[0]["divergence"] == 0 < lines[-1]["divergence"], (first, last, lines[0], lines[-1])
+    assert all(0 < line["length"] <= 6 for line in lines), lines
+    assert logits("base", "--adapter", "judged") != logits("base")
+    succeeds(*common, "--reward-regex", "[a-m]{2}|^Q", "--steps", 3, "--out", "matched")
+    assert all(line["reward"] * 16 % 1 == 0 for line in map(json.loads, (work / "matched/metrics.jsonl").read_text().splitlines()))
+    for program, words in (("echo 1", "echo 1 wrote 1 lines for 16 answers, expected a number for each"), ("exit 3", "exit 3 ended with status 3, expected 0"),
+                           ("echo good", "echo good wrote 'good', expected a number a line")):
+        status, _, errors = run(*common, "--reward-program", program, "--steps", 1, "--out", "unjudged")
+        assert status != 0 and words in errors, errors
+    refused(["--prefer grpo with no reward, expected --reward-regex or --reward-program"], *common)
+    refused(["--prefer grpo with two rewards"], *common, *judge, "--reward-regex", "a")
+    refused(["regex"], *common, "--reward-regex", "(a")
+    refused(["--group 1, expected 2 to"], *common, *judge, "--group", 1)
+    refused(["--clip 1, expected above 0, below 1"], *common, *judge, "--clip", 1)
+    refused(["--val beside --prefer grpo"], *common, *judge, "--val", 0.1)
+    (work / "no_prompt.jsonl").write_text('{"prompt": "a"}\n{"question": "b"}\n')
+    refused(["no_prompt.jsonl:2 has no prompt"], *common[:3], "no_prompt.jsonl", *common[4:], *judge)
+    refused(["--reward-regex without --prefer"], "finetune", "base", "--data", "answers.jsonl", "--reward-regex", "a")
+    refused(["--group beside --prefer dpo"], "finetune", "base", "--data", "answers.jsonl", "--prefer", "dpo", "--group", 4)
 
 
 def mistakes():
@@ -253,7 +305,9 @@ make_base(work / "base")
 (work / "answers.jsonl").write_text("".join(json.dumps({"prompt": q, "completion": a}) + "\n" for q, a in ANSWERS.items()))
 mistakes()
 learns()
+principal()
 shapes_and_packing()
 variants()
 four_bits()
 prefers()
+rewards()

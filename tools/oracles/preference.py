@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Losses on preferences and their gradients in PyTorch, by the formulas of PyPI's trl 1.16 (DPOTrainer's "sigmoid" with label
-smoothing, ORPOTrainer, KTOTrainer). Needs torch, transformers, safetensors and peft.
+smoothing, ORPOTrainer, KTOTrainer, GRPOTrainer's "grpo"). Needs torch, transformers, safetensors and peft.
 
     python tools/oracles/preference.py tests/golden/models/llama_tied tests/golden/adapters/llama_tied tests/golden/preference.safetensors
 
 The policy is the model with the adapter, the reference the model without. The file has each example's ids (prompt, chosen,
 rejected), and for each rule the loss of all examples as one batch and after RULE.grad. the adapter's gradients. ORPO's likelihood
 is of the answer alone, as the paper has it (trl's is of the prompt as well). KTO takes even examples' chosen answers as good ones,
-odd examples' as bad ones, and beside each prompt the answer of the example before it.
+odd examples' as bad ones, and beside each prompt the answer of the example before it. GRPO takes both answers to a prompt as a
+group that the reference drew, of which grpo.rewards says what they are worth.
 """
 import sys
 
@@ -25,15 +26,16 @@ examples = [tuple(torch.randint(0, 29, (n,)) for n in size) for size in sizes]
 beta, smoothing, desirable, undesirable = 0.3, 0.1, 1.25, 0.75
 
 
-def log_p(prompt, answer):
+def log_p(prompt, answer, each=False):
     logits = model(torch.cat([prompt, answer])[None]).logits[0]
     rows = torch.log_softmax(logits[len(prompt) - 1 : -1], -1)
-    return rows.gather(1, answer[:, None]).sum()
+    tokens = rows.gather(1, answer[:, None])[:, 0]
+    return tokens if each else tokens.sum()
 
 
-def reference(prompt, answer):
+def reference(prompt, answer, each=False):
     with model.disable_adapter(), torch.no_grad():
-        return log_p(prompt, answer)
+        return log_p(prompt, answer, each)
 
 
 def dpo():
@@ -59,11 +61,28 @@ def kto():
     return losses.mean()
 
 
-tensors = {}
+rewards = torch.tensor([[1.0, 0.0], [0.2, 0.5], [0.25, 0.25], [3.0, -1.0]])
+
+
+def grpo(clip=0.2):
+    advantages = (rewards - rewards.mean(1, keepdim=True)) / (rewards.std(1, keepdim=True) + 1e-4)
+    losses, clipped = [], 0
+    for (x, *answers), group in zip(examples, advantages):
+        for y, a in zip(answers, group):
+            now, old = log_p(x, y, each=True), reference(x, y, each=True)
+            ratio, delta = torch.exp(now - old), old - now
+            within = torch.clamp(ratio, 1 - clip, 1 + clip)
+            clipped += int((within * a < ratio * a).sum())
+            losses.append((-torch.min(ratio * a, within * a) + beta * (torch.exp(delta) - delta - 1)).mean())
+    print("clipped", clipped)
+    return torch.stack(losses).mean()
+
+
+tensors = {"grpo.rewards": rewards}
 for i, example in enumerate(examples):
     for name, ids in zip(("prompt", "chosen", "rejected"), example):
         tensors[f"{i}.{name}"] = ids.int()
-for rule in (dpo, orpo, kto):
+for rule in (dpo, orpo, kto, grpo):
     model.zero_grad()
     loss = rule()
     loss.backward()

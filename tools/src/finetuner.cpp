@@ -1,23 +1,19 @@
-// The program that tools/fauna compiles to fine-tune a model: "model.hpp" in its folder names the types Model, which is
-// lora<Base, c>, and Backend. It is started with NAME=VALUE arguments (settings.hpp), which the launcher has checked.
-#include "model.hpp"
-
-#include <fauna/decode/adapter.hpp>
-#include <fauna/fauna.hpp>
-#include <fauna/text/packed_examples.hpp>
-#include <fauna/train/adapters.hpp>
+// The program that fine-tunes a model, but for the model itself (adapter_trainer.hpp). It is started with NAME=VALUE
+// arguments (settings.hpp), which the launcher has checked.
 #include <optional>
+
+#include <fauna/io/mapped.hpp>
+#include <fauna/io/open_tensors.hpp>
+#include <fauna/text/packed_examples.hpp>
+#include <tools/src/adapter_trainer.hpp>
 #include <tools/src/examples.hpp>
 #include <tools/src/say.hpp>
 #include <tools/src/settings.hpp>
 #include <tools/src/sha256.hpp>
-#include <tools/src/targets.hpp>
 #include <tools/src/tokenizers.hpp>
 #include <tools/src/training.hpp>
 
 namespace {
-
-using Trained = fauna::Trained<Model, Backend, FAUNA_TRAINED_AS>;
 
 /// Tells a base's weights from others, in a run's note.
 std::string base_note(fauna::TensorFile const& base) {
@@ -35,8 +31,8 @@ struct Data {
   int context = 0;
   std::string said{};
 };
-Data data_of(settings::FinetuneRun const& s) {
-  constexpr int own = fauna::context_of<Model>;
+/// own: the model's context.
+Data data_of(settings::FinetuneRun const& s, int own) {
   const std::string tokenizer = s.base + "/tokenizer.json";
   Data d;
   if (tool::has_records(s.data)) {
@@ -69,19 +65,15 @@ Data data_of(settings::FinetuneRun const& s) {
   return d;
 }
 
-int finetune(settings::FinetuneRun const& s) {
-  tool::require_targets<Model>();
+int finetune(settings::FinetuneRun const& s, tool::AdapterTrainer& model) {
   const std::string last = s.out + "/last.safetensors", best = s.out + "/best.safetensors";
-  const Data data = data_of(s);
+  const Data data = data_of(s, model.context());
   const std::string digest = sha256(fauna::Mapped(s.data).text());
-  const int threads = tool::threads_of(s.threads);
-  Trained model(fauna::seed{s.seed}, threads);
-  fauna::freeze_base(model);
-  model.scale_rate("*.lora_B.weight", static_cast<float>(s.lora_plus));
+  const int threads = model.threads();
   std::string note;
   {
     const fauna::TensorFile base = fauna::open_tensors(s.base);
-    fauna::load_base(model, base);
+    model.start(base, s.pissa);
     note = base_note(base);
   }
   if (s.resume && !fauna::read_checkpoint_head(last).note.ends_with(note))
@@ -92,16 +84,14 @@ int finetune(settings::FinetuneRun const& s) {
     flags += std::string(flags.empty() ? "--" : " --") + name + ' ' + settings::text(value);
   });
 
-  constexpr std::size_t trained = fauna::parameters<Model> - fauna::parameters<typename Model::original>;
   const double peak = tool::peak_flops(s.dtype == "bf16", threads);
-  fauna::print(stdout, s.data + data.said + "; " + fauna::grouped(trained) + " parameters beside " +
-                           fauna::grouped(fauna::parameters<typename Model::original>) + " that are frozen, " +
-                           s.dtype +
+  fauna::print(stdout, s.data + data.said + "; " + fauna::grouped(model.trained()) + " parameters beside " +
+                           fauna::grouped(model.frozen()) + " that are frozen, " + s.dtype +
                            tool::sentence(", %d thread%s on %s, peak %.0f GFLOP/s\n", threads, threads > 1 ? "s" : "",
                                           fauna::name_of(fauna::build_isa), peak * 1e-9));
   const bool evaluates = s.val > 0 && s.eval_interval > 0;
-  const auto r = fauna::train(
-      model, data.split,
+  const auto r = model.train(
+      data.split,
       {.steps = s.steps - 1,
        .batch = static_cast<int>(s.batch_size),
        .context = data.context,
@@ -120,16 +110,15 @@ int finetune(settings::FinetuneRun const& s) {
        .data = digest,
        .tokenizer = sha256(fauna::read_file(s.base + "/tokenizer.json")),
        .files = {{"run.toml", s.recipe}}});
-  const double val_loss =
-      evaluates ? fauna::evaluate(model, data.split.val, data.context, static_cast<int>(s.batch_size)) : 0;
-  if (!r.interrupted) tool::write_summary(s.out, s.dtype, model, r, trained, val_loss, digest);
+  const double val_loss = evaluates ? model.evaluate(data.split.val, data.context, static_cast<int>(s.batch_size)) : 0;
+  if (!r.interrupted) tool::write_summary(s.out, s.dtype, model, r, model.trained(), val_loss, digest);
   // Between the last evaluation and the end it may have become better still.
   const bool last_is_best = evaluates && s.eval_iters == 0 && val_loss < r.best_val,
              of_best = evaluates && (last_is_best || fauna::exists(best));
   if (evaluates && !of_best)
     tool::say("no evaluation was below the base's own: the adapter is the last one, and not better");
-  if (of_best && !last_is_best) fauna::load_checkpoint(best, model);
-  fauna::save_adapter<Model>(s.out, model.weights(), s.base);
+  if (of_best && !last_is_best) model.load(best);
+  model.save(s.out);
   fauna::print(stdout, tool::adapter_text(r.iterations, r.seconds, of_best, s.out, s.base));
   return 0;
 }
@@ -137,7 +126,9 @@ int finetune(settings::FinetuneRun const& s) {
 int run(int n, char** arguments) {
   settings::FinetuneRun s;
   settings::read(s, n - 1, arguments + 1);
-  return finetune(s);
+  return tool::with_adapters(
+      {.seed = s.seed, .threads = tool::threads_of(s.threads), .lora_plus = s.lora_plus, .base = s.base},
+      [&s](tool::AdapterTrainer& model) { return finetune(s, model); });
 }
 
 }  // namespace

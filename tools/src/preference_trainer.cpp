@@ -1,26 +1,22 @@
 // The program that tools/fauna compiles to train a model's adapters on preferences: "model.hpp" in its folder names the
 // types Model, which is lora<Base, c>, and Backend. It is started with NAME=VALUE arguments (settings.hpp), which the
 // launcher has checked.
-#include "model.hpp"
+#include <tools/src/adapting.hpp>
 
-#include <fauna/decode/adapter.hpp>
-#include <fauna/fauna.hpp>
-#include <fauna/train/adapters.hpp>
-#include <fauna/train/preference.hpp>
 #include <limits>
+
+#include <fauna/train/checkpoint.hpp>
+#include <fauna/train/preference.hpp>
 #include <tools/src/preferences.hpp>
 #include <tools/src/settings.hpp>
-#include <tools/src/targets.hpp>
 #include <tools/src/tokenizers.hpp>
 #include <tools/src/training.hpp>
 
 namespace {
 
-using Trained = fauna::Trained<Model, Backend, FAUNA_TRAINED_AS>;
-using Trainer = fauna::PreferenceTrainer<Trained>;
+using Trainer = fauna::PreferenceTrainer<tool::Adapting::Trained>;
 
 int prefer(settings::FinetuneRun const& s) {
-  tool::require_targets<Model>();
   const auto rule = s.prefer == "kto"    ? fauna::preference::kto
                     : s.prefer == "orpo" ? fauna::preference::orpo
                                          : fauna::preference::dpo;
@@ -29,20 +25,16 @@ int prefer(settings::FinetuneRun const& s) {
   auto data = tool::Preferences::read(s.data, fauna::Bpe::from_file(s.base + "/tokenizer.json"),
                                       static_cast<int>(s.end), s.special, most, rule == fauna::preference::kto);
   const std::size_t trains = data.trains(s.val), count = data.examples.size();
-  const int threads = tool::threads_of(s.threads);
-  Trained model(fauna::seed{s.seed}, threads);
-  fauna::freeze_base(model);
-  model.scale_rate("*.lora_B.weight", static_cast<float>(s.lora_plus));
-  fauna::load_base(model, fauna::open_tensors(s.base));
-  constexpr std::size_t trained = fauna::parameters<Model> - fauna::parameters<typename Model::original>;
+  tool::Adapting adapting(s.seed, tool::threads_of(s.threads), s.lora_plus, s.base);
+  adapting.start(fauna::open_tensors(s.base), s.pissa);
   fauna::print(stdout, s.data +
                            tool::sentence(": %zu + %zu examples; %zu answers cut at %d tokens, %zu examples left "
                                           "out that had no answer before it; ",
                                           trains, count - trains, data.cut, most, data.without_answer) +
-                           fauna::grouped(trained) + " parameters beside " +
-                           fauna::grouped(fauna::parameters<typename Model::original>) + " that are frozen\n");
+                           fauna::grouped(adapting.trained) + " parameters beside " + fauna::grouped(adapting.frozen) +
+                           " that are frozen\n");
   const double start = fauna::seconds_now();
-  Trainer run(model, std::move(data.examples), trains,
+  Trainer run(adapting.model, std::move(data.examples), trains,
               {.rule = rule,
                .beta = s.beta,
                .smoothing = s.label_smoothing,
@@ -74,7 +66,7 @@ int prefer(settings::FinetuneRun const& s) {
     if (!(seen.loss < best)) return;
     best = seen.loss;
     since_best = 0;
-    fauna::save_adapter<Model>(s.out, model.weights(), s.base);
+    adapting.save(s.out);
   };
   long i = 0;
   for (; i < s.steps; ++i) {
@@ -88,7 +80,7 @@ int prefer(settings::FinetuneRun const& s) {
     if (s.log_interval > 0 && (i % s.log_interval == 0 || i + 1 == s.steps)) say(i, "train", seen);
   }
   if (evaluates && i == s.steps) evaluate(i);
-  else if (!evaluates) fauna::save_adapter<Model>(s.out, model.weights(), s.base);
+  else if (!evaluates) adapting.save(s.out);
   fauna::print(stdout, tool::adapter_text(i, fauna::seconds_now() - start, evaluates, s.out, s.base));
   return 0;
 }

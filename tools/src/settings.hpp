@@ -249,11 +249,14 @@ struct Run : Train {
 /// Names as in other tools for the same, where nanoGPT has none.
 struct Finetune {
   std::string data, out = "adapter", targets = "all", dtype = "f32", schedule = "cosine", prefer;
+  std::string reward_regex, reward_program;
   long lora = 8, steps = 200, batch_size = 8, accumulation = 1, block_size = 0, warmup = 10, threads = 0,
-       eval_interval = 50, eval_iters = 0, patience = 0, log_interval = 10;
+       eval_interval = 50, eval_iters = 0, patience = 0, log_interval = 10, group = 8, max_new_tokens = 64, updates = 1;
   double alpha = 16, lora_dropout = 0, lora_plus = 1, lr = 1e-3, min_lr = 0, weight_decay = 0, beta1 = 0.9,
-         beta2 = 0.999, grad_clip = 1, val = 0.1, beta = 0.1, label_smoothing = 0, desirable = 1, undesirable = 1;
-  bool resume = false, overwrite = false, special = true, qlora = false, pack = false, rslora = false, dora = false;
+         beta2 = 0.999, grad_clip = 1, val = 0.1, beta = 0.1, label_smoothing = 0, desirable = 1, undesirable = 1,
+         clip = 0.2;
+  bool resume = false, overwrite = false, special = true, qlora = false, pack = false, rslora = false, dora = false,
+       pissa = false;
   std::uint64_t seed = 1337;
 
   template <class F> void each(F&& f) {
@@ -265,18 +268,31 @@ struct Finetune {
     f("prefer", prefer,
       "dpo, orpo or kto: train on preferences, {\"prompt\": ..., \"chosen\": ..., \"rejected\": ...} a line, or for "
       "kto "
-      "{\"prompt\": ..., \"completion\": ..., \"label\": true}");
+      "{\"prompt\": ..., \"completion\": ..., \"label\": true}; or grpo: on rewards of the model's own answers to "
+      "{\"prompt\": ...}");
     f("beta", beta,
-      "of --prefer: how much the loss asks for, and in dpo and kto how near the answers stay to the model's");
+      "of --prefer: how much the loss asks for, and in dpo and kto how near the answers stay to the model's; in "
+      "grpo the weight of the divergence from the model, 0 where it is not given");
     f("label-smoothing", label_smoothing,
       "of --prefer dpo: the share of pairs that are the wrong way round, below 0.5");
     f("desirable", desirable, "of --prefer kto: the weight of good answers");
     f("undesirable", undesirable, "of --prefer kto: the weight of bad answers");
+    f("reward-regex", reward_regex,
+      "of --prefer grpo: an answer in which this regular expression is found is worth 1, others 0");
+    f("reward-program", reward_program,
+      "of --prefer grpo: a command, run once an update, that reads a line of JSON for each answer, {\"prompt\": ..., "
+      "\"completion\": ..., \"example\": the data's line}, and writes what it is worth, a number a line");
+    f("group", group, "of --prefer grpo: answers to each prompt, which are compared with each other");
+    f("max-new-tokens", max_new_tokens, "of --prefer grpo: tokens of an answer at most");
+    f("updates", updates, "of --prefer grpo: updates by the same answers");
+    f("clip", clip,
+      "of --prefer grpo: how far a token's likelihood may go from that at the draw, as a part of it, and still count");
     f("lora", lora, "rank of the adapters");
     f("qlora", qlora, "hold the layers under the adapters in four bits (NF4), and train beside them as they then are");
     f("alpha", alpha, "adapters are multiplied by alpha / rank");
     f("rslora", rslora, "multiply them by alpha / sqrt(rank) instead: rank-stabilised LoRA");
     f("dora", dora, "train the lengths of the weights' rows too: DoRA");
+    f("pissa", pissa, "start with the principal singular vectors of each layer, beside what is left of it: PiSSA");
     f("lora-plus", lora_plus, "LoRA+: the learning rate of B is so many times A's, such as 16; 1: the same");
     f("targets", targets, "all: every linear layer; or names with commas between them, such as q_proj,v_proj");
     f("lora-dropout", lora_dropout, "share of what adapters read that is dropped in training, in [0, 1)");

@@ -3,6 +3,7 @@
 #include <fauna/ops/activation/cpu.hpp>
 #include <fauna/ops/adamw/cpu.hpp>
 #include <fauna/ops/add/cpu.hpp>
+#include <fauna/ops/affine/cpu.hpp>
 #include <fauna/ops/attention/cpu.hpp>
 #include <fauna/ops/clamp/cpu.hpp>
 #include <fauna/ops/clamped_swiglu/cpu.hpp>

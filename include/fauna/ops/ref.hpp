@@ -3,6 +3,7 @@
 #include <fauna/ops/activation/ref.hpp>
 #include <fauna/ops/adamw/ref.hpp>
 #include <fauna/ops/add/ref.hpp>
+#include <fauna/ops/affine/ref.hpp>
 #include <fauna/ops/attention/ref.hpp>
 #include <fauna/ops/clamp/ref.hpp>
 #include <fauna/ops/clamped_swiglu/ref.hpp>

@@ -1,4 +1,4 @@
-// Training a model's adapters alone (blocks/lora.hpp, blocks/dora.hpp).
+// Training a model's adapters alone (blocks/lora.hpp, blocks/dora.hpp, blocks/adapter_v2.hpp).
 #pragma once
 #include <fauna/blocks/lora.hpp>
 #include <fauna/decode/weights.hpp>
@@ -8,9 +8,10 @@
 
 namespace fauna::inline v0 {
 
-/// Freezes all that is no adapter: no gradient is computed for it, and no bit of it changes.
+/// Freezes all that the model's rewrite does not keep in checkpoints, the adapters: no gradient is computed for the
+/// rest, and no bit of it changes.
 template <class T> void freeze_base(T& model) {
-  model.train_only([](Parameter const& p) { return is_adapter(p.name); });
+  model.train_only([](Parameter const& p) { return T::model::rewriting::keeps(p.name); });
 }
 
 /// DoRA's magnitudes become the lengths of the rows of their layers' weights, with which a layer is what it would be
@@ -43,7 +44,8 @@ template <class T> void load_base(T& model, TensorFile const& from) {
   if (!missing.empty() || !r.unexpected.empty())
     fail("load", from.path() + " is not the base of this model" + weights_detail::list("missing", missing, {}) +
                      weights_detail::list("unexpected", r.unexpected, {}));
-  if constexpr (T::model::rewriting::config.magnitudes) start_magnitudes(model);
+  if constexpr (requires { T::model::rewriting::config.magnitudes; })
+    if constexpr (T::model::rewriting::config.magnitudes) start_magnitudes(model);
 }
 
 }  // namespace fauna::inline v0

@@ -11,6 +11,7 @@
 #include <tools/src/preferences.hpp>
 #include <tools/src/recipe.hpp>
 #include <tools/src/restarts.hpp>
+#include <tools/src/rewards.hpp>
 #include <tools/src/start.hpp>
 
 #include <algorithm>
@@ -323,6 +324,20 @@ inline AnyModel draft_model(tool::Verb const& verb, settings::DraftTrainRun& s, 
   tool::become(program, settings::arguments(s));
 }
 
+/// What --prefer grpo needs.
+inline void check_grpo(settings::Finetune const& s) {
+  if (s.reward_regex.empty() == s.reward_program.empty())
+    fauna::fail("fauna finetune",
+                std::string("--prefer grpo with ") + (s.reward_regex.empty() ? "no reward" : "two rewards"),
+                "--reward-regex or --reward-program");
+  (void)tool::Reward(s.reward_regex, s.reward_program);
+  whole("group", s.group, 2, 65536);
+  whole("max-new-tokens", s.max_new_tokens, 1, 1000000);
+  whole("updates", s.updates, 1, 1000000);
+  if (!(s.clip > 0 && s.clip < 1))
+    fauna::fail("fauna finetune", "--clip " + settings::text(s.clip), "above 0, below 1");
+}
+
 /// What --prefer needs, and flags that would say nothing beside it or without it.
 inline void check_prefer(tool::Verb const& verb, settings::Finetune const& s) {
   const auto refuse = [&](std::vector<const char*> flags, std::string const& beside, std::string const& expected) {
@@ -330,14 +345,24 @@ inline void check_prefer(tool::Verb const& verb, settings::Finetune const& s) {
       if (verb.given_as_flag(f)) fauna::fail("fauna finetune", std::string("--") + f + ' ' + beside, expected);
   };
   if (s.prefer.empty()) {
-    refuse({"beta", "label-smoothing", "desirable", "undesirable"}, "without --prefer", "both");
+    refuse({"beta", "label-smoothing", "desirable", "undesirable", "reward-regex", "reward-program", "group",
+            "max-new-tokens", "updates", "clip"},
+           "without --prefer", "both");
     return;
   }
-  one_of("prefer", s.prefer, {"dpo", "orpo", "kto"});
+  one_of("prefer", s.prefer, {"dpo", "orpo", "kto", "grpo"});
+  const std::string other = "beside --prefer " + s.prefer;
   refuse({"lora-dropout", "accumulation", "resume", "eval-iters", "pack"}, "beside --prefer", "one of them");
-  if (s.prefer != "dpo") refuse({"label-smoothing"}, "beside --prefer " + s.prefer, "--prefer dpo");
-  if (s.prefer != "kto") refuse({"desirable", "undesirable"}, "beside --prefer " + s.prefer, "--prefer kto");
-  if (!(s.beta > 0 && s.beta < 1e9)) fauna::fail("fauna finetune", "--beta " + settings::text(s.beta), "above 0");
+  if (s.prefer != "dpo") refuse({"label-smoothing"}, other, "--prefer dpo");
+  if (s.prefer != "kto") refuse({"desirable", "undesirable"}, other, "--prefer kto");
+  if (s.prefer != "grpo")
+    refuse({"reward-regex", "reward-program", "group", "max-new-tokens", "updates", "clip"}, other, "--prefer grpo");
+  if (s.prefer == "grpo") {
+    refuse({"val", "eval-interval", "patience", "block-size"}, other, "one of them");
+    check_grpo(s);
+  }
+  if (!(s.beta >= 0 && s.beta < 1e9) || (s.beta == 0 && s.prefer != "grpo"))
+    fauna::fail("fauna finetune", "--beta " + settings::text(s.beta), s.prefer == "grpo" ? "0 or more" : "above 0");
   for (auto const& [flag, weight] : {std::pair{"desirable", s.desirable}, std::pair{"undesirable", s.undesirable}})
     if (!(weight >= 0 && weight < 1e9))
       fauna::fail("fauna finetune", std::string("--") + flag + ' ' + settings::text(weight), "0 or more");
@@ -358,6 +383,7 @@ inline void check_prefer(tool::Verb const& verb, settings::Finetune const& s) {
   whole("lora", s.lora, 1, 4096);
   whole("steps", s.steps, 1, 1000000000);
   if (!verb.has("warmup")) s.warmup = std::min(s.warmup, s.steps / 10);
+  if (s.prefer == "grpo" && !verb.has("beta")) s.beta = 0;
   whole("batch-size", s.batch_size, 1);
   whole("accumulation", s.accumulation, 1);
   whole("eval-iters", s.eval_iters, 0);
@@ -370,7 +396,11 @@ inline void check_prefer(tool::Verb const& verb, settings::Finetune const& s) {
   whole("patience", s.patience, 0);
   if (!(s.lora_plus > 0 && s.lora_plus <= 1e6))
     fauna::fail("fauna finetune", "--lora-plus " + settings::text(s.lora_plus), "above 0, such as 16");
-  if (s.dora && s.qlora) fauna::fail("fauna finetune", "--dora beside --qlora", "one of the two");
+  const std::pair<const char*, bool> starts[] = {{"--pissa", s.pissa}, {"--dora", s.dora}, {"--qlora", s.qlora}};
+  for (auto const& [one, asked] : starts)
+    for (auto const& [other, too] : starts)
+      if (asked && too && std::string(one) != other)
+        fauna::fail("fauna finetune", std::string(one) + " beside " + other, "one of the two");
   if (s.patience > 0 && (s.val == 0 || s.eval_interval == 0))
     fauna::fail("fauna finetune", "--patience without evaluations", "--val and --eval-interval above 0");
   tool::Directory d = tool::read_config(directory, use_of(verb));
@@ -386,7 +416,8 @@ inline void check_prefer(tool::Verb const& verb, settings::Finetune const& s) {
   if (s.pack && !tool::has_records(s.data))
     fauna::fail("fauna finetune", "--pack with the text " + s.data, "examples: FILE.jsonl or FILE.json",
                 "a text's sequences are full");
-  if (!s.prefer.empty())
+  if (s.prefer == "grpo") (void)tool::Prompts::read(s.data, tokenizer, s.special, d.model->context());
+  else if (!s.prefer.empty())
     (void)tool::Preferences::read(s.data, tokenizer, -1, s.special, d.model->context(), s.prefer == "kto")
         .trains(s.val);
   else if (tool::has_records(s.data))
@@ -404,7 +435,9 @@ inline void check_prefer(tool::Verb const& verb, settings::Finetune const& s) {
   s.end = d.stop_ids.empty() ? -1 : static_cast<long>(d.stop_ids[0]);
   s.recipe = tool::recipe_of(s, reading, directory);
   tool::become(tool::program_for(with_adapters(d.model->described(), s), s.dtype,
-                                 s.prefer.empty() ? "finetuner" : "preference_trainer"),
+                                 s.prefer.empty()     ? "finetuner"
+                                 : s.prefer == "grpo" ? "grpo_trainer"
+                                                      : "preference_trainer"),
                settings::arguments(s));
 }
 

@@ -1,0 +1,78 @@
+// What programs that train adapters have in common: the model beside its base, and how its adapters are written.
+// model.hpp in the model's folder names the types Model, which is lora<Base, c>, and Backend.
+#pragma once
+#include "model.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <fauna/decode/adapter.hpp>
+#include <fauna/ops/cpu.hpp>
+#include <fauna/train/adapters.hpp>
+#include <fauna/train/kept_values.hpp>
+#include <fauna/train/pissa.hpp>
+#include <fauna/train/trained.hpp>
+
+/// How the weights of what trains are stored, where model.hpp says nothing else.
+#ifndef FAUNA_TRAINED_AS
+#define FAUNA_TRAINED_AS fauna::All<float>
+#endif
+
+namespace tool {
+
+/// Throws unless every name that was asked for is one of a layer of M with an adapter.
+template <class M> void require_targets() {
+  const auto have = fauna::adapter_config_of<M>("").targets;
+  std::string known;
+  for (std::string const& t : have) known += (known.empty() ? "" : ", ") + t;
+  const std::string_view on = M::rewriting::config.on.view();
+  for (std::size_t at = 0; at < on.size();) {
+    const std::size_t end = std::min(on.find('|', at), on.size());
+    const std::string name(on.substr(at, end - at));
+    if (std::find(have.begin(), have.end(), name) == have.end())
+      fauna::fail("finetune", "--targets " + name, "linear layers of the model, as " + known + " are");
+    at = end + 1;
+  }
+}
+
+struct Adapting {
+  using Trained = fauna::Trained<Model, Backend, FAUNA_TRAINED_AS>;
+  static constexpr std::size_t frozen = fauna::parameters<typename Model::original>,
+                               trained = fauna::parameters<Model> - frozen;
+
+  std::string directory;  ///< of the base
+  Trained model;
+
+  Adapting(std::uint64_t seed, int threads, double lora_plus, std::string const& base)
+      : directory(base), model(fauna::seed{seed}, threads) {
+    require_targets<Model>();
+    fauna::freeze_base(model);
+    model.scale_rate("*.lora_B.weight", static_cast<float>(lora_plus));
+  }
+  void start(fauna::TensorFile const& base, bool pissa) {
+    fauna::load_base(model, base);
+    if (!pissa) return;
+    fauna::start_principal(model);
+    initial_.emplace(model);
+  }
+  /// The adapter, as it is beside the base's own files.
+  void save(std::string const& out) {
+    if (!initial_) return fauna::save_adapter<Model>(out, model.weights(), directory);
+    const std::string now = out + "/trained.part", then = out + "/initial.part";
+    fauna::save_adapter<Model>(now, model.weights(), directory);
+    initial_->exchange(model);
+    fauna::save_adapter<Model>(then, model.weights(), directory);
+    initial_->exchange(model);
+    fauna::write_difference(out, fauna::Adapter(now), fauna::Adapter(then));
+    std::filesystem::remove_all(now);
+    std::filesystem::remove_all(then);
+  }
+
+ private:
+  std::optional<fauna::KeptValues<Trained>> initial_{};  ///< of PiSSA
+};
+
+}  // namespace tool

@@ -1,0 +1,75 @@
+// The program that tools/fauna compiles to train a model's adapters on rewards: "model.hpp" in its folder names the
+// types Model, which is lora<Base, c>, and Backend. It is started with NAME=VALUE arguments (settings.hpp), which the
+// launcher has checked.
+#include <tools/src/adapting.hpp>
+
+#include <fauna/train/checkpoint.hpp>
+#include <fauna/train/grpo.hpp>
+#include <tools/src/rewards.hpp>
+#include <tools/src/settings.hpp>
+#include <tools/src/training.hpp>
+
+namespace {
+
+using Trainer = fauna::GrpoTrainer<tool::Adapting::Trained>;
+
+int reinforce(settings::FinetuneRun const& s) {
+  const auto tokenizer = fauna::Bpe::from_file(s.base + "/tokenizer.json");
+  const auto prompts = tool::Prompts::read(s.data, tokenizer, s.special, fauna::context_of<Model>);
+  const tool::Reward reward(s.reward_regex, s.reward_program);
+  tool::Adapting adapting(s.seed, tool::threads_of(s.threads), s.lora_plus, s.base);
+  adapting.start(fauna::open_tensors(s.base), s.pissa);
+  fauna::print(stdout, s.data + ": " + std::to_string(prompts.ids.size()) + " prompts; " +
+                           fauna::grouped(adapting.trained) + " parameters beside " + fauna::grouped(adapting.frozen) +
+                           " that are frozen\n");
+  const double start = fauna::seconds_now();
+  Trainer run(adapting.model, prompts.ids,
+              {.prompts = static_cast<int>(s.batch_size),
+               .group = static_cast<int>(s.group),
+               .tokens = static_cast<int>(s.max_new_tokens),
+               .updates = static_cast<int>(s.updates),
+               .clip = s.clip,
+               .beta = s.beta,
+               .stop_ids = s.end < 0 ? std::vector<int>{} : std::vector<int>{static_cast<int>(s.end)},
+               .adamw = {.beta1 = s.beta1, .beta2 = s.beta2, .decay = s.weight_decay, .clip = s.grad_clip}});
+  const fauna::Schedule rate = tool::schedule(s.schedule, s.lr, s.min_lr, s.warmup, s.steps);
+  fauna::make_directories(s.out);
+  fauna::checkpoint::take_folder(s.out, nullptr);
+  fauna::write_file(s.out + "/run.toml", s.recipe);
+  const auto worth = [&](fauna::DrawnAnswers const& answers) {
+    std::vector<tool::Completion> completions;
+    for (std::size_t a = 0; a < answers.ids.size(); ++a) {
+      auto const& ids = answers.ids[a];
+      const bool ended = ids.back() == static_cast<int>(s.end);
+      completions.push_back({answers.of[a], tokenizer.decode(ids.data(), ids.size() - (ended ? 1 : 0))});
+    }
+    return reward(prompts, completions);
+  };
+  std::string metrics;
+  for (long i = 0; i < s.steps; ++i) {
+    const Trainer::Seen seen = run.step(static_cast<std::uint64_t>(i), rate(i), worth);
+    if (s.log_interval == 0 || (i % s.log_interval != 0 && i + 1 != s.steps)) continue;
+    fauna::print(stdout, tool::sentence("step %7ld  reward %.4f  length %.1f  divergence %.4f  loss %.4f\n", i,
+                                        seen.reward, seen.length, seen.divergence, seen.loss));
+    metrics += "{\"step\": " + std::to_string(i);
+    for (auto const& [name, value] :
+         {std::pair{"reward", seen.reward}, std::pair{"length", seen.length}, std::pair{"divergence", seen.divergence},
+          std::pair{"loss", seen.loss}, std::pair{"gradient_norm", seen.gradient_norm}})
+      metrics += ", \"" + std::string(name) + "\": " + fauna::json_number(value, 6);
+    metrics += "}\n";
+    fauna::write_file(s.out + "/metrics.jsonl", metrics);
+  }
+  adapting.save(s.out);
+  fauna::print(stdout, tool::adapter_text(s.steps, fauna::seconds_now() - start, false, s.out, s.base));
+  return 0;
+}
+
+int run(int n, char** arguments) {
+  settings::FinetuneRun s;
+  settings::read(s, n - 1, arguments + 1);
+  return reinforce(s);
+}
+
+}  // namespace
+
+int main(int n, char** arguments) { return tool::main_of(run, n, arguments); }
