@@ -65,10 +65,11 @@ refused(["--draft-max 32", "at most 31", "a context of 32"], *generate, "--draft
 refused(["--draft-max 9", "at most 8"], *generate, "--draft", "ngram", "--draft-max", 9, "--context", 9)
 refused(["--draft-max 0"], *generate, "--draft", "ngram", "--draft-max", 0)
 for flag in (["--draft-max", 3], ["--draft-stats"], ["--acceptance", "match"], ["--adaptive", "true"], ["--draft-nodes", 3],
-             ["--draft-tree", "0.5"]):
+             ["--draft-tree", "0.5"], ["--rewind", "copy"]):
     refused([f"{flag[0]} without --draft"], *generate, *flag)
 
 refused(["--acceptance best", "one of match, greedy, rejection"], *generate, "--draft", "ngram", "--acceptance", "best")
+refused(["a rewind by factors", "auto, copy, all_states or replay"], *generate, "--draft", "ngram", "--rewind", "factors")
 refused(["greedy acceptance at temperature 0.5"], *generate, "--draft", "ngram", "--acceptance", "greedy", "--temperature", 0.5)
 refused(["--draft auto with drafts of a fixed length", "--adaptive"], *generate, "--draft", "auto", "--acceptance", "rejection")
 refused(["--draft auto with drafts of a fixed length"], *generate, "--draft", "auto", "--adaptive", "false")
@@ -115,6 +116,9 @@ for model, other in ((llama, mamba), (mamba, llama)):
             got, errors = succeeds(*several, "--draft", draft, *how)
             assert got == want, f"{model}, {how}, {draft}:\n{got}\n{want}"
             assert ("the same text" in errors) == ("--draft-stats" in how), errors
+    for rewind in ("copy", "all_states", "replay"):
+        assert succeeds(*several, "--draft", other, "--rewind", rewind)[0] == want, rewind
+        assert succeeds(*several, "--draft", "ngram-tree", "--rewind", rewind)[0] == want, rewind
     got, errors = succeeds(*several, "--draft", other, "--draft-tree", "0.5,0.3", "--draft-stats")
     assert got == want and "the same text" in errors and "candidates: --draft-tree" in errors, errors
 
@@ -187,7 +191,7 @@ said, errors = succeeds(*generate, "--draft", f"medusa:{heads}", "--draft-tree",
 assert said == succeeds(*generate)[0] and "the same text" in errors, errors
 assert len(re.search(r"candidates: --draft-tree ([0-9.,]+)\n", errors)[1].split(",")) == 4, errors
 for draft in (f"medusa:{heads}", "ngram-tree", "lookahead:5,7,7", "lookahead:2,1,1"):
-    for how in ([], ["--temperature", 1, "--draft-nodes", 5], ["--stop", "q"]):
+    for how in ([], ["--temperature", 1, "--draft-nodes", 5], ["--stop", "q"], ["--temperature", 1, "--num-samples", 3]):
         said, errors = succeeds(*generate, "--draft", draft, "--draft-stats", *how)
         assert said == succeeds(*generate, *[h for h in how if h not in ("--draft-nodes", 5)])[0], (draft, how)
         assert "the same text" in errors, errors
@@ -242,7 +246,7 @@ for how in ([], ["--temperature", 1]):
 refused(["config.json is another's"], *train, "--model", "mamba-130m", "--out", learnt)
 
 # Drafts of the model's own: its first layers, where they can be left, and the layers that predict further tokens.
-for how in ([], ["--temperature", 1], ["--stop", "q"], ["--repetition-penalty", 1.4, "--chunk", 2]):
+for how in ([], ["--temperature", 1], ["--stop", "q"], ["--repetition-penalty", 1.4, "--chunk", 2], ["--temperature", 1, "--num-samples", 3]):
     for most in (1, 4, 7):
         said, errors = succeeds(*generate, "--draft", "exit:1", "--draft-max", most, *fixed, *how)
         assert said == succeeds(*generate, *how)[0] and "the same text" in errors, (said, errors)
@@ -274,7 +278,8 @@ metrics = [json.loads(line) for line in (layer / "metrics.jsonl").read_text().sp
 assert metrics[-1]["tokens"] < metrics[0]["tokens"] - 0.2 and metrics[-1]["features"] < metrics[0]["features"], metrics
 assert len(metrics[-1]["acceptance"]) == 4 and metrics[-1]["tokens_per_step"] > 1, metrics
 for draft in (layer, layer / "model.safetensors"):
-    for how in ([], ["--temperature", 1, "--draft-max", 3], ["--stop", "q"], ["--repetition-penalty", 1.4, "--chunk", 2]):
+    for how in ([], ["--temperature", 1, "--draft-max", 3], ["--stop", "q"], ["--repetition-penalty", 1.4, "--chunk", 2],
+                ["--temperature", 1, "--num-samples", 2]):
         said, errors = succeeds(*generate, "--draft", f"eagle:{draft}", "--draft-stats", *how)
         assert said == succeeds(*generate, *[h for h in how if h not in ("--draft-max", 3)])[0], (draft, how)
         assert "the same text" in errors and " 0 tokens were drafted" not in errors, errors
@@ -307,7 +312,7 @@ refused(["cut/model.safetensors"], *generate, "--draft", f"eagle:{cut.parent}")
 deep = spoken(published / "target", "deep", letters + "DEF")
 generate_deep = ("generate", deep, "--prompt", "zebra", "--max-new-tokens", 24)
 refused([f"expected {width}, the model's"], *generate, "--draft", f"eagle:{published / 'eagle3'}")
-for how in ([], ["--temperature", 1]):
+for how in ([], ["--temperature", 1], ["--temperature", 1, "--num-samples", 3]):
     said, errors = succeeds(*generate_deep, "--draft", f"eagle:{published / 'eagle3'}", "--draft-stats", *how)
     assert said == succeeds(*generate_deep, *how)[0], how
     assert "the same text" in errors and " 0 tokens were drafted" not in errors, errors

@@ -67,10 +67,6 @@ inline bool follows_text(std::string const& draft) {
   return !draft.empty() && draft != "auto" && draft != "mtp" && pool_of(draft).empty() && !is_exit(draft) &&
          !is_tree_of_text(draft) && !is_tree_of_rows(draft);
 }
-/// Drafts of several texts at once: that follow each text alone.
-inline bool drafts_at_once(std::string const& draft) {
-  return follows_text(draft) || draft == "auto" || is_tree_of_text(draft);
-}
 /// The model that drafts, or nothing where none does.
 inline std::string draft_model_of(std::string const& draft) {
   if (draft == "ngram" || !follows_text(draft)) return "";

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,6 +21,7 @@ namespace tool {
 class AnyReader {
  public:
   AnyReader(Engine& e, int context, int chunk) : reader_(e.reader(context, chunk)) {}
+  explicit AnyReader(std::unique_ptr<Reader> reader) : reader_(std::move(reader)) {}
   int vocab() const { return reader_->vocab(); }
   int context() const { return reader_->context(); }
   int width() const { return reader_->width(); }
@@ -49,6 +51,36 @@ class AnyReader {
   std::unique_ptr<Reader> reader_;
 };
 
+/// The text in a slot, for drafters alone: fauna::SlotReader as a Reader.
+class TextInSlot final : public Reader {
+ public:
+  TextInSlot(Slots& slots, int slot) : reader_(slots, slot) {}
+  int vocab() const override { return reader_.vocab(); }
+  int context() const override { return reader_.context(); }
+  const float* logits(const int*, int, int, int) override { return nullptr; }  // who has the slots reads the text
+  int width() const override { return reader_.width(); }
+  const float* hidden(int row) const override { return reader_.hidden(row); }
+  const float* head(const float* rows, int n) override { return reader_.head(rows, n); }
+  fauna::Exits exits() const override { return reader_.exits(); }
+  const float* early(const int* ids, int n, int stays, int layers) override {
+    return reader_.early(ids, n, stays, layers);
+  }
+  int depths() const override { return reader_.depths(); }
+  const float* further(int depth, int first, const float* h, const int* tokens, int rows) override {
+    return reader_.further(depth, first, h, tokens, rows);
+  }
+  int table_width() const override { return reader_.table_width(); }
+  int layers() const override { return reader_.layers(); }
+  void remember_all(std::vector<int> const& layers) override { reader_.remember_all(layers); }
+  int features() const override { return reader_.features(); }
+  const float* feature(int row) const override { return reader_.feature(row); }
+  int known(const int* ids, int n) const override { return reader_.known(ids, n); }
+  const float* embed(const int* ids, int n) override { return reader_.embed(ids, n); }
+
+ private:
+  fauna::SlotReader<Slots> reader_;
+};
+
 /// Slots of whichever model as a value: fauna::TextSlots.
 class AnySlots {
  public:
@@ -65,11 +97,19 @@ class AnySlots {
   int take_back(int slot, int rows) { return slots_->take_back(slot, rows); }
   int tree_room(int n) const { return slots_->tree_room(n); }
   void keep(int slot, int from, std::vector<int> const& path) { slots_->keep(slot, from, path); }
+  void remember() { slots_->remember({}); }
+  /// The text in a slot, which drafters read; they must not outlive the slots.
+  AnyReader reader(int slot) { return AnyReader(std::make_unique<TextInSlot>(*slots_, slot)); }
 
  private:
   std::unique_ptr<Slots> slots_;
   int vocab_, context_, count_;
 };
+
+/// The pool in a file, or where there is none an empty one.
+inline fauna::PoolDrafter pool_in(std::string const& file, std::uint64_t vocabulary) {
+  return fauna::exists(file) ? fauna::PoolDrafter::from_file(file, vocabulary) : fauna::PoolDrafter(18, vocabulary);
+}
 
 /// A drafter of any kind: fauna::Drafter.
 class AnyDrafter {
@@ -78,15 +118,12 @@ class AnyDrafter {
   /// ids mean.
   AnyDrafter(std::string const& draft, AnyReader* target, Engine* model, int context, int chunk,
              std::uint64_t vocabulary = 0) {
-    const std::string pool_file = pool_of(draft);
     const auto by_model = [&] {
       return fauna::DraftModel(AnyReader(*model, std::min(context, model->context()), chunk));
     };
-    if (!pool_file.empty()) {
-      const auto pool = std::make_shared<fauna::PoolDrafter>(fauna::exists(pool_file)
-                                                                 ? fauna::PoolDrafter::from_file(pool_file, vocabulary)
-                                                                 : fauna::PoolDrafter(18, vocabulary));
-      save_ = [pool, pool_file] { pool->save(pool_file); };
+    if (const std::string file = pool_of(draft); !file.empty()) {
+      const auto pool = std::make_shared<fauna::PoolDrafter>(pool_in(file, vocabulary));
+      save_ = [pool, file] { pool->save(file); };
       take(pool);
     } else if (is_exit(draft)) {
       take(std::make_shared<fauna::EarlyExit<AnyReader>>(*target, exit_of(draft)));
@@ -101,6 +138,8 @@ class AnyDrafter {
       take(std::make_shared<decltype(by_model())>(by_model()));
     }
   }
+  /// One of several that share a pool.
+  explicit AnyDrafter(fauna::PoolDrafter& pool) { take(std::make_shared<fauna::SharedPool>(pool)); }
   AnyDrafter(AnyDrafter const&) = delete;  // a drafter follows one text
   AnyDrafter(AnyDrafter&&) = default;
   AnyDrafter& operator=(AnyDrafter&&) = default;
@@ -127,18 +166,13 @@ class AnyTree {
     if (is_lookahead(draft)) take(fauna::Lookahead(vocab, lookahead_of(draft)));
     else take(fauna::NgramTree());
   }
-  /// medusa:FILE or eagle:FILE, for the model that `target` reads; Medusa's of a shape that is given.
-  AnyTree(std::string const& draft, AnyReader& target, int nodes, int threads, fauna::DraftTree const* shape) {
-    if (const std::string eagle = behind("eagle:", draft); !eagle.empty()) {
-      take(fauna::Eagle2(target, AnyEagle(eagle, threads, target.context()), nodes));
-    } else {
-      auto weights = fauna::MedusaWeights::from_file(behind("medusa:", draft), target.width(), target.vocab());
-      const auto usual = fauna::MedusaHeads<AnyReader>::usual_tree(weights.heads, nodes);
-      take(fauna::MedusaHeads(target, shape != nullptr ? *shape : usual, std::move(weights)));
-    }
-  }
   /// What a smaller model says, in a shape.
   AnyTree(AnyReader model, fauna::DraftTree const& shape) { take(fauna::ModelTree(std::move(model), shape)); }
+  template <class D> static AnyTree of(D drafter) {
+    AnyTree tree;
+    tree.take(std::move(drafter));
+    return tree;
+  }
   template <class F> void propose_tree(std::vector<int>& text, fauna::DraftTree& tree, int most, F&& draw) {
     propose_(text, tree, most, draw);
   }
@@ -148,6 +182,7 @@ class AnyTree {
 
  private:
   using Draw = std::function<int(const float*, fauna::Law&, fauna::Drafted const&)>;
+  AnyTree() = default;
   template <class D> void take(D drafter) {
     const auto d = std::make_shared<D>(std::move(drafter));
     propose_ = [d](std::vector<int>& text, fauna::DraftTree& tree, int most, Draw const& draw) {
@@ -158,6 +193,32 @@ class AnyTree {
   }
   std::function<void(std::vector<int>&, fauna::DraftTree&, int, Draw const&)> propose_;
   std::function<void(fauna::DraftTree const&, const float*)> see_;
+};
+
+/// medusa:FILE or eagle:FILE: drafters for texts of one model, which have its weights together and must not outlive it.
+class TreesOfRows {
+ public:
+  /// shape: of Medusa's trees, where it is given.
+  TreesOfRows(std::string const& draft, int nodes, int threads, fauna::DraftTree const* shape)
+      : draft_(draft), nodes_(nodes), threads_(threads) {
+    if (shape != nullptr) shape_ = *shape;
+  }
+  AnyTree operator()(AnyReader& target) {
+    if (const std::string eagle = behind("eagle:", draft_); !eagle.empty()) {
+      if (!eagle_) eagle_.emplace(eagle, threads_, target.context());
+      return AnyTree::of(fauna::Eagle2(target, eagle_->another(), nodes_));
+    }
+    if (!medusa_) medusa_ = fauna::MedusaWeights::from_file(behind("medusa:", draft_), target.width(), target.vocab());
+    if (!shape_) shape_ = fauna::MedusaHeads<AnyReader>::usual_tree(medusa_->heads, nodes_);
+    return AnyTree::of(fauna::MedusaHeads(target, *shape_, &*medusa_));
+  }
+
+ private:
+  std::string draft_;
+  int nodes_, threads_;
+  std::optional<fauna::DraftTree> shape_{};
+  std::optional<AnyEagle> eagle_{};
+  std::optional<fauna::MedusaWeights> medusa_{};
 };
 
 /// What came of the drafts of some texts, beside plain decoding. Times are of texts alone, without their prompts.

@@ -16,11 +16,13 @@ template <class M> std::vector<int> tokens_of(fauna::TensorFile const& file) {
   else return (void)file, std::vector<int>();
 }
 
+using Loaded = fauna::Loaded<Model, Backend>;
+
 class Compiled final : public tool::EagleLayer {
  public:
   Compiled(fauna::TensorFile const& weights, int threads, int context)
-      : model_(weights, threads),
-        reader_(model_, std::min(context, Model::config.context), tokens_of<Model>(weights)) {}
+      : model_(std::make_shared<Loaded>(weights, threads)),
+        reader_(*model_, std::min(context, Model::config.context), tokens_of<Model>(weights)) {}
   int width() const override { return reader_.width(); }
   int vocab() const override { return reader_.vocab(); }
   int context() const override { return reader_.context(); }
@@ -33,10 +35,15 @@ class Compiled final : public tool::EagleLayer {
   const float* read(const float* x, int n, const int* parents, const int* positions) override {
     return reader_.read(x, n, parents, positions);
   }
+  std::unique_ptr<tool::EagleLayer> another() const override {
+    auto one = std::make_unique<Compiled>(*this);
+    one->cut(0);
+    return one;
+  }
 
  private:
-  fauna::Loaded<Model, Backend> model_;
-  fauna::EagleReader<fauna::Loaded<Model, Backend>> reader_;
+  std::shared_ptr<Loaded> model_;
+  fauna::EagleReader<Loaded> reader_;
 };
 
 [[maybe_unused]] const bool registered =

@@ -3,6 +3,7 @@
 #pragma once
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <fauna/core/error.hpp>
@@ -23,6 +24,8 @@ class EagleLayer {
   virtual const float* logits(const float* features, int n) = 0;
   virtual void cut(int rows) = 0;
   virtual const float* read(const float* x, int n, const int* parents, const int* positions) = 0;
+  /// For another text, with the same weights in memory.
+  virtual std::unique_ptr<EagleLayer> another() const = 0;
 };
 
 /// What the program was linked with, if it was: weights, threads, rows of a text at most.
@@ -40,6 +43,7 @@ class AnyEagle {
       fauna::fail("fauna", "no EAGLE layer in this program", "one", "this program is started by tools/fauna");
     layer_ = eagle_maker()(weights, threads, context);
   }
+  AnyEagle another() const { return AnyEagle(layer_->another()); }
   int width() const { return layer_->width(); }
   int vocab() const { return layer_->vocab(); }
   int context() const { return layer_->context(); }
@@ -54,6 +58,7 @@ class AnyEagle {
   }
 
  private:
+  explicit AnyEagle(std::unique_ptr<EagleLayer> layer) : layer_(std::move(layer)) {}
   std::unique_ptr<EagleLayer> layer_;
 };
 

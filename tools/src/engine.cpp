@@ -23,7 +23,8 @@ using Loaded = fauna::Loaded<Model, Backend, FAUNA_STORAGE>;
 
 class CompiledReader final : public tool::Reader {
  public:
-  CompiledReader(Loaded& model, int context, int chunk, int adapter) : reader_(model, context, chunk, adapter) {}
+  CompiledReader(Loaded& model, int context, int chunk, int adapter, fauna::rewinds how)
+      : reader_(model, context, chunk, adapter, how) {}
   int vocab() const override { return reader_.vocab(); }
   int context() const override { return reader_.context(); }
   int width() const override { return Model::width; }
@@ -59,8 +60,8 @@ class CompiledReader final : public tool::Reader {
 
 class CompiledSlots final : public tool::Slots {
  public:
-  CompiledSlots(Loaded& model, int sequences, int context, int chunk, bool takes_back)
-      : slots_(model, sequences, context, chunk, takes_back) {
+  CompiledSlots(Loaded& model, int sequences, int context, int chunk, bool takes_back, fauna::rewinds how)
+      : slots_(model, sequences, context, chunk, takes_back, how) {
     slots_.in_small_pages();
   }
   bool step(std::vector<fauna::Continuation>& texts, int chunk,
@@ -87,6 +88,26 @@ class CompiledSlots final : public tool::Slots {
   int take_back(int slot, int rows) override { return slots_.take_back(slot, rows); }
   int tree_room(int n) const override { return slots_.tree_room(n); }
   void keep(int slot, int from, std::vector<int> const& path) override { slots_.keep(slot, from, path); }
+  int vocab() const override { return slots_.vocab(); }
+  int context() const override { return slots_.context(); }
+  int width() const override { return slots_.width(); }
+  int table_width() const override { return slots_.table_width(); }
+  int layers() const override { return slots_.layers(); }
+  void remember(std::vector<int> const& layers) override { slots_.remember(layers); }
+  const float* hidden(int slot, int row) const override { return slots_.hidden(slot, row); }
+  int features() const override { return slots_.features(); }
+  const float* feature(int slot, int row) const override { return slots_.feature(slot, row); }
+  int known(int slot, const int* ids, int n) const override { return slots_.known(slot, ids, n); }
+  const float* head(const float* rows, int n) override { return slots_.head(rows, n); }
+  const float* embed(const int* ids, int n) override { return slots_.embed(ids, n); }
+  int depths() const override { return slots_.depths(); }
+  const float* further(int slot, int depth, int first, const float* h, const int* tokens, int rows) override {
+    return slots_.further(slot, depth, first, h, tokens, rows);
+  }
+  fauna::Exits exits() const override { return slots_.exits(); }
+  const float* early(int slot, const int* ids, int n, int stays, int layers) override {
+    return slots_.early(slot, ids, n, stays, layers);
+  }
 
  private:
   fauna::Slots<Loaded> slots_;
@@ -150,10 +171,10 @@ class Compiled final : public tool::Engine {
     return fauna::generate_tokens(*model_, prompt, o, see);
   }
   std::unique_ptr<tool::Reader> reader(int context, int chunk, int adapter) override {
-    return std::make_unique<CompiledReader>(*model_, context, chunk, adapter);
+    return std::make_unique<CompiledReader>(*model_, context, chunk, adapter, rewind);
   }
   std::unique_ptr<tool::Slots> slots(int sequences, int context, int chunk, bool takes_back) override {
-    return std::make_unique<CompiledSlots>(*model_, sequences, context, chunk, takes_back);
+    return std::make_unique<CompiledSlots>(*model_, sequences, context, chunk, takes_back, rewind);
   }
 
  private:

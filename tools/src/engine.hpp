@@ -9,6 +9,7 @@
 
 #include <fauna/decode/exits.hpp>
 #include <fauna/decode/generate.hpp>
+#include <fauna/decode/speculate/rewind.hpp>
 #include <fauna/decode/speculate/tree.hpp>
 #include <fauna/io/tensor_file.hpp>
 
@@ -66,6 +67,23 @@ class Slots {
   // Slots that know no trees have room for none.
   virtual int tree_room(int) const { return 0; }
   virtual void keep(int, int, std::vector<int> const&) {}
+  // Nor do such that know none have the model's own rows, early exits or further tokens.
+  virtual int vocab() const { return 0; }
+  virtual int context() const { return 0; }
+  virtual int width() const { return 0; }
+  virtual int table_width() const { return 0; }
+  virtual int layers() const { return 0; }
+  virtual void remember(std::vector<int> const&) {}
+  virtual const float* hidden(int, int) const { return nullptr; }
+  virtual int features() const { return 0; }
+  virtual const float* feature(int, int) const { return nullptr; }
+  virtual int known(int, const int*, int) const { return 0; }
+  virtual const float* head(const float*, int) { return nullptr; }
+  virtual const float* embed(const int*, int) { return nullptr; }
+  virtual int depths() const { return 0; }
+  virtual const float* further(int, int, int, const float*, const int*, int) { return nullptr; }
+  virtual fauna::Exits exits() const { return {.why_none = "layers that nobody counts"}; }
+  virtual const float* early(int, const int*, int, int, int) { return nullptr; }
 };
 
 class Engine {
@@ -102,6 +120,9 @@ class Engine {
   /// Room for `sequences` texts of `context` tokens, read at most `chunk` at once. It lives no longer than the weights.
   /// takes_back: fauna::Slots'.
   virtual std::unique_ptr<Slots> slots(int sequences, int context, int chunk, bool takes_back) = 0;
+
+  /// How the recurrent states of readers and slots go back that are made from now on.
+  fauna::rewinds rewind = fauna::rewinds::automatic;
 };
 
 /// What the program was linked with, by the name that model.hpp gives each model. A program of a model and its draft

@@ -417,8 +417,8 @@ struct Logits {
 };
 
 struct Generate {
-  std::string prompt, values, tokenizer, adapter, quantize, regex, json_schema, dtype = "f32", at_context_end = "stop",
-                                                                                draft, acceptance = "match", draft_tree;
+  std::string prompt, values, tokenizer, adapter, quantize, regex, json_schema,
+      dtype = "f32", at_context_end = "stop", draft, acceptance = "match", draft_tree, rewind = "auto";
   std::vector<std::string> stop;
   bool chat = false, special = true, draft_stats = false, adaptive = true;
   long num_samples = 1, max_new_tokens = 200, top_k = 0, threads = 0, chunk = 512, context = 0, draft_max = 4,
@@ -464,6 +464,9 @@ struct Generate {
     f("acceptance", acceptance,
       "which drafts stay: match (plain decoding's text), greedy, rejection, point-mass, without-replacement (its law), "
       "typical (neither)");
+    f("rewind", rewind,
+      "how a recurrent state goes back to the tokens of a draft that stay: copy (they are read again), all_states (it "
+      "is kept after each token), replay (the text is read again from its start), auto; the text is the same");
     f("draft-stats", draft_stats, "say what came of the drafts, and what plain decoding takes in the same run");
   }
   /// How a text is drawn.

@@ -65,7 +65,7 @@ class WithDrafts {
         stats_(s.draft, acceptance_.kept) {
     const auto shape = shape_of(s, length_.most());
     const fauna::DraftTree* const given = shape ? &*shape : nullptr;
-    if (is_tree_of_rows(s.draft)) tree_.emplace(s.draft, reader_, nodes_, threads_of(s.threads), given);
+    if (is_tree_of_rows(s.draft)) tree_ = of_rows_.emplace(s.draft, nodes_, threads_of(s.threads), given)(reader_);
     else if (is_tree_of_text(s.draft) || shape) tree_ = tree_of_text(s, given, draft, reader_.vocab(), context, chunk);
   }
 
@@ -115,18 +115,20 @@ class WithDrafts {
   AnyDrafter drafter_;
   AnyAcceptance acceptance_;
   fauna::DraftLength length_;
+  std::optional<TreesOfRows> of_rows_{};
   std::optional<AnyTree> tree_{};
   int nodes_;
   bool adaptive_, compares_;
   DraftStats stats_;
 };
 
-/// Several texts after a prompt at once, each with drafts of s.draft, which follow a text alone.
+/// Several texts after a prompt at once, each with drafts of s.draft.
 class WithDraftsEach {
  public:
   static constexpr int most = 8;  ///< texts at once
 
-  WithDraftsEach(Engine& model, Engine* draft, settings::Generate const& s, fauna::GenerateOptions const& o)
+  WithDraftsEach(Engine& model, Engine* draft, settings::Generate const& s, std::uint64_t vocabulary,
+                 fauna::GenerateOptions const& o)
       : length_(std::min(static_cast<int>(s.draft_max), o.context - 1)),
         options_{.text = o,
                  .draft = length_.most(),
@@ -139,10 +141,18 @@ class WithDraftsEach {
         compares_(s.draft_stats),
         stats_(s.draft, acceptance_.kept) {
     const auto shape = shape_of(s, length_.most());
-    for (int i = 0; i < slots_.count(); ++i)
-      if (is_tree_of_text(s.draft) || shape)
-        trees_.push_back(tree_of_text(s, shape ? &*shape : nullptr, draft, slots_.vocab(), o.context, o.chunk));
-      else drafters_.emplace_back(s.draft, nullptr, draft, o.context, o.chunk);
+    const fauna::DraftTree* const given = shape ? &*shape : nullptr;
+    pool_file_ = pool_of(s.draft);
+    if (!pool_file_.empty()) pool_ = pool_in(pool_file_, vocabulary);
+    if (is_tree_of_rows(s.draft)) slots_.remember();
+    for (int i = 0; i < slots_.count(); ++i) readers_.push_back(slots_.reader(i));
+    of_rows_.emplace(s.draft, options_.nodes, threads_of(s.threads), given);
+    for (auto& reader : readers_)
+      if (is_tree_of_rows(s.draft)) trees_.push_back((*of_rows_)(reader));
+      else if (is_tree_of_text(s.draft) || shape)
+        trees_.push_back(tree_of_text(s, given, draft, slots_.vocab(), o.context, o.chunk));
+      else if (pool_) drafters_.emplace_back(*pool_);
+      else drafters_.emplace_back(s.draft, &reader, draft, o.context, o.chunk);
   }
   WithDraftsEach(WithDraftsEach const&) = delete;  // the options refer to the length
 
@@ -155,6 +165,7 @@ class WithDraftsEach {
     else draft_by(trees_, text, ids, texts, write, next);
   }
   void finish() const {
+    if (pool_) pool_->save(pool_file_);
     if (compares_) stats_.print(length_);
   }
 
@@ -210,8 +221,12 @@ class WithDraftsEach {
   AnyAcceptance acceptance_;
   bool compares_;
   DraftStats stats_;
-  std::vector<AnyDrafter> drafters_{};  ///< by slot
-  std::vector<AnyTree> trees_{};        ///< or these
+  std::string pool_file_{};
+  std::optional<fauna::PoolDrafter> pool_{};  ///< of all
+  std::optional<TreesOfRows> of_rows_{};
+  std::vector<AnyReader> readers_{};  ///< by slot, as these
+  std::vector<AnyDrafter> drafters_{};
+  std::vector<AnyTree> trees_{};  ///< or these
 };
 
 /// Writes s.num_samples texts to stdout as they come, with drafts several at once where these allow it. `draft`: the
@@ -260,9 +275,11 @@ void write_texts(Engine& model, Engine* draft, Text const& text, std::vector<int
     write("\n---------------\n");
     before = shown;
   };
+  model.rewind = fauna::rewinds_of(s.rewind);
+  if (draft != nullptr) draft->rewind = model.rewind;
   std::optional<WithDrafts> drafts;
   std::optional<WithDraftsEach> each;
-  if (s.num_samples > 1 && drafts_at_once(s.draft)) each.emplace(model, draft, s, o);
+  if (s.num_samples > 1 && !s.draft.empty()) each.emplace(model, draft, s, vocabulary, o);
   else if (!s.draft.empty()) drafts.emplace(model, draft, s, vocabulary, o.context, o.chunk);
   for (long i = 0; i < s.num_samples;) {
     if (i > 0) next();

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include <fauna/core/block.hpp>
+#include <fauna/core/row_states.hpp>
 #include <fauna/ops/add/op.hpp>
 #include <fauna/ops/conv/op.hpp>
 
@@ -57,7 +58,13 @@ template <int Width, int Taps, bool Bias = true> struct CausalConv : Elementwise
   static void forward(C const& c, W const& w, St& st, X<C> x, Y<C> y, Sv& saved) {
     Scope s(c.scratch());
     if (c.keeps()) keep_state(c, st.last, saved.entering);
-    causal_conv<typename C::backend_type>::forward(c.backend, *c.batch, x, turned(c, w), w.bias.data(), st.last, y);
+    const auto taps = turned(c, w);
+    by_row(
+        *c.batch,
+        [&](Batch const& b) {
+          causal_conv<typename C::backend_type>::forward(c.backend, b, x, taps, w.bias.data(), st.last, y);
+        },
+        StatePart{st.last, Taps - 1});
   }
   template <class C, class W, class G, class Sv, class St>
   static void backward(C const& c, W const& w, G& dw, X<C> x, Sv& saved, X<C> dy, Y<C> dx, St& dst) {

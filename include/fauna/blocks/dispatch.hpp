@@ -17,6 +17,7 @@
 #include <concepts>
 
 #include <fauna/core/block.hpp>
+#include <fauna/core/row_states.hpp>
 
 namespace fauna::inline v0 {
 
@@ -132,7 +133,9 @@ template <Limits How = Limits{}> struct Capacity : std::conditional_t<How.causal
   static void place(Batch const& b, Matrix<const int> ids, Matrix<const S> weights, double chosen, St& state,
                     Places to) {
     if constexpr (causal) {
-      in_positions(b, ids, most(How.length, chosen, to.experts), state.served, to);
+      const int C = most(How.length, chosen, to.experts);
+      by_row(
+          b, [&](Batch const& rows) { in_positions(rows, ids, C, state.served, to); }, StatePart{state.served});
     } else {
       const bool all = How.scope == queue_of::batch;
       for (int q = 0; q < (all ? 1 : b.sequences); ++q) {

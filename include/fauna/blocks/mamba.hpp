@@ -15,6 +15,7 @@
 #include <fauna/blocks/linear.hpp>
 #include <fauna/compose/at.hpp>
 #include <fauna/compose/seq.hpp>
+#include <fauna/core/row_states.hpp>
 #include <fauna/ops/scan/op.hpp>
 
 namespace fauna::inline v0 {
@@ -144,8 +145,11 @@ template <int E, int N, int R, int K, class Refine = Elementwise<R + 2 * N>> str
       Refine::forward(c.child(3).overwriting(), w.refine, nothing, as_const(raw), projected, saved.refine);
     }
     Steps::forward(c.child(2).overwriting(), w.steps, none, as_const(projected).template columns<0, R>(), dt, none);
-    selective_scan<B>::forward(c.backend, *c.batch, rows(as_const(x), xz, as_const(dt), as_const(projected)), A,
-                               w.D_.data(), st.h, y, saved.h);
+    const auto in = rows(as_const(x), xz, as_const(dt), as_const(projected));
+    by_row(
+        *c.batch,
+        [&](Batch const& b) { selective_scan<B>::forward(c.backend, b, in, A, w.D_.data(), st.h, y, saved.h); },
+        StatePart{st.h, N});
   }
 
   template <class C, class W, class G, class Sv, class St>

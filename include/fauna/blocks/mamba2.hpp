@@ -16,6 +16,7 @@
 #include <fauna/blocks/norm.hpp>
 #include <fauna/compose/at.hpp>
 #include <fauna/compose/present.hpp>
+#include <fauna/core/row_states.hpp>
 #include <fauna/ops/activation/op.hpp>
 #include <fauna/ops/gated_norm/op.hpp>
 #include <fauna/ops/product/op.hpp>
@@ -134,7 +135,11 @@ template <Mamba2Sizes Z> struct Mamba2Core : Leaf<Z.inner() + Z.convolved() + Z.
     const auto y = c.keeps() ? saved.y : c.scratch().template take_view<S, dyn, E>(u.rows());
     Conv::forward(c.child(0).overwriting(), w.conv, st.conv, u.template columns<E, XBC>(), convolved, saved.conv);
     activate<B>::forward(c.backend, activation::silu, convolved, xbc);
-    ssd<B>::forward(c.backend, *c.batch, sizes, rows(as_const(xbc), u), heads<const S>(w), st.heads, y, saved.kept);
+    const auto in = rows(as_const(xbc), u);
+    by_row(
+        *c.batch,
+        [&](Batch const& b) { ssd<B>::forward(c.backend, b, sizes, in, heads<const S>(w), st.heads, y, saved.kept); },
+        StatePart{st.heads, H * N});
     const auto z = u.template columns<0, E>();
     if constexpr (Z.normed) {
       gated_norm<B>::forward(c.backend, form, y, z, w.norm.weight.data(), out, saved.rstd);

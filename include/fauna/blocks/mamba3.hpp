@@ -23,6 +23,7 @@
 #include <fauna/compose/beside.hpp>
 #include <fauna/compose/seq.hpp>
 #include <fauna/core/fault.hpp>
+#include <fauna/core/row_states.hpp>
 #include <fauna/ops/add/op.hpp>
 #include <fauna/ops/mamba3/op.hpp>
 #include <fauna/ops/recurrence/op.hpp>
@@ -149,13 +150,23 @@ template <Mamba3Sizes Z> struct Mamba3Core : Leaf<Z.read(), Z.inner()> {
       keep_state(c, st.now, saved.now);
       keep_state(c, st.theta, saved.theta);
     }
-    mamba3_gates<B>::forward(c.backend, *c.batch, sizes, gate_rows(u), w.dt_bias.data(), carried(st), m.gates());
+    by_row(
+        *c.batch,
+        [&](Batch const& b) {
+          mamba3_gates<B>::forward(c.backend, b, sizes, gate_rows(u), w.dt_bias.data(), carried(st), m.gates());
+        },
+        StatePart{st.now}, StatePart{st.theta});
     mamba3_heads<B>::forward(c.backend, sizes, {part_b(u), w.B_bias.data()}, {part_c(u), w.C_bias.data()}, m.theta, m.k,
                              m.q);
-    token_shift<B>::forward(c.backend, *c.batch, m.k, {}, st.k, m.k_before);
-    token_shift<B>::forward(c.backend, *c.batch, part_x(u), {}, st.x, m.x_before);
-    recurrence<R, B>::forward(c.backend, *c.batch, heads, reading_rows<S>(m), st.heads, y,
-                              c.keeps() ? saved.kept : View<S, dyn, P>());
+    by_row(
+        *c.batch,
+        [&](Batch const& b) {
+          token_shift<B>::forward(c.backend, b, m.k, {}, st.k, m.k_before);
+          token_shift<B>::forward(c.backend, b, part_x(u), {}, st.x, m.x_before);
+          recurrence<R, B>::forward(c.backend, b, heads, reading_rows<S>(m), st.heads, y,
+                                    c.keeps() ? saved.kept : View<S, dyn, P>());
+        },
+        StatePart{st.k}, StatePart{st.x}, StatePart{st.heads, H * N});
     mamba3_skip<B>::forward(c.backend, sizes, {m.k, m.q, part_x(u), m.now}, w.D_.data(), y);
   }
   template <class C, class W, class G_, class Sv, class St>

@@ -14,6 +14,7 @@
 #include <fauna/compose/at.hpp>
 #include <fauna/compose/concat.hpp>
 #include <fauna/compose/seq.hpp>
+#include <fauna/core/row_states.hpp>
 #include <fauna/ops/mlstm_gates/op.hpp>
 
 namespace fauna::inline v0 {
@@ -46,7 +47,9 @@ template <int Heads, int Cap = 15> struct MlstmGates : Leaf<2 * Heads, 3 * Heads
       if (st.m) add<B>::run(c.backend, st.m, {}, saved.entering);
       else add<B>::clear(c.backend, saved.entering);
     }
-    mlstm_gates<B>::forward(c.backend, *c.batch, Cap, rows(x), st.m, sums(y));
+    by_row(
+        *c.batch, [&](Batch const& b) { mlstm_gates<B>::forward(c.backend, b, Cap, rows(x), st.m, sums(y)); },
+        StatePart{st.m});
   }
   template <class C, class W, class G, class Sv, class St>
   static void backward(C const& c, W const&, G&, X<C> x, Sv& saved, DY<C> dy, DX<C> dx, St& dst) {

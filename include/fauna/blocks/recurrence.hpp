@@ -5,6 +5,7 @@
 
 #include <fauna/core/block.hpp>
 #include <fauna/core/fault.hpp>
+#include <fauna/core/row_states.hpp>
 #include <fauna/ops/add/op.hpp>
 #include <fauna/ops/fade/op.hpp>
 #include <fauna/ops/recurrence/op.hpp>
@@ -61,8 +62,13 @@ struct Recur : Leaf<recurrence_width(R, Heads, KeyHeads, K, N), Heads * N> {
   template <class C, class W, class St, class Sv>
   static void forward(C const& c, W const&, St& st, X<C> x, Y<C> y, Sv& saved) {
     using S = typename C::scalar;
-    recurrence<R, typename C::backend_type>::forward(c.backend, *c.batch, shape(), rows(x), st.heads, y,
-                                                     c.keeps() ? saved.heads : View<S, dyn, columns>());
+    const auto kept = c.keeps() ? saved.heads : View<S, dyn, columns>();
+    by_row(
+        *c.batch,
+        [&](Batch const& b) {
+          recurrence<R, typename C::backend_type>::forward(c.backend, b, shape(), rows(x), st.heads, y, kept);
+        },
+        StatePart{st.heads, Heads * K});
   }
   template <class C, class W, class G, class Sv, class St>
   static void backward(C const& c, W const&, G&, X<C> x, Sv& saved, DY<C> dy, DX<C> dx, St& dst) {

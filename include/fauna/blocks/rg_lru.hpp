@@ -10,6 +10,7 @@
 #include <fauna/blocks/gated.hpp>
 #include <fauna/blocks/mamba.hpp>
 #include <fauna/compose/concat.hpp>
+#include <fauna/core/row_states.hpp>
 #include <fauna/ops/rg_lru/op.hpp>
 
 namespace fauna::inline v0 {
@@ -96,7 +97,12 @@ template <int E, int Heads> struct RgLru : Elementwise<E> {
     }
     gate(c, w.input, w.input_bias, x, i);
     gate(c, w.recurrent, w.recurrent_bias, x, r);
-    rg_lru<B>::forward(c.backend, *c.batch, {x, i, r}, w.lambda.data(), st.h, y);
+    by_row(
+        *c.batch,
+        [&](Batch const& b) {
+          rg_lru<B>::forward(c.backend, b, {x, i, r}, w.lambda.data(), st.h, y);
+        },
+        StatePart{st.h});
     if (c.keeps()) add<B>::run(c.backend, y, {}, saved.h);
   }
   template <class C, class W, class G, class Sv, class St>

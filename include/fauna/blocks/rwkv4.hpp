@@ -9,6 +9,7 @@
 #include <cmath>
 
 #include <fauna/blocks/rwkv_channel.hpp>
+#include <fauna/core/row_states.hpp>
 #include <fauna/ops/wkv4/op.hpp>
 
 namespace fauna::inline v0 {
@@ -70,8 +71,13 @@ template <int Width, int Layers> struct Wkv4Core : Leaf<3 * Width, Width> {
       if (st.sums) add<B>::run(c.backend, st.sums, {}, saved.entering);
       else add<B>::clear(c.backend, saved.entering);
     }
-    wkv4<B>::forward(c.backend, *c.batch, parts<typename C::scalar const>(x), w.decay.data(), w.first.data(), st.sums,
-                     y, saved.after);
+    const auto in = parts<typename C::scalar const>(x);
+    by_row(
+        *c.batch,
+        [&](Batch const& b) {
+          wkv4<B>::forward(c.backend, b, in, w.decay.data(), w.first.data(), st.sums, y, saved.after);
+        },
+        StatePart{st.sums, 3});
   }
   template <class C, class W, class G, class Sv, class St>
   static void backward(C const& c, W const& w, G& dw, X<C> x, Sv& saved, DY<C> dy, DX<C> dx, St& dst) {

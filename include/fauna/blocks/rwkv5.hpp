@@ -12,6 +12,7 @@
 
 #include <fauna/blocks/norm.hpp>
 #include <fauna/blocks/rwkv4.hpp>
+#include <fauna/core/row_states.hpp>
 #include <fauna/ops/wkv6/op.hpp>
 
 namespace fauna::inline v0 {
@@ -122,8 +123,12 @@ template <int Width, int Heads, int Layers, bool OwnDecay> struct Wkv6Core : Lea
 
   template <class C, class W, class St, class Sv>
   static void forward(C const& c, W const& w, St& st, X<C> x, Y<C> y, Sv& saved) {
-    wkv6<typename C::backend_type>::forward(c.backend, *c.batch, N, parts(x, reading(w.decay)), w.first.data(),
-                                            st.heads, y, saved.heads);
+    using B = typename C::backend_type;
+    const auto in = parts(x, reading(w.decay));
+    by_row(
+        *c.batch,
+        [&](Batch const& b) { wkv6<B>::forward(c.backend, b, N, in, w.first.data(), st.heads, y, saved.heads); },
+        StatePart{st.heads, Width});
   }
   template <class C, class W, class G, class Sv, class St>
   static void backward(C const& c, W const& w, G& dw, X<C> x, Sv& saved, DY<C> dy, DX<C> dx, St& dst) {

@@ -11,6 +11,7 @@
 #pragma once
 #include <fauna/blocks/factor.hpp>
 #include <fauna/blocks/rwkv5.hpp>
+#include <fauna/core/row_states.hpp>
 #include <fauna/ops/token_mix/op.hpp>
 
 namespace fauna::inline v0 {
@@ -133,7 +134,9 @@ template <int Width, int Layers, int Rank> struct Rwkv6Shift : Leaf<Width, 5 * W
     }
     typename Own::template State<S> none;
     const auto mu = reading(w.mu.mu);
-    token_shift<B>::forward(c.backend, *c.batch, x, {}, st.last, before);
+    by_row(
+        *c.batch, [&](Batch const& b) { token_shift<B>::forward(c.backend, b, x, {}, st.last, before); },
+        StatePart{st.last});
     token_mix<B>::forward(c.backend, x, before, mu.middle_rows(0, 1), {}, z);
     Own::forward(c.child(0).overwriting(), w.own, none, as_const(z), m, saved.own);
     token_mix<B>::forward(c.backend, x, before, mu.middle_rows(1, 5), m, y);

@@ -19,6 +19,7 @@
 #include <fauna/blocks/token_shift.hpp>
 #include <fauna/compose/at.hpp>
 #include <fauna/compose/seq.hpp>
+#include <fauna/core/row_states.hpp>
 #include <fauna/ops/rwkv7/op.hpp>
 #include <fauna/ops/wkv7/op.hpp>
 
@@ -210,7 +211,9 @@ template <int Width, int Heads, Rwkv7Ranks R, int Layers, bool First> struct Rwk
       rwkv7_mix<B>::value(c.backend, v, v_first, gate, value);
     }
     const auto in = inputs(c, w, r, w_, k, a, value);
-    wkv7<B>::forward(c.backend, *c.batch, N, in, st.heads, y, saved.heads);
+    by_row(
+        *c.batch, [&](Batch const& b) { wkv7<B>::forward(c.backend, b, N, in, st.heads, y, saved.heads); },
+        StatePart{st.heads, Width});
     rwkv7_mix<B>::outputs(c.backend, N, y, in, g, w.r_k.data(), w.norm.weight.data(), w.norm.bias.data(), epsilon, z);
     Output::forward(c.child(8), w.output, none, as_const(z), out, none);
   }

@@ -5,6 +5,7 @@
 
 #include <fauna/core/block.hpp>
 #include <fauna/core/pieces.hpp>
+#include <fauna/core/row_states.hpp>
 #include <fauna/ops/add/op.hpp>
 #include <fauna/ops/token_shift/op.hpp>
 
@@ -85,7 +86,9 @@ struct TokenShift : Leaf<Width, static_cast<int>(sizeof...(Mixes)) * Width> {
       if (st.last) add<B>::run(c.backend, st.last, {}, saved.entering);
       else add<B>::clear(c.backend, saved.entering);
     }
-    token_shift<B>::forward(c.backend, *c.batch, x, reading(w.mu), st.last, y, what);
+    by_row(
+        *c.batch, [&](Batch const& b) { token_shift<B>::forward(c.backend, b, x, reading(w.mu), st.last, y, what); },
+        StatePart{st.last});
   }
   template <class C, class W, class G, class Sv, class St>
   static void backward(C const& c, W const& w, G& dw, X<C> x, Sv& saved, DY<C> dy, DX<C> dx, St& dst) {

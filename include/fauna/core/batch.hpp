@@ -15,6 +15,8 @@ inline constexpr int ignore_target = -1;
 /// Which rows of a batch logits are wanted of: all of them, the last of each sequence, or none (only states move on).
 enum class logit_rows : int { all, last, none };
 
+struct RowStates;
+
 struct Batch {
   int sequences = 1;
   int rows = 0;                    ///< rows in all
@@ -29,6 +31,7 @@ struct Batch {
   const int* parent = nullptr;  ///< [rows] row each row continues, -1 for a root; null: the row before (no tree)
   const int* adapters =
       nullptr;  ///< [sequences] adapter of each (blocks/adapted.hpp), or no_adapter; null: none has one
+  RowStates const* row_states = nullptr;  ///< who keeps states by row (core/row_states.hpp); null: nobody
 
   static constexpr Batch uniform(int sequences, int length, const int* tokens = nullptr, const int* targets = nullptr) {
     Batch b;

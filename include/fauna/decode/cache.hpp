@@ -19,6 +19,7 @@ template <LanguageModel M, Backend B, class E = typename B::scalar> class Cache 
   using model = M;
   using element = E;
   using Region = typename memory<B>::region;
+  static constexpr bool remote = memory<B>::remote;  ///< is the memory a device's?
   /// Where each sequence stood, or a single one, and what recurrent states were.
   struct Mark {
     std::vector<int> lengths{};
@@ -201,14 +202,22 @@ template <LanguageModel M, Backend B, class E = typename B::scalar> class Cache 
   void rewind(int sequence, Mark const& to) {
     check(sequence);
     check_size(to, 1);
-    check(sequence, to.lengths[0]);
-    go_back(sequence, to.lengths[0]);
     const E* from = to.recurrent.data();
-    each_recurrent([&](auto& v, int rows) {
-      const auto part = v.middle_rows(sequence * rows, rows);
+    rewind(sequence, to.lengths[0], [&](auto const& part) {
       memory<B>::write(part.data(), from, part.size());
       from += part.size();
     });
+  }
+  /// The same to its first `rows` rows, where put(part) writes what each recurrent part of its state was.
+  template <class F> void rewind(int sequence, int rows, F&& put) {
+    check(sequence);
+    check(sequence, rows);
+    go_back(sequence, rows);
+    each_part(sequence, put);
+  }
+  /// f(part) for each part of a sequence's recurrent state.
+  template <class F> void each_part(int sequence, F&& f) {
+    each_recurrent([&](auto& v, int rows) { f(v.middle_rows(sequence * rows, rows)); });
   }
 
   /// Of a sequence's rows from `from` on, those in `rows`, which ascend, become rows from, from + 1, ..., and the

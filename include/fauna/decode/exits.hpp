@@ -9,8 +9,7 @@
 namespace fauna::inline v0 {
 
 /// Does a state forget rows by counting them? Keys and values do, of windows the last `rewindable` rows: further back,
-/// the text is read again. What has one size for all rows is copied before rows
-/// that may not stay, put back, and the rows that stayed are read again.
+/// the text is read again. What has one size for all rows goes back by a policy (decode/speculate/rewind.hpp).
 template <class M> inline constexpr bool forgets_rows = state_bytes<M>(Shape{.sequences = 1, .context = 0}) == 0;
 
 /// A trunk can be left after so many layers of its only Stack, or a round's multiple of that.

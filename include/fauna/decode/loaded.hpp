@@ -104,10 +104,10 @@ template <LanguageModel M, Backend B, class D = Packed<B>> class Loaded {
     const Batch rows = Batch::uniform(1, h.rows());
     M::head_logits(call(rows), weights_, of_width(h), y);
   }
-  /// Lm::further of rows past, past + 1, … of the cache's only sequence, beside what the trunk has there.
+  /// Lm::further of rows past[s], past[s] + 1, … of each sequence, beside what the trunk has there.
   template <class K>
-  void further(K& cache, Batch batch, int depth, int past, Matrix<const scalar> h, Matrix<scalar> y) {
-    batch.past = &past;
+  void further(K& cache, Batch batch, int depth, const int* past, Matrix<const scalar> h, Matrix<scalar> y) {
+    batch.past = past;
     M::further(call(batch), weights_, cache.state(), depth, of_width(h), of_width(y));
   }
   /// Rows of the token table: e [rows, Lm::table_width].

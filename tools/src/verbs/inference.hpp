@@ -20,6 +20,7 @@
 #include <fauna/decode/adapter.hpp>
 #include <fauna/decode/exits.hpp>
 #include <fauna/decode/speculate/pool.hpp>
+#include <fauna/decode/speculate/rewind.hpp>
 #include <fauna/decode/speculate/tree.hpp>
 #include <tools/src/verbs/models.hpp>
 
@@ -88,6 +89,7 @@ inline void check_texts(settings::Generate const& s) {
   whole("context", s.context, 0, 1000000000);
   whole("draft-max", s.draft_max, 1, 1000000000);
   whole("draft-nodes", s.draft_nodes, 1, fauna::DraftTree::most_nodes);
+  (void)fauna::rewinds_of(s.rewind);
   one_of("at-context-end", s.at_context_end, {"stop", "slide", "refuse"});
   for (std::string const& stop : s.stop)
     if (stop.empty()) fauna::fail("fauna", "--stop with an empty stop text", "at least a character");
@@ -159,7 +161,8 @@ template <class S>
   static_cast<S&>(told) = s;
   const std::string dtype = storage_of(from, c.described(), s.dtype, s.quantize);
   if (s.draft.empty())
-    for (const char* flag : {"draft-max", "draft-stats", "draft-nodes", "draft-tree", "acceptance", "adaptive"})
+    for (const char* flag :
+         {"draft-max", "draft-stats", "draft-nodes", "draft-tree", "acceptance", "adaptive", "rewind"})
       if (verb.has(flag)) fauna::fail("fauna", std::string("--") + flag + " without --draft", "ngram, or a model");
   const long context = s.context > 0 ? std::min<long>(s.context, c.context()) : c.context();
   if (tool::is_lookahead(s.draft)) {

@@ -17,7 +17,8 @@ inline int most_rows(SpeculateOptions const& o) {
   return o.text.chunk > block ? o.text.chunk : block;
 }
 
-/// Reads all but the last token of each prompt that stands several times: once, for the slots of all.
+/// Slots forget the texts that they had. Reads all but the last token of each prompt that stands several times: once,
+/// for the slots of all.
 template <TextSlots S> void read_shared(S& target, std::vector<Continuation>& all, int chunk) {
   std::vector<std::size_t> first(all.size());
   std::vector<Continuation> shared(all.size());
@@ -31,8 +32,7 @@ template <TextSlots S> void read_shared(S& target, std::vector<Continuation>& al
     prompt.adapter = all[s].adapter;
     prompt.done = rows == 0;
   }
-  for (std::size_t s = 0; s < all.size(); ++s)
-    if (!shared[s].done) target.take_back(static_cast<int>(s), 0);
+  for (std::size_t s = 0; s < all.size(); ++s) target.take_back(static_cast<int>(s), 0);
   while (target.step(shared, chunk, [](int, const float*) {})) {}
   for (std::size_t s = 0; s < all.size(); ++s) {
     if (shared[first[s]].done) continue;
@@ -160,7 +160,7 @@ requires(!TextSlots<T>) std::vector<Speculated> speculate(T& target, std::vector
                                                           SpeculateOptions const& options, A const& a, F&& see) {
   const int texts = static_cast<int>(prompts.size());
   Slots<T> slots(target, texts > 0 ? texts : 1, generate_detail::longest(options.text, context_of<typename T::model>),
-                 speculate_detail::most_rows(options));
+                 speculate_detail::most_rows(options), true, options.rewind);
   return speculate(slots, drafters, prompts, options, a, see);
 }
 template <class T, Proposes D, Acceptance A = Match>

@@ -12,7 +12,8 @@ namespace fauna::inline v0 {
 
 /// Drafts with the first `layers` layers of the model that a Reader has, in that Reader's cache: nothing is stored or
 /// read twice of the text. Of a draft the verification computes these layers again, in the pass that reads their
-/// weights for the draft's last token anyway. R has vocab(), exits() and early(ids, n, stays, layers).
+/// weights for the draft's last token anyway. R has vocab(), context(), exits() and early(ids, n, stays, layers), which
+/// is null where the text before the draft has not been read yet.
 template <class R> class EarlyExit {
  public:
   /// Throws where the model has no exit there.
@@ -21,8 +22,11 @@ template <class R> class EarlyExit {
   int vocab() const { return target_->vocab(); }
   template <class F> void propose(std::vector<int>& text, int most, F&& draw) {
     const int stays = static_cast<int>(text.size());
-    for (int i = 0; i < most && stays + i <= target_->context(); ++i)
-      text.push_back(draw(target_->early(text.data(), stays + i, stays, layers_)));
+    for (int i = 0; i < most && stays + i <= target_->context(); ++i) {
+      const float* const y = target_->early(text.data(), stays + i, stays, layers_);
+      if (y == nullptr) break;
+      text.push_back(draw(y));
+    }
   }
 
  private:

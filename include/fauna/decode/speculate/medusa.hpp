@@ -125,12 +125,13 @@ template <class R> class MedusaHeads {
       : MedusaHeads(target, usual_tree(weights.heads, nodes), static_cast<MedusaWeights&&>(weights)) {}
   /// The tree's tokens are ranks (sequoia_tree); what is deeper than there are heads is not drafted.
   MedusaHeads(R& target, DraftTree shape, MedusaWeights weights)
-      : target_(&target), w_(static_cast<MedusaWeights&&>(weights)), shape_(static_cast<DraftTree&&>(shape)) {
-    if (w_.width != target.width() || w_.vocab != target.vocab())
-      fail("medusa", "heads of width " + std::to_string(w_.width) + " and vocabulary " + std::to_string(w_.vocab),
-           "the model's " + std::to_string(target.width()) + " and " + std::to_string(target.vocab()));
-    for (const int rank : shape_.tokens)
-      if (rank >= ranks_) ranks_ = rank + 1;
+      : target_(&target), own_(static_cast<MedusaWeights&&>(weights)), shape_(static_cast<DraftTree&&>(shape)) {
+    check();
+  }
+  /// With weights that others have too, which are referred to.
+  MedusaHeads(R& target, DraftTree shape, MedusaWeights const* weights)
+      : target_(&target), shared_(weights), shape_(static_cast<DraftTree&&>(shape)) {
+    check();
   }
   /// About what trained heads do; the order is what matters.
   static DraftTree usual_tree(int heads, int nodes) {
@@ -142,38 +143,48 @@ template <class R> class MedusaHeads {
     return sequoia_tree(right, nodes);
   }
 
-  int vocab() const { return w_.vocab; }
+  int vocab() const { return w().vocab; }
   template <class F> void propose_tree(std::vector<int>& text, DraftTree& tree, int most, F&&) {
     const float* const h = text.size() < 2 ? nullptr : target_->hidden(static_cast<int>(text.size()) - 2);
     if (h == nullptr) return;
-    z_.resize(w_.bias.size());
-    w_.rows(h, z_.data());
+    z_.resize(w().bias.size());
+    w().rows(h, z_.data());
     const float* y = nullptr;
-    if (w_.own.empty()) {
-      y = target_->head(z_.data(), w_.heads);
+    if (w().own.empty()) {
+      y = target_->head(z_.data(), w().heads);
     } else {
-      y_.resize(static_cast<std::size_t>(w_.heads) * static_cast<std::size_t>(w_.vocab));
-      w_.logits(z_.data(), y_.data());
+      y_.resize(static_cast<std::size_t>(w().heads) * static_cast<std::size_t>(w().vocab));
+      w().logits(z_.data(), y_.data());
       y = y_.data();
     }
     std::vector<std::vector<int>> best;
-    best.reserve(static_cast<std::size_t>(w_.heads));
-    for (int k = 0; k < w_.heads; ++k)
-      best.push_back(largest(y + static_cast<std::ptrdiff_t>(k) * w_.vocab, w_.vocab, ranks_));
+    best.reserve(static_cast<std::size_t>(w().heads));
+    for (int k = 0; k < w().heads; ++k)
+      best.push_back(largest(y + static_cast<std::ptrdiff_t>(k) * w().vocab, w().vocab, ranks_));
     std::vector<int> now;
     for (int i = 0; i < shape_.size(); ++i) {
       const int depth = shape_.depth(i), before = shape_.parent(i);
       const auto rank = static_cast<std::size_t>(shape_.token(i));
       const int parent = before == DraftTree::root ? before : now[static_cast<std::size_t>(before)];
-      const bool fits = depth <= most && depth <= w_.heads && parent > -2;
+      const bool fits = depth <= most && depth <= w().heads && parent > -2;
       auto const& of_depth = best[fits ? static_cast<std::size_t>(depth) - 1 : 0];
       now.push_back(fits && rank < of_depth.size() ? tree.add(of_depth[rank], parent) : -2);
     }
   }
 
  private:
+  MedusaWeights const& w() const { return shared_ != nullptr ? *shared_ : own_; }
+  void check() {
+    if (w().width != target_->width() || w().vocab != target_->vocab())
+      fail("medusa", "heads of width " + std::to_string(w().width) + " and vocabulary " + std::to_string(w().vocab),
+           "the model's " + std::to_string(target_->width()) + " and " + std::to_string(target_->vocab()));
+    for (const int rank : shape_.tokens)
+      if (rank >= ranks_) ranks_ = rank + 1;
+  }
+
   R* target_;
-  MedusaWeights w_;
+  MedusaWeights own_{};
+  MedusaWeights const* shared_ = nullptr;
   DraftTree shape_{};
   int ranks_ = 1;
   std::vector<float> z_{}, y_{};

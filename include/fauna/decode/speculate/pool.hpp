@@ -57,8 +57,10 @@ class PoolDrafter {
     out.commit();
   }
 
-  template <class F> void propose(std::vector<int>& text, int most, F&&) {
-    learn(text);
+  template <class F> void propose(std::vector<int>& text, int most, F&&) { propose_after(known_, text, most); }
+  /// The same of one text of several. known: what was learnt of it before, at first nothing.
+  void propose_after(std::vector<int>& known, std::vector<int>& text, int most) {
+    learn(known, text);
     for (int i = 0; i < most; ++i) {
       const int next = after(text);
       if (next < 0) break;
@@ -66,13 +68,14 @@ class PoolDrafter {
     }
   }
   /// What of a text was not known yet.
-  void learn(std::vector<int> const& text) {
+  void learn(std::vector<int> const& text) { learn(known_, text); }
+  void learn(std::vector<int>& known, std::vector<int> const& text) {
     std::size_t n = 0;
-    while (n < text.size() && n < known_.size() && text[n] == known_[n]) ++n;
+    while (n < text.size() && n < known.size() && text[n] == known[n]) ++n;
     for (; n < text.size(); ++n)
       for (const std::size_t order : orders)
         if (n >= order) note(hash(text.data() + n, order), text[n]);
-    known_ = text;
+    known = text;
   }
 
  private:
@@ -121,6 +124,18 @@ class PoolDrafter {
   int bits_;
   std::vector<Entry> entries_{};
   std::vector<int> known_{};  ///< the last text that was learnt
+};
+
+/// One of several drafters, each of a text of its own, that draft from one pool and fill it together. It is referred
+/// to.
+class SharedPool {
+ public:
+  explicit SharedPool(PoolDrafter& pool) : pool_(&pool) {}
+  template <class F> void propose(std::vector<int>& text, int most, F&&) { pool_->propose_after(known_, text, most); }
+
+ private:
+  PoolDrafter* pool_;
+  std::vector<int> known_{};
 };
 
 }  // namespace fauna::inline v0

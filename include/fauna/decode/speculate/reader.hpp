@@ -7,6 +7,7 @@
 
 #include <fauna/decode/cache.hpp>
 #include <fauna/decode/exits.hpp>
+#include <fauna/decode/speculate/states_by_row.hpp>
 #include <fauna/decode/speculate/step.hpp>
 #include <fauna/decode/speculate/tree.hpp>
 
@@ -31,12 +32,14 @@ concept DrawsThere = TextReader<R> && requires {
 /// for the rows of the last call, or, once remember_all was called, for all that it has read since.
 template <class T, bool Hidden = false> class Reader {
   using model = typename T::model;
+  using Kept = Cache<model, typename T::backend>;
 
  public:
   /// context: rows at most. chunk: rows that one call reads at most, where no logits of them are wanted. adapter: which
-  /// of those beside the model's weights reads.
-  Reader(T& m, int context, int chunk = 512, int adapter = no_adapter)
-      : model_(&m), cache_(1, context), chunk_(chunk < context ? chunk : context), adapter_(adapter) {
+  /// of those beside the model's weights reads. how: a recurrent state goes back.
+  Reader(T& m, int context, int chunk = 512, int adapter = no_adapter, rewinds how = rewinds::automatic)
+      : model_(&m), cache_(1, context), chunk_(chunk < context ? chunk : context), adapter_(adapter), how_(how) {
+    StatesByRow<Kept>::check(how);
     if (chunk < 1) fail("reader", "chunks of " + std::to_string(chunk) + " rows", "at least 1");
   }
 
@@ -44,7 +47,7 @@ template <class T, bool Hidden = false> class Reader {
   int context() const { return cache_.context(); }
   /// Rows that the cache holds of the text now.
   int length() const { return cache_.length(0); }
-  Cache<model, typename T::backend>& cache() { return cache_; }
+  Kept& cache() { return cache_; }
 
   /// The logits [wanted, vocab] of the last `wanted` of n ids, until the next call. The first `stays` ids are of the
   /// text for good; later ones are drafts, and the next call may have others in their place.
@@ -60,13 +63,12 @@ template <class T, bool Hidden = false> class Reader {
   const int* draws(const int* ids, int n, int wanted, int stays, float temperature, Key text,
                    std::size_t position) requires draws_there {
     const int rows = read_before(ids, n, wanted, stays);
-    mark_before(rows, stays);
     std::vector<Key> keys;
     for (int i = 0; i < wanted; ++i) keys.push_back(text.child(position + static_cast<std::size_t>(i)));
     drawn_.resize(keys.size());
     const int* const from = ids + length();
     prepare(rows);
-    model_->draws(cache_, batch_of(rows, from), wanted, temperature, keys.data(), drawn_.data());
+    model_->draws(cache_, with_drafts(rows, from, stays), wanted, temperature, keys.data(), drawn_.data());
     read_.insert(read_.end(), from, from + rows);
     return drawn_.data();
   }
@@ -86,7 +88,7 @@ template <class T, bool Hidden = false> class Reader {
              "1 to " + std::to_string(this->layers() - 1) + ", of the model's layers");
     cache_.clear();
     read_.clear(), hidden_.clear(), hidden_ids_.clear(), between_.clear();
-    mark_ = {};
+    forget();
     first_hidden_ = tree_rows_ = early_rows_ = 0;
     remembers_all_ = true;
     layers_ = layers;
@@ -115,7 +117,7 @@ template <class T, bool Hidden = false> class Reader {
   const float* further(int depth, int first, const float* h, const int* tokens, int rows) requires Hidden {
     prepare(rows);
     further_.resize(static_cast<std::size_t>(rows) * static_cast<std::size_t>(width()));
-    model_->further(cache_, batch_of(rows, tokens), depth, first, Matrix<const float>(h, rows, width()),
+    model_->further(cache_, batch_of(rows, tokens), depth, &first, Matrix<const float>(h, rows, width()),
                     Matrix<float>(further_.data(), rows, width()));
     return further_.data();
   }
@@ -178,10 +180,10 @@ template <class T, bool Hidden = false> class Reader {
       parents.push_back(parent);
       positions.push_back(positions[static_cast<std::size_t>(parent)] + 1);
     }
-    if constexpr (!forgets_rows<model>) mark_ = cache_.mark();
     Batch b = batch_of(rows, tokens.data());
     b.parent = parents.data();
     b.positions = positions.data();
+    remember(b);
     call(b, logit_rows::all, rows);
     read_.insert(read_.end(), tokens.begin(), tokens.end());
     tree_rows_ = tree.size();
@@ -205,15 +207,16 @@ template <class T, bool Hidden = false> class Reader {
           hidden_ids_[static_cast<std::size_t>(from) + i] = hidden_ids_[static_cast<std::size_t>(from + path[i])];
       }
     if (remembers_all_) hidden_ids_.resize(static_cast<std::size_t>(from) + path.size());
+    for (std::size_t i = 0; i < path.size(); ++i)
+      read_[static_cast<std::size_t>(from) + i] = read_[static_cast<std::size_t>(from + path[i])];
     if constexpr (forgets_rows<model>) {
       std::vector<int> rows;
-      for (const int node : path) {
-        rows.push_back(from + node);
-        read_[static_cast<std::size_t>(from) + rows.size() - 1] = read_[static_cast<std::size_t>(from + node)];
-      }
+      for (const int node : path) rows.push_back(from + node);
       cache_.keep(0, from, rows);
+    } else if (const int last = path.empty() ? from : from + path.back() + 1; states_.nearest(0, last) == last) {
+      states_.put_back(cache_, 0, last, from + static_cast<int>(path.size()));
     } else {
-      cache_.rewind(mark_);
+      take_back(from);
     }
     read_.resize(static_cast<std::size_t>(length()));
   }
@@ -237,11 +240,13 @@ template <class T, bool Hidden = false> class Reader {
     if (n == length()) return;
     if (forgets_rows<model> && cache_.can_rewind(0, n)) {
       cache_.rewind({.lengths = {n}});
+    } else if (const int known = states_.nearest(0, n); known >= 0 && cache_.can_rewind(0, known)) {
+      states_.put_back(cache_, 0, known, known);
     } else if (!mark_.lengths.empty() && mark_.lengths[0] <= n && cache_.can_rewind(0, mark_.lengths[0])) {
       cache_.rewind(mark_);
     } else {
       cache_.clear();
-      mark_ = {};
+      forget();
     }
     read_.resize(static_cast<std::size_t>(length()));
   }
@@ -254,20 +259,34 @@ template <class T, bool Hidden = false> class Reader {
       read(ids, rows, stays, logit_rows::none);
     return rows;
   }
-  /// A state that cannot forget rows is kept before the first that are drafts.
-  void mark_before(int rows, int stays) {
-    if constexpr (!forgets_rows<model>) {
-      const bool marked = !mark_.lengths.empty() && mark_.lengths[0] == length();
-      if (!marked && length() <= stays && length() + rows > stays) mark_ = cache_.mark();
-    }
-  }
   const float* read(const int* ids, int rows, int stays, logit_rows which) {
-    mark_before(rows, stays);
     const int wanted = which == logit_rows::all ? rows : which == logit_rows::last ? 1 : 0;
     const int* from = ids + length();
-    call(batch_of(rows, from), which, wanted);
+    call(with_drafts(rows, from, stays), which, wanted);
     read_.insert(read_.end(), from, from + rows);
     return logits_.data();
+  }
+  /// The next rows of a text of which the first `stays` stay.
+  Batch with_drafts(int rows, const int* tokens, int stays) {
+    Batch b = batch_of(rows, tokens);
+    if (length() <= stays && length() + rows > stays) remember(b);
+    return b;
+  }
+  /// What take_back() needs where a recurrent state has read the rows of a batch, of which not all may stay.
+  void remember(Batch& b) {
+    if (forgets_rows<model> || how_ == rewinds::replay) return;
+    if (StatesByRow<Kept>::keeps(how_, b.rows, b.parent != nullptr)) {
+      mark_ = {};
+      states_.begin(cache_, b, [](int) { return true; });
+    } else if (mark_.lengths.empty() || mark_.lengths[0] != length()) {
+      states_.forget(0);
+      mark_ = cache_.mark();
+    }
+  }
+  /// What is known of earlier rows is of another text.
+  void forget() {
+    mark_ = {};
+    states_.forget(0);
   }
   Batch batch_of(int rows, const int* tokens) const {
     Batch b = Batch::uniform(1, rows, tokens);
@@ -318,8 +337,8 @@ template <class T, bool Hidden = false> class Reader {
   }
 
   T* model_;
-  Cache<model, typename T::backend> cache_;
-  typename Cache<model, typename T::backend>::Mark mark_{};
+  Kept cache_;
+  typename Kept::Mark mark_{};
   std::vector<int> read_{};  ///< the ids whose rows the cache holds
   std::vector<int> drawn_{};
   std::vector<float> logits_{}, hidden_{}, head_{}, further_{}, table_{};
@@ -330,6 +349,8 @@ template <class T, bool Hidden = false> class Reader {
   std::vector<float> between_{};  ///< what entered these layers, of hidden_'s rows
   std::size_t seen_ = 0;          ///< of these layers, in a call
   int chunk_, prepared_ = 0, adapter_;
+  rewinds how_;
+  StatesByRow<Kept> states_{};
   int early_rows_ = 0, early_layers_ = 0;  ///< of the cache's last rows, those that only the first layers have read
   int tree_rows_ = 0;  ///< of the cache's last rows, those of a tree of which nobody has said what stays
 };

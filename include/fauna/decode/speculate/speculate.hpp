@@ -25,6 +25,7 @@
 #include <fauna/decode/speculate/pool.hpp>
 #include <fauna/decode/speculate/reader.hpp>
 #include <fauna/decode/speculate/rejection.hpp>
+#include <fauna/decode/speculate/rewind.hpp>
 #include <fauna/decode/speculate/sequoia.hpp>
 #include <fauna/decode/speculate/text.hpp>
 #include <fauna/decode/speculate/typical.hpp>
@@ -94,7 +95,7 @@ template <class T, Proposes D, Acceptance A, class F>
 requires(!TextReader<T>) Speculated speculate(T& target, D& drafter, std::vector<int> const& prompt,
                                               SpeculateOptions const& options, A const& a, F&& see) {
   Reader<T> reader(target, generate_detail::longest(options.text, context_of<typename T::model>), options.text.chunk,
-                   options.text.adapter);
+                   options.text.adapter, options.rewind);
   return speculate(reader, drafter, prompt, options, a, see);
 }
 template <class T, Proposes D, Acceptance A = Match>
@@ -132,6 +133,7 @@ template <class T, Proposes D, Acceptance A = Match> struct Speculative {
   DraftLength* length = nullptr;  ///< as SpeculateOptions has it
   adapt adapts = adapt::where_ids_stay;
   int nodes = 16;
+  rewinds rewind = rewinds::automatic;
 };
 template <class T, class D> Speculative(T&, D&) -> Speculative<T, D>;
 template <class T, class D> Speculative(T&, D&, int) -> Speculative<T, D>;
@@ -139,7 +141,8 @@ template <class T, class D> Speculative(T&, D&, int) -> Speculative<T, D>;
 template <class T, class D, class A, class F>
 std::vector<int> generate_tokens(Speculative<T, D, A>& s, std::vector<int> const& prompt, GenerateOptions const& o,
                                  F&& see) {
-  const SpeculateOptions how{.text = o, .draft = s.draft, .length = s.length, .adapts = s.adapts, .nodes = s.nodes};
+  const SpeculateOptions how{
+      .text = o, .draft = s.draft, .length = s.length, .adapts = s.adapts, .nodes = s.nodes, .rewind = s.rewind};
   Speculated text = speculate(s.target, s.drafter, prompt, how, s.acceptance, see);
   s.counts = static_cast<DraftCounts&&>(text.counts);
   return static_cast<std::vector<int>&&>(text.ids);

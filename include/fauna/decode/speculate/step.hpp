@@ -66,13 +66,12 @@ inline void branch(std::vector<Continuation> const& all, StepMemory& m, Batch& b
 /// generate_step for texts whose last ids are drafts: of those that have now read all of their ids next(s, logits
 /// [wanted, vocab]) is called, with the logits of the last `wanted` of these. Which drafts stay is the caller's to say:
 /// the others he takes out of the ids, and out of the cache (Cache::cut). A step must have room for all `wanted` rows.
-/// On backends whose memory is the host's.
-template <class T, class K, class F>
-bool speculate_step(T& model, K& cache, std::vector<Continuation>& all, int chunk, StepMemory& m, F&& next) {
-  bool drafts = false;
-  for (auto const& s : all) drafts = drafts || (!s.done && s.wanted > 1);
-  if (!drafts) return generate_step(model, cache, all, chunk, m, next);
-
+/// begin(batch) is called before a batch is read: it may say who keeps states by row, and gives what watches the pass,
+/// or null; read(batch, hidden [rows, width]) after it, with what the trunk gave. On backends whose memory is the
+/// host's.
+template <class T, class K, class F, class G, class H>
+bool speculate_step(T& model, K& cache, std::vector<Continuation>& all, int chunk, StepMemory& m, F&& next, G&& begin,
+                    H&& read) {
   constexpr int vocab = T::model::vocab, width = T::model::width;
   (void)generate_detail::lay_out(all, chunk, m);
   if (m.tokens.empty()) return false;
@@ -83,7 +82,8 @@ bool speculate_step(T& model, K& cache, std::vector<Continuation>& all, int chun
     return Matrix<float>(memory.data(), rows, cols);
   };
   const auto hidden = room(m.hidden, batch.rows, width);
-  model.hidden(cache, batch, hidden);
+  model.hidden(cache, batch, hidden, begin(batch));
+  read(batch, hidden);
   int wanted = 0;
   for (std::size_t q = 0; q < all.size(); ++q) {
     all[q].read += m.offsets[q + 1] - m.offsets[q];

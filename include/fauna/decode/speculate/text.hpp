@@ -4,6 +4,7 @@
 #include <fauna/decode/speculate/acceptance.hpp>
 #include <fauna/decode/speculate/drafter.hpp>
 #include <fauna/decode/speculate/length.hpp>
+#include <fauna/decode/speculate/rewind.hpp>
 #include <fauna/decode/speculate/tree.hpp>
 
 namespace fauna::inline v0 {
@@ -17,7 +18,8 @@ struct SpeculateOptions {
   int draft = 4;                  ///< tokens of a draft at most (γ); 0: plain decoding
   DraftLength* length = nullptr;  ///< is told what each step came to, and says how long the next draft is; null: γ
   adapt adapts = adapt::where_ids_stay;
-  int nodes = 16;  ///< of a draft that branches, at most
+  int nodes = 16;                       ///< of a draft that branches, at most
+  rewinds rewind = rewinds::automatic;  ///< how a recurrent state goes back; the ids do not depend on it
   /// Tokens of the next draft at most, by a rule that keeps so much.
   int next_draft(keeps kept) const {
     const bool asks = length != nullptr && (adapts == adapt::always || (adapts != adapt::never && kept == keeps::ids));
