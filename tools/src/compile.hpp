@@ -181,6 +181,7 @@ inline Program const& program_named(std::string const& name) {
                                 {"ranks", {"train_ranks"}, {"runner"}, {}, true},
                                 {"tensor", {"train_tensor"}, {"runner"}, {}, true},
                                 {"pipeline", {"train_pipeline"}, {"runner"}, {}, true},
+                                {"experts", {"train_experts"}, {"runner"}, {}, true},
                                 {"finetuner", {"finetuner"}},
                                 {"preference_trainer", {"preference_trainer"}},
                                 {"draft_trainer", {"draft_trainer"}},

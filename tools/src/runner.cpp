@@ -24,7 +24,7 @@ std::string note(settings::Run s) {
   s.Train::each([&](const char* name, auto& value, const char*) {
     const std::string n = name;
     if (n != "init-from" && n != "out-dir" && n != "overwrite" && n != "data" && n != "tokenizer" && n != "threads" &&
-        n != "zero" && n != "tp" && n != "pp" && n != "keep-checkpoints")
+        n != "zero" && n != "tp" && n != "pp" && n != "ep" && n != "keep-checkpoints")
       all += " --" + n + ' ' + settings::text(value);
   });
   return all;

@@ -38,22 +38,36 @@ inline void check_optimizer(tool::Verb const& verb, settings::Train const& s) {
     fauna::fail("fauna train", "--muon-momentum " + settings::text(s.muon_momentum), "0 to below 1");
 }
 
-/// Throws unless ranks can have a model in `parts` parts, as --tp or --pp asks for it.
+/// Throws unless ranks can have a model in `parts` parts, as --tp, --pp or --ep asks for it.
 inline void require_parts(settings::Run const& s, long parts) {
-  const std::string name = s.tp > 1 ? "--tp" : "--pp", flag = name + ' ' + std::to_string(parts);
+  const std::string name = s.tp > 1 ? "--tp" : s.pp > 1 ? "--pp" : "--ep", flag = name + ' ' + std::to_string(parts);
   const auto alone = [&flag](bool with, std::string const& other) {
     if (with) fauna::fail("fauna train", flag + " with " + other, "one of the two");
   };
   alone(s.tp > 1 && s.pp > 1, "--pp " + std::to_string(s.pp));
+  alone((s.tp > 1 || s.pp > 1) && s.ep > 1, "--ep " + std::to_string(s.ep));
   alone(s.zero > 0, "--zero " + std::to_string(s.zero));
   alone(s.keep_checkpoints > 0, "--keep-checkpoints");
-  alone(s.tp > 1 && s.pieces > 0, "--pieces");
+  alone(s.pp == 1 && s.pieces > 0, "--pieces");
   alone(s.optimizer != "adamw", "--optimizer " + s.optimizer);
   alone(s.exit_loss > 0 || s.layer_dropout > 0, "--exit-loss or --layer-dropout");
   alone(s.tp > 1 && s.dtype != "f32" && s.dtype != "bf16", "--dtype " + s.dtype);
   if (tool::started_rank() < 0)
     fauna::fail("fauna train", flag + " in one process", "mpirun -n " + std::to_string(parts));
   if (const int ranks = tool::started_ranks(); ranks > 0) tool::require_whole_copies(name, parts, ranks);
+}
+
+/// Throws unless so many ranks can deal out the experts of a model.
+inline void require_experts(tool::ModelConfig const& c, long ranks) {
+  const std::string line = c.line(), key = " experts=", flag = "--ep " + std::to_string(ranks);
+  const std::size_t at = line.find(key);
+  if (!c.described().experts || at == std::string::npos)
+    fauna::fail("fauna train", flag + " with a model without experts", "a mixture of experts",
+                "--model mixtral-shakespeare is one");
+  const long experts = std::stol(line.substr(at + key.size()));
+  if (experts % ranks != 0)
+    fauna::fail("fauna train", flag + " with " + std::to_string(experts) + " experts in a layer",
+                "a number of ranks that divides them");
 }
 
 [[noreturn]] inline void train(tool::Verb const& verb) {
@@ -75,6 +89,7 @@ inline void require_parts(settings::Run const& s, long parts) {
   whole("zero", s.zero, 0, 3);
   whole("tp", s.tp, 1, 1024);
   whole("pp", s.pp, 1, 1024);
+  whole("ep", s.ep, 1, 1024);
   whole("keep-checkpoints", s.keep_checkpoints, 0, 1000000);
   if (!(s.layer_dropout >= 0 && s.layer_dropout < 1))
     fauna::fail("fauna train", "--layer-dropout " + settings::text(s.layer_dropout), "0 to below 1");
@@ -108,7 +123,8 @@ inline void require_parts(settings::Run const& s, long parts) {
   }
   if (!from.path.empty() && !resume) s.init_from = from.path;
   const bool started = tool::started_rank() >= 0;
-  const long parts = std::max(s.tp, s.pp);
+  const long parts = std::max({s.tp, s.pp, s.ep});
+  if (s.ep > 1) require_experts(*c, s.ep);
   if (parts > 1) require_parts(s, parts);
   if (s.zero > 0 && !started) tool::say("--zero shares nothing on one rank: mpirun starts several");
   if (s.keep_checkpoints > 0 && !started && s.pieces == 0)
@@ -117,6 +133,7 @@ inline void require_parts(settings::Run const& s, long parts) {
   const std::string program = tool::program_for(c->described(), s.dtype,
                                                 s.tp > 1       ? "tensor"
                                                 : s.pp > 1     ? "pipeline"
+                                                : s.ep > 1     ? "experts"
                                                 : started      ? "ranks"
                                                 : s.pieces > 0 ? "pieces"
                                                                : "runner",
