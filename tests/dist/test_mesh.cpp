@@ -21,12 +21,16 @@ using SmallGpt = Gpt<GptConfig{.layers = 2, .heads = 2, .width = 12, .context = 
 using Alone = Trained<SmallGpt, Ref<double>>;
 
 constexpr Mesh cube{.pp = 2, .dp = 3, .tp = 2};
-static_assert(cube.size() == 12 && cube.at(9) == Mesh{1, 1, 1} && cube.at(5) == Mesh{0, 2, 1});
+static_assert(cube.size() == 12 && cube.at(9) == Mesh{1, 1, 1, 0} && cube.at(5) == Mesh{0, 2, 1, 0});
 static_assert([] {  // numbers and places are one to one
   for (int r = 0; r < cube.size(); ++r)
     if (cube.rank_at(cube.at(r)) != r) return false;
   return true;
 }());
+// Experts are dealt out to neighbours.
+constexpr Mesh dealt{.dp = 2, .ep = 3};
+static_assert(dealt.at(4) == Mesh{0, 1, 0, 1} && dealt.rank_at({0, 1, 0, 1}) == 4);
+static_assert(dealt.first_along(&Mesh::ep, 4) == 3 && dealt.first_along(&Mesh::dp, 4) == 1);
 // Rank 9's groups: {3, 9}, {7, 9, 11}, {8, 9}.
 static_assert(cube.first_along(&Mesh::pp, 9) == 3 && cube.first_along(&Mesh::pp, 3) == 3);
 static_assert(cube.first_along(&Mesh::dp, 9) == 7 && cube.first_along(&Mesh::dp, 11) == 7);
@@ -115,7 +119,8 @@ TEST_SUITE("mesh") {
   TEST_CASE("groups are those that a place says, and a mesh has all ranks") {
     test::on_ranks(12, [](ThreadRank& ranks) {
       MeshGroups<ThreadRank> mesh(ranks, cube);
-      test::in_stages::require(Mesh{mesh.pp.rank(), mesh.dp.rank(), mesh.tp.rank()} == cube.at(ranks.rank()), "place");
+      test::in_stages::require(
+          Mesh{mesh.pp.rank(), mesh.dp.rank(), mesh.tp.rank(), mesh.ep.rank()} == cube.at(ranks.rank()), "place");
       for (auto [group, first, size] : {std::tuple(&mesh.pp, cube.first_along(&Mesh::pp, ranks.rank()), 2),
                                         std::tuple(&mesh.dp, cube.first_along(&Mesh::dp, ranks.rank()), 3),
                                         std::tuple(&mesh.tp, cube.first_along(&Mesh::tp, ranks.rank()), 2)})
@@ -123,7 +128,7 @@ TEST_SUITE("mesh") {
     });
     CHECK_THROWS_WITH_AS(replicated({.tp = 2}, 3), doctest::Contains("2 parts of a model on 3 ranks"), error);
     Solo solo;
-    CHECK_THROWS_WITH_AS((MeshGroups<Solo>(solo, {.dp = 2})), doctest::Contains("a mesh of 1 x 2 x 1"), error);
+    CHECK_THROWS_WITH_AS((MeshGroups<Solo>(solo, {.dp = 2})), doctest::Contains("a mesh of 1 x 2 x 1 x 1"), error);
   }
 }
 

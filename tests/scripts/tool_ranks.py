@@ -154,6 +154,22 @@ for expected, flags in (("--pp 2 in one process, expected mpirun -n 2", ("--pp",
                         ("--cp 2 with --pieces, expected one of the two", ("--cp", 2, "--pieces", 2))):
     refused(expected, words("no", *flags))
 
+# Experts dealt out, once or in two copies: the same run, to rounding, whose checkpoints are of the whole model.
+config = json.loads((pathlib.Path(__file__).resolve().parents[1] / "golden/models/mixtral/config.json").read_text(encoding="utf-8"))
+(work / "mixture").mkdir()
+(work / "mixture/config.json").write_text(json.dumps({**config, "num_local_experts": 4}), encoding="utf-8")
+mixture = ("--model", "mixture", "--block-size", 16)
+trained(2, "experts", "--max-iters", 10, "--ep", 2, model=mixture)
+trained(4, "copies", "--max-iters", 5, "--ep", 2, model=mixture)
+trained(2, "copies", "--max-iters", 10, "--ep", 2, "--init-from", "resume", model=())
+names = [*tensors("experts/last.safetensors")]  # of weights, and of two moments each
+assert sum(".experts." in name for name in names) == 3 * 2 * 4 * 3, names
+losses = [summary(out)["val_loss"] for out in ("experts", "copies")]
+assert abs(losses[0] - losses[1]) < 1e-4 * losses[0], losses
+refused("--ep 2 with a model without experts", words("no", "--ep", 2))
+refused("--ep 3 with 4 experts in a layer", words("no", "--ep", 3, model=mixture))
+refused("--ep 2 in one process, expected mpirun -n 2", words("no", "--ep", 2, model=mixture))
+
 # Each rank writes its part: the last two stay, another number of ranks goes on, and without parts there is one file again.
 trained(3, "parts", "--max-iters", 20, "--pieces", 6, "--zero", 3, "--keep-checkpoints", 2, "--eval-interval", 5,
         "--always-save-checkpoint", "true", "--async-checkpoints")

@@ -162,7 +162,7 @@ struct Train {
               schedule = "cosine", optimizer = "adamw", tensorboard;
   long threads = 0, max_iters = 2000, batch_size = 12, gradient_accumulation_steps = 1, warmup_iters = 100,
        lr_decay_iters = 2000, eval_interval = 250, eval_iters = 20, log_interval = 10, pieces = 0, zero = 0, tp = 1,
-       pp = 1, cp = 1, profile = 0, keep_checkpoints = 0, restarts = 0, ranks = 0;
+       pp = 1, cp = 1, ep = 1, profile = 0, keep_checkpoints = 0, restarts = 0, ranks = 0;
   double learning_rate = 1e-3, min_lr = 1e-4, weight_decay = 0.1, beta1 = 0.9, beta2 = 0.99, grad_clip = 1,
          muon_rate = 1, muon_momentum = 0.95, layer_dropout = 0, exit_loss = 0;
   bool decay_lr = true, eval_only = false, always_save_checkpoint = false, overwrite = false, async_checkpoints = false;
@@ -223,6 +223,9 @@ struct Train {
     f("pp", pp,
       "ranks that each have some of the layers (pipeline), so many for each copy of the model; 1: each has all");
     f("cp", cp, "ranks that each have some positions of every sequence (context parallel); 1: each has all");
+    f("ep", ep,
+      "ranks that each have some of the experts of a mixture (expert parallel), so many for each copy of them; 1: each "
+      "has all");
     f("keep-checkpoints", keep_checkpoints,
       "on ranks: each writes its part of a checkpoint, and the last so many of them stay; 0: one file, written by one");
     f("async-checkpoints", async_checkpoints,

@@ -2,7 +2,7 @@
 // know nothing of each other:
 //   a router      which experts a row goes to, with what weights     top_k.hpp, and a file for each of the rarer ones
 //   a dispatcher  which of these choices are served                  dispatch.hpp
-//   the experts   any block of rows                                  Each<Expert, N>, several kinds beside each other
+//   the experts   any block of rows                                  Each<Expert, N>, several kinds: experts.hpp
 //   a combine     where the weights stand                            combine.hpp
 //   y_r = Σ_j w_rj Expert_{id_rj}(x_r)      over the choices that are served
 // Moe is the usual one: the K best of E experts, however many rows choose the same.
@@ -11,10 +11,10 @@
 
 #include <fauna/blocks/combine.hpp>
 #include <fauna/blocks/dispatch.hpp>
+#include <fauna/blocks/experts.hpp>
 #include <fauna/blocks/top_k.hpp>
 #include <fauna/compose/causal.hpp>
 #include <fauna/compose/children.hpp>
-#include <fauna/core/pack.hpp>
 #include <fauna/ops/add/op.hpp>
 
 namespace fauna::inline v0 {
@@ -23,49 +23,38 @@ template <class Block, int Reads, int Writes> struct experts_change_width;
 template <class Router, class Expert, int Gives, int Reads> struct router_reads_other_width;
 template <class Router, int Experts, int Have> struct router_knows_other_number_of_experts;
 
-/// N copies of a block, as experts.
-template <class Expert, int N> struct Each {
-  using expert = Expert;
-  static constexpr int count = N;
-  template <class New> using of = Each<New, N>;
-};
-
-/// Experts are named experts.0, experts.1, ... through all groups. They have no state and read rows alone: each is
-/// called with its rows of all sequences side by side.
 template <Router R, Dispatcher Serving, Combine Weighing, class... Groups>
 struct MixtureOfExperts : Leaf<R::width, R::width> {
   using composition = MixtureOfExperts;
+  using mixture = MixtureOfExperts;
+  using Held = experts_of<Groups...>;
   using children = Children<typename Groups::expert...>;
   template <class... New> using with = MixtureOfExperts<R, Serving, Weighing, typename Groups::template of<New>...>;
   static constexpr const char* kind_name = "Moe";
   static constexpr int width = R::width, E = R::experts, K = R::slots;
   static constexpr bool causal = R::causal && Serving::causal && (is_causal<typename Groups::expert> && ...);
   static constexpr bool adds_y = true, adds_dx = true;
-  static constexpr std::size_t groups = sizeof...(Groups);
-  template <std::size_t I> using Group = nth<I, Groups...>;
-  template <std::size_t I> using Expert = typename Group<I>::expert;
   template <class G>
   using group_fault =
-      first_fault<typename G::expert::fault,
-                  std::conditional_t<G::expert::in == G::expert::out, void,
+      first_fault<std::conditional_t<G::expert::in == G::expert::out, void,
                                      experts_change_width<typename G::expert, G::expert::in, G::expert::out>>,
                   std::conditional_t<G::expert::in == width, void,
                                      router_reads_other_width<R, typename G::expert, width, G::expert::in>>>;
-  using fault = first_fault<typename R::fault, group_fault<Groups>...,
+  using fault = first_fault<typename R::fault, typename Held::fault, group_fault<Groups>...,
                             std::conditional_t<(Groups::count + ...) == E, void,
                                                router_knows_other_number_of_experts<R, E, (Groups::count + ...)>>>;
-  static constexpr std::size_t parameters =
-      ((Groups::count * count_parameters<typename Groups::expert>()) + ...) + R::parameters;
+  static constexpr std::size_t parameters = Held::parameters + R::parameters;
   /// Parameters that one row meets on average: all experts are as likely.
   static constexpr std::size_t active_parameters =
-      static_cast<std::size_t>(R::chosen / E * static_cast<double>(parameters - R::parameters) + 0.5) + R::parameters;
+      static_cast<std::size_t>(R::chosen / E * static_cast<double>(HeldExperts<Groups...>::parameters) + 0.5) +
+      R::parameters;
   static constexpr double flops(double context) {
     return R::chosen / E * ((Groups::count * Groups::expert::flops(context)) + ...) + R::flops;
   }
 
   template <class D> struct Weights {
     typename R::template Weights<D> router;
-    Pack<typename Groups::expert::template Weights<D>[Groups::count]...> experts;
+    typename Held::template Weights<D> experts;
   };
   template <class S> struct Saved {
     typename R::template Saved<S> router;
@@ -73,31 +62,17 @@ struct MixtureOfExperts : Leaf<R::width, R::width> {
     View<int, dyn, K> places;
     View<S, dyn, width> x, y;  ///< rows by expert, in and out
     int first[E + 1]{};        ///< of each expert's rows
-    Pack<typename Groups::expert::template Saved<S>[Groups::count]...> experts;
-    std::byte* room = nullptr;  ///< for what the experts keep: how many rows each gets is known in the call
-    std::size_t bytes = 0;
+    typename Held::template Saved<S> experts;
   };
   template <class S> using State = typename Serving::template State<S, E>;
 
   template <class W, class F> static constexpr void visit(W& w, Place const& at_, F&& f) {
-    const Path experts{at_.path, "experts", -1};
     R::visit(w.router, at_, f);
-    int e = 0;
-    each_index<groups>([&](auto g) {
-      for (auto& expert : at<g>(w.experts)) {
-        const Path here{&experts, nullptr, e++};
-        Expert<g>::visit(expert, Place{&here, at_.layer, at_.layers, at_.outer}, f);
-      }
-    });
+    Held::visit(w.experts, at_, f);
   }
   template <class S> static constexpr void plan(Saved<S>& s, Shape const& shape, Arena& a) {
     plan_routes(s, shape.rows(), a);
-    // Whatever the split, each of the experts' views ends at a cache line of its own.
-    s.bytes = 0;
-    each_index<groups>([&](auto g) {
-      s.bytes += expert_bytes<Expert<g>, S>(rows_of(shape.rows())) + Group<g>::count * expert_bytes<Expert<g>, S>(1);
-    });
-    s.room = a.take<std::byte>(s.bytes);
+    Held::plan(s.experts, shape, rows_of(shape.rows()), a);
   }
   template <class S> static constexpr void plan_state(State<S>& s, Shape const& shape, Arena& a) {
     Serving::template plan_state<S, E>(s, shape, a);
@@ -106,10 +81,6 @@ struct MixtureOfExperts : Leaf<R::width, R::width> {
   template <class B> static constexpr void plan_scratch(Shape const& shape, Arena& a) {
     using S = typename B::scalar;
     const int rows = shape.rows(), n = rows_of(rows);
-    Shape part = shape;
-    part.sequences = 1;
-    part.length = n;
-    part.total = n;
     Scope s(a);
     if (!shape.backward) {
       Saved<S> saved{};
@@ -120,7 +91,7 @@ struct MixtureOfExperts : Leaf<R::width, R::width> {
       a.take_view<S, dyn, K>(rows);
     }
     a.take<int>(static_cast<std::size_t>(n));
-    each_index<groups>([&](auto g) { Expert<g>::template plan_scratch<B>(part, a); });
+    Held::template plan_scratch<B>(shape, n, a);
     R::template plan_scratch<B>(shape, a);
   }
 
@@ -154,14 +125,7 @@ struct MixtureOfExperts : Leaf<R::width, R::width> {
     const Dispatched<S> to{places, sources, routes.weights};
     if constexpr (Serving::computes_all) add<B>::clear(c.backend, xs);
     Weighing::template enter<B, S>(c.backend, x, to, xs);
-    Arena room(s.room, s.bytes);
-    each_expert(c, s, [&](auto g, int i, auto const& call, int from, int n) {
-      typename Expert<g>::template State<S> none{};
-      auto& own = at<g>(s.experts)[i];
-      if (c.keeps()) Expert<g>::plan(own, Shape{.sequences = 1, .length = n}, room);
-      Expert<g>::forward(call, at<g>(w.experts)[i], none, as_const(xs.middle_rows(from, n)), ys.middle_rows(from, n),
-                         own);
-    });
+    Held::forward(c, w.experts, s.first, xs, ys, s.experts);
     Weighing::template leave<B, S>(c.backend, ys, to, c.into.template view<width>(rows), y);
   }
   template <class C, class W, class G, class Sv, class St>
@@ -177,11 +141,7 @@ struct MixtureOfExperts : Leaf<R::width, R::width> {
     const Dispatched<S> to{s.places.middle_rows(0, rows), nullptr, routes.weights};
     if constexpr (Serving::computes_all) add<B>::clear(c.backend, dys);
     Weighing::template leave_backward<B, S>(c.backend, dy, s.y.middle_rows(0, n_all), to, dys, dweights);
-    each_expert(c, s, [&](auto g, int i, auto const& call, int from, int n) {
-      typename Expert<g>::template State<S> none{};
-      Expert<g>::backward(call, at<g>(w.experts)[i], at<g>(dw.experts)[i], as_const(s.x.middle_rows(from, n)),
-                          at<g>(s.experts)[i], as_const(dys.middle_rows(from, n)), dxs.middle_rows(from, n), none);
-    });
+    Held::backward(c, w.experts, dw.experts, s.first, s.x.middle_rows(0, n_all), s.experts, dys, dxs);
     Weighing::template enter_backward<B, S>(c.backend, x, dxs, to, c.into.template view<width>(rows), dx, dweights);
     R::backward(router_call(c), w.router, dw.router, x, s.router, Routes<const S, K>{routes.ids, routes.weights},
                 as_const(dweights), dx);
@@ -198,12 +158,6 @@ struct MixtureOfExperts : Leaf<R::width, R::width> {
     s.x = a.take_view<S, dyn, width>(rows_of(rows));
     s.y = a.take_view<S, dyn, width>(rows_of(rows));
   }
-  template <class One, class S> static constexpr std::size_t expert_bytes(int rows) {
-    typename One::template Saved<S> saved{};
-    Arena a;
-    One::plan(saved, Shape{.sequences = 1, .length = rows}, a);
-    return a.high_water();
-  }
   /// The router's random numbers are not those of an expert.
   template <class C> static C router_call(C const& c) { return c.child(static_cast<std::size_t>(E)); }
   template <class C> static void show_load(C const& c, Matrix<const int> ids, Matrix<const int> places) {
@@ -215,22 +169,6 @@ struct MixtureOfExperts : Leaf<R::width, R::width> {
         kept += places(r, j) >= 0;
       }
     RouterLosses<E>::show(c, n, kept);
-  }
-  /// f(group, number in it, the expert's call, its first row, how many) for each expert that has rows.
-  template <class C, class Sv, class F> static void each_expert(C const& c, Sv& s, F&& f) {
-    const Path experts{&c.path, "experts", -1};
-    int e = 0;
-    each_index<groups>([&](auto g) {
-      for (int i = 0; i < Group<g>::count; ++i, ++e) {
-        const int from = s.first[e], n = s.first[e + 1] - from;
-        if (n == 0) continue;
-        const Batch rows = Batch::uniform(1, n);
-        C call = c.child(static_cast<std::size_t>(e)).overwriting();
-        call.path = Path{&experts, nullptr, e};
-        call.batch = &rows;
-        f(g, i, call, from, n);
-      }
-    });
   }
 };
 

@@ -1,6 +1,7 @@
 // What blocks that run on several ranks ask of the group that a call knows (core/call.hpp).
 #pragma once
 #include <string>
+#include <vector>
 
 #include <fauna/core/call.hpp>
 
@@ -12,6 +13,20 @@ template <class C> Group<typename C::scalar> const& ranks_of(C const& c, int ran
     fail(c.path.str(), std::to_string(c.group == nullptr ? 0 : c.group->size) + " ranks", std::to_string(ranks),
          "a model that ranks share runs on those of its type");
   return *c.group;
+}
+
+/// What each rank has, in the order of the ranks.
+template <class S, class T> std::vector<T> from_all(Group<S> const& g, T const& own) {
+  std::vector<T> all(static_cast<std::size_t>(g.size));
+  all[static_cast<std::size_t>(g.rank)] = own;
+  Parcels parcels(g.size);
+  for (int r = 0; r < g.size; ++r) {
+    if (r == g.rank) continue;
+    parcels.send(r, &own, 1);
+    parcels.receive(r, &all[static_cast<std::size_t>(r)], 1);
+  }
+  parcels.exchange(g);
+  return all;
 }
 
 /// Hands an array on in a chain of ranks, from the first to the last or back: `run` is called when what the one before

@@ -13,6 +13,7 @@
 #include <cmath>
 #include <type_traits>
 
+#include <fauna/blocks/ranks.hpp>
 #include <fauna/core/call.hpp>
 #include <fauna/ops/add/op.hpp>
 #include <fauna/ops/router/op.hpp>
@@ -31,23 +32,27 @@ struct Balance {
 };
 
 /// The losses of a router of E experts, from the probabilities p [R,E] or logits l [R,E] and what was chosen, ids
-/// [R,K]. Of what is chosen the host counts how often, with the rest the backend works.
+/// [R,K]. Of what is chosen the host counts how often, with the rest the backend works. Where ranks have some rows each
+/// of a batch, f and the numbers of rows are those of all of them, and a rank adds its rows' part, R / R_own times: the
+/// mean over ranks, weighed by their rows as their losses are, is the loss of the batch.
 template <int E> struct RouterLosses {
   /// Adds the balance loss to *value.
   template <class B, class S>
   static void balance(B const& on, Batch const& b, Balance const& how, Choice const& choice,
-                      Matrix<const std::type_identity_t<S>> p, Matrix<const int> ids, S* value) {
-    each_run(on, b, how, ids, p.rows(), [&](int from, int n, const double* shares) {
+                      Matrix<const std::type_identity_t<S>> p, Matrix<const int> ids, S* value,
+                      Group<S> const* ranks = nullptr) {
+    each_run(on, b, how, ids, ranks, p.rows(), [&](int from, int n, const double* shares) {
       router<B>::balance(on, p.middle_rows(from, n), choice, shares, value);
     });
   }
   /// dp [R,E] = weight times the gradient of the balance loss.
   template <class B, class S>
   static void balance_gradient(B const& on, Batch const& b, Balance const& how, Choice const& choice, double weight,
-                               Matrix<const std::type_identity_t<S>> p, Matrix<const int> ids, Matrix<S> dp) {
+                               Matrix<const std::type_identity_t<S>> p, Matrix<const int> ids, Matrix<S> dp,
+                               Group<S> const* ranks = nullptr) {
     add<B>::clear(on, dp);
     if (weight == 0) return;
-    each_run(on, b, how, ids, p.rows(), [&](int from, int n, const double* shares) {
+    each_run(on, b, how, ids, ranks, p.rows(), [&](int from, int n, const double* shares) {
       router<B>::balance_gradient(on, p.middle_rows(from, n), choice, shares, weight, dp.middle_rows(from, n));
     });
   }
@@ -104,16 +109,49 @@ template <int E> struct RouterLosses {
       for (int j = 0; counted(b, how, r) && j < choices; ++j) ++n[ids(r, j)];
     return choices;
   }
+  /// What ranks count together.
+  struct Sums {
+    int chosen[E]{};  ///< where the batch has one mean
+    int counted = 0, groups = 0, rows = 0;
+  };
+  template <class S>
+  static Sums of_all(Group<S> const& ranks, Batch const& b, Balance const& how, Matrix<const int> ids, int rows) {
+    Sums own, all;
+    each_group(b, how, rows, [&](int from, int to, int of, int groups) {
+      own.groups = groups;
+      if (how.scope == loss_scope::sequence) return;
+      own.counted = of;
+      (void)count(b, how, ids, from, to, own.chosen);
+    });
+    own.rows = rows;
+    for (Sums const& s : from_all(ranks, own)) {
+      for (int e = 0; e < E; ++e) all.chosen[e] += s.chosen[e];
+      all.counted += s.counted;
+      all.groups += s.groups;
+      all.rows += s.rows;
+    }
+    return all;
+  }
   /// f(first row, rows, shares [E]: E f_e / rows) for each run of counted rows that have a mean together.
-  template <class B, class F>
-  static void each_run(B const& on, Batch const& b, Balance const& how, Matrix<const int> chosen, int rows, F&& f) {
+  template <class B, class S, class F>
+  static void each_run(B const& on, Batch const& b, Balance const& how, Matrix<const int> chosen, Group<S> const* ranks,
+                       int rows, F&& f) {
     router<B>::on_host(on, chosen, [&](Matrix<const int> ids) {
+      const Sums all = ranks != nullptr ? of_all(*ranks, b, how, ids, rows) : Sums{};
       each_group(b, how, rows, [&](int from, int to, int of, int groups) {
         int n[E];
-        double shares[E];
+        double shares[E], part = 1;
         const int choices = count(b, how, ids, from, to, n);
-        for (int e = 0; e < E; ++e)
-          shares[e] = static_cast<double>(E) * n[e] / (static_cast<double>(groups) * of * of * choices);
+        if (ranks != nullptr) {
+          part = static_cast<double>(rows) / all.rows;
+          if (how.scope == loss_scope::sequence) {
+            groups = all.groups;
+          } else {
+            of = all.counted;
+            for (int e = 0; e < E; ++e) n[e] = all.chosen[e];
+          }
+        }
+        for (int e = 0; e < E; ++e) shares[e] = static_cast<double>(E) * n[e] / (part * groups * of * of * choices);
         for (int r = from, last; r < to; r = last) {
           for (last = r; last < to && counted(b, how, last) == counted(b, how, r);) ++last;
           if (counted(b, how, r)) f(r, last - r, shares);

@@ -177,7 +177,8 @@ template <int Width, int E, int K, Routing How = Routing{}, class Judge = ByScor
     }
     if (!judged) router<B>::forward(c.backend, as_const(l), How.choice(), correction<S>(w), p, to.ids, to.weights);
     if (auto const loss = c.side_loss("balance", static_cast<double>(How.balance)); loss.value)
-      RouterLosses<E>::balance(c.backend, *c.batch, How.counting, How.choice(), p, to.ids, loss.value);
+      RouterLosses<E>::balance(c.backend, *c.batch, How.counting, How.choice(), p, to.ids, loss.value,
+                               c.ranks_of_batch());
     if (auto const loss = c.side_loss("z", static_cast<double>(How.z)); loss.value)
       router<B>::z(c.backend, as_const(l), loss.value);
   }
@@ -192,7 +193,7 @@ template <int Width, int E, int K, Routing How = Routing{}, class Judge = ByScor
       return c.side_loss(name, static_cast<double>(usual)).weight * c.loss_scale;
     };
     RouterLosses<E>::balance_gradient(c.backend, *c.batch, How.counting, How.choice(), weight("balance", How.balance),
-                                      s.p, to.ids, Matrix<S>(dl));
+                                      s.p, to.ids, Matrix<S>(dl), c.ranks_of_batch());
     if constexpr (How.corrected)
       if (const auto n = gradient<S>(dw.bias))
         for (int r = 0; r < x.rows(); ++r)

@@ -109,7 +109,8 @@ template <int First, int Rounds, class... Ls> struct Stack {
       with_layer(l, [&](auto k, int i) {
         const Path here{place.path, nullptr, First + l};
         Kind<k>::visit(at<k>(w.layer).of[i],
-                       Place{&here, First + l, First + layers, place.outer < 0 ? First + l : place.outer}, f);
+                       Place{&here, First + l, First + layers, place.outer < 0 ? First + l : place.outer, place.rank},
+                       f);
       });
   }
   template <class S> static constexpr void plan(Saved<S>& s, Shape const& shape, Arena& a) {

@@ -61,6 +61,8 @@ template <class S> struct Group {
   void (*most)(void* user, S* x, std::size_t n) = nullptr;
   void (*move)(void* user, const Outgoing* to, const Incoming* from) = nullptr;
   void* user = nullptr;
+  /// The ranks that each have some rows of a batch, where means are over all of theirs; null: all rows are here.
+  Group const* batch = nullptr;
   void exchange(const Outgoing* to, const Incoming* from) const { move(user, to, from); }
 };
 
@@ -124,6 +126,8 @@ template <class B> struct CallState {
     else return scratch();
   }
   constexpr int rows() const { return batch->rows; }
+  /// The ranks that have the rest of the batch, or null.
+  constexpr Group<scalar> const* ranks_of_batch() const { return group == nullptr ? nullptr : group->batch; }
   /// This block's side loss of that name, in forward and backward alike; its weight where nobody set another.
   SideLoss<scalar> side_loss(const char* name, double usual_weight) const {
     if (side == nullptr || mode == fauna::mode::eval) return {};

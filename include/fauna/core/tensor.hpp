@@ -57,6 +57,7 @@ struct Place {
   int layer = 0;   ///< flat index of the enclosing layer
   int layers = 0;  ///< layers of the enclosing stack
   int outer = -1;  ///< flat index of the layer of the outermost stack; -1 outside of any
+  int rank = 0;    ///< of those that deal out parts of one model, whose names depend on it (expert parallel)
 };
 
 /// Some rows of a tensor as a tensor of a file has them: a strided walk through its elements. Row r of the piece is
@@ -95,6 +96,7 @@ struct Tensor {
   float lr_scale = 1;
   Place at{};
   TensorPart split{};
+  bool alone = false;      ///< one rank's, where others have others in its place (expert parallel)
   bool adaptable = false;  ///< adapters may stand beside the products of rows by it (blocks/adapted.hpp)
   /// Initial values that no Init describes.
   void (*draw_rows)(Filling const&, float* to) = nullptr;

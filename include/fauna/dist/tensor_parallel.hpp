@@ -40,6 +40,30 @@ template <class S, Communicator C> Group<S> group_of(C& ranks) {
   return g;
 }
 
+/// The norm of a model's gradients that ranks have in parts, and what is wrong with them; the same on all ranks.
+/// counts(p): does this rank count that tensor? What several have alike one of them does.
+template <class T, Communicator C, class F> UpdateReport norm_of_parts(T const& model, C& ranks, F&& counts) {
+  static_assert(!memory<typename T::backend>::remote, "fauna: ranks exchange tensors in the host's memory");
+  const auto trains = [](Parameter const& p) { return p.trainable && p.is == role::parameter; };
+  std::vector<double> squares(model.parameters().size());
+  for (std::size_t i = 0; i < squares.size(); ++i) {
+    Parameter const& p = model.parameters()[i];
+    if (trains(p) && counts(p)) squares[i] = sum_of_squares(model, p);
+  }
+  const Group<double> all = group_of<double>(ranks);
+  all.sum(all.user, squares.data(), squares.size());
+  UpdateReport r;
+  double total = 0;
+  for (std::size_t i = 0; i < squares.size(); ++i) {
+    if (!trains(model.parameters()[i])) continue;
+    total += squares[i];
+    if (squares[i] == 0 && r.without_gradient < 0) r.without_gradient = static_cast<int>(i);
+    if (!std::isfinite(squares[i]) && r.not_finite < 0) r.not_finite = static_cast<int>(i);
+  }
+  r.gradient_norm = std::sqrt(total);
+  return r;
+}
+
 /// The ranks of a run (train/one_rank.hpp) whose model is in tensor parallel. Replicas: who adds the gradients of
 /// several such models, each with its own pieces; DataParallel<C> on the ranks of a mesh.
 template <Communicator C, class Replicas = OneRank> class TensorParallel {
@@ -58,26 +82,8 @@ template <Communicator C, class Replicas = OneRank> class TensorParallel {
   }
   /// One norm: what is in parts counts on each rank, what all have once. Replicas have the same gradients by now.
   template <class T> UpdateReport update(T& model, AdamWOptions const& o) {
-    static_assert(!memory<typename T::backend>::remote, "fauna: ranks exchange tensors in the host's memory");
-    std::vector<double> squares(model.parameters().size());
-    for (std::size_t i = 0; i < squares.size(); ++i) {
-      Parameter const& p = model.parameters()[i];
-      if (!p.trainable || p.is != role::parameter || (p.split.ways == 1 && c_->rank() != 0)) continue;
-      squares[i] = sum_of_squares(model, p);
-    }
-    const Group<double> all = group_of<double>(*c_);
-    all.sum(all.user, squares.data(), squares.size());
-    UpdateReport r;
-    double total = 0;
-    for (std::size_t i = 0; i < squares.size(); ++i) {
-      Parameter const& p = model.parameters()[i];
-      if (!p.trainable || p.is != role::parameter) continue;
-      total += squares[i];
-      if (squares[i] == 0 && r.without_gradient < 0) r.without_gradient = static_cast<int>(i);
-      if (!std::isfinite(squares[i]) && r.not_finite < 0) r.not_finite = static_cast<int>(i);
-    }
-    r.gradient_norm = std::sqrt(total);
-    return model.update(o, r);
+    return model.update(
+        o, norm_of_parts(model, *c_, [this](Parameter const& p) { return p.split.ways > 1 || c_->rank() == 0; }));
   }
   template <class T, class F> auto once(T& model, F&& f) {
     const Joined<T> joined(model, *c_);

@@ -14,21 +14,21 @@ inline constexpr BlockFormat block_formats[] = {
     quants_detail::Of32<5, false>::format("Q5_0", 6),
     quants_detail::Of32<5, true>::format("Q5_1", 7),
     quants_detail::Of32<8, false>::format("Q8_0", 8),
-    quants_detail::in_codes<quants_detail::codes_q2_k, {2, 0, true, false, true}, 256>("Q2_K", 10, 84,
-                                                                                       quants_detail::write_q2_k),
-    quants_detail::in_codes<quants_detail::codes_q3_k, {3, 4, false, false, true}, 256>("Q3_K", 11, 110,
-                                                                                        quants_detail::write_q3_k),
-    quants_detail::in_codes<quants_detail::codes_q4_k<false>, {4, 0, true, true}, 256>(
+    quants_detail::in_codes<quants_detail::codes_q2_k, BlockCode{2, 0, true, false, true}, 256>(
+        "Q2_K", 10, 84, quants_detail::write_q2_k),
+    quants_detail::in_codes<quants_detail::codes_q3_k, BlockCode{3, 4, false, false, true}, 256>(
+        "Q3_K", 11, 110, quants_detail::write_q3_k),
+    quants_detail::in_codes<quants_detail::codes_q4_k<false>, BlockCode{4, 0, true, true}, 256>(
         "Q4_K", 12, 144, quants_detail::write_q4_k<false>),
-    quants_detail::in_codes<quants_detail::codes_q4_k<true>, {5, 0, true, true}, 256>("Q5_K", 13, 176,
-                                                                                      quants_detail::write_q4_k<true>),
-    quants_detail::in_codes<quants_detail::codes_q6_k, {6, 32, false, false, true}, 256>("Q6_K", 14, 210,
-                                                                                         quants_detail::write_q6_k),
-    quants_detail::in_codes<quants_detail::codes_iq4_nl, {4, 0, false, false, false, code_table::nonlinear}, 32>(
-        "IQ4_NL", 20, 18, quants_detail::write_iq4_nl),
-    quants_detail::in_codes<quants_detail::codes_iq4_xs, {4, 0, false, true, false, code_table::nonlinear}, 256>(
-        "IQ4_XS", 23, 136),
-    quants_detail::in_codes<quants_detail::codes_mxfp4, {4, 0, false, true, false, code_table::e2m1}, 32>(
+    quants_detail::in_codes<quants_detail::codes_q4_k<true>, BlockCode{5, 0, true, true}, 256>(
+        "Q5_K", 13, 176, quants_detail::write_q4_k<true>),
+    quants_detail::in_codes<quants_detail::codes_q6_k, BlockCode{6, 32, false, false, true}, 256>(
+        "Q6_K", 14, 210, quants_detail::write_q6_k),
+    quants_detail::in_codes<quants_detail::codes_iq4_nl, BlockCode{4, 0, false, false, false, code_table::nonlinear},
+                            32>("IQ4_NL", 20, 18, quants_detail::write_iq4_nl),
+    quants_detail::in_codes<quants_detail::codes_iq4_xs, BlockCode{4, 0, false, true, false, code_table::nonlinear},
+                            256>("IQ4_XS", 23, 136),
+    quants_detail::in_codes<quants_detail::codes_mxfp4, BlockCode{4, 0, false, true, false, code_table::e2m1}, 32>(
         "MXFP4", 39, 17, quants_detail::write_mxfp4),
 };
 inline constexpr std::size_t most_block_elements = 256;

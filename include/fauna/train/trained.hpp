@@ -31,6 +31,7 @@ struct Parameter {
   bool in_rows = true;    ///< else it has no value here, no gradient and no moments
   std::size_t place = 0;  ///< of its gradient and moments in their memory: those that train stand first
   TensorPart split{};     ///< what of a whole tensor it is
+  bool alone = false;     ///< one rank's, where others have others in its place
   int layer = -1;         ///< of the outermost stack, by its flat index; -1 outside of any
   int matrices = 0;       ///< in layers: of how many matrices it is, one below the other; 0: of none
   std::size_t size() const { return static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols); }
@@ -72,10 +73,12 @@ template <LanguageModel M, Backend B, class D = All<typename B::scalar>> class T
   using Region = typename memory<B>::region;
 
   /// Parameters drawn from the seed, each by its own name: a model with a tensor more starts from the same others.
-  /// Results do not depend on the number of threads; by default the backend's own.
-  explicit Trained(seed s = {}, int threads = B{}.threads) : seed_(s.value), threads_(threads) {
+  /// Results do not depend on the number of threads; by default the backend's own. `rank`: which of the parts it is, of
+  /// a model that is dealt out (dist/expert_parallel.hpp).
+  explicit Trained(seed s = {}, int threads = B{}.threads, int rank = 0)
+      : seed_(s.value), threads_(threads), rank_(rank) {
     Arena a;
-    M::visit(weights_, Place{}, [&](Tensor const& t, auto& v) {
+    M::visit(weights_, Place{.rank = rank_}, [&](Tensor const& t, auto& v) {
       parameters_.push_back(
           {t.name(), t.rows, t.cols, t.rank(), a.used() / sizeof(scalar), t.decayed(), true, t.lr_scale, t.is});
       Parameter& p = parameters_.back();
@@ -83,6 +86,7 @@ template <LanguageModel M, Backend B, class D = All<typename B::scalar>> class T
       if (p.layer >= 0 && t.stored == kind::matrix && t.rank() == 2 && t.is == role::parameter)
         p.matrices = t.layout.parts;
       p.split = t.split;
+      p.alone = t.alone;
       p.trainable = p.in_rows = std::is_same_v<std::remove_cvref_t<decltype(v)>, Matrix<scalar>>;
       place(v, t, a);
     });
@@ -374,7 +378,7 @@ template <LanguageModel M, Backend B, class D = All<typename B::scalar>> class T
   /// Who hears of the layers in every pass from now on; null: nobody.
   void announce(Rounds const* to) { rounds_ = to; }
   Rounds const* announced() const { return rounds_; }
-  /// The ranks that have the rest of a model in tensor parallel, for all calls from now on.
+  /// The ranks that run the model together, for all calls from now on.
   void join(Group<scalar> const* group) { group_ = group; }
   /// The moments that are kept, from the first one on.
   scalar* moments(int which) const { return static_cast<scalar*>(moments_[which].data()); }
@@ -553,7 +557,7 @@ template <LanguageModel M, Backend B, class D = All<typename B::scalar>> class T
   }
   void initialise() {
     std::vector<float> drawn;
-    M::visit(weights_, Place{}, [&](Tensor const& t, auto& v) {
+    M::visit(weights_, Place{.rank = rank_}, [&](Tensor const& t, auto& v) {
       drawn.resize(t.size());
       fill(t, seed_, 0, t.rows, drawn.data());
       fill(B{}, v, Matrix<const float>(drawn.data(), t.rows, t.cols));
@@ -561,7 +565,7 @@ template <LanguageModel M, Backend B, class D = All<typename B::scalar>> class T
   }
 
   std::uint64_t seed_;
-  int threads_;
+  int threads_, rank_;
   long long steps_ = 0;
   std::vector<Parameter> parameters_;
   std::size_t elements_ = 0, learnt_ = 0, trained_bytes_ = 0;

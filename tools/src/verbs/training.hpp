@@ -40,18 +40,20 @@ inline void check_optimizer(tool::Verb const& verb, settings::Train const& s) {
     fauna::fail("fauna train", "--muon-momentum " + settings::text(s.muon_momentum), "0 to below 1");
 }
 
-/// Throws unless ranks can have `parts` parts of a model or of its sequences, as --tp, --pp or --cp asks for them.
+/// Throws unless ranks can have `parts` parts of a model or of its sequences, as --tp, --pp, --ep or --cp asks for.
 inline void require_parts(settings::Run const& s, long parts) {
   const std::string name = s.tp > 1   ? "--tp"
                            : s.pp > 1 ? "--pp"
-                                      : "--cp",
+                           : s.cp > 1 ? "--cp"
+                                      : "--ep",
                     flag = name + ' ' + std::to_string(parts), start = "mpirun -n " + std::to_string(parts);
   const auto alone = [&flag](bool with, std::string const& other) {
     if (with) fauna::fail("fauna train", flag + " with " + other, "one of the two");
   };
   alone(s.tp > 1 && s.pp > 1, "--pp " + std::to_string(s.pp));
-  const bool in_parts = s.tp > 1 || s.pp > 1;  // else each rank has all of the model
-  alone(in_parts && s.cp > 1, "--cp " + std::to_string(s.cp));
+  const bool cut = s.tp > 1 || s.pp > 1, in_parts = cut || s.ep > 1;  // else each rank has all of the model
+  alone(cut && s.cp > 1, "--cp " + std::to_string(s.cp));
+  alone((cut || s.cp > 1) && s.ep > 1, "--ep " + std::to_string(s.ep));
   alone(in_parts && s.zero > 0, "--zero " + std::to_string(s.zero));
   alone(in_parts && s.keep_checkpoints > 0, "--keep-checkpoints");
   alone(s.pp == 1 && s.pieces > 0, "--pieces");
@@ -92,6 +94,19 @@ inline int train_on_ranks(settings::Train const& s) {
   });
 }
 
+/// Throws unless so many ranks can deal out the experts of a model.
+inline void require_experts(tool::ModelConfig const& c, long ranks) {
+  const std::string line = c.line(), key = " experts=", flag = "--ep " + std::to_string(ranks);
+  const std::size_t at = line.find(key);
+  if (!c.described().experts || at == std::string::npos)
+    fauna::fail("fauna train", flag + " with a model without experts", "a mixture of experts",
+                "--model mixtral-shakespeare is one");
+  const long experts = std::stol(line.substr(at + key.size()));
+  if (experts % ranks != 0)
+    fauna::fail("fauna train", flag + " with " + std::to_string(experts) + " experts in a layer",
+                "a number of ranks that divides them");
+}
+
 [[noreturn]] inline void train(tool::Verb const& verb) {
   settings::Run s;
   settings::Named named;
@@ -120,6 +135,7 @@ inline int train_on_ranks(settings::Train const& s) {
   whole("tp", s.tp, 1, 1024);
   whole("pp", s.pp, 1, 1024);
   whole("cp", s.cp, 1, 1024);
+  whole("ep", s.ep, 1, 1024);
   whole("keep-checkpoints", s.keep_checkpoints, 0, 1000000);
   if (!(s.layer_dropout >= 0 && s.layer_dropout < 1))
     fauna::fail("fauna train", "--layer-dropout " + settings::text(s.layer_dropout), "0 to below 1");
@@ -153,7 +169,8 @@ inline int train_on_ranks(settings::Train const& s) {
   }
   if (!from.path.empty() && !resume) s.init_from = from.path;
   const bool started = tool::started_rank() >= 0;
-  const long parts = std::max({s.tp, s.pp, s.cp});
+  const long parts = std::max({s.tp, s.pp, s.cp, s.ep});
+  if (s.ep > 1) require_experts(*c, s.ep);
   if (parts > 1) require_parts(s, parts);
   if (s.zero > 0 && !started) tool::say("--zero shares nothing on one rank: mpirun starts several");
   if (s.keep_checkpoints > 0 && !started && s.pieces == 0)
@@ -163,6 +180,7 @@ inline int train_on_ranks(settings::Train const& s) {
                                                 s.tp > 1       ? "tensor"
                                                 : s.pp > 1     ? "pipeline"
                                                 : s.cp > 1     ? "context"
+                                                : s.ep > 1     ? "experts"
                                                 : started      ? "ranks"
                                                 : s.pieces > 0 ? "pieces"
                                                                : "runner",

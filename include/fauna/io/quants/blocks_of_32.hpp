@@ -67,7 +67,7 @@ template <int Bits, bool Offset> struct Of32 {
     if constexpr (Bits == 5) std::memcpy(block + fifths, &fifth, 4);
   }
   static constexpr BlockFormat format(std::string_view name, std::uint32_t gguf) {
-    return in_codes<codes, {Bits, zero, Offset}, n>(name, gguf, bytes, write);
+    return in_codes<codes, BlockCode{Bits, zero, Offset}, n>(name, gguf, bytes, write);
   }
 };
 
