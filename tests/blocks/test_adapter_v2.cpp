@@ -65,6 +65,10 @@ TEST_SUITE("adapter_v2") {
       trained += p.trainable;
     }
     CHECK(trained == 2 * (2 * 7 + 2) + 1);
+    for (const char* norm :
+         {"h.0.ln_1.weight", "blocks.0.ln0.weight", "blocks.3.ln2.bias", "layers.1.input_layernorm.weight"})
+      CHECK(AddAdapterV2::keeps(norm));
+    CHECK(!AddAdapterV2::keeps("blocks.0.att.key.weight"));
     const auto before = frozen();
     model.prepare_training({.sequences = 2, .length = 8});
     const double first = model.accumulate(batch);

@@ -129,6 +129,9 @@ TEST_SUITE("mesh") {
     CHECK_THROWS_WITH_AS(replicated({.tp = 2}, 3), doctest::Contains("2 parts of a model on 3 ranks"), error);
     Solo solo;
     CHECK_THROWS_WITH_AS((MeshGroups<Solo>(solo, {.dp = 2})), doctest::Contains("a mesh of 1 x 2 x 1 x 1"), error);
+    CHECK_THROWS_WITH_AS(require_only(cube, &Mesh::tp, "tensor parallel"),
+                         doctest::Contains("a mesh of 12 ranks, expected 6"), error);
+    CHECK_NOTHROW(require_only({.dp = 3, .tp = 2}, &Mesh::tp, "tensor parallel"));
   }
 }
 

@@ -256,8 +256,10 @@ def rewards():
     assert len(lines) == 30 and last > first + 0.2 and lines[0]["divergence"] == 0 < lines[-1]["divergence"], (first, last, lines[0], lines[-1])
     assert all(0 < line["length"] <= 6 for line in lines), lines
     assert logits("base", "--adapter", "judged") != logits("base")
-    succeeds(*common, "--reward-regex", "[a-m]{2}|^Q", "--steps", 3, "--out", "matched")
-    assert all(line["reward"] * 16 % 1 == 0 for line in map(json.loads, (work / "matched/metrics.jsonl").read_text().splitlines()))
+    for regex, reward in (("^[^Q]*$|Q", 1), ("Q^", 0)):  # of all answers, and of none
+        succeeds(*common, "--reward-regex", regex, "--steps", 2, "--out", f"matched_{reward}")
+        lines = [json.loads(line) for line in (work / f"matched_{reward}/metrics.jsonl").read_text().splitlines()]
+        assert len(lines) == 2 and all(line["reward"] == reward for line in lines), lines
     for program, words in (("echo 1", "echo 1 wrote 1 lines for 16 answers, expected a number for each"), ("exit 3", "exit 3 ended with status 3, expected 0"),
                            ("echo good", "echo good wrote 'good', expected a number a line")):
         status, _, errors = run(*common, "--reward-program", program, "--steps", 1, "--out", "unjudged")

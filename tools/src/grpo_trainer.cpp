@@ -3,10 +3,13 @@
 // launcher has checked.
 #include <tools/src/adapting.hpp>
 
+#include <algorithm>
+
 #include <fauna/train/checkpoint.hpp>
 #include <fauna/train/grpo.hpp>
 #include <tools/src/rewards.hpp>
 #include <tools/src/settings.hpp>
+#include <tools/src/token_list.hpp>
 #include <tools/src/training.hpp>
 
 namespace {
@@ -16,6 +19,8 @@ using Trainer = fauna::GrpoTrainer<tool::Adapting::Trained>;
 int reinforce(settings::FinetuneRun const& s) {
   const auto tokenizer = fauna::Bpe::from_file(s.base + "/tokenizer.json");
   const auto prompts = tool::Prompts::read(s.data, tokenizer, s.special, fauna::context_of<Model>);
+  const std::vector<int> stop_ids =
+      s.stop_ids.empty() ? std::vector<int>{} : tool::token_list("eos_token_id", s.stop_ids, Model::vocab);
   const tool::Reward reward(s.reward_regex, s.reward_program);
   tool::Adapting adapting(s.seed, tool::threads_of(s.threads), s.lora_plus, s.base);
   adapting.start(fauna::open_tensors(s.base), s.pissa);
@@ -30,7 +35,7 @@ int reinforce(settings::FinetuneRun const& s) {
                .updates = static_cast<int>(s.updates),
                .clip = s.clip,
                .beta = s.beta,
-               .stop_ids = s.end < 0 ? std::vector<int>{} : std::vector<int>{static_cast<int>(s.end)},
+               .stop_ids = stop_ids,
                .adamw = {.beta1 = s.beta1, .beta2 = s.beta2, .decay = s.weight_decay, .clip = s.grad_clip}});
   const fauna::Schedule rate = tool::schedule(s.schedule, s.lr, s.min_lr, s.warmup, s.steps);
   fauna::make_directories(s.out);
@@ -40,7 +45,7 @@ int reinforce(settings::FinetuneRun const& s) {
     std::vector<tool::Completion> completions;
     for (std::size_t a = 0; a < answers.ids.size(); ++a) {
       auto const& ids = answers.ids[a];
-      const bool ended = ids.back() == static_cast<int>(s.end);
+      const bool ended = std::find(stop_ids.begin(), stop_ids.end(), ids.back()) != stop_ids.end();
       completions.push_back({answers.of[a], tokenizer.decode(ids.data(), ids.size() - (ended ? 1 : 0))});
     }
     return reward(prompts, completions);

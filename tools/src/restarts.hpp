@@ -23,8 +23,8 @@ inline std::vector<std::string> start_of_ranks(long ranks) {
   return all;
 }
 
-/// Runs a command as run_prepared does, and passes SIGTERM on to it; SIGINT comes from a terminal, to both. `asked`:
-/// did either come?
+/// Runs a command as run_prepared does, and passes SIGTERM and SIGINT on to it, but for what a terminal sends to both.
+/// `asked`: did either come?
 inline int run_stoppable(std::vector<std::string> const& command, bool& asked) {
   sigset_t watched, before;
   sigemptyset(&watched);
@@ -33,11 +33,10 @@ inline int run_stoppable(std::vector<std::string> const& command, bool& asked) {
   const pid_t child = start_prepared(command, [&before] { return sigprocmask(SIG_SETMASK, &before, nullptr) == 0; });
   int status = 0;
   while (::waitpid(child, &status, WNOHANG) == 0) {
-    int signal = 0;
-    sigwait(&watched, &signal);
-    if (signal == SIGCHLD) continue;
+    siginfo_t signal{};
+    if (sigwaitinfo(&watched, &signal) < 0 || signal.si_signo == SIGCHLD) continue;
     asked = true;
-    if (signal == SIGTERM) ::kill(child, SIGTERM);
+    if (signal.si_code != SI_KERNEL) ::kill(child, signal.si_signo);
   }
   sigprocmask(SIG_SETMASK, &before, nullptr);
   return exit_status(status);
@@ -48,7 +47,10 @@ inline int run_stoppable(std::vector<std::string> const& command, bool& asked) {
 inline int run_again(long restarts, std::function<std::vector<std::string>()> const& command) {
   bool asked = false;
   for (long i = 0;; ++i) {
-    const int status = run_stoppable(command(), asked);
+    const auto words = command();
+    const int status = run_stoppable(words, asked);
+    if (status == 127)
+      fauna::fail("fauna", "no program " + words[0], "one that starts ranks", "$FAUNA_MPIRUN names it");
     const bool killed = status > 128;  // as shells and mpirun say it
     if (!killed || asked || i == restarts) return status;
     say("a rank was killed (exit status " + std::to_string(status) + "): start " + std::to_string(i + 1) + " of " +

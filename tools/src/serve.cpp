@@ -61,16 +61,17 @@ int context_of(long asked, int own) {
 }
 
 /// Texts at once, where the flag does not say: their contexts are whole in half of the machine's memory.
-int parallel_of(long asked, tool::Engine& engine, std::size_t engines, bool drafts, tool::Engine const* draft,
-                int context) {
+/// draft_rows: tokens of a draft at most; 0: nobody drafts.
+int parallel_of(long asked, tool::Engine& engine, std::size_t engines, std::size_t draft_rows,
+                tool::Engine const* draft, int context) {
   if (asked > 0) return static_cast<int>(asked);
   constexpr std::size_t usual = 8;
   const auto pages = static_cast<std::size_t>(sysconf(_SC_PHYS_PAGES)),
              page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-  // What cannot be cut is kept a second time, at the end of its prompt, and a third, before its draft; and the model
-  // that drafts has a cache of its own.
+  // What cannot be cut is kept a second time, at the end of its prompt, and again before its draft, after the token
+  // before that and after each of its tokens; and the model that drafts has a cache of its own.
   const std::size_t kept = engine.slots(1, 1, 1, false)->cuts() ? 1
-                           : drafts                             ? 3
+                           : draft_rows > 0                     ? 4 + draft_rows
                                                                 : 2,
                     of_draft = draft != nullptr ? draft->slot_bytes(std::min(context, draft->context())) : 0,
                     each = engines * (kept * engine.slot_bytes(context) + of_draft),
@@ -119,7 +120,8 @@ int serve(settings::Told<settings::Serve> const& s, std::string const& from, std
   }
   Metrics metrics;
   const std::size_t engines = 1 + merged.size();
-  const int parallel = parallel_of(s.parallel, engine, engines, !s.draft.empty(), draft.get(), context),
+  const int parallel = parallel_of(s.parallel, engine, engines,
+                                   s.draft.empty() ? 0 : static_cast<std::size_t>(s.draft_max), draft.get(), context),
             queue = static_cast<int>(s.queue);
   Worker worker(models, tokenizer, stop_ids,
                 {.context = context,

@@ -382,11 +382,13 @@ struct DraftTrainRun : DraftTrain {
 struct FinetuneRun : Finetune {
   std::string base, recipe;
   long end = -1;
+  std::string stop_ids;
 
   template <class F> void each(F&& f) {
     Finetune::each(f);
     f("base", base, "the model directory");
     f("end", end, "the token that ends a completion; -1: none");
+    f("stop-ids", stop_ids, "the tokens that end an answer of the model, with commas between");
     f("recipe", recipe, "contents of OUT/run.toml");
   }
 };

@@ -24,7 +24,7 @@ template <class Expert, int E, int N> struct Dealt {
 };
 
 // What can be wrong with expert parallel, beside what can be with the model: an expert serves every row that chooses
-// it, and rows choose whatever others do.
+// it, rows choose whatever others do, and the router's losses are of the rows of all ranks.
 template <class Router, class Serving, class... Groups> struct ranks_deal_out_only_dropless_experts_of_one_kind;
 
 namespace expert_parallel_detail {
@@ -188,7 +188,9 @@ struct deal<MixtureOfExperts<R, Serving, Weighing, Groups...>, N> {
   };
 };
 template <class R, class Weighing, class Expert, int E, int N>
-requires(R::causal) struct deal<MixtureOfExperts<R, Dropless, Weighing, Each<Expert, E>>, N> {
+requires(R::causal&& requires {
+  requires R::over_ranks;
+}) struct deal<MixtureOfExperts<R, Dropless, Weighing, Each<Expert, E>>, N> {
   using type = MixtureOfExperts<R, Dropless, Weighing, Dealt<Expert, E, N>>;
 };
 template <class Expert, int E, int K, Routing How, int N>

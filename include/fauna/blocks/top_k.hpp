@@ -106,6 +106,7 @@ template <int Width, int E, int K, Routing How = Routing{}, class Judge = ByScor
   static constexpr int slots = K;
   static constexpr double chosen = K;
   static constexpr bool causal = Judge::causal;
+  static constexpr bool over_ranks = true;  ///< its losses are of all ranks that share the batch
   static constexpr int choices(int rows) { return rows * K; }
   using fault =
       first_fault<std::conditional_t<(K <= E && K >= 1), void, more_experts_chosen_than_there_are<TopK, E, K>>,

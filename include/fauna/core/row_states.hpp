@@ -22,6 +22,7 @@ template <class V> struct StatePart {
   V view;
   int rows = 1;
 };
+template <class V> StatePart(V, int = 1) -> StatePart<V>;
 
 namespace row_states_detail {
 

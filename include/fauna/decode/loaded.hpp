@@ -74,9 +74,10 @@ template <LanguageModel M, Backend B, class D = Packed<B>> class Loaded {
   /// [rows]. The logits stay in the backend's memory.
   template <class K> void draws(K& cache, Batch batch, int rows, float temperature, const Key* keys, int* ids) {
     batch.past = cache.lengths();
-    const auto z = scratch_.template results<scalar>(batch.rows, M::vocab);
-    M::logits(call(batch), weights_, cache.state(), logit_rows::all, z);
-    draw_tokens<B>::forward(on_backend(), z.middle_rows(batch.rows - rows, rows), temperature, keys, ids);
+    const bool last = rows == 1 && batch.sequences == 1;  // of a whole prompt, perhaps
+    const auto z = scratch_.template results<scalar>(last ? 1 : batch.rows, M::vocab);
+    M::logits(call(batch), weights_, cache.state(), last ? logit_rows::last : logit_rows::all, z);
+    draw_tokens<B>::forward(on_backend(), z.middle_rows(z.rows() - rows, rows), temperature, keys, ids);
     cache.advance(batch);
   }
   /// Of the last row of each sequence by the first rounds of the trunk's layers alone, with its last norm and the head.

@@ -47,7 +47,9 @@ template <class M, Backend B, Communicator C> class ExpertShare : public Trained
 template <Communicator C> class ExpertParallel {
  public:
   explicit ExpertParallel(C& ranks) : all_(&ranks), experts_(&ranks) {}
-  explicit ExpertParallel(MeshGroups<C>& mesh) : all_(&mesh.all), experts_(&mesh.ep), copies_(&mesh.dp) {}
+  explicit ExpertParallel(MeshGroups<C>& mesh) : all_(&mesh.all), experts_(&mesh.ep), copies_(&mesh.dp) {
+    require_only(mesh.mesh, &Mesh::ep, "expert parallel");
+  }
   bool writes() const { return all_->rank() == 0; }
   static constexpr bool evaluates() { return true; }
   int pieces() const { return batches_ * all_->size(); }

@@ -41,6 +41,14 @@ inline Mesh replicated(Mesh parts, int ranks) {
   return parts;
 }
 
+/// Throws where a mesh has ranks along dimensions of which a layout, which is named, makes nothing. dp is everybody's.
+inline void require_only(Mesh const& m, int Mesh::*dimension, const char* layout) {
+  const int along = m.*dimension;
+  if (m.size() != along * m.dp)
+    fail(layout, "a mesh of " + std::to_string(m.size()) + " ranks", std::to_string(along * m.dp),
+         "its other dimensions are of size 1");
+}
+
 /// A rank's groups along the dimensions of a mesh. All ranks make it together.
 template <class C> struct MeshGroups {
   static_assert(SplitCommunicator<C>, "fauna: groups along a mesh want a communicator that splits");

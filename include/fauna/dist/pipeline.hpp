@@ -250,7 +250,9 @@ template <Communicator C, class Replicas = OneRank> class Pipeline {
         replicas_(mesh.dp),
         how_(how),
         pieces_(pieces > 0 ? pieces : mesh.dp.size()),
-        asked_(pieces > 0) {}
+        asked_(pieces > 0) {
+    require_only(mesh.mesh, &Mesh::pp, "pipeline");
+  }
   bool writes() const { return all_->rank() == 0; }
   static constexpr bool evaluates() { return true; }
   int pieces() const { return pieces_; }

@@ -70,7 +70,9 @@ template <Communicator C, class Replicas = OneRank> class TensorParallel {
  public:
   explicit TensorParallel(C& ranks) : c_(&ranks), all_(&ranks) {}
   explicit TensorParallel(MeshGroups<C>& mesh)
-      : c_(&mesh.tp), all_(&mesh.all), saves_(mesh.dp.rank() == 0), replicas_(mesh.dp) {}
+      : c_(&mesh.tp), all_(&mesh.all), saves_(mesh.dp.rank() == 0), replicas_(mesh.dp) {
+    require_only(mesh.mesh, &Mesh::tp, "tensor parallel");
+  }
   bool writes() const { return all_->rank() == 0; }
   static constexpr bool evaluates() { return true; }
   int pieces() const { return replicas_.pieces(); }

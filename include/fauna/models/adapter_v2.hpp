@@ -14,7 +14,9 @@ struct AddAdapterV2 {
   static std::string text() { return "adapter_v2"; }
   /// What trains, and is in checkpoints: the rest is where it came from.
   static bool keeps(std::string const& tensor) {
-    return is_adapter(tensor) || tensor.find("norm") != tensor.npos || tensor.find("ln_") != tensor.npos;
+    return is_adapter(tensor) || tensor.find("norm") != tensor.npos || tensor.find("ln_") != tensor.npos ||
+           tensor.find(".ln0.") != tensor.npos || tensor.find(".ln1.") != tensor.npos ||
+           tensor.find(".ln2.") != tensor.npos;  // RWKV's
   }
   template <class B> static constexpr auto replace() {
     if constexpr (is_linear<B>) return std::type_identity<AdapterV2<B>>{};

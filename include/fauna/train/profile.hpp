@@ -46,6 +46,8 @@ template <class S> class Profile {
     s.own += s.seconds;
     if (!open_.empty()) spans_[open_.back()].own -= s.seconds;
   }
+  /// Spans that have begun, and not ended.
+  std::size_t depth() const { return open_.size(); }
   /// Takes back the span that was begun last: nothing happened within it.
   void forget() {
     open_.pop_back();

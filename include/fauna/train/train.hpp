@@ -124,11 +124,11 @@ template <class T, class Ranks = OneRank> class Trainer {
     Step s;
     s.lr = schedule_(static_cast<long>(p.iteration));
     s.loss = ranks_.gradients(model_, [this](int piece) { return gradients_of(piece); });
-    if (!(s.loss - s.loss == 0)) stop_not_finite(s);
+    if (!(s.loss - s.loss == 0)) finish_saves(), stop_not_finite(s);
     AdamWOptions adamw = o_.adamw;
     adamw.lr = s.lr;
     const UpdateReport update = ranks_.update(model_, adamw);
-    if (update.not_finite >= 0) stop_not_finite(s);
+    if (update.not_finite >= 0) finish_saves(), stop_not_finite(s);
     s.gradient_norm = update.gradient_norm;
     if (!layer_skip_.on()) s.without_gradient = update.without_gradient;  // a layer that was passed over has none
     ++p.iteration;
@@ -157,11 +157,15 @@ template <class T, class Ranks = OneRank> class Trainer {
     return ranks_.once(model_, [&] { return fauna::evaluate(model_, text_.val, memory_); });
   }
 
-  void record(LossPoint train_loss) { head_.progress.train.push_back(train_loss); }
+  void record(LossPoint train_loss) {
+    head_.progress.train.push_back(train_loss);
+    staged_at_ = -1;
+  }
   /// Adds to the validation curve; true for a new lowest loss. An evaluation repeated by a resume counts once.
   bool record(SplitLosses e) {
     Progress& p = head_.progress;
     const auto at = static_cast<double>(p.iteration);
+    staged_at_ = -1;
     if (p.val.empty() || p.val.back().step < at) p.val.push_back({at, e.val});
     if (!(e.val < p.best_val)) return false;
     p.best_val = e.val;

@@ -26,16 +26,20 @@ class Profiler {
   /// What `one` returns: has anything been done? What is not a block's own is the step's: drafts, and drawing tokens.
   template <class F> bool step(F const& one) {
     if (to_come_ == 0) return one();
-    const bool timed = to_come_ <= steps_;
-    if (timed) profile_.begin("step", "serve");
-    if (!one()) {
-      if (timed) profile_.forget();
-      return false;
+    if (to_come_ > steps_) {
+      const bool done = one();
+      to_come_ -= done ? 1 : 0;
+      return done;
     }
-    if (timed) profile_.end();
-    if (--to_come_ == steps_) watch(profile_.tap());
-    if (to_come_ == 0) finish();
-    return true;
+    profile_.begin("step", "serve");
+    watch(profile_.tap());
+    const bool done = one();
+    watch(nullptr);                               // embeddings are read between steps
+    while (profile_.depth() > 1) profile_.end();  // of blocks that an error has left
+    if (done) profile_.end();
+    else profile_.forget();
+    if (done && --to_come_ == 0) finish();
+    return done;
   }
 
  private:
@@ -44,7 +48,6 @@ class Profiler {
   }
   // A file that cannot be written stops nobody from being served.
   void finish() try {
-    watch(nullptr);
     fauna::write_file(file_, profile_.trace());
     say("where the time of " + std::to_string(steps_ - to_come_) + " steps went, by " + file_ + ":\n" +
         profile_.table());

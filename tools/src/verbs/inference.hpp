@@ -148,6 +148,9 @@ std::optional<tool::Described> drafting(tool::Verb const& verb, std::string cons
   small->without_dropout();
   c.without_dropout();
   const tool::Described draft = small->described();
+  if (dtype == tool::in_blocks && draft.experts)
+    fauna::fail("fauna", "the draft " + small_model + ", a mixture of experts, beside matrices in blocks",
+                "a model without experts, or no --quantize");
   told.engine = tool::engine_name(c.described(), dtype);
   told.draft_engine = tool::engine_name(draft, dtype);
   return draft;

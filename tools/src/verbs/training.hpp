@@ -451,6 +451,7 @@ inline void check_prefer(tool::Verb const& verb, settings::Finetune const& s) {
   verb.apply(reading);
   s.base = directory;
   s.end = d.stop_ids.empty() ? -1 : static_cast<long>(d.stop_ids[0]);
+  s.stop_ids = id_list(d.stop_ids);
   s.recipe = tool::recipe_of(s, reading, directory);
   tool::become(tool::program_for(with_adapters(d.model->described(), s), s.dtype,
                                  s.prefer.empty()     ? "finetuner"

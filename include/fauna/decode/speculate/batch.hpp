@@ -92,9 +92,10 @@ class Steps {
 
 /// Continues each prompt by up to options.text.tokens tokens, text s with drafters[s] and as sample options.text.sample
 /// + s, and calls see(s, id) with each; see may return false to end that text. A text has the ids that speculate gives
-/// it alone, and with drafts of a fixed length as many steps: who is beside it changes nothing. A DraftLength says what
-/// pays for all of them, and is asked as by speculate for one. A prompt that stands several times is read once. Throws
-/// for another number of drafters. target: a Loaded model, or Slots, of which the first are then the texts'.
+/// it alone, and with drafts of a fixed length as many steps, but where drafters share what they know (SharedPool) or
+/// wait until a prompt has been read (EarlyExit): who is beside it changes nothing else. A DraftLength says what pays
+/// for all of them, and is asked as by speculate for one. A prompt that stands several times is read once. Throws for
+/// another number of drafters. target: a Loaded model, or Slots, of which the first are then the texts'.
 template <TextSlots S, Proposes D, Acceptance A, class F>
 std::vector<Speculated> speculate(S& target, std::vector<D>& drafters, std::vector<std::vector<int>> const& prompts,
                                   SpeculateOptions const& options, A const& a, F&& see) {

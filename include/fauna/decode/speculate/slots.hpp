@@ -173,7 +173,7 @@ template <class T> class Slots {
     model_->prepare_inference({.sequences = slot + 1, .length = rows, .context = context()});
     const auto y = room(head_, slot + 1, model::vocab);
     One one(slot, had, rows);
-    model_->early_logits(cache_, one.batch(ids + had), layers / exits().round, y);
+    model_->early_logits(cache_, one.batch(ids + had, memory_.adapters), layers / exits().round, y);
     return y.row(slot);
   }
   /// Rows first, first + 1, ... of a slot's text at a depth, as Lm::further has it.
@@ -181,7 +181,8 @@ template <class T> class Slots {
     model_->prepare_inference({.sequences = slot + 1, .length = rows, .context = context()});
     const auto y = room(further_, rows, width());
     One one(slot, first, rows);
-    model_->further(cache_, one.batch(tokens), depth, one.past.data(), Matrix<const float>(h, rows, width()), y);
+    model_->further(cache_, one.batch(tokens, memory_.adapters), depth, one.past.data(),
+                    Matrix<const float>(h, rows, width()), y);
     return y.data();
   }
 
@@ -212,11 +213,13 @@ template <class T> class Slots {
     One(int slot, int first, int rows) : offsets(static_cast<std::size_t>(slot) + 2), past(offsets.size() - 1, first) {
       offsets.back() = rows;
     }
-    Batch batch(const int* tokens) const {
+    /// adapters: of the slots' texts.
+    Batch batch(const int* tokens, std::vector<int> const& adapters) const {
       Batch b = Batch::uniform(static_cast<int>(past.size()), 1, tokens);
       b.rows = offsets.back();
       b.length = 0;
       b.offsets = offsets.data();
+      if (adapters.size() >= past.size()) b.adapters = adapters.data();
       return b;
     }
   };

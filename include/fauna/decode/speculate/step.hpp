@@ -82,7 +82,8 @@ bool speculate_step(T& model, K& cache, std::vector<Continuation>& all, int chun
     return Matrix<float>(memory.data(), rows, cols);
   };
   const auto hidden = room(m.hidden, batch.rows, width);
-  model.hidden(cache, batch, hidden, begin(batch));
+  const auto* const tap = begin(batch);  // before the batch is copied: it may say more of it
+  model.hidden(cache, batch, hidden, tap);
   read(batch, hidden);
   int wanted = 0;
   for (std::size_t q = 0; q < all.size(); ++q) {
