@@ -62,8 +62,8 @@ Speculated speculate(R& target, D& drafter, std::vector<int> const& prompt, Spec
     constexpr bool watches = requires(const float* logits) { drafter.see(drafted.draft(), logits); };
     double read_at = 0;
     auto const& path = [&]() -> std::vector<int> const& {
-      if constexpr (DrawsThere<R> && A::kept == keeps::ids && !TreeDrafter<D> && !watches)
-        if (drafted.drawn_plainly()) {
+      if constexpr (DrawsThere<R> && !TreeDrafter<D> && !watches)
+        if (a.kept == keeps::ids && drafted.drawn_plainly()) {
           const std::size_t position = text.ids.size() + 1 - static_cast<std::size_t>(text.wanted);
           const int* tokens = target.draws(ids, rows, text.wanted, stays, options.text.temperature, text.key, position);
           read_at = now();

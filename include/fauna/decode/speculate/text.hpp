@@ -194,7 +194,6 @@ template <Acceptance A> class DraftedText {
   }
   /// The same of what plain decoding draws at each of these places [1 + nodes], by a rule that keeps that.
   template <class F> std::vector<int> const& accept_drawn(const int* tokens, F&& see) {
-    static_assert(A::kept == keeps::ids);
     return accept_by([tokens](int node, Drafted const&) { return tokens[node + 1]; }, see);
   }
   /// Are tokens drawn without filters, as ops/draw_tokens does?
