@@ -34,11 +34,13 @@ TEST_SUITE("restarts") {
     CHECK(always.starts == 3);
   }
   TEST_CASE("what ends, well or with an error, is not started again") {
-    for (const int status : {0, 1, 127}) {
+    for (const int status : {0, 1, 126}) {
       const Ended e = ended(2, {"exit " + std::to_string(status)});
       CHECK(e.status == status);
       CHECK(e.starts == 1);
     }
+    CHECK_THROWS_WITH_AS(tool::run_again(2, [] { return std::vector<std::string>{"./no-mpirun"}; }),
+                         doctest::Contains("./no-mpirun ended with status 127"), fauna::error);
   }
   TEST_CASE("ranks are started by the command that is named") {
     ::unsetenv("FAUNA_MPIRUN");

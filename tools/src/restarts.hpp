@@ -50,7 +50,8 @@ inline int run_again(long restarts, std::function<std::vector<std::string>()> co
     const auto words = command();
     const int status = run_stoppable(words, asked);
     if (status == 127)
-      fauna::fail("fauna", "no program " + words[0], "one that starts ranks", "$FAUNA_MPIRUN names it");
+      fauna::fail("fauna", words[0] + " ended with status 127, as where there is no such program",
+                  "one that starts ranks", "$FAUNA_MPIRUN names another than mpirun");
     const bool killed = status > 128;  // as shells and mpirun say it
     if (!killed || asked || i == restarts) return status;
     say("a rank was killed (exit status " + std::to_string(status) + "): start " + std::to_string(i + 1) + " of " +
