@@ -7,6 +7,7 @@ one process (tests/dist); each start of mpirun takes seconds here.
 import json
 import os
 import pathlib
+import re
 import random
 import shutil
 import signal
@@ -162,7 +163,7 @@ mixture = ("--model", "mixture", "--block-size", 16)
 trained(0, "together", "--max-iters", 10, model=mixture)
 trained(2, "experts", "--max-iters", 10, "--ep", 2, model=mixture)
 trained(4, "copies", "--max-iters", 5, "--ep", 2, model=mixture)
-trained(2, "copies", "--max-iters", 10, "--ep", 2, "--init-from", "resume", model=())
+trained(2, "copies", "--max-iters", 10, "--ep", 2, "--init-from", "resume", model=("--block-size", 16))
 names = [*tensors("experts/last.safetensors")]  # of weights, and of two moments each
 assert sum(".experts." in name for name in names) == 3 * 2 * 4 * 3, names
 losses = [summary(out)["val_loss"] for out in ("together", "experts", "copies")]
@@ -214,7 +215,8 @@ assert status == 0 and "stopped by signal 15" in said, f"{status}\n{said}"
 
 # A rank that throws, as it can write no more: its error, by name, and the last checkpoint is whole.
 status, said, seconds = interrupted("killed", lambda _: (work / "killed").rename(work / "moved"))
-assert status != 0 and said.count("[rank 0 of 2] [io] cannot create killed/") == 1, f"{status}\n{said}"
+errors = re.findall(r"\[rank 0 of 2\] \[io\] cannot (?:create|rename a temporary to) killed/", said)  # or as it was being written
+assert status != 0 and len(errors) == 1, f"{status}\n{said}"
 trained(2, "moved", "--max-iters", 0, "--pieces", 6, "--init-from", "resume", model=())
 
 # What checks a cluster finds nothing wrong here, and a launcher that starts nothing.
