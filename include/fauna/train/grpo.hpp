@@ -28,6 +28,7 @@ inline std::vector<double> group_advantages(std::vector<double> const& rewards) 
   for (const double r : rewards) squares += (r - mean) * (r - mean);
   const double deviation = n > 1 ? std::sqrt(squares / (n - 1)) : 0;
   std::vector<double> all;
+  all.reserve(rewards.size());
   for (const double r : rewards) all.push_back((r - mean) / (deviation + 1e-4));
   return all;
 }

@@ -64,6 +64,7 @@ template <class T, bool Hidden = false> class Reader {
                    std::size_t position) requires draws_there {
     const int rows = read_before(ids, n, wanted, stays);
     std::vector<Key> keys;
+    keys.reserve(static_cast<std::size_t>(wanted));
     for (int i = 0; i < wanted; ++i) keys.push_back(text.child(position + static_cast<std::size_t>(i)));
     drawn_.resize(keys.size());
     const int* const from = ids + length();
@@ -211,6 +212,7 @@ template <class T, bool Hidden = false> class Reader {
       read_[static_cast<std::size_t>(from) + i] = read_[static_cast<std::size_t>(from + path[i])];
     if constexpr (forgets_rows<model>) {
       std::vector<int> rows;
+      rows.reserve(path.size());
       for (const int node : path) rows.push_back(from + node);
       cache_.keep(0, from, rows);
     } else if (const int last = path.empty() ? from : from + path.back() + 1; states_.nearest(0, last) == last) {
