@@ -1,14 +1,15 @@
 // The states after each row of a pass, of linear attention's kin, and where they stand beside keys and values or count
 // what experts have served.
 #include <fauna/models/linear_lm.hpp>
-#include <fauna/models/recurrent_gemma.hpp>
 #include <fauna/models/switch_lm.hpp>
 
 #include "../support/rewind_check.hpp"
+#include "../support/small_gemma.hpp"
 
 namespace test_rewind_kinds {
 
 using namespace fauna;
+using test::SmallGemma;
 
 namespace {
 
@@ -18,19 +19,6 @@ using Linear = LinearLm<LinearLmConfig{
 using Delta = Linear<mixing::gated_deltanet>;
 using Memory = Linear<mixing::mlstm>;
 using Small3 = Linear<mixing::mamba3>;
-using Gemma = RecurrentGemma<RecurrentGemmaConfig{{.layers = 4,
-                                                   .heads = 2,
-                                                   .kv_heads = 1,
-                                                   .head_size = 8,
-                                                   .width = 12,
-                                                   .hidden = 16,
-                                                   .context = 530,
-                                                   .vocab = 13,
-                                                   .window = 20,
-                                                   .turned = 0.5,
-                                                   .embedding_scale = 3},
-                                                  {.mixers = "rrw"},
-                                                  {.channels = 8, .taps = 3}}>;
 using Serving = SwitchLm<SwitchLmConfig{.layers = 2,
                                         .heads = 2,
                                         .head_size = 8,
@@ -43,7 +31,7 @@ using Serving = SwitchLm<SwitchLmConfig{.layers = 2,
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("states by row are those of reading row by row", M, Delta, Memory, Small3, Gemma, Serving) {
+TEST_CASE_TEMPLATE("states by row are those of reading row by row", M, Delta, Memory, Small3, SmallGemma, Serving) {
   test::RewindCheck<M> check;
   check.chains();
   if constexpr (ConstantState<M>) check.trees();

@@ -2,13 +2,14 @@
 #include <doctest/doctest.h>
 
 #include <fauna/models/mistral.hpp>
-#include <fauna/models/recurrent_gemma.hpp>
 
 #include "../support/batch_check.hpp"
+#include "../support/small_gemma.hpp"
 
 namespace test_speculate_batch_kinds {
 
 using namespace fauna;
+using test::SmallGemma;
 
 namespace {
 
@@ -23,29 +24,15 @@ using Windows = Mistral<MistralConfig{.layers = 2,
                                       .vocab = 13,
                                       .window = 20,
                                       .full_every = unbounded}>;
-/// Two layers have a state of one size, the third such a window.
-using WithStates = RecurrentGemma<RecurrentGemmaConfig{{.layers = 4,
-                                                        .heads = 2,
-                                                        .kv_heads = 1,
-                                                        .head_size = 8,
-                                                        .width = 12,
-                                                        .hidden = 16,
-                                                        .context = 530,
-                                                        .vocab = 13,
-                                                        .window = 20,
-                                                        .turned = 0.5,
-                                                        .embedding_scale = 3},
-                                                       {.mixers = "rrw"},
-                                                       {.channels = 8, .taps = 3}}>;
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("batches: windows that have gone round, and states beside them", M, Windows, WithStates) {
+TEST_CASE_TEMPLATE("batches: windows that have gone round, and states beside them", M, Windows, SmallGemma) {
   test::check_batches_of_drafts<M, Windows, f32_products>(200);
 }
 
 TEST_CASE_TEMPLATE("batches: a draft that is longer than a window can forget is read from the start", M, Windows,
-                   WithStates) {
+                   SmallGemma) {
   Loaded<M, Cpu<>> model(test::lively<M, Cpu<>>(1).weights(), 1);
   const std::vector<std::vector<int>> prompts{test::some_tokens<M>(210, 1), test::some_tokens<M>(5, 2),
                                               test::some_tokens<M>(230, 3)};

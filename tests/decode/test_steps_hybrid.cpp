@@ -3,14 +3,15 @@
 #include <doctest/doctest.h>
 
 #include <fauna/models/jamba.hpp>
-#include <fauna/models/recurrent_gemma.hpp>
 
 #include "../support/decode_check.hpp"
+#include "../support/small_gemma.hpp"
 #include "../support/state_check.hpp"
 
 namespace test_steps_hybrid {
 
 using namespace fauna;
+using test::SmallGemma;
 
 namespace {
 
@@ -20,19 +21,6 @@ using SmallJamba = Jamba<JambaConfig{
     {.mixers = "mam", .mlps = "de"},
     {.experts = 3, .chosen = 2, .expert_hidden = 8, .balance = 0},
     {.inner = 20, .states = 5, .rank = 3, .taps = 3}}>;
-using SmallGemma = RecurrentGemma<RecurrentGemmaConfig{{.layers = 4,
-                                                        .heads = 2,
-                                                        .kv_heads = 1,
-                                                        .head_size = 8,
-                                                        .width = 12,
-                                                        .hidden = 16,
-                                                        .context = 530,
-                                                        .vocab = 13,
-                                                        .window = 20,
-                                                        .turned = 0.5,
-                                                        .embedding_scale = 3},
-                                                       {.mixers = "rrw"},
-                                                       {.channels = 8, .taps = 3}}>;
 static_assert(!ConstantState<SmallJamba> && !ConstantState<SmallGemma>);
 
 }  // namespace
