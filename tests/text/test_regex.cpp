@@ -1,4 +1,4 @@
-// Regular expressions match what they match in Python (tools/oracles/regex.py), and say where they are wrong.
+// Regular expressions match what they match in Python (tools/oracles/regexes.py), and say where they are wrong.
 #include <doctest/doctest.h>
 
 #include <fauna/io/file.hpp>

@@ -2,7 +2,7 @@
 """Writes tests/golden/regex.json: [[expression, texts that Python's re matches as a whole, texts that it does not], ...],
 and expressions that are refused there as [expression, null]; with re.ASCII, for random expressions and texts.
 
-    tools/oracles/regex.py
+    tools/oracles/regexes.py
 """
 import json
 import pathlib
