@@ -83,9 +83,10 @@ template <int Rows> void skinny(benchmark::State& state) {
   double f32 = 0, half = 0;
   for (auto _ : state) {
     f32 = skinny_cost<f32_products>(Rows);
-    if (machine_isa() == isa::avx512bf16) half = skinny_cost<bf16_products>(Rows);
+    half = skinny_cost<bf16_products>(Rows);
   }
-  state.counters["cost"] = std::max(f32, half);
+  // without the instruction 8 rows of bf16 are as much arithmetic as of f32, for half of the bytes
+  state.counters["cost"] = machine_isa() == isa::avx512bf16 ? std::max(f32, half) : f32;
   state.counters["f32"] = f32;
   state.counters["bf16"] = half;
 }

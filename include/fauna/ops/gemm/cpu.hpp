@@ -114,7 +114,7 @@ template <class P, isa T, unsigned Tag> struct gemm<Cpu<P, T, Tag>> {
   static constexpr std::size_t workspace(int m, int n, int k, int threads) {
     const std::size_t blocks = static_cast<std::size_t>(threads) * gemm_detail::block_a<backend>(m, k) +
                                gemm_detail::blocks_of_b(threads) * gemm_detail::block_b<backend>(n, k),
-                      few = 4U * gemm_detail::few_rows_elements<backend>(m, k) + SharedLoop::bytes(threads);
+                      few = gemm_detail::few_rows_bytes<backend>(m, k) + SharedLoop::bytes(threads);
     return 4U * blocks > few ? 4U * blocks : few;
   }
 

@@ -50,9 +50,13 @@ template <class B> struct Panels {
 /// Rows that may be read for m: whole tiles, and whole passes of four.
 template <class B> constexpr int read_rows(int m) { return m == 1 ? 1 : up_to(up_to(m, tile<B>::MR), 4); }
 template <class B> constexpr std::size_t few_rows_elements(int m, int k) {
-  return aligned(4U * static_cast<std::size_t>(read_rows<B>(least(m, few_rows))) *
-                 static_cast<std::size_t>(row_of_a(pieces(k, tile<B>::step)))) /
-         4U;
+  return static_cast<std::size_t>(read_rows<B>(least(m, few_rows))) *
+         static_cast<std::size_t>(row_of_a(pieces(k, tile<B>::step)));
+}
+/// Of A packed for a few rows.
+template <class B> constexpr std::size_t few_rows_bytes(int m, int k) {
+  const std::size_t n = few_rows_elements<B>(m, k);
+  return aligned(4U * n) + (takes_apart<B> ? aligned(sizeof(Apart) * n) : 0U);
 }
 
 /// Work that is worth a second thread: reading this many elements of W takes longer than starting it.
@@ -83,14 +87,22 @@ template <class B> void run_packed(B const& backend, Product<B> const& product, 
   const Scope scope(*backend.scratch);
   const int row_elements = row_of_a(panels.elements());
   if (m <= few_rows) {
-    element* const a = backend.scratch->template take<element>(few_rows_elements<B>(m, k));
+    const std::size_t n_of_a = few_rows_elements<B>(m, k);
+    element* const a = backend.scratch->template take<element>(n_of_a);
     product.pack_a(product.a.at(0, 0), product.a.stride, m, k, a);
     std::memset(a + static_cast<std::ptrdiff_t>(m) * row_elements, 0,
                 4U * static_cast<std::size_t>(read_rows<B>(m) - m) * static_cast<std::size_t>(row_elements));
+    Apart* apart = nullptr;
+    if constexpr (takes_apart<B>)
+      if (m > 1) {
+        apart = backend.scratch->template take<Apart>(n_of_a);
+        for (std::size_t i = 0; i < n_of_a; ++i)
+          apart[i] = {std::bit_cast<float>(a[i] & 0xffff0000U), std::bit_cast<float>(a[i] << 16)};
+      }
     const SharedLoop loop(*backend.scratch, p.threads, pieces(n, NR), panels_at_once);
     parallel(p.threads, [&](Team team) {
       loop.run(team, [&](int first, int last) {
-        run_few_rows(product, a, row_elements, m, w, panels.elements(), first, last);
+        run_few_rows<B>(product, {a, apart, row_elements}, m, w, panels.elements(), first, last);
       });
     });
     return;

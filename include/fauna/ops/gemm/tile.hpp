@@ -27,6 +27,18 @@ template <class P, isa T, unsigned Tag> struct tile<Cpu<P, T, Tag>> {
   using vector = std::conditional_t<pairs, simd::vuint<W>, simd::vfloat<W>>;
 };
 
+/// The bf16 dot instruction multiplies this backend's pairs; without it they are taken apart.
+#ifdef FAUNA_BF16_DOT
+template <class B> inline constexpr bool takes_apart = tile<B>::pairs && tile<B>::W != 16;
+#else
+template <class B> inline constexpr bool takes_apart = tile<B>::pairs;
+#endif
+
+/// A pair's two values as f32, the one with the higher k first, as they are added.
+struct Apart {
+  float odd, even;
+};
+
 /// c += a * b in every lane.
 template <int W>
 FAUNA_INLINE void multiply_add(simd::vfloat<W>& c, simd::vfloat<W> const& a, simd::vfloat<W> const& b) {
