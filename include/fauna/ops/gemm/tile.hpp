@@ -29,7 +29,7 @@ template <class P, isa T, unsigned Tag> struct tile<Cpu<P, T, Tag>> {
 
 /// The bf16 dot instruction multiplies this backend's pairs; without it they are taken apart.
 #ifdef FAUNA_BF16_DOT
-template <class B> inline constexpr bool takes_apart = tile<B>::pairs && tile<B>::W != 16;
+template <class B> inline constexpr bool takes_apart = tile<B>::pairs&& tile<B>::W != 16;
 #else
 template <class B> inline constexpr bool takes_apart = tile<B>::pairs;
 #endif
