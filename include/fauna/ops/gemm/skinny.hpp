@@ -11,7 +11,8 @@ template <class B> inline constexpr bool many_registers = tile<B>::W == 16;
 /// Rows for which weights are worth streaming once, whatever the cost of keeping all of k at hand.
 inline constexpr int few_rows = 16;
 
-/// What the products of R rows read A as: several rows of pairs that are taken apart are so once, and not for each panel.
+/// What the products of R rows read A as: several rows of pairs that are taken apart are so once, and not for each
+/// panel.
 template <class B, int R>
 using few_element = std::conditional_t<(R > 1 && takes_apart<B>), Apart, typename tile<B>::element>;
 
@@ -212,8 +213,9 @@ __attribute__((noinline)) void skinny_pieces(Product<B> const& product, FewRowsO
   if (finishes(product.e)) finish<B>(product.e, 0, i * NR, m, count * NR, c, product.c_stride);
 }
 
-/// m rows of C = A W^T, R at a time, for panels [first, last) of W, P at once: A is zero from row m on; of one row nothing else is read. A panel is used for all rows while it is in the cache.
-/// Pieces: the most rows of a product whose panels go by in pieces, or 0.
+/// m rows of C = A W^T, R at a time, for panels [first, last) of W, P at once: A is zero from row m on; of one row
+/// nothing else is read. A panel is used for all rows while it is in the cache. Pieces: the most rows of a product
+/// whose panels go by in pieces, or 0.
 template <class B, int R, int P, int Pieces = 0>
 void skinny_rows(Product<B> const& product, FewRowsOfA<B> const& a, int m, const typename tile<B>::element* w,
                  int elements, int first, int last) {
