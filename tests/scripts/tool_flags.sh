@@ -27,9 +27,12 @@ prints() {
 
 printf 'to be or not to be\n%.0s' {1..20} >text.txt
 
+prints 'fauna 0.' --version
+
 says 'unknown flag --max-itres: did you mean --max-iters?' train --max-itres 20
 says 'unknown flag --nlayer: did you mean --n-layer?' train --nlayer=2
 says 'unknown flag --topk: did you mean --top-k?' sample --topk 3
+says 'unknown flag --lr; tools/fauna train --help lists its flags' train --lr 1
 says '--max-iters abc, expected a whole number' train --max-iters abc
 says '--max-iters 1.5, expected a whole number' train --max-iters 1.5
 says '--seed -1, expected a whole number, not negative' train --seed=-1

@@ -16,6 +16,7 @@
 
 #include <sstream>
 
+#include <fauna/core/version.hpp>
 #include <fauna/decode/adapter.hpp>
 #include <fauna/io/print.hpp>
 #include <tools/src/verbs/data.hpp>
@@ -76,6 +77,9 @@ int run(int n, char** words) {
   CLI::App app("Train small language models, sample from them, and look at them. Each model is compiled first.");
   app.name("tools/fauna")->require_subcommand(1)->set_help_flag("");
   app.set_help_all_flag("-h,--help", "print every verb with every flag");
+  const auto number = [](int n) { return std::to_string(n); };
+  app.set_version_flag("--version", "fauna " + number(FAUNA_VERSION_MAJOR) + '.' + number(FAUNA_VERSION_MINOR) + '.' +
+                                        number(FAUNA_VERSION_PATCH));
   const std::string structure = "Model", training = "Run";
   std::string checkpoint = "out", name = "nanogpt-cpu", directory, file, to;
   std::vector<std::string> files;

@@ -67,8 +67,7 @@ class Verb {
     for (auto const& [key, value] : read_toml(file_)) {
       const std::string name(key.str()), where = file_ + ", line " + std::to_string(key.source().begin.line) + ": ";
       const auto flag = flags_.find(name);
-      if (flag == flags_.end())
-        fauna::fail(what(), where + "unknown key " + name, {}, "did you mean " + nearest(name) + '?');
+      if (flag == flags_.end()) fauna::fail(what(), where + "unknown key " + name, {}, suggestion(name, ""));
       std::vector<std::string> texts;
       if (!flag->second.texts_of(value, texts))
         fauna::fail(what(), where + name + (value.is_table() ? ", a table" : " = " + toml_text(value)),
@@ -101,7 +100,7 @@ class Verb {
       if (word.rfind("-", 0) != 0) fauna::fail(what(), "the word '" + word + "' is one too many");
       const std::string name = word.substr(0, word.find('='));
       fauna::fail(what(), "unknown flag " + name, {},
-                  "did you mean --" + nearest(name.substr(std::min<std::size_t>(2, name.size()))) + '?');
+                  suggestion(name.substr(std::min<std::size_t>(2, name.size())), "--"));
     }
   }
 
@@ -115,11 +114,13 @@ class Verb {
   };
   std::string what() const { return "fauna " + app_->get_name(); }
   bool in_file(std::string const& name) const { return flags_.count(name) > 0 && flags_.at(name).in_file; }
-  std::string nearest(std::string const& name) const {
+  /// The flag that was meant, if one has most of its letters.
+  std::string suggestion(std::string const& name, std::string const& dashes) const {
     std::string best = "help";
     for (auto const& f : flags_)
       if (distance(f.first, name) < distance(best, name)) best = f.first;
-    return best;
+    if (2 * distance(best, name) <= name.size()) return "did you mean " + dashes + best + '?';
+    return "tools/fauna " + app_->get_name() + " --help lists its flags";
   }
   static std::string short_name(long) { return "INT"; }
   static std::string short_name(std::uint64_t) { return "INT"; }
