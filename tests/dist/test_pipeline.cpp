@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <fauna/decode/generate.hpp>
 #include <fauna/models/gpt.hpp>
 
 #include "pipeline_check.hpp"
@@ -45,25 +46,6 @@ TEST_SUITE("pipeline") {
     CHECK(all.size() == whole.size() + 1);
     for (auto const& name : whole) CHECK(std::count(all.begin(), all.end(), name) == (name == whole[0] ? 2 : 1));
   }
-  TEST_CASE("1F1B holds fewer batches than GPipe, and takes as long") {
-    const int gpipe[] = {8, 8, 8, 8}, one_by_one[] = {4, 3, 2, 1};
-    for (int s = 0; s < 4; ++s) {
-      CHECK(StageOrder(pipeline_schedule::gpipe, s, 4, 8).held() == gpipe[s]);
-      CHECK(StageOrder(pipeline_schedule::one_by_one, s, 4, 8).held() == one_by_one[s]);
-      CHECK(StageOrder(pipeline_schedule::one_by_one, s, 4, 2).held() == std::min(2, 4 - s));
-    }
-    for (const auto how : {pipeline_schedule::gpipe, pipeline_schedule::one_by_one}) {
-      const auto table = timetable(how, 4, 8);
-      CHECK(table.size() == 2 * (8 + 4 - 1));
-      for (std::size_t s = 0; s < 4; ++s) {
-        int next[3] = {0, 0, 0};  // each batch once in either direction, in order
-        for (auto const& moment : table)
-          if (moment[s].is != StagePass::kind::none) CHECK(moment[s].batch == next[static_cast<int>(moment[s].is)]++);
-        CHECK(next[1] == 8);
-        CHECK(next[2] == 8);
-      }
-    }
-  }
   TEST_CASE("an update moves the bytes that the formulas say") {
     constexpr int n = 3, width = 12;
     on_stages<n>([](ThreadRank& rank, auto stage) {
@@ -82,6 +64,39 @@ TEST_SUITE("pipeline") {
       std::vector<double> losses(rows);
       model.losses(text.batch(), losses.data());
       require(counting.bytes() == 8 * rows * (stage < n - 1 ? width : n - 1), "evaluation");
+    });
+  }
+
+  TEST_CASE("of two stages a rank in a loop three borders are between ranks, there and back two, and one table") {
+    constexpr std::size_t boundary = 4 * rows * 12 * 8, table = vocab * 12 * 8;
+    const auto bytes = [](auto order, pipeline_schedule how, std::size_t wanted) {
+      on_stages<2>([&](ThreadRank& rank, auto part) {
+        Counting counting(rank);
+        On<SmallGpt, 2, part, Counting<ThreadRank>, 2, order> model(counting, seed{5}, 1);
+        model.prepare_training({.sequences = batch, .length = context});
+        for (int i = 0; i < 4; ++i) {
+          BatchMemory text = drawn(i);
+          model.accumulate(text.batch());
+        }
+        model.run(how);
+        require(counting.bytes() == wanted, std::to_string(counting.bytes()));
+      });
+    };
+    bytes(std::integral_constant<stage_order, stage_order::loop>{}, pipeline_schedule::interleaved,
+          3 * boundary + table);
+    bytes(std::integral_constant<stage_order, stage_order::v>{}, pipeline_schedule::zbv, 2 * boundary);
+  }
+
+  TEST_CASE("a text that is generated on two ranks is that of one") {
+    using Float = Trained<SmallGpt, Ref<float>>;
+    GenerateOptions o{.tokens = 5, .temperature = 0.9F, .chunk = 2};
+    Float whole(seed{5}, 1);
+    const std::vector<std::vector<int>> prompts{{3, 1, 4, 1}, {5, 9}};
+    const auto wanted = generate_batch(whole, prompts, o, [](int, int) {});
+    on_stages<2>([&](ThreadRank& rank, auto part) {
+      Staged<typename pipeline<SmallGpt, 2>::template part<part>, Ref<float>, ThreadRank> model(rank, seed{5}, 1);
+      take_part(model, whole, rank.rank());
+      require(generate_batch(model, prompts, o, [](int, int) {}) == wanted, "ids");
     });
   }
 
@@ -105,10 +120,10 @@ TEST_SUITE("pipeline") {
       CHECK((far > 1e-6) == (lost > 0));
     }
   }
-  TEST_CASE("a stage runs on its own rank alone") {
+  TEST_CASE("a part runs on its own rank alone, and a schedule on the stages that it is for") {
     test::on_ranks(2, [](ThreadRank& rank) {
       using Wrong = On<SmallGpt, 3, 0>;
-      CHECK_THROWS_WITH_AS(Wrong(rank, seed{1}, 1), doctest::Contains("stage 0 of 3 on rank"), error);
+      CHECK_THROWS_WITH_AS(Wrong(rank, seed{1}, 1), doctest::Contains("part 0 of 3 on rank"), error);
     });
   }
 }

@@ -72,7 +72,9 @@ says 'repetition penalty 0.000000, expected 1' sample plain --repetition-penalty
 says 'an empty stop text' generate plain --prompt a --stop ''
 says '--optimizer sgd, expected one of adamw, muon' train --data text.txt --optimizer sgd
 says '--muon-rate without --optimizer muon, expected both' train --data text.txt --muon-rate 2
-says '--optimizer muon beside --zero 1, expected --zero 0' train --data text.txt --optimizer muon --zero 1
+says '--pp-schedule without --pp, expected both' train --data text.txt --pp-schedule zb1p
+says 'the schedule 1f2b, expected one of gpipe, 1f1b' train --data text.txt --pp 2 --pp-schedule 1f2b
+says '3 stages a rank, there and back, expected two of them' train --data text.txt --pp 2 --pp-schedule zbv --pp-rounds 3
 says '--muon-momentum 1, expected 0 to below 1' train --data text.txt --optimizer muon --muon-momentum 1
 printf 'x' >one.txt
 says 'a text of length 1' train --data one.txt
