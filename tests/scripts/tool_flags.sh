@@ -102,7 +102,7 @@ prints '.vocab = 65}>' type --bias
 prints '.vocab = 65}>' type --bias=True
 prints '.bias = false' type gpt2 --bias False
 for flag in --model --n-layer --n-head --n-embd --block-size --bias --dropout --data --out-dir --init-from --dtype --threads \
-  --seed --max-iters --batch-size --gradient-accumulation-steps --learning-rate --decay-lr --schedule --optimizer --muon-rate --muon-momentum --warmup-iters \
+  --seed --max-iters --batch-size --gradient-accumulation-steps --learning-rate --decay-lr --schedule --optimizer --muon-rate --muon-momentum --warmup-iters --pp-schedule --pp-rounds --zero-bubble \
   --lr-decay-iters --min-lr --weight-decay --beta1 --beta2 --grad-clip --eval-interval --eval-iters --eval-only \
   --log-interval --always-save-checkpoint --start --num-samples --max-new-tokens --temperature --top-k --top-p \
   --prompt --min-p --repetition-penalty --stop --chat --at-context-end --tokens --out --decode --host --port --queue \

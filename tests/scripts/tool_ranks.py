@@ -138,7 +138,7 @@ def summary(out):
 # The model in parts, by heads and columns or by layers, once or in two copies that share the batches, or the sequences in parts:
 # the same run, to rounding. Checkpoints are of the whole model, so each way goes on where another has stopped.
 wanted, at = summary("one"), 0
-for ranks, parts in ((4, ("--tp", 2, "--pp", 2)), (4, ("--pp", 2, "--pp-schedule", "zb1p")), (2, ("--cp", 2, "--zero", 1)), (4, ("--tp", 2)),
+for ranks, parts in ((4, ("--tp", 2, "--pp", 2)), (4, ("--pp", 2, "--pp-schedule", "zb1p")), (2, ("--cp", 2, "--zero", 1)), (2, ("--pp", 2)),
                      (0, ("--pieces", 1))):
     at += 4
     resume = ["--init-from", "resume"] if at > 4 else []

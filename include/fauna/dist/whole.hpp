@@ -74,7 +74,7 @@ template <class T, Communicator C> void gather_whole(T const& part, Whole<T>* wh
   const auto names = whole_detail::names<typename Whole<T>::model, S>();
   const int n = ranks.size(), me = ranks.rank();
   std::vector<const Parameter*> own(names.size());
-  constexpr char learns = 1, frozen = 2, cut = 4;  // cut tensors have both
+  constexpr char learns = 1, frozen = 2, cut = 4;  // one of the first two, and the third of a tensor that is cut
   std::vector<char> has(names.size() * static_cast<std::size_t>(n));
   const auto row = [&](int r) { return static_cast<std::size_t>(r) * names.size(); };
   for (std::size_t i = 0; i < names.size(); ++i)
