@@ -6,4 +6,4 @@
 #include <fauna/train/trained.hpp>
 
 using Model = fauna::Gpt<fauna::GptConfig{.layers = 3, .heads = 4, .width = 24, .vocab = 27}>;
-fauna::Trained<fauna::pipeline<Model, 4>::stage<0>, fauna::Cpu<>> model;
+fauna::Trained<fauna::pipeline<Model, 4>::part<0>, fauna::Cpu<>> model;

@@ -6,4 +6,4 @@
 #include <fauna/train/trained.hpp>
 
 using Model = fauna::Rwkv7<fauna::Rwkv7Config{.layers = 4, .heads = 1, .width = 64, .hidden = 64, .vocab = 27}>;
-fauna::Trained<fauna::pipeline<Model, 2>::stage<0>, fauna::Cpu<>> model;
+fauna::Trained<fauna::pipeline<Model, 2>::part<0>, fauna::Cpu<>> model;

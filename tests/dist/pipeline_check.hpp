@@ -15,13 +15,13 @@ namespace test::in_stages {
 
 using namespace fauna;
 
-constexpr int batch = 2, context = 5, batches = 5, rows = batch * context, vocab = 27;
+constexpr int batch = 2, context = 5, batches = 6, rows = batch * context, vocab = 27;
 
 template <class M> using Alone = Trained<M, Ref<double>>;
-template <class M, int N, int I, class C = ThreadRank>
-using On = Staged<typename pipeline<M, N>::template stage<I>, Ref<double>, C>;
+template <class M, int N, int I, class C = ThreadRank, int Rounds = 1, stage_order Order = stage_order::loop>
+using On = Staged<typename pipeline<M, N, Rounds, Order>::template part<I>, Ref<double>, C>;
 
-/// f(rank, std::integral_constant<int, I>) on each of N ranks, I its stage.
+/// f(rank, std::integral_constant<int, I>) on each of N ranks, I its number.
 template <int N, class F> void on_stages(F&& f) {
   on_ranks(N, [&](ThreadRank& rank) {
     [&]<int... I>(std::integer_sequence<int, I...>) {
@@ -68,76 +68,90 @@ template <class T> double accumulate_all(T& model) {
   return loss;
 }
 
-/// `M` in N stages is the whole one, in double to 1e-12, in both schedules with the same bits.
-template <class M, int N> void check(int accumulation = 3) {
-  Alone<M> whole(seed{5}, 1);
-  whole.prepare_training({.sequences = batch, .length = context});
-  const double loss = accumulate_all(whole);
-  BatchMemory text = drawn(0);
-  std::vector<double> losses(rows);
-  whole.losses(text.batch(), losses.data());
-  const TrainOptions o = options(2, accumulation);
-  Alone<M> trained(seed{5}, 1);
-  Trainer<Alone<M>> plain(trained, both(), o);
-  std::vector<double> norms, run_losses;
-  for (int i = 0; i < 10; ++i) {
-    const auto s = plain.step();
-    norms.push_back(s.gradient_norm);
-    run_losses.push_back(s.loss);
+/// Ten updates of the whole model, and the gradients of one.
+template <class M> struct Plain {
+  explicit Plain(int accumulation) : options(test::options(2, accumulation)) {
+    whole.prepare_training({.sequences = batch, .length = context});
+    loss = accumulate_all(whole);
+    losses.resize(rows);
+    whole.losses(drawn(0).batch(), losses.data());
+    Trainer<Alone<M>> run(trained, both(), options);
+    for (int i = 0; i < 10; ++i) steps.push_back(run.step());
+    run.save(folder / "alone");
   }
+  TrainOptions options;
+  Alone<M> whole{seed{5}, 1}, trained{seed{5}, 1};
+  double loss = 0;
+  std::vector<double> losses;
+  std::vector<typename Trainer<Alone<M>>::Step> steps;
   TemporaryFolder folder;
-  plain.save(folder / "alone");
+};
 
-  on_stages<N>([&](ThreadRank& rank, auto stage) {
-    using T = On<M, N, stage>;
-    std::vector<double> seen[2];
-    for (const auto how : {pipeline_schedule::gpipe, pipeline_schedule::one_by_one}) {
-      T model(rank, seed{5}, 1);
-      take_part(model, Alone<M>(seed{5}, 1), rank.rank());
-      model.prepare_training({.sequences = batch, .length = context});
-      accumulate_all(model);
-      double sum = 0;
-      for (const double part : all_gather(rank, model.run(how))) sum += part;
-      require_near(sum, loss, "loss");
-      require_near(distance(model, whole, gradients), 0, "gradients");
-      auto& bits = seen[static_cast<int>(how)];
-      for (auto const& p : model.parameters())
-        bits.insert(bits.end(), gradients(model, p).data(), gradients(model, p).data() + p.size());
-      std::vector<double> each(rows);
-      model.losses(text.batch(), each.data());
-      require_near(test::distance(each, losses), 0, "losses");
-    }
-    require(seen[0] == seen[1], "schedules differ");
-
+/// A rank's part is that of the whole model, in double to 1e-12, in each schedule with the same bits.
+template <class T, class M, class C>
+void follow(Plain<M>& plain, C& rank, std::vector<pipeline_schedule> const& schedules) {
+  std::vector<std::vector<double>> seen;
+  for (const auto how : schedules) {
     T model(rank, seed{5}, 1);
     take_part(model, Alone<M>(seed{5}, 1), rank.rank());
-    using Ranks = Pipeline<ThreadRank>;
-    Trainer<T, Ranks> run(model, both(), o, {}, Ranks(rank));
-    for (std::size_t i = 0; i < norms.size(); ++i) {
-      const auto s = run.step();
-      require_near(s.gradient_norm, norms[i], "norm");
-      require_near(s.loss, run_losses[i], "loss of a step");
-    }
-    require_near(distance(model, trained, values), 0, "weights");
-    run.save(folder / "stages");
-    barrier(rank);
+    model.prepare_training({.sequences = batch, .length = context});
+    accumulate_all(model);
+    double sum = 0;
+    for (const double part : all_gather(rank, model.run(how))) sum += part;
+    require_near(sum, plain.loss, "loss");
+    require_near(distance(model, plain.whole, gradients), 0, "gradients");
+    auto& all = seen.emplace_back();
+    for (auto const& p : model.parameters())
+      all.insert(all.end(), gradients(model, p).data(), gradients(model, p).data() + p.size());
+    std::vector<double> each(rows);
+    BatchMemory text = drawn(0);
+    model.losses(text.batch(), each.data());
+    require_near(test::distance(each, plain.losses), 0, "losses");
+  }
+  for (auto const& other : seen) require(other == seen[0], "schedules differ");
 
-    // Either file goes on in either way.
-    T again(rank, seed{5}, 1);
-    TrainOptions later = o;
-    later.resume = folder / "alone";
-    Trainer<T, Ranks> resumed(again, both(), later, {}, Ranks(rank));
-    require(resumed.iteration() == 10 && again.steps() == 10, "where the run stood");
-    require(distance(again, trained, values) == 0, "loaded weights");
-    require(distance(again, trained, [](auto const& m, auto const& p) { return m.moment(p, 1); }) == 0, "moments");
+  T model(rank, seed{5}, 1);
+  take_part(model, Alone<M>(seed{5}, 1), rank.rank());
+  using Ranks = Pipeline<C>;
+  Trainer<T, Ranks> run(model, both(), plain.options, {}, Ranks(rank, schedules.back()));
+  for (auto const& wanted : plain.steps) {
+    const auto s = run.step();
+    require_near(s.gradient_norm, wanted.gradient_norm, "norm");
+    require_near(s.loss, wanted.loss, "loss of a step");
+  }
+  require_near(distance(model, plain.trained, values), 0, "weights");
+  run.save(plain.folder / "stages");
+  barrier(rank);
+
+  // Either file goes on in either way.
+  T again(rank, seed{5}, 1);
+  TrainOptions later = plain.options;
+  later.resume = plain.folder / "alone";
+  Trainer<T, Ranks> resumed(again, both(), later, {}, Ranks(rank, schedules.back()));
+  require(resumed.iteration() == 10 && again.steps() == 10, "where the run stood");
+  require(distance(again, plain.trained, values) == 0, "loaded weights");
+  require(distance(again, plain.trained, [](auto const& m, auto const& p) { return m.moment(p, 1); }) == 0, "moments");
+}
+
+/// `M` on N ranks is the whole one.
+template <class M, int N, int Rounds = 1, stage_order Order = stage_order::loop>
+void check(std::vector<pipeline_schedule> const& schedules, int accumulation = 3) {
+  Plain<M> plain(accumulation);
+  on_stages<N>([&](ThreadRank& rank, auto stage) {
+    using T = On<M, N, stage, ThreadRank, Rounds, Order>;
+    follow<T>(plain, rank, schedules);
   });
   Alone<M> from_stages(seed{5}, 1);
-  TrainOptions later = o;
-  later.resume = folder / "stages";
+  TrainOptions later = plain.options;
+  later.resume = plain.folder / "stages";
   Trainer<Alone<M>> resumed(from_stages, both(), later);
-  CHECK(distance(from_stages, trained, values) < 1e-12);
-  CHECK(distance(from_stages, trained, [](auto const& m, auto const& p) { return m.moment(p, 1); }) < 1e-12);
+  CHECK(distance(from_stages, plain.trained, values) < 1e-12);
+  CHECK(distance(from_stages, plain.trained, [](auto const& m, auto const& p) { return m.moment(p, 1); }) < 1e-12);
   CHECK(from_stages.steps() == 10);
 }
+
+/// The schedules of one stage a rank.
+inline const std::vector<pipeline_schedule> plain_schedules{pipeline_schedule::gpipe, pipeline_schedule::zb1p,
+                                                            pipeline_schedule::one_by_one};
 
 }  // namespace test::in_stages

@@ -45,25 +45,6 @@ TEST_SUITE("pipeline") {
     CHECK(all.size() == whole.size() + 1);
     for (auto const& name : whole) CHECK(std::count(all.begin(), all.end(), name) == (name == whole[0] ? 2 : 1));
   }
-  TEST_CASE("1F1B holds fewer batches than GPipe, and takes as long") {
-    const int gpipe[] = {8, 8, 8, 8}, one_by_one[] = {4, 3, 2, 1};
-    for (int s = 0; s < 4; ++s) {
-      CHECK(StageOrder(pipeline_schedule::gpipe, s, 4, 8).held() == gpipe[s]);
-      CHECK(StageOrder(pipeline_schedule::one_by_one, s, 4, 8).held() == one_by_one[s]);
-      CHECK(StageOrder(pipeline_schedule::one_by_one, s, 4, 2).held() == std::min(2, 4 - s));
-    }
-    for (const auto how : {pipeline_schedule::gpipe, pipeline_schedule::one_by_one}) {
-      const auto table = timetable(how, 4, 8);
-      CHECK(table.size() == 2 * (8 + 4 - 1));
-      for (std::size_t s = 0; s < 4; ++s) {
-        int next[3] = {0, 0, 0};  // each batch once in either direction, in order
-        for (auto const& moment : table)
-          if (moment[s].is != StagePass::kind::none) CHECK(moment[s].batch == next[static_cast<int>(moment[s].is)]++);
-        CHECK(next[1] == 8);
-        CHECK(next[2] == 8);
-      }
-    }
-  }
   TEST_CASE("an update moves the bytes that the formulas say") {
     constexpr int n = 3, width = 12;
     on_stages<n>([](ThreadRank& rank, auto stage) {
@@ -83,6 +64,35 @@ TEST_SUITE("pipeline") {
       model.losses(text.batch(), losses.data());
       require(counting.bytes() == 8 * rows * (stage < n - 1 ? width : n - 1), "evaluation");
     });
+  }
+
+  TEST_CASE("gradients of linear layers' weights can come later, with the same bits") {
+    Alone<SmallGpt> at_once(seed{5}, 1), model(seed{5}, 1);
+    for (auto* m : {&at_once, &model}) m->prepare_training({.sequences = batch, .length = context});
+    BatchMemory text = drawn(0);
+    at_once.accumulate(text.batch());
+    LaterProducts<double> later;
+    model.with(0, text.batch(), 1, {}, nullptr, [&](auto c, auto& w, auto& dw, auto& saved, auto& state) {
+      (void)SmallGpt::forward(c, w, dw, state, saved);
+      c.later = &later;
+      SmallGpt::backward(c, w, dw, saved, state);
+    });
+    const auto none = [&model](std::string const& name) {
+      auto const& p = model.parameter(name);
+      const double* g = model.gradient(p).data();
+      return std::all_of(g, g + p.size(), [](double x) { return x == 0; });
+    };
+    CHECK(none("transformer.h.4.mlp.c_fc.weight"));
+    CHECK_FALSE(none("transformer.h.4.mlp.c_fc.bias"));
+    int products = 0;
+    model.look(text.batch(), [&](auto const& c, auto const&, auto&) {
+      later.run([&](auto dw, auto dy, auto x) {
+        add_product(c.backend, dw, dy, x);
+        ++products;
+      });
+    });
+    CHECK(products == 5 * 4);
+    CHECK(distance(model, at_once, gradients) == 0);
   }
 
   TEST_CASE("a gradient that is lost on the way is seen by these comparisons") {
@@ -105,10 +115,10 @@ TEST_SUITE("pipeline") {
       CHECK((far > 1e-6) == (lost > 0));
     }
   }
-  TEST_CASE("a stage runs on its own rank alone") {
+  TEST_CASE("a part runs on its own rank alone") {
     test::on_ranks(2, [](ThreadRank& rank) {
       using Wrong = On<SmallGpt, 3, 0>;
-      CHECK_THROWS_WITH_AS(Wrong(rank, seed{1}, 1), doctest::Contains("stage 0 of 3 on rank"), error);
+      CHECK_THROWS_WITH_AS(Wrong(rank, seed{1}, 1), doctest::Contains("part 0 of 3 on rank"), error);
     });
   }
 }

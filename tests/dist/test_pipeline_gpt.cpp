@@ -15,6 +15,8 @@ using SmallGpt = Gpt<GptConfig{.layers = 5, .heads = 2, .width = 12, .context = 
 
 }  // namespace
 
-TEST_CASE("pipeline: Gpt in 4 stages is the whole one") { test::in_stages::check<SmallGpt, 4>(); }
+TEST_CASE("pipeline: Gpt in 4 stages is the whole one") {
+  test::in_stages::check<SmallGpt, 4>(test::in_stages::plain_schedules);
+}
 
 }  // namespace test_pipeline_gpt

@@ -16,6 +16,8 @@ using SmallLlama = Llama<LlamaConfig{
 
 }  // namespace
 
-TEST_CASE("pipeline: Llama in 2 stages is the whole one") { test::in_stages::check<SmallLlama, 2>(2); }
+TEST_CASE("pipeline: Llama in 2 stages is the whole one") {
+  test::in_stages::check<SmallLlama, 2>(test::in_stages::plain_schedules, 2);
+}
 
 }  // namespace test_pipeline_llama

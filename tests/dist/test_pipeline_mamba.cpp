@@ -15,6 +15,8 @@ using SmallMamba = Mamba<MambaConfig{.layers = 4, .width = 8, .inner = 16, .stat
 
 }  // namespace
 
-TEST_CASE("pipeline: Mamba in 3 stages is the whole one") { test::in_stages::check<SmallMamba, 3>(); }
+TEST_CASE("pipeline: Mamba in 3 stages is the whole one") {
+  test::in_stages::check<SmallMamba, 3>(test::in_stages::plain_schedules);
+}
 
 }  // namespace test_pipeline_mamba

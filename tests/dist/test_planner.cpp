@@ -62,7 +62,7 @@ TEST_CASE("memory is that of published runs, part by part") {
 }
 
 TEST_CASE("what is sent, by formula") {
-  const PlannedRun run{.length = 4096, .batch = 32, .microbatch = 1, .kept = recompute::none};
+  PlannedRun run{.length = 4096, .batch = 32, .microbatch = 1, .kept = recompute::none};
   const auto of = [&](PlannedMesh const& m) { return plan_mesh(m, small, run, {.ranks = m.ranks()}); };
   const double table = small.table(), inner = small.dense_parameters(), row = 4096.0 * 4096 * 2;
   // 2 (n - 1) / n of gradients in f32; in shards the weights twice, in bf16, and gradients once: for each microbatch
@@ -74,6 +74,11 @@ TEST_CASE("what is sent, by formula") {
   CHECK(of({.stages = 4}).bubble == doctest::Approx(3.0 / 35));
   CHECK(of({.stages = 4, .rounds = 4}).bubble == doctest::Approx(3.0 / (128 + 3)));
   CHECK(of({}).sent_shards + of({}).sent_tensor + of({}).sent_context + of({}).sent_stages == 0);
+  // ZB1P: in units of F = I = W = 1 of 3 m + (p - 1).
+  const double interleaved = of({.stages = 4, .rounds = 2}).activation_bytes;
+  run.zero_bubble = true;
+  CHECK(of({.stages = 4}).bubble == doctest::Approx(3.0 / (3 * 32 + 3)));
+  CHECK(of({.stages = 4, .rounds = 2}).activation_bytes == doctest::Approx(interleaved * 4 / 5.5));
 }
 
 TEST_CASE("the model of time is near what was measured") {

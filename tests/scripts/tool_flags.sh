@@ -75,7 +75,9 @@ says 'repetition penalty 0.000000, expected 1' sample plain --repetition-penalty
 says 'an empty stop text' generate plain --prompt a --stop ''
 says '--optimizer sgd, expected one of adamw, muon' train --data text.txt --optimizer sgd
 says '--muon-rate without --optimizer muon, expected both' train --data text.txt --muon-rate 2
-says '--optimizer muon beside --zero 1, expected --zero 0' train --data text.txt --optimizer muon --zero 1
+says '--pp-schedule without --pp, expected both' train --data text.txt --pp-schedule zb1p
+says 'the schedule 1f2b, expected one of gpipe, 1f1b' train --data text.txt --pp 2 --pp-schedule 1f2b
+says '3 stages a rank, there and back, expected two of them' train --data text.txt --pp 2 --pp-schedule zbv --pp-rounds 3
 says '--muon-momentum 1, expected 0 to below 1' train --data text.txt --optimizer muon --muon-momentum 1
 printf 'x' >one.txt
 says 'a text of length 1' train --data one.txt
@@ -103,7 +105,7 @@ prints '.vocab = 65}>' type --bias
 prints '.vocab = 65}>' type --bias=True
 prints '.bias = false' type gpt2 --bias False
 for flag in --model --n-layer --n-head --n-embd --block-size --bias --dropout --data --out-dir --init-from --dtype --threads \
-  --seed --max-iters --batch-size --gradient-accumulation-steps --learning-rate --decay-lr --schedule --optimizer --muon-rate --muon-momentum --warmup-iters \
+  --seed --max-iters --batch-size --gradient-accumulation-steps --learning-rate --decay-lr --schedule --optimizer --muon-rate --muon-momentum --warmup-iters --pp-schedule --pp-rounds --zero-bubble \
   --lr-decay-iters --min-lr --weight-decay --beta1 --beta2 --grad-clip --eval-interval --eval-iters --eval-only \
   --log-interval --always-save-checkpoint --start --num-samples --max-new-tokens --temperature --top-k --top-p \
   --prompt --min-p --repetition-penalty --stop --chat --at-context-end --tokens --out --decode --host --port --queue \

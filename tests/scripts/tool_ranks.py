@@ -138,7 +138,8 @@ def summary(out):
 # The model in parts, by heads and columns or by layers, once or in two copies that share the batches, or the sequences in parts:
 # the same run, to rounding. Checkpoints are of the whole model, so each way goes on where another has stopped.
 wanted, at = summary("one"), 0
-for ranks, parts in ((4, ("--tp", 2)), (4, ("--pp", 2)), (2, ("--cp", 2, "--zero", 1)), (2, ("--tp", 2)), (0, ("--pieces", 1))):
+for ranks, parts in ((4, ("--tp", 2, "--pp", 2)), (4, ("--pp", 2, "--pp-schedule", "zb1p")), (2, ("--cp", 2, "--zero", 1)), (2, ("--pp", 2)),
+                     (0, ("--pieces", 1))):
     at += 4
     resume = ["--init-from", "resume"] if at > 4 else []
     said = trained(ranks, "turns", "--max-iters", at, *parts, *resume, model=() if resume else MODEL)
@@ -151,9 +152,21 @@ refused("--tp 2 on 3 ranks, expected mpirun -n 2, or a multiple of that", comman
 refused("--cp 2 on 4 ranks, expected mpirun -n 2", command(4, *words("no", "--cp", 2)))
 for expected, flags in (("--pp 2 in one process, expected mpirun -n 2", ("--pp", 2)),
                         ("--pp 2 with --zero 1, expected one of the two", ("--pp", 2, "--zero", 1)),
-                        ("--tp 2 with --pp 2, expected one of the two", ("--pp", 2, "--tp", 2)),
+                        ("--tp times --pp 4 in one process, expected mpirun -n 4", ("--pp", 2, "--tp", 2)),
                         ("--cp 2 with --pieces, expected one of the two", ("--cp", 2, "--pieces", 2))):
     refused(expected, words("no", *flags))
+
+# A text is written in parts as by one process.
+write = (fauna, "generate", "one", "--prompt", "ab", "--max-new-tokens", 24, "--threads", 1)
+for how in (("--temperature", 0), ("--temperature", 0.8, "--seed", 7)):
+    texts = [subprocess.run([*map(str, command(ranks, *write, *how, *parts))], cwd=work, env=environment, capture_output=True, text=True,
+                            check=True, timeout=300).stdout for ranks, parts in ((0, ()), (4, ("--tp", 2, "--pp", 2)))]
+    assert len(texts[0]) > 24 and texts[1] == texts[0], texts
+for expected, ranks, flags in (("--tp 2 in one process, expected mpirun -n 2", 0, ("--tp", 2)),
+                               ("--pp 2 on 3 ranks, expected mpirun -n 2", 3, ("--pp", 2)),
+                               ("2 ranks without --tp or --pp, expected --tp 2", 2, ()),
+                               ("--tp 2 with --draft ngram, expected one of the two", 2, ("--tp", 2, "--draft", "ngram"))):
+    refused(expected, command(ranks, *write, *flags))
 
 # Experts dealt out, once or in two copies: the same run, to rounding, whose checkpoints are of the whole model.
 config = json.loads((pathlib.Path(__file__).resolve().parents[1] / "golden/models/mixtral/config.json").read_text(encoding="utf-8"))

@@ -146,8 +146,16 @@ inline std::string engine_name(Described const& model, std::string const& dtype)
 /// What stands for the precision of a model whose matrices are stored in blocks of small whole numbers.
 inline constexpr const char* in_blocks = "blocks";
 
-/// The header of a model; with `ranks`, as many have it in parts.
-inline std::string header_of(Described const& model, std::string const& dtype, long ranks = 0) {
+/// In which parts ranks have a model: so many of them; of a pipeline, with so many stages each, in a loop or there and
+/// back, whose tensors are in so many parts.
+struct ModelParts {
+  long ranks = 0, rounds = 1;
+  bool there_and_back = false;
+  long tensor = 1;
+};
+
+/// The header of a model.
+inline std::string header_of(Described const& model, std::string const& dtype, ModelParts const& parts = {}) {
   const bool blocks = dtype == in_blocks;
   std::string includes;
   for (std::string const& i : model.includes) includes += "#include <" + i + ">\n";
@@ -165,7 +173,11 @@ inline std::string header_of(Described const& model, std::string const& dtype, l
          (model.stored.empty() ? "" : "#define FAUNA_TRAINED_AS " + model.stored + "\n") +
          (blocks ? "#define FAUNA_STORAGE fauna::InBlocks<Backend>\n" : "") + "constexpr char model_name[] = \"" +
          engine_name(model, dtype) + "\";\n" +
-         (ranks > 0 ? "constexpr int model_ranks = " + std::to_string(ranks) + ";\n" : "");
+         (parts.ranks == 0
+              ? ""
+              : "constexpr int model_ranks = " + std::to_string(parts.ranks) + ", model_rounds = " +
+                    std::to_string(parts.rounds) + ", model_tensor = " + std::to_string(parts.tensor) +
+                    ";\nconstexpr bool model_there_and_back = " + (parts.there_and_back ? "true" : "false") + ";\n");
 }
 
 /// Programs of a model: their name, the sources that it is compiled from with the model's header and without, and the
@@ -193,6 +205,7 @@ inline Program const& program_named(std::string const& name) {
                                 {"distil_trainer", {"engine"}},  // and distil_trainer.cpp, of the draft model
                                 {"explain", {"explain"}},
                                 {"inference", {"engine"}, {"inference"}},
+                                {"inference_parts", {"engine_parts"}, {"inference"}, {}, true},
                                 {"serve", {"engine"}, {"serve"}, "cpp-httplib"}};
   return *std::find_if(std::begin(all), std::end(all), [&](Program const& p) { return p.name == name; });
 }
@@ -272,15 +285,15 @@ inline fauna::Descriptor compiling(fs::path const& folder) {
 
 /// The path of the program `name` (program_named has all) for a model: compiled now, unless it is there already. With a
 /// draft model it is linked with the engines of both, each of which is compiled as if it were alone. draft_source: what
-/// a drafter that is no model is compiled as instead. ranks: that have the model in parts.
+/// a drafter that is no model is compiled as instead.
 inline std::string program_for(Described const& model, std::string const& dtype, std::string const& name,
                                std::optional<Described> const& draft = {}, std::string const& draft_source = {},
-                               long ranks = 0) {
+                               ModelParts const& in_parts = {}) {
   if (root.empty()) fauna::fail("fauna", "no FAUNA_SOURCE_DIR in the environment", "the checkout", "run tools/fauna");
   fs::create_directories(models() / "known");
   Program const& parts = program_named(name);
   const Toolchain t = toolchain(parts.mpi);
-  const std::string header = header_of(model, dtype, ranks), second = draft ? header_of(*draft, dtype) : "";
+  const std::string header = header_of(model, dtype, in_parts), second = draft ? header_of(*draft, dtype) : "";
   const fs::path folder = models() / short_hash(header);
   const auto shown = [](fs::path const& p) { return fs::relative(p, fs::current_path()).string(); };
   const auto there = [&](fs::path const& program) {

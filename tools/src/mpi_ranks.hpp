@@ -21,7 +21,7 @@ inline void require_alike(fauna::Mpi& mpi, TrainerSettings const& s) {
 /// The same, and that there are as many ranks as a mesh of `parts` repeated has; `flag` asked for them.
 inline fauna::Mesh require_mesh(fauna::Mpi& mpi, TrainerSettings const& s, fauna::Mesh parts, std::string const& flag) {
   require_alike(mpi, s);
-  require_whole_copies(flag, parts.size(), mpi.size());
+  require_whole_copies(flag + ' ' + std::to_string(parts.size()), parts.size(), mpi.size());
   return fauna::replicated(parts, mpi.size());
 }
 

@@ -68,7 +68,8 @@ inline void print_plans(std::string const& name, ModelConfig const& c, settings:
   const long own = c.context() < 8192 ? c.context() : 8192;
   const fauna::PlannedRun run{.length = s.seq > 0 ? s.seq : own,
                               .batch = s.batch > 0 ? s.batch : s.gpus * s.microbatch,
-                              .microbatch = static_cast<int>(s.microbatch)};
+                              .microbatch = static_cast<int>(s.microbatch),
+                              .zero_bubble = s.zero_bubble};
   const fauna::PlannedMachine on{.ranks = static_cast<int>(s.gpus),
                                  .node = static_cast<int>(s.node),
                                  .memory = s.memory * 1e9,

@@ -93,6 +93,7 @@ struct Tokenizer {
 struct Plan {
   long gpus = 8, node = 8, seq = 0, batch = 0, microbatch = 1, top = 10;
   double memory = 80, peak = 989, inside = 300, across = 40, efficiency = 0.45;
+  bool zero_bubble = false;
 
   template <class F> void each(F&& f) {
     f("gpus", gpus, "ranks in all");
@@ -101,6 +102,7 @@ struct Plan {
     f("seq", seq, "tokens of a sequence; 0: the model's context, or 8192 where that is less");
     f("batch", batch, "sequences of a step; 0: MICROBATCH for each rank");
     f("microbatch", microbatch, "sequences that a rank takes at once");
+    f("zero-bubble", zero_bubble, "pipelines as train --pp-schedule zb1p runs them, else 1f1b and interleaved");
     f("peak", peak, "TFLOP/s of a rank");
     f("inside", inside, "GB/s that a rank sends within its node");
     f("across", across, "GB/s that it sends to other nodes");
@@ -159,10 +161,10 @@ struct Named {
 
 struct Train {
   std::string data = "data/tinyshakespeare.txt", tokenizer, out_dir = "out", init_from = "scratch", dtype = "f32",
-              schedule = "cosine", optimizer = "adamw", tensorboard;
+              schedule = "cosine", optimizer = "adamw", tensorboard, pp_schedule = "1f1b";
   long threads = 0, max_iters = 2000, batch_size = 12, gradient_accumulation_steps = 1, warmup_iters = 100,
        lr_decay_iters = 2000, eval_interval = 250, eval_iters = 20, log_interval = 10, pieces = 0, zero = 0, tp = 1,
-       pp = 1, cp = 1, ep = 1, profile = 0, keep_checkpoints = 0, restarts = 0, ranks = 0;
+       pp = 1, pp_rounds = 0, cp = 1, ep = 1, profile = 0, keep_checkpoints = 0, restarts = 0, ranks = 0;
   double learning_rate = 1e-3, min_lr = 1e-4, weight_decay = 0.1, beta1 = 0.9, beta2 = 0.99, grad_clip = 1,
          muon_rate = 1, muon_momentum = 0.95, layer_dropout = 0, exit_loss = 0;
   bool decay_lr = true, eval_only = false, always_save_checkpoint = false, overwrite = false, async_checkpoints = false;
@@ -222,6 +224,12 @@ struct Train {
       "each has all");
     f("pp", pp,
       "ranks that each have some of the layers (pipeline), so many for each copy of the model; 1: each has all");
+    f("pp-schedule", pp_schedule,
+      "of --pp: the order of an update's passes: gpipe, 1f1b, interleaved, zb1p, zbv or dualpipev");
+    f("pp-rounds", pp_rounds,
+      "of --pp: stages of a rank, in turns, with interleaved and zb1p; 0: two with interleaved, zbv and dualpipev, "
+      "else "
+      "one");
     f("cp", cp, "ranks that each have some positions of every sequence (context parallel); 1: each has all");
     f("ep", ep,
       "ranks that each have some of the experts of a mixture (expert parallel), so many for each copy of them; 1: each "
@@ -427,7 +435,7 @@ struct Generate {
   std::vector<std::string> stop;
   bool chat = false, special = true, draft_stats = false, adaptive = true;
   long num_samples = 1, max_new_tokens = 200, top_k = 0, threads = 0, chunk = 512, context = 0, draft_max = 4,
-       draft_nodes = 12;
+       draft_nodes = 12, tp = 1, pp = 1;
   double temperature = 0, top_p = 1, min_p = 0, repetition_penalty = 1;
   std::uint64_t seed = 1337;
 
@@ -444,6 +452,8 @@ struct Generate {
     f("quantize", quantize, quantize_meaning);
     f("regex", regex, "a regular expression that what is written matches as a whole");
     f("json-schema", json_schema, "a file with a JSON schema that what is written fits");
+    f("tp", tp, "ranks that each have a part of all heads and matrices (tensor parallel), of each stage; 1: all");
+    f("pp", pp, "ranks that each have some of the layers (pipeline); 1: all");
     each_shared(f);
   }
   /// What any model and text has.

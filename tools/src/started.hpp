@@ -21,10 +21,10 @@ inline int started_ranks() {
   return 0;
 }
 
-/// Throws unless `ranks` are as many as one copy of a model has parts, or two have, and so on. `flag` asked for parts.
-inline void require_whole_copies(std::string const& flag, long parts, int ranks) {
+/// Throws unless `ranks` are as many as one copy of a model has parts, or two have, and so on. `flags` asked for parts.
+inline void require_whole_copies(std::string const& flags, long parts, int ranks) {
   if (ranks % parts != 0)
-    fauna::fail("fauna train", flag + ' ' + std::to_string(parts) + " on " + std::to_string(ranks) + " ranks",
+    fauna::fail("fauna train", flags + " on " + std::to_string(ranks) + " ranks",
                 "mpirun -n " + std::to_string(parts) + ", or a multiple of that",
                 "each copy of the model has " + std::to_string(parts) + " parts");
 }

@@ -247,9 +247,8 @@ void write_texts(Engine& model, Engine* draft, Text const& text, std::vector<int
                 "at most the context of " + std::to_string(most),
                 "--at-context-end slide goes on from the last " + std::to_string(most));
   if (s.at_context_end == "stop" && tokens > room)
-    std::fprintf(stderr,
-                 "fauna: a text ends with the context of %d, after %ld tokens; --at-context-end slide goes on\n", most,
-                 room);
+    tool::say("a text ends with the context of " + std::to_string(most) + ", after " + std::to_string(room) +
+              " tokens; --at-context-end slide goes on");
   fauna::GenerateOptions o{.tokens = tokens,
                            .temperature = static_cast<float>(s.temperature),
                            .top_k = static_cast<int>(s.top_k),

@@ -34,7 +34,8 @@ struct TrainerSettings {
   std::uint64_t seed = 0;
   long threads = 0;  ///< of a rank; 0: the machine's processors, divided among its ranks
   int pieces = 0, zero = 0;
-  std::string told{};  ///< all that ranks must have been told alike
+  std::string schedule{};  ///< of a pipeline
+  std::string told{};      ///< all that ranks must have been told alike
 };
 
 /// f(trainer), on each of the ranks that the program was started on; what it returns is the exit status.

@@ -8,6 +8,14 @@
 
 namespace fauna::inline v0 {
 
+/// dW += dyᵀ x, of a linear layer.
+template <Backend B, class S> void add_product(B const& b, Matrix<S> dw, Matrix<const S> dy, Matrix<const S> x) {
+  Epilogue<S> onto;
+  onto.base = dw.data();
+  onto.base_stride = dw.stride();
+  layer_gemm<B>::tn(b, dy, x, dw, onto);
+}
+
 template <int In, int Out, bool Bias = true, Init Start = normal(0.02F)> struct Linear : Leaf<In, Out> {
   static constexpr const char* kind_name = "Linear";
   static constexpr bool adds_y = true, adds_dx = true;
@@ -53,14 +61,12 @@ template <int In, int Out, bool Bias = true, Init Start = normal(0.02F)> struct 
     if constexpr (Bias) e.bias = w.bias.data();
     return e;
   }
-  /// dW += dyᵀ x, db += Σ dy; what is frozen costs nothing.
+  /// dW += dyᵀ x, which the call may want later, and db += Σ dy; what is frozen costs nothing.
   template <class C, class G, class V, class DY> static void weight_gradient(C const& c, G& dw, V x, DY dy) {
     using S = typename C::scalar;
     if (const auto g = gradient<S>(dw.weight)) {
-      Epilogue<S> e;
-      e.base = g.data();
-      e.base_stride = g.stride();
-      layer_gemm<typename C::backend_type>::tn(c.backend, reading(dy), reading(x), g, e);
+      if (c.later != nullptr) c.later->add(g, dy, x);
+      else add_product(c.backend, g, reading(dy), reading(x));
     }
     if constexpr (Bias)
       if (const auto g = gradient<S>(dw.bias)) add<typename C::backend_type>::column_sums(c.backend, dy, g.data());

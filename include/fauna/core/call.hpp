@@ -7,6 +7,7 @@
 #include <fauna/core/batch.hpp>
 #include <fauna/core/exchange.hpp>
 #include <fauna/core/label.hpp>
+#include <fauna/core/later.hpp>
 #include <fauna/core/rng.hpp>
 #include <fauna/core/side.hpp>
 
@@ -112,6 +113,7 @@ template <class B> struct CallState {
   Rounds const* rounds = nullptr;             ///< null: all
   Group<scalar> const* group = nullptr;       ///< null: a model that is whole
   AdapterTable<B> const* adapters = nullptr;  ///< null: none
+  LaterProducts<scalar>* later = nullptr;     ///< of weights' gradients, in backward; null: they are made at once
   Path path{};
   Key key{};
   int layer = 0;

@@ -17,6 +17,7 @@
 #pragma once
 #include <bit>
 #include <cmath>
+#include <initializer_list>
 #include <string>
 #include <utility>
 #include <vector>
@@ -57,9 +58,6 @@ template <Communicator C, int Zero = 0> class DataParallel {
 
   template <class T> void start(T& model) {
     static_assert(!memory<typename T::backend>::remote, "fauna: ranks exchange tensors in the host's memory");
-    if (Zero > 0 && model.uses_muon())
-      fail("train", "Muon with ZeRO's stage " + std::to_string(Zero), "stage 0",
-           "it needs whole matrices, and a rank's part of them ends anywhere");
     shards_ = shards_of(model, Zero >= 2, c_->rank(), c_->size(), block);
     layers_.clear();
     for (Shard const& s : shards_) {  // what is frozen of them stands behind
@@ -82,7 +80,8 @@ template <Communicator C, int Zero = 0> class DataParallel {
     else return gradients_by_layer(model, pass);
   }
 
-  /// One AdamW step with one norm over all ranks' gradients. Nothing is updated, on any rank, where one is not finite.
+  /// One step with one norm over all ranks' gradients. Nothing is updated, on any rank, where one is not finite. A
+  /// matrix that is Muon's comes whole to one rank, and goes back in parts.
   template <class T> UpdateReport update(T& model, AdamWOptions const& o) {
     const UpdateReport seen = norm(model);
     if (seen.not_finite >= 0) return seen;
@@ -96,7 +95,8 @@ template <Communicator C, int Zero = 0> class DataParallel {
         model.share(
             [&](auto* v, std::size_t) { all_gather(*c_, v + p.offset, [&](int r) { return from(r) - p.place; }); });
     }
-    model.update(o, seen);
+    step_matrices(model, o, seen);
+    model.update(o, seen, false);
     for (Shard const& s : shards_) {  // those of the others' parts; the update has cleared its own
       model.clear_gradients({s.cut.from, s.cut.from + s.cut.n});
       if (Zero < 3 && s.trains) gather(model, s);
@@ -324,6 +324,57 @@ template <Communicator C, int Zero = 0> class DataParallel {
     for (int r = 0; r < n; ++r)
       for (int p = r; p < pieces_; p += n) all.push_back({p, 1});
     return sum_of(losses, all, [&](int r) { return static_cast<std::size_t>((pieces_ - r + n - 1) / n); });
+  }
+
+  /// Muon's steps (ops/muon), which need whole matrices: each on one rank, in turn. Values, momentum and gradient go
+  /// there from who keeps their parts, and values and momentum come back.
+  template <class T> void step_matrices(T& model, AdamWOptions const& o, UpdateReport const& seen) {
+    using S = typename T::scalar;
+    enum field : int { value, momentum, gradient };
+    const int n = c_->size(), me = c_->rank();
+    std::vector<std::size_t> matrices;
+    for (std::size_t i = 0; i < model.parameters().size(); ++i)
+      if (model.by_muon(i)) matrices.push_back(i);
+    S *values = nullptr, *gradients = nullptr;
+    model.share([&values](auto* v, std::size_t) { values = v; });
+    model.reduce([&gradients](auto* g, std::size_t) { gradients = g; });
+    std::vector<S> whole[3];  // of the matrix that this rank has
+    for (std::size_t first = 0; first < matrices.size(); first += static_cast<std::size_t>(n)) {
+      const auto number = [first](int owner) { return first + static_cast<std::size_t>(owner); };
+      const auto move = [&](field what, bool back) {
+        Parcels parcels(n);
+        for (int owner = 0; owner < n && number(owner) < matrices.size(); ++owner) {
+          Parameter const& p = model.parameters()[matrices[number(owner)]];
+          Shard const& s = shard_of(p);
+          const auto from = [&](int r) { return within(p, s.cut.at(r)) - p.place; };
+          const auto size = [&](int r) { return from(r + 1) - from(r); };
+          S* part = nullptr;
+          if (size(me) > 0)
+            part = what == value      ? values + p.offset + from(me)
+                   : what == momentum ? model.moments(0) + s.kept + (p.place + from(me) - s.cut.at(me))
+                                      : gradients + p.place + from(me);
+          if (owner != me) {
+            if (back) parcels.receive(owner, part, size(me));
+            else parcels.send(owner, part, size(me));
+            continue;
+          }
+          whole[what].resize(p.size());
+          for (int r = 0; r < n; ++r) {
+            S* const there = whole[what].data() + from(r);
+            if (r != me && back) parcels.send(r, there, size(r));
+            else if (r != me) parcels.receive(r, there, size(r));
+            else
+              for (std::size_t k = 0; k < size(r); ++k) (back ? part[k] : there[k]) = back ? there[k] : part[k];
+          }
+        }
+        parcels.exchange(*c_);
+      };
+      for (const field what : {value, momentum, gradient}) move(what, false);
+      if (number(me) < matrices.size())
+        model.step_matrix(matrices[number(me)], whole[value].data(), whole[gradient].data(), whole[momentum].data(), o,
+                          seen);
+      for (const field what : {value, momentum}) move(what, true);
+    }
   }
 
   /// A unit's values are gathered; what this rank does not keep of them is freed.

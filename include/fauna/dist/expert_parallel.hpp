@@ -80,7 +80,7 @@ template <Communicator C> class ExpertParallel {
   /// One file with all tensors, written by rank 0, as a run of one rank would write it: write(path, model, head).
   template <class T, class Write>
   void save(std::string const& path, T& model, CheckpointHead const& head, Write&& write) {
-    if (copies_ == nullptr || copies_->rank() == 0) save_whole(path, model, head, *experts_, write);
+    if (copies_ == nullptr || copies_->rank() == 0) save_whole(path, model, head, *experts_, experts_->size(), write);
   }
   /// Its part of a checkpoint of the whole model.
   template <class T> CheckpointHead load(std::string const& path, T& model, fauna::load what) {

@@ -42,8 +42,8 @@ inline Mesh replicated(Mesh parts, int ranks) {
 }
 
 /// Throws where a mesh has ranks along dimensions of which a layout, which is named, makes nothing. dp is everybody's.
-inline void require_only(Mesh const& m, int Mesh::*dimension, const char* layout) {
-  const int along = m.*dimension;
+inline void require_only(Mesh const& m, int Mesh::*dimension, const char* layout, int Mesh::*other = nullptr) {
+  const int along = m.*dimension * (other != nullptr ? m.*other : 1);
   if (m.size() != along * m.dp)
     fail(layout, "a mesh of " + std::to_string(m.size()) + " ranks", std::to_string(along * m.dp),
          "its other dimensions are of size 1");
@@ -55,6 +55,7 @@ template <class C> struct MeshGroups {
   Mesh mesh;
   C& all;
   C pp, dp, tp, ep;
+  C copy;  ///< all that have a place along dp, which together have a model
 
   /// Throws unless the mesh has as many places as there are ranks.
   MeshGroups(C& ranks, Mesh m)
@@ -63,7 +64,8 @@ template <class C> struct MeshGroups {
         pp(along(&Mesh::pp)),
         dp(along(&Mesh::dp)),
         tp(along(&Mesh::tp)),
-        ep(along(&Mesh::ep)) {}
+        ep(along(&Mesh::ep)),
+        copy(all.split(mesh.at(all.rank()).dp)) {}
 
  private:
   static Mesh checked(Mesh m, C& ranks) {

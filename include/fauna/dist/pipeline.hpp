@@ -1,14 +1,18 @@
-// Training a model in a pipeline (models/pipeline.hpp): rank s has Staged<pipeline<M, N>::stage<s>, B, C>, and all draw
-// the same batches. An update's batches go through the stages one after another, and their gradients back; sums are
-// made in the order of the batches, whatever the schedule.
+// Training a model in a pipeline (models/pipeline.hpp): rank r has Staged<pipeline<M, N>::part<r>, B, C>, and all draw
+// the same batches. An update's batches go through the stages one after another, and their gradients back, in the order
+// of a schedule (pipeline_schedule.hpp); sums are made in the order of the batches, whatever the schedule.
 #pragma once
 #include <cmath>
 #include <cstdint>
 #include <string>
+#include <type_traits>
 #include <vector>
 
+#include <fauna/blocks/linear.hpp>
 #include <fauna/dist/collectives.hpp>
 #include <fauna/dist/mesh.hpp>
+#include <fauna/dist/pipeline_schedule.hpp>
+#include <fauna/dist/tensor_parallel.hpp>
 #include <fauna/dist/whole.hpp>
 #include <fauna/models/pipeline.hpp>
 #include <fauna/train/one_rank.hpp>
@@ -16,77 +20,24 @@
 
 namespace fauna::inline v0 {
 
-/// In which order a stage runs an update's passes.
-///   gpipe        all forward passes, then all backward passes (Huang et al. 2019): all batches are held
-///   one_by_one   1F1B (Narayanan et al. 2021, "Efficient large-scale language model training on GPU clusters", section
-///                2.2): a backward pass as soon as there is one; stage s of N holds N - s batches at most
-enum class pipeline_schedule : int { gpipe, one_by_one };
-
-struct StagePass {
-  enum class kind : int { none, forward, backward } is = kind::none;
-  int batch = 0;
-};
-
-/// How one stage runs the batches of an update.
-struct StageOrder {
-  int first;  ///< forward passes before the first backward pass, less the one that may be right before it
-  int batches;
-  StageOrder(pipeline_schedule how, int stage, int stages, int batches_)
-      : first(how == pipeline_schedule::one_by_one && stages - 1 - stage < batches_ ? stages - 1 - stage : batches_),
-        batches(batches_) {}
-  /// Batches between their passes at once, at most.
-  int held() const { return first < batches ? first + 1 : batches; }
-  int passes() const { return 2 * batches; }
-  StagePass pass(int i) const {
-    const int pairs = 2 * (batches - first);
-    if (i < first) return {StagePass::kind::forward, i};
-    if (i >= first + pairs) return {StagePass::kind::backward, i - batches};
-    const int pair = (i - first) / 2;
-    return (i - first) % 2 == 0 ? StagePass{StagePass::kind::forward, first + pair}
-                                : StagePass{StagePass::kind::backward, pair};
-  }
-};
-
-/// What each stage does at each moment: [moment][stage]. A stage waits until its rows, or their gradients, are there.
-inline std::vector<std::vector<StagePass>> timetable(pipeline_schedule how, int stages, int batches) {
-  struct Done {
-    int passes = 0, forward = 0, backward = 0;
-  };
-  std::vector<Done> done(static_cast<std::size_t>(stages));
-  std::vector<std::vector<StagePass>> table;
-  while (done[0].backward < batches) {
-    const std::vector<Done> before = done;
-    auto& moment = table.emplace_back(static_cast<std::size_t>(stages));
-    for (std::size_t s = 0; s < before.size(); ++s) {
-      const StageOrder order(how, static_cast<int>(s), stages, batches);
-      if (before[s].passes == order.passes()) continue;
-      const StagePass p = order.pass(before[s].passes);
-      const bool forward = p.is == StagePass::kind::forward, last = s + 1 == before.size();
-      if (forward ? s > 0 && before[s - 1].forward <= p.batch : !last && before[s + 1].backward <= p.batch) continue;
-      moment[s] = p;
-      ++done[s].passes;
-      ++(forward ? done[s].forward : done[s].backward);
-    }
-  }
-  return table;
-}
-
-/// A rank's stage with its memory. `accumulate` only takes a batch down; `run` then runs all of them.
-template <class Stage, Backend B, Communicator C> class Staged : public Trained<Stage, B> {
+/// A rank's stages with their memory. `accumulate` only takes a batch down; `run` then runs all of them.
+template <class Part, Backend B, Communicator C> class Staged : public Trained<Part, B> {
   static_assert(!memory<B>::remote, "fauna: ranks exchange rows in the host's memory");
+  static constexpr StagePlacement placement = Part::placement;
+  static constexpr int stages = placement.stages();
 
  public:
-  using Base = Trained<Stage, B>;
+  using Base = Trained<Part, B>;
   using typename Base::scalar;
 
   /// Its values are drawn as if it were a model of its own: take_part gives it a whole model's. Throws unless `ranks`
-  /// are as many as there are stages, and this one is the stage's.
+  /// are as many as the pipeline's, and this one is the part's.
   explicit Staged(C& ranks, seed s = {}, int threads = B{}.threads) : Base(s, threads), c_(&ranks) {
-    if (ranks.size() != Stage::stages || ranks.rank() != Stage::stage)
+    if (ranks.size() != placement.ranks || ranks.rank() != Part::rank)
       fail("pipeline",
-           "stage " + std::to_string(Stage::stage) + " of " + std::to_string(Stage::stages) + " on rank " +
+           "part " + std::to_string(Part::rank) + " of " + std::to_string(placement.ranks) + " on rank " +
                std::to_string(ranks.rank()) + " of " + std::to_string(ranks.size()),
-           "a rank for each stage");
+           "a rank for each part");
   }
 
   double accumulate(Batch const& batch, double weight = 1, Key key = {}, Tap<scalar> const* tap = nullptr) {
@@ -96,29 +47,26 @@ template <class Stage, Backend B, Communicator C> class Staged : public Trained<
   }
   /// Memory for the batches of an update that are between their passes at once.
   void hold(pipeline_schedule how, int batches) {
-    Base::hold(static_cast<std::size_t>(StageOrder(how, Stage::stage, Stage::stages, batches).held()));
+    Base::hold(static_cast<std::size_t>(most_held({how, placement, batches}, Part::rank)));
   }
-  /// Forward and backward passes of what was accumulated, the same on all ranks. What this stage adds to the loss.
+  /// Forward and backward passes of what was accumulated, the same on all ranks. What this rank adds to the loss.
   double run(pipeline_schedule how) {
     const int batches = static_cast<int>(waiting_);
     if (batches == 0) return 0;
+    const PipelinePlan plan{how, placement, batches};
     hold(how, batches);
-    const int held = StageOrder(how, Stage::stage, Stage::stages, batches).held();
+    activations_.clear(stages, batches);
+    products_.clear(stages, batches);
     double loss = 0;
-    std::vector<StagePass> before(static_cast<std::size_t>(Stage::stages));
-    for (auto const& now : timetable(how, Stage::stages, batches)) {
-      exchange(before, now, held);
-      const StagePass p = now[static_cast<std::size_t>(Stage::stage)];
-      if (p.is != StagePass::kind::none) {
-        auto const& b = batches_[static_cast<std::size_t>(p.batch)];
-        on(p.batch, held, [&](auto const& c, auto& w, auto& dw, auto& saved, auto& state) {
-          if (p.is == StagePass::kind::forward) loss += b.weight * Stage::forward(c, w, dw, state, saved);
-          else Stage::backward(c, w, dw, saved, dx(c.rows()), state);
-        });
-      }
+    std::vector<StagePass> before(static_cast<std::size_t>(placement.ranks));
+    for (auto const& now : timetable(plan)) {
+      const StagePass p = now[static_cast<std::size_t>(Part::rank)];
+      if (p.is == StagePass::kind::forward) activations_.take(p);
+      send_gradients(before);
+      send_rows(now);
+      if (p.is != StagePass::kind::none) loss += run(p);
       before = now;
     }
-    exchange(before, std::vector<StagePass>(before.size()), held);
     waiting_ = 0;
     add_gradients_of_two_tables();
     return loss;
@@ -126,20 +74,21 @@ template <class Stage, Backend B, Communicator C> class Staged : public Trained<
 
   /// Evaluation: losses [rows] in nats; 0 for rows without a target. All ranks get them.
   void losses(Batch const& batch, scalar* losses) {
-    this->look(batch, [&](auto const& c, auto const& w, auto& state) {
-      Scope s(c.scratch());
-      const auto x = c.scratch().template take_view<scalar, dyn, Stage::in>(batch.rows);
-      const auto h = c.scratch().template take_view<scalar, dyn, Stage::out>(batch.rows);
-      for (int turn = 0; turn < Stage::stages; ++turn) {
-        Parcels parcels(c_->size());
-        if (turn > 0 && turn == Stage::stage) parcels.receive(turn - 1, x.data(), x.size());
-        if (turn > 0 && turn - 1 == Stage::stage) parcels.send(turn, h.data(), h.size());
-        if (turn > 0) parcels.exchange(*c_);
-        if (turn == Stage::stage) Stage::rows(c, w, state, x, h);
-      }
-      if constexpr (Stage::last) Stage::losses(c, w, as_const(h), losses);
+    typename Part::template State<scalar> none{};
+    through(batch, none, [losses](auto stage, auto const& call, auto const& w, auto h) {
+      decltype(stage)::type::losses(call, w, h, losses);
     });
-    broadcast(*c_, losses, static_cast<std::size_t>(batch.rows), Stage::stages - 1);
+    broadcast(*c_, losses, static_cast<std::size_t>(batch.rows), placement.rank_of(stages - 1));
+  }
+  /// Inference: logits as Trained has them, with a cache of this rank's stages. All ranks get them.
+  template <class K> void logits(K& cache, Batch batch, logit_rows which, Matrix<scalar> y) {
+    require_room<Part::vocab>(batch, which, y);
+    batch.past = cache.lengths();
+    through(batch, cache.state(), [&](auto stage, auto const& call, auto const& w, auto h) {
+      decltype(stage)::type::logits(call, w, h, which, y);
+    });
+    if (which != logit_rows::none) broadcast(*c_, y.data(), y.size(), placement.rank_of(stages - 1));
+    cache.advance(batch);
   }
 
  private:
@@ -162,64 +111,152 @@ template <class Stage, Backend B, Communicator C> class Staged : public Trained<
       tap = tap_;
     }
   };
+  /// Places, as few as can be, for what batches on stages have from one pass to another.
+  class Places {
+   public:
+    void clear(int stages, int batches) {
+      batches_ = static_cast<std::size_t>(batches);
+      of_.assign(static_cast<std::size_t>(stages) * batches_, 0);
+      held_.clear();
+    }
+    std::size_t& of(int stage, int batch) {
+      return of_[static_cast<std::size_t>(stage) * batches_ + static_cast<std::size_t>(batch)];
+    }
+    std::size_t take(StagePass const& p) {
+      std::size_t free = 0;
+      while (free < held_.size() && held_[free] != 0) ++free;
+      if (free == held_.size()) held_.push_back(0);
+      held_[free] = 1;
+      return of(p.stage, p.batch) = free;
+    }
+    void leave(StagePass const& p) { held_[of(p.stage, p.batch)] = 0; }
 
-  /// f on the memory of a batch.
-  template <class F> void on(int batch, int held, F&& f) {
+   private:
+    std::size_t batches_ = 0;
+    std::vector<std::size_t> of_;
+    std::vector<char> held_;
+  };
+
+  /// A batch through all stages, and last(stage's type, call, weights, rows) where they end.
+  template <class St, class F> void through(Batch const& batch, St& state, F&& last) {
+    this->look(batch, [&](auto const& c, auto const& w, auto&) {
+      Scope s(c.scratch());
+      const std::size_t room = static_cast<std::size_t>(batch.rows) * Part::widest;
+      scalar *const x = c.scratch().template take<scalar>(room), *const h = c.scratch().template take<scalar>(room);
+      for (int i = 0; i < stages; ++i) {
+        Parcels parcels(placement.ranks);
+        if (i > 0) carry(parcels, batch.rows, i - 1, h, i, x);
+        parcels.exchange(*c_);
+        Part::on_stage(i, [&](auto k) {
+          using Stage = typename Part::template Stage<k>;
+          const View<scalar, dyn, Stage::out> out(h, batch.rows);
+          Part::template with_table<k>(c, w, static_cast<None*>(nullptr), [&](auto const& call) {
+            Stage::rows(call, at<k>(w), at<k>(state.of), View<scalar, dyn, Stage::in>(x, batch.rows), out);
+            if constexpr (Stage::last) last(std::type_identity<Stage>{}, call, at<k>(w), as_const(out));
+          });
+        });
+      }
+    });
+  }
+  /// f(k, call, weights, gradients, saved) of a batch on a stage, if it is of this rank: of round k.
+  template <class F> void on(int stage, int batch, F&& f) {
     auto const& b = batches_[static_cast<std::size_t>(batch)];
-    this->with(static_cast<std::size_t>(batch % held), b.batch, b.weight, b.key, b.tap, f);
+    Part::on_stage(stage, [&](auto k) {
+      this->with(activations_.of(stage, batch), b.batch, b.weight, b.key, b.tap,
+                 [&](auto const& c, auto& w, auto& dw, auto& saved, auto&) { f(k, c, w, dw, at<k>(saved.of)); });
+    });
   }
-  View<scalar, dyn, Stage::in> dx(int rows) {
-    grow(dx_, static_cast<std::size_t>(rows) * Stage::in * sizeof(scalar));
-    return View<scalar, dyn, Stage::in>(static_cast<scalar*>(dx_.data()), rows);
+  /// A pass of this rank. What it adds to the loss.
+  double run(StagePass const& p) {
+    auto const& waiting = batches_[static_cast<std::size_t>(p.batch)];
+    double loss = 0;
+    if (p.is == StagePass::kind::weights) {
+      this->look(waiting.batch, [&](auto const& c, auto const&, auto&) {
+        later_[products_.of(p.stage, p.batch)].run(
+            [&c](auto dw, auto dy, auto x) { add_product(c.backend, dw, dy, x); });
+      });
+      products_.leave(p);
+      return loss;
+    }
+    on(p.stage, p.batch, [&](auto k, auto const& c, auto& w, auto& dw, auto& saved) {
+      using Stage = typename Part::template Stage<k>;
+      typename Stage::template State<scalar> none{};
+      Part::template with_table<k>(c, w, &dw, [&](auto call) {
+        if (p.is == StagePass::kind::forward) {
+          loss = waiting.weight * Stage::forward(call, at<k>(w), at<k>(dw), none, saved);
+        } else {
+          if (p.is == StagePass::kind::inputs) call.later = products_for(p);
+          Stage::backward(call, at<k>(w), at<k>(dw), saved, dx<Stage::in>(c.rows()), none);
+        }
+      });
+    });
+    if (p.returns()) activations_.leave(p);
+    return loss;
   }
-  /// Before a moment: rows go to the stages that are about to run on them, which then have room for them, and gradients
-  /// of the moment before to the stages that wait for them.
-  void exchange(std::vector<StagePass> const& before, std::vector<StagePass> const& now, int held) {
-    constexpr int me = Stage::stage;
-    using enum StagePass::kind;
-    Parcels parcels(c_->size());
-    const auto with_saved = [&](int batch, auto&& f) {
-      on(batch, held, [&](auto const&, auto&, auto&, auto& saved, auto&) { f(saved); });
-    };
-    const auto at = [](std::vector<StagePass> const& moment, int stage, StagePass::kind is) {
-      return stage < Stage::stages && moment[static_cast<std::size_t>(stage)].is == is
-                 ? moment[static_cast<std::size_t>(stage)].batch
-                 : -1;
-    };
-    if (const int batch = at(now, me, forward); me > 0 && batch >= 0)
-      with_saved(batch, [&](auto& saved) { parcels.receive(me - 1, saved.x.data(), saved.x.size()); });
-    if (const int batch = at(now, me + 1, forward); batch >= 0)
-      with_saved(batch, [&](auto& saved) { parcels.send(me + 1, saved.h.data(), saved.h.size()); });
-    if (const int batch = at(before, me + 1, backward); batch >= 0)
-      with_saved(batch, [&](auto& saved) { parcels.receive(me + 1, saved.dh.data(), saved.dh.size()); });
-    if (const int batch = at(before, me, backward); me > 0 && batch >= 0) {
-      auto const d = dx(batches_[static_cast<std::size_t>(batch)].batch.rows);
-      parcels.send(me - 1, d.data(), d.size());
+  LaterProducts<scalar>* products_for(StagePass const& p) {
+    const std::size_t place = products_.take(p);
+    if (place == later_.size()) later_.emplace_back();
+    return &later_[place];
+  }
+  /// The gradients that a backward pass leaves until they are sent.
+  template <int Width> View<scalar, dyn, Width> dx(int rows) {
+    grow(dx_, static_cast<std::size_t>(rows) * Width * sizeof(scalar));
+    return View<scalar, dyn, Width>(static_cast<scalar*>(dx_.data()), rows);
+  }
+
+  /// Rows from a stage to one beside it, which may be this rank's too.
+  void carry(Parcels& parcels, int rows, int from_stage, const scalar* from, int to_stage, scalar* to) {
+    const std::size_t n = static_cast<std::size_t>(rows) * Part::border;
+    const int source = placement.rank_of(from_stage), target = placement.rank_of(to_stage), me = Part::rank;
+    if (source == me && target == me)
+      for (std::size_t i = 0; i < n; ++i) to[i] = from[i];
+    else if (source == me) parcels.send(target, from, n);
+    else if (target == me) parcels.receive(source, to, n);
+  }
+  /// Before a moment: rows go to the stages that are about to run on them, which then have room for them.
+  void send_rows(std::vector<StagePass> const& now) {
+    Parcels parcels(placement.ranks);
+    for (StagePass const& p : now) {
+      if (p.is != StagePass::kind::forward || p.stage == 0) continue;
+      const scalar* from = nullptr;
+      scalar* to = nullptr;
+      on(p.stage - 1, p.batch, [&from](auto, auto const&, auto&, auto&, auto& saved) { from = saved.h.data(); });
+      on(p.stage, p.batch, [&to](auto, auto const&, auto&, auto&, auto& saved) { to = saved.x.data(); });
+      carry(parcels, rows_of(p), p.stage - 1, from, p.stage, to);
     }
     parcels.exchange(*c_);
   }
+  /// And gradients of the moment before to the stages that wait for them.
+  void send_gradients(std::vector<StagePass> const& before) {
+    Parcels parcels(placement.ranks);
+    for (StagePass const& p : before) {
+      if (!p.returns() || p.stage == 0) continue;
+      scalar* to = nullptr;
+      on(p.stage - 1, p.batch, [&to](auto, auto const&, auto&, auto&, auto& saved) { to = saved.dh.data(); });
+      carry(parcels, rows_of(p), p.stage, static_cast<const scalar*>(dx_.data()), p.stage - 1, to);
+    }
+    parcels.exchange(*c_);
+  }
+  int rows_of(StagePass const& p) const { return batches_[static_cast<std::size_t>(p.batch)].batch.rows; }
+
   /// Both get the sum, with the same bits.
   void add_gradients_of_two_tables() {
-    if constexpr (Stage::two_tables) {
-      using Table = typename Stage::Table;
-      constexpr int other = Stage::first ? Stage::stages - 1 : 0;
+    if constexpr (Part::two_tables) {
+      constexpr bool has_one = Part::has_first || Part::has_last;
+      constexpr int other = Part::has_first ? placement.rank_of(stages - 1) : 0;
       const auto each = [&](auto&& f) {
-        if constexpr (Stage::first || Stage::last) {
-          Table::visit(this->gradients().embed, Place{}, [&](Tensor const& t, auto& g) {
+        if constexpr (has_one)
+          Part::Table::visit(at<Part::table_round>(this->gradients()).embed, Place{}, [&](Tensor const& t, auto& g) {
             if (g.data() != nullptr) f(g.data(), t.size());
           });
-        }
       };
-      std::size_t n = 0;
-      each([&](scalar*, std::size_t size) { n += size; });
-      std::vector<scalar> theirs(n);
-      Parcels parcels(c_->size());
       std::vector<scalar> own;
-      own.reserve(n);
       each([&](scalar* g, std::size_t size) { own.insert(own.end(), g, g + size); });
-      if constexpr (Stage::first || Stage::last) {
-        parcels.send(other, own.data(), n);
-        parcels.receive(other, theirs.data(), n);
+      std::vector<scalar> theirs(own.size());
+      Parcels parcels(c_->size());
+      if (has_one) {
+        parcels.send(other, own.data(), own.size());
+        parcels.receive(other, theirs.data(), theirs.size());
       }
       parcels.exchange(*c_);
       std::size_t from = 0;
@@ -233,25 +270,30 @@ template <class Stage, Backend B, Communicator C> class Staged : public Trained<
   C* c_;
   std::vector<Waiting> batches_;
   std::size_t waiting_ = 0;
+  Places activations_, products_;
+  std::vector<LaterProducts<scalar>> later_;
   Region dx_;
 };
 
 /// The ranks of a run (train/one_rank.hpp) whose model is in a pipeline. `pieces`: batches that go through the stages
 /// in an update; 0: its accumulation's, which gives the sums of one rank. Replicas: who adds the gradients of several
-/// such models, which share the pieces; DataParallel<C> on the ranks of a mesh.
+/// such models, which share the pieces; DataParallel<C> on the ranks of a mesh, where a stage may be in tensor
+/// parallel.
 template <Communicator C, class Replicas = OneRank> class Pipeline {
  public:
   explicit Pipeline(C& ranks, pipeline_schedule how = pipeline_schedule::one_by_one, int pieces = 0)
-      : c_(&ranks), all_(&ranks), how_(how), pieces_(pieces > 0 ? pieces : 1), asked_(pieces > 0) {}
+      : c_(&ranks), all_(&ranks), copy_(&ranks), how_(how), pieces_(pieces > 0 ? pieces : 1), asked_(pieces > 0) {}
   explicit Pipeline(MeshGroups<C>& mesh, pipeline_schedule how = pipeline_schedule::one_by_one, int pieces = 0)
       : c_(&mesh.pp),
         all_(&mesh.all),
+        copy_(&mesh.copy),
+        tp_(mesh.mesh.tp > 1 ? &mesh.tp : nullptr),
         saves_(mesh.dp.rank() == 0),
         replicas_(mesh.dp),
         how_(how),
         pieces_(pieces > 0 ? pieces : mesh.dp.size()),
         asked_(pieces > 0) {
-    require_only(mesh.mesh, &Mesh::pp, "pipeline");
+    require_only(mesh.mesh, &Mesh::pp, "pipeline", &Mesh::tp);
   }
   bool writes() const { return all_->rank() == 0; }
   static constexpr bool evaluates() { return true; }
@@ -272,55 +314,61 @@ template <Communicator C, class Replicas = OneRank> class Pipeline {
     return replicas_.gradients(model, [&](int replica) {
       for (int i = shares().from(replica); i < shares().from(replica + 1); ++i) (void)pass(i);
       double loss = 0;
-      for (const double part : all_gather(*c_, model.run(how_))) loss += part;
+      for (const double part : all_gather(*c_, together(model, [&] { return model.run(how_); }))) loss += part;
       return loss;
     });
   }
-  /// One norm: of all stages, a table that two of them have once. Replicas have the same gradients by now.
+  /// One norm: of all stages and parts of tensors, what several ranks have alike once. Replicas have the same gradients
+  /// by now.
   template <class T> UpdateReport update(T& model, AdamWOptions const& o) {
-    using Stage = typename T::model;
+    using Part = typename T::model;
     UpdateReport r;
     double squares = 0;
-    std::size_t second = 0;  // tensors that the first stage counts
-    if constexpr (Stage::two_tables && Stage::last) {
-      typename Stage::Table::template Weights<All<float>> table{};
-      Stage::Table::visit(table, Place{}, [&second](Tensor const&, auto&) { ++second; });
-    }
     for (std::size_t i = 0; i < model.parameters().size(); ++i) {
       Parameter const& p = model.parameters()[i];
       if (!p.trainable || p.is != role::parameter) continue;
       const double own = sum_of_squares(model, p);
       if (own == 0 && r.without_gradient < 0) r.without_gradient = static_cast<int>(i);
-      if (i >= second) squares += own;
+      const bool first = tp_ == nullptr || tp_->rank() == 0 || p.split.ways > 1;
+      if (first && !Part::counted_elsewhere(i)) squares += own;
     }
     double total = 0;
-    for (const double part : all_gather(*c_, squares)) total += part;
+    for (const double part : all_gather(*copy_, squares)) total += part;
     if (!std::isfinite(total)) r.not_finite = 0;
     r.gradient_norm = std::sqrt(total);
     return model.update(o, r);
   }
   /// Every rank is there: f runs the model on all.
-  template <class T, class F> auto once(T&, F&& f) { return f(); }
+  template <class T, class F> auto once(T& model, F&& f) { return together(model, f); }
   int most(int x) { return most_of(*all_, x); }
   void require_same(std::string const& what, std::uint64_t hash) { fauna::require_same(*all_, what, hash); }
 
   /// One file with all tensors, written by rank 0, as a run of one rank would write it: write(path, model, head).
   template <class T, class Write>
   void save(std::string const& path, T& model, CheckpointHead const& head, Write&& write) {
-    if (saves_) save_whole(path, model, head, *c_, write);
+    if (saves_) save_whole(path, model, head, *copy_, ways(), write);
   }
   /// Its part of what a run of the whole model begins with.
-  template <class T> void draw(T& model) { draw_part(model, c_->rank()); }
+  template <class T> void draw(T& model) { draw_part(model, part()); }
   /// Its part of a checkpoint of the whole model.
   template <class T> CheckpointHead load(std::string const& path, T& model, fauna::load what) {
-    return load_part(path, model, what, c_->rank());
+    return load_part(path, model, what, part());
   }
 
  private:
+  /// In how many ways tensors are cut, and which of their parts are here.
+  int ways() const { return tp_ != nullptr ? tp_->size() : 1; }
+  int part() const { return tp_ != nullptr ? tp_->rank() : 0; }
+  /// f() that runs the model, with the ranks that have the other parts of its tensors.
+  template <class T, class F> auto together(T& model, F&& f) {
+    if (tp_ == nullptr) return f();
+    const Joined joined(model, *tp_);
+    return f();
+  }
   /// Who of the replicas runs which pieces.
   PieceShares shares() const { return {pieces_, replicas_.pieces()}; }
 
-  C *c_, *all_;
+  C *c_, *all_, *copy_, *tp_ = nullptr;
   bool saves_ = true;  ///< one of the replicas does
   Replicas replicas_;
   pipeline_schedule how_;

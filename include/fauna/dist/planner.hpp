@@ -6,7 +6,8 @@
 //                         fused attention; with full recomputation 2 T h (Korthikanti et al. 2022, section 4)
 //   operations            6 (N - N_table) + 6 L H (d_k + d_v) S a token of a sequence of S, as torchtitan counts: no
 //                         half for causality, none for recomputation
-//   idle of a pipeline    1F1B (p-1)/(m+p-1); interleaved v times less (Narayanan et al. 2021, section 2.2)
+//   idle of a pipeline    1F1B (p-1)/(m+p-1); interleaved v times less (Narayanan et al. 2021, section 2.2); with
+//                         backward passes in halves a third of that over what is busy (Qi et al. 2023, section 3)
 // The time is a model with numbers of its own (PlannedMachine); it ranks layouts and predicts no clock.
 #pragma once
 #include <cmath>
@@ -82,6 +83,7 @@ struct PlannedRun {
   long batch = 0;      ///< sequences of an update; 0: one for each rank
   int microbatch = 1;  ///< sequences that a rank takes at once
   recompute kept = recompute::full;
+  bool zero_bubble = false;  ///< pipelines have backward passes in halves, as zb1p of pipeline_schedule.hpp
 };
 
 /// What a layout costs a step and its fullest rank.
@@ -144,9 +146,9 @@ inline MeshPlan plan_mesh(PlannedMesh const& m, PlannedModel const& of, PlannedR
   const double unit = of.dense_parameters() / of.layers / t + (sparse > 0 ? of.experts * of.expert / (t * e) : 0);
   if (shards > 1) out.gathered_bytes = m.stages > 1 ? 2 * (dense + routed) : 2 * 2 * unit;  // see `repeats`
 
-  const double flight = m.stages == 1  ? 1
-                        : m.rounds > 1 ? p * (1 + (p - 1) / (p * m.rounds))
-                                       : (batches < p ? batches : p);
+  const double flight = m.stages == 1                      ? 1
+                        : m.rounds > 1 && !run.zero_bubble ? p * (1 + (p - 1) / (p * m.rounds))
+                                                           : (batches < p ? batches : p);
   const double saved = of.saved_bytes(of.layers - 1), input = 2 * real(of.width);
   const double each = run.kept == recompute::none        ? saved
                       : run.kept == recompute::selective ? input + (saved - input) / 2
@@ -181,7 +183,7 @@ inline MeshPlan plan_mesh(PlannedMesh const& m, PlannedModel const& of, PlannedR
       out.sent_shards / wire(m.tensor * m.context, m.shards * m.copies) + out.sent_context / wire(m.tensor, m.context);
   const double hidden = on.overlap * products;
   const double busy = products + waits + messages * on.latency + (behind > hidden ? behind - hidden : 0);
-  const double idle = (p - 1) / (batches * m.rounds);  // over what is busy
+  const double idle = (p - 1) / (batches * m.rounds) / (run.zero_bubble ? 3 : 1);  // over what is busy
   out.bubble = idle / (1 + idle);
   out.seconds = busy * (1 + idle);
   out.tokens_per_second = real(run.batch) * real(run.length) / out.seconds / m.ranks();

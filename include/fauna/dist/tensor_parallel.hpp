@@ -40,6 +40,21 @@ template <class S, Communicator C> Group<S> group_of(C& ranks) {
   return g;
 }
 
+/// While it lives these ranks run the model together.
+template <class T> class Joined {
+ public:
+  template <Communicator C> Joined(T& model, C& ranks) : model_(model), group_(group_of<typename T::scalar>(ranks)) {
+    model_.join(&group_);
+  }
+  Joined(Joined const&) = delete;
+  Joined& operator=(Joined const&) = delete;
+  ~Joined() { model_.join(nullptr); }
+
+ private:
+  T& model_;
+  Group<typename T::scalar> group_;
+};
+
 /// The norm of a model's gradients that ranks have in parts, and what is wrong with them; the same on all ranks.
 /// counts(p): does this rank count that tensor? What several have alike one of them does.
 template <class T, Communicator C, class F> UpdateReport norm_of_parts(T const& model, C& ranks, F&& counts) {
@@ -79,7 +94,7 @@ template <Communicator C, class Replicas = OneRank> class TensorParallel {
   void divide(int batches) { replicas_.divide(batches); }
   template <class T> void start(T& model) { replicas_.start(model); }
   template <class T, class F> double gradients(T& model, F&& pass) {
-    const Joined<T> joined(model, *c_);
+    const Joined joined(model, *c_);
     return replicas_.gradients(model, pass);
   }
   /// One norm: what is in parts counts on each rank, what all have once. Replicas have the same gradients by now.
@@ -88,13 +103,13 @@ template <Communicator C, class Replicas = OneRank> class TensorParallel {
         o, norm_of_parts(model, *c_, [this](Parameter const& p) { return p.split.ways > 1 || c_->rank() == 0; }));
   }
   template <class T, class F> auto once(T& model, F&& f) {
-    const Joined<T> joined(model, *c_);
+    const Joined joined(model, *c_);
     return f();
   }
   /// One file with all tensors whole, written by rank 0, as a run of one rank would write it: write(path, model, head).
   template <class T, class Write>
   void save(std::string const& path, T& model, CheckpointHead const& head, Write&& write) {
-    if (saves_) save_whole(path, model, head, *c_, write);
+    if (saves_) save_whole(path, model, head, *c_, c_->size(), write);
   }
   /// Its part of what a run of the whole model begins with.
   template <class T> void draw(T& model) { draw_part(model, c_->rank()); }
@@ -106,14 +121,6 @@ template <Communicator C, class Replicas = OneRank> class TensorParallel {
   void require_same(std::string const& what, std::uint64_t hash) { fauna::require_same(*all_, what, hash); }
 
  private:
-  template <class T> struct Joined {
-    Joined(T& m, C& ranks) : model(m), group(group_of<typename T::scalar>(ranks)) { model.join(&group); }
-    Joined(Joined const&) = delete;
-    Joined& operator=(Joined const&) = delete;
-    ~Joined() { model.join(nullptr); }
-    T& model;
-    Group<typename T::scalar> group;
-  };
   C *c_, *all_;
   bool saves_ = true;  ///< one of the replicas does
   Replicas replicas_;

@@ -50,6 +50,28 @@ template <class C, class L> void add_side_losses(C const& c, L& loss) {
     for (std::size_t i = 0; i < c.side->slots().size(); ++i)
       loss += c.side->slots()[i].weight * add<typename C::backend_type>::total(c.backend, c.side->values() + i, 1);
 }
+/// Throws unless y has a row for each of the logits that a batch is asked for.
+template <int Vocab, class S> void require_room(Batch const& b, logit_rows which, Matrix<S> y) {
+  const int wanted = which == logit_rows::all ? b.rows : which == logit_rows::last ? b.sequences : 0;
+  if (which != logit_rows::none && (y.rows() != wanted || y.cols() != Vocab))
+    fail("logits", "room for [" + std::to_string(y.rows()) + ", " + std::to_string(y.cols()) + "]",
+         '[' + std::to_string(wanted) + ", " + std::to_string(Vocab) + ']',
+         which == logit_rows::all ? "a row of the batch each" : "the last row of each sequence");
+}
+/// f(rows) of those rows of h whose logits a call is asked for; takes a row for each sequence from scratch.
+template <class C, class S, int Width, class F>
+void wanted_rows(C const& call, logit_rows which, View<const S, dyn, Width> h, F&& f) {
+  Batch const& b = *call.batch;
+  if (which == logit_rows::none) return;
+  if (which == logit_rows::all || (b.offsets == nullptr && b.length == 1)) return f(h);
+  // The rows side by side, so that the head's weights are read once.
+  const auto last = call.scratch().template take_view<S, dyn, Width>(b.sequences);
+  if (b.rows == 0) return;
+  for (int q = 0; q < b.sequences; ++q)
+    add<typename C::backend_type>::run(call.backend, h.middle_rows(b.last(q) > b.first(q) ? b.last(q) - 1 : 0, 1), {},
+                                       last.middle_rows(q, 1));
+  f(as_const(last));
+}
 /// The mean loss of rows before a head, over those that are counted; dh and dw receive its gradient times weight times
 /// call.loss_scale.
 template <class Head, class C, class W, class G, class V, class D, class L>
@@ -245,23 +267,9 @@ template <class Embed, class Trunk, class Head, class... Mtps> struct Lm {
   /// values for one without rows), or nothing.
   template <class C, class W, class St>
   static void logits(C const& call, W const& w, St& state, logit_rows which, Matrix<typename C::scalar> y) {
-    Batch const& b = *call.batch;
-    const int wanted = which == logit_rows::all ? b.rows : which == logit_rows::last ? b.sequences : 0;
-    if (which != logit_rows::none && (y.rows() != wanted || y.cols() != vocab))
-      fail("logits", "room for [" + std::to_string(y.rows()) + ", " + std::to_string(y.cols()) + "]",
-           '[' + std::to_string(wanted) + ", " + std::to_string(vocab) + ']',
-           which == logit_rows::all ? "a row of the batch each" : "the last row of each sequence");
+    require_room<vocab>(*call.batch, which, y);
     Scope s(call.scratch());
-    const auto h = hidden(call, w, state);
-    if (which == logit_rows::none) return;
-    if (which == logit_rows::all || (b.offsets == nullptr && b.length == 1)) return head_logits(call, w, h, y);
-    // The rows side by side, so that the head's weights are read once.
-    const auto last = call.scratch().template take_view<typename C::scalar, dyn, width>(b.sequences);
-    if (b.rows == 0) return;
-    for (int q = 0; q < b.sequences; ++q)
-      add<typename C::backend_type>::run(call.backend, h.middle_rows(b.last(q) > b.first(q) ? b.last(q) - 1 : 0, 1), {},
-                                         last.middle_rows(q, 1));
-    head_logits(call, w, as_const(last), y);
+    wanted_rows(call, which, hidden(call, w, state), [&](auto h) { head_logits(call, w, h, y); });
   }
   /// What the trunk gives for the rows of a call, in scratch: for who wants rows of it only, or other heads.
   template <class C, class W, class St>

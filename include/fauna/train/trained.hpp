@@ -192,18 +192,27 @@ template <LanguageModel M, Backend B, class D = All<typename B::scalar>> class T
     muon_ = o;
     muon_room_ = room;
     if (room > planned_.scratch) planned_.scratch = room;
-    step_matrices_ = [](Trained& t, AdamWOptions const& all, double scale) {
-      for (std::size_t i = 0; i < t.segments_.size(); ++i)
-        if (t.by_muon(i))
-          muon<B>::step(t.on_backend(), t.segments_[i], matrices_of(t.parameters_[i]),
-                        {.lr = all.lr * t.muon_.rate,
-                         .momentum = t.muon_.momentum,
-                         .gradient_scale = scale,
-                         .clear_gradient = true});
+    step_matrix_ = [](Trained& t, std::size_t i, Segment<scalar> const& s, AdamWOptions const& all, double scale) {
+      muon<B>::step(
+          t.on_backend(), s, matrices_of(t.parameters_[i]),
+          {.lr = all.lr * t.muon_.rate, .momentum = t.muon_.momentum, .gradient_scale = scale, .clear_gradient = true});
     };
     scratch_.grow(room);
   }
-  bool uses_muon() const { return step_matrices_ != nullptr; }
+  bool uses_muon() const { return step_matrix_ != nullptr; }
+  /// Does Muon update the i-th tensor?
+  bool by_muon(std::size_t i) const { return uses_muon() && parameters_[i].matrices > 0 && parameters_[i].trainable; }
+  /// Muon's part of an update, of the i-th tensor, for who has it in parts: all of its elements, wherever they are.
+  void step_matrix(std::size_t i, scalar* value, scalar* gradient, scalar* momentum, AdamWOptions const& o,
+                   UpdateReport const& seen) {
+    Segment<scalar> s = segments_[i];
+    s.value = value;
+    s.gradient = gradient;
+    s.m = momentum;
+    s.size = parameters_[i].size();
+    s.decay = decay_of(i, o);
+    step_matrix_(*this, i, s, o, clip_coefficient(o.clip, seen.gradient_norm));
+  }
 
   /// A side loss of the last batch, or a number that is only shown.
   struct SideValue {
@@ -397,14 +406,14 @@ template <LanguageModel M, Backend B, class D = All<typename B::scalar>> class T
   /// Clips the gradients to a global norm, takes one step of AdamW (and Muon), clears them, and then lets buffers
   /// change.
   UpdateReport update(AdamWOptions const& o) { return update(o, norm()); }
-  /// The same with a norm that is known.
-  UpdateReport update(AdamWOptions const& o, UpdateReport const& seen) {
+  /// The same with a norm that is known. `all`: else what Muon updates has been by step_matrix.
+  UpdateReport update(AdamWOptions const& o, UpdateReport const& seen, bool all = true) {
     if (seen.not_finite >= 0) return seen;
-    for (std::size_t i = 0; i < segments_.size(); ++i)
-      segments_[i].decay = parameters_[i].decays ? static_cast<scalar_decay>(o.decay) : 0;
+    for (std::size_t i = 0; i < segments_.size(); ++i) segments_[i].decay = decay_of(i, o);
     ++steps_;
     const double scale = clip_coefficient(o.clip, seen.gradient_norm);
-    if (uses_muon()) step_matrices_(*this, o, scale);
+    for (std::size_t i = 0; i < segments_.size() && all; ++i)
+      if (by_muon(i)) step_matrix_(*this, i, segments_[i], o, scale);
     const auto muons_train = [this](bool trains) {
       for (std::size_t i = 0; i < segments_.size(); ++i)
         if (by_muon(i)) segments_[i].trainable = trains;
@@ -478,9 +487,10 @@ template <LanguageModel M, Backend B, class D = All<typename B::scalar>> class T
       return static_cast<double>(loss);
     });
   }
-  /// Does Muon update the i-th tensor?
-  bool by_muon(std::size_t i) const { return uses_muon() && parameters_[i].matrices > 0 && parameters_[i].trainable; }
   static Matrices matrices_of(Parameter const& p) { return {p.rows / p.matrices, p.cols, p.matrices}; }
+  scalar_decay decay_of(std::size_t i, AdamWOptions const& o) const {
+    return parameters_[i].decays ? static_cast<scalar_decay>(o.decay) : 0;
+  }
   B on_backend() { return scratch_.backend(threads_); }
   Call<B> call(Batch const& batch, mode m, Key key, Tap<scalar> const* tap) {
     Call<B> c;
@@ -581,7 +591,8 @@ template <LanguageModel M, Backend B, class D = All<typename B::scalar>> class T
   std::vector<gradient_state> states_;
   MuonOptions muon_{};
   std::size_t muon_room_ = 0;
-  void (*step_matrices_)(Trained&, AdamWOptions const&, double scale) = nullptr;  ///< Muon's, where it is used
+  /// Muon's, where it is used.
+  void (*step_matrix_)(Trained&, std::size_t, Segment<scalar> const&, AdamWOptions const&, double scale) = nullptr;
   MemoryPlan planned_, parts_;
   Rounds const* rounds_ = nullptr;
   Group<scalar> const* group_ = nullptr;

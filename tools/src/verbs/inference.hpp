@@ -11,6 +11,7 @@
 #include <tools/src/flags.hpp>
 #include <tools/src/held.hpp>
 #include <tools/src/named.hpp>
+#include <tools/src/started.hpp>
 #include <tools/src/tasks.hpp>
 #include <tools/src/vocabulary.hpp>
 
@@ -100,15 +101,41 @@ inline void check_texts(settings::Generate const& s) {
                            .repetition_penalty = static_cast<float>(s.repetition_penalty)});
 }
 
-/// Becomes the inference program, or the server, for a model directory, or for a checkpoint's file, of one model or of
-/// two. Without dropout, which is for training.
+/// The parts that --tp and --pp ask for. Throws unless there is a rank for each.
+inline tool::ModelParts parts_of(settings::Generate const& s) {
+  whole("tp", s.tp, 1, 1024);
+  whole("pp", s.pp, 1, 1024);
+  const long parts = s.tp * s.pp;
+  const int ranks = tool::started_ranks();
+  if (parts == 1) {
+    if (ranks > 1)
+      fauna::fail("fauna generate", std::to_string(ranks) + " ranks without --tp or --pp",
+                  "--tp " + std::to_string(ranks), "each would write the same text");
+    return {};
+  }
+  const std::string flags = (s.tp > 1 ? "--tp " + std::to_string(s.tp) : "") + (s.tp > 1 && s.pp > 1 ? " " : "") +
+                            (s.pp > 1 ? "--pp " + std::to_string(s.pp) : ""),
+                    start = "mpirun -n " + std::to_string(parts);
+  for (auto const& [name, value] : {std::pair{"--draft", s.draft}, std::pair{"--quantize", s.quantize}})
+    if (!value.empty()) fauna::fail("fauna generate", flags + " with " + name + ' ' + value, "one of the two");
+  if (tool::started_rank() < 0) fauna::fail("fauna generate", flags + " in one process", start);
+  if (ranks > 0 && ranks != parts)
+    fauna::fail("fauna generate", flags + " on " + std::to_string(ranks) + " ranks", start);
+  return {.ranks = s.pp, .tensor = s.tp};
+}
+
+/// Becomes the inference program, or the server, for a model directory, or for a checkpoint's file, of one model, in
+/// parts perhaps, or of two. Without dropout, which is for training.
 [[noreturn]] inline void infer(std::string const& verb, std::string const& from, tool::Described const& model,
                                std::string const& dtype, std::vector<std::string> const& words,
                                std::vector<std::string> flags, std::optional<tool::Described> const& draft = {},
-                               std::string const& draft_source = {}) {
+                               std::string const& draft_source = {}, tool::ModelParts const& parts = {}) {
   (void)fauna::open_tensors(from);  // says what is wrong with the weights before anything is compiled
-  const std::string program =
-      tool::program_for(model, dtype, verb == "serve" ? "serve" : "inference", draft, draft_source);
+  const std::string program = tool::program_for(model, dtype,
+                                                verb == "serve"   ? "serve"
+                                                : parts.ranks > 0 ? "inference_parts"
+                                                                  : "inference",
+                                                draft, draft_source, parts);
   flags.insert(flags.begin(), words.begin(), words.end());
   flags.insert(flags.begin(), {verb, from});
   tool::become(program, flags);
@@ -116,9 +143,9 @@ inline void check_texts(settings::Generate const& s) {
 [[noreturn]] inline void infer(std::string const& verb, std::string const& from, tool::ModelConfig& c,
                                std::string const& dtype, std::vector<std::string> const& words,
                                std::vector<std::string> flags, std::optional<tool::Described> const& draft = {},
-                               std::string const& draft_source = {}) {
+                               std::string const& draft_source = {}, tool::ModelParts const& parts = {}) {
   c.without_dropout();
-  infer(verb, from, c.described(), dtype, words, std::move(flags), draft, draft_source);
+  infer(verb, from, c.described(), dtype, words, std::move(flags), draft, draft_source, parts);
 }
 
 /// The model of a model directory, or of a checkpoint's file.
@@ -207,7 +234,7 @@ template <class S>
     draft = tool::eagle_described(eagle, tool::table_width(from, c), c.vocab(), use_of(verb));
     draft_source = "eagle_layer";
   }
-  infer(name, from, c, dtype, words, settings::arguments(told), draft, draft_source);
+  infer(name, from, c, dtype, words, settings::arguments(told), draft, draft_source, parts_of(s));
 }
 
 [[noreturn]] inline void sample(tool::Verb const& verb, std::string const& from, settings::Sample const& s) {
@@ -245,6 +272,7 @@ template <class S>
                                                settings::Generate const& s) {
   const AnyModel c = tool::model_of_weights(from);
   const bool gguf = tool::is_gguf(from);
+  if (s.tp * s.pp > 1) fauna::fail("fauna generate", "--tp or --pp for a file of weights", "a model directory");
   for (const char* flag : {"chat", "values", "special", "adapter", "regex", "json-schema"})
     if (verb.has(flag) && (!gguf || flag == std::string("adapter")))
       fauna::fail("fauna generate", std::string("--") + flag + " for a file of weights", "a model directory");
@@ -282,6 +310,7 @@ template <class S>
   settings::Generate s;
   verb.apply(s);
   check_texts(s);
+  (void)parts_of(s);
   tool::check_form(s);
   if (!(s.regex + s.json_schema).empty() && !tool::behind("medusa:", s.draft).empty())
     fauna::fail("fauna generate", "--draft " + s.draft + " for a text that is held to a form", "another drafter");

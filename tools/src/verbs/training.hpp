@@ -19,6 +19,7 @@
 #include <sstream>
 
 #include <fauna/decode/adapter.hpp>
+#include <fauna/dist/pipeline_schedule.hpp>
 #include <fauna/text/bpe.hpp>
 #include <tools/src/verbs/models.hpp>
 #include <tools/src/vocabulary.hpp>
@@ -31,26 +32,41 @@ inline void check_optimizer(tool::Verb const& verb, settings::Train const& s) {
   for (const char* flag : {"muon-rate", "muon-momentum"})
     if (s.optimizer != "muon" && verb.given_as_flag(flag))
       fauna::fail("fauna train", std::string("--") + flag + " without --optimizer muon", "both");
-  if (s.optimizer == "muon" && s.zero > 0)
-    fauna::fail("fauna train", "--optimizer muon beside --zero " + settings::text(s.zero), "--zero 0",
-                "Muon needs whole matrices on every rank");
   if (!(s.muon_rate >= 0 && s.muon_rate < 1e9))
     fauna::fail("fauna train", "--muon-rate " + settings::text(s.muon_rate), "0 or more");
   if (!(s.muon_momentum >= 0 && s.muon_momentum < 1))
     fauna::fail("fauna train", "--muon-momentum " + settings::text(s.muon_momentum), "0 to below 1");
 }
 
+/// The parts that flags ask for. Throws where a pipeline's schedule is not for its stages or for an update's batches.
+inline tool::ModelParts parts_of(tool::Verb const& verb, settings::Run const& s) {
+  for (const char* flag : {"pp-schedule", "pp-rounds"})
+    if (s.pp == 1 && verb.given_as_flag(flag))
+      fauna::fail("fauna train", std::string("--") + flag + " without --pp", "both");
+  const auto how = fauna::pipeline_schedule_named(s.pp_schedule);
+  if (s.pp == 1) return {.ranks = s.tp * s.cp * s.ep == 1 ? 0 : std::max({s.tp, s.cp, s.ep})};
+  const bool folded = fauna::there_and_back(how);
+  const long usual = folded || how == fauna::pipeline_schedule::interleaved ? 2 : 1;
+  const tool::ModelParts parts{s.pp, s.pp_rounds > 0 ? s.pp_rounds : usual, folded, s.tp};
+  const fauna::StagePlacement stages{static_cast<int>(parts.ranks), static_cast<int>(parts.rounds),
+                                     folded ? fauna::stage_order::v : fauna::stage_order::loop};
+  // How many batches each of several pipelines has is known when they run.
+  const bool one = s.pieces == 0 && tool::started_ranks() == s.pp * s.tp;
+  fauna::require_schedule({how, stages, one ? static_cast<int>(s.gradient_accumulation_steps) : 2 * stages.ranks});
+  return parts;
+}
+
 /// Throws unless ranks can have `parts` parts of a model or of its sequences, as --tp, --pp, --ep or --cp asks for.
 inline void require_parts(settings::Run const& s, long parts) {
-  const std::string name = s.tp > 1   ? "--tp"
-                           : s.pp > 1 ? "--pp"
-                           : s.cp > 1 ? "--cp"
-                                      : "--ep",
+  const std::string name = s.tp > 1 && s.pp > 1 ? "--tp times --pp"
+                           : s.tp > 1           ? "--tp"
+                           : s.pp > 1           ? "--pp"
+                           : s.cp > 1           ? "--cp"
+                                                : "--ep",
                     flag = name + ' ' + std::to_string(parts), start = "mpirun -n " + std::to_string(parts);
   const auto alone = [&flag](bool with, std::string const& other) {
     if (with) fauna::fail("fauna train", flag + " with " + other, "one of the two");
   };
-  alone(s.tp > 1 && s.pp > 1, "--pp " + std::to_string(s.pp));
   const bool cut = s.tp > 1 || s.pp > 1, in_parts = cut || s.ep > 1;  // else each rank has all of the model
   alone(cut && s.cp > 1, "--cp " + std::to_string(s.cp));
   alone((cut || s.cp > 1) && s.ep > 1, "--ep " + std::to_string(s.ep));
@@ -65,7 +81,7 @@ inline void require_parts(settings::Run const& s, long parts) {
   if (s.cp > 1 && ranks > 0 && ranks != parts)
     fauna::fail("fauna train", flag + " on " + std::to_string(ranks) + " ranks", start,
                 "all of them share every sequence");
-  if (ranks > 0) tool::require_whole_copies(name, parts, ranks);
+  if (ranks > 0) tool::require_whole_copies(flag, parts, ranks);
 }
 
 /// train on ranks that this process starts, and starts again: the exit status. Once a run has saved, a start goes on
@@ -134,6 +150,7 @@ inline void require_experts(tool::ModelConfig const& c, long ranks) {
   whole("zero", s.zero, 0, 3);
   whole("tp", s.tp, 1, 1024);
   whole("pp", s.pp, 1, 1024);
+  whole("pp-rounds", s.pp_rounds, 0, 1024);
   whole("cp", s.cp, 1, 1024);
   whole("ep", s.ep, 1, 1024);
   whole("keep-checkpoints", s.keep_checkpoints, 0, 1000000);
@@ -169,7 +186,8 @@ inline void require_experts(tool::ModelConfig const& c, long ranks) {
   }
   if (!from.path.empty() && !resume) s.init_from = from.path;
   const bool started = tool::started_rank() >= 0;
-  const long parts = std::max({s.tp, s.pp, s.cp, s.ep});
+  const long parts = std::max({s.tp * s.pp, s.cp, s.ep});
+  const tool::ModelParts in_parts = parts_of(verb, s);
   if (s.ep > 1) require_experts(*c, s.ep);
   if (parts > 1) require_parts(s, parts);
   if (s.zero > 0 && !started) tool::say("--zero shares nothing on one rank: mpirun starts several");
@@ -177,14 +195,14 @@ inline void require_experts(tool::ModelConfig const& c, long ranks) {
     fauna::fail("fauna train", "--keep-checkpoints of one process", "ranks, which write parts of a checkpoint",
                 "mpirun starts several, or one");
   const std::string program = tool::program_for(c->described(), s.dtype,
-                                                s.tp > 1       ? "tensor"
-                                                : s.pp > 1     ? "pipeline"
+                                                s.pp > 1       ? "pipeline"
+                                                : s.tp > 1     ? "tensor"
                                                 : s.cp > 1     ? "context"
                                                 : s.ep > 1     ? "experts"
                                                 : started      ? "ranks"
                                                 : s.pieces > 0 ? "pieces"
                                                                : "runner",
-                                                {}, {}, parts > 1 ? parts : 0);
+                                                {}, {}, in_parts);
   auto all = settings::arguments(s);
   all.insert(all.begin(), "train");
   tool::become(program, all);

@@ -1,0 +1,16 @@
+// The parts that the ranks of a pipeline have of the model that "model.hpp" names, in so many parts each.
+#pragma once
+#include "model.hpp"
+
+#include <fauna/blocks/tensor_parallel.hpp>
+#include <fauna/models/pipeline.hpp>
+
+namespace tool {
+
+template <int Ways> struct CutModel { using type = fauna::tensor_parallel<Model, Ways>; };
+template <> struct CutModel<1> { using type = Model; };
+
+using ModelInParts = fauna::pipeline<typename CutModel<model_tensor>::type, model_ranks, model_rounds,
+                                     model_there_and_back ? fauna::stage_order::v : fauna::stage_order::loop>;
+
+}  // namespace tool
