@@ -471,7 +471,8 @@ struct Generate {
       "typical (neither)");
     f("rewind", rewind,
       "how a recurrent state goes back to the tokens of a draft that stay: copy (they are read again), all_states (it "
-      "is kept after each token), replay (the text is read again from its start), auto; the text is the same");
+      "is kept after each token), factors (it is made again from their keys, values and decays), replay (the text is "
+      "read again from its start), auto; the text is the same");
     f("draft-stats", draft_stats, "say what came of the drafts, and what plain decoding takes in the same run");
   }
   /// How a text is drawn.
