@@ -69,7 +69,7 @@ for flag in (["--draft-max", 3], ["--draft-stats"], ["--acceptance", "match"], [
     refused([f"{flag[0]} without --draft"], *generate, *flag)
 
 refused(["--acceptance best", "one of match, greedy, rejection"], *generate, "--draft", "ngram", "--acceptance", "best")
-refused(["a rewind by factors", "auto, copy, all_states or replay"], *generate, "--draft", "ngram", "--rewind", "factors")
+refused(["a rewind by rows", "auto, copy, all_states, factors or replay"], *generate, "--draft", "ngram", "--rewind", "rows")
 refused(["greedy acceptance at temperature 0.5"], *generate, "--draft", "ngram", "--acceptance", "greedy", "--temperature", 0.5)
 refused(["--draft auto with drafts of a fixed length", "--adaptive"], *generate, "--draft", "auto", "--acceptance", "rejection")
 refused(["--draft auto with drafts of a fixed length"], *generate, "--draft", "auto", "--adaptive", "false")
@@ -116,7 +116,7 @@ for model, other in ((llama, mamba), (mamba, llama)):
             got, errors = succeeds(*several, "--draft", draft, *how)
             assert got == want, f"{model}, {how}, {draft}:\n{got}\n{want}"
             assert ("the same text" in errors) == ("--draft-stats" in how), errors
-    for rewind in ("copy", "all_states", "replay"):
+    for rewind in ("copy", "all_states", "factors", "replay"):
         assert succeeds(*several, "--draft", other, "--rewind", rewind)[0] == want, rewind
         assert succeeds(*several, "--draft", "ngram-tree", "--rewind", rewind)[0] == want, rewind
     got, errors = succeeds(*several, "--draft", other, "--draft-tree", "0.5,0.3", "--draft-stats")

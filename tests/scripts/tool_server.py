@@ -21,12 +21,13 @@ import time
 import serving
 from fauna_tool import Tool, read_tensors
 from server_adapters import adapters
+from server_drafts import counted, own_drafts
 from server_forms import calling, calls, function, signs, structured
 from serving import Server, counts, directory, e_acute, end, pieces, streamed
 
 fauna, work, models = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
 tool = Tool(fauna, work)
-generated = functools.partial(serving.generated, tool)
+generated = functools.cache(functools.partial(serving.generated, tool))
 
 
 def prompt_logprobs(server, model):
@@ -480,14 +481,6 @@ def together(server, model):
     return usage[1]["prompt_tokens_details"]["cached_tokens"], usage[1]["prompt_tokens"]
 
 
-def drafted(server):
-    """Some were proposed, and no more stayed than that."""
-    with contextlib.closing(server.open("/metrics")) as connection:
-        told = dict(line.rsplit(" ", 1) for line in connection.getresponse().read().decode().splitlines() if line[0] != "#")
-    drafts, proposed, stayed = (int(told[f"fauna_spec_decode_num_{what}_total"]) for what in ("drafts", "draft_tokens", "accepted_tokens"))
-    assert 0 < drafts <= proposed >= stayed, told
-
-
 def late(model):
     with Server(tool, model, "--context", 100000001, "--time-out", 1, "--parallel", 2) as server:
         body = {"prompt": "ab", "max_tokens": 100000000, "logit_bias": {str(end): -100}}
@@ -553,10 +546,9 @@ for how in ("ngram", mamba, f"ngram+{mamba}"):
     with Server(tool, llama, "--parallel", 4, "--chunk", 4, "--draft", how, "--draft-max", 3) as served:
         for check in (completions, chat, together, prompt_logprobs):
             check(served, llama)
-        drafted(served)
-for draft in ("auto", "mtp", "exit:1", "eagle:x", "lookahead:2,1,1", "pool:x", "ngram-tree"):
-    tool.refused(f"--draft {draft}, expected ngram", "serve", llama, "--draft", draft)
-tool.refused("--draft-max without --draft", "serve", llama, "--draft-max", 3)
+        counted(served)
+further = directory(models.parent / "deepseek_v3_further", work / "further")
+own_drafts(tool, llama, mamba, further, (completions, chat, together))
 for drafts in ((), ("--draft", "ngram", "--draft-max", 3), ("--draft", llama, "--draft-max", 3)):
     with Server(tool, mamba, "--parallel", 4, "--chunk", 4, *drafts) as served:
         # A state does not: it is kept after whole chunks of 4.
@@ -564,7 +556,7 @@ for drafts in ((), ("--draft", "ngram", "--draft-max", 3), ("--draft", llama, "-
         prompt_logprobs(served, mamba)
         assert held == 3 * ((length - 1) // 4 * 4), (held, length)
         if drafts:
-            drafted(served)
+            counted(served)
 with Server(tool, directory(models / "mamba", work / "signs", pieces=signs, merges=('" :',)), "--parallel", 4) as served:
     structured(served)
 for style, begins, more in (("tagged", "<tool_call>", "<>/_"), ("bare", "", "p;")):

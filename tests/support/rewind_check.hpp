@@ -1,5 +1,6 @@
 // What states by row promise: of a pass with drafts, the state after each of its rows is, bit for bit, that of reading
-// the rows before it one at a time; whoever is beside the draft, and whatever the memory held before.
+// the rows before it one at a time; whoever is beside the draft, and whatever the memory held before. The same of
+// states that are folded from factors, which take less memory.
 #pragma once
 #include <doctest/doctest.h>
 
@@ -40,9 +41,11 @@ template <class M> struct RewindCheck {
   using States = fauna::StatesByRow<K>;
   using Texts = std::vector<std::vector<int>>;
 
+  fauna::rewinds how = fauna::rewinds::all_states;
   fauna::Loaded<M, B> model = random_model<M, B>();
   States states{};
   Random random{5};
+  std::size_t kept = 0;  ///< bytes, of a draft of seven rows
 
   std::vector<int> some(int n) { return random.integers(n, 0, M::vocab - 1); }
   static std::string state_of(K const& cache, int sequence) {
@@ -72,7 +75,7 @@ template <class M> struct RewindCheck {
       b.parent = tree.data();
       b.positions = positions.data();
     }
-    if (by_row) states.begin(cache, b, [](int q) { return q == 0; });
+    if (by_row) states.begin(how, cache, b, [](int q) { return q == 0; });
     std::vector<float> y(tokens.size() * M::vocab);
     model.prepare_inference({.sequences = 2, .length = 64, .context = 64});
     model.logits(cache, b, fauna::logit_rows::all, fauna::Matrix<float>(y.data(), b.rows, M::vocab));
@@ -103,10 +106,13 @@ template <class M> struct RewindCheck {
       K plain = cache;
       const auto both = read(plain, {draft, other});
       const auto got = read(cache, {draft, other}, {}, true);
+      kept = states.bytes();
       CHECK(std::vector<float>(got.begin(), got.begin() + 7 * M::vocab) == want);
       CHECK(got == both);
       CHECK(states.nearest(0, 8) == -1);
       CHECK(states.nearest(0, 99) == 16);
+      states.put_back(cache, 0, 15, 16);  // a row too few
+      CHECK(state_of(cache, 0) != after[7]);
       for (int n = 7; n >= 0; --n) {
         CAPTURE(n);
         states.put_back(cache, 0, 9 + n, 9 + n);
@@ -115,6 +121,16 @@ template <class M> struct RewindCheck {
         CHECK(state_of(cache, 1) == state_of(plain, 1));
       }
     }
+  }
+  /// More rows than a mixer in chunks reads one by one.
+  void many() {
+    K cache(2, 64);
+    const auto draft = some(20);
+    std::vector<std::string> after;
+    const auto want = step(cache, draft, after);
+    CHECK(read(cache, {draft, {}}, {}, true) == want);
+    states.put_back(cache, 0, 18, 18);
+    CHECK(state_of(cache, 0) == after[18]);
   }
   /// Of a tree, the state of each node is that of its path.
   void trees() {

@@ -118,6 +118,9 @@ int serve(settings::Told<settings::Serve> const& s, std::string const& from, std
     draft = tool::make_engine(s.draft_engine);
     draft->load(fauna::open_tensors(s.draft_weights), threads);
   }
+  const std::string pool_file = tool::pool_of(s.draft);
+  std::optional<fauna::PoolDrafter> pool;
+  if (!pool_file.empty()) pool = tool::pool_in(pool_file, s.vocabulary);
   Metrics metrics;
   const std::size_t engines = 1 + merged.size();
   const int parallel = parallel_of(s.parallel, engine, engines,
@@ -127,7 +130,12 @@ int serve(settings::Told<settings::Serve> const& s, std::string const& from, std
                 {.context = context,
                  .chunk = static_cast<int>(s.chunk),
                  .parallel = parallel,
-                 .drafts = {.how = s.draft, .model = draft.get(), .most = static_cast<int>(s.draft_max)}},
+                 .drafts = {.how = s.draft,
+                            .model = draft.get(),
+                            .most = static_cast<int>(s.draft_max),
+                            .nodes = static_cast<int>(s.draft_nodes),
+                            .threads = threads,
+                            .pool = pool ? &*pool : nullptr}},
                 queue);
   if (s.profile > 0) worker.profile(static_cast<int>(s.profile), s.trace);
   std::optional<Curves> curves;
@@ -149,6 +157,7 @@ int serve(settings::Told<settings::Serve> const& s, std::string const& from, std
   sem_post(&stop_asked);  // should it have ended by itself
   waits.join();
   works.join();
+  if (pool) pool->save(pool_file);
   return 0;
 }
 

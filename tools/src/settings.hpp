@@ -481,7 +481,8 @@ struct Generate {
       "typical (neither)");
     f("rewind", rewind,
       "how a recurrent state goes back to the tokens of a draft that stay: copy (they are read again), all_states (it "
-      "is kept after each token), replay (the text is read again from its start), auto; the text is the same");
+      "is kept after each token), factors (it is made again from their keys, values and decays), replay (the text is "
+      "read again from its start), auto; the text is the same");
     f("draft-stats", draft_stats, "say what came of the drafts, and what plain decoding takes in the same run");
   }
   /// How a text is drawn.
@@ -551,7 +552,7 @@ struct Serve {
               dtype = "f32";
   std::vector<std::string> lora;
   long port = 8080, profile = 0, parallel = 0, context = 0, queue = 32, time_out = 0, chunk = 128, draft_max = 4,
-       threads = 0;
+       draft_nodes = 12, threads = 0;
 
   template <class F> void each(F&& f) {
     f("host", host, "address to listen on; the one by default is this machine's alone");
@@ -568,9 +569,12 @@ struct Serve {
     f("time-out", time_out, "seconds that a request may take, waiting included; 0: any number");
     f("chunk", chunk, "tokens of prompts that a step reads beside the texts that are being written");
     f("draft", draft,
-      "write the same texts sooner: ngram (drafts from what a text has already), a smaller model of the same "
-      "vocabulary, or ngram+ and a model");
-    f("draft-max", draft_max, "tokens of a draft at most; fewer where many texts are written");
+      "write the same texts sooner: ngram (drafts from what a text has already), ngram-tree, pool:FILE, medusa:FILE, "
+      "eagle:FILE, mtp, exit:LAYERS, lookahead:N,W,G, a smaller model of the same vocabulary, or ngram+ and a model, "
+      "as generate has them");
+    f("draft-max", draft_max,
+      "tokens of a draft at most; of one that branches, its depth; fewer where many texts are written");
+    f("draft-nodes", draft_nodes, "tokens of a draft that branches at most");
     f("tensorboard", tensorboard, "a folder for what /metrics counts over time, as TensorBoard reads it");
     f("profile", profile, "steps that are timed block by block, into --trace and a table; 0: none");
     f("trace", trace, "the file that --profile writes, for chrome://tracing or ui.perfetto.dev");

@@ -146,10 +146,20 @@ template <int E, int N, int R, int K, class Refine = Elementwise<R + 2 * N>> str
     }
     Steps::forward(c.child(2).overwriting(), w.steps, none, as_const(projected).template columns<0, R>(), dt, none);
     const auto in = rows(as_const(x), xz, as_const(dt), as_const(projected));
-    by_row(
-        *c.batch,
-        [&](Batch const& b) { selective_scan<B>::forward(c.backend, b, in, A, w.D_.data(), st.h, y, saved.h); },
-        StatePart{st.h, N});
+    const auto scan = [backend = c.backend, A, D = w.D_.data()](Batch const& b, ScanRows<const S> const& from,
+                                                                Matrix<S> h, Matrix<S> to, Matrix<S> all) {
+      selective_scan<B>::forward(backend, b, from, A, D, h, to, all);
+    };
+    const auto whole = [&](Batch const& b) { scan(b, in, st.h, y, saved.h); };
+    if constexpr (W::ready) {  // else A is gone after the call
+      // z and C are of what is read from a state, and not of the state.
+      const auto fold = [scan](Batch const& b, FactorRow<S> r, Matrix<S> h, Matrix<S> to) {
+        scan(b, {r[0], r[0], r[1], r[2], r[2]}, h, to, {});
+      };
+      by_row(*c.batch, whole, StatePart{st.h, N}, factors<S>(fold, E, in.x, in.dt, in.b));
+    } else {
+      by_row(*c.batch, whole, StatePart{st.h, N});
+    }
   }
 
   template <class C, class W, class G, class Sv, class St>

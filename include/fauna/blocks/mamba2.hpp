@@ -136,10 +136,17 @@ template <Mamba2Sizes Z> struct Mamba2Core : Leaf<Z.inner() + Z.convolved() + Z.
     Conv::forward(c.child(0).overwriting(), w.conv, st.conv, u.template columns<E, XBC>(), convolved, saved.conv);
     activate<B>::forward(c.backend, activation::silu, convolved, xbc);
     const auto in = rows(as_const(xbc), u);
+    const auto op = [backend = c.backend, of = heads<const S>(w)](Batch const& b, SsdRows<const S> const& from,
+                                                                  Matrix<S> state, Matrix<S> to, Matrix<S> kept) {
+      ssd<B>::forward(backend, b, sizes, from, of, state, to, kept);
+    };
+    // C is of what is read from a state, and not of the state.
+    const auto fold = [op](Batch const& b, FactorRow<S> r, Matrix<S> state, Matrix<S> to) {
+      op(b, {r[0], r[1], r[1], r[2]}, state, to, {});
+    };
     by_row(
-        *c.batch,
-        [&](Batch const& b) { ssd<B>::forward(c.backend, b, sizes, in, heads<const S>(w), st.heads, y, saved.kept); },
-        StatePart{st.heads, H * N});
+        *c.batch, [&](Batch const& b) { op(b, in, st.heads, y, saved.kept); }, StatePart{st.heads, H * N},
+        factors<S>(fold, E, in.x, in.b, in.dt));
     const auto z = u.template columns<0, E>();
     if constexpr (Z.normed) {
       gated_norm<B>::forward(c.backend, form, y, z, w.norm.weight.data(), out, saved.rstd);

@@ -163,10 +163,20 @@ template <Mamba3Sizes Z> struct Mamba3Core : Leaf<Z.read(), Z.inner()> {
         [&](Batch const& b) {
           token_shift<B>::forward(c.backend, b, m.k, {}, st.k, m.k_before);
           token_shift<B>::forward(c.backend, b, part_x(u), {}, st.x, m.x_before);
-          recurrence<R, B>::forward(c.backend, b, heads, reading_rows<S>(m), st.heads, y,
-                                    c.keeps() ? saved.kept : View<S, dyn, P>());
         },
-        StatePart{st.k}, StatePart{st.x}, StatePart{st.heads, H * N});
+        StatePart{st.k}, StatePart{st.x});
+    const auto in = reading_rows<S>(m);
+    const auto op = [backend = c.backend](Batch const& b, RecurrenceRows<const S> const& from, Matrix<S> state,
+                                          Matrix<S> to, Matrix<S> kept) {
+      recurrence<R, B>::forward(backend, b, heads, from, state, to, kept);
+    };
+    // q is of what is read from a state, and not of the state.
+    const auto fold = [op](Batch const& b, FactorRow<S> f, Matrix<S> state, Matrix<S> to) {
+      op(b, {f[0], f[0], f[1], f[2], f[3], {}, {}, {}}, state, to, {});
+    };
+    by_row(
+        *c.batch, [&](Batch const& b) { op(b, in, st.heads, y, c.keeps() ? saved.kept : View<S, dyn, P>()); },
+        StatePart{st.heads, H * N}, factors<S>(fold, E, in.k, in.v, in.fade, in.beta));
     mamba3_skip<B>::forward(c.backend, sizes, {m.k, m.q, part_x(u), m.now}, w.D_.data(), y);
   }
   template <class C, class W, class G_, class Sv, class St>

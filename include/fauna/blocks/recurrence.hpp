@@ -63,12 +63,18 @@ struct Recur : Leaf<recurrence_width(R, Heads, KeyHeads, K, N), Heads * N> {
   static void forward(C const& c, W const&, St& st, X<C> x, Y<C> y, Sv& saved) {
     using S = typename C::scalar;
     const auto kept = c.keeps() ? saved.heads : View<S, dyn, columns>();
+    const auto in = rows(x);
+    const auto op = [backend = c.backend](Batch const& b, RecurrenceRows<const S> const& from, Matrix<S> state,
+                                          Matrix<S> to, Matrix<S> between) {
+      recurrence<R, typename C::backend_type>::forward(backend, b, shape(), from, state, to, between);
+    };
+    // q is of what is read from a state, and not of the state.
+    const auto fold = [op](Batch const& b, FactorRow<S> f, Matrix<S> state, Matrix<S> to) {
+      op(b, {f[0], f[0], f[1], f[2], f[3], f[4], {}, f[5]}, state, to, {});
+    };
     by_row(
-        *c.batch,
-        [&](Batch const& b) {
-          recurrence<R, typename C::backend_type>::forward(c.backend, b, shape(), rows(x), st.heads, y, kept);
-        },
-        StatePart{st.heads, Heads * K});
+        *c.batch, [&](Batch const& b) { op(b, in, st.heads, y, kept); }, StatePart{st.heads, Heads * K},
+        factors<S>(fold, Heads * N, in.k, in.v, in.fade, in.beta, in.a, in.least));
   }
   template <class C, class W, class G, class Sv, class St>
   static void backward(C const& c, W const&, G&, X<C> x, Sv& saved, DY<C> dy, DX<C> dx, St& dst) {

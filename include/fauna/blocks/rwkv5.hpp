@@ -123,12 +123,20 @@ template <int Width, int Heads, int Layers, bool OwnDecay> struct Wkv6Core : Lea
 
   template <class C, class W, class St, class Sv>
   static void forward(C const& c, W const& w, St& st, X<C> x, Y<C> y, Sv& saved) {
+    using S = typename C::scalar;
     using B = typename C::backend_type;
     const auto in = parts(x, reading(w.decay));
+    const auto op = [backend = c.backend, first = w.first.data()](Batch const& b, Wkv6Rows<const S> const& from,
+                                                                  Matrix<S> state, Matrix<S> to, Matrix<S> kept) {
+      wkv6<B>::forward(backend, b, N, from, first, state, to, kept);
+    };
+    // r is of what is read from a state, and not of the state.
+    const auto fold = [op, d = in.d](Batch const& b, FactorRow<S> f, Matrix<S> state, Matrix<S> to) {
+      op(b, {f[0], f[0], f[1], OwnDecay ? f[2] : d, !OwnDecay}, state, to, {});
+    };
     by_row(
-        *c.batch,
-        [&](Batch const& b) { wkv6<B>::forward(c.backend, b, N, in, w.first.data(), st.heads, y, saved.heads); },
-        StatePart{st.heads, Width});
+        *c.batch, [&](Batch const& b) { op(b, in, st.heads, y, saved.heads); }, StatePart{st.heads, Width},
+        factors<S>(fold, Width, in.k, in.v, OwnDecay ? in.d : Matrix<const S>()));
   }
   template <class C, class W, class G, class Sv, class St>
   static void backward(C const& c, W const& w, G& dw, X<C> x, Sv& saved, DY<C> dy, DX<C> dx, St& dst) {

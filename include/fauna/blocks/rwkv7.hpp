@@ -211,9 +211,15 @@ template <int Width, int Heads, Rwkv7Ranks R, int Layers, bool First> struct Rwk
       rwkv7_mix<B>::value(c.backend, v, v_first, gate, value);
     }
     const auto in = inputs(c, w, r, w_, k, a, value);
+    const auto op = [backend = c.backend](Batch const& b, Wkv7Rows<const S> const& from, Matrix<S> state, Matrix<S> to,
+                                          Matrix<S> kept) { wkv7<B>::forward(backend, b, N, from, state, to, kept); };
+    // r is of what is read from a state, and not of the state.
+    const auto fold = [op](Batch const& b, FactorRow<S> f, Matrix<S> state, Matrix<S> to) {
+      op(b, {f[1], f[0], f[1], f[2], f[3], f[4]}, state, to, {});
+    };
     by_row(
-        *c.batch, [&](Batch const& b) { wkv7<B>::forward(c.backend, b, N, in, st.heads, y, saved.heads); },
-        StatePart{st.heads, Width});
+        *c.batch, [&](Batch const& b) { op(b, in, st.heads, y, saved.heads); }, StatePart{st.heads, Width},
+        factors<S>(fold, Width, in.w, in.k, in.v, in.a, in.b));
     rwkv7_mix<B>::outputs(c.backend, N, y, in, g, w.r_k.data(), w.norm.weight.data(), w.norm.bias.data(), epsilon, z);
     Output::forward(c.child(8), w.output, none, as_const(z), out, none);
   }

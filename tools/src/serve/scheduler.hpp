@@ -15,20 +15,13 @@
 #include <utility>
 #include <vector>
 
-#include <tools/src/drafts.hpp>
 #include <tools/src/engine.hpp>
 #include <tools/src/say.hpp>
+#include <tools/src/serve/drafting.hpp>
 #include <tools/src/serve/job.hpp>
 #include <tools/src/serve/writer.hpp>
 
 namespace tool::serve {
-
-/// Who drafts (drafts.hpp), the engine of the model that does, if one does, and how long drafts are at most.
-struct Drafts {
-  std::string how{};  ///< empty: nobody
-  Engine* model = nullptr;
-  int most = 0;
-};
 
 class Scheduler {
  public:
@@ -51,13 +44,12 @@ class Scheduler {
     if (!limits.drafts.how.empty() && !slots_->cuts() && engine.slot_bytes(1) != engine.slot_bytes(limits.context))
       fauna::fail("serve", "--draft for a model whose state grows and cannot be taken back by a few tokens",
                   "one of keys and values alone, without windows, or of a state of one size");
-    for (int s = 0; s < limits.parallel && !limits.drafts.how.empty(); ++s)
-      drafters_.push_back(
-          std::make_unique<AnyDrafter>(limits.drafts.how, nullptr, limits.drafts.model, limits.context, limits.chunk));
-    if (slots_->cuts()) return;
-    kept_.resize(texts_.size());
-    slots_.reset();
-    slots_ = engine.slots(2 * limits.parallel, limits.context, limits.chunk, !drafters_.empty());
+    if (!slots_->cuts()) {
+      kept_.resize(texts_.size());
+      slots_.reset();
+      slots_ = engine.slots(2 * limits.parallel, limits.context, limits.chunk, !limits.drafts.how.empty());
+    }
+    drafters_.emplace(limits.drafts, *slots_, limits.parallel, limits.context, limits.chunk);
   }
 
   /// Ids that a text can have are below it.
@@ -88,7 +80,7 @@ class Scheduler {
       all_rest = all_rest && owners_[s].rests && !texts_[s].done;
     }
     if (all_rest) return false;
-    for (int s = 0; s < limits_.parallel && !drafters_.empty(); ++s) propose(s);
+    for (int s = 0; s < limits_.parallel && drafters_->any(); ++s) propose(s);
     try {
       share();
       slots_->step(texts_, limits_.chunk, [this](int slot, const float* logits) { draw(slot, logits); });
@@ -114,10 +106,11 @@ class Scheduler {
   struct Owner {
     std::shared_ptr<Job> job{};
     std::unique_ptr<Writer> writer{};
-    int waited = 0;      ///< steps in which its prompt was not read
-    int leader = -1;     ///< a slot whose text reads what this one begins with, too
-    bool rests = false;  ///< nobody has read what it wrote so far
-    bool again = false;  ///< its last tokens stayed of a draft that did not, and are to be read once more
+    int waited = 0;            ///< steps in which its prompt was not read
+    int leader = -1;           ///< a slot whose text reads what this one begins with, too
+    fauna::DraftTree draft{};  ///< behind its text, until that has been read
+    bool rests = false;        ///< nobody has read what it wrote so far
+    bool again = false;        ///< its last tokens stayed of a draft that did not, and are to be read once more
   };
   /// The state after the beginning of a prompt.
   struct Kept {
@@ -168,52 +161,67 @@ class Scheduler {
   void draw(int slot, const float* logits) {
     Owner& owner = owners_[static_cast<std::size_t>(slot)];
     auto& text = text_at(slot);
-    const auto drafted = static_cast<std::size_t>(text.wanted - 1);
-    const std::vector<int> drafts(text.ids.end() - static_cast<std::ptrdiff_t>(drafted), text.ids.end());
-    text.ids.resize(text.ids.size() - drafted);
-    text.read -= static_cast<int>(drafted);
+    const fauna::DraftTree draft = std::exchange(owner.draft, {});
+    const int read = text.read -= draft.size();
+    text.ids.resize(text.ids.size() - static_cast<std::size_t>(draft.size()));
+    text.parents.clear();
     try {
-      std::size_t stayed = 0;
-      for (;; ++stayed, logits += engine_vocab_) {
-        owner.writer->next(text, logits);
-        if (stayed == drafted || text.ids.back() != drafts[stayed]) break;
-        if (text.done) {
-          ++stayed;
-          break;
-        }
-      }
-      const int whole = text.read + static_cast<int>(stayed);
-      text.read = stayed < drafted ? slots_->take_back(slot, whole) : whole;
+      drafters_->see(slot, draft, logits);
+      std::vector<int> path;
+      int node = fauna::DraftTree::root;
+      do {
+        owner.writer->next(text, logits + static_cast<std::ptrdiff_t>(node + 1) * engine_vocab_);
+        node = draft.find(text.ids.back(), node);
+        if (node == fauna::DraftTree::root) break;
+        path.push_back(node);
+      } while (!text.done);
+      const int stayed = static_cast<int>(path.size()), whole = read + stayed;
+      if (!draft.is_chain()) slots_->keep(slot, read, path);
+      text.read = stayed < draft.size() ? slots_->take_back(slot, whole) : whole;
       owner.again = text.read < whole && text.pending() <= fauna::speculate_detail::few;
-      if (drafted > 0) owner.job->metrics.draft(drafted, stayed);
+      if (draft.size() > 0)
+        owner.job->metrics.draft(static_cast<std::size_t>(draft.size()), static_cast<std::size_t>(stayed));
     } catch (std::exception const& e) {  // this job's alone
       fail(owner, e);
       text.done = true;
     }
   }
-  /// Puts a draft behind a text that is being written: no longer than a step that reads the weights once has rows for.
+  /// Puts a draft behind a text that is being written: of no more rows than a step that reads the weights once has for
+  /// it.
   void propose(int slot) {
     auto& text = text_at(slot);
     text.wanted = 1;
     Owner& owner = owners_[static_cast<std::size_t>(slot)];
     if (text.done || owner.rests || (text.pending() != 1 && !owner.again)) return;
+    if (drafters_->branch() && prompts_wait()) return;
     const std::size_t written = text.ids.size();
-    const int rows = slots_->cuts() ? limits_.chunk : std::min(limits_.chunk, fauna::speculate_detail::few);
-    const int most = std::min({limits_.drafts.most, rows - text.pending(), step_rows / running() - text.pending(),
-                               owner.writer->room(text), limits_.context - static_cast<int>(written)});
+    const int rows = slots_->cuts() ? limits_.chunk : std::min(limits_.chunk, fauna::speculate_detail::few),
+              free = std::min({rows - text.pending(), step_rows / running() - text.pending(),
+                               limits_.context - static_cast<int>(written)}),
+              most = std::min({limits_.drafts.most, free, owner.writer->room(text)});
     if (most < 1) return;
     try {
-      drafters_[static_cast<std::size_t>(slot)]->propose(
-          text.ids, most, [&](const float* logits) { return owner.writer->guess(text, logits); });
-      fauna::GenerateOptions ends;
-      ends.stop_ids = stop_ids_;
-      fauna::speculate_detail::cut(text.ids, written, most, engine_vocab_, ends);
-      text.wanted += static_cast<int>(text.ids.size() - written);
+      int nodes = free;
+      if (drafters_->branch())
+        nodes = std::min({free, limits_.drafts.nodes, slots_->tree_room(static_cast<int>(written))});
+      owner.draft = drafters_->propose(slot, text.ids, most, nodes, engine_vocab_, stop_ids_,
+                                       [&](const float* logits) { return owner.writer->guess(text, logits); });
+      text.read = slots_->take_back(slot, text.read);  // the model's own layers may have read the draft
+      text.ids.insert(text.ids.end(), owner.draft.tokens.begin(), owner.draft.tokens.end());
+      if (!owner.draft.is_chain()) text.parents = owner.draft.parents;
+      text.wanted += owner.draft.size();
     } catch (std::exception const& e) {
       text.ids.resize(written);
       fail(owner, e);
       text.done = true;
     }
+  }
+  /// Is there more of a prompt to read than goes along with a draft? A mixer in chunks reads all rows one by one beside
+  /// a tree, and would not give those the bits that they have alone.
+  bool prompts_wait() const {
+    return std::any_of(texts_.begin(), texts_.end(), [](fauna::Continuation const& text) {
+      return !text.done && text.pending() - text.wanted >= fauna::speculate_detail::few;
+    });
   }
   static void fail(Owner& owner, std::exception const& e) {
     say(std::string("a request failed: ") + e.what());
@@ -300,6 +308,7 @@ class Scheduler {
     else if (!slots_->cuts()) slots_->copy(from, slot);
     else if (from == slot) slots_->cut(slot, held);
     else slots_->copy(from, slot, held);
+    if (from != slot) drafters_->moved(slot);
   }
   /// Tokens of a text that another one will have read when the text can go on from there.
   int to_come(int of, int text) const {
@@ -360,8 +369,8 @@ class Scheduler {
   std::unique_ptr<Slots> slots_;
   std::vector<fauna::Continuation> texts_;  ///< by slot; one that is done still says what its slot holds
   std::vector<Owner> owners_;
-  std::vector<Kept> kept_;  ///< in the slots after those of texts; none where a slot can go back
-  std::vector<std::unique_ptr<AnyDrafter>> drafters_;  ///< by slot; none where nobody drafts
+  std::vector<Kept> kept_;              ///< in the slots after those of texts; none where a slot can go back
+  std::optional<Drafters> drafters_{};  ///< of the slots
   std::vector<long> last_use_ = std::vector<long>(texts_.size());
   long uses_ = 0;
   std::vector<int> order_;

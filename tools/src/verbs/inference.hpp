@@ -183,6 +183,32 @@ std::optional<tool::Described> drafting(tool::Verb const& verb, std::string cons
   return draft;
 }
 
+/// What drafts with a model's own layers or rows, or with other texts: it has to be there. Of a model from `from`.
+template <class S> void check_drafter(std::string const& from, tool::ModelConfig& c, settings::Told<S>& told) {
+  std::string const& draft = told.draft;
+  if (tool::is_exit(draft)) {
+    const int after = tool::exit_of(draft);
+    fauna::Exits{.layers = c.layers() > 0 ? c.layers() : after + 1}.check(after);  // the program knows the rest
+  }
+  if (draft == "mtp" && c.further() == 0)
+    fauna::fail("fauna", "--draft mtp for " + from + ", which has no layers that predict further tokens",
+                "a model with some, such as DeepSeek-V3's",
+                "num_nextn_predict_layers in its config.json says how many");
+  if (const std::string pool = tool::pool_of(draft); !pool.empty()) {
+    told.vocabulary = tool::vocabulary_hash(from);
+    if (tool::fs::exists(pool)) (void)fauna::PoolDrafter::from_file(pool, told.vocabulary);
+  }
+  if (const std::string heads = tool::behind("medusa:", draft); !heads.empty()) (void)fauna::open_tensors(heads);
+}
+/// The EAGLE layer that drafts, where --draft names one: the other part of a program, made from this source.
+inline constexpr const char* eagle_source = "eagle_layer";
+inline std::optional<tool::Described> eagle_drafting(tool::Verb const& verb, std::string const& from,
+                                                     tool::ModelConfig& c, std::string const& draft) {
+  const std::string eagle = tool::behind("eagle:", draft);
+  if (eagle.empty()) return std::nullopt;
+  return tool::eagle_described(eagle, tool::table_width(from, c), c.vocab(), use_of(verb));
+}
+
 /// Becomes the program that writes with a model, and with one that drafts for it, where --draft names one.
 template <class S>
 [[noreturn]] inline void write(std::string const& name, tool::Verb const& verb, std::string const& from,
@@ -205,14 +231,7 @@ template <class S>
     if (!tool::takes_shape(s.draft))
       fauna::fail("fauna", "--draft-tree for --draft " + s.draft, "medusa:FILE, or a smaller model");
   }
-  if (tool::is_exit(s.draft)) {
-    const int after = tool::exit_of(s.draft);
-    fauna::Exits{.layers = c.layers() > 0 ? c.layers() : after + 1}.check(after);  // the program knows the rest
-  }
-  if (s.draft == "mtp" && c.further() == 0)
-    fauna::fail("fauna", "--draft mtp for " + from + ", which has no layers that predict further tokens",
-                "a model with some, such as DeepSeek-V3's",
-                "num_nextn_predict_layers in its config.json says how many");
+  check_drafter(from, c, told);
   if (!s.draft.empty() && told.draft_max >= context)
     fauna::fail("fauna", "--draft-max " + std::to_string(told.draft_max), "at most " + std::to_string(context - 1),
                 "a draft and the token before it are read in a context of " + std::to_string(context));
@@ -223,18 +242,9 @@ template <class S>
     fauna::fail(
         "fauna", "--draft auto with drafts of a fixed length", "--adaptive",
         "with --acceptance " + s.acceptance + " the text then follows from what is measured, not from the seed");
-  if (const std::string pool = tool::pool_of(s.draft); !pool.empty()) {
-    told.vocabulary = tool::vocabulary_hash(from);
-    if (tool::fs::exists(pool)) (void)fauna::PoolDrafter::from_file(pool, told.vocabulary);
-  }
-  if (const std::string heads = tool::behind("medusa:", s.draft); !heads.empty()) (void)fauna::open_tensors(heads);
-  auto draft = drafting(verb, from, c, dtype, told);
-  std::string draft_source;
-  if (const std::string eagle = tool::behind("eagle:", s.draft); !eagle.empty()) {
-    draft = tool::eagle_described(eagle, tool::table_width(from, c), c.vocab(), use_of(verb));
-    draft_source = "eagle_layer";
-  }
-  infer(name, from, c, dtype, words, settings::arguments(told), draft, draft_source, parts_of(s));
+  const auto model = drafting(verb, from, c, dtype, told), layer = eagle_drafting(verb, from, c, s.draft);
+  infer(name, from, c, dtype, words, settings::arguments(told), layer ? layer : model, layer ? eagle_source : "",
+        parts_of(s));
 }
 
 [[noreturn]] inline void sample(tool::Verb const& verb, std::string const& from, settings::Sample const& s) {
@@ -365,9 +375,16 @@ template <class S>
   verb.apply(s);
   check_run(s.dtype, s.threads);
   whole("draft-max", s.draft_max, 1, 15);
-  if (s.draft.empty() && verb.has("draft-max")) fauna::fail("fauna serve", "--draft-max without --draft", "both");
-  if (!s.draft.empty() && !tool::follows_text(s.draft))
-    fauna::fail("fauna serve", "--draft " + s.draft, "ngram, a model directory, or ngram+ and a model directory");
+  whole("draft-nodes", s.draft_nodes, 1, 15);
+  for (const char* flag : {"draft-max", "draft-nodes"})
+    if (s.draft.empty() && verb.has(flag))
+      fauna::fail("fauna serve", std::string("--") + flag + " without --draft", "both");
+  if (s.draft == "auto") fauna::fail("fauna serve", "--draft auto", "ngram", "drafts have one length here");
+  if (tool::is_lookahead(s.draft)) {
+    const fauna::LookaheadShape shape = tool::lookahead_of(s.draft);
+    if (!verb.has("draft-max")) s.draft_max = std::min(shape.depth(), 15);
+    if (!verb.has("draft-nodes")) s.draft_nodes = std::min(shape.nodes(), 15);
+  }
   whole("port", s.port, 0, 65535);
   whole("context", s.context, 0, 1000000000);
   whole("parallel", s.parallel, 0, 256);
@@ -392,19 +409,21 @@ template <class S>
     check_adapter(folder, from);
     names.push_back(name);
   }
-  if (tool::is_gguf(from) && !tool::draft_model_of(s.draft).empty())
+  if (tool::is_gguf(from) && !(tool::draft_model_of(s.draft) + tool::pool_of(s.draft)).empty())
     fauna::fail("fauna serve", "--draft " + s.draft + " for a GGUF file", "--draft ngram",
                 "or a model directory in place of the file, whose vocabulary can be compared");
+  check_drafter(from, *of.model, s);
   of.model->without_dropout();
   tool::Described model = of.model->described();
   const std::string dtype = storage_of(from, model, s.dtype, s.quantize);
-  const auto draft = drafting(verb, from, *of.model, dtype, s);
+  const auto draft = drafting(verb, from, *of.model, dtype, s), layer = eagle_drafting(verb, from, *of.model, s.draft);
   if (!s.lora.empty()) {
     model.type = "fauna::adaptable<" + model.type + '>';
     model.includes.emplace_back("fauna/models/adaptable.hpp");
     if (draft) s.engine = tool::engine_name(model, dtype);
   }
-  infer("serve", from, model, dtype, {of.stop_ids}, settings::arguments(s), draft);
+  infer("serve", from, model, dtype, {of.stop_ids}, settings::arguments(s), layer ? layer : draft,
+        layer ? eagle_source : "");
 }
 
 [[noreturn]] inline void compare(tool::Verb const& verb, std::string const& directory, std::string const& file) {

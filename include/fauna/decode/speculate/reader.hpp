@@ -279,7 +279,7 @@ template <class T, bool Hidden = false> class Reader {
     if (forgets_rows<model> || how_ == rewinds::replay) return;
     if (StatesByRow<Kept>::keeps(how_, b.rows, b.parent != nullptr)) {
       mark_ = {};
-      states_.begin(cache_, b, [](int) { return true; });
+      states_.begin(how_, cache_, b, [](int) { return true; });
     } else if (mark_.lengths.empty() || mark_.lengths[0] != length()) {
       states_.forget(0);
       mark_ = cache_.mark();

@@ -64,7 +64,7 @@ template <class T> class Slots {
     return speculate_step(
         *model_, cache_, all, chunk, memory_, next,
         [&](Batch& batch) -> const Tap<float>* {
-          if (any_by_row) states_.begin(cache_, batch, by_row);
+          if (any_by_row) states_.begin(how_, cache_, batch, by_row);
           between_.resize(static_cast<std::size_t>(batch.rows) * layers_.size() * static_cast<std::size_t>(width()));
           seen_ = 0;
           return layers_.empty() ? nullptr : &tap;

@@ -1,6 +1,5 @@
 // The states of a cache after each row of a call: what a recurrent state goes back to without reading a row again.
 #pragma once
-#include <cstring>
 #include <string>
 #include <vector>
 
@@ -11,41 +10,49 @@
 
 namespace fauna::inline v0 {
 
-/// The states that some sequences of a cache had after each row of one call.
+/// The states that some sequences of a cache had after each row of one call, or what they are made of.
 template <class K> class StatesByRow {
   using M = typename K::model;
 
  public:
   /// Throws where this cache cannot go back so.
   static void check(rewinds how) {
-    if (how == rewinds::all_states && K::remote)
-      fail("speculate", "a rewind by all_states", "auto, copy or replay where the device has the memory");
+    if (K::remote && (how == rewinds::all_states || how == rewinds::factors))
+      fail("speculate", how == rewinds::factors ? "a rewind by factors" : "a rewind by all_states",
+           "auto, copy or replay where the device has the memory");
   }
   /// Are the states after `rows` rows, of a draft that may branch, kept one by one? Of a branch that stays, keys and
   /// values would have to move as well.
   static bool keeps(rewinds how, int rows, bool branches) {
     if (forgets_rows<M> || K::remote || (branches && !ConstantState<M>)) return false;
-    return how == rewinds::all_states || (how == rewinds::automatic && rows <= 16);
+    return how == rewinds::all_states || how == rewinds::factors || (how == rewinds::automatic && rows <= 16);
   }
 
   /// The call that `batch` is for will keep the states of those sequences for which wants(sequence) is true. What was
-  /// kept before is forgotten.
-  template <class F> void begin(K& cache, Batch& batch, F&& wants) {
-    of_.assign(static_cast<std::size_t>(batch.sequences), {});
-    parts_.clear();
-    std::size_t bytes = 0;
+  /// kept before is forgotten. The model is to stay where it is until then.
+  template <class F> void begin(rewinds how, K& cache, Batch& batch, F&& wants) {
+    of_.resize(static_cast<std::size_t>(batch.sequences));
     for (int q = 0; q < batch.sequences; ++q) {
-      const int n = batch.last(q) - batch.first(q);
+      Rows& own = of_[static_cast<std::size_t>(q)];
+      own.forget();
+      const int first = batch.first(q), n = batch.last(q) - first;
       if (n == 0 || !wants(q)) continue;
-      of_[static_cast<std::size_t>(q)] = {cache.length(q), cache.length(q) + n, parts_.size()};
+      own.first = cache.length(q);
+      own.last = own.first + n;
+      own.before.clear();
+      for (int r = first; r < first + n; ++r) {
+        const int before = batch.continues(q, r);
+        own.before.push_back(before < first ? -1 : before - first);
+      }
+      std::size_t i = 0;
       cache.each_part(q, [&](auto const& part) {
-        parts_.push_back({part.data(), bytes, false});
-        bytes += (static_cast<std::size_t>(n) + 1) * part.size() * sizeof(*part.data());
+        if (own.parts.size() == i) own.parts.emplace_back();
+        own.parts[i].place = part.data();
+        own.parts[i++].back = nullptr;
       });
+      own.next = 0;
     }
-    if (memory_.size() < bytes) memory_.resize(bytes);
-    next_ = 0;
-    row_states_ = {room, this};
+    row_states_ = {room, this, how != rewinds::all_states};
     batch.row_states = &row_states_;
   }
   /// Of a sequence's first `rows` rows, the most after which its state is known; -1: none.
@@ -55,48 +62,68 @@ template <class K> class StatesByRow {
   }
   /// The state is that which it was after `rows` rows, and the sequence has `length`: fewer, where they were a tree's.
   void put_back(K& cache, int sequence, int rows, int length) {
-    auto& own = of_[static_cast<std::size_t>(sequence)];
-    std::size_t at = own.part;
+    Rows& own = of_[static_cast<std::size_t>(sequence)];
+    const std::vector<int> path = own.path(rows - own.first - 1);
+    std::size_t i = 0;
     cache.rewind(sequence, length, [&](auto const& part) {
-      Part const& kept = parts_[at++];
-      if (!kept.kept) fail("speculate", "a part of a state that no block keeps by row", "by_row where it moves on");
-      const std::size_t bytes = part.size() * sizeof(*part.data());
-      std::memcpy(part.data(), memory_.data() + kept.offset + static_cast<std::size_t>(rows - own.first) * bytes,
-                  bytes);
+      Part& p = own.parts[i++];
+      if (p.back == nullptr)
+        fail("speculate", "a part of a state that no block keeps by row", "by_row where it moves on");
+      p.back(p.memory(), part.data(), path.data(), static_cast<int>(path.size()));
     });
     own.last = length == rows ? rows : own.first;  // the rows behind are another text's from now on
   }
   void forget(int sequence) {
-    if (const auto q = static_cast<std::size_t>(sequence); q < of_.size()) of_[q] = {};
+    if (const auto q = static_cast<std::size_t>(sequence); q < of_.size()) of_[q].forget();
+  }
+  /// What is kept now, of all sequences.
+  std::size_t bytes() const {
+    std::size_t n = 0;
+    for (Rows const& own : of_)
+      for (std::size_t i = 0; own.last >= 0 && i < own.parts.size(); ++i) n += own.parts[i].bytes;
+    return n;
   }
 
  private:
-  struct Rows {
-    int first = unbounded, last = -1;  ///< rows that the sequence had before the call, and after it
-    std::size_t part = 0;              ///< its first part
+  struct Line {
+    alignas(alignment) std::byte bytes[alignment];
   };
   struct Part {
-    const void* place;
-    std::size_t offset;
-    bool kept;
+    const void* place = nullptr;
+    RowStates::Back back = nullptr;
+    std::size_t bytes = 0;  ///< of kept, which does not become smaller
+    std::vector<Line> kept{};
+    std::byte* memory() { return reinterpret_cast<std::byte*>(kept.data()); }
   };
-  static std::byte* room(void* self, int, const void* place, std::size_t) {
-    auto& s = *static_cast<StatesByRow*>(self);
+  struct Rows {
+    int first = unbounded, last = -1;  ///< rows that the sequence had before the call, and after it
+    std::vector<int> before{};         ///< of the call's rows, which of them each continues; -1: what entered
+    std::vector<Part> parts{};
+    std::size_t next = 0;
+    void forget() { first = unbounded, last = -1; }
+    /// The rows up to this one, each of which continues the one before.
+    std::vector<int> path(int row) const {
+      std::vector<int> all;
+      for (int r = row; r >= 0; r = before[static_cast<std::size_t>(r)]) all.push_back(r);
+      return {all.rbegin(), all.rend()};
+    }
+  };
+  static std::byte* room(void* self, int sequence, const void* place, std::size_t bytes, RowStates::Back back) {
+    Rows& own = static_cast<StatesByRow*>(self)->of_[static_cast<std::size_t>(sequence)];
     // Blocks move their parts on in nearly the order in which they list them.
-    for (std::size_t i = 0; i < s.parts_.size(); ++i) {
-      Part& p = s.parts_[(s.next_ + i) % s.parts_.size()];
+    for (std::size_t i = 0; own.last >= 0 && i < own.parts.size(); ++i) {
+      Part& p = own.parts[(own.next + i) % own.parts.size()];
       if (p.place != place) continue;
-      s.next_ += i + 1;
-      p.kept = true;
-      return s.memory_.data() + p.offset;
+      own.next += i + 1;
+      p.back = back;
+      p.bytes = bytes;
+      if (const std::size_t lines = aligned(bytes) / alignment; p.kept.size() < lines) p.kept.resize(lines);
+      return p.memory();
     }
     return nullptr;
   }
 
   std::vector<Rows> of_{};
-  std::vector<Part> parts_{};
-  std::vector<std::byte> memory_{};
-  std::size_t next_ = 0;
   RowStates row_states_{};
 };
 

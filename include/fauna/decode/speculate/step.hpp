@@ -2,6 +2,7 @@
 #pragma once
 #include <cstring>
 
+#include <fauna/core/row_states.hpp>
 #include <fauna/decode/exits.hpp>
 #include <fauna/decode/generate.hpp>
 
@@ -9,8 +10,8 @@ namespace fauna::inline v0 {
 
 namespace speculate_detail {
 
-/// Rows that mixers in chunks still read row by row (ops/ssd).
-inline constexpr int few = 15;
+/// Rows that go along with those that are wanted.
+inline constexpr int few = stepped_rows;
 
 /// Of the rows that a text has still to read, how many the next call reads: all, where they are few, or no more than
 /// those whose logits are wanted; else those before these, `chunk` at most.
