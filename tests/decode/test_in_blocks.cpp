@@ -66,9 +66,14 @@ std::string as_gguf(Trained<M, Cpu<>>& model, BlockFormat const& type_of_most, b
   M::visit(model.weights(), Place{}, [&](Tensor const& t, auto& v) {
     const bool matrix = t.stored == kind::matrix;
     BlockFormat const& type = t.rows == Small::vocab ? *block_format("Q8_0") : type_of_most;
-    const Piece p = llama_in_gguf(t, M::config.heads, M::config.kv_heads)[0];
+    const GgufName name = gguf_name(*gguf_architecture("llama"), t.name());
     std::vector<float> values(t.size());
-    rearrange(t, p, v.data(), values.data(), true);
+    const auto rows = static_cast<std::size_t>(t.rows), columns = static_cast<std::size_t>(t.cols);
+    for (std::size_t r = 0; r < rows; ++r) {
+      const GgufHeads heads{M::config.heads, M::config.kv_heads};
+      const std::size_t from = moves_rows(name.change) ? hub_row(name.change, heads, r, rows) : r;
+      std::memcpy(values.data() + r * columns, v.data() + from * columns, columns * sizeof(float));
+    }
     std::string bytes(reinterpret_cast<const char*>(values.data()), 4 * values.size());
     if (matrix) {
       bytes.assign(values.size() / type.elements * type.bytes, '\0');
@@ -79,11 +84,13 @@ std::string as_gguf(Trained<M, Cpu<>>& model, BlockFormat const& type_of_most, b
     std::vector<std::uint64_t> sizes;
     for (int d = t.rank() - 1; d >= 0; --d)
       sizes.push_back(static_cast<std::uint64_t>(t.rank() == 1 || d == 1 ? t.cols : t.rows));
-    tensors += gguf::tensor(p.name, matrix ? type.gguf : 0, sizes, data.size());
+    tensors += gguf::tensor(name.name, matrix ? type.gguf : 0, sizes, data.size());
     data = gguf::padded(data + bytes);
     ++count;
   });
-  return gguf::padded(gguf::header(count, 0) + tensors) + data;
+  return gguf::padded(gguf::header(count, gguf::heads_keys) +
+                      gguf::heads("llama", M::config.heads, M::config.kv_heads) + tensors) +
+         data;
 }
 
 }  // namespace

@@ -130,12 +130,53 @@ TEST_CASE("gguf: headers and keys that are refused") {
   for (const std::uint32_t alignment : {0U, 4U, 48U})
     CHECK_REFUSED(with_key(key("general.alignment", u32, raw(alignment))),
                   "general.alignment of " + std::to_string(alignment));
-  CHECK_REFUSED(with_key(key("split.count", u16, raw(std::uint16_t{3}))), "one of 3 parts");
+  CHECK_REFUSED(with_key(key("split.count", u16, raw(std::uint16_t{3}))), "has no key split.no");
   const Gguf most = read(with_key(key("k", u64, raw(~std::uint64_t{0}))));
   CHECK_THROWS_WITH_AS(most.integer("k"), Contains("a number below 2^63"), error);
   const Gguf empty = read(with_key(list("k", f32, 0, "")));
   CHECK_THROWS_WITH_AS(empty.number("k"), Contains("array of f32"), error);
   CHECK_THROWS_WITH_AS(empty.integers("k"), Contains("array of f32"), error);
+}
+
+TEST_CASE("gguf: a model in parts, from any of them") {
+  using namespace gguf;
+  const auto name = [](int part, int parts = 3) {
+    return folder / ("m-0000" + std::to_string(part) + "-of-0000" + std::to_string(parts) + ".gguf");
+  };
+  const auto part = [](int no, std::string const& of, int all = 2, std::string const& keys = {}, int more = 0) {
+    const std::string tensors = of.empty() ? "" : tensor(of, F32, {8}, 0);
+    return padded(header(of.empty() ? 0 : 1, 3 + static_cast<std::uint64_t>(more)) +
+                  key("split.no", u16, raw(static_cast<std::uint16_t>(no))) +
+                  key("split.count", u16, raw(std::uint16_t{3})) +
+                  key("split.tensors.count", i32, raw(std::int32_t{all})) + keys + tensors) +
+           (of.empty() ? "" : std::string(32, static_cast<char>('0' + no)));
+  };
+  write_file(name(1), part(0, "", 2, key("general.architecture", string, text("a")), 1));  // the first may have none
+  write_file(name(2), part(1, "x"));
+  write_file(name(3), part(2, "y"));
+  for (int i = 1; i <= 3; ++i) {
+    const Gguf file(name(i));
+    CHECK(file.text("general.architecture") == "a");
+    REQUIRE(file.tensors().size() == 2);
+    CHECK(static_cast<char>(*file.find("x")->data) == '1');
+    CHECK(static_cast<char>(*file.find("y")->data) == '2');
+  }
+  const auto refused = [&](int which, std::string const& bytes, const char* what) {
+    const std::string good = read_file(name(which));
+    if (bytes.empty()) std::remove(name(which).c_str());
+    else write_file(name(which), bytes);
+    CHECK_THROWS_WITH_AS(Gguf(name(1)), Contains(what), error);
+    write_file(name(which), good);
+  };
+  refused(2, "", "m-00002-of-00003.gguf is missing");
+  refused(2, part(2, "x"), "m-00002-of-00003.gguf is not part 2 of 3");
+  refused(2, part(1, "x", 5), "m-00002-of-00003.gguf is of a model of 5 tensors, expected 2");
+  refused(2, part(1, "y"), "the tensor y twice");
+  refused(3, part(2, ""), "has 1 tensors in all its parts, expected 2");
+  refused(3, part(2, "y", 2, key("general.architecture", string, text("b")), 1), "is of another general.architecture");
+  refused(3, part(2, "y").substr(0, 150), "m-00003-of-00003.gguf ends inside");
+  write_file(folder / "other.gguf", part(1, "x"));
+  CHECK_THROWS_WITH_AS(Gguf(folder / "other.gguf"), Contains("a name that ends with -00002-of-00003.gguf"), error);
 }
 
 TEST_CASE("gguf: tensors that are refused") {

@@ -2,7 +2,7 @@
 // reference library makes of the hub's files.
 #include <doctest/doctest.h>
 
-#include <fauna/io/gguf.hpp>
+#include <fauna/io/gguf_hub.hpp>
 #include <fauna/models/gemma3.hpp>
 
 #include "../support/reference_check.hpp"
@@ -34,7 +34,7 @@ using Model = Gemma3<Gemma3Config{.layers = 4,
 
 TEST_CASE("Gemma 3 from GGUF has the reference's logits") {
   const test::Golden golden(test::source_path("tests/golden/models/gemma3"));
-  const Gguf file(test::source_path("tests/golden/gguf_gemma3.gguf"));
+  const HubGguf file(test::source_path("tests/golden/gguf_gemma3.gguf"));
   Loaded<Model, Cpu<>> model(file, 1);
   model.prepare_inference({.sequences = 2, .length = golden.length});
   CHECK(test::gap(test::logits_of<Model>(model, golden), test::floats(golden.file.find("logits"))).close());

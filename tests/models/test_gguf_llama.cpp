@@ -50,7 +50,9 @@ std::string converted(TensorFile const& from, LlamaConfig const& c) {
     tensors += gguf::tensor(name, 0, sizes, data.size());
     data = gguf::padded(data + bytes);
   }
-  return gguf::padded(gguf::header(from.tensors().size(), 0) + tensors) + data;
+  return gguf::padded(gguf::header(from.tensors().size(), gguf::heads_keys) +
+                      gguf::heads("llama", c.heads, c.kv_heads) + tensors) +
+         data;
 }
 
 template <class M> std::vector<float> logits(TensorFile const& file) {

@@ -522,7 +522,7 @@ def one_file(model):
         body = {"messages": [{"role": "user", "content": "a"}], "max_tokens": 3, "temperature": 0}
         assert server.ask("/v1/chat/completions", body)["usage"]["prompt_tokens"] > 3
     tool.refused("--draft ngram", "serve", "one.gguf", "--draft", model)
-    tool.refused("an adapter for a file of weights", "serve", "one.gguf", "--lora", f"x={model}")
+    tool.refused("no adapter_config.json", "serve", "one.gguf", "--lora", f"x={model}")
     tool.refused("--quantize Q9_9, expected one of", "serve", model, "--quantize", "Q9_9")
 
 

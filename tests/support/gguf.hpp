@@ -38,6 +38,13 @@ inline std::string padded(std::string s, std::size_t to = 32) {
   s.resize((s.size() + to - 1) / to * to);
   return s;
 }
+/// The keys that say how rows of heads lie in an architecture's file.
+inline std::string heads(std::string const& architecture, int queries, int keys) {
+  return key("general.architecture", string, text(architecture)) +
+         key(architecture + ".attention.head_count", i32, raw(queries)) +
+         key(architecture + ".attention.head_count_kv", i32, raw(keys));
+}
+constexpr std::uint64_t heads_keys = 3;
 inline std::string header(std::uint64_t tensors, std::uint64_t keys, std::uint32_t version = 3) {
   return "GGUF" + raw(version) + raw(tensors) + raw(keys);
 }

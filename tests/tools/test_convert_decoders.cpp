@@ -86,11 +86,12 @@ TEST_CASE("convert: what the keys of these have no word for is refused") {
   window.window = 3;
   refused("qwen3", to_text(window), "window=3");
   Qwen2Config yarn = SmallQwen2::config;
-  yarn.scaling.kind = rope_scaling::yarn;
-  refused("qwen2", to_text(yarn), "not scaled, or linearly");
+  yarn.scaling = {.kind = rope_scaling::yarn, .factor = 2, .attention = 1.5};
+  refused("qwen2", to_text(yarn), "YaRN as its paper has it");
   CHECK_THROWS_WITH_AS(
-      tool::convert(test::source_path("tests/golden/models/olmo2"), folder / "m.gguf", ""),
-      doctest::Contains("one of a family that GGUF is written of: these are gemma3, llama, qwen2, qwen3"), error);
+      tool::convert(test::source_path("tests/golden/models/opt"), folder / "m.gguf", ""),
+      doctest::Contains("one of a family that GGUF is written of: these are cohere2, falcon, gemma, gemma2, gemma3"),
+      error);
 }
 
 }  // namespace test_convert_decoders

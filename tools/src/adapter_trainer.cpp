@@ -15,7 +15,7 @@ class Trainer final : public tool::AdapterTrainer {
   std::size_t trained() const override { return tool::Adapting::trained; }
   std::size_t frozen() const override { return tool::Adapting::frozen; }
   fauna::MemoryPlan planned() const override { return of_.model.planned(); }
-  void start(fauna::TensorFile const& base, bool pissa) override { of_.start(base, pissa); }
+  void start(fauna::TensorFile base, bool pissa) override { of_.start(std::move(base), pissa); }
   fauna::TrainReport train(fauna::Split const& text, fauna::TrainOptions const& o) override {
     return fauna::train(of_.model, text, o);
   }

@@ -20,7 +20,7 @@ class AdapterTrainer {
   virtual std::size_t trained() const = 0, frozen() const = 0;  ///< parameters
   virtual fauna::MemoryPlan planned() const = 0;
   /// The base's weights. With `pissa`, their principal parts become the adapters.
-  virtual void start(fauna::TensorFile const& base, bool pissa) = 0;
+  virtual void start(fauna::TensorFile base, bool pissa) = 0;
   /// fauna::train, once.
   virtual fauna::TrainReport train(fauna::Split const& text, fauna::TrainOptions const& o) = 0;
   /// fauna::evaluate, after that: the mean loss in nats of a token.
@@ -34,7 +34,7 @@ struct AdapterSettings {
   std::uint64_t seed = 0;
   int threads = 1;
   double lora_plus = 1;
-  std::string base{};  ///< its directory
+  std::string base{};  ///< its directory, or its GGUF file
 };
 
 /// f(trainer); what it returns is the exit status.

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <fauna/decode/adapter.hpp>
 #include <fauna/ops/cpu.hpp>
@@ -43,7 +44,7 @@ struct Adapting {
   static constexpr std::size_t frozen = fauna::parameters<typename Model::original>,
                                trained = fauna::parameters<Model> - frozen;
 
-  std::string directory;  ///< of the base
+  std::string directory;  ///< of the base, or its GGUF file
   Trained model;
 
   Adapting(std::uint64_t seed, int threads, double lora_plus, std::string const& base)
@@ -52,8 +53,9 @@ struct Adapting {
     fauna::freeze_base(model);
     model.scale_rate("*.lora_B.weight", static_cast<float>(lora_plus));
   }
-  void start(fauna::TensorFile const& base, bool pissa) {
-    fauna::load_base(model, base);
+  void start(fauna::TensorFile base, bool pissa) {
+    base_ = std::move(base);
+    fauna::load_base(model, base_);
     if (!pissa) return;
     fauna::start_principal(model);
     initial_.emplace(model);
@@ -72,6 +74,7 @@ struct Adapting {
   }
 
  private:
+  fauna::TensorFile base_{};                             ///< what stays in its file is read from here
   std::optional<fauna::KeptValues<Trained>> initial_{};  ///< of PiSSA
 };
 

@@ -1,5 +1,6 @@
 // fauna convert: a model directory as a GGUF file, and back: weights, config, tokenizer and chat template.
 #pragma once
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
@@ -11,7 +12,6 @@
 
 #include <fauna/io/print.hpp>
 #include <fauna/io/quants/mix.hpp>
-#include <fauna/models/gguf_pieces.hpp>
 #include <fauna/text/gguf_vocab.hpp>
 #include <fauna/text/gguf_vocab_writer.hpp>
 #include <fauna/text/sentencepiece_writer.hpp>
@@ -25,12 +25,11 @@ namespace tool {
 
 namespace convert_detail {
 
-/// A tensor of the new file, out of one of the old.
+/// A tensor of the new file, out of one of the old, or, of a layer's experts, out of one each.
 struct Converted : fauna::SafeTensor {
-  const fauna::SafeTensor* from = nullptr;
-  int heads = 0;         ///< of rows that are put in another order; 0: they are as they were
-  bool to_gguf = false;  ///< which order
-  float more = 0;        ///< what its numbers have more than the old ones
+  std::vector<const fauna::SafeTensor*> from{};
+  fauna::gguf_change change = fauna::gguf_change::none;
+  fauna::GgufHeads heads{};
 };
 
 inline std::size_t bytes_of(std::string const& dtype, std::size_t elements) {
@@ -56,52 +55,53 @@ inline void encode(std::vector<float> const& x, std::string const& dtype, std::b
   for (std::size_t i = 0; i < x.size() / f.elements; ++i) f.write(x.data() + i * f.elements, to + i * f.bytes);
 }
 
-/// Where row r of a GGUF tensor is in the hub's: row 2i + s of a head of w is row s w/2 + i there.
-inline std::size_t hub_row(std::size_t r, std::size_t w) { return r / w * w + r % 2 * (w / 2) + r % w / 2; }
-inline std::size_t gguf_row(std::size_t r, std::size_t w) {
-  const std::size_t in = r % w;
-  return r - in + (in < w / 2 ? 2 * in : 2 * in - w + 1);
+/// What becomes of one tensor of the old file, at `to`.
+inline void convert_one(Converted const& t, fauna::SafeTensor const& from, std::byte* to) {
+  const std::size_t rows = from.shape[0], columns = from.elements() / rows, bytes = bytes_of(t.dtype, columns);
+  const bool moved = fauna::moves_rows(t.change);
+  if (t.change == fauna::gguf_change::transposed) {
+    std::vector<float> all(from.elements()), row(rows);
+    fauna::read_floats(from, 0, all.size(), all.data());
+    for (std::size_t c = 0; c < columns; ++c) {
+      for (std::size_t r = 0; r < rows; ++r) row[r] = all[r * columns + c];
+      encode(row, t.dtype, to + c * bytes_of(t.dtype, rows), t.name);
+    }
+    return;
+  }
+  std::vector<float> row(columns);
+  for (std::size_t r = 0; r < rows; ++r) {
+    const std::size_t source = moved ? fauna::hub_row(t.change, t.heads, r, rows) : r;
+    if (t.dtype == from.dtype && from.parts.empty() && t.change != fauna::gguf_change::one_more) {
+      std::memcpy(to + r * bytes, from.data + source * bytes, bytes);
+      continue;
+    }
+    fauna::read_floats(from, source * columns, columns, row.data());
+    if (t.change == fauna::gguf_change::one_more)
+      for (float& x : row) x += 1;
+    encode(row, t.dtype, to + r * bytes, t.name);
+  }
 }
 
 /// All bytes of a tensor: as they are in the old file, but for order and type.
 inline const std::byte* converted(Converted const& t, std::vector<std::byte>& room) {
-  const bool same = t.dtype == t.from->dtype && t.from->parts.empty() && t.more == 0;
-  if (same && t.heads == 0) return t.from->data;
+  fauna::SafeTensor const& first = *t.from[0];
+  if (t.change == fauna::gguf_change::none && t.dtype == first.dtype && first.parts.empty()) return first.data;
   room.resize(t.bytes);
-  const std::size_t rows = t.shape[0], columns = t.elements() / rows, bytes = t.bytes / rows;
-  const std::size_t width = t.heads > 0 ? rows / static_cast<std::size_t>(t.heads) : rows;
-  std::vector<float> row(columns);
-  for (std::size_t r = 0; r < rows; ++r) {
-    const std::size_t source = t.heads == 0 ? r : t.to_gguf ? hub_row(r, width) : gguf_row(r, width);
-    std::byte* const to = room.data() + r * bytes;
-    if (same) {
-      std::memcpy(to, t.from->data + source * bytes, bytes);
-      continue;
-    }
-    fauna::read_floats(*t.from, source * columns, columns, row.data());
-    for (float& x : row) x += t.more;
-    encode(row, t.dtype, to, t.name);
-  }
+  for (std::size_t i = 0; i < t.from.size(); ++i)
+    convert_one(t, *t.from[i], room.data() + i * (t.bytes / t.from.size()));
   return room.data();
 }
 
 inline bool plain(std::string const& dtype) { return dtype == "F32" || dtype == "F16" || dtype == "BF16"; }
 
-/// Sets what the tensor of a name has: heads in order, and the other file's name.
-inline Converted renamed(fauna::SafeTensor const& from, std::string name, std::string const& hub, GgufForm const& form,
-                         bool to_gguf) {
+/// A tensor of the new file, whose type is not set yet.
+inline Converted renamed(fauna::SafeTensor const& from, std::string name) {
+  if (!fauna::has_floats(from.dtype))
+    fauna::fail("convert", from.name + " is of dtype " + from.dtype, "a type whose numbers are read");
   Converted t;
   t.name = std::move(name);
   t.shape = from.shape;
-  t.from = &from;
-  t.to_gguf = to_gguf;
-  if (form.gemma) t.more = to_gguf ? fauna::more_in_gemma(hub) : -fauna::more_in_gemma(hub);
-  if (hub.find(".q_proj.") != std::string::npos) t.heads = form.heads;
-  if (hub.find(".k_proj.") != std::string::npos) t.heads = form.kv_heads;
-  if (t.heads > 0 && (from.shape.empty() || from.shape[0] % static_cast<std::size_t>(2 * t.heads) != 0))
-    fauna::fail("convert", from.name + ' ' + from.text(), std::to_string(t.heads) + " heads of an even number of rows");
-  if (!fauna::has_floats(from.dtype))
-    fauna::fail("convert", from.name + " is of dtype " + from.dtype, "a type whose numbers are read");
+  t.from = {&from};
   return t;
 }
 inline void set_type(Converted& t, std::string const& dtype) {
@@ -109,22 +109,37 @@ inline void set_type(Converted& t, std::string const& dtype) {
   t.bytes = bytes_of(dtype, t.elements());
 }
 
-/// Throws unless all layers have the same parts, and there are as many as the config says.
+/// Throws unless there are as many layers as the config says, with the same parts where all are alike, and as many
+/// experts in each.
 inline void require_layers(std::vector<Converted> const& tensors, GgufForm const& form, std::string const& path) {
   std::map<std::string, int> layers;
   for (Converted const& t : tensors) {
-    std::string const& name = t.to_gguf ? t.name : t.from->name;
-    if (!name.starts_with("blk.")) continue;
-    const std::size_t part = name.find('.', 4);
-    if (std::atoi(name.c_str() + 4) >= form.layers)
-      fauna::fail("convert", path + " has " + t.from->name,
+    for (std::size_t e = 0; e < t.from.size(); ++e)
+      if (t.from[e] == nullptr)
+        fauna::fail("convert", path + " has no expert " + std::to_string(e) + " for " + t.name,
+                    std::to_string(form.experts) + " in each layer, as its config says");
+    if (!t.name.starts_with("blk.")) continue;
+    const std::size_t part = t.name.find('.', 4);
+    if (std::atoi(t.name.c_str() + 4) >= form.layers)
+      fauna::fail("convert", path + " has " + t.from[0]->name,
                   std::to_string(form.layers) + " layers, as its config says");
-    ++layers[name.substr(part + 1)];
+    ++layers[t.name.substr(part + 1)];
   }
   for (auto const& [part, n] : layers)
-    if (n != form.layers)
+    if (form.alike && n != form.layers)
       fauna::fail("convert", path + " has " + part + " in " + std::to_string(n) + " layers",
                   "in all " + std::to_string(form.layers));
+}
+
+/// Is it a matrix that products read? What llama.cpp leaves in f32 as well is not: tables of positions, routers, short
+/// convolutions, RWKV's small matrices.
+inline bool is_product(fauna::SafeTensor const& t) {
+  if (t.shape.size() < 2 || !t.name.ends_with(".weight")) return false;
+  for (const char* part :
+       {"_norm.weight", "position_embd", "token_types", "ffn_gate_inp", "ssm_conv1d", "shortconv", "time_mix_first",
+        "time_mix_w", "time_mix_a", "time_mix_v", "time_mix_g", "time_mix_lerp", "time_mix_decay_w"})
+    if (t.name.find(part) != std::string::npos) return false;
+  return true;
 }
 
 /// As a file calls the type of most of its matrices, and the number of that in general.file_type.
@@ -224,7 +239,7 @@ inline void directory_to_gguf(std::string const& from, std::string const& to, st
   if (!form) {
     std::string known;
     for (auto const& [name, f] : families())
-      if (f.of_gguf != nullptr) known += (known.empty() ? "" : ", ") + f.word;
+      if (f.gguf_name != nullptr) known += (known.empty() ? "" : ", ") + f.word;
     fauna::fail("convert", from + " is a model of " + directory.model->line(),
                 "one of a family that GGUF is written of", "these are " + known);
   }
@@ -232,24 +247,50 @@ inline void directory_to_gguf(std::string const& from, std::string const& to, st
   fauna::ConfigNames const& names = directory.model->names();
   const bool tied = directory.model->tied();
   std::vector<d::Converted> tensors;
+  fauna::SafeTensor freqs;
+  if (!form->rope_freqs.empty()) {
+    freqs.name = fauna::HubGguf::rope_freqs;
+    freqs.dtype = "F32";
+    freqs.shape = {form->rope_freqs.size()};
+    freqs.data = reinterpret_cast<const std::byte*>(form->rope_freqs.data());
+    freqs.bytes = freqs.elements() * sizeof(float);
+    tensors.push_back(d::renamed(freqs, freqs.name));
+  }
+  std::map<std::string, std::size_t> stacks;  // by the name of the whole
   for (fauna::SafeTensor const& t : file.tensors()) {
     bool ignored = tied && t.name == names.head && file.find(names.table) != nullptr;
     for (auto const& pattern : fauna::LoadOptions{}.ignored) ignored = ignored || fauna::matches(pattern, t.name);
     if (ignored) continue;
-    const std::string hub = tied && t.name == names.head ? names.table : t.name,
-                      name = fauna::gguf_name(hub, form->gemma);
-    if (fauna::hub_name(name, form->gemma) != hub)
-      fauna::fail("convert", file.path() + " has " + t.name, "tensors that GGUF has a name for");
-    tensors.push_back(d::renamed(t, name, hub, *form, true));
+    const std::string hub = tied && t.name == names.head ? names.table : t.name;
+    fauna::GgufName name = fauna::gguf_name(*form->architecture, hub);
+    if (name.name.empty()) fauna::fail("convert", file.path() + " has " + t.name, "tensors that GGUF has a name for");
+    d::Converted c = d::renamed(t, std::move(name.name));
+    c.change = name.change;
+    c.heads = form->heads;
+    if (c.change == fauna::gguf_change::transposed) std::reverse(c.shape.begin(), c.shape.end());
+    if (c.change == fauna::gguf_change::stacked) {
+      const auto [stack, first] = stacks.emplace(c.name, tensors.size());
+      const auto expert = static_cast<std::size_t>(std::atoi(std::string(name.expert).c_str()));
+      c.from.assign(static_cast<std::size_t>(form->experts), nullptr);
+      c.shape.insert(c.shape.begin(), c.from.size());
+      if (first) tensors.push_back(c);
+      d::Converted& whole = tensors[stack->second];
+      if (expert >= whole.from.size() || c.shape != whole.shape)
+        fauna::fail("convert", file.path() + " has " + t.name + ' ' + t.text(),
+                    std::to_string(form->experts) + " experts of one shape, as its config says");
+      whole.from[expert] = &t;
+      continue;
+    }
+    tensors.push_back(std::move(c));
   }
   d::require_layers(tensors, *form, file.path());
   const std::string head = tied ? "token_embd.weight" : "output.weight";
   for (d::Converted const& t : tensors)
-    if (type.empty() && t.name == "token_embd.weight") type = d::plain(t.from->dtype) ? t.from->dtype : "F32";
+    if (type.empty() && t.name == "token_embd.weight") type = d::plain(t.from[0]->dtype) ? t.from[0]->dtype : "F32";
   d::require_gguf_type(type);
   for (d::Converted& t : tensors)
     d::set_type(
-        t, t.shape.size() == 2 ? d::type_of_matrix(type, t.name, t.shape[1], form->layers, t.name == head) : "F32");
+        t, d::is_product(t) ? d::type_of_matrix(type, t.name, t.shape.back(), form->layers, t.name == head) : "F32");
   keys.put("general.file_type", d::file_type(type));
   if (!d::plain(type)) keys.put("general.quantization_version", std::uint32_t{2});
   d::put_tokenizer(keys, from, directory.model->vocab(), directory.stop_ids);
@@ -317,23 +358,21 @@ inline std::string write_tokenizer(fauna::Gguf const& file, std::string const& t
 inline void gguf_to_directory(std::string const& from, std::string const& to, std::string type) {
   namespace d = convert_detail;
   const AnyModel model = model_of_gguf(from);
-  fauna::GgufMetadata keys;
-  const GgufForm form = *model->to_gguf(keys);
-  const fauna::Gguf file(from);
+  const fauna::HubGguf file(from);
   if (type.empty()) {
-    const std::string table = file.find("token_embd.weight")->dtype;
-    type = d::plain(table) ? table : "F32";
+    const fauna::SafeTensor* table = file.find(model->names().table);
+    type = table != nullptr && d::plain(table->dtype) ? table->dtype : "F32";
   }
   one_of("type", type, {"F32", "F16", "BF16"});
   std::vector<d::Converted> tensors;
+  fauna::GgufArchitecture const& architecture = *fauna::gguf_architecture(file.text("general.architecture"));
   for (fauna::SafeTensor const& t : file.tensors()) {
-    const std::string hub = fauna::hub_name(t.name, form.gemma);
-    if (hub.empty()) fauna::fail("convert", from + " has " + t.name, "tensors that are known here");
-    tensors.push_back(d::renamed(t, hub, hub, form, false));
+    if (fauna::gguf_name(architecture, t.name).name.empty())
+      fauna::fail("convert", from + " has " + t.name, "tensors that are known here");
+    tensors.push_back(d::renamed(t, t.name));
     const bool vector = t.shape.size() == 1;
     d::set_type(tensors.back(), vector && type != "F32" && !d::exact_in(type, t) ? "F32" : type);
   }
-  d::require_layers(tensors, form, from);
   Config::Json config = model->config_json();
   config["dtype"] = type == "F32" ? "float32" : type == "F16" ? "float16" : "bfloat16";
   fauna::make_directories(to);

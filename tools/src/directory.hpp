@@ -4,6 +4,7 @@
 #include <system_error>
 
 #include <fauna/decode/weights.hpp>
+#include <fauna/text/gguf_vocab.hpp>
 #include <tools/src/family.hpp>
 #include <tools/src/mamba_ssm.hpp>
 #include <tools/src/model_files.hpp>
@@ -257,6 +258,11 @@ inline Directory read_config(std::string const& directory, Use use = {}) {
     use_own_head(*d.model, file);
   }
   return d;
+}
+/// The same of a GGUF file, whose keys say all of that, or of a directory.
+inline Directory read_model(std::string const& from, Use use = {}) {
+  if (is_gguf(from)) return {model_of_gguf(from), fauna::gguf_stop_ids(fauna::Gguf(from))};
+  return read_config(from, use);
 }
 
 }  // namespace tool

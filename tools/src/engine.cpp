@@ -60,12 +60,15 @@ class CompiledReader final : public tool::Reader {
 
 class CompiledSlots final : public tool::Slots {
  public:
-  CompiledSlots(Loaded& model, int sequences, int context, int chunk, bool takes_back, fauna::rewinds how)
-      : slots_(model, sequences, context, chunk, takes_back, how) {
+  CompiledSlots(Loaded& model, int sequences, int context, int chunk, bool takes_back, int adapter, fauna::rewinds how)
+      : slots_(model, sequences, context, chunk, takes_back, how), adapter_(adapter) {
     slots_.in_small_pages();
   }
   bool step(std::vector<fauna::Continuation>& texts, int chunk,
             std::function<void(int, const float*)> const& next) override {
+    if (adapter_ != fauna::no_adapter)
+      for (fauna::Continuation& t : texts)
+        if (t.adapter == fauna::no_adapter) t.adapter = adapter_;
     return slots_.step(texts, chunk, next);
   }
   // What a slot holds no more goes back to the system.
@@ -111,6 +114,7 @@ class CompiledSlots final : public tool::Slots {
 
  private:
   fauna::Slots<Loaded> slots_;
+  int adapter_;
 };
 
 class Compiled final : public tool::Engine {
@@ -126,6 +130,9 @@ class Compiled final : public tool::Engine {
   int add(fauna::Adapter const& adapter, fauna::TensorFile const& base) override {
     return put_beside(adapters_, *model_, adapter, base);
   }
+  bool takes(fauna::Adapter const& adapter, fauna::TensorFile const& base) const override {
+    return stands_beside<Model>(adapter, base);
+  }
   void watch(fauna::Tap<float> const* tap) override { model_->watch(tap); }
   std::size_t weight_bytes() const override { return model_->weight_bytes(); }
   std::size_t slot_bytes(int context) const override {
@@ -139,20 +146,20 @@ class Compiled final : public tool::Engine {
     for (int from = 0; from < n; from += chunk) {
       const int rows = std::min(chunk, n - from);
       model_->logits(
-          cache, fauna::Batch::uniform(1, rows, ids.data() + from), fauna::logit_rows::all,
+          cache, with_adapter(fauna::Batch::uniform(1, rows, ids.data() + from)), fauna::logit_rows::all,
           fauna::Matrix<float>(logits + static_cast<std::ptrdiff_t>(from) * Model::vocab, rows, Model::vocab));
     }
   }
   void losses(const int* ids, const int* targets, int rows, float* losses) override {
     model_->prepare_inference({.sequences = 1, .length = rows});
-    model_->losses(fauna::Batch::uniform(1, rows, ids, targets), losses);
+    model_->losses(with_adapter(fauna::Batch::uniform(1, rows, ids, targets)), losses);
   }
   void further_losses(const int* ids, const int* targets, int rows, bool fresh, float* losses) override {
     if constexpr (fauna::ConstantState<Model>) {
       if (fresh) text_.emplace(1);
       model_->prepare_inference({.sequences = 1, .length = rows});
       logits_.resize(static_cast<std::size_t>(rows) * Model::vocab);
-      model_->logits(*text_, fauna::Batch::uniform(1, rows, ids), fauna::logit_rows::all,
+      model_->logits(*text_, with_adapter(fauna::Batch::uniform(1, rows, ids)), fauna::logit_rows::all,
                      fauna::Matrix<float>(logits_.data(), rows, Model::vocab));
       for (int r = 0; r < rows; ++r) {
         const float* l = logits_.data() + static_cast<std::ptrdiff_t>(r) * Model::vocab;
@@ -168,23 +175,34 @@ class Compiled final : public tool::Engine {
   }
   std::vector<int> generate(std::vector<int> const& prompt, fauna::GenerateOptions const& o,
                             std::function<bool(int)> const& see) override {
-    return fauna::generate_tokens(*model_, prompt, o, see);
+    fauna::GenerateOptions with = o;
+    if (with.adapter == fauna::no_adapter) with.adapter = adapter;
+    return fauna::generate_tokens(*model_, prompt, with, see);
   }
-  std::unique_ptr<tool::Reader> reader(int context, int chunk, int adapter) override {
-    return std::make_unique<CompiledReader>(*model_, context, chunk, adapter, rewind);
+  std::unique_ptr<tool::Reader> reader(int context, int chunk, int which) override {
+    return std::make_unique<CompiledReader>(*model_, context, chunk, which == fauna::no_adapter ? adapter : which,
+                                            rewind);
   }
   std::unique_ptr<tool::Slots> slots(int sequences, int context, int chunk, bool takes_back) override {
-    return std::make_unique<CompiledSlots>(*model_, sequences, context, chunk, takes_back, rewind);
+    return std::make_unique<CompiledSlots>(*model_, sequences, context, chunk, takes_back, adapter, rewind);
   }
 
  private:
+  fauna::Batch with_adapter(fauna::Batch b) const {
+    if (adapter != fauna::no_adapter) b.adapters = &adapter;
+    return b;
+  }
   /// Of models that take adapters; others need no code for them.
+  template <class M> static bool stands_beside(fauna::Adapter const& adapter, fauna::TensorFile const& base) {
+    if constexpr (requires { typename M::rewriting; }) return fauna::merged_alone<M>(adapter, base).empty();
+    return false;
+  }
   template <class T>
   static int put_beside(fauna::Adapters<Backend>& to, T& model, fauna::Adapter const& adapter,
                         fauna::TensorFile const& base) {
     using M = typename T::model;
     if constexpr (requires { typename M::rewriting; })
-      if (fauna::merged_alone<M>(adapter, base).empty()) return fauna::add_adapter(to, model, adapter, base);
+      if (stands_beside<M>(adapter, base)) return fauna::add_adapter(to, model, adapter, base);
     return fauna::no_adapter;
   }
 

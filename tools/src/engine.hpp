@@ -98,6 +98,8 @@ class Engine {
   /// Puts an adapter beside the weights, in a program whose model is fauna::adaptable, before anything below is called.
   /// base: the files that the weights are from. Its number; no_adapter: it can only be merged into weights.
   virtual int add(fauna::Adapter const&, fauna::TensorFile const& /*base*/) { return fauna::no_adapter; }
+  /// Would `add` put it there? Asked before there are weights.
+  virtual bool takes(fauna::Adapter const&, fauna::TensorFile const& /*base*/) const { return false; }
   /// fauna::Loaded's, once there are weights: what watches what is read from here on, null for nobody.
   virtual void watch(fauna::Tap<float> const*) {}
   virtual std::size_t weight_bytes() const = 0;
@@ -121,6 +123,8 @@ class Engine {
   /// takes_back: fauna::Slots'.
   virtual std::unique_ptr<Slots> slots(int sequences, int context, int chunk, bool takes_back) = 0;
 
+  /// Of those that were added, the one that all is read with where nothing else is said.
+  int adapter = fauna::no_adapter;
   /// How the recurrent states of readers and slots go back that are made from now on.
   fauna::rewinds rewind = fauna::rewinds::automatic;
 };

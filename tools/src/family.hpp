@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -62,7 +63,9 @@ struct Family {
   AnyModel (*read)(Config& c);
   AnyModel (*parse)(std::string const& line);
   AnyModel (*of_tensors)(fauna::TensorFile const& file);  ///< null: its weights do not say what they are of
-  AnyModel (*of_gguf)(GgufKeys& keys);                    ///< null: not read from GGUF
+  const char* gguf_name = nullptr;                        ///< its architecture in GGUF; null: it is none there
+  bool (*gguf_is)(GgufKeys& keys) = nullptr;  ///< of an architecture of several families: is a file of this?
+  AnyModel (*of_gguf)(GgufKeys& keys) = nullptr;
   std::vector<std::pair<std::string, std::shared_ptr<const ModelConfig>>> presets{};
 };
 
@@ -120,8 +123,13 @@ template <class F> class ModelOf final : public ModelConfig {
     else return false;
   }
   std::optional<GgufForm> to_gguf([[maybe_unused]] fauna::GgufMetadata& keys) const override {
-    if constexpr (requires { F::to_gguf(c_, keys); }) return F::to_gguf(c_, keys);
-    else return {};
+    if constexpr (requires { F::gguf_name; }) {
+      GgufWriter<C> io(c_, F::gguf_name, keys);
+      F::gguf(io);
+      return io.form();
+    } else {
+      return {};
+    }
   }
 
  private:
@@ -146,9 +154,10 @@ template <class F> class ModelOf final : public ModelConfig {
 ///   presets()                      pairs of a name and a config
 ///   read(Config&)                  the config that a config.json says
 ///   write(config)                  the config.json of a config
-/// and, where there is something to say, structure, set_structure, bias_of_zeros and to_gguf, as in ModelConfig; and
+/// and, where there is something to say, structure, set_structure and bias_of_zeros, as in ModelConfig; and
 ///   of_tensors(TensorFile const&)  the config of weights that come without a config.json; none: of another family
-///   of_gguf(GgufKeys&)             the config that a GGUF file of its architecture says
+///   gguf_name, gguf(Io&)           the architecture that GGUF has for it, and its keys (gguf_fields.hpp)
+///   gguf_is(GgufKeys&)             is a file of that architecture of this family? Where several have it
 template <class F> struct Registered {
   using C = typename F::config;
   Registered() {
@@ -159,10 +168,16 @@ template <class F> struct Registered {
         C::names.family,
         [](Config& c) -> AnyModel { return std::make_unique<ModelOf<F>>(F::read(c)); },
         [](std::string const& line) -> AnyModel { return std::make_unique<ModelOf<F>>(fauna::config_from<C>(line)); },
-        nullptr,
         nullptr};
-    if constexpr (requires(GgufKeys & keys) { F::of_gguf(keys); })
-      f.of_gguf = [](GgufKeys& keys) -> AnyModel { return std::make_unique<ModelOf<F>>(F::of_gguf(keys)); };
+    if constexpr (requires { F::gguf_name; }) {
+      f.gguf_name = F::gguf_name;
+      if constexpr (requires(GgufKeys & keys) { F::gguf_is(keys); }) f.gguf_is = F::gguf_is;
+      f.of_gguf = [](GgufKeys& keys) -> AnyModel {
+        GgufReader<C> io(keys);
+        F::gguf(io);
+        return std::make_unique<ModelOf<F>>(io.finished());
+      };
+    }
     if constexpr (requires(fauna::TensorFile const& file) { F::of_tensors(file); })
       f.of_tensors = [](fauna::TensorFile const& file) -> AnyModel {
         const auto c = F::of_tensors(file);
@@ -194,23 +209,23 @@ inline AnyModel checkpoint_model(std::string const& path, std::string const& lin
 inline bool weights_alone(std::string const& path) {
   return !fauna::is_directory(path) && fauna::tensor_format_of(path) != fauna::tensor_format::safetensors;
 }
-/// The model of a GGUF file, which its keys describe. GGUF's architectures have the names of config.json's types, or of
-/// the families here.
+/// The model of a GGUF file, which its keys describe.
 inline AnyModel model_of_gguf(std::string const& path) {
   const fauna::Gguf file(path);
   const std::string type(file.text("general.architecture"));
-  std::string known;
+  std::set<std::string> known;
   for (auto const& [name, f] : families()) {
     if (f.of_gguf == nullptr) continue;
-    if (name == type || f.word == type) {
-      GgufKeys keys(file);
-      AnyModel m = f.of_gguf(keys);
-      keys.all_used();
-      return m;
-    }
-    known += (known.empty() ? "" : ", ") + f.word;
+    known.insert(f.gguf_name);
+    GgufKeys keys(file);
+    if (f.gguf_name != type || (f.gguf_is != nullptr && !f.gguf_is(keys))) continue;
+    AnyModel m = f.of_gguf(keys);
+    keys.all_used();
+    return m;
   }
-  fauna::fail("fauna", path + " has the general.architecture '" + type + '\'', "one of " + known);
+  std::string all;
+  for (std::string const& k : known) all += (all.empty() ? "" : ", ") + k;
+  fauna::fail("fauna", path + " has the general.architecture '" + type + '\'', "one of " + all);
 }
 /// The model of a file of weights.
 inline AnyModel model_of_weights(std::string const& path) {

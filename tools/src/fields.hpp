@@ -6,6 +6,7 @@
 #include <fauna/core/number_text.hpp>
 #include <fauna/ops/rope/op.hpp>
 #include <tools/src/config.hpp>
+#include <tools/src/shortest.hpp>
 
 namespace tool {
 
@@ -28,13 +29,6 @@ inline std::string reference_name(fauna::activation a) {
                                                      {activation::relu, "relu"},
                                                      {activation::relu_squared, "relu2"}};
   return all.at(a);
-}
-
-/// A float as the double of its shortest text: 0.1, not 0.10000000149.
-inline double shortest(float v) {
-  double d = 0;
-  fauna::number_text::parse(fauna::number_text::of(v), d);
-  return d;
 }
 
 /// Rotary positions, as transformers 5 (rope_parameters) and 4 (rope_scaling and fields beside it) write them.

@@ -1,6 +1,7 @@
 // The program that fine-tunes a model, but for the model itself (adapter_trainer.hpp). It is started with NAME=VALUE
 // arguments (settings.hpp), which the launcher has checked.
 #include <optional>
+#include <utility>
 
 #include <fauna/io/mapped.hpp>
 #include <fauna/io/open_tensors.hpp>
@@ -33,15 +34,14 @@ struct Data {
 };
 /// own: the model's context.
 Data data_of(settings::FinetuneRun const& s, int own) {
-  const std::string tokenizer = s.base + "/tokenizer.json";
+  const fauna::Bpe tokenizer = tool::bpe_of(s.base);
   Data d;
   if (tool::has_records(s.data)) {
     const int usual = s.pack                    ? std::min(own, 2048)
                       : own == fauna::unbounded ? 1 << 20
                                                 : own,
               most = s.block_size > 0 ? static_cast<int>(s.block_size) : usual;
-    d.examples = tool::Examples::read(s.data, fauna::Bpe::from_file(tokenizer), static_cast<int>(s.end), s.special,
-                                      most, s.base);
+    d.examples = tool::Examples::read(s.data, tokenizer, static_cast<int>(s.end), s.special, most, s.base);
     d.split = d.examples->split(s.val);
     d.context = d.examples->length() - 1;
     d.said =
@@ -57,7 +57,7 @@ Data data_of(settings::FinetuneRun const& s, int own) {
                                d.context + 1, d.split.train.size() / d.split.train.example());
     }
   } else {
-    d.text = tool::Corpus::read(s.data, tokenizer, "");
+    d.text = tool::Corpus::in_pieces(s.data, tokenizer, tool::tokenizer_text(s.base));
     d.split = d.text->split(s.val);
     d.context = s.block_size > 0 ? static_cast<int>(s.block_size) : std::min(256, own);
     d.said = tool::sentence(": %zu + %zu tokens", d.split.train.size(), d.split.val.size());
@@ -72,9 +72,9 @@ int finetune(settings::FinetuneRun const& s, tool::AdapterTrainer& model) {
   const int threads = model.threads();
   std::string note;
   {
-    const fauna::TensorFile base = fauna::open_tensors(s.base);
-    model.start(base, s.pissa);
+    fauna::TensorFile base = fauna::open_tensors(s.base);
     note = base_note(base);
+    model.start(std::move(base), s.pissa);
   }
   if (s.resume && !fauna::read_checkpoint_head(last).note.ends_with(note))
     fauna::fail("finetune", last + " is of an adapter to other weights", "those of " + s.base);
@@ -108,7 +108,7 @@ int finetune(settings::FinetuneRun const& s, tool::AdapterTrainer& model) {
        .peak_flops = peak,
        .note = flags + note,
        .data = digest,
-       .tokenizer = sha256(fauna::read_file(s.base + "/tokenizer.json")),
+       .tokenizer = sha256(tool::tokenizer_text(s.base)),
        .files = {{"run.toml", s.recipe}}});
   const double val_loss = evaluates ? model.evaluate(data.split.val, data.context, static_cast<int>(s.batch_size)) : 0;
   if (!r.interrupted) tool::write_summary(s.out, s.dtype, model, r, model.trained(), val_loss, digest);

@@ -1,111 +1,397 @@
-// What a GGUF file's keys say alike in the families that came after Llama, in both directions, and how the tensors of
-// such a file lie.
+// Which keys of a GGUF file say what of a config, once for both directions. A family has
+//   static constexpr const char* gguf_name = "qwen2";                     // the architecture
+//   template <class Io> static void gguf(Io& io) { gguf_decoder(io); }    // its keys, by members of its config
+// and is read by a GgufReader and written by a GgufWriter, which refuses what the keys do not say.
 #pragma once
+#include <algorithm>
+#include <cmath>
+#include <optional>
 #include <string>
+#include <type_traits>
+#include <vector>
 
 #include <fauna/core/number_text.hpp>
+#include <fauna/io/gguf_hub.hpp>
 #include <fauna/io/gguf_writer.hpp>
 #include <fauna/models/config_text.hpp>
-#include <fauna/ops/rope/op.hpp>
+#include <fauna/ops/rope/frequencies.hpp>
 #include <tools/src/gguf_keys.hpp>
+#include <tools/src/say.hpp>
 
 namespace tool {
 
-/// How a family's tensors lie in GGUF, beside having other names (models/gguf_pieces.hpp).
+/// What there is to know of a model to write its tensors in GGUF, beside the names.
 struct GgufForm {
+  fauna::GgufArchitecture const* architecture = nullptr;
   int layers = 0;
-  /// Heads whose rows lie in the order in which columns rotate in pairs; 0: as the hub has them.
-  int heads = 0, kv_heads = 0;
-  bool gemma = false;  ///< with Gemma 2's and 3's names and norms
+  fauna::GgufHeads heads{};
+  int experts = 0;
+  bool alike = true;                ///< are all layers alike?
+  std::vector<float> rope_freqs{};  ///< the tensor of that name; none where there are no numbers
 };
 
-/// Sizes, rotary positions and the norms' ε; a tied head is one that the file lacks.
-template <class C> C read_gguf_sizes(GgufKeys& k) {
-  C m;
-  m.layers = k.whole("block_count");
-  m.heads = k.whole("attention.head_count");
-  m.kv_heads = k.whole("attention.head_count_kv", m.heads);
-  m.width = k.whole("embedding_length");
-  m.hidden = k.whole("feed_forward_length");
-  m.context = k.whole("context_length");
-  if (m.heads % m.kv_heads != 0)
-    k.wrong("attention.head_count_kv", std::to_string(m.kv_heads),
-            "a number that divides the " + std::to_string(m.heads) + " heads");
-  m.head_size = k.whole("attention.key_length", m.width / m.heads);
-  if (m.head_size < 2 || m.head_size % 2 != 0)
-    k.wrong("attention.key_length", std::to_string(m.head_size), "an even number: columns turn in pairs");
-  k.only("attention.value_length", m.head_size);
-  k.only("rope.dimension_count", m.head_size);
-  k.only("expert_count", 0);
-  k.only("expert_used_count", 0);
-  fauna::TensorFile const& file = k.file();
-  if (const std::string last = "blk." + std::to_string(m.layers - 1) + ".attn_norm.weight"; file.find(last) == nullptr)
-    k.wrong("block_count", std::to_string(m.layers) + ", and there is no " + last, "as many layers as the file has");
-  const fauna::SafeTensor* table = file.find("token_embd.weight");
-  if (table == nullptr || table->shape.size() != 2 || table->shape[0] > 0x7fffffff)
-    fauna::fail("config", file.path() + " has no token_embd.weight of two dimensions", "the token table");
-  m.vocab = static_cast<int>(table->shape[0]);
-  k.only("vocab_size", m.vocab);
-  m.base = k.positive("rope.freq_base", 10000);
-  const std::string scaling = k.text("rope.scaling.type", "none");
-  if (scaling == "linear") m.scaling = {fauna::rope_scaling::linear, k.positive("rope.scaling.factor", 1)};
-  else if (scaling != "none") k.wrong("rope.scaling.type", scaling, "none or linear");
-  if (file.find("rope_freqs.weight") != nullptr)
-    fauna::fail("config", file.path() + " has rope_freqs.weight, frequencies that are scaled one by one",
-                "none: they are not read yet");
-  m.tied = file.find("output.weight") == nullptr;
-  m.epsilon = static_cast<float>(k.positive("attention.layer_norm_rms_epsilon", 1e-5));
-  return m;
-}
-
 /// Refuses what the keys have no word for.
-inline void gguf_only(std::string const& line, bool is, const char* expected) {
+inline void gguf_only(std::string const& line, bool is, std::string const& expected) {
   if (!is)
     fauna::fail("gguf", "a model of " + line, expected,
                 "the format's keys have no word for another, or none is written here");
 }
 
-/// The same as keys, the architecture's name first. `line`: the model, for errors.
-template <class C>
-void put_gguf_sizes(C const& m, const char* architecture, fauna::GgufMetadata& keys, std::string const& line) {
-  const auto whole = [&](const char* key, int value) {
-    keys.put(architecture + std::string(".") + key, static_cast<std::uint32_t>(value));
-  };
-  const auto real = [&](const char* key, double value) {
-    const auto single = static_cast<float>(value);
-    gguf_only(line, static_cast<double>(single) == value,
-              "numbers of positions that are exact in f32, as the format has them");
-    keys.put(architecture + std::string(".") + key, single);
-  };
-  gguf_only(line, m.scaling.kind == fauna::rope_scaling::none || m.scaling.kind == fauna::rope_scaling::linear,
-            "rotary positions that are not scaled, or linearly");
-  keys.put("general.architecture", architecture);
-  whole("block_count", m.layers);
-  whole("context_length", m.context);
-  whole("embedding_length", m.width);
-  whole("feed_forward_length", m.hidden);
-  whole("attention.head_count", m.heads);
-  whole("attention.head_count_kv", m.kv_heads);
-  whole("attention.key_length", m.head_size);
-  whole("attention.value_length", m.head_size);
-  keys.put(architecture + std::string(".attention.layer_norm_rms_epsilon"), m.epsilon);
-  whole("vocab_size", m.vocab);
-  whole("rope.dimension_count", m.head_size);
-  real("rope.freq_base", m.base);
-  if (m.scaling.kind == fauna::rope_scaling::none) return;
-  keys.put(architecture + std::string(".rope.scaling.type"), "linear");
-  real("rope.scaling.factor", m.scaling.factor);
+namespace gguf_fields_detail {
+
+/// What Llama 3.1 divides the frequency of each pair by (ops/rope/frequencies.hpp).
+inline std::vector<float> llama3_divisors(fauna::RopeScaling const& s, double base, int columns) {
+  std::vector<float> all;
+  for (int i = 0; i < columns; i += 2) {
+    const double wavelength = 2 * fauna::rope_detail::pi * std::pow(base, static_cast<double>(i) / columns);
+    const double m = std::clamp((s.original / wavelength - s.low) / (s.high - s.low), 0.0, 1.0);
+    all.push_back(static_cast<float>(1 / ((1 - m) / s.factor + m)));
+  }
+  return all;
+}
+/// The scaling whose divisors these are, as near as f32 has them; none: they are no such divisors.
+inline std::optional<fauna::RopeScaling> llama3_scaling(std::vector<float> const& divisors, int original, double base) {
+  if (divisors.empty()) return {};
+  fauna::RopeScaling s{.kind = fauna::rope_scaling::llama3,
+                       .factor = shortest(*std::max_element(divisors.begin(), divisors.end())),
+                       .original = original};
+  const std::vector<float> want = llama3_divisors(s, base, 2 * static_cast<int>(divisors.size()));
+  for (std::size_t i = 0; i < want.size(); ++i)
+    if (!(std::fabs(divisors[i] / want[i] - 1) < 1e-4F)) return {};
+  return s;
 }
 
-/// The keys of a dense decoder that has nothing beside its sizes, and rows in the hub's order.
-template <class C> GgufForm put_gguf_decoder(C const& m, const char* architecture, fauna::GgufMetadata& keys) {
-  put_gguf_sizes(m, architecture, keys, fauna::to_text(m));
-  C said;
-  said.layers = m.layers, said.heads = m.heads, said.kv_heads = m.kv_heads, said.head_size = m.head_size;
-  said.width = m.width, said.hidden = m.hidden, said.context = m.context, said.vocab = m.vocab;
-  said.base = m.base, said.scaling = m.scaling, said.epsilon = m.epsilon, said.tied = m.tied;
-  gguf_only(fauna::to_text(m), said == m, fauna::to_text(said).c_str());
-  return {.layers = m.layers};
+inline constexpr const char* original_length = "rope.scaling.original_context_length";
+inline constexpr int usual_original = 8192;  ///< of Llama 3.1, whose files do not say it
+
+}  // namespace gguf_fields_detail
+
+/// Fills a config. What a member is otherwise, where a file lacks its key, is the value behind it.
+template <class C> class GgufReader {
+ public:
+  using config = C;
+  explicit GgufReader(GgufKeys& k) : k_(k) {}
+
+  C const& get() const { return c_; }
+  void whole(const char* key, int C::*m) { c_.*m = k_.whole(key); }
+  void whole(const char* key, int C::*m, int otherwise) { c_.*m = k_.whole(key, otherwise); }
+  void real(const char* key, double C::*m, double otherwise) { c_.*m = k_.positive(key, otherwise); }
+  void real(const char* key, float C::*m, double otherwise) { c_.*m = static_cast<float>(k_.positive(key, otherwise)); }
+  /// The same of a key that is not written where it would say no more than its absence.
+  template <class T, class B> void option(const char* key, T B::*m, T otherwise) {
+    if constexpr (std::is_same_v<T, int>) c_.*m = k_.whole(key, otherwise);
+    else c_.*m = static_cast<T>(k_.positive(key, static_cast<double>(otherwise)));
+  }
+  void base(double C::*m) { real("rope.freq_base", m, 10000); }
+  void inverse(const char* key, double C::*m) { c_.*m = 1 / k_.positive(key, 1); }
+  void flag(const char* key, bool C::*m, bool otherwise) {
+    c_.*m = k_.has(key) ? k_.file().flag(k_.full(key)) : otherwise;
+  }
+  /// Is a tensor there, or is it not?
+  void tensor(const char* name, bool C::*m, bool there = true) { c_.*m = (k_.file().find(name) != nullptr) == there; }
+  /// What no key says.
+  template <class T, class B> void implied(T B::*m, T value) { c_.*m = value; }
+  /// What a key may say that llama.cpp does not read: it is not written.
+  template <class T, class B> void accepted(const char* key, T B::*m, T value) { option(key, m, value); }
+  /// The layers that differ are the last of each so many: a key may say so, or nothing does.
+  void period(int C::*m, int usual, const char* accepted = nullptr) {
+    c_.*m = accepted == nullptr ? usual : k_.whole(accepted, usual);
+  }
+  /// What no key says and inference does not need.
+  template <class T, class B> void of_training(T B::*) {}
+  /// A key that says what others do.
+  void same(const char* key, int value) { k_.only(key, value); }
+  void same(const char* key, double value) {
+    if (const double is = k_.positive(key, value); is != value)
+      k_.wrong(key, fauna::number_text::of(is), fauna::number_text::of(value));
+  }
+  /// One that says what tensors do, or nothing here.
+  void ignored(const char* key) { (void)k_.has(key); }
+  void same(const char* key, bool value) {
+    if (k_.has(key) && k_.file().flag(k_.full(key)) != value)
+      k_.wrong(key, value ? "false" : "true", value ? "true" : "false");
+  }
+  void same(const char* key, const char* value) {
+    if (const std::string is = k_.text(key, value); is != value) k_.wrong(key, is, value);
+  }
+
+  void layers(int C::*m, bool /*alike*/ = true) {
+    c_.*m = k_.whole("block_count");
+    int there = 0;
+    for (fauna::SafeTensor const& t : k_.file().tensors())
+      if (t.name.starts_with("blk.")) there = std::max(there, std::atoi(t.name.c_str() + 4) + 1);
+    if (c_.*m != there)
+      k_.wrong("block_count", std::to_string(c_.*m) + ", and there are " + std::to_string(there) + " layers",
+               "as many as the file has");
+  }
+  void vocab(int C::*m) {
+    const fauna::SafeTensor* table = k_.file().find("token_embd.weight");
+    if (table == nullptr || table->shape.size() != 2 || table->shape[0] > 0x7fffffff)
+      fauna::fail("config", k_.file().path() + " has no token_embd.weight of two dimensions", "the token table");
+    c_.*m = static_cast<int>(table->shape[0]);
+    k_.only("vocab_size", c_.*m);
+  }
+  void heads(int C::*m, int C::*kv) {
+    c_.*m = k_.whole("attention.head_count");
+    c_.*kv = k_.whole("attention.head_count_kv", c_.*m);
+    if (c_.*m % c_.*kv != 0)
+      k_.wrong("attention.head_count_kv", std::to_string(c_.*kv),
+               "a number that divides the " + std::to_string(c_.*m) + " heads");
+  }
+  void heads(int C::*m) {
+    c_.*m = k_.whole("attention.head_count");
+    k_.only("attention.head_count_kv", c_.*m);
+  }
+  void head_size(int C::*m, int heads, int width) {
+    c_.*m = k_.whole("attention.key_length", width / heads);
+    if (c_.*m < 2 || c_.*m % 2 != 0)
+      k_.wrong("attention.key_length", std::to_string(c_.*m), "an even number: columns turn in pairs");
+    k_.only("attention.value_length", c_.*m);
+  }
+  /// rope.dimension_count as a part of the columns of a head.
+  void turned(double C::*m, int head_size) {
+    const int columns = k_.whole("rope.dimension_count", head_size);
+    if (columns % 2 != 0 || columns > head_size)
+      k_.wrong("rope.dimension_count", std::to_string(columns),
+               "an even number of the " + std::to_string(head_size) + " columns of a head");
+    c_.*m = static_cast<double>(columns) / head_size;  // readers take the whole columns of this part
+    while (static_cast<int>(c_.*m * head_size) < columns) c_.*m = std::nextafter(c_.*m, 2.0);
+  }
+  void experts(int C::*all, int C::*chosen) {
+    c_.*all = k_.whole("expert_count");
+    c_.*chosen = k_.whole("expert_used_count");
+    if (c_.*chosen > c_.*all)
+      k_.wrong("expert_used_count", std::to_string(c_.*chosen), "at most " + std::to_string(c_.*all));
+    experts_ = true;
+  }
+  void scaling(fauna::RopeScaling C::*m, double base, int columns) { c_.*m = scaling_of(base, columns); }
+  void no_scaling() { (void)scaling_of(0, 0, false); }
+
+  C finished() {
+    if (!experts_) k_.only("expert_count", 0), k_.only("expert_used_count", 0);
+    return c_;
+  }
+
+ private:
+  fauna::RopeScaling scaling_of(double base, int columns, bool any = true) {
+    namespace d = gguf_fields_detail;
+    using kinds = fauna::rope_scaling;
+    const std::string kind = k_.text("rope.scaling.type", "none");
+    const fauna::SafeTensor* freqs = k_.file().find(fauna::HubGguf::rope_freqs);
+    if (freqs != nullptr) {
+      std::vector<float> divisors(freqs->elements());
+      fauna::read_floats(*freqs, 0, divisors.size(), divisors.data());
+      const bool fits = any && kind == "none" && 2 * divisors.size() == static_cast<std::size_t>(columns);
+      const auto s = fits ? d::llama3_scaling(divisors, k_.whole(d::original_length, d::usual_original), base)
+                          : std::optional<fauna::RopeScaling>();
+      if (!s)
+        fauna::fail("config", k_.file().path() + " has " + freqs->name + ' ' + freqs->text(),
+                    any ? "the divisors of Llama 3.1's rope_type llama3" : "none in this family");
+      return *s;
+    }
+    if (any && kind == "linear") return {.kind = kinds::linear, .factor = k_.positive("rope.scaling.factor", 1)};
+    if (any && kind == "yarn")
+      return {.kind = kinds::yarn,
+              .factor = k_.positive("rope.scaling.factor", 1),
+              .low = k_.positive("rope.scaling.yarn_beta_slow", 1),
+              .high = k_.positive("rope.scaling.yarn_beta_fast", 32),
+              .original = k_.whole(d::original_length)};
+    if (kind != "none") k_.wrong("rope.scaling.type", kind, any ? "none, linear or yarn" : "none");
+    return {};
+  }
+
+  GgufKeys& k_;
+  C c_{};
+  bool experts_ = false;
+};
+
+/// Puts the keys of a config, and knows what a reader will make of them.
+template <class C> class GgufWriter {
+ public:
+  using config = C;
+  GgufWriter(C const& c, const char* architecture, fauna::GgufMetadata& keys)
+      : c_(c), keys_(keys), prefix_(std::string(architecture) + '.') {
+    form_.architecture = fauna::gguf_architecture(architecture);
+    keys.put("general.architecture", architecture);
+  }
+
+  C const& get() const { return c_; }
+  void whole(const char* key, int C::*m) { put(key, said_.*m = c_.*m); }
+  void whole(const char* key, int C::*m, int /*otherwise*/) { whole(key, m); }
+  void real(const char* key, double C::*m, double /*otherwise*/) { put(key, said_.*m = c_.*m); }
+  void real(const char* key, float C::*m, double /*otherwise*/) { put(key, said_.*m = c_.*m); }
+  template <class T, class B> void option(const char* key, T B::*m, T otherwise) {
+    said_.*m = c_.*m;
+    if (c_.*m != otherwise) put(key, c_.*m);
+  }
+  void base(double C::*m) { put("rope.freq_base", said_.*m = c_.*m); }
+  void inverse(const char* key, double C::*m) {
+    said_.*m = c_.*m;
+    if (c_.*m != 1) put(key, 1 / c_.*m);
+  }
+  void flag(const char* key, bool C::*m, bool /*otherwise*/) { keys_.put(prefix_ + key, said_.*m = c_.*m); }
+  void tensor(const char*, bool C::*m, bool = true) { said_.*m = c_.*m; }
+  template <class T, class B> void implied(T B::*m, T value) {
+    said_.*m = value;
+    if constexpr (std::is_same_v<T, double>)
+      if (std::fabs(c_.*m / value - 1) < 1e-6) said_.*m = c_.*m;
+  }
+  template <class T, class B> void accepted(const char*, T B::*m, T value) { implied(m, value); }
+  void period(int C::*m, int usual, const char* = nullptr) {
+    const bool none = usual > form_.layers && c_.*m > form_.layers;  // no layer differs, either way
+    said_.*m = none ? c_.*m : usual;
+  }
+  template <class T, class B> void of_training(T B::*m) { said_.*m = c_.*m; }
+  void same(const char* key, int value) { put(key, value); }
+  void same(const char* key, double value) { put(key, value); }
+  void ignored(const char*) {}
+  void same(const char* key, bool value) { keys_.put(prefix_ + key, value); }
+  void same(const char* key, const char* value) { keys_.put(prefix_ + key, value); }
+
+  void layers(int C::*m, bool alike = true) {
+    form_.alike = alike;
+    whole("block_count", m);
+    form_.layers = c_.*m;
+  }
+  void vocab(int C::*m) { whole("vocab_size", m); }
+  void heads(int C::*m, int C::*kv) {
+    whole("attention.head_count", m);
+    whole("attention.head_count_kv", kv);
+    form_.heads = {c_.*m, c_.*kv};
+  }
+  void heads(int C::*m) {
+    whole("attention.head_count", m);
+    same("attention.head_count_kv", c_.*m);
+    form_.heads = {c_.*m, c_.*m};
+  }
+  void head_size(int C::*m, int, int) {
+    whole("attention.key_length", m);
+    same("attention.value_length", c_.*m);
+  }
+  void turned(double C::*m, int head_size) {
+    const int columns = static_cast<int>(c_.*m * head_size);
+    said_.*m = c_.*m;
+    put("rope.dimension_count", columns);
+  }
+  void experts(int C::*all, int C::*chosen) {
+    whole("expert_count", all);
+    whole("expert_used_count", chosen);
+    form_.experts = c_.*all;
+  }
+  void scaling(fauna::RopeScaling C::*m, double base, int columns) {
+    namespace d = gguf_fields_detail;
+    using kinds = fauna::rope_scaling;
+    fauna::RopeScaling const& s = c_.*m;
+    if (s.kind == kinds::llama3) {
+      form_.rope_freqs = d::llama3_divisors(s, base, columns);
+      const auto read = d::llama3_scaling(form_.rope_freqs, s.original, base);
+      gguf_only(fauna::to_text(c_), read && *read == s,
+                "low and high factors of 1 and 4, and frequencies low enough to be divided by the whole factor");
+      if (s.original != d::usual_original) put(d::original_length, s.original);
+    } else if (s.kind == kinds::linear || s.kind == kinds::yarn) {
+      keys_.put(prefix_ + "rope.scaling.type", fauna::name_of(s.kind));
+      put("rope.scaling.factor", s.factor);
+      if (s.kind == kinds::yarn) {
+        put(d::original_length, s.original);
+        put("rope.scaling.yarn_beta_slow", s.low);
+        put("rope.scaling.yarn_beta_fast", s.high);
+        gguf_only(fauna::to_text(c_), s.truncate && s.attention == 0, "YaRN as its paper has it");
+      }
+    } else {
+      gguf_only(fauna::to_text(c_), s.kind == kinds::none,
+                "rotary positions that are not scaled, or as linear, yarn or llama3");
+    }
+    said_.*m = s;
+  }
+  void no_scaling() {}
+
+  /// Throws unless the keys say all that the config does.
+  GgufForm const& form() const {
+    gguf_only(fauna::to_text(c_), said_ == c_, fauna::to_text(said_));
+    return form_;
+  }
+
+ private:
+  void put(const char* key, int value) { keys_.put(prefix_ + key, static_cast<std::uint32_t>(value)); }
+  void put(const char* key, float value) { keys_.put(prefix_ + key, value); }
+  void put(const char* key, double value) {
+    const auto single = static_cast<float>(value);
+    if (shortest(single) != value && static_cast<double>(single) != value)
+      say(prefix_ + key + " is " + fauna::number_text::of(single) + " in the file, which has f32, for " +
+          fauna::number_text::of(value));
+    keys_.put(prefix_ + key, single);
+  }
+
+  C const& c_;
+  C said_{};
+  fauna::GgufMetadata& keys_;
+  std::string prefix_;
+  GgufForm form_{};
+};
+
+inline constexpr const char *rms_epsilon = "attention.layer_norm_rms_epsilon",
+                            *layer_epsilon = "attention.layer_norm_epsilon";
+
+/// Layers, widths and heads, of any config that has them.
+template <class Io> void gguf_sizes(Io& io, bool alike = true) {
+  using C = typename Io::config;
+  io.layers(&C::layers, alike);
+  io.whole("context_length", &C::context);
+  io.whole("embedding_length", &C::width);
+  io.whole("feed_forward_length", &C::hidden);
+  if constexpr (requires(C c) { c.kv_heads; }) io.heads(&C::heads, &C::kv_heads);
+  else io.heads(&C::heads);
+}
+/// The norms' ε, the rows of the table, and whether it is the head.
+template <class Io> void gguf_table(Io& io, const char* epsilon) {
+  using C = typename Io::config;
+  io.real(epsilon, &C::epsilon, 1e-5);
+  io.vocab(&C::vocab);
+  io.tensor("output.weight", &C::tied, false);
+}
+/// How positions turn so many columns of a head.
+template <class Io> void gguf_rotary(Io& io, int columns) {
+  using C = typename Io::config;
+  int turned = columns;
+  if constexpr (requires(C c) { c.turned; }) {
+    io.turned(&C::turned, columns);
+    turned = static_cast<int>(io.get().turned * columns);
+  } else {
+    io.same("rope.dimension_count", columns);
+  }
+  io.base(&C::base);
+  if constexpr (requires(C c) { c.scaling; }) io.scaling(&C::scaling, io.get().base, turned);
+  else io.no_scaling();
+}
+/// A decoder's sizes and positions.
+template <class Io> void gguf_decoder(Io& io, const char* epsilon = rms_epsilon, bool alike = true) {
+  using C = typename Io::config;
+  gguf_sizes(io, alike);
+  io.head_size(&C::head_size, io.get().heads, io.get().width);
+  gguf_table(io, epsilon);
+  gguf_rotary(io, io.get().head_size);
+}
+/// The biases of a decoder that has them where its files do.
+template <class Io> void gguf_biases(Io& io) {
+  using C = typename Io::config;
+  io.tensor("blk.0.attn_q.bias", &C::qkv_bias);
+  io.tensor("blk.0.attn_output.bias", &C::out_bias);
+  io.tensor("blk.0.ffn_up.bias", &C::mlp_bias);
+}
+/// Scores that are not divided by the root of a head's size.
+template <class Io> void gguf_score_scale(Io& io) { io.option("attention.scale", &Io::config::score_scale, 0.0); }
+/// A window in all layers.
+template <class Io> void gguf_window(Io& io) {
+  using C = typename Io::config;
+  io.option("attention.sliding_window", &C::window, fauna::unbounded);
+  io.implied(&C::full_every, io.get().window == fauna::unbounded ? 1 : fauna::unbounded);
+}
+/// What a mixture has beside its experts' number: their size, and whether their weights are summed to one.
+template <class Io> void gguf_mixture(Io& io) {
+  using C = typename Io::config;
+  io.experts(&C::experts, &C::chosen);
+  io.whole("expert_feed_forward_length", &C::expert_hidden);
+  io.of_training(&C::balance);
 }
 
 }  // namespace tool

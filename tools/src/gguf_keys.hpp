@@ -5,6 +5,7 @@
 #include <string>
 
 #include <fauna/io/open_tensors.hpp>
+#include <tools/src/shortest.hpp>
 
 namespace tool {
 
@@ -20,6 +21,10 @@ class GgufKeys {
 
   fauna::Gguf const& file() const { return file_; }
   bool has(std::string const& key) { return file_.has(used(key)); }
+  /// With the architecture before it.
+  std::string const& full(std::string const& key) { return used(key); }
+  /// Is there a number that is not 0?
+  bool says(std::string const& key) { return has(key) && file_.integer(used(key)) != 0; }
   /// 1 or more.
   int whole(std::string const& key) {
     const long long n = file_.integer(used(key));
@@ -27,9 +32,11 @@ class GgufKeys {
     return static_cast<int>(n);
   }
   int whole(std::string const& key, int otherwise) { return has(key) ? whole(key) : otherwise; }
+  /// An f32 of the file is what its shortest text says, as a config.json has it.
   double positive(std::string const& key, double otherwise) {
     if (!has(key)) return otherwise;
-    const double x = file_.number(used(key));
+    double x = file_.number(used(key));
+    if (const auto single = static_cast<float>(x); static_cast<double>(single) == x) x = shortest(single);
     if (!(x > 0 && x < 1e30)) wrong(key, std::to_string(x), "a positive number");
     return x;
   }

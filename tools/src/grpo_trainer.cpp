@@ -10,6 +10,7 @@
 #include <tools/src/rewards.hpp>
 #include <tools/src/settings.hpp>
 #include <tools/src/token_list.hpp>
+#include <tools/src/tokenizers.hpp>
 #include <tools/src/training.hpp>
 
 namespace {
@@ -17,7 +18,7 @@ namespace {
 using Trainer = fauna::GrpoTrainer<tool::Adapting::Trained>;
 
 int reinforce(settings::FinetuneRun const& s) {
-  const auto tokenizer = fauna::Bpe::from_file(s.base + "/tokenizer.json");
+  const auto tokenizer = tool::bpe_of(s.base);
   const auto prompts = tool::Prompts::read(s.data, tokenizer, s.special, fauna::context_of<Model>);
   const std::vector<int> stop_ids =
       s.stop_ids.empty() ? std::vector<int>{} : tool::token_list("eos_token_id", s.stop_ids, Model::vocab);

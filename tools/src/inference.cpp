@@ -31,12 +31,21 @@ namespace {
 
 using tool::Engine;
 
-/// The engine with the weights of a model directory, or of a file, and an adapter's added to them, if there is one.
+/// The engine with the weights of a model directory, or of a file, and an adapter, if there is one: beside them in a
+/// program whose model takes it there, else added to them.
 Engine& loaded(std::string const& directory, long threads, std::string const& adapter = {},
                std::string const& quantize = {}) {
   fauna::TensorFile file = fauna::open_tensors(directory);
-  if (!adapter.empty()) fauna::Adapter(adapter).merge_into(file);
+  std::optional<fauna::Adapter> beside;
+  if (!adapter.empty()) {
+    beside.emplace(adapter);
+    if (!tool::engine().takes(*beside, file)) {
+      beside->merge_into(file);
+      beside.reset();
+    }
+  }
   tool::engine().load(file, tool::threads_of(threads), quantize);
+  if (beside) tool::engine().adapter = tool::engine().add(*beside, file);
   if (!quantize.empty())
     tool::say(std::to_string(tool::engine().weight_bytes()) + " bytes of weights, matrices in " + quantize);
   return tool::engine();

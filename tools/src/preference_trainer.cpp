@@ -22,8 +22,8 @@ int prefer(settings::FinetuneRun const& s) {
                                          : fauna::preference::dpo;
   constexpr int own = fauna::context_of<Model>;
   const int most = s.block_size > 0 ? static_cast<int>(s.block_size) : own == fauna::unbounded ? 1 << 20 : own;
-  auto data = tool::Preferences::read(s.data, fauna::Bpe::from_file(s.base + "/tokenizer.json"),
-                                      static_cast<int>(s.end), s.special, most, rule == fauna::preference::kto);
+  auto data = tool::Preferences::read(s.data, tool::bpe_of(s.base), static_cast<int>(s.end), s.special, most,
+                                      rule == fauna::preference::kto);
   const std::size_t trains = data.trains(s.val), count = data.examples.size();
   tool::Adapting adapting(s.seed, tool::threads_of(s.threads), s.lora_plus, s.base);
   adapting.start(fauna::open_tensors(s.base), s.pissa);

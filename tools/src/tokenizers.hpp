@@ -73,6 +73,16 @@ inline fauna::Bpe bpe_of(std::string const& from) {
   return path.ends_with(".model") ? fauna::Bpe(sentencepiece_settings(path)) : fauna::Bpe::from_file(path);
 }
 
+/// The contents of the same: of GGUF the keys that have them.
+inline std::string tokenizer_text(std::string const& from) {
+  if (!is_gguf(from)) return fauna::read_file(tokenizer_file(from));
+  const fauna::Gguf file(from);
+  std::string all;
+  for (const std::string_view key : file.keys())
+    if (key.starts_with("tokenizer.ggml.")) (all += key) += file.encoded(key);
+  return all;
+}
+
 /// Throws where a file is not the tokenizer that a checkpoint was trained with.
 inline void require_tokenizer(std::string const& path, fauna::CheckpointHead const& head,
                               std::string const& checkpoint) {
@@ -116,8 +126,13 @@ class Corpus {
                                        : fauna::CharText::from_file(path, fauna::CharTokenizer(alphabet));
       return c;
     }
-    c.tokenizer_ = fauna::read_file(tokenizer);
-    const auto bpe = fauna::Bpe::from_json(c.tokenizer_, tokenizer);
+    const std::string text = fauna::read_file(tokenizer);
+    return in_pieces(path, fauna::Bpe::from_json(text, tokenizer), text);
+  }
+  /// The same with a tokenizer that has been read. `text`: what its file contains.
+  static Corpus in_pieces(std::string const& path, fauna::Bpe const& bpe, std::string const& text) {
+    Corpus c;
+    c.tokenizer_ = text;
     c.vocab_ = bpe.vocab();
     if (fauna::is_directory(path)) {
       c.prepared_ = std::make_shared<const Prepared>(path, c.vocab_, sha256(c.tokenizer_));

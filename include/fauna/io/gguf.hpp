@@ -39,49 +39,15 @@ class Gguf : public TensorFile {
   };
   static constexpr Plain plain[] = {{0, "F32"}, {1, "F16"}, {28, "F64"}, {30, "BF16"}};
 
-  /// Throws, naming the file and the key or tensor, for another version, types that are not read, whatever contradicts
-  /// itself, and what is cut short.
-  explicit Gguf(std::string const& path) : TensorFile(path) {
-    const std::string_view file = map(path);
-    left_ = file;
-    expect(word<std::uint32_t>("its header") == magic, "has another first word", "GGUF");
-    const auto version = word<std::uint32_t>("its header");
-    expect(version == 2 || version == 3, "is of version " + std::to_string(version),
-           (version & 0xffffU) == 0 ? "2 or 3, little-endian" : "2 or 3");
-    const auto tensors = word<std::uint64_t>("its header"), keys = word<std::uint64_t>("its header");
-    for (std::uint64_t i = 0; i < keys; ++i) read_value("key " + std::to_string(i) + " of " + std::to_string(keys));
-    safetensors_detail::sort(values_, [](Value const& a, Value const& b) { return a.key < b.key; });
-    for (std::size_t i = 1; i < values_.size(); ++i)
-      expect(values_[i].key != values_[i - 1].key, "has the key " + std::string(values_[i].key) + " twice", "it once");
-    if (has("split.count"))
-      expect(integer("split.count") <= 1, "is one of " + std::to_string(integer("split.count")) + " parts of a model",
-             "a whole one", "llama.cpp's gguf-split --merge joins them");
-    std::uint64_t alignment = 32;
-    if (Value const* v = find_value("general.alignment")) {
-      expect(v->type == type_u32, "has a general.alignment of type " + name_of(*v), "u32");
-      alignment = static_cast<std::uint64_t>(integer("general.alignment"));
-      expect(alignment >= 8 && (alignment & (alignment - 1)) == 0,
-             "has a general.alignment of " + std::to_string(alignment), "a power of two, at least 8");
-    }
-    std::vector<std::uint64_t> offsets;
-    for (std::uint64_t i = 0; i < tensors; ++i)
-      offsets.push_back(read_tensor("tensor " + std::to_string(i) + " of " + std::to_string(tensors)));
+  /// Of a model in several files, which llama.cpp's gguf-split calls PREFIX-00001-of-00003.gguf, any of them: the keys
+  /// are the first's, the tensors those of all. Throws, naming the file and the key or tensor, for another version,
+  /// types that are not read, whatever contradicts itself, what is cut short, and parts that are missing or another
+  /// model's.
+  explicit Gguf(std::string const& path) : TensorFile(path), at_(path) {
+    read_part();
+    const long long parts = has("split.count") ? integer("split.count") : 1;
+    if (parts > 1) read_parts(parts);
     index_names("gguf");
-    // No sum below overflows: what is added up lies in the file.
-    const auto aligned_up = [alignment](std::uint64_t n) { return (n + alignment - 1) & ~(alignment - 1); };
-    const std::uint64_t start = aligned_up(file.size() - left_.size());
-    const std::uint64_t data = start < file.size() ? file.size() - start : 0;
-    std::uint64_t at = 0;
-    const std::uint64_t* offset = offsets.data();
-    for (SafeTensor& t : tensors_) {
-      expect(*offset == at, "has " + t.name + " at byte " + std::to_string(*offset) + " of the data",
-             std::to_string(at) + ", after the one before it");
-      expect(at <= data && t.bytes <= data - at,
-             "ends inside " + t.name + ", which has " + std::to_string(t.bytes) + " bytes", "a whole file");
-      t.data = reinterpret_cast<const std::byte*>(file.data()) + start + at;
-      at = aligned_up(at + t.bytes);
-      ++offset;
-    }
   }
 
   // Values by their keys. All throw where there is none of that key, or one of another type.
@@ -172,8 +138,8 @@ class Gguf : public TensorFile {
     return {at + 8, static_cast<std::size_t>(load<std::uint64_t>(at))};
   }
 
-  void expect(bool ok, std::string const& found, std::string const& expected, std::string const& hint = {}) const {
-    if (!ok) fail("gguf", path_ + ' ' + found, expected, hint);
+  void expect(bool ok, std::string const& found, std::string const& expected) const {
+    if (!ok) fail("gguf", at_ + ' ' + found, expected);
   }
   std::string_view take(std::uint64_t n, std::string const& of) {
     expect(n <= left_.size(), "ends inside " + of, "a whole file");
@@ -183,6 +149,89 @@ class Gguf : public TensorFile {
   }
   template <class T> T word(std::string const& of) { return load<T>(take(sizeof(T), of).data()); }
   std::string_view string(std::string const& of) { return take(word<std::uint64_t>(of), of); }
+
+  /// The keys and tensors of one file, and where its data are.
+  void read_part() {
+    const std::string_view file = map(at_);
+    left_ = file;
+    values_.clear();
+    expect(word<std::uint32_t>("its header") == magic, "has another first word", "GGUF");
+    const auto version = word<std::uint32_t>("its header");
+    expect(version == 2 || version == 3, "is of version " + std::to_string(version),
+           (version & 0xffffU) == 0 ? "2 or 3, little-endian" : "2 or 3");
+    const auto tensors = word<std::uint64_t>("its header"), keys = word<std::uint64_t>("its header");
+    for (std::uint64_t i = 0; i < keys; ++i) read_value("key " + std::to_string(i) + " of " + std::to_string(keys));
+    safetensors_detail::sort(values_, [](Value const& a, Value const& b) { return a.key < b.key; });
+    for (std::size_t i = 1; i < values_.size(); ++i)
+      expect(values_[i].key != values_[i - 1].key, "has the key " + std::string(values_[i].key) + " twice", "it once");
+    std::uint64_t alignment = 32;
+    if (Value const* v = find_value("general.alignment")) {
+      expect(v->type == type_u32, "has a general.alignment of type " + name_of(*v), "u32");
+      alignment = static_cast<std::uint64_t>(integer("general.alignment"));
+      expect(alignment >= 8 && (alignment & (alignment - 1)) == 0,
+             "has a general.alignment of " + std::to_string(alignment), "a power of two, at least 8");
+    }
+    const std::size_t before = tensors_.size();
+    std::vector<std::uint64_t> offsets;
+    for (std::uint64_t i = 0; i < tensors; ++i)
+      offsets.push_back(read_tensor("tensor " + std::to_string(i) + " of " + std::to_string(tensors)));
+    // No sum below overflows: what is added up lies in the file.
+    const auto aligned_up = [alignment](std::uint64_t n) { return (n + alignment - 1) & ~(alignment - 1); };
+    const std::uint64_t start = aligned_up(file.size() - left_.size());
+    const std::uint64_t data = start < file.size() ? file.size() - start : 0;
+    std::uint64_t at = 0;
+    for (std::size_t i = 0; i < offsets.size(); ++i) {
+      SafeTensor& t = tensors_[before + i];
+      expect(offsets[i] == at, "has " + t.name + " at byte " + std::to_string(offsets[i]) + " of the data",
+             std::to_string(at) + ", after the one before it");
+      expect(at <= data && t.bytes <= data - at,
+             "ends inside " + t.name + ", which has " + std::to_string(t.bytes) + " bytes", "a whole file");
+      t.data = reinterpret_cast<const std::byte*>(file.data()) + start + at;
+      at = aligned_up(at + t.bytes);
+    }
+  }
+
+  /// "-00002-of-00003.gguf"
+  static std::string part_ending(long long part, long long parts) {
+    const auto digits = [](long long n) {
+      const std::string s = std::to_string(n);
+      return s.size() < 5 ? std::string(5 - s.size(), '0') + s : s;
+    };
+    return '-' + digits(part) + "-of-" + digits(parts) + ".gguf";
+  }
+  /// All parts in their order, when the one at path_ has been read.
+  void read_parts(long long parts) {
+    const long long no = integer("split.no"), tensors = integer("split.tensors.count");
+    expect(parts <= 65535 && no >= 0 && no < parts,
+           "is part " + std::to_string(no + 1) + " of " + std::to_string(parts), "one of at most 65535");
+    const std::string ending = part_ending(no + 1, parts);
+    expect(path_.size() >= ending.size() && path_.compare(path_.size() - ending.size(), ending.size(), ending) == 0,
+           "is part " + std::to_string(no + 1) + " of " + std::to_string(parts), "a name that ends with " + ending);
+    const std::string prefix = path_.substr(0, path_.size() - ending.size());
+    tensors_.clear();
+    std::vector<Value> first;
+    for (long long i = 0; i < parts; ++i) {
+      at_ = prefix + part_ending(i + 1, parts);
+      if (!exists(at_))
+        fail("gguf", at_ + " is missing, which " + path_ + " is a part beside",
+             "all " + std::to_string(parts) + " parts in one folder");
+      read_part();
+      const std::string is = std::to_string(i + 1) + " of " + std::to_string(parts);
+      expect(has("split.count") && integer("split.count") == parts && integer("split.no") == i, "is not part " + is,
+             "split.no and split.count to say so");
+      expect(integer("split.tensors.count") == tensors,
+             "is of a model of " + std::to_string(integer("split.tensors.count")) + " tensors",
+             std::to_string(tensors) + ", as " + path_ + " is");
+      if (i == 0) first = values_;
+      else if (Value const* a = find_value("general.architecture"); a != nullptr)
+        for (Value const& v : first)
+          expect(v.key != a->key || v.encoded == a->encoded, "is of another general.architecture", "that of part 1");
+    }
+    at_ = path_;
+    values_ = static_cast<std::vector<Value>&&>(first);
+    expect(tensors_.size() == static_cast<std::size_t>(tensors),
+           "has " + std::to_string(tensors_.size()) + " tensors in all its parts", std::to_string(tensors));
+  }
 
   void read_value(std::string of) {
     Value v;
@@ -221,7 +270,7 @@ class Gguf : public TensorFile {
     for (std::size_t i = dimensions; i-- > 0;) {
       t.shape[i] = word<std::uint64_t>(t.name);
       expect(t.shape[i] >= 1, "has " + t.name + " with a size of 0", "1 or more");
-      elements = safetensors_detail::product(elements, t.shape[i], path_ + ": " + t.name);
+      elements = safetensors_detail::product(elements, t.shape[i], at_ + ": " + t.name);
     }
     const auto type = word<std::uint32_t>(t.name);
     t.dtype = tensor_type(type, t.name);
@@ -231,7 +280,7 @@ class Gguf : public TensorFile {
              "rows of whole blocks of " + std::to_string(blocks->elements));
     t.bytes = blocks != nullptr ? safetensors_detail::product(elements / blocks->elements, blocks->bytes, t.name)
                                 : safetensors_detail::product(elements, safetensors_detail::bits_of(t.dtype) / 8,
-                                                              path_ + ": " + t.name);
+                                                              at_ + ": " + t.name);
     const auto offset = word<std::uint64_t>(t.name);
     tensors_.push_back(static_cast<SafeTensor&&>(t));
     return offset;
@@ -253,7 +302,7 @@ class Gguf : public TensorFile {
     }
     for (Plain const& k : others)
       if (k.type == type) found += std::string(" (") + k.name + ')';
-    fail("gguf", path_ + " has " + of + " of type " + found, "one of " + readable);
+    fail("gguf", at_ + " has " + of + " of type " + found, "one of " + readable);
   }
 
   Value const* find_value(std::string_view key) const {
@@ -287,6 +336,7 @@ class Gguf : public TensorFile {
     return static_cast<long long>(n);
   }
 
+  std::string at_;         ///< the file that is read, one of several where the model is in parts
   std::string_view left_;  ///< what has not been read yet
   std::vector<Value> values_;
 };

@@ -1,6 +1,6 @@
 // A file of tensors in any of the formats that are read: the file itself says which.
 #pragma once
-#include <fauna/io/gguf.hpp>
+#include <fauna/io/gguf_hub.hpp>
 #include <fauna/io/pth.hpp>
 #include <fauna/io/rwkv_cpp.hpp>
 #include <fauna/io/safetensors.hpp>
@@ -39,7 +39,7 @@ inline TensorFile open_tensors(std::string const& path) {
   switch (tensor_format_of(path)) {
     case tensor_format::pth: return Pth(path);
     case tensor_format::rwkv_cpp: return RwkvCpp(path);
-    case tensor_format::gguf: return Gguf(path);
+    case tensor_format::gguf: return HubGguf(path);
     case tensor_format::safetensors: break;
   }
   return SafeTensors(path);

@@ -2,7 +2,6 @@
 // queries and keys, and five layers with a window, whose rotary base is small, for one without.
 #pragma once
 #include <fauna/models/decoder.hpp>
-#include <fauna/models/gguf_pieces.hpp>
 
 namespace fauna::inline v0 {
 
@@ -17,7 +16,7 @@ struct Gemma3Style : DecoderStyle {
                          mlp_after = "post_feedforward_layernorm";
 };
 using Gemma3Config = DecoderConfig<Gemma3Style>;
-template <Gemma3Config c> struct Gemma3 : Decoder<c> { static constexpr auto& dialects = gemma_dialects; };
+template <Gemma3Config c> struct Gemma3 : Decoder<c> {};
 
 using Gemma3_270M = Gemma3<Gemma3Config{.layers = 18,
                                         .heads = 4,

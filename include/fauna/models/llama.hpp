@@ -8,7 +8,6 @@
 #include <fauna/blocks/rotary_attention.hpp>
 #include <fauna/compose/residual.hpp>
 #include <fauna/compose/stack.hpp>
-#include <fauna/models/gguf_pieces.hpp>
 #include <fauna/models/lm.hpp>
 
 namespace fauna::inline v0 {
@@ -63,10 +62,6 @@ template <LlamaConfig c>
 struct Llama : Lm<At<"model", At<"embed_tokens", Embedding<c.vocab, c.width>>>, At<"model", LlamaTrunk<c>>,
                   std::conditional_t<c.tied, TiedHead<c.width, c.vocab>, At<"lm_head", LmHead<c.width, c.vocab>>>> {
   static constexpr LlamaConfig config = c;
-
-  static std::vector<Piece> in_gguf(Tensor const& t) { return llama_in_gguf(t, c.heads, c.kv_heads); }
-  static constexpr Dialect dialects[] = {{"the hub's", "*layernorm.weight", nullptr},
-                                         {"GGUF", "blk.*.attn_norm.weight", in_gguf}};
 };
 
 using Llama2_7B = Llama<LlamaConfig{}>;

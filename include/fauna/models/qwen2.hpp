@@ -2,7 +2,6 @@
 // queries, keys and values.
 #pragma once
 #include <fauna/models/decoder.hpp>
-#include <fauna/models/gguf_pieces.hpp>
 
 namespace fauna::inline v0 {
 
@@ -12,7 +11,7 @@ struct Qwen2Style : DecoderStyle {
   static constexpr bool qkv_bias = true;
 };
 using Qwen2Config = DecoderConfig<Qwen2Style>;
-template <Qwen2Config c> struct Qwen2 : Decoder<c> { static constexpr auto& dialects = decoder_dialects; };
+template <Qwen2Config c> struct Qwen2 : Decoder<c> {};
 
 using Qwen25_0_5B = Qwen2<Qwen2Config{.layers = 24,
                                       .heads = 14,

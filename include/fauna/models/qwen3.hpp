@@ -2,7 +2,6 @@
 // and heads that need not divide the width.
 #pragma once
 #include <fauna/models/decoder.hpp>
-#include <fauna/models/gguf_pieces.hpp>
 
 namespace fauna::inline v0 {
 
@@ -12,7 +11,7 @@ struct Qwen3Style : DecoderStyle {
   static constexpr qk_norm normed = qk_norm::head;
 };
 using Qwen3Config = DecoderConfig<Qwen3Style>;
-template <Qwen3Config c> struct Qwen3 : Decoder<c> { static constexpr auto& dialects = decoder_dialects; };
+template <Qwen3Config c> struct Qwen3 : Decoder<c> {};
 
 using Qwen3_0_6B = Qwen3<Qwen3Config{.layers = 28,
                                      .heads = 16,

@@ -2,6 +2,7 @@
 #include <fauna/models/cohere2.hpp>
 #include <tools/src/dense.hpp>
 #include <tools/src/family.hpp>
+#include <tools/src/gguf_fields.hpp>
 
 namespace tool {
 namespace {
@@ -30,6 +31,14 @@ struct Cohere2 {
     j["logit_scale"] = m.logit_scale;
     j["attention_bias"] = both_biases(m);
     return j;
+  }
+
+  static constexpr const char* gguf_name = "cohere2";
+  template <class Io> static void gguf(Io& io) {
+    gguf_decoder(io, layer_epsilon);
+    io.whole("attention.sliding_window", &config::window);
+    io.period(&config::full_every, 4);
+    io.real("logit_scale", &config::logit_scale, 1);
   }
 };
 

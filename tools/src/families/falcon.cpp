@@ -2,6 +2,7 @@
 #include <fauna/models/falcon.hpp>
 #include <tools/src/classics.hpp>
 #include <tools/src/family.hpp>
+#include <tools/src/gguf_fields.hpp>
 
 namespace tool {
 namespace {
@@ -56,6 +57,15 @@ struct Falcon {
     j["activation"] = reference_name(m.act);
     j["rope_theta"] = m.base;
     return j;
+  }
+
+  static constexpr const char* gguf_name = "falcon";
+  template <class Io> static void gguf(Io& io) {
+    gguf_sizes(io);
+    gguf_table(io, layer_epsilon);
+    gguf_rotary(io, io.get().width / io.get().heads);
+    io.tensor("blk.0.attn_norm_2.weight", &config::grouped);
+    io.same("tensor_data_layout", "jploski");
   }
 };
 

@@ -2,6 +2,7 @@
 #include <fauna/models/gemma.hpp>
 #include <tools/src/dense.hpp>
 #include <tools/src/family.hpp>
+#include <tools/src/gguf_fields.hpp>
 
 namespace tool {
 namespace {
@@ -31,6 +32,9 @@ struct Gemma {
     j["attention_bias"] = both_biases(m);
     return j;
   }
+
+  static constexpr const char* gguf_name = "gemma";
+  template <class Io> static void gguf(Io& io) { gguf_decoder(io); }
 };
 
 const Registered<Gemma> registered_gemma;

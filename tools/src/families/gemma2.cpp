@@ -2,6 +2,7 @@
 #include <fauna/models/gemma2.hpp>
 #include <tools/src/dense.hpp>
 #include <tools/src/family.hpp>
+#include <tools/src/gguf_fields.hpp>
 
 namespace tool {
 namespace {
@@ -44,6 +45,19 @@ struct Gemma2 {
     window_json(m, j);
     j["attention_bias"] = both_biases(m);
     return j;
+  }
+
+  static constexpr const char* gguf_name = "gemma2";
+  template <class Io> static void gguf(Io& io) {
+    gguf_decoder(io);
+    io.whole("attention.sliding_window", &config::window, 4096);
+    io.period(&config::full_every, 2);
+    config const& m = io.get();
+    // In the model of 46 layers scores are divided by the root of width / heads.
+    io.accepted("attention.scale", &config::score_scale,
+                1 / std::sqrt(static_cast<double>(m.layers == 46 ? m.width / m.heads : m.head_size)));
+    io.option("attn_logit_softcapping", &config::score_cap, 0.0F);
+    io.option("final_logit_softcapping", &config::logit_cap, 0.0F);
   }
 };
 

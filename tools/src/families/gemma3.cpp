@@ -49,32 +49,19 @@ struct Gemma3 {
     return j;
   }
 
-  /// What the files do not say is as llama.cpp has it: of six layers five have a window, whose rotary base is 10000;
-  /// scores are divided by the root of a head's size, in the model of 62 layers by that of width / heads.
-  static double usual_scale(config const& m) {
-    return 1 / std::sqrt(static_cast<double>(m.layers == 62 ? m.width / m.heads : m.head_size));
-  }
-  static config of_gguf(GgufKeys& k) {
-    auto m = read_gguf_sizes<config>(k);
-    if (!m.tied) k.wrong("output.weight", "there", "no head beside the table");
-    m.window = k.whole("attention.sliding_window");
-    m.full_every = k.whole("attention.sliding_window_pattern", 6);
-    m.window_base = k.positive("rope.freq_base_swa", 10000);
-    m.score_scale = k.positive("attention.scale", usual_scale(m));
-    m.score_cap = static_cast<float>(k.positive("attn_logit_softcapping", 0));
-    m.logit_cap = static_cast<float>(k.positive("final_logit_softcapping", 0));
-    return m;
-  }
-  static GgufForm to_gguf(config const& m, fauna::GgufMetadata& keys) {
-    const std::string line = fauna::to_text(m);
-    put_gguf_sizes(m, "gemma3", keys, line);
-    gguf_only(line, m.window != fauna::unbounded && m.full_every == 6 && m.window_base == 10000,
-              "five layers of six with a window and a rotary base of 10000");
-    gguf_only(line, std::fabs(m.score_scale / usual_scale(m) - 1) < 1e-6, "scores scaled by the size of a head");
-    gguf_only(line, m.score_cap == 0 && m.logit_cap == 0, "no caps");
-    gguf_only(line, !m.qkv_bias && !m.out_bias && m.tied, "no biases, and a head that is the table");
-    keys.put("gemma3.attention.sliding_window", static_cast<std::uint32_t>(m.window));
-    return {.layers = m.layers, .gemma = true};
+  static constexpr const char* gguf_name = "gemma3";
+  template <class Io> static void gguf(Io& io) {
+    gguf_decoder(io);
+    io.whole("attention.sliding_window", &config::window);
+    // What the files do not say is as llama.cpp has it: of six layers five have a window, whose rotary base is 10000;
+    // scores are divided by the root of a head's size, in the model of 62 layers by that of width / heads.
+    io.period(&config::full_every, 6, "attention.sliding_window_pattern");
+    io.accepted("rope.freq_base_swa", &config::window_base, 10000.0);
+    config const& m = io.get();
+    io.accepted("attention.scale", &config::score_scale,
+                1 / std::sqrt(static_cast<double>(m.layers == 62 ? m.width / m.heads : m.head_size)));
+    io.accepted("attn_logit_softcapping", &config::score_cap, 0.0F);
+    io.accepted("final_logit_softcapping", &config::logit_cap, 0.0F);
   }
 };
 

@@ -2,6 +2,7 @@
 #include <fauna/models/glm4.hpp>
 #include <tools/src/dense.hpp>
 #include <tools/src/family.hpp>
+#include <tools/src/gguf_fields.hpp>
 
 namespace tool {
 namespace {
@@ -24,6 +25,12 @@ struct Glm4 {
     Config::Json j = decoder_json(m, model_type, causal, absent);
     j["attention_bias"] = m.qkv_bias;
     return j;
+  }
+
+  static constexpr const char* gguf_name = "glm4";
+  template <class Io> static void gguf(Io& io) {
+    gguf_decoder(io);
+    io.tensor("blk.0.attn_q.bias", &config::qkv_bias);
   }
 };
 

@@ -3,6 +3,7 @@
 #include <tools/src/checks.hpp>
 #include <tools/src/family.hpp>
 #include <tools/src/fields.hpp>
+#include <tools/src/gguf_fields.hpp>
 
 namespace tool {
 namespace {
@@ -82,6 +83,20 @@ struct Gpt2 {
   /// The reference has a bias beside every weight but those of the embeddings.
   static bool bias_of_zeros(config const& c, std::string const& weight) {
     return !c.bias && weight != "transformer.wte.weight" && weight != "transformer.wpe.weight";
+  }
+
+  static constexpr const char* gguf_name = "gpt2";
+  template <class Io> static void gguf(Io& io) {
+    io.layers(&config::layers);
+    io.whole("context_length", &config::context);
+    io.whole("embedding_length", &config::width);
+    io.same("feed_forward_length", 4 * io.get().width);
+    io.heads(&config::heads);
+    io.same(layer_epsilon, 1e-5);
+    io.vocab(&config::vocab);
+    io.implied(&config::bias, true);
+    io.implied(&config::act, fauna::activation::gelu_tanh);
+    io.of_training(&config::dropout);
   }
 };
 

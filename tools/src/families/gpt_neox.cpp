@@ -4,6 +4,7 @@
 #include <fauna/models/gpt_neox.hpp>
 #include <tools/src/family.hpp>
 #include <tools/src/fields.hpp>
+#include <tools/src/gguf_fields.hpp>
 
 namespace tool {
 namespace {
@@ -70,6 +71,16 @@ struct GptNeoX {
             {"tie_word_embeddings", c.tied},
             {"attention_bias", true},
             {"hidden_act", reference_name(c.act)}};
+  }
+
+  static constexpr const char* gguf_name = "gptneox";
+  template <class Io> static void gguf(Io& io) {
+    gguf_sizes(io);
+    gguf_table(io, layer_epsilon);
+    io.whole("rope.dimension_count", &config::rotary);
+    io.base(&config::base);
+    io.no_scaling();
+    io.flag("use_parallel_residual", &config::parallel, true);
   }
 };
 

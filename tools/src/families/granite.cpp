@@ -2,6 +2,7 @@
 #include <fauna/models/granite.hpp>
 #include <tools/src/dense.hpp>
 #include <tools/src/family.hpp>
+#include <tools/src/gguf_fields.hpp>
 
 namespace tool {
 namespace {
@@ -31,6 +32,15 @@ struct Granite {
     j["attention_bias"] = both_biases(m);
     j["mlp_bias"] = m.mlp_bias;
     return j;
+  }
+
+  static constexpr const char* gguf_name = "granite";
+  template <class Io> static void gguf(Io& io) {
+    gguf_decoder(io);
+    gguf_score_scale(io);
+    io.real("embedding_scale", &config::embedding_scale, 1);
+    io.real("residual_scale", &config::residual_scale, 1);
+    io.inverse("logit_scale", &config::logit_scale);
   }
 };
 

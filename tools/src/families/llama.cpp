@@ -29,17 +29,12 @@ struct Llama {
   }
   static Config::Json write(config const& c) { return llama_json(c, model_type, causal); }
 
-  static config of_gguf(GgufKeys& k) {
-    auto l = read_gguf_sizes<config>(k);
-    l.attention_bias = k.file().find("blk.0.attn_q.bias") != nullptr;
-    l.mlp_bias = k.file().find("blk.0.ffn_gate.bias") != nullptr;
-    return l;
-  }
-
-  static GgufForm to_gguf(config const& c, fauna::GgufMetadata& keys) {
-    put_gguf_sizes(c, model_type, keys, fauna::to_text(c));
-    gguf_only(fauna::to_text(c), c.act == fauna::activation::silu, "the activation silu");
-    return {c.layers, c.heads, c.kv_heads};
+  static constexpr const char* gguf_name = "llama";
+  static bool gguf_is(GgufKeys& k) { return !k.says("expert_count"); }
+  template <class Io> static void gguf(Io& io) {
+    gguf_decoder(io);
+    io.tensor("blk.0.attn_q.bias", &config::attention_bias);
+    io.tensor("blk.0.ffn_gate.bias", &config::mlp_bias);
   }
 };
 

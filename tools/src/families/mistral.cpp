@@ -2,6 +2,7 @@
 #include <fauna/models/mistral.hpp>
 #include <tools/src/dense.hpp>
 #include <tools/src/family.hpp>
+#include <tools/src/gguf_fields.hpp>
 
 namespace tool {
 namespace {
@@ -27,6 +28,11 @@ struct Mistral {
     window_json(m, j);
     return j;
   }
+
+  static constexpr const char* gguf_name = "llama";
+  /// Such a file is read as one of llama.
+  static bool gguf_is(GgufKeys&) { return false; }
+  template <class Io> static void gguf(Io& io) { gguf_decoder(io); }
 };
 
 const Registered<Mistral> registered_mistral;

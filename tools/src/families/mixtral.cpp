@@ -2,6 +2,7 @@
 #include <fauna/models/mixtral.hpp>
 #include <tools/src/dense.hpp>
 #include <tools/src/family.hpp>
+#include <tools/src/gguf_fields.hpp>
 
 namespace tool {
 namespace {
@@ -36,6 +37,14 @@ struct Mixtral {
     j["router_aux_loss_coef"] = shortest(c.balance);
     j["hidden_act"] = "silu";
     return j;
+  }
+
+  static constexpr const char* gguf_name = "llama";
+  static bool gguf_is(GgufKeys& k) { return k.says("expert_count"); }
+  template <class Io> static void gguf(Io& io) {
+    gguf_decoder(io);
+    io.experts(&config::experts, &config::chosen);
+    io.of_training(&config::balance);
   }
 };
 

@@ -2,6 +2,7 @@
 #include <fauna/models/olmo.hpp>
 #include <tools/src/dense.hpp>
 #include <tools/src/family.hpp>
+#include <tools/src/gguf_fields.hpp>
 
 namespace tool {
 namespace {
@@ -31,6 +32,12 @@ struct Olmo {
     j["attention_bias"] = both_biases(m);
     if (m.clip > 0) j["clip_qkv"] = m.clip;
     return j;
+  }
+
+  static constexpr const char* gguf_name = "olmo";
+  template <class Io> static void gguf(Io& io) {
+    gguf_decoder(io, layer_epsilon);
+    io.option("attention.clamp_kqv", &config::clip, 0.0);
   }
 };
 

@@ -2,6 +2,7 @@
 #include <fauna/models/olmo2.hpp>
 #include <tools/src/dense.hpp>
 #include <tools/src/family.hpp>
+#include <tools/src/gguf_fields.hpp>
 
 namespace tool {
 namespace {
@@ -27,6 +28,9 @@ struct Olmo2 {
     j["attention_bias"] = both_biases(m);
     return j;
   }
+
+  static constexpr const char* gguf_name = "olmo2";
+  template <class Io> static void gguf(Io& io) { gguf_decoder(io); }
 };
 
 const Registered<Olmo2> registered_olmo2;

@@ -2,6 +2,7 @@
 #include <fauna/models/olmoe.hpp>
 #include <tools/src/dense.hpp>
 #include <tools/src/family.hpp>
+#include <tools/src/gguf_fields.hpp>
 
 namespace tool {
 namespace {
@@ -40,6 +41,17 @@ struct Olmoe {
     j["attention_bias"] = false;
     j["hidden_act"] = "silu";
     return j;
+  }
+
+  static constexpr const char* gguf_name = "olmoe";
+  template <class Io> static void gguf(Io& io) {
+    gguf_sizes(io);
+    gguf_table(io, rms_epsilon);
+    gguf_rotary(io, io.get().width / io.get().heads);
+    io.experts(&config::experts, &config::chosen);
+    io.implied(&config::renormalised, false);
+    io.of_training(&config::balance);
+    io.of_training(&config::z);
   }
 };
 

@@ -2,6 +2,7 @@
 #include <fauna/models/phi.hpp>
 #include <tools/src/dense.hpp>
 #include <tools/src/family.hpp>
+#include <tools/src/gguf_fields.hpp>
 
 namespace tool {
 namespace {
@@ -30,6 +31,9 @@ struct Phi {
 
     return j;
   }
+
+  static constexpr const char* gguf_name = "phi2";
+  template <class Io> static void gguf(Io& io) { gguf_decoder(io, layer_epsilon); }
 };
 
 const Registered<Phi> registered_phi;

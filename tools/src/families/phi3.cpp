@@ -2,6 +2,7 @@
 #include <fauna/models/phi3.hpp>
 #include <tools/src/dense.hpp>
 #include <tools/src/family.hpp>
+#include <tools/src/gguf_fields.hpp>
 
 namespace tool {
 namespace {
@@ -34,6 +35,12 @@ struct Phi3 {
     window_json(m, j);
     if (m.scaling.kind == fauna::rope_scaling::longrope) j["original_max_position_embeddings"] = m.scaling.original;
     return j;
+  }
+
+  static constexpr const char* gguf_name = "phi3";
+  template <class Io> static void gguf(Io& io) {
+    gguf_decoder(io);
+    gguf_window(io);
   }
 };
 

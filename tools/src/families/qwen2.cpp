@@ -32,8 +32,11 @@ struct Qwen2 {
     return j;
   }
 
-  static config of_gguf(GgufKeys& k) { return read_gguf_sizes<config>(k); }
-  static GgufForm to_gguf(config const& m, fauna::GgufMetadata& keys) { return put_gguf_decoder(m, model_type, keys); }
+  static constexpr const char* gguf_name = "qwen2";
+  template <class Io> static void gguf(Io& io) {
+    gguf_decoder(io);
+    io.tensor("blk.0.attn_q.bias", &config::qkv_bias);
+  }
 };
 
 const Registered<Qwen2> registered_qwen2;

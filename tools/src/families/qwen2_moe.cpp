@@ -1,6 +1,7 @@
 // Qwen2-MoE and Qwen1.5-MoE.
 #include <fauna/models/qwen2_moe.hpp>
 #include <tools/src/family.hpp>
+#include <tools/src/gguf_fields.hpp>
 #include <tools/src/moe_fields.hpp>
 
 namespace tool {
@@ -37,6 +38,15 @@ struct Qwen2Moe {
     j["use_sliding_window"] = false;
     j["qkv_bias"] = m.qkv_bias;
     return j;
+  }
+
+  static constexpr const char* gguf_name = "qwen2moe";
+  template <class Io> static void gguf(Io& io) {
+    gguf_decoder(io);
+    gguf_mixture(io);
+    io.whole("expert_shared_feed_forward_length", &config::shared_hidden);
+    io.implied(&config::renormalised, false);
+    io.tensor("blk.0.attn_q.bias", &config::qkv_bias);
   }
 };
 

@@ -33,8 +33,8 @@ struct Qwen3 {
     return j;
   }
 
-  static config of_gguf(GgufKeys& k) { return read_gguf_sizes<config>(k); }
-  static GgufForm to_gguf(config const& m, fauna::GgufMetadata& keys) { return put_gguf_decoder(m, model_type, keys); }
+  static constexpr const char* gguf_name = "qwen3";
+  template <class Io> static void gguf(Io& io) { gguf_decoder(io); }
 };
 
 const Registered<Qwen3> registered_qwen3;

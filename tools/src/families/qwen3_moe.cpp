@@ -1,6 +1,7 @@
 // Qwen3-MoE.
 #include <fauna/models/qwen3_moe.hpp>
 #include <tools/src/family.hpp>
+#include <tools/src/gguf_fields.hpp>
 #include <tools/src/moe_fields.hpp>
 
 namespace tool {
@@ -31,6 +32,13 @@ struct Qwen3Moe {
     j["use_sliding_window"] = false;
     j["attention_bias"] = both_biases(m);
     return j;
+  }
+
+  static constexpr const char* gguf_name = "qwen3moe";
+  template <class Io> static void gguf(Io& io) {
+    gguf_decoder(io);
+    gguf_mixture(io);
+    io.implied(&config::renormalised, true);
   }
 };
 

@@ -2,6 +2,7 @@
 #include <fauna/models/smollm3.hpp>
 #include <tools/src/dense.hpp>
 #include <tools/src/family.hpp>
+#include <tools/src/gguf_fields.hpp>
 
 namespace tool {
 namespace {
@@ -31,6 +32,12 @@ struct SmolLm3 {
     j["attention_bias"] = both_biases(m);
     j["mlp_bias"] = m.mlp_bias;
     return j;
+  }
+
+  static constexpr const char* gguf_name = "smollm3";
+  template <class Io> static void gguf(Io& io) {
+    gguf_decoder(io);
+    io.period(&config::full_every, 4);
   }
 };
 

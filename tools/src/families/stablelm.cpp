@@ -2,6 +2,7 @@
 #include <fauna/models/stablelm.hpp>
 #include <tools/src/dense.hpp>
 #include <tools/src/family.hpp>
+#include <tools/src/gguf_fields.hpp>
 
 namespace tool {
 namespace {
@@ -28,6 +29,13 @@ struct StableLm {
     Config::Json j = decoder_json(m, model_type, causal, absent);
     j["use_qkv_bias"] = m.qkv_bias;
     return j;
+  }
+
+  static constexpr const char* gguf_name = "stablelm";
+  template <class Io> static void gguf(Io& io) {
+    gguf_decoder(io, layer_epsilon);
+    io.tensor("blk.0.attn_q.bias", &config::qkv_bias);
+    io.ignored("use_parallel_residual");
   }
 };
 

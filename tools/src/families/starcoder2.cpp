@@ -2,6 +2,7 @@
 #include <fauna/models/starcoder2.hpp>
 #include <tools/src/dense.hpp>
 #include <tools/src/family.hpp>
+#include <tools/src/gguf_fields.hpp>
 
 namespace tool {
 namespace {
@@ -34,6 +35,13 @@ struct StarCoder2 {
     j["use_bias"] = both_biases(m);
     window_json(m, j);
     return j;
+  }
+
+  static constexpr const char* gguf_name = "starcoder2";
+  template <class Io> static void gguf(Io& io) {
+    gguf_decoder(io, layer_epsilon);
+    gguf_biases(io);
+    gguf_window(io);
   }
 };
 

@@ -30,7 +30,6 @@ namespace tool::verbs {
 /// Says what is wrong with an adapter before anything is compiled.
 inline void check_adapter(std::string const& adapter, std::string const& directory) {
   if (adapter.empty()) return;
-  if (tool::is_gguf(directory)) fauna::fail("fauna", "an adapter for a file of weights", "a model directory");
   (void)fauna::Adapter(adapter).weights_of(fauna::open_tensors(directory));
 }
 
@@ -39,17 +38,6 @@ inline std::string id_list(std::vector<long long> const& ids) {
   std::string all;
   for (const long long id : ids) all += (all.empty() ? "" : ",") + std::to_string(id);
   return all;
-}
-
-/// A model with its tokenizer, and the ids that end its texts: of a directory, or of a GGUF file alone.
-struct OfTexts {
-  AnyModel model;
-  std::string stop_ids;
-};
-inline OfTexts of_texts(std::string const& from, tool::Use use) {
-  if (tool::is_gguf(from)) return {tool::model_of_weights(from), id_list(fauna::gguf_stop_ids(fauna::Gguf(from)))};
-  tool::Directory d = tool::read_config(from, use);
-  return {std::move(d.model), id_list(d.stop_ids)};
 }
 
 /// A mixture of experts has products by groups of rows, which blocks do not have.
@@ -74,11 +62,20 @@ inline std::string storage_of(std::string const& from, tool::Described const& mo
   check_quantize(quantize, model, dtype);
   if (!quantize.empty()) return tool::in_blocks;
   if (model.experts || dtype != "f32" || !tool::is_gguf(from)) return dtype;
-  const auto file = fauna::open_tensors(from);
+  const fauna::Gguf file(from);
   for (fauna::SafeTensor const& t : file.tensors())
     if (const fauna::BlockFormat* f = fauna::block_format(t.dtype); f != nullptr && f->code.bits > 0)
       return tool::in_blocks;
   return dtype;
+}
+
+/// The model with room for an adapter beside matrices that stay in the blocks of a GGUF file. Into others it is merged.
+inline tool::Described with_room(tool::Described model, std::string const& adapter, std::string const& from,
+                                 std::string const& dtype) {
+  if (adapter.empty() || dtype != tool::in_blocks || !tool::is_gguf(from)) return model;
+  model.type = "fauna::adaptable<" + model.type + '>';
+  model.includes.emplace_back("fauna/models/adaptable.hpp");
+  return model;
 }
 
 inline void check_texts(settings::Generate const& s) {
@@ -146,6 +143,15 @@ inline tool::ModelParts parts_of(settings::Generate const& s) {
                                std::string const& draft_source = {}, tool::ModelParts const& parts = {}) {
   c.without_dropout();
   infer(verb, from, c.described(), dtype, words, std::move(flags), draft, draft_source, parts);
+}
+
+/// The same with an adapter and in blocks, as a verb's flags say.
+template <class S>
+[[noreturn]] inline void infer(std::string const& verb, std::string const& from, tool::ModelConfig& c, S const& s,
+                               std::vector<std::string> const& words) {
+  c.without_dropout();
+  const std::string dtype = storage_of(from, c.described(), s.dtype, s.quantize);
+  infer(verb, from, with_room(c.described(), s.adapter, from, dtype), dtype, words, settings::arguments(s));
 }
 
 /// The model of a model directory, or of a checkpoint's file.
@@ -242,8 +248,11 @@ template <class S>
     fauna::fail(
         "fauna", "--draft auto with drafts of a fixed length", "--adaptive",
         "with --acceptance " + s.acceptance + " the text then follows from what is measured, not from the seed");
-  const auto model = drafting(verb, from, c, dtype, told), layer = eagle_drafting(verb, from, c, s.draft);
-  infer(name, from, c, dtype, words, settings::arguments(told), layer ? layer : model, layer ? eagle_source : "",
+  const auto draft = drafting(verb, from, c, dtype, told), layer = eagle_drafting(verb, from, c, s.draft);
+  c.without_dropout();
+  const tool::Described model = with_room(c.described(), s.adapter, from, dtype);
+  if (!told.engine.empty()) told.engine = tool::engine_name(model, dtype);
+  infer(name, from, model, dtype, words, settings::arguments(told), layer ? layer : draft, layer ? eagle_source : "",
         parts_of(s));
 }
 
@@ -273,7 +282,7 @@ template <class S>
   const std::string model = model_of(from);
   check_adapter(s.adapter, model);
   const AnyModel c = model_in(model, use_of(verb));
-  infer("logits", model, *c, storage_of(model, c->described(), s.dtype, s.quantize), {}, settings::arguments(s));
+  infer("logits", model, *c, s, {});
 }
 
 /// With a file of weights: texts are in the pieces of --tokenizer, of a GGUF file's own, or bytes where these are all
@@ -284,7 +293,7 @@ template <class S>
   const bool gguf = tool::is_gguf(from);
   if (s.tp * s.pp > 1) fauna::fail("fauna generate", "--tp or --pp for a file of weights", "a model directory");
   for (const char* flag : {"chat", "values", "special", "adapter", "regex", "json-schema"})
-    if (verb.has(flag) && (!gguf || flag == std::string("adapter")))
+    if (verb.has(flag) && !gguf)
       fauna::fail("fauna generate", std::string("--") + flag + " for a file of weights", "a model directory");
   if (!tool::draft_model_of(s.draft).empty() || !tool::pool_of(s.draft).empty())
     fauna::fail(
@@ -296,6 +305,7 @@ template <class S>
   std::string stops;
   if (gguf) stops = id_list(fauna::gguf_stop_ids(fauna::Gguf(from)));
   if (s.chat) (void)tool::in_template(from, s.prompt, tool::values_of(s.values));
+  check_adapter(s.adapter, from);
   if (s.tokenizer.empty() && gguf) {
     vocab = tool::bpe_of(from).vocab();
   } else if (s.tokenizer.empty()) {
@@ -364,10 +374,10 @@ template <class S>
   fauna::jinja::Heap heap;  // says what is wrong with either
   (void)tool::Chat::read_values(heap, tool::values_of(s.values));
   (void)tool::Chat(from);
-  const OfTexts of = of_texts(from, use_of(verb));
+  const tool::Directory of = tool::read_model(from, use_of(verb));
   (void)tokenizer_of(from);
   check_adapter(s.adapter, from);
-  infer("chat", from, *of.model, s.dtype, {of.stop_ids}, settings::arguments(s));
+  infer("chat", from, *of.model, s, {id_list(of.stop_ids)});
 }
 
 [[noreturn]] inline void serve(tool::Verb const& verb, std::string const& from) {
@@ -395,7 +405,7 @@ template <class S>
   if (verb.has("trace") && s.profile == 0) fauna::fail("fauna serve", "--trace without --profile", "both");
   if (!s.api_key_file.empty() && !tool::fs::exists(s.api_key_file))
     fauna::fail("fauna serve", "there is no file " + s.api_key_file, "keys, one a line");
-  const OfTexts of = of_texts(from, use_of(verb));
+  const tool::Directory of = tool::read_model(from, use_of(verb));
   (void)tokenizer_of(from, s.tokenizer);
   if (s.name.empty()) {
     const tool::fs::path path = tool::fs::canonical(from);
@@ -422,7 +432,7 @@ template <class S>
     model.includes.emplace_back("fauna/models/adaptable.hpp");
     if (draft) s.engine = tool::engine_name(model, dtype);
   }
-  infer("serve", from, model, dtype, {of.stop_ids}, settings::arguments(s), layer ? layer : draft,
+  infer("serve", from, model, dtype, {id_list(of.stop_ids)}, settings::arguments(s), layer ? layer : draft,
         layer ? eagle_source : "");
 }
 
@@ -443,10 +453,10 @@ template <class S>
   check_run(s.dtype, s.threads);
   whole("context", s.context, 0, 1000000000);
   if (!tool::fs::exists(file)) fauna::fail("fauna perplexity", "there is no file " + file, "a text");
-  const AnyModel c = of_texts(from, use_of(verb)).model;
+  const AnyModel c = tool::read_model(from, use_of(verb)).model;
   (void)tokenizer_of(from, s.tokenizer);
   check_adapter(s.adapter, from);
-  infer("perplexity", from, *c, storage_of(from, c->described(), s.dtype, s.quantize), {file}, settings::arguments(s));
+  infer("perplexity", from, *c, s, {file});
 }
 
 /// The file of a task: one of that name, or NAME.jsonl among the examples.
@@ -471,13 +481,12 @@ inline std::string task_file(std::string const& task) {
   whole("context", s.context, 0, 1000000000);
   s.task = task_file(s.task);
   (void)tool::Task::read(s.task);
-  const OfTexts of = of_texts(from, use_of(verb));
+  const tool::Directory of = tool::read_model(from, use_of(verb));
   whole("prefix", s.prefix, -1, of.model->vocab() - 1);
   whole("context", s.context, 0, of.model->context());
   (void)tokenizer_of(from, s.tokenizer);
   check_adapter(s.adapter, from);
-  infer("eval", from, *of.model, storage_of(from, of.model->described(), s.dtype, s.quantize), {of.stop_ids},
-        settings::arguments(s));
+  infer("eval", from, *of.model, s, {id_list(of.stop_ids)});
 }
 
 }  // namespace tool::verbs

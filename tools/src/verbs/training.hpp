@@ -208,8 +208,8 @@ inline void require_experts(tool::ModelConfig const& c, long ranks) {
   tool::become(program, all);
 }
 
-/// lora<MODEL, ...> as source text.
-inline tool::Described with_adapters(tool::Described model, settings::Finetune const& s) {
+/// lora<MODEL, ...> as source text; the blocks of a GGUF file stay where they are.
+inline tool::Described with_adapters(tool::Described model, settings::FinetuneRun const& s) {
   std::string on = s.targets == "all" ? "" : s.targets;
   std::replace(on.begin(), on.end(), ',', '|');
   model.type = "fauna::lora<" + model.type + ", fauna::LoraConfig{.rank = " + settings::text(s.lora) +
@@ -220,6 +220,9 @@ inline tool::Described with_adapters(tool::Described model, settings::Finetune c
   if (s.qlora) {
     model.includes.emplace_back("fauna/ops/gemm/nf4.hpp");
     model.stored = "fauna::WithNf4<float>";
+  } else if (tool::is_gguf(s.base)) {
+    model.includes.emplace_back("fauna/train/in_file.hpp");
+    model.stored = "fauna::InFile<float>";
   }
   return model;
 }
@@ -439,7 +442,10 @@ inline void check_prefer(tool::Verb const& verb, settings::Finetune const& s) {
         fauna::fail("fauna finetune", std::string(one) + " beside " + other, "one of the two");
   if (s.patience > 0 && (s.val == 0 || s.eval_interval == 0))
     fauna::fail("fauna finetune", "--patience without evaluations", "--val and --eval-interval above 0");
-  tool::Directory d = tool::read_config(directory, use_of(verb));
+  if (s.pissa && tool::is_gguf(directory))
+    fauna::fail("fauna finetune", "--pissa with a GGUF file", "a model directory, whose weights can change",
+                "fauna convert makes one");
+  tool::Directory d = tool::read_model(directory, use_of(verb));
   d.model->without_dropout();
   const fauna::Bpe tokenizer = tokenizer_of(directory);
   const fauna::TensorFile file = fauna::open_tensors(directory);

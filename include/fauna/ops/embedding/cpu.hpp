@@ -19,8 +19,7 @@ template <class P, isa T, unsigned Tag> struct embedding<Cpu<P, T, Tag>> {
   }
 
   /// A table in blocks (ops/gemm/blocks.hpp).
-  template <class T2>
-  requires requires(T2 const& table) { table.code; }
+  template <OwnProducts T2>
   static void forward(B const& b, const int* ids, T2 const& table, Matrix<const float> base, Matrix<float> y) {
     check_ids("embedding.forward", ids, y.rows(), table.rows());
     unpack(b, ids, table, base, y);

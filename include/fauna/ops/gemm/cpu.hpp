@@ -86,19 +86,17 @@ template <class P, isa T, unsigned Tag> struct gemm<Cpu<P, T, Tag>> {
                             elements(w));
   }
   /// A W that multiplies itself, as one in blocks does (blocks.hpp).
-  template <class A, int M, int K, class W, int M2, int N2>
-  requires requires(W const& w) { w.code; }
+  template <class A, int M, int K, OwnProducts W, int M2, int N2>
   static void nt(backend const& b, View<A, M, K> x, W const& w, View<float, M2, N2> c, Epilogue<float> const& e = {}) {
     w.product(b, x, c, e);
   }
-  template <class A, int M, int K, class W, int M2, int N2>
-  requires requires(W const& w) { w.code; }
+  template <class A, int M, int K, OwnProducts W, int M2, int N2>
   static void nn(backend const& b, View<A, M, K> x, W const& w, View<float, M2, N2> c, Epilogue<float> const& e = {}) {
     w.product_nn(b, x, c, e);
   }
-  template <class W>
-  requires requires(W const& w) { w.code; }
-  static void unpack_row(W const& w, int r, const float* before, float* to) { w.row(r, before, to); }
+  template <OwnProducts W> static void unpack_row(W const& w, int r, const float* before, float* to) {
+    w.row(r, before, to);
+  }
   /// Packs W, stored in f32 or bf16; `to` has packed_bytes(n, k) bytes behind it.
   template <class E, int N, int K, int N2, int K2>
   static void pack(backend const& b, View<E, N, K> w, View<packed<backend>, N2, K2> to) {

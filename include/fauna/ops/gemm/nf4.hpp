@@ -2,12 +2,9 @@
 // backward (QLoRA, Dettmers et al. 2023, equation 5: Y = X dequant(W) + X A B). They have no gradient.
 //   Trained<lora<M, c>, Cpu<>, WithNf4<float>>     the layers under the adapters in NF4, all else in f32
 #pragma once
-#include <cstring>
-#include <vector>
-
 #include <fauna/core/nf4.hpp>
 #include <fauna/core/storage.hpp>
-#include <fauna/ops/gemm/cpu.hpp>
+#include <fauna/ops/gemm/decoded.hpp>
 
 namespace fauna::inline v0 {
 
@@ -21,68 +18,15 @@ struct Nf4 {
 };
 
 /// What products read of it.
-struct Nf4Of {
+struct Nf4Of : DecodedRows<Nf4Of> {
   const std::uint8_t* code = nullptr;
   const float* absmax = nullptr;
   int n = 0, k = 0;
   constexpr explicit operator bool() const { return code != nullptr; }
   constexpr int rows() const { return n; }
   constexpr int cols() const { return k; }
-
-  /// y [m, n] = base + x Wᵀ, as gemm<B>::nt.
-  template <class B> void product(B const& b, Matrix<const float> x, Matrix<float> y, Epilogue<float> const& e) const {
-    slices(b, [&](int from, Matrix<const float> w) {
-      Epilogue<float> part = e;
-      const auto shift = [from](auto* p) { return p == nullptr ? p : p + from; };
-      part.base = shift(e.base);
-      part.bias = shift(e.bias);
-      part.pre = shift(e.pre);
-      part.gate = shift(e.gate);
-      gemm<B>::nt(b, x, w, Matrix<float>(y.data() + from, y.rows(), w.rows(), y.stride()), part);
-    });
-  }
-  /// dx [m, k] = base + dy W, as gemm<B>::nn: one sum in ascending order of W's rows.
-  template <class B>
-  void product_nn(B const& b, Matrix<const float> dy, Matrix<float> dx, Epilogue<float> const& e) const {
-    Epilogue<float> part = e;
-    part.act = activation::none;
-    part.gate = nullptr;
-    slices(b, [&](int from, Matrix<const float> w) {
-      const bool last = from + w.rows() == n;
-      Epilogue<float> here = last ? e : part;
-      here.base = part.base;
-      here.base_stride = part.base_stride;
-      gemm<B>::nn(b, Matrix<const float>(dy.data() + from, dy.rows(), w.rows(), dy.stride()), w, dx, here);
-      part.base = dx.data();
-      part.base_stride = dx.stride();
-    });
-  }
-  /// to = before + row r; before may be null or `to`.
-  void row(int r, const float* before, float* to) const {
-    for (int j = 0; j < k; ++j) {
-      const float v = nf4::value(
-          code, absmax, static_cast<std::size_t>(r) * static_cast<std::size_t>(k) + static_cast<std::size_t>(j));
-      to[j] = before != nullptr ? before[j] + v : v;
-    }
-  }
-
- private:
-  /// f(first row, rows in f32), as many at once as stay in a cache.
-  template <class B, class F> void slices(B const& b, F&& f) const {
-    static thread_local std::vector<float> room;
-    const int most = k > 0 && (1 << 18) / k > 16 ? (1 << 18) / k : 16;
-    for (int from = 0; from < n; from += most) {
-      const int count = n - from < most ? n - from : most;
-      const std::size_t width = static_cast<std::size_t>(k);
-      if (room.size() < static_cast<std::size_t>(count) * width) room.resize(static_cast<std::size_t>(count) * width);
-      float* const rows = room.data();
-      parallel_for(b.threads, count, 1 + 16384 / (k + 1), [&](int first, int last) {
-        for (int r = first; r < last; ++r)
-          nf4::dequantise(code, absmax, static_cast<std::size_t>(from + r) * width, width,
-                          rows + static_cast<std::size_t>(r) * width);
-      });
-      f(from, Matrix<const float>(rows, count, k));
-    }
+  void decode(std::size_t first, std::size_t count, float* to) const {
+    nf4::dequantise(code, absmax, first, count, to);
   }
 };
 
@@ -92,7 +36,7 @@ constexpr void place(Nf4& s, Tensor const& t, Arena& a) {
   s.code = a.take<std::uint8_t>((s.size() + 1) / 2);
   s.absmax = a.take<float>((s.size() + nf4::block - 1) / nf4::block);
 }
-constexpr Nf4Of reading(Nf4 const& s) { return {s.code, s.absmax, s.rows, s.cols}; }
+constexpr Nf4Of reading(Nf4 const& s) { return {{}, s.code, s.absmax, s.rows, s.cols}; }
 template <class S> constexpr Matrix<S> gradient(Nf4 const&) { return {}; }
 
 /// From rows of numbers, quantised.

@@ -37,6 +37,12 @@ template <class B> struct gemm {
 /// weights, nn of a gradient and weights, tn of a gradient and activations; its workspace.
 template <class B> struct layer_gemm : gemm<B> {};
 
+/// Weights that know their products and rows themselves, as those in blocks do.
+template <class W>
+concept OwnProducts = requires(W const& w, const float* before, float* to) {
+  w.row(0, before, to);
+};
+
 /// Panels as a storage of weights (core/storage.hpp).
 template <class B> constexpr void place(Matrix<packed<B>>& s, Tensor const& t, Arena& a) {
   s = Matrix<packed<B>>(reinterpret_cast<packed<B>*>(a.take<std::byte>(gemm<B>::packed_bytes(t.rows, t.cols))), t.rows,

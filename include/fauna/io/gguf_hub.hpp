@@ -1,0 +1,103 @@
+// A GGUF file's tensors as the hub's files have them: names, order of rows, an expert a tensor. What loads a model
+// directory then loads such a file, and an adapter that was made for one fits the other. Numbers stay in the blocks
+// that they are in where whole rows move; those that change, and matrices that are turned round, become f32.
+#pragma once
+#include <fauna/io/gguf.hpp>
+#include <fauna/io/gguf_names.hpp>
+#include <fauna/io/safetensors.hpp>
+
+namespace fauna::inline v0 {
+
+/// Of an architecture that is not in the table (io/gguf_names.hpp), the tensors are as the file has them.
+class HubGguf : public Gguf {
+ public:
+  /// Throws as Gguf does, and for tensors whose shapes are not what their names say.
+  explicit HubGguf(std::string const& path) : Gguf(path) {
+    GgufArchitecture const* const a =
+        has("general.architecture")
+            ? gguf_architecture(text("general.architecture"), [this](auto name) { return find(name) != nullptr; })
+            : nullptr;
+    if (a == nullptr) return;
+    heads_ = heads(std::string(a->name) + ".attention.");
+    const std::vector<SafeTensor> all = static_cast<std::vector<SafeTensor>&&>(tensors_);
+    tensors_.clear();
+    for (SafeTensor const& t : all) {
+      if (t.name == rope_freqs) continue;  // it says of the config what config.json says in words
+      GgufName to = hub_name(*a, t.name);
+      if (to.name.empty()) {
+        tensors_.push_back(t);  // whoever loads the model says that it has none of this name
+        continue;
+      }
+      SafeTensor hub = t;
+      hub.name = static_cast<std::string&&>(to.name);
+      if (to.change == gguf_change::stacked) unstack(hub);
+      else tensors_.push_back(changed(static_cast<SafeTensor&&>(hub), to.change));
+    }
+    index_names("gguf");
+  }
+
+  /// Divisors of the frequencies of rotary positions, which Llama 3.1's files have.
+  static constexpr const char* rope_freqs = "rope_freqs.weight";
+
+ private:
+  GgufHeads heads(std::string const& prefix) const {
+    const auto of = [&](const char* key, int otherwise) {
+      return has(prefix + key) ? static_cast<int>(integer(prefix + key)) : otherwise;
+    };
+    const int queries = of("head_count", 0);
+    return {queries, of("head_count_kv", queries)};
+  }
+  std::byte* room(std::size_t bytes) {
+    made_.emplace_back(bytes);
+    return made_.back().data();
+  }
+  [[noreturn]] void wrong(SafeTensor const& t, const char* expected) const {
+    fail("gguf", path_ + " has of " + t.name + ' ' + t.text(), expected);
+  }
+
+  /// One tensor an expert, of those of a layer.
+  void unstack(SafeTensor const& t) {
+    if (t.shape.size() < 2) wrong(t, "the experts of a layer");
+    const std::size_t n = t.shape[0], number = t.name.find('#');
+    for (std::size_t e = 0; e < n; ++e) {
+      SafeTensor one = t;
+      one.name.replace(number, 1, std::to_string(e));
+      one.shape.erase(one.shape.begin());
+      one.bytes = t.bytes / n;
+      one.data = t.data + e * one.bytes;
+      tensors_.push_back(static_cast<SafeTensor&&>(one));
+    }
+  }
+
+  SafeTensor changed(SafeTensor t, gguf_change change) {
+    if (moves_rows(change)) {
+      const std::size_t rows = t.shape[0], bytes = t.bytes / rows;
+      if (bytes * rows != t.bytes) wrong(t, "whole rows");
+      std::byte* const to = room(t.bytes);
+      for (std::size_t r = 0; r < rows; ++r)
+        std::memcpy(to + hub_row(change, heads_, r, rows) * bytes, t.data + r * bytes, bytes);
+      t.data = to;
+    } else if (change == gguf_change::one_more || change == gguf_change::transposed) {
+      if (change == gguf_change::transposed && t.shape.size() != 2) wrong(t, "a matrix");
+      std::vector<float> x(t.elements());
+      read_floats(t, 0, x.size(), x.data());
+      auto* const y = reinterpret_cast<float*>(room(x.size() * sizeof(float)));
+      const std::size_t rows = t.shape[0], columns = x.size() / rows;
+      if (change == gguf_change::one_more) {
+        for (std::size_t i = 0; i < x.size(); ++i) y[i] = x[i] - 1;
+      } else {
+        for (std::size_t r = 0; r < rows; ++r)
+          for (std::size_t c = 0; c < columns; ++c) y[c * rows + r] = x[r * columns + c];
+        t.shape = {columns, rows};
+      }
+      t.dtype = "F32";
+      t.bytes = x.size() * sizeof(float);
+      t.data = reinterpret_cast<const std::byte*>(y);
+    }
+    return t;
+  }
+
+  GgufHeads heads_;
+};
+
+}  // namespace fauna::inline v0

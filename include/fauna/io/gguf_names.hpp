@@ -1,0 +1,249 @@
+// What llama.cpp's converter calls the tensors of each architecture, and what it does to them, as a table: a family of
+// models is some lines of it (gguf-py's tensor_mapping.py, and convert_hf_to_gguf.py for the changes).
+#pragma once
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <fauna/core/error.hpp>
+
+namespace fauna::inline v0 {
+
+/// How a tensor of GGUF is otherwise than the hub's.
+enum class gguf_change : int {
+  none,
+  queries,     ///< columns of a head that rotate together are neighbours: row 2i + s is row s w/2 + i of w rows a head
+  keys,        ///< the same, with the heads of keys
+  grouped,     ///< queries, then keys, then values of all heads; on the hub those of each key head together
+  one_more,    ///< weights of norms with 1 added
+  transposed,  ///< [out, in]; on the hub [in, out]
+  stacked,     ///< a layer's experts in one tensor; on the hub one each
+};
+
+/// A tensor's names without their ends .weight and .bias. % is the number of a layer, # that of an expert.
+struct GgufRule {
+  std::string_view gguf, hub;
+  gguf_change change = gguf_change::none;
+};
+
+namespace gguf_detail {
+
+using enum gguf_change;
+
+inline constexpr GgufRule decoder[] = {{"token_embd", "model.embed_tokens"},
+                                       {"output_norm", "model.norm"},
+                                       {"output", "lm_head"},
+                                       {"blk.%.attn_norm", "model.layers.%.input_layernorm"},
+                                       {"blk.%.attn_q", "model.layers.%.self_attn.q_proj"},
+                                       {"blk.%.attn_k", "model.layers.%.self_attn.k_proj"},
+                                       {"blk.%.attn_v", "model.layers.%.self_attn.v_proj"},
+                                       {"blk.%.attn_output", "model.layers.%.self_attn.o_proj"},
+                                       {"blk.%.attn_q_norm", "model.layers.%.self_attn.q_norm"},
+                                       {"blk.%.attn_k_norm", "model.layers.%.self_attn.k_norm"},
+                                       {"blk.%.ffn_norm", "model.layers.%.post_attention_layernorm"},
+                                       {"blk.%.ffn_gate", "model.layers.%.mlp.gate_proj"},
+                                       {"blk.%.ffn_up", "model.layers.%.mlp.up_proj"},
+                                       {"blk.%.ffn_down", "model.layers.%.mlp.down_proj"}};
+// What follows stands before it, in the families that have it.
+inline constexpr GgufRule turned_heads[] = {{"blk.%.attn_q", "model.layers.%.self_attn.q_proj", queries},
+                                            {"blk.%.attn_k", "model.layers.%.self_attn.k_proj", keys}};
+inline constexpr GgufRule mixtral[] = {{"blk.%.ffn_gate_inp", "model.layers.%.block_sparse_moe.gate"},
+                                       {"blk.%.ffn_gate_exps", "model.layers.%.block_sparse_moe.experts.#.w1", stacked},
+                                       {"blk.%.ffn_down_exps", "model.layers.%.block_sparse_moe.experts.#.w2", stacked},
+                                       {"blk.%.ffn_up_exps", "model.layers.%.block_sparse_moe.experts.#.w3", stacked}};
+inline constexpr GgufRule experts[] = {{"blk.%.ffn_gate_inp", "model.layers.%.mlp.gate"},
+                                       {"blk.%.ffn_gate_exps", "model.layers.%.mlp.experts.#.gate_proj", stacked},
+                                       {"blk.%.ffn_down_exps", "model.layers.%.mlp.experts.#.down_proj", stacked},
+                                       {"blk.%.ffn_up_exps", "model.layers.%.mlp.experts.#.up_proj", stacked},
+                                       {"blk.%.ffn_gate_inp_shexp", "model.layers.%.mlp.shared_expert_gate"},
+                                       {"blk.%.ffn_gate_shexp", "model.layers.%.mlp.shared_expert.gate_proj"},
+                                       {"blk.%.ffn_down_shexp", "model.layers.%.mlp.shared_expert.down_proj"},
+                                       {"blk.%.ffn_up_shexp", "model.layers.%.mlp.shared_expert.up_proj"}};
+inline constexpr GgufRule gemma[] = {{"output_norm", "model.norm", one_more},
+                                     {"blk.%.attn_norm", "model.layers.%.input_layernorm", one_more},
+                                     {"blk.%.ffn_norm", "model.layers.%.post_attention_layernorm", one_more}};
+inline constexpr GgufRule gemma2[] = {
+    {"output_norm", "model.norm", one_more},
+    {"blk.%.attn_norm", "model.layers.%.input_layernorm", one_more},
+    {"blk.%.attn_q_norm", "model.layers.%.self_attn.q_norm", one_more},
+    {"blk.%.attn_k_norm", "model.layers.%.self_attn.k_norm", one_more},
+    {"blk.%.post_attention_norm", "model.layers.%.post_attention_layernorm", one_more},
+    {"blk.%.ffn_norm", "model.layers.%.pre_feedforward_layernorm", one_more},
+    {"blk.%.post_ffw_norm", "model.layers.%.post_feedforward_layernorm", one_more}};
+inline constexpr GgufRule norms_after[] = {{"blk.%.post_attention_norm", "model.layers.%.post_attention_layernorm"},
+                                           {"blk.%.post_ffw_norm", "model.layers.%.post_feedforward_layernorm"}};
+inline constexpr GgufRule phi2[] = {{"output_norm", "model.final_layernorm"},
+                                    {"blk.%.attn_output", "model.layers.%.self_attn.dense"},
+                                    {"blk.%.ffn_up", "model.layers.%.mlp.fc1"},
+                                    {"blk.%.ffn_down", "model.layers.%.mlp.fc2"}};
+inline constexpr GgufRule phi3[] = {{"blk.%.attn_qkv", "model.layers.%.self_attn.qkv_proj"},
+                                    {"blk.%.ffn_up", "model.layers.%.mlp.gate_up_proj"}};
+inline constexpr GgufRule glm4[] = {{"blk.%.post_attention_norm", "model.layers.%.post_self_attn_layernorm"},
+                                    {"blk.%.post_ffw_norm", "model.layers.%.post_mlp_layernorm"},
+                                    {"blk.%.ffn_up", "model.layers.%.mlp.gate_up_proj"}};
+inline constexpr GgufRule starcoder2[] = {{"blk.%.ffn_up", "model.layers.%.mlp.c_fc"},
+                                          {"blk.%.ffn_down", "model.layers.%.mlp.c_proj"}};
+inline constexpr GgufRule gpt2[] = {{"token_embd", "transformer.wte"},
+                                    {"position_embd", "transformer.wpe"},
+                                    {"output_norm", "transformer.ln_f"},
+                                    {"output", "lm_head"},
+                                    {"blk.%.attn_norm", "transformer.h.%.ln_1"},
+                                    {"blk.%.attn_qkv", "transformer.h.%.attn.c_attn", transposed},
+                                    {"blk.%.attn_output", "transformer.h.%.attn.c_proj", transposed},
+                                    {"blk.%.ffn_norm", "transformer.h.%.ln_2"},
+                                    {"blk.%.ffn_up", "transformer.h.%.mlp.c_fc", transposed},
+                                    {"blk.%.ffn_down", "transformer.h.%.mlp.c_proj", transposed}};
+inline constexpr GgufRule gptneox[] = {{"token_embd", "gpt_neox.embed_in"},
+                                       {"output_norm", "gpt_neox.final_layer_norm"},
+                                       {"output", "embed_out"},
+                                       {"blk.%.attn_norm", "gpt_neox.layers.%.input_layernorm"},
+                                       {"blk.%.attn_qkv", "gpt_neox.layers.%.attention.query_key_value", grouped},
+                                       {"blk.%.attn_output", "gpt_neox.layers.%.attention.dense"},
+                                       {"blk.%.ffn_norm", "gpt_neox.layers.%.post_attention_layernorm"},
+                                       {"blk.%.ffn_up", "gpt_neox.layers.%.mlp.dense_h_to_4h"},
+                                       {"blk.%.ffn_down", "gpt_neox.layers.%.mlp.dense_4h_to_h"}};
+inline constexpr GgufRule falcon[] = {{"token_embd", "transformer.word_embeddings"},
+                                      {"output_norm", "transformer.ln_f"},
+                                      {"output", "lm_head"},
+                                      {"blk.%.attn_norm", "transformer.h.%.input_layernorm"},
+                                      {"blk.%.attn_norm", "transformer.h.%.ln_mlp"},
+                                      {"blk.%.attn_norm_2", "transformer.h.%.ln_attn"},
+                                      {"blk.%.attn_qkv", "transformer.h.%.self_attention.query_key_value", grouped},
+                                      {"blk.%.attn_output", "transformer.h.%.self_attention.dense"},
+                                      {"blk.%.ffn_up", "transformer.h.%.mlp.dense_h_to_4h"},
+                                      {"blk.%.ffn_down", "transformer.h.%.mlp.dense_4h_to_h"}};
+
+/// Of its form with a norm before the MLP as well.
+inline constexpr GgufRule falcon_grouped[] = {{"blk.%.attn_norm", "transformer.h.%.ln_mlp"}};
+
+}  // namespace gguf_detail
+
+/// An architecture's rules: the first one that fits counts.
+struct GgufArchitecture {
+  std::string_view name;
+  std::span<const GgufRule> rules[3];
+  std::string_view sign{};  ///< a tensor that files of this form have, where there is another form
+};
+inline constexpr GgufArchitecture gguf_architectures[] = {
+    {"llama", {gguf_detail::turned_heads, gguf_detail::mixtral, gguf_detail::decoder}},
+    {"smollm3", {gguf_detail::turned_heads, gguf_detail::decoder}},
+    {"granite", {gguf_detail::turned_heads, gguf_detail::decoder}},
+    {"olmo", {gguf_detail::turned_heads, gguf_detail::decoder}},
+    {"qwen2", {gguf_detail::decoder}},
+    {"qwen3", {gguf_detail::decoder}},
+    {"stablelm", {gguf_detail::decoder}},
+    {"qwen2moe", {gguf_detail::experts, gguf_detail::decoder}},
+    {"qwen3moe", {gguf_detail::experts, gguf_detail::decoder}},
+    {"olmoe", {gguf_detail::experts, gguf_detail::decoder}},
+    {"gemma", {gguf_detail::gemma, gguf_detail::decoder}},
+    {"gemma2", {gguf_detail::gemma2, gguf_detail::decoder}},
+    {"gemma3", {gguf_detail::gemma2, gguf_detail::decoder}},
+    {"olmo2", {gguf_detail::norms_after, gguf_detail::decoder}},
+    {"phi2", {gguf_detail::phi2, gguf_detail::decoder}},
+    {"phi3", {gguf_detail::phi3, gguf_detail::decoder}},
+    {"glm4", {gguf_detail::glm4, gguf_detail::decoder}},
+    {"starcoder2", {gguf_detail::starcoder2, gguf_detail::decoder}},
+    {"cohere2", {gguf_detail::decoder}},
+    {"gpt2", {gguf_detail::gpt2}},
+    {"gptneox", {gguf_detail::gptneox}},
+    {"falcon", {gguf_detail::falcon_grouped, gguf_detail::falcon}, "blk.0.attn_norm_2.weight"},
+    {"falcon", {gguf_detail::falcon}},
+};
+/// Null for an architecture whose names are not known. has(name): has the file a tensor of that name? In the names that
+/// the hub has, an architecture's forms do not differ.
+template <class Has> GgufArchitecture const* gguf_architecture(std::string_view name, Has&& has) {
+  for (GgufArchitecture const& a : gguf_architectures)
+    if (a.name == name && (a.sign.empty() || has(a.sign))) return &a;
+  return nullptr;
+}
+inline GgufArchitecture const* gguf_architecture(std::string_view name) {
+  return gguf_architecture(name, [](std::string_view) { return false; });
+}
+
+/// A tensor's name in the other spelling, and what is done to it.
+struct GgufName {
+  std::string name{};  ///< empty: it has none; with # where an expert's number is to stand
+  gguf_change change = gguf_change::none;
+  std::string_view expert{};  ///< its number, of a name that has one
+};
+
+namespace gguf_detail {
+
+/// Is the name this pattern, with numbers for % and #?
+inline bool fits(std::string_view pattern, std::string_view name, std::string_view& layer, std::string_view& expert) {
+  std::size_t at = 0;
+  for (const char c : pattern) {
+    if (c != '%' && c != '#') {
+      if (at == name.size() || name[at++] != c) return false;
+      continue;
+    }
+    const std::size_t begin = at;
+    while (at < name.size() && name[at] >= '0' && name[at] <= '9') ++at;
+    if (at == begin) return false;
+    (c == '%' ? layer : expert) = name.substr(begin, at - begin);
+  }
+  return at == name.size();
+}
+
+/// The name in the spelling `to`, of one in the spelling `from`.
+inline GgufName respelt(GgufArchitecture const& a, std::string_view name, std::string_view GgufRule::*from,
+                        std::string_view GgufRule::*to) {
+  for (std::span<const GgufRule> rules : a.rules)
+    for (GgufRule const& r : rules)
+      for (const std::string_view end : {".weight", ".bias", ""}) {
+        if (name.size() < end.size() || name.substr(name.size() - end.size()) != end) continue;
+        GgufName found{{}, r.change, {}};
+        std::string_view layer;
+        if (!fits(r.*from, name.substr(0, name.size() - end.size()), layer, found.expert)) continue;
+        for (const char c : r.*to)
+          if (c == '%') found.name += layer;
+          else found.name += c;
+        found.name += end;
+        // What is done to a matrix is not done to the bias beside it, but for the order of rows.
+        if (end == ".bias" && (r.change == transposed || r.change == one_more)) found.change = none;
+        return found;
+      }
+  return {};
+}
+
+}  // namespace gguf_detail
+
+/// "model.layers.3.self_attn.q_proj.weight" as "blk.3.attn_q.weight".
+inline GgufName gguf_name(GgufArchitecture const& a, std::string_view hub) {
+  return gguf_detail::respelt(a, hub, &GgufRule::hub, &GgufRule::gguf);
+}
+/// And back.
+inline GgufName hub_name(GgufArchitecture const& a, std::string_view gguf) {
+  return gguf_detail::respelt(a, gguf, &GgufRule::gguf, &GgufRule::hub);
+}
+
+/// Heads of queries and of keys, which orders of rows depend on.
+struct GgufHeads {
+  int queries = 0, keys = 0;
+};
+/// Does a change put rows in another order?
+constexpr bool moves_rows(gguf_change c) {
+  return c == gguf_change::queries || c == gguf_change::keys || c == gguf_change::grouped;
+}
+/// Row r of a tensor in GGUF is this one of the hub's, of so many rows. Throws where they are not those of whole heads.
+inline std::size_t hub_row(gguf_change change, GgufHeads const& h, std::size_t r, std::size_t rows) {
+  const auto queries = static_cast<std::size_t>(h.queries), keys = static_cast<std::size_t>(h.keys);
+  if (change == gguf_change::grouped) {
+    const std::size_t all = queries + 2 * keys;
+    if (keys == 0 || queries % keys != 0 || rows % all != 0)
+      fail("gguf", std::to_string(rows) + " rows of queries, keys and values",
+           std::to_string(queries) + " heads of queries and " + std::to_string(keys) + " of each of the others");
+    const std::size_t w = rows / all, head = r / w, of_group = queries / keys;
+    const std::size_t group = head < queries ? head / of_group : (head - queries) % keys,
+                      within = head < queries ? head % of_group : of_group + (head - queries) / keys;
+    return (group * (of_group + 2) + within) * w + r % w;
+  }
+  const std::size_t heads = change == gguf_change::queries ? queries : keys;
+  if (heads == 0 || rows % (2 * heads) != 0)
+    fail("gguf", std::to_string(rows) + " rows of heads that are turned",
+         std::to_string(heads) + " heads of an even number of rows");
+  const std::size_t w = rows / heads;
+  return r / w * w + r % 2 * (w / 2) + r % w / 2;
+}
+
+}  // namespace fauna::inline v0
