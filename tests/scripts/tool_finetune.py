@@ -2,7 +2,7 @@
 """tool_finetune.py FAUNA WORK MODELS ADAPTERS: questions and answers learnt by heart through LoRA adapters to a model in bf16;
 stopped and gone on with; the adapter added, merged and trained further; what is wrong is said before anything is compiled.
 MODELS has directories of every family, ADAPTERS what tools/oracles/adapters.py wrote. Nearly all of the time goes into compiling:
-all checks share three types: LoRA, on examples and on rewards; rank-stabilised beside NF4; DoRA, on preferences.
+all checks share four types: LoRA, on examples and on rewards; rank-stabilised beside NF4; in a GGUF file; DoRA, on preferences.
 """
 import json
 import pathlib
@@ -220,6 +220,20 @@ def four_bits():
     assert tomllib.loads((work / "four/run.toml").read_text())["qlora"] is True and "200 updates" in said
 
 
+def in_a_file():
+    """The layers under the adapters stay in a GGUF file's blocks, and the adapter stands beside them."""
+    base = models.parent / "gguf_llama/Q8_0.gguf"
+    (work / "letters.txt").write_text("abcd ab12 dab cd abcd\n" * 60)
+    common = ("finetune", base, "--data", "letters.txt", "--block-size", 16, "--batch-size", 4, "--steps", 40, "--lr", 0.01, "--eval-interval", 20,
+              "--threads", 1)
+    refused(["--pissa with a GGUF file, expected a model directory"], *common, "--pissa")
+    assert "40 updates" in succeeds(*common, "--out", "filed")
+    assert json.loads((work / "filed/adapter_config.json").read_text())["base_model_name_or_path"] == str(base)
+    said = succeeds("perplexity", base, "letters.txt", "--adapter", "filed", "--context", 16)
+    assert 1 < float(said.rsplit(" ", 1)[1]) < 2, said  # of 16 tokens, drawn at random before
+    assert succeeds("generate", base, "--prompt", "abcd ab12 dab", "--adapter", "filed", "--max-new-tokens", 2).startswith("abcd ab12 dab cd")
+
+
 def principal():
     """PiSSA starts as the base, learns, goes on to the bit, and is a LoRA of twice the rank to the base itself."""
     common = ("finetune", "base", "--data", "answers.jsonl", "--lora", 8, "--alpha", 16, "--pissa", "--val", 0, "--batch-size", 5, "--lr", 2e-3, "--threads", 1)
@@ -311,5 +325,6 @@ principal()
 shapes_and_packing()
 variants()
 four_bits()
+in_a_file()
 prefers()
 rewards()

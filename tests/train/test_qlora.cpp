@@ -10,9 +10,11 @@
 #include <fauna/ops/cpu.hpp>
 #include <fauna/ops/gemm/nf4.hpp>
 #include <fauna/train/adapters.hpp>
+#include <fauna/train/in_file.hpp>
 #include <fauna/train/trained.hpp>
 
 #include "../support/dual_check.hpp"
+#include "../support/temporary.hpp"
 
 namespace test_qlora {
 
@@ -92,7 +94,7 @@ TEST_SUITE("qlora") {
         std::vector<float> absmax(all / 64 + 1), back(all);
         nf4::quantise(w.data(), all, codes.data(), absmax.data());
         nf4::dequantise(codes.data(), absmax.data(), 0, all, back.data());
-        const Nf4Of four{codes.data(), absmax.data(), n, k};
+        const Nf4Of four{{}, codes.data(), absmax.data(), n, k};
         const Matrix<const float> plain(back.data(), n, k);
         Arena measure;
         plan_workspace(gemm<Cpu<>>::workspace(m, n, k, 2), measure);
@@ -148,6 +150,29 @@ TEST_SUITE("qlora") {
       if (q.in_rows) CHECK(std::memcmp(full.value(p).data(), four.value(q).data(), p.size() * sizeof(float)) == 0);
       else CHECK(four.value(q).data() == nullptr);
     }
+  }
+
+  TEST_CASE("a base that stays in its file is the base of the numbers there, and takes no memory") {
+    const TemporaryFolder folder;
+    Trained<Base, Cpu<>> base(seed{7});
+    save_weights<Base>(folder / "w.safetensors", base.weights());
+    const SafeTensors file(folder / "w.safetensors");
+    Full full(seed{4}, 2);
+    Trained<Adapted, Cpu<>, InFile<float>> in_file(seed{4}, 2);
+    freeze_base(full);
+    freeze_base(in_file);
+    load_base(full, file);
+    load_base(in_file, file);
+    CHECK(logits(in_file) == logits(full));
+    full.prepare_training({.sequences = 2, .length = 8});
+    in_file.prepare_training({.sequences = 2, .length = 8});
+    const std::vector<float> before = logits(full);
+    CHECK(learn(in_file, 20) == learn(full, 20));
+    CHECK(logits(in_file) == logits(full));
+    CHECK(logits(full) != before);
+    std::size_t layers = 0;
+    for (auto const& p : in_file.parameters()) layers += p.in_rows ? 0 : p.size() * sizeof(float);
+    CHECK(in_file.planned().weights + layers < full.planned().weights + 4096);  // whole pages are taken
   }
 
   TEST_CASE("after 200 updates the loss is LoRA's within 2 %, in less memory") {
