@@ -109,10 +109,12 @@ TEST_SUITE("pipeline schedules") {
     using enum StagePass::kind;
     for (const int ranks : {1, 2, 3, 4})
       for (const int batches : {1, 2, 3, 6, 8, 12})
-        for (auto const& [how, stages] :
+        for (auto const& of :
              {std::pair{gpipe, loop(ranks)}, std::pair{one_by_one, loop(ranks)}, std::pair{interleaved, loop(ranks, 3)},
               std::pair{zb1p, loop(ranks)}, std::pair{zb1p, loop(ranks, 2)}, std::pair{zbv, folded(ranks)},
               std::pair{dual_pipe_v, folded(ranks)}}) {
+          const pipeline_schedule how = of.first;
+          const StagePlacement stages = of.second;
           const PipelinePlan plan{how, stages, batches};
           if (how == dual_pipe_v && batches < 2 * ranks) continue;
           if (stages.rounds > 1 && !there_and_back(how) && batches > ranks && batches % ranks != 0) continue;

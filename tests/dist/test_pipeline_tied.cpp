@@ -16,9 +16,8 @@ using SmallGpt = Gpt<GptConfig{.layers = 5, .heads = 2, .width = 12, .context = 
 
 }  // namespace
 
-TEST_CASE("pipeline: Gpt in 2 and 3 stages is the whole one") {
-  test::in_stages::check<SmallGpt, 2>(test::in_stages::plain_schedules);
-  test::in_stages::check<SmallGpt, 3>(test::in_stages::plain_schedules, 1);
+TEST_CASE("pipeline: Gpt in 3 stages, with fewer batches, is the whole one") {
+  test::in_stages::check<SmallGpt, 3>(test::in_stages::plain_schedules, 2);
 }
 
 }  // namespace test_pipeline_tied
