@@ -1,10 +1,19 @@
-// spec_ngram_copy: SmolLM2-135M in bf16 ($FAUNA_SMOLLM2, see tools/smollm2) at tasks that quote their prompt, with
-// drafts from the text itself, over plain decoding: 128 tokens behind each of ten prompts, greedily, in turns.
+// What drafts gain over plain decoding of the same text, in turns.
+//   spec_ngram_copy  SmolLM2-135M in bf16 ($FAUNA_SMOLLM2, see tools/smollm2) at tasks that quote their prompt, with
+//                    drafts from the text itself: 128 tokens behind each of ten prompts, greedily
+//   spec_worst       the same model at prose that repeats nothing, with measured lengths: what drafts cost that are not
+//                    worth it
+//   spec_overhead    drafts of four that all stay: a step over a pass of five rows alone
+//   spec_recurrent   mamba2-130m's and a small RWKV-7's shapes with weights drawn at random, whose greedy texts go
+//   round
+//                    in circles: the slower of the two
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fauna/fauna.hpp>
 #include <fauna/text/bpe.hpp>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -96,5 +105,144 @@ void copy(benchmark::State& state) {
   state.SetLabel("plain decoding");
 }
 BENCHMARK(copy)->Name("spec_ngram_copy")->Iterations(1);
+
+const char* const openings[] = {
+    "On the morning of the harvest fair,",      "The last train out of the mountains was late because",
+    "My grandmother kept bees, and she said",   "Nobody in the ministry had expected",
+    "A letter came from the island. It began:", "When the dam was finished, the engineers"};
+
+/// An n-gram drafter of measured lengths, at prose.
+void worst(benchmark::State& state) {
+  const char* folder = std::getenv("FAUNA_SMOLLM2");
+  if (folder == nullptr) return state.SkipWithError("FAUNA_SMOLLM2 names no folder: run tools/smollm2 once");
+  const std::string directory = std::string(folder) + "/bf16";
+  Loaded<SmolLm2_135M, Cpu<bf16_products>> model((SafeTensors(directory)));
+  const auto bpe = Bpe::from_file(directory + "/tokenizer.json");
+  std::vector<double> ratios;
+  double all = 0, others = 0;
+  long tokens = 0;
+  for (auto _ : state)
+    for (std::size_t i = 0; i < std::size(openings); ++i) {
+      const auto ids = bpe.encode(openings[i]);
+      const int n = static_cast<int>(ids.size());
+      const GenerateOptions how{
+          .tokens = 128, .temperature = 0.9F, .top_k = 0, .seed = i, .context = n + 128};  // drawn: it repeats nothing
+      Reader reader(model, n + 128);
+      DraftLength length(4);
+      for (int rows = 1; rows <= 5; ++rows)  // as the tool measures when it loads a model
+        for (int round = 0; round < 2; ++round) {
+          reader.logits(ids.data(), 1, 1, 1);
+          std::vector<int> some(static_cast<std::size_t>(rows) + 1, ids[0]);
+          const double start = seconds_now();
+          reader.logits(some.data(), rows + 1, rows, 1);
+          length.pass(rows, seconds_now() - start);
+        }
+      const auto seconds = [&](DraftLength* measured, Speculated& out) {
+        reader.logits(ids.data(), n - 1, 1, n - 1);
+        NgramDrafter ngram;
+        const double start = seconds_now();
+        out = speculate(reader, ngram, ids, {.text = how, .draft = measured ? 4 : 0, .length = measured});
+        return seconds_now() - start;
+      };
+      Speculated with, without;
+      const double before = seconds(nullptr, without), own = seconds(&length, with), after = seconds(nullptr, without);
+      if (with.ids != without.ids) return state.SkipWithError("the texts differ");
+      ratios.push_back(0.5 * (before + after) / own);
+      all += own;
+      others += 0.5 * (before + after);
+      tokens += with.counts.tokens;
+    }
+  state.counters["tokens/s"] = static_cast<double>(tokens) / all;
+  state.counters["peer tokens/s"] = static_cast<double>(tokens) / others;
+  state.counters["ratio"] = median(ratios);
+  state.SetLabel("plain decoding");
+}
+BENCHMARK(worst)->Name("spec_worst")->Iterations(1);
+
+/// Knows the text.
+struct Knows {
+  std::vector<int> const* text;
+  template <class F> void propose(std::vector<int>& so_far, int most, F&&) {
+    for (int i = 0; i < most && so_far.size() < text->size(); ++i) so_far.push_back((*text)[so_far.size()]);
+  }
+};
+
+void overhead(benchmark::State& state) {
+  const char* folder = std::getenv("FAUNA_SMOLLM2");
+  if (folder == nullptr) return state.SkipWithError("FAUNA_SMOLLM2 names no folder: run tools/smollm2 once");
+  const std::string directory = std::string(folder) + "/bf16";
+  Loaded<SmolLm2_135M, Cpu<bf16_products>> model((SafeTensors(directory)));
+  const std::vector<int> prompt(16, 100);
+  const GenerateOptions how{.tokens = 100, .temperature = 0, .top_k = 0, .context = 128};
+  std::vector<int> text = prompt;
+  Reader reader(model, 128);
+  NgramDrafter none;
+  for (const int id : speculate(reader, none, prompt, {.text = how, .draft = 0}).ids) text.push_back(id);
+  std::vector<double> costs;
+  for (auto _ : state)
+    for (int round = 0; round < 9; ++round) {
+      const auto passes = [&] {  // of five rows each, from the same place to the same place
+        reader.logits(text.data(), 15, 1, 15);
+        const double start = seconds_now();
+        for (int n = 16; n + 4 <= 116; n += 5) reader.logits(text.data(), n + 4, 5, n);
+        return seconds_now() - start;
+      };
+      const double before = passes();
+      reader.logits(text.data(), 15, 1, 15);
+      Knows knows{&text};
+      const double start = seconds_now();
+      const auto all = speculate(reader, knows, prompt, {.text = how, .draft = 4});
+      const double own = seconds_now() - start, after = passes();
+      if (all.counts.steps != 20) return state.SkipWithError("not every draft stayed");
+      costs.push_back(own / (0.5 * (before + after)));
+    }
+  state.counters["cost"] = median(costs);
+}
+BENCHMARK(overhead)->Name("spec_overhead")->Iterations(1);
+
+/// How many times as fast a text comes with drafts.
+template <class M> double gain(double& tokens_a_step, double& seconds_a_token) {
+  using B = Cpu<>;
+  Trained<M, B> random(seed{1});
+  Loaded<M, B> model(random.weights());
+  std::vector<int> prompt;
+  for (int i = 0; i < 48; ++i) prompt.push_back(1 + i % 6);
+  const GenerateOptions how{.tokens = 96, .temperature = 0, .top_k = 0, .context = 160};
+  Reader reader(model, 160);
+  std::vector<double> ratios;
+  const auto seconds = [&](int draft, Speculated& out) {
+    reader.logits(prompt.data(), 47, 1, 47);
+    NgramDrafter ngram;
+    const double start = seconds_now();
+    out = speculate(reader, ngram, prompt, {.text = how, .draft = draft});
+    return seconds_now() - start;
+  };
+  for (int round = 0; round < 5; ++round) {
+    Speculated with, without;
+    const double before = seconds(0, without), own = seconds(4, with), after = seconds(0, without);
+    if (with.ids != without.ids) return 0;
+    ratios.push_back(0.5 * (before + after) / own);
+    tokens_a_step = with.counts.tokens_per_step();
+    seconds_a_token = own / static_cast<double>(with.counts.tokens);
+  }
+  return median(ratios);
+}
+void recurrent(benchmark::State& state) {
+  double of_mamba = 0, of_rwkv = 0, mamba = 0, rwkv = 0, a_token[2];
+  for (auto _ : state) {
+    mamba = gain<Mamba2<Mamba2Config{.layers = 12, .vocab = 8192}>>(of_mamba, a_token[0]);
+    rwkv = gain<Rwkv7<Rwkv7Config{.layers = 8, .heads = 8, .width = 512, .hidden = 2048, .vocab = 8192}>>(of_rwkv,
+                                                                                                          a_token[1]);
+  }
+  if (mamba == 0 || rwkv == 0) return state.SkipWithError("the texts differ");
+  state.counters["tokens/s"] = 1 / a_token[mamba < rwkv ? 0 : 1];
+  state.counters["ratio"] = std::min(mamba, rwkv);
+  state.counters["Mamba-2"] = mamba;
+  state.counters["RWKV-7"] = rwkv;
+  state.counters["Mamba-2's tokens a step"] = of_mamba;
+  state.counters["RWKV-7's tokens a step"] = of_rwkv;
+  state.SetLabel("plain decoding");
+}
+BENCHMARK(recurrent)->Name("spec_recurrent")->Iterations(1);
 
 }  // namespace
