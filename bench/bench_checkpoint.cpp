@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include <fauna/compose/checkpoint.hpp>
 #include <fauna/fauna.hpp>
 
 #include "support/peak.hpp"
