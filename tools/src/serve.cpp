@@ -60,20 +60,29 @@ int context_of(long asked, int own) {
   return own == fauna::unbounded ? without : own;
 }
 
+/// Bytes of what drafts of s.draft have for a text, beside a cache of their own model: rows that the trunk gave, and of
+/// an EAGLE layer what it reads of other layers, and its keys and values, which are no wider than two rows.
+std::size_t draft_bytes(std::string const& how, tool::Engine const& engine, int context) {
+  const std::size_t rows = !tool::behind("eagle:", how).empty()         ? 6
+                           : tool::is_tree_of_rows(how) || how == "mtp" ? 1
+                                                                        : 0;
+  return rows * static_cast<std::size_t>(engine.width()) * static_cast<std::size_t>(context) * sizeof(float);
+}
+
 /// Texts at once, where the flag does not say: their contexts are whole in half of the machine's memory.
-/// draft_rows: tokens of a draft at most; 0: nobody drafts.
-int parallel_of(long asked, tool::Engine& engine, std::size_t engines, std::size_t draft_rows,
-                tool::Engine const* draft, int context) {
-  if (asked > 0) return static_cast<int>(asked);
+int parallel_of(settings::Serve const& s, tool::Engine& engine, std::size_t engines, tool::Engine const* draft,
+                int context) {
+  if (s.parallel > 0) return static_cast<int>(s.parallel);
   constexpr std::size_t usual = 8;
   const auto pages = static_cast<std::size_t>(sysconf(_SC_PHYS_PAGES)),
              page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-  // What cannot be cut is kept a second time, at the end of its prompt, and again before its draft, after the token
-  // before that and after each of its tokens; and the model that drafts has a cache of its own.
+  // What cannot be cut is kept a second time, at the end of its prompt, and with drafts again before these, after the
+  // token before that, and with what its recurrences were given of a draft; and the model that drafts has a cache.
   const std::size_t kept = engine.slots(1, 1, 1, false)->cuts() ? 1
-                           : draft_rows > 0                     ? 4 + draft_rows
-                                                                : 2,
-                    of_draft = draft != nullptr ? draft->slot_bytes(std::min(context, draft->context())) : 0,
+                           : s.draft.empty()                    ? 2
+                                                                : 6,
+                    of_draft = (draft != nullptr ? draft->slot_bytes(std::min(context, draft->context())) : 0) +
+                               draft_bytes(s.draft, engine, context),
                     each = engines * (kept * engine.slot_bytes(context) + of_draft),
                     fit = each == 0 ? usual : pages * page / 2 / each;
   if (fit >= usual) return static_cast<int>(usual);
@@ -123,9 +132,7 @@ int serve(settings::Told<settings::Serve> const& s, std::string const& from, std
   if (!pool_file.empty()) pool = tool::pool_in(pool_file, s.vocabulary);
   Metrics metrics;
   const std::size_t engines = 1 + merged.size();
-  const int parallel = parallel_of(s.parallel, engine, engines,
-                                   s.draft.empty() ? 0 : static_cast<std::size_t>(s.draft_max), draft.get(), context),
-            queue = static_cast<int>(s.queue);
+  const int parallel = parallel_of(s, engine, engines, draft.get(), context), queue = static_cast<int>(s.queue);
   Worker worker(models, tokenizer, stop_ids,
                 {.context = context,
                  .chunk = static_cast<int>(s.chunk),

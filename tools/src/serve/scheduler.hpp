@@ -110,6 +110,7 @@ class Scheduler {
     int leader = -1;           ///< a slot whose text reads what this one begins with, too
     fauna::DraftTree draft{};  ///< behind its text, until that has been read
     bool rests = false;        ///< nobody has read what it wrote so far
+    bool begun = false;        ///< a step has read of it, with its adapter, which its drafts are made with too
     bool again = false;        ///< its last tokens stayed of a draft that did not, and are to be read once more
   };
   /// The state after the beginning of a prompt.
@@ -162,6 +163,7 @@ class Scheduler {
     Owner& owner = owners_[static_cast<std::size_t>(slot)];
     auto& text = text_at(slot);
     const fauna::DraftTree draft = std::exchange(owner.draft, {});
+    owner.begun = true;
     const int read = text.read -= draft.size();
     text.ids.resize(text.ids.size() - static_cast<std::size_t>(draft.size()));
     text.parents.clear();
@@ -192,7 +194,7 @@ class Scheduler {
     auto& text = text_at(slot);
     text.wanted = 1;
     Owner& owner = owners_[static_cast<std::size_t>(slot)];
-    if (text.done || owner.rests || (text.pending() != 1 && !owner.again)) return;
+    if (text.done || owner.rests || !owner.begun || (text.pending() != 1 && !owner.again)) return;
     if (drafters_->branch() && prompts_wait()) return;
     const std::size_t written = text.ids.size();
     const int rows = slots_->cuts() ? limits_.chunk : std::min(limits_.chunk, fauna::speculate_detail::few),
@@ -219,9 +221,12 @@ class Scheduler {
   /// Is there more of a prompt to read than goes along with a draft? A mixer in chunks reads all rows one by one beside
   /// a tree, and would not give those the bits that they have alone.
   bool prompts_wait() const {
-    return std::any_of(texts_.begin(), texts_.end(), [](fauna::Continuation const& text) {
-      return !text.done && text.pending() - text.wanted >= fauna::speculate_detail::few;
-    });
+    for (std::size_t s = 0; s < texts_.size(); ++s) {
+      fauna::Continuation const& text = texts_[s];
+      if (text.done || owners_[s].rests || owners_[s].leader >= 0) continue;  // nothing, or nothing of its own now
+      if (text.pending() - text.wanted >= fauna::speculate_detail::few) return true;
+    }
+    return false;
   }
   static void fail(Owner& owner, std::exception const& e) {
     say(std::string("a request failed: ") + e.what());

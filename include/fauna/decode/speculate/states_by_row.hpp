@@ -29,7 +29,8 @@ template <class K> class StatesByRow {
   }
 
   /// The call that `batch` is for will keep the states of those sequences for which wants(sequence) is true. What was
-  /// kept before is forgotten. The model is to stay where it is until then.
+  /// kept before is forgotten. Until a sequence is forgotten, or put back for the last time, the model neither moves
+  /// nor ends: factors refer to its weights and to its scratch.
   template <class F> void begin(rewinds how, K& cache, Batch& batch, F&& wants) {
     of_.resize(static_cast<std::size_t>(batch.sequences));
     for (int q = 0; q < batch.sequences; ++q) {
