@@ -8,7 +8,7 @@
 #include <optional>
 
 #include <fauna/backend/cpu.hpp>
-#include <fauna/decode/adapter.hpp>
+#include <fauna/decode/adapter_parts.hpp>
 #include <fauna/io/clock.hpp>
 #include <fauna/io/json.hpp>
 #include <fauna/io/open_tensors.hpp>
@@ -31,11 +31,11 @@ namespace {
 
 using tool::Engine;
 
-/// The engine with the weights of a model directory, or of a file, and an adapter's added to them, if there is one.
+/// The engine with the weights of a model directory, or of a file, and an adapter put to them, if there is one.
 Engine& loaded(std::string const& directory, long threads, std::string const& adapter = {},
                std::string const& quantize = {}) {
   fauna::TensorFile file = fauna::open_tensors(directory);
-  if (!adapter.empty()) fauna::Adapter(adapter).merge_into(file);
+  if (!adapter.empty()) fauna::put_adapter(adapter, file);
   tool::engine().load(file, tool::threads_of(threads), quantize);
   if (!quantize.empty())
     tool::say(std::to_string(tool::engine().weight_bytes()) + " bytes of weights, matrices in " + quantize);

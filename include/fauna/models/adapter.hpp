@@ -42,6 +42,8 @@ template <int K, class... Bs> struct with_prefix_<K, Seq<Bs...>> : prefixed_<K, 
 
 /// K rows in each prefix.
 template <int K> struct AddAdapter {
+  static constexpr const char* kind = "adapter";
+  static constexpr int rows = K;
   static std::string text() { return "adapter rows=" + number_text::of(K); }
   static bool keeps(std::string const& tensor) { return is_adapter(tensor); }
   template <class B> static constexpr auto replace() {

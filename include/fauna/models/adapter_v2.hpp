@@ -11,6 +11,7 @@
 namespace fauna::inline v0 {
 
 struct AddAdapterV2 {
+  static constexpr const char* kind = "adapter_v2";
   static std::string text() { return "adapter_v2"; }
   /// What trains, and is in checkpoints: the rest is where it came from.
   static bool keeps(std::string const& tensor) {

@@ -17,7 +17,7 @@
 #include <algorithm>
 #include <optional>
 
-#include <fauna/decode/adapter.hpp>
+#include <fauna/decode/adapter_parts.hpp>
 #include <fauna/decode/exits.hpp>
 #include <fauna/decode/speculate/pool.hpp>
 #include <fauna/decode/speculate/rewind.hpp>
@@ -30,7 +30,18 @@ namespace tool::verbs {
 inline void check_adapter(std::string const& adapter, std::string const& directory) {
   if (adapter.empty()) return;
   if (tool::is_gguf(directory)) fauna::fail("fauna", "an adapter for a file of weights", "a model directory");
-  (void)fauna::Adapter(adapter).weights_of(fauna::open_tensors(directory));
+  fauna::TensorFile base = fauna::open_tensors(directory);
+  if (fauna::adapter_kind_of(adapter).name == "lora") (void)fauna::Adapter(adapter).weights_of(base);
+  else fauna::put_adapter(adapter, base);
+}
+/// The model that a program is compiled for: c without dropout, which is for training, and with what an adapter's
+/// folder has beside weights. LoRA is added to them, and changes no type.
+inline tool::Described in_use(tool::ModelConfig& c, std::string const& adapter) {
+  c.without_dropout();
+  tool::Described model = c.described();
+  if (adapter.empty()) return model;
+  const fauna::AdapterKind kind = fauna::adapter_kind_of(adapter);
+  return kind.name == "lora" ? model : with_parts(std::move(model), kind);
 }
 
 /// Ids as an argument.
@@ -162,7 +173,8 @@ template <class S>
                                tool::ModelConfig& c, std::vector<std::string> const& words, S const& s) {
   settings::Told<S> told;
   static_cast<S&>(told) = s;
-  const std::string dtype = storage_of(from, c.described(), s.dtype, s.quantize);
+  const tool::Described model = in_use(c, s.adapter);
+  const std::string dtype = storage_of(from, model, s.dtype, s.quantize);
   if (s.draft.empty())
     for (const char* flag :
          {"draft-max", "draft-stats", "draft-nodes", "draft-tree", "acceptance", "adaptive", "rewind"})
@@ -207,7 +219,8 @@ template <class S>
     draft = tool::eagle_described(eagle, tool::table_width(from, c), c.vocab(), use_of(verb));
     draft_source = "eagle_layer";
   }
-  infer(name, from, c, dtype, words, settings::arguments(told), draft, draft_source);
+  if (draft && !told.engine.empty()) told.engine = tool::engine_name(model, dtype);
+  infer(name, from, model, dtype, words, settings::arguments(told), draft, draft_source);
 }
 
 [[noreturn]] inline void sample(tool::Verb const& verb, std::string const& from, settings::Sample const& s) {
@@ -236,7 +249,8 @@ template <class S>
   const std::string model = model_of(from);
   check_adapter(s.adapter, model);
   const AnyModel c = model_in(model, use_of(verb));
-  infer("logits", model, *c, storage_of(model, c->described(), s.dtype, s.quantize), {}, settings::arguments(s));
+  const tool::Described of = in_use(*c, s.adapter);
+  infer("logits", model, of, storage_of(model, of, s.dtype, s.quantize), {}, settings::arguments(s));
 }
 
 /// With a file of weights: texts are in the pieces of --tokenizer, of a GGUF file's own, or bytes where these are all
@@ -328,7 +342,7 @@ template <class S>
   const OfTexts of = of_texts(from, use_of(verb));
   (void)tokenizer_of(from);
   check_adapter(s.adapter, from);
-  infer("chat", from, *of.model, s.dtype, {of.stop_ids}, settings::arguments(s));
+  infer("chat", from, in_use(*of.model, s.adapter), s.dtype, {of.stop_ids}, settings::arguments(s));
 }
 
 [[noreturn]] inline void serve(tool::Verb const& verb, std::string const& from) {
@@ -360,6 +374,7 @@ template <class S>
     const auto [name, folder] = tool::named("--lora", lora);
     if (std::find(names.begin(), names.end(), name) != names.end())
       fauna::fail("fauna serve", "two models '" + name + '\'', "a name for each");
+    (void)fauna::Adapter(folder);  // other kinds do not stand beside weights
     check_adapter(folder, from);
     names.push_back(name);
   }
@@ -398,7 +413,8 @@ template <class S>
   const AnyModel c = of_texts(from, use_of(verb)).model;
   (void)tokenizer_of(from, s.tokenizer);
   check_adapter(s.adapter, from);
-  infer("perplexity", from, *c, storage_of(from, c->described(), s.dtype, s.quantize), {file}, settings::arguments(s));
+  const tool::Described of = in_use(*c, s.adapter);
+  infer("perplexity", from, of, storage_of(from, of, s.dtype, s.quantize), {file}, settings::arguments(s));
 }
 
 /// The file of a task: one of that name, or NAME.jsonl among the examples.
@@ -428,8 +444,8 @@ inline std::string task_file(std::string const& task) {
   whole("context", s.context, 0, of.model->context());
   (void)tokenizer_of(from, s.tokenizer);
   check_adapter(s.adapter, from);
-  infer("eval", from, *of.model, storage_of(from, of.model->described(), s.dtype, s.quantize), {of.stop_ids},
-        settings::arguments(s));
+  const tool::Described model = in_use(*of.model, s.adapter);
+  infer("eval", from, model, storage_of(from, model, s.dtype, s.quantize), {of.stop_ids}, settings::arguments(s));
 }
 
 }  // namespace tool::verbs
