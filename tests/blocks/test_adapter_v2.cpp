@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include <fauna/decode/adapter_parts.hpp>
 #include <fauna/models/adapter_v2.hpp>
 #include <fauna/models/llama.hpp>
 #include <fauna/ops/cpu.hpp>
@@ -11,6 +12,7 @@
 #include <fauna/train/trained.hpp>
 
 #include "../support/gradients.hpp"
+#include "../support/temporary.hpp"
 
 namespace test_adapter_v2 {
 
@@ -80,6 +82,21 @@ TEST_SUITE("adapter_v2") {
     CHECK(loss < 0.7 * first);
     CHECK(frozen() == before);
     CHECK(logits(model) != logits(plain));
+
+    // The base's files with the adapter's laid over them are the model that was trained.
+    const TemporaryFolder folder;
+    save_weights<Plain>(folder / "base.safetensors", plain.weights());
+    save_adapter_parts<Adapted>(folder / "adapter", model.weights(), "the base");
+    CHECK(adapter_kind_of(folder / "adapter").name == "adapter_v2");
+    SafeTensors files(folder / "base.safetensors");
+    const std::size_t tensors = files.tensors().size();
+    put_adapter(folder / "adapter", files);
+    CHECK(files.tensors().size() == tensors + 2 * 2 * 7);  // norms are in the place of the base's
+    Trained<Adapted, Cpu<>> read(seed{9});
+    load_weights<Adapted>(Cpu<>{}, read.weights(), files);
+    CHECK(logits(read) == logits(model));
+    CHECK_THROWS_WITH_AS(files.put("model.norm.weight", {9}, std::vector<float>(9)),
+                         doctest::Contains("model.norm.weight F32 [8], expected F32 [9]"), error);
   }
 }
 

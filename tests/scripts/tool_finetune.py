@@ -2,7 +2,7 @@
 """tool_finetune.py FAUNA WORK MODELS ADAPTERS: questions and answers learnt by heart through LoRA adapters to a model in bf16;
 stopped and gone on with; the adapter added, merged and trained further; what is wrong is said before anything is compiled.
 MODELS has directories of every family, ADAPTERS what tools/oracles/adapters.py wrote. Nearly all of the time goes into compiling:
-all checks share four types: LoRA, on examples and on rewards; rank-stabilised beside NF4; in a GGUF file; DoRA, on preferences.
+all checks share five types: LoRA, on examples and on rewards; in a GGUF file; a prefix; rank-stabilised beside NF4; DoRA, on preferences.
 """
 import json
 import pathlib
@@ -148,6 +148,33 @@ def learns():
     (work / "text.txt").write_text(" ".join(q + a for q, a in ANSWERS.items()) * 5)
     said = succeeds("finetune", "base", "--data", "text.txt", "--block-size", 16, "--steps", 5, "--out", "text", "--threads", 1)
     assert "text.txt: 549 + 61 tokens" in said, said
+
+
+def prefixes():
+    """A prefix beside attention starts as nothing, learns, and is read by what takes an adapter; it cannot be added to weights."""
+    common = ("finetune", "base", "--data", "answers.jsonl", "--kind", "adapter", "--val", 0, "--batch-size", 5, "--threads", 1)
+    said = succeeds(*common, "--steps", 1, "--lr", 0, "--out", "closed")
+    assert f"; {2 * (10 * 48 + 4)} parameters beside " in said, said
+    assert logits("base", "--adapter", "closed") == logits("base")
+    succeeds(*common, "--steps", 120, "--lr", 2e-2, "--log-interval", 1, "--out", "prefix")
+    losses = [json.loads(line)["loss"] for line in (work / "prefix/metrics.jsonl").read_text().splitlines() if "lr" in line]
+    assert losses[-1] < 0.8 * losses[0], losses
+    config = json.loads((work / "prefix/adapter_config.json").read_text())
+    assert config == {"kind": "adapter", "rows": 10, "base_model_name_or_path": "base"}, config
+    adapter = read(work / "prefix/adapter_model.safetensors")
+    shapes = {name: tensor[:2] for name, tensor in adapter.items()}
+    at = "model.layers.1.self_attn."
+    assert len(shapes) == 4 and shapes[at + "adapter_wte.weight"] == ("F32", [10, 48]) and shapes[at + "gating_factor"] == ("F32", [4]), shapes
+    assert logits("base", "--adapter", "prefix") != logits("base")
+    assert answers("base", "--adapter", "prefix") != answers("base")
+    refused(["adapter_config.json: kind = adapter, expected LoRA"], "merge", "base", "prefix", "none")
+    refused(["adapter_config.json: kind = adapter, expected LoRA"], "serve", "base", "--lora", "x=prefix")
+    refused(["--dora beside --kind adapter, expected --kind lora"], *common, "--dora")
+    refused(["--lora beside --kind adapter_v2"], *common, "--kind", "adapter_v2", "--lora", 8)
+    refused(["--kind prefix, expected one of lora, adapter, adapter_v2"], *common[:-6], "--kind", "prefix")
+    (work / "unknown").mkdir()
+    (work / "unknown/adapter_config.json").write_text('{"kind": "adapter"}')
+    refused(["kind = adapter without rows, expected adapter with rows, or adapter_v2"], "generate", "base", "--adapter", "unknown", "--prompt", "a")
 
 
 def shapes_and_packing():
@@ -322,6 +349,7 @@ make_base(work / "base")
 mistakes()
 learns()
 principal()
+prefixes()
 shapes_and_packing()
 variants()
 four_bits()

@@ -12,8 +12,8 @@ class Trainer final : public tool::AdapterTrainer {
 
   int threads() const override { return of_.model.threads(); }
   int context() const override { return fauna::context_of<Model>; }
-  std::size_t trained() const override { return tool::Adapting::trained; }
-  std::size_t frozen() const override { return tool::Adapting::frozen; }
+  std::size_t trained() const override { return of_.trained; }
+  std::size_t frozen() const override { return of_.frozen; }
   fauna::MemoryPlan planned() const override { return of_.model.planned(); }
   void start(fauna::TensorFile base, bool pissa) override { of_.start(std::move(base), pissa); }
   fauna::TrainReport train(fauna::Split const& text, fauna::TrainOptions const& o) override {

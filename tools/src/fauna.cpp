@@ -137,7 +137,7 @@ int run(int n, char** words) {
   quantize_verb->add_option("model", directory, "a GGUF file in F32, F16, BF16 or Q8_0")->type_name("FILE")->required();
   quantize_verb->add_option("out", to, "the file to write")->type_name("OUT")->required();
   quantize_verb.add(settings::Convert{}, training);
-  tool::Verb finetune_verb(app, "finetune", "train LoRA adapters to a model on a text or on examples");
+  tool::Verb finetune_verb(app, "finetune", "train adapters to a model, LoRA or others, on a text or on examples");
   finetune_verb->add_option("model", directory, "a model directory, or a GGUF file")->type_name("DIR")->required();
   finetune_verb.add(settings::Finetune{}, training);
   tool::Verb draft_train_verb(app, "draft-train",

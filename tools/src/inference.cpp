@@ -8,7 +8,7 @@
 #include <optional>
 
 #include <fauna/backend/cpu.hpp>
-#include <fauna/decode/adapter.hpp>
+#include <fauna/decode/adapter_parts.hpp>
 #include <fauna/io/clock.hpp>
 #include <fauna/io/json.hpp>
 #include <fauna/io/open_tensors.hpp>
@@ -32,16 +32,16 @@ namespace {
 using tool::Engine;
 
 /// The engine with the weights of a model directory, or of a file, and an adapter, if there is one: beside them in a
-/// program whose model takes it there, else added to them.
+/// program whose model takes it there, else put to them.
 Engine& loaded(std::string const& directory, long threads, std::string const& adapter = {},
                std::string const& quantize = {}) {
   fauna::TensorFile file = fauna::open_tensors(directory);
   std::optional<fauna::Adapter> beside;
   if (!adapter.empty()) {
-    beside.emplace(adapter);
-    if (!tool::engine().takes(*beside, file)) {
-      beside->merge_into(file);
+    if (fauna::adapter_kind_of(adapter).name == "lora") beside.emplace(adapter);
+    if (!beside || !tool::engine().takes(*beside, file)) {
       beside.reset();
+      fauna::put_adapter(adapter, file);
     }
   }
   tool::engine().load(file, tool::threads_of(threads), quantize);

@@ -1,6 +1,6 @@
 // The program that tools/fauna compiles to train a model's adapters on preferences: "model.hpp" in its folder names the
-// types Model, which is lora<Base, c>, and Backend. It is started with NAME=VALUE arguments (settings.hpp), which the
-// launcher has checked.
+// types Model, which is lora<Base, c> or of another kind, and Backend. It is started with NAME=VALUE arguments
+// (settings.hpp), which the launcher has checked.
 #include <tools/src/adapting.hpp>
 
 #include <limits>

@@ -259,7 +259,7 @@ struct Run : Train {
 
 /// Names as in other tools for the same, where nanoGPT has none.
 struct Finetune {
-  std::string data, out = "adapter", targets = "all", dtype = "f32", schedule = "cosine", prefer;
+  std::string data, out = "adapter", kind = "lora", targets = "all", dtype = "f32", schedule = "cosine", prefer;
   std::string reward_regex, reward_program;
   long lora = 8, steps = 200, batch_size = 8, accumulation = 1, block_size = 0, warmup = 10, threads = 0,
        eval_interval = 50, eval_iters = 0, patience = 0, log_interval = 10, group = 8, max_new_tokens = 64, updates = 1;
@@ -298,6 +298,9 @@ struct Finetune {
     f("updates", updates, "of --prefer grpo: updates by the same answers");
     f("clip", clip,
       "of --prefer grpo: how far a token's likelihood may go from that at the draw, as a part of it, and still count");
+    f("kind", kind,
+      "lora; adapter: a learnt prefix that attention sees in each layer (LLaMA-Adapter); or adapter_v2: a factor and a "
+      "shift for each output of the linear layers, beside the norms (LLaMA-Adapter V2)");
     f("lora", lora, "rank of the adapters");
     f("qlora", qlora, "hold the layers under the adapters in four bits (NF4), and train beside them as they then are");
     f("alpha", alpha, "adapters are multiplied by alpha / rank");
@@ -404,7 +407,8 @@ struct FinetuneRun : Finetune {
 inline constexpr const char* quantize_meaning =
     "Q8_0, Q5_1, Q5_0, Q4_1, Q4_0, IQ4_NL or MXFP4: what matrices become as they are loaded; empty: what they are in "
     "the files";
-inline constexpr const char* adapter_meaning = "a LoRA adapter's folder, as peft writes it, to add to the weights";
+inline constexpr const char* adapter_meaning =
+    "an adapter's folder, as finetune writes it, or peft one of LoRA, to put to the weights";
 
 inline constexpr const char* values_meaning =
     "a JSON object of what else the chat template reads, such as {\"enable_thinking\": false} or tools; FILE:PATH for "

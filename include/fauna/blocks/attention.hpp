@@ -29,7 +29,9 @@ struct Scores {
 template <int NHeads, int KvHeads, int HeadSize, Rate Drop = Rate{}, Scores How = Scores{}>
 struct AttentionCore : Leaf<(NHeads + 2 * KvHeads) * HeadSize, NHeads * HeadSize> {
   static constexpr const char* kind_name = "AttentionCore";
+  static constexpr int query_heads = NHeads, key_heads = KvHeads;
   static constexpr int queries = NHeads * HeadSize, keys = KvHeads * HeadSize;
+  static constexpr double scale = How.scale > 0 ? How.scale : 1 / square_root(static_cast<double>(HeadSize));
   static constexpr StatePiece piece{
       .rows = KvHeads, .grows = true, .window = How.window < How.chunk ? How.window : How.chunk};
   using fault =
@@ -115,7 +117,6 @@ struct AttentionCore : Leaf<(NHeads + 2 * KvHeads) * HeadSize, NHeads * HeadSize
 
  protected:
   static constexpr AttentionShape how(Key key) {
-    constexpr double scale = How.scale > 0 ? How.scale : 1 / square_root(static_cast<double>(HeadSize));
     return {.heads = NHeads,
             .kv_heads = KvHeads,
             .scale = scale,

@@ -91,7 +91,9 @@ inline AdapterConfig read_adapter_config(std::string const& folder) {
   JsonReader in(text, path);
   in.enter_object();
   for (std::string key; in.next_key(key);) {
-    if (key == "peft_type") {
+    if (key == "kind") {  // decode/adapter_parts.hpp
+      refuse("kind = " + in.string(), "LoRA, as peft writes it: others are not added to weights");
+    } else if (key == "peft_type") {
       type = in.string();
     } else if (key == "r") {
       const long long r = in.integer();

@@ -36,6 +36,24 @@ class TensorFile {
     t.data = reinterpret_cast<const std::byte*>(replaced_.back().data());
     t.bytes = replaced_.back().size() * sizeof(float);
   }
+  /// A tensor with these numbers, one for each element: in the place of that of its name, in the same shape, or one
+  /// more. Ends what pointed to tensors.
+  void put(std::string const& name, std::vector<std::size_t> const& shape, std::vector<float> values) {
+    if (const SafeTensor* t = find(name)) {
+      SafeTensor wanted;
+      wanted.dtype = t->dtype;
+      wanted.shape = shape;
+      if (t->shape != shape) fail("tensors", path_ + " has " + name + ' ' + t->text(), wanted.text());
+    } else {
+      std::size_t at = 0;
+      while (at < by_name_.size() && tensors_[by_name_[at]].name < name) ++at;
+      by_name_.insert(by_name_.begin() + static_cast<std::ptrdiff_t>(at), tensors_.size());
+      tensors_.emplace_back();
+      tensors_.back().name = name;
+      tensors_.back().shape = shape;
+    }
+    replace(*find(name), static_cast<std::vector<float>&&>(values));
+  }
 
  protected:
   explicit TensorFile(std::string const& path) : path_(path) {}

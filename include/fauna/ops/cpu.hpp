@@ -25,6 +25,7 @@
 #include <fauna/ops/mlstm_gates/cpu.hpp>
 #include <fauna/ops/muon/cpu.hpp>
 #include <fauna/ops/partial_attention/cpu.hpp>
+#include <fauna/ops/prefix_attention/cpu.hpp>
 #include <fauna/ops/product/cpu.hpp>
 #include <fauna/ops/recurrence/cpu.hpp>
 #include <fauna/ops/rg_lru/cpu.hpp>

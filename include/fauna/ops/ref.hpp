@@ -24,6 +24,7 @@
 #include <fauna/ops/mlstm_gates/ref.hpp>
 #include <fauna/ops/muon/ref.hpp>
 #include <fauna/ops/partial_attention/ref.hpp>
+#include <fauna/ops/prefix_attention/ref.hpp>
 #include <fauna/ops/product/ref.hpp>
 #include <fauna/ops/recurrence/ref.hpp>
 #include <fauna/ops/rg_lru/ref.hpp>

@@ -18,7 +18,7 @@
 #include <algorithm>
 #include <optional>
 
-#include <fauna/decode/adapter.hpp>
+#include <fauna/decode/adapter_parts.hpp>
 #include <fauna/decode/exits.hpp>
 #include <fauna/decode/speculate/pool.hpp>
 #include <fauna/decode/speculate/rewind.hpp>
@@ -30,7 +30,12 @@ namespace tool::verbs {
 /// Says what is wrong with an adapter before anything is compiled.
 inline void check_adapter(std::string const& adapter, std::string const& directory) {
   if (adapter.empty()) return;
-  (void)fauna::Adapter(adapter).weights_of(fauna::open_tensors(directory));
+  fauna::TensorFile base = fauna::open_tensors(directory);
+  if (fauna::adapter_kind_of(adapter).name == "lora") (void)fauna::Adapter(adapter).weights_of(base);
+  else if (tool::is_gguf(directory))
+    fauna::fail("fauna", "the adapter " + adapter + " of LLaMA-Adapter's kinds for a GGUF file",
+                "LoRA, or a model directory");
+  else fauna::put_adapter(adapter, base);
 }
 
 /// Ids as an argument.
@@ -69,10 +74,16 @@ inline std::string storage_of(std::string const& from, tool::Described const& mo
   return dtype;
 }
 
-/// The model with room for an adapter beside matrices that stay in the blocks of a GGUF file. Into others it is merged.
-inline tool::Described with_room(tool::Described model, std::string const& adapter, std::string const& from,
-                                 std::string const& dtype) {
-  if (adapter.empty() || dtype != tool::in_blocks || !tool::is_gguf(from)) return model;
+/// The model that a program is compiled for: c without dropout, which is for training, and with what an adapter's
+/// folder has beside weights. LoRA changes no type where it is added to weights: all but the blocks of a GGUF file.
+inline tool::Described in_use(tool::ModelConfig& c, std::string const& adapter, std::string const& from,
+                              std::string const& dtype) {
+  c.without_dropout();
+  tool::Described model = c.described();
+  if (adapter.empty()) return model;
+  if (const fauna::AdapterKind kind = fauna::adapter_kind_of(adapter); kind.name != "lora")
+    return with_parts(std::move(model), kind);
+  if (dtype != tool::in_blocks || !tool::is_gguf(from)) return model;
   model.type = "fauna::adaptable<" + model.type + '>';
   model.includes.emplace_back("fauna/models/adaptable.hpp");
   return model;
@@ -137,21 +148,13 @@ inline tool::ModelParts parts_of(settings::Generate const& s) {
   flags.insert(flags.begin(), {verb, from});
   tool::become(program, flags);
 }
-[[noreturn]] inline void infer(std::string const& verb, std::string const& from, tool::ModelConfig& c,
-                               std::string const& dtype, std::vector<std::string> const& words,
-                               std::vector<std::string> flags, std::optional<tool::Described> const& draft = {},
-                               std::string const& draft_source = {}, tool::ModelParts const& parts = {}) {
-  c.without_dropout();
-  infer(verb, from, c.described(), dtype, words, std::move(flags), draft, draft_source, parts);
-}
 
 /// The same with an adapter and in blocks, as a verb's flags say.
 template <class S>
 [[noreturn]] inline void infer(std::string const& verb, std::string const& from, tool::ModelConfig& c, S const& s,
                                std::vector<std::string> const& words) {
-  c.without_dropout();
   const std::string dtype = storage_of(from, c.described(), s.dtype, s.quantize);
-  infer(verb, from, with_room(c.described(), s.adapter, from, dtype), dtype, words, settings::arguments(s));
+  infer(verb, from, in_use(c, s.adapter, from, dtype), dtype, words, settings::arguments(s));
 }
 
 /// The model of a model directory, or of a checkpoint's file.
@@ -222,6 +225,7 @@ template <class S>
   settings::Told<S> told;
   static_cast<S&>(told) = s;
   const std::string dtype = storage_of(from, c.described(), s.dtype, s.quantize);
+  const tool::Described model = in_use(c, s.adapter, from, dtype);
   if (s.draft.empty())
     for (const char* flag :
          {"draft-max", "draft-stats", "draft-nodes", "draft-tree", "acceptance", "adaptive", "rewind"})
@@ -249,8 +253,6 @@ template <class S>
         "fauna", "--draft auto with drafts of a fixed length", "--adaptive",
         "with --acceptance " + s.acceptance + " the text then follows from what is measured, not from the seed");
   const auto draft = drafting(verb, from, c, dtype, told), layer = eagle_drafting(verb, from, c, s.draft);
-  c.without_dropout();
-  const tool::Described model = with_room(c.described(), s.adapter, from, dtype);
   if (!told.engine.empty()) told.engine = tool::engine_name(model, dtype);
   infer(name, from, model, dtype, words, settings::arguments(told), layer ? layer : draft, layer ? eagle_source : "",
         parts_of(s));
@@ -416,6 +418,7 @@ template <class S>
     const auto [name, folder] = tool::named("--lora", lora);
     if (std::find(names.begin(), names.end(), name) != names.end())
       fauna::fail("fauna serve", "two models '" + name + '\'', "a name for each");
+    (void)fauna::Adapter(folder);  // other kinds do not stand beside weights
     check_adapter(folder, from);
     names.push_back(name);
   }
@@ -444,7 +447,8 @@ template <class S>
   const AnyModel c = tool::read_config(directory, use_of(verb)).model;
   (void)tokenizer_of(directory, s.tokenizer);
   (void)tool::in_template(directory, "");
-  infer("compare", directory, *c, s.dtype, {file}, settings::arguments(s));
+  c->without_dropout();
+  infer("compare", directory, c->described(), s.dtype, {file}, settings::arguments(s));
 }
 
 [[noreturn]] inline void perplexity(tool::Verb const& verb, std::string const& from, std::string const& file) {

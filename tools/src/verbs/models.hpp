@@ -10,10 +10,18 @@
 #include <algorithm>
 #include <utility>
 
+#include <fauna/decode/adapter_parts.hpp>
 #include <fauna/io/safetensors.hpp>
 #include <fauna/text/bpe.hpp>
 
 namespace tool::verbs {
+
+/// adapter<MODEL, rows> or adapter_v2<MODEL> as source text.
+inline tool::Described with_parts(tool::Described model, fauna::AdapterKind const& kind) {
+  model.type = "fauna::" + kind.name + '<' + model.type + (kind.rows > 0 ? ", " + std::to_string(kind.rows) : "") + '>';
+  model.includes.push_back("fauna/models/" + kind.name + ".hpp");
+  return model;
+}
 
 /// What --block-size is for: the model's context, or that of a run alone, whose model has its own.
 enum class block_size { model, run };

@@ -208,8 +208,9 @@ inline void require_experts(tool::ModelConfig const& c, long ranks) {
   tool::become(program, all);
 }
 
-/// lora<MODEL, ...> as source text; the blocks of a GGUF file stay where they are.
+/// MODEL with the adapters that are to be trained, as source text; the blocks of a GGUF file stay where they are.
 inline tool::Described with_adapters(tool::Described model, settings::FinetuneRun const& s) {
+  if (s.kind != "lora") return with_parts(std::move(model), {s.kind, s.kind == "adapter" ? 10 : 0});
   std::string on = s.targets == "all" ? "" : s.targets;
   std::replace(on.begin(), on.end(), ',', '|');
   model.type = "fauna::lora<" + model.type + ", fauna::LoraConfig{.rank = " + settings::text(s.lora) +
@@ -363,6 +364,19 @@ inline AnyModel draft_model(tool::Verb const& verb, settings::DraftTrainRun& s, 
   tool::become(program, settings::arguments(s));
 }
 
+/// Flags of LoRA say nothing of other kinds.
+inline void check_kind(tool::Verb const& verb, std::string const& base, settings::Finetune const& s) {
+  one_of("kind", s.kind, {"lora", "adapter", "adapter_v2"});
+  if (s.kind == "lora") return;
+  if (tool::is_gguf(base)) fauna::fail("fauna finetune", "--kind " + s.kind + " for a GGUF file", "--kind lora");
+  const std::pair<const char*, bool> flags[] = {{"rslora", s.rslora}, {"dora", s.dora},     {"pissa", s.pissa},
+                                                {"qlora", s.qlora},   {"lora", false},      {"alpha", false},
+                                                {"targets", false},   {"lora-plus", false}, {"lora-dropout", false}};
+  for (auto const& [flag, on] : flags)
+    if (on || verb.given_as_flag(flag))
+      fauna::fail("fauna finetune", std::string("--") + flag + " beside --kind " + s.kind, "--kind lora");
+}
+
 /// What --prefer grpo needs.
 inline void check_grpo(settings::Finetune const& s) {
   if (s.reward_regex.empty() == s.reward_program.empty())
@@ -418,6 +432,7 @@ inline void check_prefer(tool::Verb const& verb, settings::Finetune const& s) {
   settings::FinetuneRun s;
   verb.apply(static_cast<settings::Finetune&>(s));
   check_run(s.dtype, s.threads);
+  check_kind(verb, directory, s);
   one_of("schedule", s.schedule, {"cosine", "linear", "constant", "wsd"});
   whole("lora", s.lora, 1, 4096);
   whole("steps", s.steps, 1, 1000000000);
