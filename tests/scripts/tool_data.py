@@ -53,6 +53,15 @@ tool.refused(["nowhere.txt"], "tokenizer", "nowhere.txt")
 (work / "latin.txt").write_bytes(b"caf\xe9")
 tool.refused(["invalid UTF-8"], "tokenizer", "latin.txt")
 
+# Ids and back: what a text's tokens are, one by one, and what ids spell.
+ids = tool.says("tokenize", "tokenizer.json", text[:60] + "<s>").strip()
+assert "".join(pieces()[int(i)] for i in ids.split(",")) == text[:60] + "<s>" and ids.endswith(",0")
+assert tool.says("tokenize", "tokenizer.json", "--decode", ids.replace(",", ", ")) == text[:60] + "<s>\n"
+assert not tool.says("tokenize", "tokenizer.json", "<s>", "--special=false").startswith("0")
+assert tool.says("tokenize", "tokenizer.json", "--pieces", "<s>") == '0\t"<s>"\n'
+tool.refused(["--decode 9,x", "ids from 0 to"], "tokenize", "tokenizer.json", "--decode", "9,x")
+tool.refused(["no text"], "tokenize", "tokenizer.json")
+
 # A text: its last part validates, and both parts end with the end.
 said = tool.says("prepare", "text.txt", "--tokenizer", "tokenizer.json", "--out-dir", "data", "--val", 0.1, "--shard-tokens", 700)
 train, val, of = tokens("data", "train"), tokens("data", "val"), pieces()

@@ -165,6 +165,14 @@ int run(int n, char** words) {
     (*v)->add_option("files", files, "texts, UTF-8: plain ones, or .jsonl with an object a line")
         ->type_name("FILE...")
         ->required();
+  tool::Verb tokenize_verb(app, "tokenize", "print a text's tokens as ids, or what ids spell");
+  tokenize_verb
+      ->add_option("tokenizer", directory,
+                   "a model directory, a GGUF file, or a tokenizer.json or tokenizer.model itself")
+      ->type_name("FROM")
+      ->required();
+  tokenize_verb->add_option("text", file, "FILE:PATH for what a file contains")->type_name("TEXT");
+  tokenize_verb.add(settings::Tokenize{}, training);
   tool::Verb download_verb(app, "download",
                            "fetch a model directory from a hub: $HF_ENDPOINT, with the token $HF_TOKEN");
   download_verb->add_option("model", name, "as the hub calls it")->type_name("ORG/NAME")->required();
@@ -190,7 +198,7 @@ int run(int n, char** words) {
       &train_verb,      &sample_verb,      &generate_verb, &chat_verb,    &serve_verb,     &logits_verb,
       &perplexity_verb, &eval_verb,        &compare_verb,  &export_verb,  &convert_verb,   &quantize_verb,
       &finetune_verb,   &draft_train_verb, &merge_verb,    &upcycle_verb, &tokenizer_verb, &prepare_verb,
-      &download_verb,   &explain_verb,     &plan_verb,     &type_verb};
+      &tokenize_verb,   &download_verb,    &explain_verb,  &plan_verb,    &type_verb};
   const auto require_known = [&verbs] {
     bool any = false;
     for (tool::Verb* v : verbs)
@@ -266,6 +274,10 @@ int run(int n, char** words) {
   }
   if (prepare_verb.chosen()) {
     prepare(prepare_verb, files);
+    return 0;
+  }
+  if (tokenize_verb.chosen()) {
+    tokenize(tokenize_verb, directory, file);
     return 0;
   }
   if (download_verb.chosen()) {

@@ -73,6 +73,20 @@ struct Upcycle {
   }
 };
 
+/// fauna tokenize.
+struct Tokenize {
+  std::string decode;
+  bool pieces = false, special = true, add_special = true;
+
+  template <class F> void each(F&& f) {
+    f("decode", decode,
+      "ids, with commas between, to print as the text that they spell, in place of a text as its ids");
+    f("pieces", pieces, "a line for each token: its id and what it spells");
+    f("special", special, "read special tokens in the text as tokens, not as text");
+    f("add-special", add_special, "put what the tokenizer puts before a text before it");
+  }
+};
+
 /// fauna tokenizer.
 struct Tokenizer {
   long vocab = 4096, min_count = 1;

@@ -1,10 +1,11 @@
-// The verbs that make data: tokenizer, prepare.
+// The verbs that make data, and look at it: tokenizer, prepare, tokenize.
 #pragma once
 #include <tools/src/checks.hpp>
 #include <tools/src/documents.hpp>
 #include <tools/src/flags.hpp>
 #include <tools/src/prepared.hpp>
 #include <tools/src/say.hpp>
+#include <tools/src/token_list.hpp>
 #include <tools/src/tokenizers.hpp>
 
 #include <cmath>
@@ -33,6 +34,28 @@ class Progress {
 };
 
 inline std::string megabytes(std::size_t bytes) { return fauna::decimal(static_cast<double>(bytes) * 1e-6, 1) + " MB"; }
+
+/// Prints a text's ids, or what ids spell. text: FILE:PATH for what a file contains.
+inline void tokenize(tool::Verb const& verb, std::string const& from, std::string const& text) {
+  settings::Tokenize s;
+  verb.apply(s);
+  if (text.empty() == s.decode.empty())
+    fauna::fail("fauna tokenize", text.empty() ? "no text" : "a text and --decode", "a text, or --decode and ids");
+  const fauna::Bpe tokenizer = bpe_of(from);
+  const std::vector<int> ids =
+      text.empty()
+          ? token_list("--decode", s.decode, tokenizer.vocab())
+          : tokenizer.encode(text.starts_with("FILE:") ? fauna::read_file(text.substr(5)) : text,
+                             {.match_special = s.special, .add_special = s.add_special, .drop_unknown = false});
+  std::string out;
+  if (s.pieces)
+    for (const int id : ids)
+      out += std::to_string(id) + '\t' + fauna::json_quoted(tokenizer.decode({id}, false)) + '\n';
+  else if (text.empty()) out = tokenizer.decode(ids, false) + '\n';
+  else
+    for (std::size_t i = 0; i < ids.size(); ++i) out += std::to_string(ids[i]) + (i + 1 < ids.size() ? ',' : '\n');
+  fauna::print(stdout, out);
+}
 
 inline void learn_tokenizer(tool::Verb const& verb, std::vector<std::string> const& files) {
   settings::Tokenizer s;
