@@ -32,7 +32,7 @@ prints 'fauna 0.' --version
 says 'unknown flag --max-itres: did you mean --max-iters?' train --max-itres 20
 says 'unknown flag --nlayer: did you mean --n-layer?' train --nlayer=2
 says 'unknown flag --topk: did you mean --top-k?' sample --topk 3
-says 'unknown flag --lr; tools/fauna train --help lists its flags' train --lr 1
+says 'unknown flag --lr: tools/fauna train --help lists its flags' train --lr 1
 says '--max-iters abc, expected a whole number' train --max-iters abc
 says '--max-iters 1.5, expected a whole number' train --max-iters 1.5
 says '--seed -1, expected a whole number, not negative' train --seed=-1
@@ -75,9 +75,9 @@ says 'repetition penalty 0.000000, expected 1' sample plain --repetition-penalty
 says 'an empty stop text' generate plain --prompt a --stop ''
 says '--optimizer sgd, expected one of adamw, muon' train --data text.txt --optimizer sgd
 says '--muon-rate without --optimizer muon, expected both' train --data text.txt --muon-rate 2
-says '--pp-schedule without --pp, expected both' train --data text.txt --pp-schedule zb1p
-says 'the schedule 1f2b, expected one of gpipe, 1f1b' train --data text.txt --pp 2 --pp-schedule 1f2b
-says '3 stages a rank, there and back, expected two of them' train --data text.txt --pp 2 --pp-schedule zbv --pp-rounds 3
+says '--pp-schedule without --pp, expected both' train --data text.txt --block-size 16 --pp-schedule zb1p
+says 'the schedule 1f2b, expected one of gpipe, 1f1b' train --data text.txt --block-size 16 --pp 2 --pp-schedule 1f2b
+says '3 stages a rank, there and back, expected two of them' train --data text.txt --block-size 16 --pp 2 --pp-schedule zbv --pp-rounds 3
 says '--muon-momentum 1, expected 0 to below 1' train --data text.txt --optimizer muon --muon-momentum 1
 printf 'x' >one.txt
 says 'a text of length 1' train --data one.txt
