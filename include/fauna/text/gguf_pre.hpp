@@ -1,6 +1,6 @@
-// The names by which a GGUF file says how byte-level text is cut into words (tokenizer.ggml.pre), out of llama.cpp's list
-// (src/llama-vocab.cpp): those whose rule is known here. llama.cpp normalizes nothing; where a name is that of tokenizers
-// which do, it stands for their NFC too.
+// The names by which a GGUF file says how byte-level text is cut into words (tokenizer.ggml.pre), out of llama.cpp's
+// list (src/llama-vocab.cpp): those whose rule is known here. llama.cpp normalizes nothing; where a name is that of
+// tokenizers which do, it stands for their NFC too.
 #pragma once
 #include <string_view>
 
