@@ -175,6 +175,10 @@ TEST_CASE("gguf: a model in parts, from any of them") {
   refused(3, part(2, ""), "has 1 tensors in all its parts, expected 2");
   refused(3, part(2, "y", 2, key("general.architecture", string, text("b")), 1), "is of another general.architecture");
   refused(3, part(2, "y").substr(0, 150), "m-00003-of-00003.gguf ends inside");
+  write_file(folder / "last.gguf", padded(header(0, 3) + key("split.no", u64, raw(std::uint64_t{0x7fffffffffffffff})) +
+                                          key("split.count", u16, raw(std::uint16_t{3})) +
+                                          key("split.tensors.count", i32, raw(std::int32_t{0}))));
+  CHECK_THROWS_WITH_AS(Gguf(folder / "last.gguf"), Contains("a split.no of 9223372036854775807"), error);
   write_file(folder / "other.gguf", part(1, "x"));
   CHECK_THROWS_WITH_AS(Gguf(folder / "other.gguf"), Contains("a name that ends with -00002-of-00003.gguf"), error);
 }

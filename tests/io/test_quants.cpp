@@ -87,11 +87,11 @@ TEST_CASE("quants: a mix gives each matrix of Gemma-3-270M what its published Q4
                               {"ffn_gate", 640}, {"ffn_up", 640}, {"ffn_down", 2048}};
   const auto types = [&](const char* mix) {
     std::map<std::string, int> count;
-    ++count[std::string(mixed(*mix_of(mix), "token_embd.weight", 18, true, 640))];
+    ++count[std::string(mixed(*mix_of(mix), "token_embd.weight", {18}, true, 640))];
     for (int i = 0; i < 18; ++i)
       for (Matrix const& m : layer)
         ++count[std::string(
-            mixed(*mix_of(mix), "blk." + std::to_string(i) + '.' + m.name + ".weight", 18, false, m.columns))];
+            mixed(*mix_of(mix), "blk." + std::to_string(i) + '.' + m.name + ".weight", {18}, false, m.columns))];
     return count;
   };
   const std::map<std::string, int> published{{"Q4_K", 27}, {"Q5_0", 81}, {"Q6_K", 9}, {"Q8_0", 10}};
@@ -100,6 +100,29 @@ TEST_CASE("quants: a mix gives each matrix of Gemma-3-270M what its published Q4
   const std::map<std::string, int> small{{"Q4_K", 34}, {"Q5_0", 86}, {"Q5_1", 4}, {"Q5_K", 2}, {"Q8_0", 1}};
   CHECK(types("Q4_K_S") == small);
   CHECK(mix_of("Q4_0") == nullptr);
+  // Of 32 layers the fifth is none that gets more bits.
+  const auto type = [](const char* mix, const char* part, QuantModel const& model, int layer = 4) {
+    return std::string(mixed(*mix_of(mix), "blk." + std::to_string(layer) + '.' + part + ".weight", model, false, 256));
+  };
+  const QuantModel mixtral{32, 8}, many{32, 64}, falcon{32, 0, true};
+  for (const char* part : {"attn_k", "attn_v"}) {
+    CHECK(type("Q4_K_M", part, mixtral) == "Q8_0");
+    CHECK(type("Q4_K_M", part, many) == "Q4_K");
+  }
+  for (const char* part : {"ffn_down_exps", "ffn_down_shexp"}) {
+    CHECK(type("Q4_K_M", part, many, 0) == "Q6_K");
+    CHECK(type("Q3_K_M", part, mixtral) == "Q4_K");
+  }
+  CHECK(type("Q4_K_S", "attn_output", mixtral) == "Q5_K");
+  CHECK(type("Q3_K_L", "attn_output", mixtral) == "Q3_K");
+  CHECK(type("Q3_K_L", "attn_output", many) == "Q5_K");
+  CHECK(type("Q3_K_L", "attn_output", falcon) == "Q4_K");
+  CHECK(type("Q3_K_M", "ffn_down", falcon) == "Q3_K");
+  CHECK(type("Q4_K_M", "ffn_down", falcon) == "Q4_K");
+  CHECK(type("Q4_K_M", "ffn_down", falcon, 1) == "Q6_K");
+  CHECK(type("Q4_K_M", "ffn_down", falcon, 2) == "Q5_K");
+  CHECK(type("Q4_K_S", "ffn_down", falcon, 0) == "Q4_K");
+  CHECK(mixed(*mix_of("Q4_K_M"), "output.weight", falcon, true, 256) == "Q8_0");
   CHECK(fitting("Q3_K", 32) == "Q4_0");
   CHECK(fitting("Q6_K", 31) == "F16");
 }

@@ -101,10 +101,43 @@ TEST_CASE("words are cut and merged as the name says") {
     return Bpe(read_gguf_vocab(file(keys))).encode(text_);
   };
   const std::vector<int> digits = {0, 1}, number = {2}, letters = {3, 4}, whole = {5};
-  for (const char* pre : {"smollm", "starcoder", "qwen2"}) CHECK(ids(pre, "12") == digits);
-  for (const char* pre : {"gpt-2", "llama-bpe", "llama3"}) CHECK(ids(pre, "12") == number);
-  for (const char* pre : {"smollm", "gpt-2", "qwen2"}) CHECK(ids(pre, "ab") == letters);
+  for (const char* pre : {"smollm", "starcoder", "refact", "command-r", "qwen2", "stablelm2"})
+    CHECK(ids(pre, "12") == digits);
+  for (const char* pre : {"gpt-2", "phi-2", "mpt", "olmo", "llama-bpe", "dbrx", "smaug-bpe", "glm4", "chatglm-bpe"})
+    CHECK(ids(pre, "12") == number);
+  for (const char* pre : {"smollm", "gpt-2", "qwen2", "stablelm2", "dbrx", "glm4"}) CHECK(ids(pre, "ab") == letters);
   for (const char* pre : {"llama-bpe", "llama3"}) CHECK(ids(pre, "ab") == whole);  // no merge makes it
+}
+
+TEST_CASE("each name that is written is read as what it was written for") {
+  for (GgufPre const& p : gguf_pres) {
+    CAPTURE(std::string(p.name));
+    auto keys = with(1, text("pre", std::string(p.name)));
+    keys.push_back(id("bos_token_id", 3));
+    const BpeSettings s = read_gguf_vocab(file(keys));
+    CHECK(s.edits.size() == (p.nfc ? 1 : 0));
+    CHECK(s.prefix.size() == (p.begins ? 1 : 0));
+    GgufPre const* const named = gguf_pre(s);
+    REQUIRE(named != nullptr);
+    CHECK((named->rule == p.rule && named->digits_first == p.digits_first && named->nfc == p.nfc));
+    CHECK(named->ignore_merges == p.ignore_merges);
+  }
+  const auto first = [](split_rule rule, bool digits, bool nfc, bool whole) {
+    BpeSettings s;
+    s.byte_level = true;
+    if (digits) s.steps.push_back({split_rule::digit});
+    s.steps.push_back({rule});
+    if (nfc) s.edits.push_back({"", "", true});
+    s.ignore_merges = whole;
+    GgufPre const* const p = gguf_pre(s);
+    return p == nullptr ? std::string("none") : std::string(p->name);
+  };
+  CHECK(first(split_rule::gpt2, false, true, false) == "olmo");
+  CHECK(first(split_rule::gpt2, true, true, false) == "command-r");
+  CHECK(first(split_rule::qwen2, false, false, false) == "stablelm2");
+  CHECK(first(split_rule::llama3, false, false, false) == "dbrx");
+  CHECK(first(split_rule::gpt2, false, false, true) == "none");
+  CHECK(first(split_rule::llama3, true, false, false) == "none");
 }
 
 TEST_CASE("tokens around a text, and those that end it") {
@@ -124,7 +157,7 @@ TEST_CASE("what is refused") {
   };
   refused(with(0, text("model", "bert")), "tokenizer.ggml.model is 'bert', expected gpt2");
   refused(with(0, text("model", "llama")), "has no key tokenizer.ggml.scores");
-  refused(with(1, text("pre", "poem")), "tokenizer.ggml.pre is 'poem', expected one of gpt-2, smollm");
+  refused(with(1, text("pre", "poem")), "tokenizer.ggml.pre is 'poem', expected one of gpt-2, phi-2");
   refused(with(3, types({1, 1, 1})), "token_type has 3 numbers, expected 4");
   refused(with(2, gguf::texts("tokens", {"a", "b", "ab", ""})), "tokens has an empty text for the id 3");
   refused(with(2, gguf::texts("tokens", {"a", "b", "a", "<end>"})), "each token and each id once");

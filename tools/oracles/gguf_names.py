@@ -22,8 +22,12 @@ families = {"llama_tied": {}, "llama_untied": {}, "mistral": {"use_sliding_windo
             "smollm3": {"no_rope_layers": None}, "granite": {}, "olmo": {}, "olmo2": {}, "stablelm": {}, "starcoder2": {},
             "phi": {}, "phi3": {"rope_parameters": {"rope_type": "default", "rope_theta": 100.0,
                                                     "partial_rotary_factor": 0.75}}, "glm4": {},
-            "cohere2": {"layer_types": None}, "gemma": {}, "gemma2": {"query_pre_attn_scalar": 6}, "gpt2": {},
-            "gpt_neox": {}, "falcon": {}, "falcon_grouped": {}, "mixtral": {}, "olmoe": {}, "qwen3_moe": {}}
+            "cohere2": {"layer_types": None}, "gemma": {}, "gemma2": {"query_pre_attn_scalar": 6},
+            "gemma3": {"layer_types": None, "query_pre_attn_scalar": 6, "rope_parameters": {
+                "full_attention": {"rope_type": "linear", "factor": 4.0, "rope_theta": 1000.0},
+                "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0}}}, "gpt2": {},
+            "gpt_neox": {}, "falcon": {}, "falcon_grouped": {}, "mixtral": {}, "olmoe": {}, "qwen3_moe": {},
+            "qwen2_moe": {"mlp_only_layers": [], "num_hidden_layers": 2, "layer_types": None}}
 
 
 def known_keys(owner):
@@ -42,6 +46,8 @@ for name, changes in families.items():
     config = json.loads((golden / name / "config.json").read_text()) | changes
     (folder / "config.json").write_text(json.dumps(config))
     hub = load_file(golden / name / "model.safetensors")
+    if "mlp_only_layers" in changes:  # without the first layer, which alone has no experts
+        hub = {re.sub(r"(?<=layers\.)\d+", lambda n: str(int(n[0]) - 1), t): x for t, x in hub.items() if ".layers.0." not in t}
     save_file(hub, folder / "model.safetensors", {"format": "pt"})
     subprocess.run([root / "tools/fauna", "convert", folder, file, "--type", "F32"], check=True, capture_output=True)
     reader = gguf.GGUFReader(file)

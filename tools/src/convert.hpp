@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include <fauna/core/number_text.hpp>
 #include <fauna/io/print.hpp>
 #include <fauna/io/quants/mix.hpp>
 #include <fauna/text/gguf_vocab.hpp>
@@ -120,7 +121,7 @@ inline void require_layers(std::vector<Converted> const& tensors, GgufForm const
                     std::to_string(form.experts) + " in each layer, as its config says");
     if (!t.name.starts_with("blk.")) continue;
     const std::size_t part = t.name.find('.', 4);
-    if (std::atoi(t.name.c_str() + 4) >= form.layers)
+    if (fauna::gguf_layer(t.name) >= form.layers)
       fauna::fail("convert", path + " has " + t.from[0]->name,
                   std::to_string(form.layers) + " layers, as its config says");
     ++layers[t.name.substr(part + 1)];
@@ -158,11 +159,11 @@ inline void require_gguf_type(std::string const& type) {
 }
 /// What a matrix of a file in this type is in: by the rules of a mix, or the head in Q8_0 where the rest is in fewer
 /// bits. One whose rows are no whole blocks is in F16, which is said.
-inline std::string type_of_matrix(std::string const& type, std::string const& name, std::size_t columns, int layers,
-                                  bool head) {
+inline std::string type_of_matrix(std::string const& type, std::string const& name, std::size_t columns,
+                                  fauna::QuantModel const& model, bool head) {
   if (plain(type)) return type;
   const fauna::QuantMix* const mix = fauna::mix_of(type);
-  const std::string own(mix != nullptr ? fauna::mixed(*mix, name, layers, head, columns)
+  const std::string own(mix != nullptr ? fauna::mixed(*mix, name, model, head, columns)
                                        : fauna::fitting(head ? "Q8_0" : type, columns));
   if (own == "F16") say(name + " has rows of " + std::to_string(columns) + ", which are no whole blocks: it is in F16");
   return own;
@@ -268,10 +269,12 @@ inline void directory_to_gguf(std::string const& from, std::string const& to, st
     c.change = name.change;
     c.heads = form->heads;
     if (c.change == fauna::gguf_change::transposed) std::reverse(c.shape.begin(), c.shape.end());
+    if (c.change == fauna::gguf_change::one_row) c.shape = {c.elements()};
     if (c.change == fauna::gguf_change::stacked) {
       const auto [stack, first] = stacks.emplace(c.name, tensors.size());
-      const auto expert = static_cast<std::size_t>(std::atoi(std::string(name.expert).c_str()));
       c.from.assign(static_cast<std::size_t>(form->experts), nullptr);
+      std::size_t expert = c.from.size();  // as a number that is too long leaves it
+      fauna::number_text::parse(std::string(name.expert), expert);
       c.shape.insert(c.shape.begin(), c.from.size());
       if (first) tensors.push_back(c);
       d::Converted& whole = tensors[stack->second];
@@ -283,14 +286,23 @@ inline void directory_to_gguf(std::string const& from, std::string const& to, st
     }
     tensors.push_back(std::move(c));
   }
+  if (form->head_twice)
+    for (std::size_t i = 0, n = tensors.size(); i < n; ++i)
+      if (tensors[i].name == "token_embd.weight") {
+        d::Converted head = tensors[i];
+        head.name = "output.weight";
+        tensors.push_back(std::move(head));
+      }
   d::require_layers(tensors, *form, file.path());
   const std::string head = tied ? "token_embd.weight" : "output.weight";
   for (d::Converted const& t : tensors)
     if (type.empty() && t.name == "token_embd.weight") type = d::plain(t.from[0]->dtype) ? t.from[0]->dtype : "F32";
   d::require_gguf_type(type);
-  for (d::Converted& t : tensors)
-    d::set_type(
-        t, d::is_product(t) ? d::type_of_matrix(type, t.name, t.shape.back(), form->layers, t.name == head) : "F32");
+  const fauna::QuantModel model{form->layers, form->experts, form->architecture->name == "falcon"};
+  for (d::Converted& t : tensors) {
+    const bool logits = t.name == head || t.name == "output.weight";
+    d::set_type(t, d::is_product(t) ? d::type_of_matrix(type, t.name, t.shape.back(), model, logits) : "F32");
+  }
   keys.put("general.file_type", d::file_type(type));
   if (!d::plain(type)) keys.put("general.quantization_version", std::uint32_t{2});
   d::put_tokenizer(keys, from, directory.model->vocab(), directory.stop_ids);
@@ -369,6 +381,7 @@ inline void gguf_to_directory(std::string const& from, std::string const& to, st
   for (fauna::SafeTensor const& t : file.tensors()) {
     if (fauna::gguf_name(architecture, t.name).name.empty())
       fauna::fail("convert", from + " has " + t.name, "tensors that are known here");
+    if (model->tied() && t.name == model->names().head) continue;  // the table once more
     tensors.push_back(d::renamed(t, t.name));
     const bool vector = t.shape.size() == 1;
     d::set_type(tensors.back(), vector && type != "F32" && !d::exact_in(type, t) ? "F32" : type);

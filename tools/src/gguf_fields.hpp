@@ -5,6 +5,7 @@
 #pragma once
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -27,6 +28,7 @@ struct GgufForm {
   fauna::GgufHeads heads{};
   int experts = 0;
   bool alike = true;                ///< are all layers alike?
+  bool head_twice = false;          ///< is the table to stand there as output.weight too?
   std::vector<float> rope_freqs{};  ///< the tensor of that name; none where there are no numbers
 };
 
@@ -95,7 +97,10 @@ template <class C> class GgufReader {
   template <class T, class B> void accepted(const char* key, T B::*m, T value) { option(key, m, value); }
   /// The layers that differ are the last of each so many: a key may say so, or nothing does.
   void period(int C::*m, int usual, const char* accepted = nullptr) {
-    c_.*m = accepted == nullptr ? usual : k_.whole(accepted, usual);
+    c_.*m = usual;
+    if (accepted == nullptr || !k_.has(accepted)) return;
+    const int n = k_.period(accepted, c_.layers);
+    if (n <= c_.layers || usual <= c_.layers) c_.*m = n;  // else no layer differs, either way
   }
   /// What no key says and inference does not need.
   template <class T, class B> void of_training(T B::*) {}
@@ -105,6 +110,8 @@ template <class C> class GgufReader {
     if (const double is = k_.positive(key, value); is != value)
       k_.wrong(key, fauna::number_text::of(is), fauna::number_text::of(value));
   }
+  /// One that may say what others do, and is not written.
+  void repeated(const char* key, double value) { same(key, value); }
   /// One that says what tensors do, or nothing here.
   void ignored(const char* key) { (void)k_.has(key); }
   void same(const char* key, bool value) {
@@ -115,11 +122,27 @@ template <class C> class GgufReader {
     if (const std::string is = k_.text(key, value); is != value) k_.wrong(key, is, value);
   }
 
+  /// A window in front of each position; none: files say so with 0 as well.
+  void window(int C::*m) {
+    constexpr const char* key = "attention.sliding_window";
+    c_.*m = k_.says(key) ? k_.whole(key) : fauna::unbounded;
+  }
+  /// What has to hold between members; `found` is what the key says.
+  void check(bool ok, const char* key, int found, std::string const& expected) {
+    if (!ok) k_.wrong(key, std::to_string(found), expected);
+  }
+  /// Is the table the head? Where a file has to have one, a copy of the table is it.
+  void head(bool C::*tied) {
+    const fauna::SafeTensor *own = k_.file().find("output.weight"), *table = k_.file().find("token_embd.weight");
+    const bool copies = fauna::gguf_head_of(k_.file().text("general.architecture")) == fauna::gguf_head::own;
+    c_.*tied = own == nullptr || (copies && own->dtype == table->dtype && own->shape == table->shape &&
+                                  std::memcmp(own->data, table->data, own->bytes) == 0);
+  }
+
   void layers(int C::*m, bool /*alike*/ = true) {
     c_.*m = k_.whole("block_count");
     int there = 0;
-    for (fauna::SafeTensor const& t : k_.file().tensors())
-      if (t.name.starts_with("blk.")) there = std::max(there, std::atoi(t.name.c_str() + 4) + 1);
+    for (fauna::SafeTensor const& t : k_.file().tensors()) there = std::max(there, fauna::gguf_layer(t.name) + 1);
     if (c_.*m != there)
       k_.wrong("block_count", std::to_string(c_.*m) + ", and there are " + std::to_string(there) + " layers",
                "as many as the file has");
@@ -227,7 +250,7 @@ template <class C> class GgufWriter {
   void base(double C::*m) { put("rope.freq_base", said_.*m = c_.*m); }
   void inverse(const char* key, double C::*m) {
     said_.*m = c_.*m;
-    if (c_.*m != 1) put(key, 1 / c_.*m);
+    put(key, 1 / c_.*m);
   }
   void flag(const char* key, bool C::*m, bool /*otherwise*/) { keys_.put(prefix_ + key, said_.*m = c_.*m); }
   void tensor(const char*, bool C::*m, bool = true) { said_.*m = c_.*m; }
@@ -244,9 +267,19 @@ template <class C> class GgufWriter {
   template <class T, class B> void of_training(T B::*m) { said_.*m = c_.*m; }
   void same(const char* key, int value) { put(key, value); }
   void same(const char* key, double value) { put(key, value); }
+  void repeated(const char*, double) {}
   void ignored(const char*) {}
   void same(const char* key, bool value) { keys_.put(prefix_ + key, value); }
   void same(const char* key, const char* value) { keys_.put(prefix_ + key, value); }
+
+  void window(int C::*m) { option("attention.sliding_window", m, fauna::unbounded); }
+  void check(bool ok, const char*, int, std::string const& expected) { gguf_only(fauna::to_text(c_), ok, expected); }
+  void head(bool C::*tied) {
+    said_.*tied = c_.*tied;
+    const fauna::gguf_head from = fauna::gguf_head_of(form_.architecture->name);
+    gguf_only(fauna::to_text(c_), c_.*tied || from != fauna::gguf_head::table, "a head that is the token table");
+    form_.head_twice = c_.*tied && from == fauna::gguf_head::own;
+  }
 
   void layers(int C::*m, bool alike = true) {
     form_.alike = alike;
@@ -283,6 +316,8 @@ template <class C> class GgufWriter {
     using kinds = fauna::rope_scaling;
     fauna::RopeScaling const& s = c_.*m;
     if (s.kind == kinds::llama3) {
+      gguf_only(fauna::to_text(c_), fauna::has_rope_freqs(form_.architecture->name),
+                "another scaling than llama3, which llama.cpp reads of llama and granite alone");
       form_.rope_freqs = d::llama3_divisors(s, base, columns);
       const auto read = d::llama3_scaling(form_.rope_freqs, s.original, base);
       gguf_only(fauna::to_text(c_), read && *read == s,
@@ -347,7 +382,7 @@ template <class Io> void gguf_table(Io& io, const char* epsilon) {
   using C = typename Io::config;
   io.real(epsilon, &C::epsilon, 1e-5);
   io.vocab(&C::vocab);
-  io.tensor("output.weight", &C::tied, false);
+  io.head(&C::tied);
 }
 /// How positions turn so many columns of a head.
 template <class Io> void gguf_rotary(Io& io, int columns) {
@@ -359,9 +394,23 @@ template <class Io> void gguf_rotary(Io& io, int columns) {
   } else {
     io.same("rope.dimension_count", columns);
   }
+  io.check(turned % 2 == 0, "attention.head_count", io.get().heads, "heads of an even number of columns that turn");
   io.base(&C::base);
   if constexpr (requires(C c) { c.scaling; }) io.scaling(&C::scaling, io.get().base, turned);
   else io.no_scaling();
+}
+/// The columns of a head, of a config in which heads divide the width.
+template <class Io> int gguf_head_columns(Io& io) {
+  const int width = io.get().width, heads = io.get().heads;
+  io.check(width % heads == 0, "attention.head_count", heads,
+           "a number that divides the width, " + std::to_string(width));
+  return width / heads;
+}
+/// Layers that have a window but for the last of each so many, with the rotary base of the others.
+template <class Io> void gguf_windows(Io& io, int usual) {
+  using C = typename Io::config;
+  io.period(&C::full_every, usual, "attention.sliding_window_pattern");
+  io.repeated("rope.freq_base_swa", io.get().base);
 }
 /// A decoder's sizes and positions.
 template <class Io> void gguf_decoder(Io& io, const char* epsilon = rms_epsilon, bool alike = true) {
@@ -371,19 +420,12 @@ template <class Io> void gguf_decoder(Io& io, const char* epsilon = rms_epsilon,
   gguf_table(io, epsilon);
   gguf_rotary(io, io.get().head_size);
 }
-/// The biases of a decoder that has them where its files do.
-template <class Io> void gguf_biases(Io& io) {
-  using C = typename Io::config;
-  io.tensor("blk.0.attn_q.bias", &C::qkv_bias);
-  io.tensor("blk.0.attn_output.bias", &C::out_bias);
-  io.tensor("blk.0.ffn_up.bias", &C::mlp_bias);
-}
 /// Scores that are not divided by the root of a head's size.
 template <class Io> void gguf_score_scale(Io& io) { io.option("attention.scale", &Io::config::score_scale, 0.0); }
 /// A window in all layers.
 template <class Io> void gguf_window(Io& io) {
   using C = typename Io::config;
-  io.option("attention.sliding_window", &C::window, fauna::unbounded);
+  io.window(&C::window);
   io.implied(&C::full_every, io.get().window == fauna::unbounded ? 1 : fauna::unbounded);
 }
 /// What a mixture has beside its experts' number: their size, and whether their weights are summed to one.

@@ -3,6 +3,7 @@
 #pragma once
 #include <set>
 #include <string>
+#include <vector>
 
 #include <fauna/io/open_tensors.hpp>
 #include <tools/src/shortest.hpp>
@@ -32,6 +33,19 @@ class GgufKeys {
     return static_cast<int>(n);
   }
   int whole(std::string const& key, int otherwise) { return has(key) ? whole(key) : otherwise; }
+  /// All layers but the last of each so many: that number, or a list with true for each of these layers.
+  int period(std::string const& key, int layers) {
+    if (!has(key) || !file_.is_list(full(key))) return whole(key);
+    const std::vector<bool> all = file_.flags(full(key));
+    int n = 1;
+    while (n <= layers && static_cast<std::size_t>(n) <= all.size() && all[static_cast<std::size_t>(n - 1)]) ++n;
+    bool fits = all.size() == static_cast<std::size_t>(layers);
+    for (std::size_t i = 0; fits && i < all.size(); ++i) fits = all[i] == ((static_cast<int>(i) + 1) % n != 0);
+    if (!fits)
+      wrong(key, "a list of " + std::to_string(all.size()),
+            "true for all but the last of each so many of the " + std::to_string(layers) + " layers");
+    return n;
+  }
   /// An f32 of the file is what its shortest text says, as a config.json has it.
   double positive(std::string const& key, double otherwise) {
     if (!has(key)) return otherwise;

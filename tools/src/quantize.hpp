@@ -15,8 +15,17 @@ inline void quantize(std::string const& from, std::string const& to, std::string
   if (from == to) fauna::fail("quantize", from + " onto itself", "another file");
   d::require_gguf_type(type);
   const fauna::Gguf file(from);
-  const std::string blocks = std::string(file.text("general.architecture")) + ".block_count";
-  const int layers = static_cast<int>(file.integer(blocks));
+  const std::string architecture(file.text("general.architecture"));
+  const auto number = [&](const char* key) {
+    const std::string full = architecture + key;
+    const long long n = file.integer(full);
+    if (n < 0 || n > 0x7fffffff / 8)
+      fauna::fail("quantize", from + ": " + full + " is " + std::to_string(n), "0 to 2^28 - 1");
+    return static_cast<int>(n);
+  };
+  const fauna::QuantModel model{.layers = number(".block_count"),
+                                .experts = file.has(architecture + ".expert_count") ? number(".expert_count") : 0,
+                                .falcon = architecture == "falcon"};
   const std::string head = file.find("output.weight") == nullptr ? "token_embd.weight" : "output.weight";
   fauna::GgufMetadata keys;
   for (const std::string_view key : file.keys())
@@ -33,7 +42,7 @@ inline void quantize(std::string const& from, std::string const& to, std::string
       if (!d::plain(t.dtype) && t.dtype != "Q8_0")
         fauna::fail("quantize", from + " has " + t.name + ' ' + t.text(), "F32, F16, BF16 or Q8_0",
                     "start from a file in more bits");
-      own = d::type_of_matrix(type, t.name, t.shape.back(), layers, t.name == head);
+      own = d::type_of_matrix(type, t.name, t.shape.back(), model, t.name == head);
     }
     d::set_type(c, own);
     tensors.push_back(c);

@@ -93,6 +93,15 @@ class Gguf : public TensorFile {
     for (std::uint64_t i = 0; i < v.count; ++i) all.push_back(integer_at(v, i));
     return all;
   }
+  /// Is it an array?
+  bool is_list(std::string_view key) const { return value(key).array; }
+  std::vector<bool> flags(std::string_view key) const {
+    Value const& v = value(key);
+    if (!v.array || v.type != type_bool) wrong(v, "an array of bools");
+    std::vector<bool> all;
+    for (std::uint64_t i = 0; i < v.count; ++i) all.push_back(v.data[i] != 0);
+    return all;
+  }
   /// A value of any type as it lies in the file, its type before it.
   std::string_view encoded(std::string_view key) const { return value(key).encoded; }
   std::vector<double> numbers(std::string_view key) const {
@@ -203,7 +212,8 @@ class Gguf : public TensorFile {
   void read_parts(long long parts) {
     const long long no = integer("split.no"), tensors = integer("split.tensors.count");
     expect(parts <= 65535 && no >= 0 && no < parts,
-           "is part " + std::to_string(no + 1) + " of " + std::to_string(parts), "one of at most 65535");
+           "has a split.no of " + std::to_string(no) + " and a split.count of " + std::to_string(parts),
+           "a number below that of at most 65535 parts");
     const std::string ending = part_ending(no + 1, parts);
     expect(path_.size() >= ending.size() && path_.compare(path_.size() - ending.size(), ending.size(), ending) == 0,
            "is part " + std::to_string(no + 1) + " of " + std::to_string(parts), "a name that ends with " + ending);

@@ -42,7 +42,11 @@ class HubGguf : public Gguf {
  private:
   GgufHeads heads(std::string const& prefix) const {
     const auto of = [&](const char* key, int otherwise) {
-      return has(prefix + key) ? static_cast<int>(integer(prefix + key)) : otherwise;
+      if (!has(prefix + key)) return otherwise;
+      const long long n = integer(prefix + key);
+      if (n < 0 || n > 0x7fffffff)
+        fail("gguf", path_ + " has a " + prefix + key + " of " + std::to_string(n), "a number of heads");
+      return static_cast<int>(n);
     };
     const int queries = of("head_count", 0);
     return {queries, of("head_count_kv", queries)};
@@ -77,6 +81,8 @@ class HubGguf : public Gguf {
       for (std::size_t r = 0; r < rows; ++r)
         std::memcpy(to + hub_row(change, heads_, r, rows) * bytes, t.data + r * bytes, bytes);
       t.data = to;
+    } else if (change == gguf_change::one_row) {
+      if (t.shape.size() == 1) t.shape.insert(t.shape.begin(), 1);
     } else if (change == gguf_change::one_more || change == gguf_change::transposed) {
       if (change == gguf_change::transposed && t.shape.size() != 2) wrong(t, "a matrix");
       std::vector<float> x(t.elements());

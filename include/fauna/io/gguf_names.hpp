@@ -17,6 +17,7 @@ enum class gguf_change : int {
   grouped,     ///< queries, then keys, then values of all heads; on the hub those of each key head together
   one_more,    ///< weights of norms with 1 added
   transposed,  ///< [out, in]; on the hub [in, out]
+  one_row,     ///< a matrix of one row without that size, which llama.cpp drops
   stacked,     ///< a layer's experts in one tensor; on the hub one each
 };
 
@@ -55,7 +56,7 @@ inline constexpr GgufRule experts[] = {{"blk.%.ffn_gate_inp", "model.layers.%.ml
                                        {"blk.%.ffn_gate_exps", "model.layers.%.mlp.experts.#.gate_proj", stacked},
                                        {"blk.%.ffn_down_exps", "model.layers.%.mlp.experts.#.down_proj", stacked},
                                        {"blk.%.ffn_up_exps", "model.layers.%.mlp.experts.#.up_proj", stacked},
-                                       {"blk.%.ffn_gate_inp_shexp", "model.layers.%.mlp.shared_expert_gate"},
+                                       {"blk.%.ffn_gate_inp_shexp", "model.layers.%.mlp.shared_expert_gate", one_row},
                                        {"blk.%.ffn_gate_shexp", "model.layers.%.mlp.shared_expert.gate_proj"},
                                        {"blk.%.ffn_down_shexp", "model.layers.%.mlp.shared_expert.down_proj"},
                                        {"blk.%.ffn_up_shexp", "model.layers.%.mlp.shared_expert.up_proj"}};
@@ -160,6 +161,21 @@ inline GgufArchitecture const* gguf_architecture(std::string_view name) {
   return gguf_architecture(name, [](std::string_view) { return false; });
 }
 
+/// Where llama.cpp's loaders take a model's head from: output.weight, or the token table in a file that has none; from
+/// output.weight alone; from the table alone.
+enum class gguf_head : int { either, own, table };
+constexpr gguf_head gguf_head_of(std::string_view architecture) {
+  for (const std::string_view own : {"stablelm", "phi2", "olmo2", "olmoe", "qwen2moe", "gptneox"})
+    if (architecture == own) return gguf_head::own;
+  for (const std::string_view table : {"gemma", "gemma2", "cohere2"})
+    if (architecture == table) return gguf_head::table;
+  return gguf_head::either;
+}
+/// Do they read rope_freqs.weight?
+constexpr bool has_rope_freqs(std::string_view architecture) {
+  return architecture == "llama" || architecture == "granite";
+}
+
 /// A tensor's name in the other spelling, and what is done to it.
 struct GgufName {
   std::string name{};  ///< empty: it has none; with # where an expert's number is to stand
@@ -215,6 +231,17 @@ inline GgufName gguf_name(GgufArchitecture const& a, std::string_view hub) {
 /// And back.
 inline GgufName hub_name(GgufArchitecture const& a, std::string_view gguf) {
   return gguf_detail::respelt(a, gguf, &GgufRule::gguf, &GgufRule::hub);
+}
+
+/// The layer of a tensor's name in GGUF, 3 of "blk.3.attn_q.weight"; -1 where it is of none. Numbers that are too large
+/// to be one are 2^31 - 2, to which 1 may be added.
+constexpr int gguf_layer(std::string_view name) {
+  if (name.substr(0, 4) != "blk.") return -1;
+  constexpr int most = 0x7ffffffe;
+  int layer = 0;
+  for (std::size_t i = 4; i < name.size() && name[i] >= '0' && name[i] <= '9'; ++i)
+    layer = layer > (most - 9) / 10 ? most : 10 * layer + (name[i] - '0');
+  return layer;
 }
 
 /// Heads of queries and of keys, which orders of rows depend on.

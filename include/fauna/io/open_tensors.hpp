@@ -44,5 +44,11 @@ inline TensorFile open_tensors(std::string const& path) {
   }
   return SafeTensors(path);
 }
+/// Throws for what is no file of tensors, or contradicts itself, as open_tensors does, without the memory that a GGUF
+/// file's tensors take in another order.
+inline void check_tensors(std::string const& path) {
+  if (tensor_format_of(path) == tensor_format::gguf) (void)Gguf(path);
+  else (void)open_tensors(path);
+}
 
 }  // namespace fauna::inline v0

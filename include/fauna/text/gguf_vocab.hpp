@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <fauna/io/gguf.hpp>
+#include <fauna/text/gguf_pre.hpp>
 #include <fauna/text/sentencepiece.hpp>
 #include <fauna/text/tokenizer_json.hpp>
 
@@ -37,16 +38,16 @@ inline void put_around(Gguf const& file, const char* end, bool otherwise, std::s
 inline void read_merges(Gguf const& file, BpeSettings& out) {
   out.byte_level = out.decode_byte_level = true;
   const std::string_view pre = file.text("tokenizer.ggml.pre");
-  const bool llama3 = pre == "llama-bpe" || pre == "llama3";
-  if (pre == "gpt-2") out.steps = {{split_rule::gpt2}};
-  else if (pre == "smollm" || pre == "starcoder") out.steps = {{split_rule::digit}, {split_rule::gpt2}};
-  else if (pre == "qwen2") out.steps = {{split_rule::qwen2}};
-  else if (llama3) out.steps = {{split_rule::llama3}};
-  else
-    wrong_vocab(file, "pre is '" + std::string(pre) + '\'',
-                "one of gpt-2, smollm, starcoder, qwen2, llama-bpe, llama3");
-  if (pre == "qwen2") out.edits.push_back({"", "", true});
-  out.ignore_merges = llama3;
+  GgufPre const* const cut = gguf_pre(pre);
+  if (cut == nullptr) {
+    std::string known;
+    for (GgufPre const& p : gguf_pres) known += (known.empty() ? "" : ", ") + std::string(p.name);
+    wrong_vocab(file, "pre is '" + std::string(pre) + '\'', "one of " + known);
+  }
+  if (cut->digits_first) out.steps.push_back({split_rule::digit});
+  out.steps.push_back({cut->rule});
+  if (cut->nfc) out.edits.push_back({"", "", true});
+  out.ignore_merges = cut->ignore_merges;
 
   const auto tokens = file.texts("tokenizer.ggml.tokens");
   const auto types = file.integers("tokenizer.ggml.token_type");
@@ -67,7 +68,7 @@ inline void read_merges(Gguf const& file, BpeSettings& out) {
                   "two strings with a space between them");
     ++n;
   }
-  put_around(file, "bos", llama3, tokens.size(), out.prefix);
+  put_around(file, "bos", cut->begins, tokens.size(), out.prefix);
   put_around(file, "eos", false, tokens.size(), out.suffix);
 }
 

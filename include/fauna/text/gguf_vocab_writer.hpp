@@ -4,39 +4,19 @@
 #include <vector>
 
 #include <fauna/io/gguf_writer.hpp>
+#include <fauna/text/gguf_pre.hpp>
 #include <fauna/text/tokenizer_json.hpp>
 
 namespace fauna::inline v0 {
-
-namespace gguf_detail {
-
-inline bool cut_by(BpeSettings const& s, std::vector<split_rule> const& rules) {
-  bool same = s.steps.size() == rules.size();
-  for (std::size_t i = 0; same && i < rules.size(); ++i) same = s.steps[i].rule == rules[i] && !s.steps[i].prefix_space;
-  return same;
-}
-/// The name for how text is cut and merged; empty where the list has none that means exactly that.
-inline std::string pre_of(BpeSettings const& s) {
-  const bool nfc = s.edits.size() == 1 && s.edits[0].nfc;
-  if (!s.byte_level || (!s.edits.empty() && !nfc)) return {};
-  if (cut_by(s, {split_rule::qwen2})) return nfc && !s.ignore_merges ? "qwen2" : "";
-  if (nfc) return {};
-  if (cut_by(s, {split_rule::llama3})) return s.ignore_merges ? "llama-bpe" : "";
-  if (s.ignore_merges) return {};
-  if (cut_by(s, {split_rule::gpt2})) return "gpt-2";
-  return cut_by(s, {split_rule::digit, split_rule::gpt2}) ? "smollm" : "";
-}
-
-}  // namespace gguf_detail
 
 /// Puts a tokenizer's tokens, of which there are as many as rows of the token table, how they merge, and what goes
 /// around a text. Throws on a tokenizer for which the format has no name, and on one with more tokens than rows. That
 /// an added token takes white space beside it, or is normalized, the format cannot say.
 inline void put_gguf_vocab(GgufMetadata& keys, BpeSettings const& s, int rows) {
-  const std::string pre = gguf_detail::pre_of(s);
-  if (pre.empty())
+  GgufPre const* const pre = gguf_pre(s);
+  if (pre == nullptr)
     fail("text", s.source + " cuts text in a way that GGUF has no name for",
-         "bytes, cut as GPT-2, SmolLM, Qwen2 (with NFC) or Llama 3 (whole words first) does");
+         "bytes, cut as GPT-2, SmolLM, Qwen2 or Llama 3 does, or as others of text/gguf_pre.hpp do");
   if (s.prefix.size() > 1 || s.suffix.size() > 1)
     fail("text", s.source + " puts several tokens around a text", "one before it, one after it, or none");
   std::vector<std::string> tokens;
@@ -57,7 +37,7 @@ inline void put_gguf_vocab(GgufMetadata& keys, BpeSettings const& s, int rows) {
   for (auto const& m : s.merges)
     merges.push_back(std::string(s.text(m.left, m.right)) + ' ' + std::string(s.text(m.right, m.end)));
   keys.put("tokenizer.ggml.model", "gpt2");
-  keys.put("tokenizer.ggml.pre", pre);
+  keys.put("tokenizer.ggml.pre", pre->name);
   keys.put("tokenizer.ggml.tokens", tokens);
   keys.put("tokenizer.ggml.token_type", types);
   keys.put("tokenizer.ggml.merges", merges);

@@ -37,7 +37,7 @@ struct Cohere2 {
   template <class Io> static void gguf(Io& io) {
     gguf_decoder(io, layer_epsilon);
     io.whole("attention.sliding_window", &config::window);
-    io.period(&config::full_every, 4);
+    gguf_windows(io, 4);
     io.real("logit_scale", &config::logit_scale, 1);
   }
 };

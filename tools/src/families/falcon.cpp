@@ -63,8 +63,10 @@ struct Falcon {
   template <class Io> static void gguf(Io& io) {
     gguf_sizes(io);
     gguf_table(io, layer_epsilon);
-    gguf_rotary(io, io.get().width / io.get().heads);
+    gguf_rotary(io, gguf_head_columns(io));
     io.tensor("blk.0.attn_norm_2.weight", &config::grouped);
+    config const& m = io.get();
+    io.check(m.grouped || m.kv_heads == 1, "attention.head_count_kv", m.kv_heads, "1 in a file without attn_norm_2");
     io.same("tensor_data_layout", "jploski");
   }
 };

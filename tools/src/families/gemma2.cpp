@@ -51,13 +51,15 @@ struct Gemma2 {
   template <class Io> static void gguf(Io& io) {
     gguf_decoder(io);
     io.whole("attention.sliding_window", &config::window, 4096);
-    io.period(&config::full_every, 2);
+    gguf_windows(io, 2);
     config const& m = io.get();
     // In the model of 46 layers scores are divided by the root of width / heads.
     io.accepted("attention.scale", &config::score_scale,
                 1 / std::sqrt(static_cast<double>(m.layers == 46 ? m.width / m.heads : m.head_size)));
-    io.option("attn_logit_softcapping", &config::score_cap, 0.0F);
-    io.option("final_logit_softcapping", &config::logit_cap, 0.0F);
+    // llama.cpp caps in any case.
+    io.real("attn_logit_softcapping", &config::score_cap, 50);
+    io.real("final_logit_softcapping", &config::logit_cap, 30);
+    io.check(m.score_cap > 0 && m.logit_cap > 0, "final_logit_softcapping", 0, "caps of scores and of logits");
   }
 };
 

@@ -90,8 +90,10 @@ struct Gpt2 {
     io.layers(&config::layers);
     io.whole("context_length", &config::context);
     io.whole("embedding_length", &config::width);
+    io.check(io.get().width < 1 << 29, "embedding_length", io.get().width, "less than 2^29");
     io.same("feed_forward_length", 4 * io.get().width);
     io.heads(&config::heads);
+    gguf_head_columns(io);
     io.same(layer_epsilon, 1e-5);
     io.vocab(&config::vocab);
     io.implied(&config::bias, true);

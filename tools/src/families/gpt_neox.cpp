@@ -77,7 +77,11 @@ struct GptNeoX {
   template <class Io> static void gguf(Io& io) {
     gguf_sizes(io);
     gguf_table(io, layer_epsilon);
+    const int columns = gguf_head_columns(io);
     io.whole("rope.dimension_count", &config::rotary);
+    const int turned = io.get().rotary;
+    io.check(turned % 2 == 0 && turned <= columns, "rope.dimension_count", turned,
+             "an even number of the " + std::to_string(columns) + " columns of a head");
     io.base(&config::base);
     io.no_scaling();
     io.flag("use_parallel_residual", &config::parallel, true);

@@ -47,7 +47,7 @@ struct Olmoe {
   template <class Io> static void gguf(Io& io) {
     gguf_sizes(io);
     gguf_table(io, rms_epsilon);
-    gguf_rotary(io, io.get().width / io.get().heads);
+    gguf_rotary(io, gguf_head_columns(io));
     io.experts(&config::experts, &config::chosen);
     io.implied(&config::renormalised, false);
     io.of_training(&config::balance);

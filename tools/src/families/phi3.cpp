@@ -41,6 +41,7 @@ struct Phi3 {
   template <class Io> static void gguf(Io& io) {
     gguf_decoder(io);
     gguf_window(io);
+    io.ignored(gguf_fields_detail::original_length);  // always there, whether it scales or not
   }
 };
 

@@ -40,7 +40,7 @@ struct StarCoder2 {
   static constexpr const char* gguf_name = "starcoder2";
   template <class Io> static void gguf(Io& io) {
     gguf_decoder(io, layer_epsilon);
-    gguf_biases(io);
+    for (bool config::*bias : {&config::qkv_bias, &config::out_bias, &config::mlp_bias}) io.implied(bias, true);
     gguf_window(io);
   }
 };

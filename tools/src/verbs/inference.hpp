@@ -138,7 +138,7 @@ inline tool::ModelParts parts_of(settings::Generate const& s) {
                                std::string const& dtype, std::vector<std::string> const& words,
                                std::vector<std::string> flags, std::optional<tool::Described> const& draft = {},
                                std::string const& draft_source = {}, tool::ModelParts const& parts = {}) {
-  (void)fauna::open_tensors(from);  // says what is wrong with the weights before anything is compiled
+  fauna::check_tensors(from);  // says what is wrong with the weights before anything is compiled
   const std::string program = tool::program_for(model, dtype,
                                                 verb == "serve"   ? "serve"
                                                 : parts.ranks > 0 ? "inference_parts"
@@ -180,7 +180,7 @@ std::optional<tool::Described> drafting(tool::Verb const& verb, std::string cons
     fauna::fail("fauna",
                 "the draft " + small_model + " has a token table of " + std::to_string(small->vocab()) + " rows",
                 std::to_string(c.vocab()) + ", as many as " + from);
-  (void)fauna::open_tensors(told.draft_weights);
+  fauna::check_tensors(told.draft_weights);
   small->without_dropout();
   c.without_dropout();
   const tool::Described draft = small->described();
@@ -207,7 +207,7 @@ template <class S> void check_drafter(std::string const& from, tool::ModelConfig
     told.vocabulary = tool::vocabulary_hash(from);
     if (tool::fs::exists(pool)) (void)fauna::PoolDrafter::from_file(pool, told.vocabulary);
   }
-  if (const std::string heads = tool::behind("medusa:", draft); !heads.empty()) (void)fauna::open_tensors(heads);
+  if (const std::string heads = tool::behind("medusa:", draft); !heads.empty()) fauna::check_tensors(heads);
 }
 /// The EAGLE layer that drafts, where --draft names one: the other part of a program, made from this source.
 inline constexpr const char* eagle_source = "eagle_layer";

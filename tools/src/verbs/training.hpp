@@ -181,7 +181,7 @@ inline void require_experts(tool::ModelConfig const& c, long ranks) {
   if (fauna::is_directory(s.data) && s.tokenizer.empty())
     fauna::fail("fauna train", s.data + " has tokens and no tokenizer.json", "--tokenizer FILE, which they are of");
   if (!from.checkpoint) {
-    if (!from.path.empty()) (void)fauna::open_tensors(from.path);  // weights alone: of what model, the flags say
+    if (!from.path.empty()) fauna::check_tensors(from.path);  // weights alone: of what model, the flags say
     tool::fit_vocabulary(*c, s, from);
   }
   if (!from.path.empty() && !resume) s.init_from = from.path;
@@ -346,7 +346,7 @@ inline AnyModel draft_model(tool::Verb const& verb, settings::DraftTrainRun& s, 
   tool::Directory d = tool::read_config(directory, use_of(verb));
   d.model->without_dropout();
   (void)tokenizer_of(directory);
-  (void)fauna::open_tensors(directory);
+  fauna::check_tensors(directory);
   if (s.data.empty() || !tool::fs::exists(s.data))
     fauna::fail("fauna draft-train", s.data.empty() ? "no --data" : "there is no file " + s.data, "a text");
   s.base = directory;
