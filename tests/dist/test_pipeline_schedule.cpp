@@ -108,7 +108,7 @@ TEST_SUITE("pipeline schedules") {
     using enum pipeline_schedule;
     using enum StagePass::kind;
     for (const int ranks : {1, 2, 3, 4})
-      for (const int batches : {1, 2, 3, 6, 8, 12})
+      for (const int batches : {1, 2, 3, 6, 7, 8, 10, 12})
         for (auto const& of :
              {std::pair{gpipe, loop(ranks)}, std::pair{one_by_one, loop(ranks)}, std::pair{interleaved, loop(ranks, 3)},
               std::pair{zb1p, loop(ranks)}, std::pair{zb1p, loop(ranks, 2)}, std::pair{zbv, folded(ranks)},
@@ -117,7 +117,11 @@ TEST_SUITE("pipeline schedules") {
           const StagePlacement stages = of.second;
           const PipelinePlan plan{how, stages, batches};
           if (how == dual_pipe_v && batches < 2 * ranks) continue;
-          if (stages.rounds > 1 && !there_and_back(how) && batches > ranks && batches % ranks != 0) continue;
+          if (const int turns = std::max(1, batches / ranks);
+              stages.rounds > 1 && !there_and_back(how) && batches % turns != 0) {
+            CHECK_THROWS_AS(require_schedule(plan), error);
+            continue;
+          }
           CAPTURE(static_cast<int>(how));
           CAPTURE(ranks);
           CAPTURE(batches);
@@ -170,7 +174,7 @@ TEST_SUITE("pipeline schedules") {
     using enum pipeline_schedule;
     CHECK_THROWS_WITH_AS(passes_of({one_by_one, loop(2, 2), 4}, 0), Contains("2 stages a rank, expected one"), error);
     CHECK_THROWS_WITH_AS(passes_of({interleaved, loop(2, 2), 5}, 0),
-                         Contains("5 batches of an update on 2 ranks, expected a multiple of the ranks"), error);
+                         Contains("5 batches of an update on 2 ranks, expected 4, or a multiple of the ranks"), error);
     CHECK_THROWS_WITH_AS(passes_of({zbv, loop(2, 2), 4}, 0),
                          Contains("2 stages a rank, in a loop, expected two of them, there and back"), error);
     CHECK_THROWS_WITH_AS(passes_of({interleaved, folded(2), 4}, 0), Contains("expected a loop"), error);

@@ -65,7 +65,7 @@ template <int In, int Out, bool Bias = true, Init Start = normal(0.02F)> struct 
   template <class C, class G, class V, class DY> static void weight_gradient(C const& c, G& dw, V x, DY dy) {
     using S = typename C::scalar;
     if (const auto g = gradient<S>(dw.weight)) {
-      if (c.later != nullptr) c.later->add(g, dy, x);
+      if (c.puts_off()) c.later->add(g, dy, x);
       else add_product(c.backend, g, reading(dy), reading(x));
     }
     if constexpr (Bias)

@@ -113,7 +113,7 @@ template <class B> struct CallState {
   Rounds const* rounds = nullptr;             ///< null: all
   Group<scalar> const* group = nullptr;       ///< null: a model that is whole
   AdapterTable<B> const* adapters = nullptr;  ///< null: none
-  LaterProducts<scalar>* later = nullptr;     ///< of weights' gradients, in backward; null: they are made at once
+  LaterProducts<scalar>* later = nullptr;     ///< of weights' gradients, in backward on the host; null: made at once
   Path path{};
   Key key{};
   int layer = 0;
@@ -122,9 +122,13 @@ template <class B> struct CallState {
   double loss_scale = 1;
 
   constexpr Arena& scratch() const { return *backend.scratch; }
+  /// Do the backend's tensors lie where the host cannot reach them?
+  static constexpr bool remote = requires(B b) { b.host_scratch; };
+  /// Is `later` given what the host can copy?
+  constexpr bool puts_off() const { return !remote && later != nullptr; }
   /// Scratch that the host itself writes, where the backend's tensors lie elsewhere.
   constexpr Arena& host_scratch() const {
-    if constexpr (requires { backend.host_scratch; }) return *backend.host_scratch;
+    if constexpr (remote) return *backend.host_scratch;
     else return scratch();
   }
   constexpr int rows() const { return batch->rows; }

@@ -28,7 +28,7 @@ template <class Part, Backend B, Communicator C> class Staged : public Trained<P
 
  public:
   using Base = Trained<Part, B>;
-  using typename Base::scalar;
+  using typename Base::scalar, typename Base::SideValue;
 
   /// Its values are drawn as if it were a model of its own: take_part gives it a whole model's. Throws unless `ranks`
   /// are as many as the pipeline's, and this one is the part's.
@@ -38,6 +38,22 @@ template <class Part, Backend B, Communicator C> class Staged : public Trained<P
            "part " + std::to_string(Part::rank) + " of " + std::to_string(placement.ranks) + " on rank " +
                std::to_string(ranks.rank()) + " of " + std::to_string(ranks.size()),
            "a rank for each part");
+    weigh_side_losses({});
+  }
+
+  /// Trained's. Each of the rank's stages has slots of its own, as a pass begins with clearing those that it finds.
+  void weigh_side_losses(std::vector<SideWeight> const& weights) {
+    for (std::size_t k = 0; k < Part::rounds; ++k) {
+      side_values_[k].assign(Base::most_side_losses, scalar{});
+      side_[k] = SideLosses<scalar>(side_values_[k].data(), Base::most_side_losses, weights);
+    }
+  }
+  /// Trained's, of the last batch on each of the rank's stages.
+  std::vector<SideValue> side_losses() const {
+    std::vector<SideValue> all;
+    for (auto const& stage : side_)
+      for (SideValue const& value : Base::values_of(stage)) all.push_back(value);
+    return all;
   }
 
   double accumulate(Batch const& batch, double weight = 1, Key key = {}, Tap<scalar> const* tap = nullptr) {
@@ -182,6 +198,7 @@ template <class Part, Backend B, Communicator C> class Staged : public Trained<P
       using Stage = typename Part::template Stage<k>;
       typename Stage::template State<scalar> none{};
       Part::template with_table<k>(c, w, &dw, [&](auto call) {
+        call.side = &side_[k];
         if (p.is == StagePass::kind::forward) {
           loss = waiting.weight * Stage::forward(call, at<k>(w), at<k>(dw), none, saved);
         } else {
@@ -270,6 +287,8 @@ template <class Part, Backend B, Communicator C> class Staged : public Trained<P
   C* c_;
   std::vector<Waiting> batches_;
   std::size_t waiting_ = 0;
+  SideLosses<scalar> side_[Part::rounds];  ///< of each round's stage
+  std::vector<scalar> side_values_[Part::rounds];
   Places activations_, products_;
   std::vector<LaterProducts<scalar>> later_;
   Region dx_;
@@ -301,14 +320,16 @@ template <Communicator C, class Replicas = OneRank> class Pipeline {
   /// A piece is of one batch: where there are fewer batches than replicas, of a part of one.
   void divide(int batches) {
     const int copies = replicas_.pieces();
-    if (!asked_) pieces_ = batches * ((copies + batches - 1) / batches);
+    if (!asked_) pieces_ = pieces_of(batches, copies);
     if (pieces_ < copies)
       fail("train", std::to_string(pieces_) + " pieces for " + std::to_string(copies) + " copies of a pipeline",
            "at least one each");
   }
   template <class T> void start(T& model) {
+    for (const int batches : {shares().fewest(), shares().most()})  // one rank's error is all ranks'
+      require_schedule({how_, T::model::placement, batches});
     replicas_.start(model);
-    model.hold(how_, shares().from(1));
+    model.hold(how_, shares().most());
   }
   template <class T, class F> double gradients(T& model, F&& pass) {
     return replicas_.gradients(model, [&](int replica) {

@@ -4,7 +4,8 @@
 //   gpipe          all forward passes, then all backward passes (Huang et al. 2019, "GPipe")
 //   one_by_one     1F1B (Narayanan et al. 2021, "Efficient large-scale language model training on GPU clusters",
 //                  section 2.2): a backward pass as soon as there is one
-//   interleaved    the same of several stages a rank, in turns of q batches; m is a multiple of q = m / max(1, m / p)
+//   interleaved    the same of several stages a rank, in turns of p batches or a few more: m is a multiple of their
+//                  number, which is m / p without its fraction, or 1
 //   zb1p           ZB-H1 (Qi et al. 2023, "Zero bubble pipeline parallelism", section 3): 1F1B, or interleaved, with
 //                  halves; those of weights fill what was idle
 //   zbv            ZB-V (the same, section 5): two stages a rank, there and back
@@ -95,15 +96,15 @@ class Passes {
   std::vector<StagePass> all_, waiting_;
 };
 
-/// Of one stage a rank, or several that take turns of so many batches each.
-inline int batches_of_a_turn(PipelinePlan const& plan) {
+/// In how many turns of at least a batch for each rank, if there are so many, batches go through a rank's stages.
+inline int turns_of(PipelinePlan const& plan) {
   const int turns = plan.batches / plan.stages.ranks;
-  return plan.batches / (turns > 0 ? turns : 1);
+  return turns > 0 ? turns : 1;
 }
 
 inline std::vector<StagePass> in_loops(PipelinePlan const& plan, int rank) {
   using enum StagePass::kind;
-  const int p = plan.stages.ranks, v = plan.stages.rounds, q = batches_of_a_turn(plan), all = v * plan.batches;
+  const int p = plan.stages.ranks, v = plan.stages.rounds, q = plan.batches / turns_of(plan), all = v * plan.batches;
   const bool halves = plan.how == pipeline_schedule::zb1p;
   int first = all;  // forward passes before the first pair
   if (plan.how != pipeline_schedule::gpipe) {
@@ -177,9 +178,11 @@ inline void require_schedule(PipelinePlan const& plan) {
          folds ? "two of them, there and back" : "a loop", "so the schedule has it");
   if (!folds && !turns && s.rounds != 1)
     fail("pipeline", number(s.rounds) + " stages a rank", "one", "or a schedule that interleaves them");
-  if (turns && s.rounds > 1 && plan.batches % schedule_detail::batches_of_a_turn(plan) != 0)
+  const int excess = turns && s.rounds > 1 ? plan.batches % schedule_detail::turns_of(plan) : 0;
+  if (excess != 0)
     fail("pipeline", number(plan.batches) + " batches of an update on " + number(s.ranks) + " ranks",
-         "a multiple of the ranks", "stages of a rank take turns of as many");
+         number(plan.batches - excess) + ", or a multiple of the ranks",
+         "stages of a rank take turns of as many batches each, as many as ranks or more");
   if (plan.how == dual_pipe_v && plan.batches < 2 * s.ranks)
     fail("pipeline", number(plan.batches) + " batches of an update on " + number(s.ranks) + " ranks",
          "at least " + number(2 * s.ranks), "they go through the stages from both ends");

@@ -222,20 +222,12 @@ template <LanguageModel M, Backend B, class D = All<typename B::scalar>> class T
   };
   /// Sets what side losses count in the loss, those of a matching name each; others as their blocks propose.
   void weigh_side_losses(std::vector<SideWeight> weights) {
-    constexpr int most = 1024;
-    grow(side_region_, most * sizeof(scalar));
-    side_ = SideLosses<scalar>(static_cast<scalar*>(side_region_.data()), most,
+    grow(side_region_, most_side_losses * sizeof(scalar));
+    side_ = SideLosses<scalar>(static_cast<scalar*>(side_region_.data()), most_side_losses,
                                static_cast<std::vector<SideWeight>&&>(weights));
   }
   /// The side losses of the last accumulate, unweighted, and what else blocks show (Call::shown).
-  std::vector<SideValue> side_losses() const {
-    std::vector<SideValue> all;
-    const OnHost<B, scalar> values(side_.values(), side_.slots().size());
-    for (std::size_t i = 0; i < side_.slots().size(); ++i)
-      all.push_back({side_.slots()[i].name, side_.slots()[i].weight, static_cast<double>(values.data()[i]),
-                     side_.slots()[i].counts});
-    return all;
-  }
+  std::vector<SideValue> side_losses() const { return values_of(side_); }
 
   /// Plans and allocates for training batches of this shape, and for their evaluation. Called again, only a larger
   /// shape allocates.
@@ -457,6 +449,17 @@ template <LanguageModel M, Backend B, class D = All<typename B::scalar>> class T
     scratch_.to_host(
         y, [&](Matrix<scalar> z) { M::logits(call(batch, mode::eval, {}, tap), weights_, cache.state(), which, z); });
     cache.advance(batch);
+  }
+
+ protected:
+  static constexpr int most_side_losses = 1024;
+  static std::vector<SideValue> values_of(SideLosses<scalar> const& side) {
+    std::vector<SideValue> all;
+    const OnHost<B, scalar> values(side.values(), side.slots().size());
+    for (std::size_t i = 0; i < side.slots().size(); ++i)
+      all.push_back({side.slots()[i].name, side.slots()[i].weight, static_cast<double>(values.data()[i]),
+                     side.slots()[i].counts});
+    return all;
   }
 
  private:
