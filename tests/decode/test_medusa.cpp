@@ -135,10 +135,11 @@ TEST_CASE_TEMPLATE("medusa: trained heads are right more often, whatever they sa
   const auto ids = own_text(model, 3000);
   std::vector<float> first, last;
   const MedusaOptions how{.heads = 2, .steps = 150, .batch = 4, .context = 32, .lr = 1e-2};
-  const auto heads = train_medusa(rows, ids, how, [&](int step, std::vector<float> const& losses) {
-    if (step == 0) first = losses;
-    last = losses;
-  });
+  const auto heads =
+      train_medusa(rows, ids, how, [&](int step, std::vector<float> const& losses, MedusaWeights const&) {
+        if (step == 0) first = losses;
+        last = losses;
+      });
   for (std::size_t k = 0; k < 2; ++k) CHECK(last[k] < 0.8F * first[k]);
   Reader<Loaded<M, B>, true> reader(model, 64);
   const auto run = [&](MedusaWeights const& w, GenerateOptions const& o, int nodes) {
@@ -199,6 +200,89 @@ TEST_CASE("medusa: what heads cost goes on into the rows that they read") {
     }
 }
 
+TEST_CASE("medusa: the gradient of heads with matrices of their own is the losses' slope") {
+  constexpr int d = 4, vocab = 5;
+  const MedusaOptions how{.heads = 2, .steps = 1, .batch = 1, .context = 3};
+  std::vector<int> ids;
+  for (int i = 0; i < 20; ++i) ids.push_back(i % vocab);
+  medusa_detail::Learner<B> learner(ids, how, d, vocab, 1);
+  learner.give(std::vector<float>(vocab * d));
+  auto& w = learner.weights;
+  w = random_weights(2, d, vocab, true);
+  (void)learner.draw(0);
+  test::Random random(7);
+  const test::Rows<float> h(random, 3, d);
+  const auto none = [](auto&&...) { FAIL("the model's head was asked"); };
+  const auto loss = [&] {
+    auto const& of_heads = learner.pass(h, 1, {}, none);
+    return static_cast<double>(of_heads[0]) + 0.8 * static_cast<double>(of_heads[1]);
+  };
+  for (int pass = 0; pass < 2; ++pass) (void)loss();  // what a pass before left does not count
+  const MedusaWeights got = learner.gradient;
+  for (const auto part : {&MedusaWeights::weight, &MedusaWeights::bias, &MedusaWeights::own})
+    for (std::size_t i = 0; i < (w.*part).size(); ++i) {
+      constexpr float step = 1.0F / 64;
+      float& x = (w.*part)[i];
+      const float before = x;
+      x = before + step;
+      const double above = loss();
+      x = before - step;
+      const double slope = (above - loss()) / (2 * static_cast<double>(step));
+      x = before;
+      // f32 losses, and the third derivative times step²/6.
+      CHECK(static_cast<double>((got.*part)[i]) == doctest::Approx(slope).epsilon(2e-3).scale(0.1));
+    }
+}
+
+TEST_CASE("medusa: matrices of the heads' own start as the model's, learn, and draft from their file") {
+  const auto trained = test::lively<Tied, B>(1);
+  Rows<Tied> rows(trained.weights(), 1);
+  Loaded<Tied, B> model(trained.weights(), 1);
+  const auto ids = own_text(model, 2000);
+  MedusaOptions how{.heads = 2, .steps = 100, .batch = 3, .context = 4, .lr = 1e-2};  // 12 rows: fewer than columns
+  std::vector<float> first[2], last[2];
+  MedusaWeights heads;
+  for (const bool own : {false, true}) {
+    how.own_heads = own;
+    heads = train_medusa(rows, ids, how, [&](int step, std::vector<float> const& losses, MedusaWeights const& w) {
+      CHECK(w.own.empty() != own);
+      (step == 0 ? first : last)[own] = losses;
+    });
+  }
+  CHECK(first[true] == first[false]);
+  CHECK(last[true] != last[false]);
+  for (std::size_t k = 0; k < 2; ++k) CHECK(last[true][k] < 0.9F * first[true][k]);
+  const TemporaryFolder folder;
+  heads.save(folder / "heads.safetensors");
+  Reader<Loaded<Tied, B>, true> reader(model, 64);
+  const std::vector<int> prompt(ids.begin(), ids.begin() + 5);
+  const GenerateOptions greedy{.tokens = 55, .temperature = 0, .top_k = 0, .context = 64};
+  MedusaHeads drafter(reader, MedusaWeights::from_file(folder / "heads.safetensors", Tied::width, Tied::vocab), 6);
+  const auto got = speculate(reader, drafter, prompt, {.text = greedy, .draft = 2});
+  CHECK(got.ids == test::plain(model, prompt, greedy));
+  CHECK(got.counts.tokens_per_step() > 1.2);
+}
+
+TEST_CASE("medusa: a head that bends or adds is not copied") {
+  struct Head {
+    float bias, cap;
+    void head(Matrix<const float> x, Matrix<float> y) const {
+      for (int r = 0; r < x.rows(); ++r)
+        for (int v = 0; v < Tied::vocab; ++v) {
+          const float z = (1.0F + static_cast<float>(v)) * x(r, v) + bias;
+          y(r, v) = cap > 0 ? cap * std::tanh(z / cap) : z;
+        }
+    }
+  };
+  Head matrix{0, 0}, adds{0.5F, 0}, bends{0, 30};
+  const auto W = medusa_detail::head_of<Tied>(matrix, 3);
+  for (int v = 0; v < Tied::vocab; ++v)
+    for (int c = 0; c < Tied::width; ++c)
+      CHECK(W[static_cast<std::size_t>(v * Tied::width + c)] == (c == v ? 1.0F + static_cast<float>(v) : 0.0F));
+  CHECK_THROWS_WITH_AS(medusa_detail::head_of<Tied>(adds, 3), Contains("has a bias or a cap"), error);
+  CHECK_THROWS_WITH_AS(medusa_detail::head_of<Tied>(bends, 3), Contains("has a bias or a cap"), error);
+}
+
 TEST_CASE("medusa: heads and model learn together, the heads first") {
   Trained<Tied, B> model(seed{3}, 1);
   std::vector<int> ids;  // after each token one of two, which the one before it decides
@@ -236,7 +320,7 @@ TEST_CASE("medusa: heads and model learn together, the heads first") {
 
 TEST_CASE("medusa: what cannot be trained on") {
   Rows<Untied> rows(test::lively<Untied, B>(1).weights(), 1);
-  const auto none = [](int, std::vector<float> const&) {};
+  const auto none = [](int, std::vector<float> const&, MedusaWeights const&) {};
   CHECK_THROWS_WITH_AS(train_medusa(rows, std::vector<int>(20), {.heads = 2, .context = 32}, none),
                        Contains("a text of 20 tokens, expected more than 35"), error);
   CHECK_THROWS_WITH_AS(train_medusa(rows, std::vector<int>(99), {.heads = 0}, none), Contains("0 heads"), error);

@@ -187,6 +187,15 @@ said = succeeds("draft-train", llama, "--data", work / "own.txt", "--out", heads
                 "--block-size", 16)[0]
 losses = [[float(x) for x in line.split(": losses ")[1].split()] for line in said.splitlines() if "losses" in line]
 assert all(a < b - 0.3 for a, b in zip(losses[-1], losses[0])), said
+metrics = [json.loads(line) for line in (work / f"{heads.name}.metrics.jsonl").read_text().splitlines()]
+assert [f"{x:.6f}" for x in metrics[-1]["heads"]] == [f"{x:.6f}" for x in losses[-1]], metrics[-1]
+assert len(metrics[-1]["acceptance"]) == 4 and metrics[-1]["acceptance"][0] > 0.3 and metrics[-1]["tokens_per_step"] > 1, metrics
+refused(["--own-heads with --kind eagle", "--kind medusa"], "draft-train", llama, "--kind", "eagle", "--data", work / "own.txt", "--own-heads")
+own = work / "own.safetensors"
+succeeds("draft-train", llama, "--data", work / "own.txt", "--out", own, "--own-heads", "--heads", 2, "--steps", 200, "--lr", 1e-2, "--block-size", 16)
+assert b'"1.1.weight"' in own.read_bytes() and b'"1.1.weight"' not in heads.read_bytes()
+said, errors = succeeds(*generate, "--draft", f"medusa:{own}", "--draft-stats")
+assert said == succeeds(*generate)[0] and "the same text" in errors and " 0 tokens were drafted" not in errors, errors
 said, errors = succeeds(*generate, "--draft", f"medusa:{heads}", "--draft-tree", "0.3,0.3,0.3,0.3", "--draft-stats")
 assert said == succeeds(*generate)[0] and "the same text" in errors, errors
 assert len(re.search(r"candidates: --draft-tree ([0-9.,]+)\n", errors)[1].split(",")) == 4, errors

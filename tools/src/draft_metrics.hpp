@@ -43,4 +43,22 @@ struct DraftProbe {
   }
 };
 
+/// The same of Medusa's heads, of which each drafts a token, for a model as it is now. text: ids.
+template <class T>
+std::string acceptance_of_heads(T& model, fauna::MedusaWeights const& heads, std::vector<int> const& text) {
+  const DraftProbe probe(text, fauna::context_of<typename T::model>);
+  fauna::Reader<T, true> reader(model, probe.rows());
+  fauna::DraftTree chain;
+  for (int k = 0; k < heads.heads; ++k) chain.chain(0);
+  fauna::MedusaHeads drafter(reader, chain, &heads);
+  return probe.members(reader, drafter);
+}
+
+/// Numbers with something between.
+inline std::string joined(std::vector<float> const& numbers, const char* between) {
+  std::string all;
+  for (const float x : numbers) all += (all.empty() ? "" : between) + std::to_string(x);
+  return all;
+}
+
 }  // namespace tool

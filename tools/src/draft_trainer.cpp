@@ -3,12 +3,16 @@
 // has checked.
 #include "model.hpp"
 
+#include <string>
+
+#include <fauna/decode/speculate/speculate.hpp>
 #include <fauna/io/clock.hpp>
 #include <fauna/io/open_tensors.hpp>
 #include <fauna/io/print.hpp>
 #include <fauna/ops/cpu.hpp>
 #include <fauna/text/bpe.hpp>
 #include <fauna/train/medusa.hpp>
+#include <tools/src/draft_metrics.hpp>
 #include <tools/src/main.hpp>
 #include <tools/src/settings.hpp>
 #include <tools/src/tokenizers.hpp>
@@ -22,21 +26,26 @@ int run(int n, char** arguments) {
   fauna::Loaded<Model, Backend, fauna::All<float>> model(
       fauna::open_tensors(s.base), s.threads > 0 ? static_cast<int>(s.threads) : fauna::default_threads());
   const double start = fauna::seconds_now();
-  const auto heads =
-      fauna::train_medusa(model, ids,
-                          {.heads = static_cast<int>(s.heads),
-                           .steps = static_cast<int>(s.steps),
-                           .batch = static_cast<int>(s.batch_size),
-                           .context = static_cast<int>(s.block_size),
-                           .lr = s.lr,
-                           .seed = s.seed},
-                          [&](int step, std::vector<float> const& losses) {
-                            if (s.log_interval == 0 || (step % s.log_interval != 0 && step + 1 != s.steps)) return;
-                            std::string line = "step " + std::to_string(step) + ": losses";
-                            for (const float l : losses) line += ' ' + std::to_string(l);
-                            fauna::print(stdout, line + '\n');
-                          });
+  std::string metrics;
+  const auto heads = fauna::train_medusa(
+      model, ids,
+      {.heads = static_cast<int>(s.heads),
+       .steps = static_cast<int>(s.steps),
+       .batch = static_cast<int>(s.batch_size),
+       .context = static_cast<int>(s.block_size),
+       .lr = s.lr,
+       .seed = s.seed,
+       .own_heads = s.own_heads},
+      [&](int step, std::vector<float> const& losses, fauna::MedusaWeights const& w) {
+        const bool last = step + 1 == s.steps;
+        if (!last && (s.log_interval == 0 || step % s.log_interval != 0)) return;
+        metrics += "{\"step\":" + std::to_string(step) + ",\"heads\":[" + tool::joined(losses, ",") + ']' +
+                   (last ? ',' + tool::acceptance_of_heads(model, w, ids) : "") + "}\n";
+        if (s.log_interval > 0)
+          fauna::print(stdout, "step " + std::to_string(step) + ": losses " + tool::joined(losses, " ") + '\n');
+      });
   heads.save(s.out);
+  fauna::write_file(s.out + ".metrics.jsonl", metrics);
   fauna::print(stdout, std::to_string(s.steps) + " updates in " + std::to_string(fauna::seconds_now() - start) +
                            " s; wrote " + s.out + "\n  tools/fauna generate " + s.base + " --draft medusa:" + s.out +
                            " --draft-stats --prompt ...\n");

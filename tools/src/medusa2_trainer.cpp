@@ -19,16 +19,11 @@
 
 namespace {
 
-/// What the model as it is now accepts of its heads, each of which drafts a token.
+/// What the model as it is now accepts of its heads.
 std::string acceptance(fauna::Trained<Model, Backend> const& trained, fauna::MedusaWeights const& heads,
                        std::vector<int> const& ids) {
-  const tool::DraftProbe probe(ids, fauna::context_of<Model>);
   fauna::Loaded<Model, Backend> model(trained.weights(), trained.threads());
-  fauna::Reader<fauna::Loaded<Model, Backend>, true> reader(model, probe.rows());
-  fauna::DraftTree chain;
-  for (int k = 0; k < heads.heads; ++k) chain.chain(0);
-  fauna::MedusaHeads drafter(reader, chain, heads);
-  return probe.members(reader, drafter);
+  return tool::acceptance_of_heads(model, heads, ids);
 }
 
 int run(int n, char** arguments) {
@@ -52,16 +47,11 @@ int run(int n, char** arguments) {
       [&](int step, fauna::MedusaLosses const& l, fauna::MedusaWeights const& w) {
         const bool last = step + 1 == s.steps;
         if (!last && (s.log_interval == 0 || step % s.log_interval != 0)) return;
-        std::string of_heads, shown;
-        for (const float loss : l.heads) {
-          of_heads += (of_heads.empty() ? "" : ",") + std::to_string(loss);
-          shown += ' ' + std::to_string(loss);
-        }
         metrics += "{\"step\":" + std::to_string(step) + ",\"next\":" + std::to_string(l.next) + ",\"heads\":[" +
-                   of_heads + ']' + (last ? ',' + acceptance(model, w, ids) : "") + "}\n";
+                   tool::joined(l.heads, ",") + ']' + (last ? ',' + acceptance(model, w, ids) : "") + "}\n";
         if (s.log_interval > 0)
-          fauna::print(stdout, "step " + std::to_string(step) + ": loss " + std::to_string(l.next) + ", of heads" +
-                                   shown + '\n');
+          fauna::print(stdout, "step " + std::to_string(step) + ": loss " + std::to_string(l.next) + ", of heads " +
+                                   tool::joined(l.heads, " ") + '\n');
       });
   const std::string file = s.out + "/medusa.safetensors";
   fauna::save_weights<Model>(s.out + "/model.safetensors", model.weights());

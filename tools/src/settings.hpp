@@ -362,6 +362,7 @@ struct DraftTrain {
   std::string kind = "medusa", data, out = "medusa.safetensors", model;
   long heads = 3, heads_first = 50, steps = 200, batch_size = 4, block_size = 64, log_interval = 10, threads = 0;
   double lr = 1e-3, model_lr = 2.5e-4, heads_weight = 0.2, tv_weight = 0.9;
+  bool own_heads = false;
   std::uint64_t seed = 1337;
 
   template <class F> void each(F&& f) {
@@ -370,9 +371,12 @@ struct DraftTrain {
       "llama; or model, a smaller model that learns the model's laws");
     f("data", data, "a text, UTF-8; texts that the model wrote itself make the best drafters");
     f("out", out,
-      "the file of heads to write, as published, without heads of their own: the model's is shared; of other kinds a "
-      "folder, medusa2, eagle or draft where it is not given");
+      "the file of heads to write, as published; what they came to stands beside it in FILE.metrics.jsonl; of other "
+      "kinds a folder, medusa2, eagle or draft where it is not given");
     f("heads", heads, "tokens that are guessed behind the next one, of medusa and medusa2");
+    f("own-heads", own_heads,
+      "of --kind medusa: each head has an output matrix of its own, as published, which starts as the model's and "
+      "learns; without it they share the model's");
     f("heads-first", heads_first,
       "of --kind medusa2: updates of heads alone, before the model learns too; a quarter of all where it is not given");
     f("model-lr", model_lr,

@@ -115,7 +115,8 @@ void distil(Trained<M, B>& draft, T& target, std::vector<int> const& ids, Distil
          "at least one of each");
   if (!(o.tv_weight >= 0 && o.tv_weight <= 1))
     fail("distil", "a weight of the total variation of " + std::to_string(o.tv_weight), "0 to 1");
-  const int windows = windows_of("distil", ids.size(), o.context, 0);
+  Windows windows("distil", ids.size(), o.context, 0, Key{o.seed, 0x64697374});
+  std::vector<std::size_t> starts(static_cast<std::size_t>(o.batch));
   const auto context = static_cast<std::size_t>(o.context);
   std::vector<int> tokens(static_cast<std::size_t>(o.batch) * context);
   std::vector<S> memory_(3 * context * static_cast<std::size_t>(M::vocab));
@@ -132,11 +133,9 @@ void distil(Trained<M, B>& draft, T& target, std::vector<int> const& ids, Distil
   of_head.grow(most);
 
   for (int step = 0; step < o.steps; ++step) {
-    const Key draws = Key{o.seed, 0x64697374}.child(static_cast<std::uint64_t>(step));
-    for (std::size_t s = 0; s < static_cast<std::size_t>(o.batch); ++s) {
-      const std::size_t start = window_start(draws.child(s), windows);
-      for (std::size_t i = 0; i < context; ++i) tokens[s * context + i] = ids[start + i];
-    }
+    windows.starts(step, starts);
+    for (std::size_t s = 0; s < starts.size(); ++s)
+      for (std::size_t i = 0; i < context; ++i) tokens[s * context + i] = ids[starts[s] + i];
     LawDistance<> distance;
     const Batch batch = Batch::uniform(o.batch, o.context, tokens.data());
     draft.with(batch, [&](auto const& call, auto& w, auto& dw, auto& saved, auto& state) {

@@ -22,6 +22,7 @@ struct EagleOptions {
   double law_weight = 0.1, noise = 0.1;      ///< w; of features
   double beta1 = 0.9, beta2 = 0.95, clip = 0.5;
   std::uint64_t seed = 1337;
+  bool grid = false;  ///< windows begin at multiples of their length, and all are visited once an epoch
 };
 
 /// What a step came to: the smooth-L1 distance of features, and how surprised the guesses are by the text, in nats.
@@ -68,8 +69,10 @@ void train_eagle(Trained<Eagle<c>, B>& layer, Loaded<M, B, All<float>>& target, 
          std::to_string(o.steps) + " steps of " + std::to_string(o.batch) + " windows of " + std::to_string(o.context) +
              " tokens",
          "at least one of each");
-  const int windows = windows_of("eagle", ids.size(), o.context, 1);
   const int read = o.context + 1;  // tokens of a window; what they give for the last row is only guessed
+  const Key key{o.seed, 0x6561676c};
+  Windows windows("eagle", ids.size(), read, 0, key, o.grid);
+  std::vector<std::size_t> starts(static_cast<std::size_t>(o.batch));
   const int all = o.batch * read;
   std::vector<int> tokens(static_cast<std::size_t>(all)), next(static_cast<std::size_t>(R));
   std::vector<float> memory(static_cast<std::size_t>(2 * all + 7 * R) * d);
@@ -85,9 +88,9 @@ void train_eagle(Trained<Eagle<c>, B>& layer, Loaded<M, B, All<float>>& target, 
   layer.prepare_training({.sequences = o.batch, .length = o.context});
 
   for (int step = 0; step < o.steps; ++step) {
-    const Key draws = Key{o.seed, 0x6561676c}.child(static_cast<std::uint64_t>(step));
+    windows.starts(step, starts);
     for (int s = 0; s < o.batch; ++s) {
-      const std::size_t start = window_start(draws.child(static_cast<std::uint64_t>(s)), windows);
+      const std::size_t start = starts[static_cast<std::size_t>(s)];
       for (int t = 0; t < read; ++t)
         tokens[static_cast<std::size_t>(s * read + t)] = ids[start + static_cast<std::size_t>(t)];
       for (int t = 0; t < o.context; ++t)
@@ -96,7 +99,7 @@ void train_eagle(Trained<Eagle<c>, B>& layer, Loaded<M, B, All<float>>& target, 
     const Batch whole = Batch::uniform(o.batch, read, tokens.data());
     target.hidden(whole, H);
     target.embed(whole, E);
-    const Key noise = draws.child(0x6e6f6973);
+    const Key noise = key.child(static_cast<std::uint64_t>(step)).child(0x6e6f6973);
     for (int r = 0; r < R; ++r) {
       const int from = r / o.context * read + r % o.context;
       for (int k = 0; k < d; ++k) {
