@@ -191,6 +191,13 @@ metrics = [json.loads(line) for line in (work / f"{heads.name}.metrics.jsonl").r
 assert [f"{x:.6f}" for x in metrics[-1]["heads"]] == [f"{x:.6f}" for x in losses[-1]], metrics[-1]
 assert len(metrics[-1]["acceptance"]) == 4 and metrics[-1]["acceptance"][0] > 0.3 and metrics[-1]["tokens_per_step"] > 1, metrics
 refused(["--own-heads with --kind eagle", "--kind medusa"], "draft-train", llama, "--kind", "eagle", "--data", work / "own.txt", "--own-heads")
+refused(["--hidden with --kind medusa2", "--kind medusa"], "draft-train", llama, "--kind", "medusa2", "--data", work / "own.txt", "--hidden", "x")
+rows = ("draft-train", llama, "--data", work / "own.txt", "--out", work / "rows.safetensors", "--hidden", work / "rows", "--steps", 60, "--block-size", 16)
+said = [succeeds(*rows)[0] for _ in range(2)]
+read = [int(re.search(r"(\d+) windows were read by the model", text)[1]) for text in said]
+assert read[0] > 20 and read[1] == 0, said
+assert [line for line in said[0].splitlines() if "losses" in line] == [line for line in said[1].splitlines() if "losses" in line], said
+refused(["is of 16 tokens a window, expected 8"], *rows, "--block-size", 8, by_program=True)
 own = work / "own.safetensors"
 succeeds("draft-train", llama, "--data", work / "own.txt", "--out", own, "--own-heads", "--heads", 2, "--steps", 200, "--lr", 1e-2, "--block-size", 16)
 assert b'"1.1.weight"' in own.read_bytes() and b'"1.1.weight"' not in heads.read_bytes()

@@ -109,7 +109,7 @@ for flag in --model --n-layer --n-head --n-embd --block-size --bias --dropout --
   --lr-decay-iters --min-lr --weight-decay --beta1 --beta2 --grad-clip --eval-interval --eval-iters --eval-only \
   --log-interval --always-save-checkpoint --start --num-samples --max-new-tokens --temperature --top-k --top-p \
   --prompt --min-p --repetition-penalty --stop --chat --at-context-end --tokens --out --decode --host --port --queue \
-  --api-key-file --name --system --values --kind --tv-weight --heads-first --model-lr --heads-weight --own-heads --layer-dropout --exit-loss --draft-tree --rewind; do
+  --api-key-file --name --system --values --kind --tv-weight --heads-first --model-lr --heads-weight --own-heads --hidden --layer-dropout --exit-loss --draft-tree --rewind; do
   prints "$flag " --help
 done
 prints '--learning-rate NUMBER=0.001' train --help

@@ -5,6 +5,8 @@
 #include <vector>
 
 #include <fauna/decode/speculate/speculate.hpp>
+#include <fauna/io/print.hpp>
+#include <fauna/train/hidden_rows.hpp>
 
 namespace tool {
 
@@ -52,6 +54,12 @@ std::string acceptance_of_heads(T& model, fauna::MedusaWeights const& heads, std
   for (int k = 0; k < heads.heads; ++k) chain.chain(0);
   fauna::MedusaHeads drafter(reader, chain, &heads);
   return probe.members(reader, drafter);
+}
+
+/// How many windows the model had to read.
+inline void say_computed(fauna::HiddenRows const& rows, std::string const& file) {
+  fauna::print(stdout, std::to_string(rows.computed()) +
+                           " windows were read by the model, all others' rows come from " + file + '\n');
 }
 
 /// Numbers with something between.

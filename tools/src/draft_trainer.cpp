@@ -3,6 +3,7 @@
 // has checked.
 #include "model.hpp"
 
+#include <optional>
 #include <string>
 
 #include <fauna/decode/speculate/speculate.hpp>
@@ -25,6 +26,8 @@ int run(int n, char** arguments) {
   const std::vector<int> ids = tool::bpe_of(s.base).encode(fauna::read_file(s.data), {.match_special = false});
   fauna::Loaded<Model, Backend, fauna::All<float>> model(
       fauna::open_tensors(s.base), s.threads > 0 ? static_cast<int>(s.threads) : fauna::default_threads());
+  std::optional<fauna::HiddenRows> known;
+  if (!s.hidden.empty()) known.emplace(s.hidden, model, ids, static_cast<int>(s.block_size));
   const double start = fauna::seconds_now();
   std::string metrics;
   const auto heads = fauna::train_medusa(
@@ -35,6 +38,7 @@ int run(int n, char** arguments) {
        .context = static_cast<int>(s.block_size),
        .lr = s.lr,
        .seed = s.seed,
+       .grid = known.has_value(),
        .own_heads = s.own_heads},
       [&](int step, std::vector<float> const& losses, fauna::MedusaWeights const& w) {
         const bool last = step + 1 == s.steps;
@@ -43,7 +47,9 @@ int run(int n, char** arguments) {
                    (last ? ',' + tool::acceptance_of_heads(model, w, ids) : "") + "}\n";
         if (s.log_interval > 0)
           fauna::print(stdout, "step " + std::to_string(step) + ": losses " + tool::joined(losses, " ") + '\n');
-      });
+      },
+      known ? &*known : nullptr);
+  if (known) tool::say_computed(*known, s.hidden);
   heads.save(s.out);
   fauna::write_file(s.out + ".metrics.jsonl", metrics);
   fauna::print(stdout, std::to_string(s.steps) + " updates in " + std::to_string(fauna::seconds_now() - start) +

@@ -3,6 +3,7 @@
 // has checked, and writes into a folder that has the layer's config.json already.
 #include "model.hpp"
 
+#include <optional>
 #include <string>
 
 #include <fauna/decode/speculate/speculate.hpp>
@@ -38,25 +39,30 @@ int run(int n, char** arguments) {
   const int threads = s.threads > 0 ? static_cast<int>(s.threads) : fauna::default_threads();
   Target target(fauna::open_tensors(s.base), threads);
   fauna::Trained<Layer, Backend> layer(fauna::seed{s.seed}, threads);
+  std::optional<fauna::HiddenRows> known;
+  if (!s.hidden.empty()) known.emplace(s.hidden, target, ids, static_cast<int>(s.block_size) + 1);
   const double start = fauna::seconds_now();
   std::string metrics;
-  fauna::train_eagle(layer, target, ids,
-                     {.steps = static_cast<int>(s.steps),
-                      .batch = static_cast<int>(s.batch_size),
-                      .context = static_cast<int>(s.block_size),
-                      .lr = s.lr,
-                      .seed = s.seed},
-                     [&](int step, fauna::EagleLosses const& l) {
-                       const bool last = step + 1 == s.steps;
-                       if (!last && (s.log_interval == 0 || step % s.log_interval != 0)) return;
-                       metrics += "{\"step\":" + std::to_string(step) + ",\"features\":" + std::to_string(l.features) +
-                                  ",\"tokens\":" + std::to_string(l.tokens) +
-                                  (last ? ',' + acceptance(target, layer, ids) : "") + "}\n";
-                       if (s.log_interval > 0)
-                         fauna::print(stdout, "step " + std::to_string(step) + ": features " +
-                                                  std::to_string(l.features) + ", tokens " + std::to_string(l.tokens) +
-                                                  '\n');
-                     });
+  fauna::train_eagle(
+      layer, target, ids,
+      {.steps = static_cast<int>(s.steps),
+       .batch = static_cast<int>(s.batch_size),
+       .context = static_cast<int>(s.block_size),
+       .lr = s.lr,
+       .seed = s.seed,
+       .grid = known.has_value()},
+      [&](int step, fauna::EagleLosses const& l) {
+        const bool last = step + 1 == s.steps;
+        if (!last && (s.log_interval == 0 || step % s.log_interval != 0)) return;
+        metrics += "{\"step\":" + std::to_string(step) + ",\"features\":" + std::to_string(l.features) +
+                   ",\"tokens\":" + std::to_string(l.tokens) + (last ? ',' + acceptance(target, layer, ids) : "") +
+                   "}\n";
+        if (s.log_interval > 0)
+          fauna::print(stdout, "step " + std::to_string(step) + ": features " + std::to_string(l.features) +
+                                   ", tokens " + std::to_string(l.tokens) + '\n');
+      },
+      known ? &*known : nullptr);
+  if (known) tool::say_computed(*known, s.hidden);
   fauna::save_weights<Layer>(s.out + "/model.safetensors", layer.weights());
   fauna::write_file(s.out + "/metrics.jsonl", metrics);
   fauna::print(stdout, std::to_string(s.steps) + " updates in " + std::to_string(fauna::seconds_now() - start) +

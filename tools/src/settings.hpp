@@ -359,7 +359,7 @@ struct Finetune {
 
 /// Medusa's heads, alone or with their model, EAGLE's layer, or a draft model.
 struct DraftTrain {
-  std::string kind = "medusa", data, out = "medusa.safetensors", model;
+  std::string kind = "medusa", data, out = "medusa.safetensors", model, hidden;
   long heads = 3, heads_first = 50, steps = 200, batch_size = 4, block_size = 64, log_interval = 10, threads = 0;
   double lr = 1e-3, model_lr = 2.5e-4, heads_weight = 0.2, tv_weight = 0.9;
   bool own_heads = false;
@@ -389,6 +389,9 @@ struct DraftTrain {
     f("tv-weight", tv_weight,
       "of --kind model, 0 to 1: the part of the loss that is the total variation, which is what drafts are turned down "
       "by; the rest is the divergence KL");
+    f("hidden", hidden,
+      "of --kind medusa and eagle: a file of what the model gives for the text, which it then reads once for all runs; "
+      "4 bytes times tokens times width; windows begin at multiples of their length");
     f("steps", steps, "updates");
     f("batch-size", batch_size, "sequences of an update");
     f("block-size", block_size, "tokens of each");

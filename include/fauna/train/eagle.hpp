@@ -11,6 +11,7 @@
 
 #include <fauna/decode/loaded.hpp>
 #include <fauna/models/eagle.hpp>
+#include <fauna/train/hidden_rows.hpp>
 #include <fauna/train/trained.hpp>
 #include <fauna/train/windows.hpp>
 
@@ -56,10 +57,10 @@ EagleLosses eagle_loss(T& target, Matrix<const float> guess, Matrix<const float>
 }
 
 /// Trains a layer on a text. see(step, losses) after each update. Weights of the target are All<float>: the head's
-/// gradient goes through them as rows.
+/// gradient goes through them as rows. known: of windows of o.context + 1 tokens on the grid.
 template <EagleConfig c, LanguageModel M, Backend B, class F>
 void train_eagle(Trained<Eagle<c>, B>& layer, Loaded<M, B, All<float>>& target, std::vector<int> const& ids,
-                 EagleOptions const& o, F&& see) {
+                 EagleOptions const& o, F&& see, HiddenRows* known = nullptr) {
   using Layer = Eagle<c>;
   static_assert(c.width == M::width && M::table_width == M::width && c.vocab == M::vocab);
   constexpr int d = M::width;
@@ -73,6 +74,7 @@ void train_eagle(Trained<Eagle<c>, B>& layer, Loaded<M, B, All<float>>& target, 
   const Key key{o.seed, 0x6561676c};
   Windows windows("eagle", ids.size(), read, 0, key, o.grid);
   std::vector<std::size_t> starts(static_cast<std::size_t>(o.batch));
+  if (known != nullptr) known->require(o.grid, read);
   const int all = o.batch * read;
   std::vector<int> tokens(static_cast<std::size_t>(all)), next(static_cast<std::size_t>(R));
   std::vector<float> memory(static_cast<std::size_t>(2 * all + 7 * R) * d);
@@ -97,7 +99,8 @@ void train_eagle(Trained<Eagle<c>, B>& layer, Loaded<M, B, All<float>>& target, 
         next[static_cast<std::size_t>(s * o.context + t)] = ids[start + static_cast<std::size_t>(t) + 2];
     }
     const Batch whole = Batch::uniform(o.batch, read, tokens.data());
-    target.hidden(whole, H);
+    if (known != nullptr) known->hidden(target, starts, H);
+    else target.hidden(whole, H);
     target.embed(whole, E);
     const Key noise = key.child(static_cast<std::uint64_t>(step)).child(0x6e6f6973);
     for (int r = 0; r < R; ++r) {

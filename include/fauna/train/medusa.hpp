@@ -18,6 +18,7 @@
 #include <fauna/decode/loaded.hpp>
 #include <fauna/decode/speculate/medusa.hpp>
 #include <fauna/ops/cross_entropy/op.hpp>
+#include <fauna/train/hidden_rows.hpp>
 #include <fauna/train/trained.hpp>
 #include <fauna/train/windows.hpp>
 
@@ -84,6 +85,8 @@ template <Backend B> class Learner {
   }
 
   int rows() const { return rows_; }
+  /// Where the windows that were drawn begin in the text.
+  std::vector<std::size_t> const& starts() const { return starts_; }
   /// The windows of a step, a sequence each.
   Batch draw(int step) {
     windows_.starts(step, starts_);
@@ -216,17 +219,20 @@ template <LanguageModel M, class T> std::vector<float> head_of(T& target, int ro
 }  // namespace medusa_detail
 
 /// Medusa-1: trains heads on a text. see(step, losses [heads] in nats, heads) after each update. Weights of the target
-/// are All<float>: the head's gradient goes through them as rows.
+/// are All<float>: the head's gradient goes through them as rows. known: of windows of o.context tokens on the grid.
 template <LanguageModel M, Backend B, class F>
 MedusaWeights train_medusa(Loaded<M, B, All<float>>& target, std::vector<int> const& ids, MedusaOptions const& o,
-                           F&& see) {
+                           F&& see, HiddenRows* known = nullptr) {
   medusa_detail::Learner<B> learner(ids, o, M::width, M::vocab, target.threads());
   target.prepare_inference({.sequences = o.batch, .length = o.context});
+  if (known != nullptr) known->require(o.grid, o.context);
   if (o.own_heads) learner.give(medusa_detail::head_of<M>(target, learner.rows()));
   std::vector<float> memory_(static_cast<std::size_t>(learner.rows()) * static_cast<std::size_t>(M::width));
   const Matrix<float> h(memory_.data(), learner.rows(), M::width);
   for (int step = 0; step < o.steps; ++step) {
-    target.hidden(learner.draw(step), h);
+    const Batch windows = learner.draw(step);
+    if (known != nullptr) known->hidden(target, learner.starts(), h);
+    else target.hidden(windows, h);
     auto const& losses = learner.pass(reading(h), 1, {},
                                       [&](Matrix<const float> z, const int* targets, float factor, float* of_rows,
                                           Matrix<float> dz) { target.head_gradient(z, targets, factor, of_rows, dz); });

@@ -328,6 +328,7 @@ inline AnyModel draft_model(tool::Verb const& verb, settings::DraftTrainRun& s, 
   };
   if (s.kind != "medusa2") only("medusa", {"heads"});
   only("medusa", {"own-heads"});
+  if (s.kind != "eagle") only("medusa", {"hidden"});
   only("medusa2", {"heads-first", "model-lr", "heads-weight"});
   only("model", {"model", "tv-weight"});
   if (s.kind != "medusa" && !verb.has("out")) s.out = s.kind == "model" ? "draft" : s.kind;
