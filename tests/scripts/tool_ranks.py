@@ -167,6 +167,14 @@ for expected, ranks, flags in (("--tp 2 in one process, expected mpirun -n 2", 0
                                ("2 ranks without --tp or --pp, expected --tp 2", 2, ()),
                                ("--tp 2 with --draft ngram, expected one of the two", 2, ("--tp", 2, "--draft", "ngram"))):
     refused(expected, command(ranks, *write, *flags))
+parts = ("--tp", 2, "--pp", 2)
+refused("rank 1 has another program, or other flags, than rank 0",
+        [mpirun, "-n", 1, *write, *parts, ":", "-n", 3, *write, *parts, "--max-new-tokens", 9])
+(work / "other").mkdir()
+(work / "prompt.txt").write_text("ab", encoding="ascii")
+(work / "other/prompt.txt").write_text("cd", encoding="ascii")
+write = (fauna, "generate", (work / "one").resolve(), "--prompt", "FILE:prompt.txt", "--max-new-tokens", 15, "--threads", 1, *parts)
+refused("rank 2 has another prompt than rank 0", [mpirun, "-n", 2, *write, ":", "-n", 2, "-wdir", work / "other", *write])
 
 # Experts dealt out, once or in two copies: the same run, to rounding, whose checkpoints are of the whole model.
 config = json.loads((pathlib.Path(__file__).resolve().parents[1] / "golden/models/mixtral/config.json").read_text(encoding="utf-8"))

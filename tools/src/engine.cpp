@@ -125,7 +125,7 @@ class Compiled final : public tool::Engine {
   void load(fauna::TensorFile const& from, int threads, std::string const& quantise) override {
     fauna::LoadOptions o;
     o.quantise = quantise;
-    model_.emplace(from, threads, o);
+    model_.emplace(from, threads > 0 ? threads : fauna::default_threads(), o);
   }
   int add(fauna::Adapter const& adapter, fauna::TensorFile const& base) override {
     return put_beside(adapters_, *model_, adapter, base);

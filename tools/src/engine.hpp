@@ -93,6 +93,7 @@ class Engine {
   virtual int context() const = 0;  ///< fauna::unbounded where the model has none of its own
   virtual int width() const = 0;    ///< of what the trunk gives for a token
   /// The weights, before anything below is called.
+  /// threads: 0 for as many as the machine runs at once, which ranks on it share.
   /// `quantise`: the type that matrices become, in a program whose engine stores them in blocks; empty: as in the file.
   virtual void load(fauna::TensorFile const& from, int threads, std::string const& quantise = {}) = 0;
   /// Puts an adapter beside the weights, in a program whose model is fauna::adaptable, before anything below is called.

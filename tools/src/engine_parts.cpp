@@ -11,6 +11,7 @@
 #include <fauna/dist/mpi.hpp>
 #include <fauna/dist/pipeline.hpp>
 #include <fauna/ops/cpu.hpp>
+#include <tools/src/alike.hpp>
 #include <tools/src/engine.hpp>
 #include <tools/src/model_parts.hpp>
 #include <tools/src/started.hpp>
@@ -44,7 +45,10 @@ template <int I> class InParts final : public tool::Engine {
   int width() const override { return Model::width; }
   /// Each rank has the whole model for as long as this takes.
   void load(fauna::TensorFile const& from, int threads, std::string const&) override {
-    if (threads == fauna::default_threads()) threads = std::max(1, threads / mpi().on_machine());
+    std::string header;
+    for (fauna::SafeTensor const& t : from.tensors()) header += t.name + ' ' + t.text() + '\n';
+    fauna::require_same(mpi(), "list of tensors in " + from.path(), fauna::text_hash(header));
+    if (threads == 0) threads = std::max(1, fauna::default_threads() / mpi().on_machine());
     Whole whole(fauna::seed{}, threads);
     (void)fauna::load_weights<Model>(Backend{}, whole.weights(), from);
     model_.emplace(groups().pp, fauna::seed{}, threads);
@@ -57,6 +61,9 @@ template <int I> class InParts final : public tool::Engine {
   }
   std::vector<int> generate(std::vector<int> const& prompt, fauna::GenerateOptions const& o,
                             std::function<bool(int)> const& see) override {
+    fauna::require_same(mpi(), "prompt",
+                        fauna::text_hash(sha256(std::string_view(reinterpret_cast<const char*>(prompt.data()),
+                                                                 prompt.size() * sizeof(int)))));
     return fauna::generate_tokens(*model_, prompt, o, see);
   }
   void logits(std::vector<int> const&, int, float*) override { refuse(); }
@@ -72,6 +79,12 @@ template <int I> class InParts final : public tool::Engine {
   std::optional<Part> model_;
 };
 
+/// What the program was told, behind its own name, which may be another on another machine.
+std::string told() {
+  const std::string words = fauna::read_file("/proc/self/cmdline");
+  return words.substr(words.find('\0'));
+}
+
 /// That of the part that this rank has, which is part I or a later one.
 template <int I = 0> std::unique_ptr<tool::Engine> engine_of_rank() {
   if constexpr (I + 1 < model_ranks)
@@ -79,7 +92,12 @@ template <int I = 0> std::unique_ptr<tool::Engine> engine_of_rank() {
   return std::make_unique<InParts<I>>();
 }
 
-[[maybe_unused]] const bool registered =
-    tool::engines().emplace(model_name, []() -> std::unique_ptr<tool::Engine> { return engine_of_rank(); }).second;
+[[maybe_unused]] const bool registered = tool::engines()
+                                             .emplace(model_name,
+                                                      []() -> std::unique_ptr<tool::Engine> {
+                                                        tool::require_alike(mpi(), told());
+                                                        return engine_of_rank();
+                                                      })
+                                             .second;
 
 }  // namespace

@@ -44,7 +44,7 @@ Engine& loaded(std::string const& directory, long threads, std::string const& ad
       fauna::put_adapter(adapter, file);
     }
   }
-  tool::engine().load(file, tool::threads_of(threads), quantize);
+  tool::engine().load(file, static_cast<int>(threads), quantize);
   if (beside) tool::engine().adapter = tool::engine().add(*beside, file);
   if (!quantize.empty())
     tool::say(std::to_string(tool::engine().weight_bytes()) + " bytes of weights, matrices in " + quantize);
@@ -55,7 +55,7 @@ Engine& loaded(std::string const& directory, long threads, std::string const& ad
 template <class S> std::unique_ptr<Engine> draft_of(settings::Told<S> const& s) {
   if (s.draft_engine.empty()) return {};
   auto e = tool::make_engine(s.draft_engine);
-  e->load(fauna::open_tensors(s.draft_weights), tool::threads_of(s.threads));
+  e->load(fauna::open_tensors(s.draft_weights), static_cast<int>(s.threads));
   return e;
 }
 
@@ -155,7 +155,7 @@ int sample(settings::Told<settings::Sample> const& s, std::string const& checkpo
   const fauna::SafeTensors file = fauna::checkpoint::open(checkpoint);
   fauna::checkpoint::require_tensors(file);
   const fauna::CheckpointHead head = fauna::checkpoint::read_head(file);
-  tool::engine().load(file, tool::threads_of(s.threads));
+  tool::engine().load(file, static_cast<int>(s.threads));
   const auto draft = draft_of(s);
   if (!head.tokenizer.empty()) {
     const auto pieces = fauna::Bpe::from_file(tool::tokenizer_beside(checkpoint, head));

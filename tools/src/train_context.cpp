@@ -6,7 +6,7 @@
 
 int tool::with_trainer(TrainerSettings const& s, std::function<int(Trainer&)> const& f) {
   return fauna::on_mpi_ranks([&](fauna::Mpi& mpi) {
-    require_alike(mpi, s);
+    require_alike(mpi, s.told);
     using Shared = fauna::context_parallel<Model, model_ranks>;
     const auto run = [&](auto ranks) {
       TrainerOf<decltype(ranks), fauna::ContextShare<Shared, Backend, fauna::Mpi>> trainer(

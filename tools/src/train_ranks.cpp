@@ -6,7 +6,7 @@
 
 int tool::with_trainer(TrainerSettings const& s, std::function<int(Trainer&)> const& f) {
   return fauna::on_mpi_ranks([&](fauna::Mpi& mpi) {
-    require_alike(mpi, s);
+    require_alike(mpi, s.told);
     const auto run = [&](auto ranks) {
       TrainerOf trainer(s, std::move(ranks), mpi.size(), mpi.on_machine());
       return f(trainer);

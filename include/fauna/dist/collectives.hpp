@@ -146,9 +146,6 @@ template <class S> void add_to(S* __restrict to, const S* __restrict x, std::siz
   for (; i < n; ++i) to[i] += x[i];
 }
 
-/// The fewest pieces of so many batches that are of one batch, or of equal parts of one, and one a rank.
-constexpr int pieces_of(int batches, int ranks) { return batches * ((ranks + batches - 1) / batches); }
-
 /// Who has which of `pieces` pieces: rank r those of [from(r), from(r + 1)).
 struct PieceShares {
   int pieces = 1, ranks = 1;

@@ -320,7 +320,7 @@ template <Communicator C, class Replicas = OneRank> class Pipeline {
   /// A piece is of one batch: where there are fewer batches than replicas, of a part of one.
   void divide(int batches) {
     const int copies = replicas_.pieces();
-    if (!asked_) pieces_ = pieces_of(batches, copies);
+    if (!asked_) pieces_ = batches * ((copies + batches - 1) / batches);
     if (pieces_ < copies)
       fail("train", std::to_string(pieces_) + " pieces for " + std::to_string(copies) + " copies of a pipeline",
            "at least one each");
