@@ -58,7 +58,7 @@ ids = tool.says("tokenize", "tokenizer.json", text[:60] + "<s>").strip()
 assert "".join(pieces()[int(i)] for i in ids.split(",")) == text[:60] + "<s>" and ids.endswith(",0")
 assert tool.says("tokenize", "tokenizer.json", "--decode", ids.replace(",", ", ")) == text[:60] + "<s>\n"
 assert not tool.says("tokenize", "tokenizer.json", "<s>", "--special=false").startswith("0")
-assert tool.says("tokenize", "tokenizer.json", "--pieces", "<s>") == '0\t"<s>"\n'
+assert tool.says("tokenize", "tokenizer.json", "<s>", "--pieces") == '0\t"<s>"\n'
 tool.refused(["--decode 9,x", "ids from 0 to"], "tokenize", "tokenizer.json", "--decode", "9,x")
 tool.refused(["no text"], "tokenize", "tokenizer.json")
 
