@@ -321,11 +321,8 @@ template <class M, class W> void save_adapter(std::string const& folder, W& w, s
       if (is_adapter(t.name())) tensors.add(t, v, std::string(adapter_detail::prefix));
   });
   make_directories(folder);
-  std::vector<float> room;
-  const auto host = [](const float* values, std::size_t) { return values; };
-  write_safetensors(folder + "/adapter_model.safetensors",
-                    static_cast<std::vector<weights_detail::Stored>&&>(tensors.all), {{"format", "pt"}},
-                    [&](auto const& t) { return t.template in_file_order<float>(host, room); });
+  weights_detail::write(folder + "/adapter_model.safetensors", static_cast<weights_detail::Gathered&&>(tensors),
+                        {{"format", "pt"}});
   write_adapter_config(folder, adapter_config_of<M>(base));
 }
 

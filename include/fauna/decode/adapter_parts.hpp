@@ -55,11 +55,8 @@ template <class M, class W> void save_adapter_parts(std::string const& folder, W
     if (How::keeps(t.name())) tensors.add(t, v);
   });
   make_directories(folder);
-  std::vector<float> room;
-  const auto host = [](const float* values, std::size_t) { return values; };
-  write_safetensors(folder + "/adapter_model.safetensors",
-                    static_cast<std::vector<weights_detail::Stored>&&>(tensors.all), {{"format", "pt"}},
-                    [&](auto const& t) { return t.template in_file_order<float>(host, room); });
+  weights_detail::write(folder + "/adapter_model.safetensors", static_cast<weights_detail::Gathered&&>(tensors),
+                        {{"format", "pt"}});
   std::string rows;
   if constexpr (requires { How::rows; }) rows = ",\n  \"rows\": " + number_text::of(How::rows);
   write_file(folder + "/adapter_config.json", std::string("{\n  \"kind\": \"") + How::kind + '"' + rows +

@@ -277,6 +277,18 @@ LoadReport load_weights(B const& b, W& w, TensorFile const& from, LoadOptions co
   return report;
 }
 
+namespace weights_detail {
+
+/// Writes f32 tensors in the order in which the reference's files have their rows.
+inline void write(std::string const& path, Gathered tensors, SafeTensors::Metadata const& metadata) {
+  std::vector<float> room;
+  const auto host = [](const float* values, std::size_t) { return values; };
+  write_safetensors(path, static_cast<std::vector<Stored>&&>(tensors.all), metadata,
+                    [&](auto const& t) { return t.template in_file_order<float>(host, room); });
+}
+
+}  // namespace weights_detail
+
 /// Writes weights in f32 as the reference checkpoint has them: its names, layouts and shapes.
 template <LanguageModel M, class W>
 void save_weights(std::string const& path, W& w, SafeTensors::Metadata const& metadata = {{"format", "pt"}}) {
@@ -286,10 +298,7 @@ void save_weights(std::string const& path, W& w, SafeTensors::Metadata const& me
                   "fauna: only weights in f32 are written");
     tensors.add(t, v);
   });
-  std::vector<float> room;
-  const auto host = [](const float* values, std::size_t) { return values; };
-  write_safetensors(path, static_cast<std::vector<weights_detail::Stored>&&>(tensors.all), metadata,
-                    [&](auto const& t) { return t.template in_file_order<float>(host, room); });
+  weights_detail::write(path, static_cast<weights_detail::Gathered&&>(tensors), metadata);
 }
 
 }  // namespace fauna::inline v0
