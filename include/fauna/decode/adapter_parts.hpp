@@ -1,6 +1,6 @@
 // Adapters that no weights can take in (blocks/prefixed_attention.hpp, blocks/adapter_v2.hpp), in files: a folder with
 //   adapter_config.json           {"kind": "adapter", "rows": 10} or {"kind": "adapter_v2"}, and where the base is
-//   adapter_model.safetensors     what the rewrite trains, under the model's names and so LitGPT's
+//   adapter_model.safetensors     what the rewrite trains: LitGPT's last names behind those of the base's layers
 // A model of that kind is loaded from its base's files with these laid over them.
 #pragma once
 #include <string>
