@@ -20,6 +20,8 @@
 #include <fauna/decode/adapter.hpp>
 #include <fauna/io/print.hpp>
 #include <tools/src/verbs/data.hpp>
+#include <tools/src/verbs/drafters.hpp>
+#include <tools/src/verbs/finetuning.hpp>
 #include <tools/src/verbs/inference.hpp>
 #include <tools/src/verbs/models.hpp>
 #include <tools/src/verbs/training.hpp>

@@ -38,13 +38,6 @@ inline void check_adapter(std::string const& adapter, std::string const& directo
   else fauna::put_adapter(adapter, base);
 }
 
-/// Ids as an argument.
-inline std::string id_list(std::vector<long long> const& ids) {
-  std::string all;
-  for (const long long id : ids) all += (all.empty() ? "" : ",") + std::to_string(id);
-  return all;
-}
-
 /// A mixture of experts has products by groups of rows, which blocks do not have.
 inline void check_quantize(std::string const& type, tool::Described const& model, std::string const& dtype) {
   if (type.empty()) return;

@@ -16,6 +16,13 @@
 
 namespace tool::verbs {
 
+/// Ids as an argument.
+inline std::string id_list(std::vector<long long> const& ids) {
+  std::string all;
+  for (const long long id : ids) all += (all.empty() ? "" : ",") + std::to_string(id);
+  return all;
+}
+
 /// adapter<MODEL, rows> or adapter_v2<MODEL> as source text.
 inline tool::Described with_parts(tool::Described model, fauna::AdapterKind const& kind) {
   model.type = "fauna::" + kind.name + '<' + model.type + (kind.rows > 0 ? ", " + std::to_string(kind.rows) : "") + '>';
