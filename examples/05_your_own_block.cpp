@@ -5,9 +5,8 @@
 // Written with `auto`, they run in float on Cpu, and in double and on dual numbers in the gradient check, unchanged.
 #include <cstdio>
 
+#include <fauna/check/gradient.hpp>
 #include <fauna/fauna.hpp>
-
-#include "../tests/support/dual_check.hpp"
 
 using namespace fauna;
 
@@ -47,7 +46,7 @@ struct Model : Lm<At<"wte", Embedding<vocab, width>>, Trunk, TiedHead<width, voc
 /// The check that the library's own blocks get: backward in double against one forward pass on dual numbers.
 template <class Block> bool correct(const char* name) {
   const Batch batch = Batch::uniform(2, 5);
-  const double error = test::check_gradient<Block>(batch).error();
+  const double error = check_gradient<Block>(batch).error();
   std::printf("gradient of %-14s differs by %.1e of the sum of its terms\n", name, error);
   return error < 1e-12;
 }

@@ -22,6 +22,7 @@ BELOW = {
     "train": {"core", "backend", "ops", "compose", "blocks", "models", "text", "io", "decode"},
     "dist": {"core", "backend", "ops", "compose", "blocks", "models", "text", "io", "decode", "train"},
     "interop": {"core"},
+    "check": {"core"},
 }
 
 # Slow to compile, or rejected by one of the compilers.

@@ -18,14 +18,13 @@ template <int Width, activation Form> struct Activation : Elementwise<Width> {
                                                                               : "Gelu";
   static constexpr activation form = Form;
   using plain = Activation;
-  template <class C> using X = typename Elementwise<Width>::template X<C>;
-  template <class C> using Y = typename Elementwise<Width>::template Y<C>;
 
-  template <class C, class W, class St, class Sv> static void forward(C const& c, W const&, St&, X<C> x, Y<C> y, Sv&) {
+  template <class C, class W, class St, class Sv>
+  static void forward(C const& c, W const&, St&, In<C, Width> x, Out<C, Width> y, Sv&) {
     activate<typename C::backend_type>::forward(c.backend, Form, x, y);
   }
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, W const&, G&, X<C> x, Sv&, X<C> dy, Y<C> dx, St&) {
+  static void backward(C const& c, W const&, G&, In<C, Width> x, Sv&, In<C, Width> dy, Out<C, Width> dx, St&) {
     activate<typename C::backend_type>::backward(c.backend, Form, x, dy, dx);
   }
 };

@@ -67,9 +67,6 @@ template <class Base> struct Adapted : Leaf<Base::in, Base::out> {
   static constexpr const char* kind_name = "Adapted";
   static constexpr bool adds_y = true;
   template <class D> using Weights = typename Base::template Weights<D>;
-  using Rows = Leaf<Base::in, Base::out>;
-  template <class C> using X = typename Rows::template X<C>;
-  template <class C> using Y = typename Rows::template Y<C>;
 
   template <class W, class F> static constexpr void visit(W& w, Place const& at, F&& f) {
     Base::visit(w, at, [&f](Tensor t, auto& v) {
@@ -88,7 +85,7 @@ template <class Base> struct Adapted : Leaf<Base::in, Base::out> {
   static constexpr double flops(double context) { return Base::flops(context); }
 
   template <class C, class W, class St, class Sv>
-  static void forward(C const& c, W const& w, St& state, X<C> x, Y<C> y, Sv& saved) {
+  static void forward(C const& c, W const& w, St& state, In<C, Base::in> x, Out<C, Base::out> y, Sv& saved) {
     Base::forward(c, w, state, x, y, saved);
     Batch const& batch = *c.batch;
     if (c.adapters == nullptr || batch.adapters == nullptr) return;

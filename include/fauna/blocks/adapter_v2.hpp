@@ -46,14 +46,8 @@ template <class Base> struct AdapterV2 : Leaf<Base::in, Base::out> {
   }
   static constexpr double flops(double context) { return Base::flops(context) + 2.0 * out; }
 
-  using Rows = Leaf<Base::in, Base::out>;
-  template <class C> using X = typename Rows::template X<C>;
-  template <class C> using Y = typename Rows::template Y<C>;
-  template <class C> using DX = typename Rows::template DX<C>;
-  template <class C> using DY = typename Rows::template DY<C>;
-
   template <class C, class W, class St, class Sv>
-  static void forward(C const& c, W const& w, St&, X<C> x, Y<C> y, Sv& saved) {
+  static void forward(C const& c, W const& w, St&, In<C, Base::in> x, Out<C, Base::out> y, Sv& saved) {
     using S = typename C::scalar;
     typename Base::template State<S> none;
     const View<S, dyn, out> z = c.keeps() ? saved.z.middle_rows(0, x.rows()) : y;
@@ -61,7 +55,8 @@ template <class Base> struct AdapterV2 : Leaf<Base::in, Base::out> {
     affine<typename C::backend_type>::forward(c.backend, as_const(z), w.factor.data(), w.shift.data(), y);
   }
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, W const& w, G& dw, X<C> x, Sv& saved, DY<C> dy, DX<C> dx, St&) {
+  static void backward(C const& c, W const& w, G& dw, In<C, Base::in> x, Sv& saved, In<C, Base::out> dy,
+                       Out<C, Base::in> dx, St&) {
     using S = typename C::scalar;
     Scope scope(c.scratch());
     const auto dz = c.scratch().template take_view<S, dyn, out>(x.rows());

@@ -71,14 +71,9 @@ struct AttentionCore : Leaf<(NHeads + 2 * KvHeads) * HeadSize, NHeads * HeadSize
     return 4.0 * queries * (context < most ? context : most);
   }
 
-  using Rows = Leaf<queries + 2 * keys, queries>;
-  template <class C> using X = typename Rows::template X<C>;
-  template <class C> using Y = typename Rows::template Y<C>;
-  template <class C> using DX = typename Rows::template DX<C>;
-  template <class C> using DY = typename Rows::template DY<C>;
-
   template <class C, class W, class St, class Sv>
-  static void forward(C const& c, [[maybe_unused]] W const& w, St& state, X<C> x, Y<C> y, Sv& saved) {
+  static void forward(C const& c, [[maybe_unused]] W const& w, St& state, In<C, queries + 2 * keys> x,
+                      Out<C, queries> y, Sv& saved) {
     using A = attention<typename C::backend_type>;
     auto a = how(c.key);
     if (c.mode == mode::eval) a.dropout = 0;
@@ -104,8 +99,8 @@ struct AttentionCore : Leaf<(NHeads + 2 * KvHeads) * HeadSize, NHeads * HeadSize
     saved.y = y;
   }
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, [[maybe_unused]] W const& w, [[maybe_unused]] G& dw, X<C> x, Sv& saved, DY<C> dy,
-                       DX<C> dx, St&) {
+  static void backward(C const& c, [[maybe_unused]] W const& w, [[maybe_unused]] G& dw, In<C, queries + 2 * keys> x,
+                       Sv& saved, In<C, queries> dy, Out<C, queries + 2 * keys> dx, St&) {
     if constexpr (How.sinks)
       if (auto* const d = gradient<typename C::scalar>(dw.sinks).data())
         attention<typename C::backend_type>::template sink_gradients<HeadSize>(
@@ -148,7 +143,7 @@ struct AttentionCore : Leaf<(NHeads + 2 * KvHeads) * HeadSize, NHeads * HeadSize
   }
   /// The keys and values of the batch's rows, behind those that the state holds, or in place of the oldest: a copy for
   /// each head, or for each row where there are fewer.
-  template <class C, class St> static void remember(C const& c, St& state, X<C> x) {
+  template <class C, class St> static void remember(C const& c, St& state, In<C, queries + 2 * keys> x) {
     using S = typename C::scalar;
     using HeadRows = View<const S, dyn, HeadSize>;
     Batch const& b = *c.batch;

@@ -52,10 +52,8 @@ template <int Width, int Taps, bool Bias = true> struct CausalConv : Elementwise
   }
   static constexpr double flops(double) { return 2.0 * Width * Taps; }
 
-  template <class C> using X = typename Elementwise<Width>::template X<C>;
-  template <class C> using Y = typename Elementwise<Width>::template Y<C>;
   template <class C, class W, class St, class Sv>
-  static void forward(C const& c, W const& w, St& st, X<C> x, Y<C> y, Sv& saved) {
+  static void forward(C const& c, W const& w, St& st, In<C, Width> x, Out<C, Width> y, Sv& saved) {
     Scope s(c.scratch());
     if (c.keeps()) keep_state(c, st.last, saved.entering);
     const auto taps = turned(c, w);
@@ -67,7 +65,8 @@ template <int Width, int Taps, bool Bias = true> struct CausalConv : Elementwise
         StatePart{st.last, Taps - 1});
   }
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, W const& w, G& dw, X<C> x, Sv& saved, X<C> dy, Y<C> dx, St& dst) {
+  static void backward(C const& c, W const& w, G& dw, In<C, Width> x, Sv& saved, In<C, Width> dy, Out<C, Width> dx,
+                       St& dst) {
     using S = typename C::scalar;
     using B = typename C::backend_type;
     Scope s(c.scratch());

@@ -15,14 +15,13 @@ struct Clip {
 /// y = x within -limit and limit. No weights; the input is saved by who made it.
 template <int Width, Clip At> struct Clamped : Elementwise<Width> {
   static constexpr const char* kind_name = "Clamped";
-  template <class C> using X = typename Elementwise<Width>::template X<C>;
-  template <class C> using Y = typename Elementwise<Width>::template Y<C>;
 
-  template <class C, class W, class St, class Sv> static void forward(C const& c, W const&, St&, X<C> x, Y<C> y, Sv&) {
+  template <class C, class W, class St, class Sv>
+  static void forward(C const& c, W const&, St&, In<C, Width> x, Out<C, Width> y, Sv&) {
     clamp<typename C::backend_type>::forward(c.backend, At.limit, x, y);
   }
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, W const&, G&, X<C> x, Sv&, X<C> dy, Y<C> dx, St&) {
+  static void backward(C const& c, W const&, G&, In<C, Width> x, Sv&, In<C, Width> dy, Out<C, Width> dx, St&) {
     clamp<typename C::backend_type>::backward(c.backend, At.limit, x, dy, dx);
   }
 };

@@ -11,16 +11,13 @@ template <int Width, ClampedGate How> struct ClampedSwiGlu : Leaf<2 * Width, Wid
   static constexpr const char* kind_name = "ClampedSwiGlu";
   static_assert(How.limit > 0 && How.slope > 0, "fauna: limit and slope of a ClampedSwiGlu are above 0");
   using Rows = Leaf<2 * Width, Width>;
-  template <class C> using X = typename Rows::template X<C>;
-  template <class C> using Y = typename Rows::template Y<C>;
-  template <class C> using DX = typename Rows::template DX<C>;
-  template <class C> using DY = typename Rows::template DY<C>;
 
-  template <class C, class W, class St, class Sv> static void forward(C const& c, W const&, St&, X<C> x, Y<C> y, Sv&) {
+  template <class C, class W, class St, class Sv>
+  static void forward(C const& c, W const&, St&, In<C, 2 * Width> x, Out<C, Width> y, Sv&) {
     clamped_swiglu<typename C::backend_type>::forward(c.backend, How, x, y);
   }
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, W const&, G&, X<C> x, Sv&, DY<C> dy, DX<C> dx, St&) {
+  static void backward(C const& c, W const&, G&, In<C, 2 * Width> x, Sv&, In<C, Width> dy, Out<C, 2 * Width> dx, St&) {
     clamped_swiglu<typename C::backend_type>::backward(c.backend, How, x, dy, dx);
   }
 };

@@ -62,13 +62,9 @@ struct Dora : Leaf<Base::in, Base::out> {
   static constexpr double flops(double context) { return Low::flops(context) + 2.0 * out; }
 
   using Rows = Leaf<Base::in, Base::out>;
-  template <class C> using X = typename Rows::template X<C>;
-  template <class C> using Y = typename Rows::template Y<C>;
-  template <class C> using DX = typename Rows::template DX<C>;
-  template <class C> using DY = typename Rows::template DY<C>;
 
   template <class C, class W, class St, class Sv>
-  static void forward(C const& c, W const& w, St&, X<C> x, Y<C> y, Sv& saved) {
+  static void forward(C const& c, W const& w, St&, In<C, Base::in> x, Out<C, Base::out> y, Sv& saved) {
     using S = typename C::scalar;
     Scope scope(c.scratch());
     const View<S, dyn, out> z =
@@ -81,7 +77,8 @@ struct Dora : Leaf<Base::in, Base::out> {
                                                  w.low.base.bias.data(), y);
   }
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, W const& w, G& dw, X<C> x, Sv& saved, DY<C> dy, DX<C> dx, St&) {
+  static void backward(C const& c, W const& w, G& dw, In<C, Base::in> x, Sv& saved, In<C, Base::out> dy,
+                       Out<C, Base::in> dx, St&) {
     using S = typename C::scalar;
     using B = typename C::backend_type;
     Scope scope(c.scratch());

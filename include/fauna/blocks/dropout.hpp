@@ -16,19 +16,18 @@ struct Rate {
 template <int Width, Rate P> struct Dropout : Elementwise<Width> {
   static constexpr const char* kind_name = "Dropout";
   static constexpr bool adds_y = true, adds_dx = true, in_place = true;
-  template <class C> using X = typename Elementwise<Width>::template X<C>;
-  template <class C> using Y = typename Elementwise<Width>::template Y<C>;
 
-  template <class C, class W, class St, class Sv> static void forward(C const& c, W const&, St&, X<C> x, Y<C> y, Sv&) {
+  template <class C, class W, class St, class Sv>
+  static void forward(C const& c, W const&, St&, In<C, Width> x, Out<C, Width> y, Sv&) {
     run(c, c.mode == mode::eval ? 0.0F : P.value, x, y);
   }
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, W const&, G&, X<C>, Sv&, X<C> dy, Y<C> dx, St&) {
+  static void backward(C const& c, W const&, G&, In<C, Width>, Sv&, In<C, Width> dy, Out<C, Width> dx, St&) {
     run(c, P.value, dy, dx);
   }
 
  private:
-  template <class C> static void run(C const& c, float p, X<C> x, Y<C> y) {
+  template <class C> static void run(C const& c, float p, In<C, Width> x, Out<C, Width> y) {
     dropout<typename C::backend_type>::apply(c.backend, c.key, p, x, c.into.template view<Width>(x.rows()), y);
   }
 };

@@ -13,18 +13,16 @@ template <int Vocab, int Width> struct Embedding : Leaf<1, Width> {
   static constexpr int vocab = Vocab;
   template <class C> using X = View<const int, dyn, 1>;
   template <class C> using DX = None;
-  template <class C> using Y = View<typename C::scalar, dyn, Width>;
-  template <class C> using DY = View<const typename C::scalar, dyn, Width>;
   template <class D> struct Weights { typename D::template storage<kind::matrix> weight; };
   template <class W, class F> static constexpr void visit(W& w, Place const& at, F&& f) {
     f(Tensor{.field = "weight", .rows = Vocab, .cols = Width, .init = normal(0.02F), .at = at}, w.weight);
   }
   template <class C, class W, class St, class Sv>
-  static void forward(C const& c, W const& w, St&, X<C> x, Y<C> y, Sv&) {
+  static void forward(C const& c, W const& w, St&, X<C> x, Out<C, Width> y, Sv&) {
     embedding<typename C::backend_type>::forward(c.backend, x.data(), reading(w.weight), {}, y);
   }
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, W const&, G& dw, X<C> x, Sv&, DY<C> dy, DX<C>, St&) {
+  static void backward(C const& c, W const&, G& dw, X<C> x, Sv&, In<C, Width> dy, None, St&) {
     if (const auto g = gradient<typename C::scalar>(dw.weight))
       embedding<typename C::backend_type>::backward(c.backend, x.data(), dy, g);
   }
@@ -42,16 +40,14 @@ template <int Context, int Width, int Offset = 0> struct LearnedPosition : Eleme
   template <class B> static constexpr void plan_scratch(Shape const& s, Arena& a) {
     plan_workspace(static_cast<std::size_t>(s.rows()) * sizeof(int), a);
   }
-  template <class C> using X = typename Elementwise<Width>::template X<C>;
-  template <class C> using Y = typename Elementwise<Width>::template Y<C>;
 
   template <class C, class W, class St, class Sv>
-  static void forward(C const& c, W const& w, St&, X<C> x, Y<C> y, Sv&) {
+  static void forward(C const& c, W const& w, St&, In<C, Width> x, Out<C, Width> y, Sv&) {
     Scope s(c.host_scratch());
     embedding<typename C::backend_type>::forward(c.backend, positions(c), reading(w.weight), x, y);
   }
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, W const&, G& dw, X<C>, Sv&, X<C> dy, Y<C> dx, St&) {
+  static void backward(C const& c, W const&, G& dw, In<C, Width>, Sv&, In<C, Width> dy, Out<C, Width> dx, St&) {
     Scope s(c.host_scratch());
     if (const auto g = gradient<typename C::scalar>(dw.weight))
       embedding<typename C::backend_type>::backward(c.backend, positions(c), dy, g);

@@ -11,16 +11,13 @@ namespace fauna::inline v0 {
 template <activation Form, int Width> struct Gated : Leaf<2 * Width, Width> {
   static constexpr const char* kind_name = "Gated";
   using Rows = Leaf<2 * Width, Width>;
-  template <class C> using X = typename Rows::template X<C>;
-  template <class C> using Y = typename Rows::template Y<C>;
-  template <class C> using DX = typename Rows::template DX<C>;
-  template <class C> using DY = typename Rows::template DY<C>;
 
-  template <class C, class W, class St, class Sv> static void forward(C const& c, W const&, St&, X<C> x, Y<C> y, Sv&) {
+  template <class C, class W, class St, class Sv>
+  static void forward(C const& c, W const&, St&, In<C, 2 * Width> x, Out<C, Width> y, Sv&) {
     gated<typename C::backend_type>::forward(c.backend, Form, x, y);
   }
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, W const&, G&, X<C> x, Sv&, DY<C> dy, DX<C> dx, St&) {
+  static void backward(C const& c, W const&, G&, In<C, 2 * Width> x, Sv&, In<C, Width> dy, Out<C, 2 * Width> dx, St&) {
     gated<typename C::backend_type>::backward(c.backend, Form, x, dy, dx);
   }
 };

@@ -21,17 +21,16 @@ template <int Heads, int N> struct SoftmaxHeads : Elementwise<Heads * N> {
     s.y = a.take_view<S, dyn, Heads * N>(shape.rows());
   }
   static constexpr double flops(double) { return 4.0 * Heads * N; }
-  template <class C> using X = typename Elementwise<Heads * N>::template X<C>;
-  template <class C> using Y = typename Elementwise<Heads * N>::template Y<C>;
 
   template <class C, class W, class St, class Sv>
-  static void forward(C const& c, W const&, St&, X<C> x, Y<C> y, Sv& saved) {
+  static void forward(C const& c, W const&, St&, In<C, Heads * N> x, Out<C, Heads * N> y, Sv& saved) {
     using B = typename C::backend_type;
     softmax_heads<B>::forward(c.backend, N, x, y);
     if (c.keeps()) add<B>::run(c.backend, y, {}, saved.y);
   }
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, W const&, G&, X<C>, Sv& saved, X<C> dy, Y<C> dx, St&) {
+  static void backward(C const& c, W const&, G&, In<C, Heads * N>, Sv& saved, In<C, Heads * N> dy, Out<C, Heads * N> dx,
+                       St&) {
     softmax_heads<typename C::backend_type>::backward(c.backend, N, saved.y, dy, dx);
   }
 };

@@ -8,15 +8,15 @@ namespace fauna::inline v0 {
 /// Heads of N columns at length 1 (ops/unit_heads/op.hpp). No weights.
 template <int Heads, int N, Epsilon E = Epsilon{1e-6F}> struct UnitHeads : Elementwise<Heads * N> {
   static constexpr const char* kind_name = "UnitHeads";
-  template <class C> using X = typename Elementwise<Heads * N>::template X<C>;
-  template <class C> using Y = typename Elementwise<Heads * N>::template Y<C>;
   static constexpr double flops(double) { return 3.0 * Heads * N; }
 
-  template <class C, class W, class St, class Sv> static void forward(C const& c, W const&, St&, X<C> x, Y<C> y, Sv&) {
+  template <class C, class W, class St, class Sv>
+  static void forward(C const& c, W const&, St&, In<C, Heads * N> x, Out<C, Heads * N> y, Sv&) {
     unit_heads<typename C::backend_type>::forward(c.backend, N, static_cast<double>(E.value), x, y);
   }
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, W const&, G&, X<C> x, Sv&, X<C> dy, Y<C> dx, St&) {
+  static void backward(C const& c, W const&, G&, In<C, Heads * N> x, Sv&, In<C, Heads * N> dy, Out<C, Heads * N> dx,
+                       St&) {
     unit_heads<typename C::backend_type>::backward(c.backend, N, static_cast<double>(E.value), x, dy, dx);
   }
 };
@@ -42,17 +42,16 @@ template <int Heads, class Norm, bool Shared = true> struct HeadNorm : Elementwi
   template <class B> static constexpr void plan_scratch(Shape const& shape, Arena& a) {
     Norm::template plan_scratch<B>(shape, a);
   }
-  template <class C> using X = typename Elementwise<Heads * N>::template X<C>;
-  template <class C> using Y = typename Elementwise<Heads * N>::template Y<C>;
 
   template <class C, class W, class St, class Sv>
-  static void forward(C const& c, W const& w, St& st, X<C> x, Y<C> y, Sv& saved) {
+  static void forward(C const& c, W const& w, St& st, In<C, Heads * N> x, Out<C, Heads * N> y, Sv& saved) {
     using S = typename C::scalar;
     for (int h = 0; h < Heads; ++h)
       Norm::forward(c, part<const S>(w.weight.data(), h), st, head(x, h), head(y, h), saved.head[h]);
   }
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, W const& w, G& dw, X<C> x, Sv& saved, X<C> dy, Y<C> dx, St& st) {
+  static void backward(C const& c, W const& w, G& dw, In<C, Heads * N> x, Sv& saved, In<C, Heads * N> dy,
+                       Out<C, Heads * N> dx, St& st) {
     using S = typename C::scalar;
     for (int h = 0; h < Heads; ++h) {
       auto d = part<S>(gradient<S>(dw.weight).data(), h);

@@ -16,7 +16,7 @@ template <Backend B, class S> void add_product(B const& b, Matrix<S> dw, Matrix<
   layer_gemm<B>::tn(b, dy, x, dw, onto);
 }
 
-template <int In, int Out, bool Bias = true, Init Start = normal(0.02F)> struct Linear : Leaf<In, Out> {
+template <int Inputs, int Outputs, bool Bias = true, Init Start = normal(0.02F)> struct Linear : Leaf<Inputs, Outputs> {
   static constexpr const char* kind_name = "Linear";
   static constexpr bool adds_y = true, adds_dx = true;
   template <class D> struct Weights {
@@ -24,29 +24,24 @@ template <int In, int Out, bool Bias = true, Init Start = normal(0.02F)> struct 
     typename D::template storage<kind::vector> bias;
   };
   template <class W, class F> static constexpr void visit(W& w, Place const& at, F&& f) {
-    f(Tensor{.field = "weight", .rows = Out, .cols = In, .init = Start, .at = at}, w.weight);
+    f(Tensor{.field = "weight", .rows = Outputs, .cols = Inputs, .init = Start, .at = at}, w.weight);
     if constexpr (Bias)
-      f(Tensor{.field = "bias", .rows = 1, .cols = Out, .stored = kind::vector, .init = zeros, .at = at}, w.bias);
+      f(Tensor{.field = "bias", .rows = 1, .cols = Outputs, .stored = kind::vector, .init = zeros, .at = at}, w.bias);
   }
-  static constexpr double flops(double) { return 2.0 * In * Out; }
+  static constexpr double flops(double) { return 2.0 * Inputs * Outputs; }
   template <class B> static constexpr void plan_scratch(Shape const& s, Arena& a) {
-    plan_workspace(layer_gemm<B>::workspace(s.rows(), Out, In, s.threads), a);
+    plan_workspace(layer_gemm<B>::workspace(s.rows(), Outputs, Inputs, s.threads), a);
     if (!s.backward) return;
-    plan_workspace(layer_gemm<B>::workspace(s.rows(), In, Out, s.threads), a);
-    plan_workspace(layer_gemm<B>::workspace(Out, In, s.rows(), s.threads), a);
+    plan_workspace(layer_gemm<B>::workspace(s.rows(), Inputs, Outputs, s.threads), a);
+    plan_workspace(layer_gemm<B>::workspace(Outputs, Inputs, s.rows(), s.threads), a);
   }
-
-  template <class C> using X = typename Leaf<In, Out>::template X<C>;
-  template <class C> using Y = typename Leaf<In, Out>::template Y<C>;
-  template <class C> using DX = typename Leaf<In, Out>::template DX<C>;
 
   template <class C, class W, class St, class Sv>
-  static void forward(C const& c, W const& w, St&, X<C> x, Y<C> y, Sv&) {
+  static void forward(C const& c, W const& w, St&, In<C, Inputs> x, Out<C, Outputs> y, Sv&) {
     layer_gemm<typename C::backend_type>::nt(c.backend, reading(x), reading(w.weight), matrix(y), onto(c, w));
   }
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, W const& w, G& dw, X<C> x, Sv&, View<const typename C::scalar, dyn, Out> dy,
-                       DX<C> dx, St&) {
+  static void backward(C const& c, W const& w, G& dw, In<C, Inputs> x, Sv&, In<C, Outputs> dy, Out<C, Inputs> dx, St&) {
     weight_gradient(c, dw, x, dy);
     Epilogue<typename C::scalar> e;
     e.base = c.into.base;

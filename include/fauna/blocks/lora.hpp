@@ -78,14 +78,8 @@ struct Lora : Leaf<Base::in, Base::out> {
   }
   static constexpr double flops(double context) { return Base::flops(context) + 2.0 * Rank * (in + out); }
 
-  using Rows = Leaf<Base::in, Base::out>;
-  template <class C> using X = typename Rows::template X<C>;
-  template <class C> using Y = typename Rows::template Y<C>;
-  template <class C> using DX = typename Rows::template DX<C>;
-  template <class C> using DY = typename Rows::template DY<C>;
-
   template <class C, class W, class St, class Sv>
-  static void forward(C const& c, W const& w, St&, X<C> x, Y<C> y, Sv& saved) {
+  static void forward(C const& c, W const& w, St&, In<C, Base::in> x, Out<C, Base::out> y, Sv& saved) {
     using S = typename C::scalar;
     using B = typename C::backend_type;
     typename Base::template State<S> none;
@@ -98,7 +92,8 @@ struct Lora : Leaf<Base::in, Base::out> {
     gemm<B>::nt(c.backend, reading(as_const(u)), reading(w.b), matrix(y), onto<S>(y));
   }
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, W const& w, G& dw, X<C> x, Sv& saved, DY<C> dy, DX<C> dx, St&) {
+  static void backward(C const& c, W const& w, G& dw, In<C, Base::in> x, Sv& saved, In<C, Base::out> dy,
+                       Out<C, Base::in> dx, St&) {
     using S = typename C::scalar;
     using B = typename C::backend_type;
     typename Base::template State<S> none;
@@ -133,7 +128,7 @@ struct Lora : Leaf<Base::in, Base::out> {
     return e;
   }
   /// x̃, in scratch where it is not x.
-  template <class C> static X<C> dropped(C const& c, X<C> x) {
+  template <class C> static In<C, Base::in> dropped(C const& c, In<C, Base::in> x) {
     if constexpr (drops)
       if (c.keeps()) {
         const auto t = c.scratch().template take_view<typename C::scalar, dyn, in>(x.rows());

@@ -113,14 +113,8 @@ template <int E, int N, int R, int K, class Refine = Elementwise<R + 2 * N>> str
     return Conv::flops(context) + Project::flops(context) + Steps::flops(context) + 9.0 * E * N;
   }
 
-  using Rows = Leaf<2 * E, E>;
-  template <class C> using X = typename Rows::template X<C>;
-  template <class C> using Y = typename Rows::template Y<C>;
-  template <class C> using DX = typename Rows::template DX<C>;
-  template <class C> using DY = typename Rows::template DY<C>;
-
   template <class C, class W, class St, class Sv>
-  static void forward(C const& c, W const& w, St& st, X<C> xz, Y<C> y, Sv& saved) {
+  static void forward(C const& c, W const& w, St& st, In<C, 2 * E> xz, Out<C, E> y, Sv& saved) {
     using S = typename C::scalar;
     using B = typename C::backend_type;
     Scope s(c.scratch());
@@ -163,7 +157,8 @@ template <int E, int N, int R, int K, class Refine = Elementwise<R + 2 * N>> str
   }
 
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, W const& w, G& dw, X<C> xz, Sv& saved, DY<C> dy, DX<C> dxz, St& dst) {
+  static void backward(C const& c, W const& w, G& dw, In<C, 2 * E> xz, Sv& saved, In<C, E> dy, Out<C, 2 * E> dxz,
+                       St& dst) {
     using S = typename C::scalar;
     using B = typename C::backend_type;
     Scope s(c.scratch());

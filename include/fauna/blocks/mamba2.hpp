@@ -117,14 +117,8 @@ template <Mamba2Sizes Z> struct Mamba2Core : Leaf<Z.inner() + Z.convolved() + Z.
     return Conv::flops(context) + 2.0 * ssd_chunk * (G * N + E) + 4.0 * N * E;
   }
 
-  using Rows = Leaf<E + XBC + H, E>;
-  template <class C> using X = typename Rows::template X<C>;
-  template <class C> using Y = typename Rows::template Y<C>;
-  template <class C> using DX = typename Rows::template DX<C>;
-  template <class C> using DY = typename Rows::template DY<C>;
-
   template <class C, class W, class St, class Sv>
-  static void forward(C const& c, W const& w, St& st, X<C> u, Y<C> out, Sv& saved) {
+  static void forward(C const& c, W const& w, St& st, In<C, E + XBC + H> u, Out<C, E> out, Sv& saved) {
     using S = typename C::scalar;
     using B = typename C::backend_type;
     Scope s(c.scratch());
@@ -158,7 +152,8 @@ template <Mamba2Sizes Z> struct Mamba2Core : Leaf<Z.inner() + Z.convolved() + Z.
   }
 
   template <class C, class W, class G_, class Sv, class St>
-  static void backward(C const& c, W const& w, G_& dw, X<C> u, Sv& saved, DY<C> dout, DX<C> du, St& dst) {
+  static void backward(C const& c, W const& w, G_& dw, In<C, E + XBC + H> u, Sv& saved, In<C, E> dout,
+                       Out<C, E + XBC + H> du, St& dst) {
     using S = typename C::scalar;
     using B = typename C::backend_type;
     Scope s(c.scratch());

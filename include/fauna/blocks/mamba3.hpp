@@ -134,14 +134,8 @@ template <Mamba3Sizes Z> struct Mamba3Core : Leaf<Z.read(), Z.inner()> {
   }
   static constexpr double flops(double) { return 5.0 * E * N + 2.0 * E + 16.0 * H * N; }
 
-  using Rows = Leaf<Z.read(), E>;
-  template <class C> using X = typename Rows::template X<C>;
-  template <class C> using Y = typename Rows::template Y<C>;
-  template <class C> using DX = typename Rows::template DX<C>;
-  template <class C> using DY = typename Rows::template DY<C>;
-
   template <class C, class W, class St, class Sv>
-  static void forward(C const& c, W const& w, St& st, X<C> u, Y<C> y, Sv& saved) {
+  static void forward(C const& c, W const& w, St& st, In<C, Z.read()> u, Out<C, E> y, Sv& saved) {
     using S = typename C::scalar;
     using B = typename C::backend_type;
     Scope s(c.scratch());
@@ -180,7 +174,8 @@ template <Mamba3Sizes Z> struct Mamba3Core : Leaf<Z.read(), Z.inner()> {
     mamba3_skip<B>::forward(c.backend, sizes, {m.k, m.q, part_x(u), m.now}, w.D_.data(), y);
   }
   template <class C, class W, class G_, class Sv, class St>
-  static void backward(C const& c, W const& w, G_& dw, X<C> u, Sv& saved, DY<C> dy, DX<C> du, St& dst) {
+  static void backward(C const& c, W const& w, G_& dw, In<C, Z.read()> u, Sv& saved, In<C, E> dy, Out<C, Z.read()> du,
+                       St& dst) {
     using S = typename C::scalar;
     using B = typename C::backend_type;
     Scope s(c.scratch());

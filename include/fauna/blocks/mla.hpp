@@ -106,18 +106,15 @@ template <MlaSizes Z> struct LatentQueries : Leaf<Z.heads * Z.query(), Z.heads *
     Keys::template plan_scratch<B>(s, a);
   }
   static constexpr double flops(double) { return 2.0 * Z.heads * Z.nope * Z.rank; }
-  template <class C> using X = typename Rows::template X<C>;
-  template <class C> using Y = typename Rows::template Y<C>;
-  template <class C> using DX = typename Rows::template DX<C>;
-  template <class C> using DY = typename Rows::template DY<C>;
 
   template <class C, class W, class St, class Sv>
-  static void forward(C const& c, W const& w, St&, X<C> x, Y<C> y, Sv&) {
+  static void forward(C const& c, W const& w, St&, In<C, Z.heads * Z.query()> x, Out<C, Z.heads * Z.size()> y, Sv&) {
     move_rotated(c, x.template columns<Z.nope, Z.rope>(), Z.query(), y.template columns<0, Z.rope>(), Z.size());
     Keys::forward(c, w, x.template columns<0, Z.nope>(), Z.query(), y.template columns<Z.rope, Z.rank>(), Z.size());
   }
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, W const& w, G& dw, X<C> x, Sv&, DY<C> dy, DX<C> dx, St&) {
+  static void backward(C const& c, W const& w, G& dw, In<C, Z.heads * Z.query()> x, Sv&, In<C, Z.heads * Z.size()> dy,
+                       Out<C, Z.heads * Z.query()> dx, St&) {
     move_rotated(c, dy.template columns<0, Z.rope>(), Z.size(), dx.template columns<Z.nope, Z.rope>(), Z.query());
     Keys::backward(c, w, dw, x.template columns<0, Z.nope>(), Z.query(), dy.template columns<Z.rope, Z.rank>(),
                    Z.size(), dx.template columns<0, Z.nope>(), Z.query());
@@ -145,11 +142,9 @@ template <MlaSizes Z, Epsilon E> struct LatentKeys : Leaf<Z.size(), Z.size()> {
   template <class B> static constexpr void plan_scratch(Shape const& s, Arena& a) {
     Norm::template plan_scratch<B>(s, a);
   }
-  template <class C> using X = typename Rows::template X<C>;
-  template <class C> using Y = typename Rows::template Y<C>;
 
   template <class C, class W, class St, class Sv>
-  static void forward(C const& c, W const& w, St&, X<C> x, Y<C> y, Sv& saved) {
+  static void forward(C const& c, W const& w, St&, In<C, Z.size()> x, Out<C, Z.size()> y, Sv& saved) {
     None none;
     Norm::forward(c.overwriting(), w, none, x.template columns<0, Z.rank>(), y.template columns<Z.rope, Z.rank>(),
                   saved.norm);
@@ -157,7 +152,8 @@ template <MlaSizes Z, Epsilon E> struct LatentKeys : Leaf<Z.size(), Z.size()> {
                                        y.template columns<0, Z.rope>());
   }
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, W const& w, G& dw, X<C> x, Sv& saved, X<C> dy, Y<C> dx, St&) {
+  static void backward(C const& c, W const& w, G& dw, In<C, Z.size()> x, Sv& saved, In<C, Z.size()> dy,
+                       Out<C, Z.size()> dx, St&) {
     None none;
     Norm::backward(c.overwriting(), w, dw, x.template columns<0, Z.rank>(), saved.norm,
                    dy.template columns<Z.rope, Z.rank>(), dx.template columns<0, Z.rank>(), none);
@@ -196,13 +192,9 @@ template <MlaSizes Z> struct LatentAttention : Leaf<(Z.heads + 1) * Z.size(), Z.
   static constexpr double flops(double context) { return 2.0 * Z.heads * (size + Z.rank) * context; }
 
   using Rows = Leaf<queries + size, queries>;
-  template <class C> using X = typename Rows::template X<C>;
-  template <class C> using Y = typename Rows::template Y<C>;
-  template <class C> using DX = typename Rows::template DX<C>;
-  template <class C> using DY = typename Rows::template DY<C>;
 
   template <class C, class W, class St, class Sv>
-  static void forward(C const& c, W const&, St& state, X<C> x, Y<C> y, Sv& saved) {
+  static void forward(C const& c, W const&, St& state, In<C, queries + size> x, Out<C, queries> y, Sv& saved) {
     using S = typename C::scalar;
     auto a = how();
     if (state.capacity > 0 && !c.keeps()) {
@@ -218,7 +210,8 @@ template <MlaSizes Z> struct LatentAttention : Leaf<(Z.heads + 1) * Z.size(), Z.
     saved.y = y;
   }
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, W const&, G&, X<C> x, Sv& saved, DY<C> dy, DX<C> dx, St&) {
+  static void backward(C const& c, W const&, G&, In<C, queries + size> x, Sv& saved, In<C, queries> dy,
+                       Out<C, queries + size> dx, St&) {
     Scope scope(c.scratch());
     const auto dv = c.scratch().template take_view<typename C::scalar, dyn, size>(x.rows());
     attention<typename C::backend_type>::template backward<size>(c.backend, *c.batch, how(), heads(q(x)), heads(k(x)),
@@ -235,7 +228,7 @@ template <MlaSizes Z> struct LatentAttention : Leaf<(Z.heads + 1) * Z.size(), Z.
   template <class V> static constexpr auto q(V x) { return x.template columns<0, queries>(); }
   template <class V> static constexpr auto k(V x) { return x.template columns<queries, size>(); }
   template <class V> static constexpr auto heads(V x) { return Heads<typename V::element>{x.data(), x.stride(), size}; }
-  template <class C, class St> static void remember(C const& c, St& state, X<C> x) {
+  template <class C, class St> static void remember(C const& c, St& state, In<C, queries + size> x) {
     Batch const& b = *c.batch;
     for (int s = 0; s < b.sequences; ++s) {
       const int rows = b.last(s) - b.first(s);
@@ -259,17 +252,14 @@ template <MlaSizes Z> struct LatentValues : Leaf<Z.heads * Z.size(), Z.heads * Z
     Values::template plan_scratch<B>(s, a);
   }
   static constexpr double flops(double) { return 2.0 * Z.heads * Z.value * Z.rank; }
-  template <class C> using X = typename Rows::template X<C>;
-  template <class C> using Y = typename Rows::template Y<C>;
-  template <class C> using DX = typename Rows::template DX<C>;
-  template <class C> using DY = typename Rows::template DY<C>;
 
   template <class C, class W, class St, class Sv>
-  static void forward(C const& c, W const& w, St&, X<C> x, Y<C> y, Sv&) {
+  static void forward(C const& c, W const& w, St&, In<C, Z.heads * Z.size()> x, Out<C, Z.heads * Z.value> y, Sv&) {
     Values::forward(c, w, x.template columns<Z.rope, Z.rank>(), Z.size(), y.template columns<0, Z.value>(), Z.value);
   }
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, W const& w, G& dw, X<C> x, Sv&, DY<C> dy, DX<C> dx, St&) {
+  static void backward(C const& c, W const& w, G& dw, In<C, Z.heads * Z.size()> x, Sv&, In<C, Z.heads * Z.value> dy,
+                       Out<C, Z.heads * Z.size()> dx, St&) {
     add<typename C::backend_type>::clear(c.backend, matrix(dx));  // what is summed of k^r goes nowhere
     Values::backward(c, w, dw, x.template columns<Z.rope, Z.rank>(), Z.size(), dy.template columns<0, Z.value>(),
                      Z.value, dx.template columns<Z.rope, Z.rank>(), Z.size());

@@ -22,7 +22,6 @@ namespace fauna::inline v0 {
 /// Rows of [i | f] to rows of [fade | β | least], Heads columns each. Its state: m of each head.
 template <int Heads, int Cap = 15> struct MlstmGates : Leaf<2 * Heads, 3 * Heads> {
   static constexpr const char* kind_name = "MlstmGates";
-  using Base = Leaf<2 * Heads, 3 * Heads>;
   template <class S> struct State { View<S, dyn, Heads> m; };
   template <class S> struct Saved { View<S, dyn, Heads> entering; };
 
@@ -35,13 +34,8 @@ template <int Heads, int Cap = 15> struct MlstmGates : Leaf<2 * Heads, 3 * Heads
   template <class F, class... St> static constexpr void visit_state(F&& f, St&... s) { f(StatePiece{}, s.m...); }
   static constexpr double flops(double) { return 20.0 * Heads; }
 
-  template <class C> using X = typename Base::template X<C>;
-  template <class C> using Y = typename Base::template Y<C>;
-  template <class C> using DX = typename Base::template DX<C>;
-  template <class C> using DY = typename Base::template DY<C>;
-
   template <class C, class W, class St, class Sv>
-  static void forward(C const& c, W const&, St& st, X<C> x, Y<C> y, Sv& saved) {
+  static void forward(C const& c, W const&, St& st, In<C, 2 * Heads> x, Out<C, 3 * Heads> y, Sv& saved) {
     using B = typename C::backend_type;
     if (c.keeps()) {
       if (st.m) add<B>::run(c.backend, st.m, {}, saved.entering);
@@ -52,7 +46,8 @@ template <int Heads, int Cap = 15> struct MlstmGates : Leaf<2 * Heads, 3 * Heads
         StatePart{st.m});
   }
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, W const&, G&, X<C> x, Sv& saved, DY<C> dy, DX<C> dx, St& dst) {
+  static void backward(C const& c, W const&, G&, In<C, 2 * Heads> x, Sv& saved, In<C, 3 * Heads> dy,
+                       Out<C, 2 * Heads> dx, St& dst) {
     mlstm_gates<typename C::backend_type>::backward(c.backend, *c.batch, Cap, rows(x), saved.entering, sums(dy),
                                                     rows(dx), dst.m);
   }

@@ -95,11 +95,8 @@ struct MixtureOfExperts : Leaf<R::width, R::width> {
     R::template plan_scratch<B>(shape, a);
   }
 
-  template <class C> using X = typename Leaf<width, width>::template X<C>;
-  template <class C> using Y = typename Leaf<width, width>::template Y<C>;
-
   template <class C, class W, class St, class Sv>
-  static void forward(C const& c, W const& w, St& state, X<C> x, Y<C> y, Sv& kept) {
+  static void forward(C const& c, W const& w, St& state, In<C, width> x, Out<C, width> y, Sv& kept) {
     using S = typename C::scalar;
     using B = typename C::backend_type;
     Scope scope(c.scratch());
@@ -129,7 +126,8 @@ struct MixtureOfExperts : Leaf<R::width, R::width> {
     Weighing::template leave<B, S>(c.backend, ys, to, c.into.template view<width>(rows), y);
   }
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, W const& w, G& dw, X<C> x, Sv& s, X<C> dy, Y<C> dx, St& dstate) {
+  static void backward(C const& c, W const& w, G& dw, In<C, width> x, Sv& s, In<C, width> dy, Out<C, width> dx,
+                       St& dstate) {
     using S = typename C::scalar;
     using B = typename C::backend_type;
     Scope scope(c.scratch());

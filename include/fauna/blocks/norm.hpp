@@ -43,16 +43,15 @@ struct LayerNorm : Elementwise<Width> {
   template <class B> static constexpr void plan_scratch(Shape const& s, Arena& a) {
     if (s.backward) plan_workspace(layer_norm<B>::workspace(s.rows(), Width, s.threads), a);
   }
-  template <class C> using X = typename Elementwise<Width>::template X<C>;
-  template <class C> using Y = typename Elementwise<Width>::template Y<C>;
 
   template <class C, class W, class St, class Sv>
-  static void forward(C const& c, W const& w, St&, X<C> x, Y<C> y, Sv& saved) {
+  static void forward(C const& c, W const& w, St&, In<C, Width> x, Out<C, Width> y, Sv& saved) {
     layer_norm<typename C::backend_type>::forward(c.backend, x, w.weight.data(), w.bias.data(), y, saved.mean.data(),
                                                   saved.rstd.data(), E.value, Affine ? Offset : 1);
   }
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, W const& w, G& dw, X<C> x, Sv& saved, X<C> dy, Y<C> dx, St&) {
+  static void backward(C const& c, W const& w, G& dw, In<C, Width> x, Sv& saved, In<C, Width> dy, Out<C, Width> dx,
+                       St&) {
     layer_norm<typename C::backend_type>::backward(c.backend, x, w.weight.data(), saved.mean.data(), saved.rstd.data(),
                                                    dy, dx, c.into.template view<Width>(x.rows()),
                                                    gradient<typename C::scalar>(dw.weight).data(),
@@ -83,15 +82,14 @@ template <int Width, Epsilon E = Epsilon{}, int Offset = 0> struct RmsNorm : Ele
   template <class B> static constexpr void plan_scratch(Shape const& s, Arena& a) {
     if (s.backward) plan_workspace(rms_norm<B>::workspace(s.rows(), Width, s.threads), a);
   }
-  template <class C> using X = typename Elementwise<Width>::template X<C>;
-  template <class C> using Y = typename Elementwise<Width>::template Y<C>;
 
   template <class C, class W, class St, class Sv>
-  static void forward(C const& c, W const& w, St&, X<C> x, Y<C> y, Sv& saved) {
+  static void forward(C const& c, W const& w, St&, In<C, Width> x, Out<C, Width> y, Sv& saved) {
     rms_norm<typename C::backend_type>::forward(c.backend, x, w.weight.data(), Offset, y, saved.rstd.data(), E.value);
   }
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, W const& w, G& dw, X<C> x, Sv& saved, X<C> dy, Y<C> dx, St&) {
+  static void backward(C const& c, W const& w, G& dw, In<C, Width> x, Sv& saved, In<C, Width> dy, Out<C, Width> dx,
+                       St&) {
     rms_norm<typename C::backend_type>::backward(c.backend, x, w.weight.data(), Offset, saved.rstd.data(), dy, dx,
                                                  c.into.template view<Width>(x.rows()),
                                                  gradient<typename C::scalar>(dw.weight).data());
@@ -111,12 +109,10 @@ template <Epsilon E, int... Widths> struct PartNorms : Elementwise<(Widths + ...
     a.take_view<typename B::scalar, 1, wide>();
     if (s.backward) plan_workspace(rms_norm<B>::workspace(s.rows(), wide, s.threads), a);
   }
-  template <class C> using X = typename Elementwise<wide>::template X<C>;
-  template <class C> using Y = typename Elementwise<wide>::template Y<C>;
 
   /// y may be x.
   template <class C, class W, class St, class Sv>
-  static void forward(C const& c, W const&, St&, X<C> x, Y<C> y, Sv& saved) {
+  static void forward(C const& c, W const&, St&, In<C, wide> x, Out<C, wide> y, Sv& saved) {
     Scope s(c.scratch());
     const auto zeros = no_weight(c);
     for (int i = 0, at = 0; i < parts; at += widths[i++])
@@ -125,7 +121,7 @@ template <Epsilon E, int... Widths> struct PartNorms : Elementwise<(Widths + ...
   }
   /// dx may be dy.
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, W const&, G&, X<C> x, Sv& saved, X<C> dy, Y<C> dx, St&) {
+  static void backward(C const& c, W const&, G&, In<C, wide> x, Sv& saved, In<C, wide> dy, Out<C, wide> dx, St&) {
     Scope s(c.scratch());
     const auto zeros = no_weight(c);
     for (int i = 0, at = 0; i < parts; at += widths[i++])

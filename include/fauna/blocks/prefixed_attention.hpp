@@ -82,13 +82,13 @@ template <int K, class Front, class Core> struct PrefixedAttention {
     Projection::template plan_scratch<B>(of_prefix(shape), a);
   }
 
-  template <class C> using X = typename Front::template X<C>;
-  template <class C> using DX = typename Front::template DX<C>;
-  template <class C> using Y = View<typename C::scalar, dyn, out>;
-  template <class C> using DY = View<const typename C::scalar, dyn, out>;
+  template <class C> using X = In<C, in>;
+  template <class C> using Y = Out<C, out>;
+  template <class C> using DX = Out<C, in>;
+  template <class C> using DY = In<C, out>;
 
   template <class C, class W, class St, class Sv>
-  static void forward(C const& c, W const& w, St& state, X<C> x, Y<C> y, Sv& saved) {
+  static void forward(C const& c, W const& w, St& state, In<C, in> x, Out<C, out> y, Sv& saved) {
     using S = typename C::scalar;
     Scope scope(c.scratch());
     const auto own = [&](auto const& kept, int rows) {
@@ -105,7 +105,8 @@ template <int K, class Front, class Core> struct PrefixedAttention {
                                as_const(attended), y);
   }
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, W const& w, G& dw, X<C> x, Sv& saved, DY<C> dy, DX<C> dx, St& dstate) {
+  static void backward(C const& c, W const& w, G& dw, In<C, in> x, Sv& saved, In<C, out> dy, Out<C, in> dx,
+                       St& dstate) {
     using S = typename C::scalar;
     using Add = add<typename C::backend_type>;
     Scope scope(c.scratch());

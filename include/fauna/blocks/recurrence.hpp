@@ -33,9 +33,8 @@ template <Recurrence R, int Heads, int KeyHeads, int K, int N, FixedFade Fixed =
 struct Recur : Leaf<recurrence_width(R, Heads, KeyHeads, K, N), Heads * N> {
   static_assert(R.erase != erases::decoupled, "fauna: RWKV-7 has a block of its own");
   static constexpr const char* kind_name = "Recur";
-  static constexpr int columns = recurrence_columns(R, N);
+  static constexpr int width = recurrence_width(R, Heads, KeyHeads, K, N), columns = recurrence_columns(R, N);
   using fault = std::conditional_t<Heads % KeyHeads == 0, void, key_heads_do_not_divide_heads<Recur, Heads, KeyHeads>>;
-  using Base = Leaf<recurrence_width(R, Heads, KeyHeads, K, N), Heads * N>;
   template <class S> struct State { View<S, dyn, columns> heads; };
   template <class S> struct Saved { View<S, dyn, columns> heads; };  ///< states between chunks
 
@@ -54,13 +53,8 @@ struct Recur : Leaf<recurrence_width(R, Heads, KeyHeads, K, N), Heads * N> {
   /// Fading, writing and reading; with a removal, one more of each of the last two.
   static constexpr double flops(double) { return (R.erase == erases::nothing ? 5.0 : 7.0) * Heads * K * columns; }
 
-  template <class C> using X = typename Base::template X<C>;
-  template <class C> using Y = typename Base::template Y<C>;
-  template <class C> using DX = typename Base::template DX<C>;
-  template <class C> using DY = typename Base::template DY<C>;
-
   template <class C, class W, class St, class Sv>
-  static void forward(C const& c, W const&, St& st, X<C> x, Y<C> y, Sv& saved) {
+  static void forward(C const& c, W const&, St& st, In<C, width> x, Out<C, Heads * N> y, Sv& saved) {
     using S = typename C::scalar;
     const auto kept = c.keeps() ? saved.heads : View<S, dyn, columns>();
     const auto in = rows(x);
@@ -77,7 +71,8 @@ struct Recur : Leaf<recurrence_width(R, Heads, KeyHeads, K, N), Heads * N> {
         factors<S>(fold, Heads * N, in.k, in.v, in.fade, in.beta, in.a, in.least));
   }
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, W const&, G&, X<C> x, Sv& saved, DY<C> dy, DX<C> dx, St& dst) {
+  static void backward(C const& c, W const&, G&, In<C, width> x, Sv& saved, In<C, Heads * N> dy, Out<C, width> dx,
+                       St& dst) {
     using B = typename C::backend_type;
     add<B>::clear(c.backend, dx);
     recurrence<R, B>::backward(c.backend, *c.batch, shape(), rows(x), saved.heads, dy, rows(dx), dst.heads);
@@ -150,15 +145,13 @@ template <int Heads, int Columns = 1, bool Deep = false> struct RateFade : Eleme
     f(t, w.dt_bias);
   }
   static constexpr double flops(double) { return 6.0 * width; }
-  template <class C> using X = typename Elementwise<width>::template X<C>;
-  template <class C> using Y = typename Elementwise<width>::template Y<C>;
 
   template <class C, class W, class St, class Sv>
-  static void forward(C const& c, W const& w, St&, X<C> x, Y<C> y, Sv&) {
+  static void forward(C const& c, W const& w, St&, In<C, width> x, Out<C, width> y, Sv&) {
     fade_gate<typename C::backend_type>::forward(c.backend, {.head = Columns}, x, w.A_log.data(), w.dt_bias.data(), y);
   }
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, W const& w, G& dw, X<C> x, Sv&, X<C> dy, Y<C> dx, St&) {
+  static void backward(C const& c, W const& w, G& dw, In<C, width> x, Sv&, In<C, width> dy, Out<C, width> dx, St&) {
     using S = typename C::scalar;
     fade_gate<typename C::backend_type>::backward(c.backend, {.head = Columns}, x, w.A_log.data(), w.dt_bias.data(), dy,
                                                   dx, gradient<S>(dw.A_log).data(), gradient<S>(dw.dt_bias).data());
@@ -175,16 +168,15 @@ template <int Heads, int Columns = 1, bool Deep = false> struct RateFade : Eleme
 template <int Width> struct SlowSigmoid : Elementwise<Width> {
   static constexpr const char* kind_name = "SlowSigmoid";
   static constexpr double flops(double) { return 5.0 * Width; }
-  template <class C> using X = typename Elementwise<Width>::template X<C>;
-  template <class C> using Y = typename Elementwise<Width>::template Y<C>;
 
-  template <class C, class W, class St, class Sv> static void forward(C const& c, W const&, St&, X<C> x, Y<C> y, Sv&) {
+  template <class C, class W, class St, class Sv>
+  static void forward(C const& c, W const&, St&, In<C, Width> x, Out<C, Width> y, Sv&) {
     using S = typename C::scalar;
     const S* none = nullptr;
     fade_gate<typename C::backend_type>::forward(c.backend, form, x, none, none, y);
   }
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, W const&, G&, X<C> x, Sv&, X<C> dy, Y<C> dx, St&) {
+  static void backward(C const& c, W const&, G&, In<C, Width> x, Sv&, In<C, Width> dy, Out<C, Width> dx, St&) {
     using S = typename C::scalar;
     const S* none = nullptr;
     S* nothing = nullptr;

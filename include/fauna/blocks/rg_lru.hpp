@@ -79,11 +79,8 @@ template <int E, int Heads> struct RgLru : Elementwise<E> {
   }
   static constexpr double flops(double) { return 4.0 * E * N + 15.0 * E; }
 
-  template <class C> using X = typename Elementwise<E>::template X<C>;
-  template <class C> using Y = typename Elementwise<E>::template Y<C>;
-
   template <class C, class W, class St, class Sv>
-  static void forward(C const& c, W const& w, St& st, X<C> x, Y<C> y, Sv& saved) {
+  static void forward(C const& c, W const& w, St& st, In<C, E> x, Out<C, E> y, Sv& saved) {
     using S = typename C::scalar;
     using B = typename C::backend_type;
     Scope s(c.scratch());
@@ -106,7 +103,7 @@ template <int E, int Heads> struct RgLru : Elementwise<E> {
     if (c.keeps()) add<B>::run(c.backend, y, {}, saved.h);
   }
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, W const& w, G& dw, X<C> x, Sv& saved, X<C> dy, Y<C> dx, St& dst) {
+  static void backward(C const& c, W const& w, G& dw, In<C, E> x, Sv& saved, In<C, E> dy, Out<C, E> dx, St& dst) {
     using S = typename C::scalar;
     using B = typename C::backend_type;
     Scope s(c.scratch());

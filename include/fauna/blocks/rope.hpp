@@ -21,15 +21,14 @@ struct Rope : Elementwise<(NHeads + 2 * KvHeads) * HeadSize> {
   using fault =
       first_fault<std::conditional_t<rotary % 2 == 0, void, rotary_width_is_odd<Rope, rotary>>,
                   std::conditional_t<(rotary <= HeadSize), void, rotary_width_exceeds_head<Rope, rotary, HeadSize>>>;
-  template <class C> using X = typename Elementwise<width>::template X<C>;
-  template <class C> using Y = typename Elementwise<width>::template Y<C>;
 
-  template <class C, class W, class St, class Sv> static void forward(C const& c, W const&, St&, X<C> x, Y<C> y, Sv&) {
+  template <class C, class W, class St, class Sv>
+  static void forward(C const& c, W const&, St&, In<C, width> x, Out<C, width> y, Sv&) {
     rope<typename C::backend_type>::forward(c.backend, *c.batch, rotation(), heads(x), heads(y));
     keep_values(c, x, y);
   }
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, W const&, G&, X<C>, Sv&, X<C> dy, Y<C> dx, St&) {
+  static void backward(C const& c, W const&, G&, In<C, width>, Sv&, In<C, width> dy, Out<C, width> dx, St&) {
     rope<typename C::backend_type>::backward(c.backend, *c.batch, rotation(), heads(dy), heads(dx));
     keep_values(c, dy, dx);
   }
@@ -45,7 +44,7 @@ struct Rope : Elementwise<(NHeads + 2 * KvHeads) * HeadSize> {
             .magnitude = static_cast<float>(rope_magnitude(How.scaling))};
   }
   template <class V> static constexpr auto heads(V v) { return v.template columns<0, turned>(); }
-  template <class C> static void keep_values(C const& c, X<C> x, Y<C> y) {
+  template <class C> static void keep_values(C const& c, In<C, width> x, Out<C, width> y) {
     if (x.data() == y.data()) return;
     add<typename C::backend_type>::run(c.backend, x.template columns<turned, width - turned>(), {},
                                        y.template columns<turned, width - turned>());

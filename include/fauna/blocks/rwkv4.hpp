@@ -58,14 +58,8 @@ template <int Width, int Layers> struct Wkv4Core : Leaf<3 * Width, Width> {
   }
   static constexpr double flops(double) { return 16.0 * Width; }
 
-  using Rows = Leaf<3 * Width, Width>;
-  template <class C> using X = typename Rows::template X<C>;
-  template <class C> using Y = typename Rows::template Y<C>;
-  template <class C> using DX = typename Rows::template DX<C>;
-  template <class C> using DY = typename Rows::template DY<C>;
-
   template <class C, class W, class St, class Sv>
-  static void forward(C const& c, W const& w, St& st, X<C> x, Y<C> y, Sv& saved) {
+  static void forward(C const& c, W const& w, St& st, In<C, 3 * Width> x, Out<C, Width> y, Sv& saved) {
     using B = typename C::backend_type;
     if (c.keeps()) {
       if (st.sums) add<B>::run(c.backend, st.sums, {}, saved.entering);
@@ -80,7 +74,8 @@ template <int Width, int Layers> struct Wkv4Core : Leaf<3 * Width, Width> {
         StatePart{st.sums, 3});
   }
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, W const& w, G& dw, X<C> x, Sv& saved, DY<C> dy, DX<C> dx, St& dst) {
+  static void backward(C const& c, W const& w, G& dw, In<C, 3 * Width> x, Sv& saved, In<C, Width> dy,
+                       Out<C, 3 * Width> dx, St& dst) {
     using S = typename C::scalar;
     wkv4<typename C::backend_type>::backward(c.backend, *c.batch, parts<S const>(x), w.decay.data(), w.first.data(),
                                              saved.entering, saved.after, dy, parts<S>(dx),

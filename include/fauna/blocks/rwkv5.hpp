@@ -39,18 +39,17 @@ template <int Width, int Heads, int Layers, Epsilon E> struct RwkvHeadNorm : Ele
   template <class B> static constexpr void plan_scratch(Shape const& s, Arena& a) {
     if (s.backward) plan_workspace(layer_norm<B>::workspace(s.rows(), N, s.threads), a);
   }
-  template <class C> using X = typename Elementwise<Width>::template X<C>;
-  template <class C> using Y = typename Elementwise<Width>::template Y<C>;
 
   template <class C, class W, class St, class Sv>
-  static void forward(C const& c, W const& w, St&, X<C> x, Y<C> y, Sv& saved) {
+  static void forward(C const& c, W const& w, St&, In<C, Width> x, Out<C, Width> y, Sv& saved) {
     for (int h = 0; h < Heads; ++h)
       layer_norm<typename C::backend_type>::forward(c.backend, head(x, h), part(w.weight.data(), h),
                                                     part(w.bias.data(), h), head(y, h), of(saved.mean, h, x.rows()),
                                                     of(saved.rstd, h, x.rows()), E.value);
   }
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, W const& w, G& dw, X<C> x, Sv& saved, X<C> dy, Y<C> dx, St&) {
+  static void backward(C const& c, W const& w, G& dw, In<C, Width> x, Sv& saved, In<C, Width> dy, Out<C, Width> dx,
+                       St&) {
     using S = typename C::scalar;
     for (int h = 0; h < Heads; ++h)
       layer_norm<typename C::backend_type>::backward(
@@ -115,14 +114,8 @@ template <int Width, int Heads, int Layers, bool OwnDecay> struct Wkv6Core : Lea
   }
   static constexpr double flops(double) { return 6.0 * N * Width; }
 
-  using Rows = Leaf<(OwnDecay ? 4 : 3) * Width, Width>;
-  template <class C> using X = typename Rows::template X<C>;
-  template <class C> using Y = typename Rows::template Y<C>;
-  template <class C> using DX = typename Rows::template DX<C>;
-  template <class C> using DY = typename Rows::template DY<C>;
-
   template <class C, class W, class St, class Sv>
-  static void forward(C const& c, W const& w, St& st, X<C> x, Y<C> y, Sv& saved) {
+  static void forward(C const& c, W const& w, St& st, In<C, (OwnDecay ? 4 : 3) * Width> x, Out<C, Width> y, Sv& saved) {
     using S = typename C::scalar;
     using B = typename C::backend_type;
     const auto in = parts(x, reading(w.decay));
@@ -139,7 +132,8 @@ template <int Width, int Heads, int Layers, bool OwnDecay> struct Wkv6Core : Lea
         factors<S>(fold, Width, in.k, in.v, OwnDecay ? in.d : Matrix<const S>()));
   }
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, W const& w, G& dw, X<C> x, Sv& saved, DY<C> dy, DX<C> dx, St& dst) {
+  static void backward(C const& c, W const& w, G& dw, In<C, (OwnDecay ? 4 : 3) * Width> x, Sv& saved, In<C, Width> dy,
+                       Out<C, (OwnDecay ? 4 : 3) * Width> dx, St& dst) {
     using S = typename C::scalar;
     wkv6<typename C::backend_type>::backward(c.backend, *c.batch, N, parts(x, reading(w.decay)), w.first.data(),
                                              saved.heads, dy, parts(dx, matrix(gradient<S>(dw.decay))),

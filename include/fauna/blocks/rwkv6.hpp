@@ -115,13 +115,9 @@ template <int Width, int Layers, int Rank> struct Rwkv6Shift : Leaf<Width, 5 * W
   static constexpr double flops(double context) { return Own::flops(context) + 18.0 * Width; }
 
   using Rows = Leaf<Width, 5 * Width>;
-  template <class C> using X = typename Rows::template X<C>;
-  template <class C> using Y = typename Rows::template Y<C>;
-  template <class C> using DX = typename Rows::template DX<C>;
-  template <class C> using DY = typename Rows::template DY<C>;
 
   template <class C, class W, class St, class Sv>
-  static void forward(C const& c, W const& w, St& st, X<C> x, Y<C> y, Sv& saved) {
+  static void forward(C const& c, W const& w, St& st, In<C, Width> x, Out<C, 5 * Width> y, Sv& saved) {
     using S = typename C::scalar;
     using B = typename C::backend_type;
     Scope s(c.scratch());
@@ -142,7 +138,8 @@ template <int Width, int Layers, int Rank> struct Rwkv6Shift : Leaf<Width, 5 * W
     token_mix<B>::forward(c.backend, x, before, mu.middle_rows(1, 5), m, y);
   }
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, W const& w, G& dw, X<C> x, Sv& saved, DY<C> dy, DX<C> dx, St& dst) {
+  static void backward(C const& c, W const& w, G& dw, In<C, Width> x, Sv& saved, In<C, 5 * Width> dy, Out<C, Width> dx,
+                       St& dst) {
     using S = typename C::scalar;
     using B = typename C::backend_type;
     Scope s(c.scratch());

@@ -178,11 +178,8 @@ template <int Width, int Heads, Rwkv7Ranks R, int Layers, bool First> struct Rwk
            Gate::flops(context) + Return::flops(context) + 10.0 * N * Width;
   }
 
-  template <class C> using X = typename Elementwise<Width>::template X<C>;
-  template <class C> using Y = typename Elementwise<Width>::template Y<C>;
-
   template <class C, class W, class St, class Sv>
-  static void forward(C const& c, W const& w, St& st, X<C> x, Y<C> out, Sv& saved) {
+  static void forward(C const& c, W const& w, St& st, In<C, Width> x, Out<C, Width> out, Sv& saved) {
     using S = typename C::scalar;
     using B = typename C::backend_type;
     Scope s(c.scratch());
@@ -225,7 +222,8 @@ template <int Width, int Heads, Rwkv7Ranks R, int Layers, bool First> struct Rwk
   }
 
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, W const& w, G& dw, X<C> x, Sv& saved, X<C> dout, Y<C> dx, St& dst) {
+  static void backward(C const& c, W const& w, G& dw, In<C, Width> x, Sv& saved, In<C, Width> dout, Out<C, Width> dx,
+                       St& dst) {
     using S = typename C::scalar;
     using B = typename C::backend_type;
     Scope s(c.scratch());

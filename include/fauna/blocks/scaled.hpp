@@ -26,19 +26,18 @@ template <ScaledPart... Parts> struct ScaledParts : Elementwise<(Parts.columns +
   static constexpr const char* kind_name = "ScaledParts";
   static constexpr bool in_place = true;
   static constexpr int width = (Parts.columns + ...);
-  template <class C> using X = typename Elementwise<width>::template X<C>;
-  template <class C> using Y = typename Elementwise<width>::template Y<C>;
 
-  template <class C, class W, class St, class Sv> static void forward(C const& c, W const&, St&, X<C> x, Y<C> y, Sv&) {
+  template <class C, class W, class St, class Sv>
+  static void forward(C const& c, W const&, St&, In<C, width> x, Out<C, width> y, Sv&) {
     run(c, x, y);
   }
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, W const&, G&, X<C>, Sv&, X<C> dy, Y<C> dx, St&) {
+  static void backward(C const& c, W const&, G&, In<C, width>, Sv&, In<C, width> dy, Out<C, width> dx, St&) {
     run(c, dy, dx);
   }
 
  private:
-  template <class C> static void run(C const& c, X<C> x, Y<C> y) {
+  template <class C> static void run(C const& c, In<C, width> x, Out<C, width> y) {
     using B = typename C::backend_type;
     if (x.data() != y.data()) add<B>::run(c.backend, x, {}, y);
     int from = 0;

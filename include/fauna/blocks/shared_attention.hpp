@@ -115,10 +115,6 @@ template <int NHeads, int KvHeads, int HeadSize, Scores How, int N, position_spl
 struct RingAttention : SharedAttention<NHeads, KvHeads, HeadSize, How, N, Split> {
   static constexpr const char* kind_name = "RingAttention";
   using Base = SharedAttention<NHeads, KvHeads, HeadSize, How, N, Split>;
-  template <class C> using X = typename Base::template X<C>;
-  template <class C> using Y = typename Base::template Y<C>;
-  template <class C> using DX = typename Base::template DX<C>;
-  template <class C> using DY = typename Base::template DY<C>;
 
   template <class B> static constexpr void plan_scratch(Shape const& s, Arena& a) {
     Scope scope(a);
@@ -128,7 +124,7 @@ struct RingAttention : SharedAttention<NHeads, KvHeads, HeadSize, How, N, Split>
   }
 
   template <class C, class W, class St, class Sv>
-  static void forward(C const& c, W const&, St&, X<C> x, Y<C> y, Sv& saved) {
+  static void forward(C const& c, W const&, St&, In<C, Base::in> x, Out<C, Base::out> y, Sv& saved) {
     using S = typename C::scalar;
     Scope s(c.scratch());
     const PositionShares all = shares(c, Split, N);
@@ -142,7 +138,8 @@ struct RingAttention : SharedAttention<NHeads, KvHeads, HeadSize, How, N, Split>
     saved.y = y;
   }
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, W const&, G&, X<C> x, Sv& saved, DY<C> dy, DX<C> dx, St&) {
+  static void backward(C const& c, W const&, G&, In<C, Base::in> x, Sv& saved, In<C, Base::out> dy, Out<C, Base::in> dx,
+                       St&) {
     using S = typename C::scalar;
     Scope s(c.scratch());
     const PositionShares all = shares(c, Split, N);
@@ -198,10 +195,6 @@ template <int NHeads, int KvHeads, int HeadSize, Scores How, int N, position_spl
 struct GatheredAttention : SharedAttention<NHeads, KvHeads, HeadSize, How, N, Split> {
   static constexpr const char* kind_name = "GatheredAttention";
   using Base = SharedAttention<NHeads, KvHeads, HeadSize, How, N, Split>;
-  template <class C> using X = typename Base::template X<C>;
-  template <class C> using Y = typename Base::template Y<C>;
-  template <class C> using DX = typename Base::template DX<C>;
-  template <class C> using DY = typename Base::template DY<C>;
 
   template <class B> static constexpr void plan_scratch(Shape const& s, Arena& a) {
     Scope scope(a);
@@ -212,7 +205,7 @@ struct GatheredAttention : SharedAttention<NHeads, KvHeads, HeadSize, How, N, Sp
   }
 
   template <class C, class W, class St, class Sv>
-  static void forward(C const& c, W const&, St&, X<C> x, Y<C> y, Sv& saved) {
+  static void forward(C const& c, W const&, St&, In<C, Base::in> x, Out<C, Base::out> y, Sv& saved) {
     Scope s(c.scratch());
     const PositionShares all = shares(c, Split, N);
     const Gathered<typename C::scalar> kv(c, all);
@@ -222,7 +215,8 @@ struct GatheredAttention : SharedAttention<NHeads, KvHeads, HeadSize, How, N, Sp
     saved.y = y;
   }
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, W const&, G&, X<C> x, Sv& saved, DY<C> dy, DX<C> dx, St&) {
+  static void backward(C const& c, W const&, G&, In<C, Base::in> x, Sv& saved, In<C, Base::out> dy, Out<C, Base::in> dx,
+                       St&) {
     Scope s(c.scratch());
     auto const& ranks = *c.group;
     const PositionShares all = shares(c, Split, N);
@@ -267,7 +261,7 @@ struct GatheredAttention : SharedAttention<NHeads, KvHeads, HeadSize, How, N, Sp
     int sequences_;
     typename Base::template Pairs<S> room_;
   };
-  template <class C, class G> static void gather(C const& c, G const& kv, X<C> x) {
+  template <class C, class G> static void gather(C const& c, G const& kv, In<C, Base::in> x) {
     auto const& ranks = *c.group;
     const auto own = kv.of(ranks.rank);
     Base::copy(c, Base::pairs(x), own);
@@ -314,13 +308,8 @@ struct UlyssesAttention : Leaf<(NHeads + 2 * KvHeads) * HeadSize, NHeads * HeadS
   }
   static constexpr double flops(double context) { return Whole::flops(context); }
 
-  template <class C> using X = typename Whole::template X<C>;
-  template <class C> using Y = typename Whole::template Y<C>;
-  template <class C> using DX = typename Whole::template DX<C>;
-  template <class C> using DY = typename Whole::template DY<C>;
-
   template <class C, class W, class St, class Sv>
-  static void forward(C const& c, W const& w, St&, X<C> x, Y<C> y, Sv& saved) {
+  static void forward(C const& c, W const& w, St&, In<C, Whole::in> x, Out<C, Whole::out> y, Sv& saved) {
     using S = typename C::scalar;
     Scope s(c.scratch());
     const PositionShares all = shares(c, Split, N);
@@ -337,7 +326,8 @@ struct UlyssesAttention : Leaf<(NHeads + 2 * KvHeads) * HeadSize, NHeads * HeadS
     to_rows(c, all, as_const(own_y), y);
   }
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, W const& w, G& dw, X<C>, Sv& saved, DY<C> dy, DX<C> dx, St&) {
+  static void backward(C const& c, W const& w, G& dw, In<C, Whole::in>, Sv& saved, In<C, Whole::out> dy,
+                       Out<C, Whole::in> dx, St&) {
     using S = typename C::scalar;
     Scope s(c.scratch());
     const PositionShares all = shares(c, Split, N);
@@ -384,7 +374,7 @@ struct UlyssesAttention : Leaf<(NHeads + 2 * KvHeads) * HeadSize, NHeads * HeadS
   }
   /// Own rows of all heads to all rows of own heads.
   template <class C, class V, int Width>
-  static void to_heads(C const& c, PositionShares const& all, V x, View<typename C::scalar, dyn, Width> y) {
+  static void to_heads(C const& c, PositionShares const& all, V x, Out<C, Width> y) {
     using S = typename C::scalar;
     Scope s(c.scratch());
     auto const& ranks = *c.group;
@@ -410,7 +400,7 @@ struct UlyssesAttention : Leaf<(NHeads + 2 * KvHeads) * HeadSize, NHeads * HeadS
   }
   /// All rows of own heads to own rows of all heads.
   template <class C, class V, int Width>
-  static void to_rows(C const& c, PositionShares const& all, View<const typename C::scalar, dyn, Width> y, V x) {
+  static void to_rows(C const& c, PositionShares const& all, In<C, Width> y, V x) {
     using S = typename C::scalar;
     Scope s(c.scratch());
     auto const& ranks = *c.group;

@@ -35,13 +35,8 @@ template <int Width, int Taps, bool Bias = false> struct ShortConvCore : Leaf<3 
   }
   static constexpr double flops(double context) { return Conv::flops(context) + 2.0 * Width; }
 
-  template <class C> using X = typename Rows::template X<C>;
-  template <class C> using Y = typename Rows::template Y<C>;
-  template <class C> using DX = typename Rows::template DX<C>;
-  template <class C> using DY = typename Rows::template DY<C>;
-
   template <class C, class W, class St, class Sv>
-  static void forward(C const& c, W const& w, St& st, X<C> bcx, Y<C> y, Sv& saved) {
+  static void forward(C const& c, W const& w, St& st, In<C, 3 * Width> bcx, Out<C, Width> y, Sv& saved) {
     using S = typename C::scalar;
     using B = typename C::backend_type;
     Scope s(c.scratch());
@@ -54,7 +49,8 @@ template <int Width, int Taps, bool Bias = false> struct ShortConvCore : Leaf<3 
     product<B>::run(c.backend, part<1>(bcx), convolved, y);
   }
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, W const& w, G& dw, X<C> bcx, Sv& saved, DY<C> dy, DX<C> d, St& dst) {
+  static void backward(C const& c, W const& w, G& dw, In<C, 3 * Width> bcx, Sv& saved, In<C, Width> dy,
+                       Out<C, 3 * Width> d, St& dst) {
     using S = typename C::scalar;
     using B = typename C::backend_type;
     Scope s(c.scratch());

@@ -30,12 +30,10 @@ struct SpeltHeads : Leaf<Z.heads * Z.query() + Z.rope + Z.heads*(Z.nope + Z.valu
   static constexpr const char* kind_name = "SpeltHeads";
   static constexpr int size = Z.query(), queries = Z.heads * size, made = Z.nope + Z.value;
   using Rows = Leaf<queries + Z.rope + Z.heads * made, 3 * queries>;
-  template <class C> using X = typename Rows::template X<C>;
-  template <class C> using Y = typename Rows::template Y<C>;
-  template <class C> using DX = typename Rows::template DX<C>;
-  template <class C> using DY = typename Rows::template DY<C>;
 
-  template <class C, class W, class St, class Sv> static void forward(C const& c, W const&, St&, X<C> x, Y<C> y, Sv&) {
+  template <class C, class W, class St, class Sv>
+  static void forward(C const& c, W const&, St&, In<C, queries + Z.rope + Z.heads * made> x, Out<C, 3 * queries> y,
+                      Sv&) {
     using mla_detail::part;
     using Add = add<typename C::backend_type>;
     for (int h = 0; h < Z.heads; ++h) {
@@ -49,7 +47,8 @@ struct SpeltHeads : Leaf<Z.heads * Z.query() + Z.rope + Z.heads*(Z.nope + Z.valu
     }
   }
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, W const&, G&, X<C>, Sv&, DY<C> dy, DX<C> dx, St&) {
+  static void backward(C const& c, W const&, G&, In<C, queries + Z.rope + Z.heads * made>, Sv&, In<C, 3 * queries> dy,
+                       Out<C, queries + Z.rope + Z.heads * made> dx, St&) {
     using mla_detail::part;
     using Add = add<typename C::backend_type>;
     for (int h = 0; h < Z.heads; ++h) {
@@ -70,18 +69,16 @@ template <MlaSizes Z> struct SpeltValues : Leaf<Z.heads * Z.query(), Z.heads * Z
   static constexpr const char* kind_name = "SpeltValues";
   static constexpr int size = Z.query();
   using Rows = Leaf<Z.heads * size, Z.heads * Z.value>;
-  template <class C> using X = typename Rows::template X<C>;
-  template <class C> using Y = typename Rows::template Y<C>;
-  template <class C> using DX = typename Rows::template DX<C>;
-  template <class C> using DY = typename Rows::template DY<C>;
 
-  template <class C, class W, class St, class Sv> static void forward(C const& c, W const&, St&, X<C> x, Y<C> y, Sv&) {
+  template <class C, class W, class St, class Sv>
+  static void forward(C const& c, W const&, St&, In<C, Z.heads * size> x, Out<C, Z.heads * Z.value> y, Sv&) {
     for (int h = 0; h < Z.heads; ++h)
       add<typename C::backend_type>::run(c.backend, mla_detail::part<Z.value>(x, h * size), {},
                                          mla_detail::part<Z.value>(y, h * Z.value));
   }
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, W const&, G&, X<C>, Sv&, DY<C> dy, DX<C> dx, St&) {
+  static void backward(C const& c, W const&, G&, In<C, Z.heads * size>, Sv&, In<C, Z.heads * Z.value> dy,
+                       Out<C, Z.heads * size> dx, St&) {
     add<typename C::backend_type>::clear(c.backend, matrix(dx));
     for (int h = 0; h < Z.heads; ++h)
       add<typename C::backend_type>::run(c.backend, mla_detail::part<Z.value>(dy, h * Z.value), {},

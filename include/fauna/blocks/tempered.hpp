@@ -24,20 +24,19 @@ struct Tempered : Elementwise<(NHeads + 2 * KvHeads) * HeadSize> {
   static constexpr const char* kind_name = "Tempered";
   static constexpr bool in_place = true;
   static constexpr int width = (NHeads + 2 * KvHeads) * HeadSize;
-  template <class C> using X = typename Elementwise<width>::template X<C>;
-  template <class C> using Y = typename Elementwise<width>::template Y<C>;
 
-  template <class C, class W, class St, class Sv> static void forward(C const& c, W const&, St&, X<C> x, Y<C> y, Sv&) {
+  template <class C, class W, class St, class Sv>
+  static void forward(C const& c, W const&, St&, In<C, width> x, Out<C, width> y, Sv&) {
     run(c, x, y);
   }
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, W const&, G&, X<C>, Sv&, X<C> dy, Y<C> dx, St&) {
+  static void backward(C const& c, W const&, G&, In<C, width>, Sv&, In<C, width> dy, Out<C, width> dx, St&) {
     run(c, dy, dx);
   }
 
  private:
   /// Rows of one factor are scaled at once: most texts are shorter than `every`.
-  template <class C> static void run(C const& c, X<C> x, Y<C> y) {
+  template <class C> static void run(C const& c, In<C, width> x, Out<C, width> y) {
     using B = typename C::backend_type;
     if (x.data() != y.data()) add<B>::run(c.backend, x, {}, y);
     const auto queries = y.template columns<0, NHeads * HeadSize>();

@@ -48,7 +48,6 @@ template <label Name, int Width, int Layers, Mix... Mixes>
 struct TokenShift : Leaf<Width, static_cast<int>(sizeof...(Mixes)) * Width> {
   static constexpr const char* kind_name = "TokenShift";
   static constexpr int mixes = static_cast<int>(sizeof...(Mixes));
-  using Base = Leaf<Width, mixes * Width>;
   static constexpr label name = Name;
 
   template <class D> struct Weights { typename D::template storage<kind::vector> mu; };
@@ -75,12 +74,8 @@ struct TokenShift : Leaf<Width, static_cast<int>(sizeof...(Mixes)) * Width> {
   template <class F, class... St> static constexpr void visit_state(F&& f, St&... s) { f(StatePiece{}, s.last...); }
   static constexpr double flops(double) { return (1.0 + 2 * mixes) * Width; }
 
-  template <class C> using X = typename Base::template X<C>;
-  template <class C> using Y = typename Base::template Y<C>;
-  template <class C> using DX = typename Base::template DX<C>;
-  template <class C> using DY = typename Base::template DY<C>;
   template <class C, class W, class St, class Sv>
-  static void forward(C const& c, W const& w, St& st, X<C> x, Y<C> y, Sv& saved) {
+  static void forward(C const& c, W const& w, St& st, In<C, Width> x, Out<C, mixes * Width> y, Sv& saved) {
     using B = typename C::backend_type;
     if (c.keeps()) {
       if (st.last) add<B>::run(c.backend, st.last, {}, saved.entering);
@@ -91,7 +86,8 @@ struct TokenShift : Leaf<Width, static_cast<int>(sizeof...(Mixes)) * Width> {
         StatePart{st.last});
   }
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, W const& w, G& dw, X<C> x, Sv& saved, DY<C> dy, DX<C> dx, St& dst) {
+  static void backward(C const& c, W const& w, G& dw, In<C, Width> x, Sv& saved, In<C, mixes * Width> dy,
+                       Out<C, Width> dx, St& dst) {
     token_shift<typename C::backend_type>::backward(c.backend, *c.batch, x, saved.entering, reading(w.mu), dy, dx,
                                                     gradient<typename C::scalar>(dw.mu), dst.last, what);
   }

@@ -15,26 +15,24 @@ namespace fauna::inline v0 {
 
 template <int Width> struct ZeroExpert : Elementwise<Width> {
   static constexpr const char* kind_name = "Zero";
-  template <class C> using X = typename Elementwise<Width>::template X<C>;
-  template <class C> using Y = typename Elementwise<Width>::template Y<C>;
-  template <class C, class W, class St, class Sv> static void forward(C const& c, W const&, St&, X<C>, Y<C> y, Sv&) {
+  template <class C, class W, class St, class Sv>
+  static void forward(C const& c, W const&, St&, In<C, Width>, Out<C, Width> y, Sv&) {
     add<typename C::backend_type>::clear(c.backend, y);
   }
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, W const&, G&, X<C>, Sv&, X<C>, Y<C> dx, St&) {
+  static void backward(C const& c, W const&, G&, In<C, Width>, Sv&, In<C, Width>, Out<C, Width> dx, St&) {
     add<typename C::backend_type>::clear(c.backend, dx);
   }
 };
 
 template <int Width> struct CopyExpert : Elementwise<Width> {
   static constexpr const char* kind_name = "Copy";
-  template <class C> using X = typename Elementwise<Width>::template X<C>;
-  template <class C> using Y = typename Elementwise<Width>::template Y<C>;
-  template <class C, class W, class St, class Sv> static void forward(C const& c, W const&, St&, X<C> x, Y<C> y, Sv&) {
+  template <class C, class W, class St, class Sv>
+  static void forward(C const& c, W const&, St&, In<C, Width> x, Out<C, Width> y, Sv&) {
     add<typename C::backend_type>::run(c.backend, x, {}, y);
   }
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const& c, W const&, G&, X<C>, Sv&, X<C> dy, Y<C> dx, St&) {
+  static void backward(C const& c, W const&, G&, In<C, Width>, Sv&, In<C, Width> dy, Out<C, Width> dx, St&) {
     add<typename C::backend_type>::run(c.backend, dy, {}, dx);
   }
 };
@@ -53,10 +51,9 @@ template <int Width> struct ConstantExpert : Elementwise<Width> {
     f(Tensor{.field = "constant", .rows = 1, .cols = Width, .stored = kind::control, .init = normal(0.02F), .at = at},
       w.vector);
   }
-  template <class C> using X = typename Elementwise<Width>::template X<C>;
-  template <class C> using Y = typename Elementwise<Width>::template Y<C>;
 
-  template <class C, class W, class St, class Sv> static void forward(C const&, W const& w, St&, X<C> x, Y<C> y, Sv&) {
+  template <class C, class W, class St, class Sv>
+  static void forward(C const&, W const& w, St&, In<C, Width> x, Out<C, Width> y, Sv&) {
     using S = typename C::scalar;
     for (int r = 0; r < x.rows(); ++r) {
       const S a = share(w, x.row(r));
@@ -65,7 +62,7 @@ template <int Width> struct ConstantExpert : Elementwise<Width> {
   }
   /// α_1 = σ(x · (W_c1 - W_c2)), so that α_1' = dy · (x - v).
   template <class C, class W, class G, class Sv, class St>
-  static void backward(C const&, W const& w, G& dw, X<C> x, Sv&, X<C> dy, Y<C> dx, St&) {
+  static void backward(C const&, W const& w, G& dw, In<C, Width> x, Sv&, In<C, Width> dy, Out<C, Width> dx, St&) {
     using S = typename C::scalar;
     const auto dmix = gradient<S>(dw.mix), dvector = gradient<S>(dw.vector);
     for (int r = 0; r < x.rows(); ++r) {

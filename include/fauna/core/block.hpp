@@ -32,17 +32,17 @@ struct StatePiece {
   }
 };
 
-template <int In, int Out> struct Leaf {
-  static constexpr int in = In, out = Out;
+template <int Inputs, int Outputs> struct Leaf {
+  static constexpr int in = Inputs, out = Outputs;
   using fault = void;
   static constexpr bool adds_y = false;    ///< forward honours call.into
   static constexpr bool adds_dx = false;   ///< backward honours call.into
   static constexpr bool in_place = false;  ///< y may be x, dx may be dy, and backward does not read x
 
-  template <class C> using X = View<const typename C::scalar, dyn, In>;
-  template <class C> using Y = View<typename C::scalar, dyn, Out>;
-  template <class C> using DY = View<const typename C::scalar, dyn, Out>;
-  template <class C> using DX = View<typename C::scalar, dyn, In>;
+  template <class C> using X = In<C, Inputs>;
+  template <class C> using Y = Out<C, Outputs>;
+  template <class C> using DY = In<C, Outputs>;
+  template <class C> using DX = Out<C, Inputs>;
 
   template <class D> struct Weights {};  ///< the parameters, stored as D says (core/storage.hpp)
   template <class S> struct Saved {};    ///< what backward needs and cannot recompute from x

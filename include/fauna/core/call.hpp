@@ -31,6 +31,10 @@ struct Shape {
   constexpr int longest() const { return context > length ? context : length; }
 };
 
+/// What a block reads and what it writes: rows of Width numbers of a call C.
+template <class C, int Width> using In = View<const typename C::scalar, dyn, Width>;
+template <class C, int Width> using Out = View<typename C::scalar, dyn, Width>;
+
 /// Where a result goes: overwrite (no base), or base + result, with the sum started from base. With base == the output
 /// itself it accumulates. Only blocks that say `adds_y` or `adds_dx` are given a base.
 template <class S> struct Into {
