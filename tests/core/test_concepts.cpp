@@ -17,7 +17,7 @@ using namespace fauna;
 
 static_assert(Scalar<float> && Scalar<double> && Scalar<Dual> && !Scalar<bf16> && !Scalar<const char*>);
 static_assert(Backend<Ref<float>> && !Backend<float>);
-static_assert(Block<Linear<3, 4>> && Block<GptLayer<8, 2, true, Rate{}>> && !Block<int>);
+static_assert(Block<Linear<3, 4>> && Block<GptLayer<8, 2, true, Rate{}>> && !Block<int> && !Block<Leaf<3, 4>>);
 static_assert(Trainable<Linear<3, 4>> && Trainable<GptLayer<8, 2, true, Rate{0.5F}>> && Trainable<Embedding<5, 4>>);
 static_assert(!Trainable<Leaf<3, 4>>);
 static_assert(Stateful<test::Scan<4>> && !Stateful<Linear<3, 4>>);

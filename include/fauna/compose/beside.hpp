@@ -5,7 +5,7 @@
 
 namespace fauna::inline v0 {
 
-template <class... Bs> struct Beside : Branches<Bs...> {
+template <Block... Bs> struct Beside : Branches<Bs...> {
   using composition = Beside;
   template <class... New> using with = Beside<New...>;
   using Base = Branches<Bs...>;

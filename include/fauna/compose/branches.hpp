@@ -4,13 +4,14 @@
 #pragma once
 #include <fauna/compose/children.hpp>
 #include <fauna/core/block.hpp>
+#include <fauna/core/concepts.hpp>
 #include <fauna/core/fault.hpp>
 #include <fauna/core/pack.hpp>
 #include <fauna/ops/add/op.hpp>
 
 namespace fauna::inline v0 {
 
-template <class... Bs> struct Branches {
+template <Block... Bs> struct Branches {
   using children = Children<Bs...>;
   static constexpr std::size_t count = sizeof...(Bs);
   template <std::size_t I> using Child = nth<I, Bs...>;

@@ -3,13 +3,14 @@
 #pragma once
 #include <fauna/compose/children.hpp>
 #include <fauna/core/block.hpp>
+#include <fauna/core/concepts.hpp>
 #include <fauna/ops/add/op.hpp>
 
 namespace fauna::inline v0 {
 
 /// B with its widths, weights, names and results; of its Saved only the state that it entered with is kept, and a
 /// backward pass takes the rest from scratch, as the memory plan counts it. `flops` are those of one forward pass.
-template <class B> struct Checkpoint : B {
+template <Block B> struct Checkpoint : B {
   using composition = Checkpoint;
   using children = Children<B>;
   template <class... New> using with = Checkpoint<New...>;

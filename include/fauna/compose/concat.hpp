@@ -4,7 +4,7 @@
 
 namespace fauna::inline v0 {
 
-template <class... Bs> struct Concat : Branches<Bs...> {
+template <Block... Bs> struct Concat : Branches<Bs...> {
   using composition = Concat;
   template <class... New> using with = Concat<New...>;
   using Base = Branches<Bs...>;

@@ -6,7 +6,7 @@
 
 namespace fauna::inline v0 {
 
-template <class... Bs> struct Parallel : Branches<Bs...> {
+template <Block... Bs> struct Parallel : Branches<Bs...> {
   using composition = Parallel;
   template <class... New> using with = Parallel<New...>;
   static std::string child_name(std::size_t) { return "+"; }

@@ -4,12 +4,13 @@
 
 namespace fauna::inline v0 {
 
-template <class Found, class... Bs> struct present_ { using type = Found; };
+template <class Found, class... Bs> struct present_;
+template <class... Found> struct present_<Children<Found...>> { using type = Seq<Found...>; };
 template <class... Found, class B, class... Rest>
-struct present_<Seq<Found...>, B, Rest...>
-    : present_<std::conditional_t<std::is_void_v<B>, Seq<Found...>, Seq<Found..., B>>, Rest...> {};
+struct present_<Children<Found...>, B, Rest...>
+    : present_<std::conditional_t<std::is_void_v<B>, Children<Found...>, Children<Found..., B>>, Rest...> {};
 /// A Seq of those that are not void.
-template <class... Bs> using present = typename present_<Seq<>, Bs...>::type;
+template <class... Bs> using present = typename present_<Children<>, Bs...>::type;
 
 constexpr bool nameless(label const& name) { return name.c[0] == '\0'; }
 /// B under its name; without one, B itself in `always` and nothing in `maybe`. (No aliases: GCC 12 dies of a dependent

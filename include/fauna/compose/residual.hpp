@@ -3,12 +3,13 @@
 #pragma once
 #include <fauna/compose/children.hpp>
 #include <fauna/core/block.hpp>
+#include <fauna/core/concepts.hpp>
 #include <fauna/core/fault.hpp>
 #include <fauna/ops/add/op.hpp>
 
 namespace fauna::inline v0 {
 
-template <class B> struct Residual {
+template <Block B> struct Residual {
   using composition = Residual;
   using children = Children<B>;
   template <class... New> using with = Residual<New...>;

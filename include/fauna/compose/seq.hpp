@@ -3,6 +3,7 @@
 #include <fauna/compose/at.hpp>
 #include <fauna/compose/fuse.hpp>
 #include <fauna/core/block.hpp>
+#include <fauna/core/concepts.hpp>
 #include <fauna/core/fault.hpp>
 #include <fauna/core/pack.hpp>
 
@@ -18,7 +19,7 @@ template <class A, class B, class... R> struct chain_fault_<A, B, R...> {
 
 /// Training keeps what flows between the children; inference takes it from scratch. A block that works in place
 /// writes over its predecessor's output.
-template <class... Bs> struct Seq {
+template <Block... Bs> struct Seq {
   using composition = Seq;
   using children = Children<Bs...>;
   template <class... New> using with = Seq<New...>;

@@ -55,7 +55,7 @@ template <class... K, int... N> struct PerKind<Children<K...>, N...> {
 
 }  // namespace stack_detail
 
-template <int First, int Rounds, class... Ls> struct Stack {
+template <int First, int Rounds, Block... Ls> struct Stack {
   static constexpr int pattern = static_cast<int>(sizeof...(Ls)), layers = Rounds * pattern;
   using composition = Stack;
   using children = typename stack_detail::distinct_<Children<>, Ls...>::type;  ///< the kinds

@@ -6,6 +6,16 @@
 
 namespace fauna::inline v0 {
 
+/// Arithmetic that a reference kernel can run in: float, double, a dual number.
+template <class S>
+concept Scalar = std::constructible_from<S, double> && requires(S a, S b) {
+  { a + b } -> std::convertible_to<S>;
+  { a - b } -> std::convertible_to<S>;
+  { a* b } -> std::convertible_to<S>;
+  { a / b } -> std::convertible_to<S>;
+  a += b;
+};
+
 /// scalar: the type of activations. threads and scratch: where and in what memory an op works.
 template <class B>
 concept Backend = requires(B const& b) {
@@ -25,8 +35,8 @@ struct float8_rowwise_products {};
 struct mxfp8_products {};
 
 /// The reference policy: every op is its naive loop (ops/*/ref.hpp), generic in the scalar: float, double, Dual.
-template <class Scalar = double> struct Ref {
-  using scalar = Scalar;
+template <Scalar S = double> struct Ref {
+  using scalar = S;
   int threads = 1;
   Arena* scratch = nullptr;
 };

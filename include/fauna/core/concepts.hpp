@@ -1,5 +1,5 @@
 // The vocabulary of the library, one sentence each. Concepts select; what is wrong with a composition is said by its
-// `fault` (core/fault.hpp). `Backend` stands in core/backend.hpp.
+// `fault` (core/fault.hpp). `Scalar` and `Backend` stand in core/backend.hpp.
 #pragma once
 #include <concepts>
 #include <limits>
@@ -11,25 +11,16 @@
 
 namespace fauna::inline v0 {
 
-/// Arithmetic that a reference kernel can run in: float, double, a dual number.
-template <class S>
-concept Scalar = std::constructible_from<S, double> && requires(S a, S b) {
-  { a + b } -> std::convertible_to<S>;
-  { a - b } -> std::convertible_to<S>;
-  { a* b } -> std::convertible_to<S>;
-  { a / b } -> std::convertible_to<S>;
-  a += b;
-};
-
-/// Static functions over rows: widths, weights, state, what it saves, and what may be wrong with it.
+/// Static functions over rows: widths, a forward pass over weights, state and what it saves, and what may be wrong with
+/// it.
 template <class B>
-concept Block = requires {
+concept Block = requires(Call<Ref<float>> c, typename B::template Weights<All<float>> w,
+                         typename B::template State<float> s, typename B::template Saved<float> saved,
+                         typename B::template X<Call<Ref<float>>> x, typename B::template Y<Call<Ref<float>>> y) {
   { B::in } -> std::convertible_to<int>;
   { B::out } -> std::convertible_to<int>;
   typename B::fault;
-  typename B::template Weights<All<float>>;
-  typename B::template State<float>;
-  typename B::template Saved<float>;
+  B::forward(c, w, s, x, y, saved);
 };
 
 /// A block of rows that can be run backwards.
@@ -66,12 +57,13 @@ inline constexpr int context_of<M> = M::config.context;
 
 /// A language model: knows its vocabulary and turns tokens to a loss and to logits.
 template <class M>
-concept LanguageModel = requires {
+concept LanguageModel = requires(Call<Ref<float>> c, typename M::template Weights<All<float>> w,
+                                 typename M::template State<float> s, Matrix<float> y) {
   { M::vocab } -> std::convertible_to<int>;
   { M::width } -> std::convertible_to<int>;
   { M::parameters } -> std::convertible_to<std::size_t>;
   typename M::fault;
-  typename M::template Weights<All<float>>;
+  M::logits(c, w, s, logit_rows::all, y);
 };
 
 /// Text to token ids and back.

@@ -84,7 +84,7 @@ auto mean_loss(C const& c, W const& w, G& dw, V h, const int* targets, double we
   return add<typename C::backend_type>::total(c.backend, losses.data(), c.rows()) * per_row;
 }
 
-template <class Embed, class Trunk, class Head, class... Mtps> struct Lm {
+template <Block Embed, Block Trunk, class Head, class... Mtps> struct Lm {
   using composition = Lm;
   using children = Children<Embed, Trunk, Head, Mtps...>;
   template <class... New> using with = Lm<New...>;
