@@ -55,14 +55,20 @@ template <class M>
 requires requires { M::config.context; }
 inline constexpr int context_of<M> = M::config.context;
 
-/// A language model: knows its vocabulary and turns tokens to a loss and to logits.
+/// A language model, or a stage of one: what is counted, kept and trained.
 template <class M>
-concept LanguageModel = requires(Call<Ref<float>> c, typename M::template Weights<All<float>> w,
-                                 typename M::template State<float> s, Matrix<float> y) {
+concept ModelPart = requires {
   { M::vocab } -> std::convertible_to<int>;
   { M::width } -> std::convertible_to<int>;
   { M::parameters } -> std::convertible_to<std::size_t>;
   typename M::fault;
+  typename M::template Weights<All<float>>;
+};
+
+/// A language model: knows its vocabulary and turns tokens to a loss and to logits.
+template <class M>
+concept LanguageModel = ModelPart<M> && requires(Call<Ref<float>> c, typename M::template Weights<All<float>> w,
+                                                 typename M::template State<float> s, Matrix<float> y) {
   M::logits(c, w, s, logit_rows::all, y);
 };
 

@@ -14,7 +14,7 @@ namespace fauna::inline v0 {
 
 /// The states of `sequences` sequences of up to `context` rows each, no more than the model was made for; sequence s of
 /// a batch uses slot s. E: what states are stored as.
-template <LanguageModel M, Backend B, class E = typename B::scalar> class Cache {
+template <ModelPart M, Backend B, class E = typename B::scalar> class Cache {
  public:
   using model = M;
   using element = E;

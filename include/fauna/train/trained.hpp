@@ -63,7 +63,7 @@ struct UpdateReport {
 
 /// `D`: how weights are stored (core/storage.hpp). What is not rows of numbers does not train: WithNf4 of
 /// ops/gemm/nf4.hpp has the layers under adapters in four bits.
-template <LanguageModel M, Backend B, class D = All<typename B::scalar>> class Trained {
+template <ModelPart M, Backend B, class D = All<typename B::scalar>> class Trained {
   using checked = std::bool_constant<legal<typename M::fault>()>;  // legal() asserts; not twice
 
  public:
