@@ -1,8 +1,7 @@
-// Weights are loaded for a language model: a layer alone has no vocabulary and no logits.
-// expect: constraint Loaded Gelu
+// Weights are loaded for a language model: a token table alone has no logits.
+// expect: constraint Loaded Embedding
+#include <fauna/blocks/embedding.hpp>
 #include <fauna/decode/loaded.hpp>
-#include <fauna/models/gpt.hpp>
 #include <fauna/ops/cpu.hpp>
 
-using namespace fauna;
-extern Loaded<Gelu<8>, Cpu<>> layer;
+extern fauna::Loaded<fauna::Embedding<5, 4>, fauna::Cpu<>> table;
