@@ -56,6 +56,65 @@ inline void encode(std::vector<float> const& x, std::string const& dtype, std::b
   for (std::size_t i = 0; i < x.size() / f.elements; ++i) f.write(x.data() + i * f.elements, to + i * f.bytes);
 }
 
+/// The keys of each head, turned round, or its values, out of a matrix that has both.
+inline void convert_latents(Converted const& t, fauna::SafeTensor const& from, std::byte* to) {
+  const bool keys = t.change == fauna::gguf_change::latent_keys;
+  const std::size_t heads = t.shape[0], rows = t.shape[1], columns = t.shape[2], bytes = bytes_of(t.dtype, columns);
+  const std::size_t latents = keys ? rows : columns, of_head = from.shape[0] / heads;
+  std::vector<float> head(of_head * latents), row(columns);
+  for (std::size_t h = 0; h < heads; ++h) {
+    fauna::read_floats(from, h * head.size(), head.size(), head.data());
+    for (std::size_t r = 0; r < rows; ++r) {
+      for (std::size_t c = 0; c < columns; ++c)
+        row[c] = keys ? head[c * latents + r] : head[(of_head - rows + r) * latents + c];
+      encode(row, t.dtype, to + (h * rows + r) * bytes, t.name);
+    }
+  }
+}
+
+/// The shape of a tensor in GGUF. Throws, naming it, where the hub's is not one of that kind.
+inline std::vector<std::size_t> gguf_shape(fauna::SafeTensor const& t, fauna::gguf_change change,
+                                           fauna::GgufHeads const& heads) {
+  using enum fauna::gguf_change;
+  const auto require = [&t](bool is, std::string const& expected) {
+    if (!is) fauna::fail("convert", t.name + ' ' + t.text(), expected);
+  };
+  std::vector<std::size_t> s = t.shape;
+  switch (change) {
+    case transposed: std::reverse(s.begin(), s.end()); break;
+    case one_row: s = {t.elements()}; break;
+    case middle:
+      require(s.size() == 3 && s[1] == 1, "[channels, 1, taps]");
+      s.erase(s.begin() + 1);
+      break;
+    case column:
+    case rate_column: s = {t.elements(), 1}; break;
+    case groups: {
+      const auto n = static_cast<std::size_t>(heads.groups);
+      require(t.elements() % n == 0, "columns of " + std::to_string(n) + " groups");
+      s = {n, t.elements() / n};
+      break;
+    }
+    case latent_keys:
+    case latent_values: {
+      const auto n = static_cast<std::size_t>(heads.queries), values = static_cast<std::size_t>(heads.values);
+      require(s.size() == 2 && s[0] % n == 0 && s[0] / n > values,
+              "rows of keys and " + std::to_string(values) + " values of " + std::to_string(n) + " heads");
+      s = change == latent_keys ? std::vector{n, s[1], s[0] / n - values} : std::vector{n, values, s[1]};
+      break;
+    }
+    default: break;
+  }
+  return s;
+}
+
+/// The layer of a tensor of the hub's, 3 of "model.layers.3.mlp.up_proj.weight"; -1 where it is of none.
+inline int layer_of(std::string_view name) {
+  constexpr std::string_view layers = "model.layers.";
+  if (!name.starts_with(layers)) return -1;
+  return fauna::gguf_layer("blk." + std::string(name.substr(layers.size())));
+}
+
 /// What becomes of one tensor of the old file, at `to`.
 inline void convert_one(Converted const& t, fauna::SafeTensor const& from, std::byte* to) {
   const std::size_t rows = from.shape[0], columns = from.elements() / rows, bytes = bytes_of(t.dtype, columns);
@@ -69,16 +128,18 @@ inline void convert_one(Converted const& t, fauna::SafeTensor const& from, std::
     }
     return;
   }
+  if (t.change == fauna::gguf_change::latent_keys || t.change == fauna::gguf_change::latent_values)
+    return convert_latents(t, from, to);
   std::vector<float> row(columns);
   for (std::size_t r = 0; r < rows; ++r) {
     const std::size_t source = moved ? fauna::hub_row(t.change, t.heads, r, rows) : r;
-    if (t.dtype == from.dtype && from.parts.empty() && t.change != fauna::gguf_change::one_more) {
+    if (t.dtype == from.dtype && from.parts.empty() && !fauna::changes_values(t.change)) {
       std::memcpy(to + r * bytes, from.data + source * bytes, bytes);
       continue;
     }
     fauna::read_floats(from, source * columns, columns, row.data());
-    if (t.change == fauna::gguf_change::one_more)
-      for (float& x : row) x += 1;
+    if (fauna::changes_values(t.change))
+      for (float& x : row) x = fauna::gguf_value(t.change, x);
     encode(row, t.dtype, to + r * bytes, t.name);
   }
 }
@@ -261,6 +322,7 @@ inline void directory_to_gguf(std::string const& from, std::string const& to, st
   for (fauna::SafeTensor const& t : file.tensors()) {
     bool ignored = tied && t.name == names.head && file.find(names.table) != nullptr;
     for (auto const& pattern : fauna::LoadOptions{}.ignored) ignored = ignored || fauna::matches(pattern, t.name);
+    ignored = ignored || (form->further && layer_of(t.name) >= form->layers);
     if (ignored) continue;
     const std::string hub = tied && t.name == names.head ? names.table : t.name;
     fauna::GgufName name = fauna::gguf_name(*form->architecture, hub);
@@ -268,8 +330,15 @@ inline void directory_to_gguf(std::string const& from, std::string const& to, st
     d::Converted c = d::renamed(t, std::move(name.name));
     c.change = name.change;
     c.heads = form->heads;
-    if (c.change == fauna::gguf_change::transposed) std::reverse(c.shape.begin(), c.shape.end());
-    if (c.change == fauna::gguf_change::one_row) c.shape = {c.elements()};
+    c.shape = d::gguf_shape(t, c.change, form->heads);
+    if (c.change == fauna::gguf_change::latent_keys) {
+      d::Converted values = c;
+      values.change = fauna::gguf_change::latent_values;
+      values.shape = d::gguf_shape(t, values.change, form->heads);
+      values.name.replace(values.name.find("_k_b"), 4, "_v_b");
+      tensors.push_back(c);
+      c = std::move(values);
+    }
     if (c.change == fauna::gguf_change::stacked) {
       const auto [stack, first] = stacks.emplace(c.name, tensors.size());
       c.from.assign(static_cast<std::size_t>(form->experts), nullptr);

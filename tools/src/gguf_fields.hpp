@@ -15,6 +15,7 @@
 #include <fauna/io/gguf_hub.hpp>
 #include <fauna/io/gguf_writer.hpp>
 #include <fauna/models/config_text.hpp>
+#include <fauna/models/deepseek.hpp>
 #include <fauna/ops/rope/frequencies.hpp>
 #include <tools/src/gguf_keys.hpp>
 #include <tools/src/say.hpp>
@@ -28,6 +29,7 @@ struct GgufForm {
   fauna::GgufHeads heads{};
   int experts = 0;
   bool alike = true;                ///< are all layers alike?
+  bool further = false;             ///< are layers behind the last, which predict further tokens, left out?
   bool head_twice = false;          ///< is the table to stand there as output.weight too?
   std::vector<float> rope_freqs{};  ///< the tensor of that name; none where there are no numbers
 };
@@ -61,6 +63,20 @@ inline std::optional<fauna::RopeScaling> llama3_scaling(std::vector<float> const
   for (std::size_t i = 0; i < want.size(); ++i)
     if (!(std::fabs(divisors[i] / want[i] - 1) < 1e-4F)) return {};
   return s;
+}
+
+inline constexpr const char* log_multiplier = "rope.scaling.yarn_log_multiplier";  ///< a tenth of mscale_all_dim
+inline fauna::RopeScaling latent_yarn(double factor, double low, double high, int original) {
+  return {.kind = fauna::rope_scaling::yarn,
+          .factor = factor,
+          .low = low,
+          .high = high,
+          .original = original,
+          .attention = 1};
+}
+inline double latent_scale(double factor, double multiplier, int columns) {
+  constexpr double most = 1e9;  // the tenth of 0.707 times ten is 0.707 again
+  return fauna::yarn_score_scale(factor, std::round(10 * multiplier * most) / most, columns);
 }
 
 inline constexpr const char* original_length = "rope.scaling.original_context_length";
@@ -106,6 +122,14 @@ template <class C> class GgufReader {
   template <class T, class B> void of_training(T B::*) {}
   /// A key that says what others do.
   void same(const char* key, int value) { k_.only(key, value); }
+  /// One that llama.cpp wants to be there, whatever it says.
+  void unread(const char* key, int /*value*/) { ignored(key); }
+  /// The product of two members, of which the first is known.
+  void product(const char* key, int C::*known, int C::*other) {
+    const int n = k_.whole(key);
+    if (n % (c_.*known) != 0) k_.wrong(key, std::to_string(n), "a multiple of " + std::to_string(c_.*known));
+    c_.*other = n / (c_.*known);
+  }
   void same(const char* key, double value) {
     if (const double is = k_.positive(key, value); is != value)
       k_.wrong(key, fauna::number_text::of(is), fauna::number_text::of(value));
@@ -160,6 +184,36 @@ template <class C> class GgufReader {
     if (c_.*m % c_.*kv != 0)
       k_.wrong("attention.head_count_kv", std::to_string(c_.*kv),
                "a number that divides the " + std::to_string(c_.*m) + " heads");
+  }
+  void groups(const char* key, int C::*m) { whole(key, m); }
+  /// 0 or more.
+  void count(const char* key, int C::*m) { c_.*m = k_.says(key) ? k_.whole(key) : 0; }
+  /// The sum of two members, of which the first is known.
+  void sum(const char* key, int C::*known, int C::*other) {
+    const int n = k_.whole(key);
+    if (n <= c_.*known) k_.wrong(key, std::to_string(n), "more than " + std::to_string(c_.*known));
+    c_.*other = n - c_.*known;
+  }
+  /// One member as so many times another, which is known.
+  void multiple(const char* key, int C::*one, int C::*all) {
+    const long long n = static_cast<long long>(k_.whole(key)) * (c_.*one);
+    if (n > 0x7fffffff) k_.wrong(key, std::to_string(k_.whole(key)), "so many that they have less than 2^31 columns");
+    c_.*all = static_cast<int>(n);
+  }
+  /// Heads over latents: of keys there is one, in older files one for each.
+  void latent_heads(int C::*m) {
+    c_.*m = k_.whole("attention.head_count");
+    ignored("attention.head_count_kv");
+  }
+  /// YaRN as DeepSeek has it, with what scores of so many columns are multiplied by.
+  void latent_scaling(fauna::RopeScaling C::*m, double C::*scale, int columns) {
+    namespace d = gguf_fields_detail;
+    const std::string kind = k_.text("rope.scaling.type", "none");
+    if (kind != "none" && kind != "yarn") k_.wrong("rope.scaling.type", kind, "none or yarn");
+    if (kind == "none") return;
+    c_.*m = d::latent_yarn(k_.positive("rope.scaling.factor", 1), k_.positive("rope.scaling.yarn_beta_slow", 1),
+                           k_.positive("rope.scaling.yarn_beta_fast", 32), k_.whole(d::original_length));
+    c_.*scale = d::latent_scale((c_.*m).factor, k_.positive(d::log_multiplier, 0.1), columns);
   }
   void heads(int C::*m) {
     c_.*m = k_.whole("attention.head_count");
@@ -266,6 +320,16 @@ template <class C> class GgufWriter {
   }
   template <class T, class B> void of_training(T B::*m) { said_.*m = c_.*m; }
   void same(const char* key, int value) { put(key, value); }
+  void unread(const char* key, int value) { put(key, value); }
+  void product(const char* key, int C::*known, int C::*other) {
+    said_.*other = c_.*other;
+    put(key, c_.*known * (c_.*other));
+  }
+  /// Of Mamba-2: groups of heads.
+  void groups(const char* key, int C::*m) {
+    whole(key, m);
+    form_.heads.groups = c_.*m;
+  }
   void same(const char* key, double value) { put(key, value); }
   void repeated(const char*, double) {}
   void ignored(const char*) {}
@@ -291,6 +355,39 @@ template <class C> class GgufWriter {
     whole("attention.head_count", m);
     whole("attention.head_count_kv", kv);
     form_.heads = {c_.*m, c_.*kv};
+  }
+  void count(const char* key, int C::*m) { whole(key, m); }
+  void sum(const char* key, int C::*known, int C::*other) {
+    said_.*other = c_.*other;
+    put(key, c_.*known + c_.*other);
+  }
+  void multiple(const char* key, int C::*one, int C::*all) {
+    said_.*all = c_.*all / (c_.*one) * (c_.*one);
+    put(key, c_.*all / (c_.*one));
+  }
+  void latent_heads(int C::*m) {
+    whole("attention.head_count", m);
+    put("attention.head_count_kv", 1);
+    form_.heads = {.queries = c_.*m, .keys = 1, .values = c_.value};
+    form_.further = true;
+  }
+  void latent_scaling(fauna::RopeScaling C::*m, double C::*scale, int columns) {
+    namespace d = gguf_fields_detail;
+    fauna::RopeScaling const& s = c_.*m;
+    if (s.kind == fauna::rope_scaling::none) return;
+    const double root = std::sqrt(c_.*scale * std::sqrt(columns)), most = 1e9;
+    const double mscale = std::round((root - 1) / (0.1 * std::log(s.factor)) * most) / most;
+    gguf_only(fauna::to_text(c_), s.kind == fauna::rope_scaling::yarn && s.factor > 1 && mscale > 0,
+              "rotary positions that are not scaled, or by YaRN as in DeepSeek's papers");
+    keys_.put(prefix_ + "rope.scaling.type", "yarn");
+    put("rope.scaling.factor", s.factor);
+    put(d::original_length, s.original);
+    put("rope.scaling.yarn_beta_slow", s.low);
+    put("rope.scaling.yarn_beta_fast", s.high);
+    const auto multiplier = static_cast<float>(0.1 * mscale);
+    put(d::log_multiplier, multiplier);
+    said_.*m = d::latent_yarn(s.factor, s.low, s.high, s.original);
+    said_.*scale = d::latent_scale(s.factor, shortest(multiplier), columns);
   }
   void heads(int C::*m) {
     whole("attention.head_count", m);
@@ -419,6 +516,14 @@ template <class Io> void gguf_decoder(Io& io, const char* epsilon = rms_epsilon,
   io.head_size(&C::head_size, io.get().heads, io.get().width);
   gguf_table(io, epsilon);
   gguf_rotary(io, io.get().head_size);
+}
+/// What llama.cpp wants of models without attention, whose context nothing bounds.
+template <class Io> void gguf_recurrent(Io& io) {
+  using C = typename Io::config;
+  io.layers(&C::layers);
+  io.unread("context_length", 1 << 20);
+  io.whole("embedding_length", &C::width);
+  io.unread("attention.head_count", 0);
 }
 /// Scores that are not divided by the root of a head's size.
 template <class Io> void gguf_score_scale(Io& io) { io.option("attention.scale", &Io::config::score_scale, 0.0); }

@@ -1,7 +1,8 @@
-// What the config.json of Mamba and of FalconMamba share.
+// What the files of Mamba and of FalconMamba say alike: config.json, and the keys of GGUF.
 #pragma once
 #include <tools/src/config.hpp>
 #include <tools/src/fields.hpp>
+#include <tools/src/gguf_fields.hpp>
 
 namespace tool {
 
@@ -46,6 +47,28 @@ template <class C> Config::Json mamba_json(C const& c, const char* type, const c
           {"use_bias", c.bias},
           {"use_conv_bias", true},
           {"hidden_act", "silu"}};
+}
+
+inline constexpr const char* norms_of_steps = "ssm.dt_b_c_rms";
+
+/// Are step sizes, B and C divided by their root mean square? One architecture of GGUF is both.
+inline bool gguf_norms_steps(GgufKeys& k) { return k.has(norms_of_steps) && k.file().flag(k.full(norms_of_steps)); }
+
+/// The keys that both have.
+template <class Io> void gguf_mamba(Io& io, bool norms) {
+  using C = typename Io::config;
+  gguf_recurrent(io);
+  io.unread("feed_forward_length", 0);
+  io.whole("ssm.conv_kernel", &C::taps);
+  io.whole("ssm.inner_size", &C::inner);
+  io.check(io.get().inner == 2 * io.get().width, "ssm.inner_size", io.get().inner,
+           "twice the width, " + std::to_string(io.get().width));
+  io.whole("ssm.state_size", &C::states);
+  io.whole("ssm.time_step_rank", &C::rank);
+  io.real(rms_epsilon, &C::epsilon, 1e-5);
+  io.same(norms_of_steps, norms);
+  io.implied(&C::bias, false);
+  io.vocab(&C::vocab);
 }
 
 }  // namespace tool

@@ -19,6 +19,7 @@ class HubGguf : public Gguf {
             : nullptr;
     if (a == nullptr) return;
     heads_ = heads(std::string(a->name) + ".attention.");
+    std::vector<SafeTensor> keys, values;  // of attention over latents
     const std::vector<SafeTensor> all = static_cast<std::vector<SafeTensor>&&>(tensors_);
     tensors_.clear();
     for (SafeTensor const& t : all) {
@@ -31,8 +32,11 @@ class HubGguf : public Gguf {
       SafeTensor hub = t;
       hub.name = static_cast<std::string&&>(to.name);
       if (to.change == gguf_change::stacked) unstack(hub);
+      else if (to.change == gguf_change::latent_keys) keys.push_back(static_cast<SafeTensor&&>(hub));
+      else if (to.change == gguf_change::latent_values) values.push_back(static_cast<SafeTensor&&>(hub));
       else tensors_.push_back(changed(static_cast<SafeTensor&&>(hub), to.change));
     }
+    join(keys, values);
     index_names("gguf");
   }
 
@@ -73,6 +77,39 @@ class HubGguf : public Gguf {
     }
   }
 
+  /// [heads (keys + values), latents] out of a layer's [heads, latents, keys] and [heads, values, latents].
+  void join(std::vector<SafeTensor> const& keys, std::vector<SafeTensor> const& values) {
+    for (SafeTensor const& v : values) {
+      bool found = false;
+      for (SafeTensor const& k : keys) found = found || k.name == v.name;
+      if (!found) wrong(v, "a layer's keys beside its values");
+    }
+    for (SafeTensor const& k : keys) {
+      SafeTensor const* v = nullptr;
+      for (SafeTensor const& one : values)
+        if (one.name == k.name) v = &one;
+      if (v == nullptr) wrong(k, "a layer's values beside its keys");
+      if (k.shape.size() != 3 || v->shape.size() != 3 || k.shape[0] != v->shape[0] || k.shape[1] != v->shape[2])
+        wrong(k, ("[heads, latents, keys] beside values " + v->text()).c_str());
+      const std::size_t heads = k.shape[0], latents = k.shape[1], of_head = k.shape[2], own = v->elements() / heads;
+      std::vector<float> x(k.elements()), z(v->elements());
+      read_floats(k, 0, x.size(), x.data());
+      read_floats(*v, 0, z.size(), z.data());
+      SafeTensor t = k;
+      t.shape = {heads * of_head + v->shape[0] * v->shape[1], latents};
+      t.dtype = "F32";
+      t.bytes = (x.size() + z.size()) * sizeof(float);
+      auto* y = reinterpret_cast<float*>(room(t.bytes));
+      t.data = reinterpret_cast<const std::byte*>(y);
+      for (std::size_t h = 0; h < heads; ++h) {
+        for (std::size_t n = 0; n < of_head; ++n)
+          for (std::size_t r = 0; r < latents; ++r) *y++ = x[(h * latents + r) * of_head + n];
+        for (std::size_t e = 0; e < own; ++e) *y++ = z[h * own + e];
+      }
+      tensors_.push_back(static_cast<SafeTensor&&>(t));
+    }
+  }
+
   SafeTensor changed(SafeTensor t, gguf_change change) {
     if (moves_rows(change)) {
       const std::size_t rows = t.shape[0], bytes = t.bytes / rows;
@@ -83,14 +120,19 @@ class HubGguf : public Gguf {
       t.data = to;
     } else if (change == gguf_change::one_row) {
       if (t.shape.size() == 1) t.shape.insert(t.shape.begin(), 1);
-    } else if (change == gguf_change::one_more || change == gguf_change::transposed) {
+    } else if (change == gguf_change::middle) {
+      if (t.shape.size() == 2) t.shape.insert(t.shape.begin() + 1, 1);
+    } else if (change == gguf_change::column || change == gguf_change::groups) {
+      t.shape = {t.elements()};
+    } else if (changes_values(change) || change == gguf_change::transposed) {
       if (change == gguf_change::transposed && t.shape.size() != 2) wrong(t, "a matrix");
       std::vector<float> x(t.elements());
       read_floats(t, 0, x.size(), x.data());
       auto* const y = reinterpret_cast<float*>(room(x.size() * sizeof(float)));
       const std::size_t rows = t.shape[0], columns = x.size() / rows;
-      if (change == gguf_change::one_more) {
-        for (std::size_t i = 0; i < x.size(); ++i) y[i] = x[i] - 1;
+      if (changes_values(change)) {
+        for (std::size_t i = 0; i < x.size(); ++i) y[i] = hub_value(change, x[i]);
+        if (change == gguf_change::rate_column) t.shape = {x.size()};
       } else {
         for (std::size_t r = 0; r < rows; ++r)
           for (std::size_t c = 0; c < columns; ++c) y[c * rows + r] = x[r * columns + c];

@@ -1,6 +1,7 @@
 // What llama.cpp's converter calls the tensors of each architecture, and what it does to them, as a table: a family of
 // models is some lines of it (gguf-py's tensor_mapping.py, and convert_hf_to_gguf.py for the changes).
 #pragma once
+#include <cmath>
 #include <span>
 #include <string>
 #include <string_view>
@@ -12,14 +13,33 @@ namespace fauna::inline v0 {
 /// How a tensor of GGUF is otherwise than the hub's.
 enum class gguf_change : int {
   none,
-  queries,     ///< columns of a head that rotate together are neighbours: row 2i + s is row s w/2 + i of w rows a head
-  keys,        ///< the same, with the heads of keys
-  grouped,     ///< queries, then keys, then values of all heads; on the hub those of each key head together
-  one_more,    ///< weights of norms with 1 added
-  transposed,  ///< [out, in]; on the hub [in, out]
-  one_row,     ///< a matrix of one row without that size, which llama.cpp drops
-  stacked,     ///< a layer's experts in one tensor; on the hub one each
+  queries,      ///< columns of a head that rotate together are neighbours: row 2i + s is row s w/2 + i of w rows a head
+  keys,         ///< the same, with the heads of keys
+  grouped,      ///< queries, then keys, then values of all heads; on the hub those of each key head together
+  one_more,     ///< weights of norms with 1 added
+  transposed,   ///< [out, in]; on the hub [in, out]
+  one_row,      ///< a matrix of one row without that size, which llama.cpp drops
+  stacked,      ///< a layer's experts in one tensor; on the hub one each
+  middle,       ///< [a, b]; on the hub [a, 1, b]
+  column,       ///< [n, 1]; on the hub [n]
+  groups,       ///< [groups, n / groups]; on the hub [n]
+  rates,        ///< A; on the hub log -A
+  rate_column,  ///< both: A [n, 1]; on the hub log -A [n]
+  latent_keys,  ///< [heads, latents, keys], a part of the hub's [heads (keys + values), latents]
+  latent_values,  ///< [heads, values, latents], the other part
 };
+/// Does a change put other numbers there?
+constexpr bool changes_values(gguf_change c) {
+  return c == gguf_change::one_more || c == gguf_change::rates || c == gguf_change::rate_column;
+}
+/// A number of the hub's as GGUF has it.
+inline float gguf_value(gguf_change c, float hub) {
+  return c == gguf_change::one_more ? hub + 1 : static_cast<float>(-std::exp(static_cast<double>(hub)));
+}
+/// And back.
+inline float hub_value(gguf_change c, float gguf) {
+  return c == gguf_change::one_more ? gguf - 1 : static_cast<float>(std::log(-static_cast<double>(gguf)));
+}
 
 /// A tensor's names without their ends .weight and .bias. % is the number of a layer, # that of an expert.
 struct GgufRule {
@@ -113,6 +133,35 @@ inline constexpr GgufRule falcon[] = {{"token_embd", "transformer.word_embedding
                                       {"blk.%.attn_output", "transformer.h.%.self_attention.dense"},
                                       {"blk.%.ffn_up", "transformer.h.%.mlp.dense_h_to_4h"},
                                       {"blk.%.ffn_down", "transformer.h.%.mlp.dense_4h_to_h"}};
+inline constexpr GgufRule mamba[] = {{"token_embd", "backbone.embeddings"},
+                                     {"token_embd", "backbone.embedding"},
+                                     {"output_norm", "backbone.norm_f"},
+                                     {"output", "lm_head"},
+                                     {"blk.%.attn_norm", "backbone.layers.%.norm"},
+                                     {"blk.%.ssm_in", "backbone.layers.%.mixer.in_proj"},
+                                     {"blk.%.ssm_conv1d", "backbone.layers.%.mixer.conv1d", middle},
+                                     {"blk.%.ssm_x", "backbone.layers.%.mixer.x_proj"},
+                                     {"blk.%.ssm_dt", "backbone.layers.%.mixer.dt_proj"},
+                                     {"blk.%.ssm_a", "backbone.layers.%.mixer.A_log", rates},
+                                     {"blk.%.ssm_d", "backbone.layers.%.mixer.D"},
+                                     {"blk.%.ssm_out", "backbone.layers.%.mixer.out_proj"}};
+// What follows stands before it.
+inline constexpr GgufRule mamba2[] = {{"blk.%.ssm_dt.bias", "backbone.layers.%.mixer.dt_bias"},
+                                      {"blk.%.ssm_a", "backbone.layers.%.mixer.A_log", rate_column},
+                                      {"blk.%.ssm_d", "backbone.layers.%.mixer.D", column},
+                                      {"blk.%.ssm_norm", "backbone.layers.%.mixer.norm", groups}};
+inline constexpr GgufRule deepseek2[] = {{"blk.%.attn_q_a", "model.layers.%.self_attn.q_a_proj"},
+                                         {"blk.%.attn_q_a_norm", "model.layers.%.self_attn.q_a_layernorm"},
+                                         {"blk.%.attn_q_b", "model.layers.%.self_attn.q_b_proj"},
+                                         {"blk.%.attn_kv_a_mqa", "model.layers.%.self_attn.kv_a_proj_with_mqa"},
+                                         {"blk.%.attn_kv_a_norm", "model.layers.%.self_attn.kv_a_layernorm"},
+                                         {"blk.%.attn_k_b", "model.layers.%.self_attn.kv_b_proj", latent_keys},
+                                         {"blk.%.attn_v_b", "model.layers.%.self_attn.kv_b_proj", latent_values},
+                                         {"blk.%.attn_kv_b", "model.layers.%.self_attn.kv_b_proj"},  // of older files
+                                         {"blk.%.exp_probs_b.bias", "model.layers.%.mlp.gate.e_score_correction_bias"},
+                                         {"blk.%.ffn_gate_shexp", "model.layers.%.mlp.shared_experts.gate_proj"},
+                                         {"blk.%.ffn_down_shexp", "model.layers.%.mlp.shared_experts.down_proj"},
+                                         {"blk.%.ffn_up_shexp", "model.layers.%.mlp.shared_experts.up_proj"}};
 
 /// Of its form with a norm before the MLP as well.
 inline constexpr GgufRule falcon_grouped[] = {{"blk.%.attn_norm", "transformer.h.%.ln_mlp"}};
@@ -149,6 +198,9 @@ inline constexpr GgufArchitecture gguf_architectures[] = {
     {"gptneox", {gguf_detail::gptneox}},
     {"falcon", {gguf_detail::falcon_grouped, gguf_detail::falcon}, "blk.0.attn_norm_2.weight"},
     {"falcon", {gguf_detail::falcon}},
+    {"mamba", {gguf_detail::mamba}},
+    {"mamba2", {gguf_detail::mamba2, gguf_detail::mamba}},
+    {"deepseek2", {gguf_detail::deepseek2, gguf_detail::experts, gguf_detail::decoder}},
 };
 /// Null for an architecture whose names are not known. has(name): has the file a tensor of that name? In the names that
 /// the hub has, an architecture's forms do not differ.
@@ -244,9 +296,11 @@ constexpr int gguf_layer(std::string_view name) {
   return layer;
 }
 
-/// Heads of queries and of keys, which orders of rows depend on.
+/// What orders of rows and shapes depend on.
 struct GgufHeads {
-  int queries = 0, keys = 0;
+  int queries = 0, keys = 0;  ///< heads
+  int values = 0;             ///< columns of a head's values, of attention over latents
+  int groups = 1;             ///< of heads, in Mamba-2
 };
 /// Does a change put rows in another order?
 constexpr bool moves_rows(gguf_change c) {

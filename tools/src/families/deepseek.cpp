@@ -3,6 +3,7 @@
 
 #include <fauna/models/deepseek.hpp>
 #include <tools/src/family.hpp>
+#include <tools/src/gguf_fields.hpp>
 #include <tools/src/moe_fields.hpp>
 
 namespace tool {
@@ -54,6 +55,40 @@ template <class C> Config::Json deepseek_json(C const& m, const char* type, cons
   return j;
 }
 
+inline constexpr const char* gating = "expert_gating_func";
+enum : int { gates_softmax = 1, gates_sigmoid = 2 };
+
+/// The keys of both families.
+template <class Io> void gguf_deepseek(Io& io, int gate) {
+  using C = typename Io::config;
+  io.layers(&C::layers, io.get().dense == 0);
+  io.whole("context_length", &C::context);
+  io.whole("embedding_length", &C::width);
+  io.whole("feed_forward_length", &C::hidden);
+  io.latent_heads(&C::heads);
+  io.option("attention.q_lora_rank", &C::query_rank, 0);
+  io.whole("attention.kv_lora_rank", &C::rank);
+  io.whole("rope.dimension_count", &C::rope);
+  io.check(io.get().rope % 2 == 0, "rope.dimension_count", io.get().rope, "an even number: columns turn in pairs");
+  io.sum("attention.key_length_mla", &C::rope, &C::nope);
+  io.whole("attention.value_length_mla", &C::value);
+  io.unread("attention.key_length", io.get().rank + io.get().rope);
+  io.unread("attention.value_length", io.get().rank);
+  gguf_table(io, rms_epsilon);
+  io.base(&C::base);
+  io.latent_scaling(&C::scaling, &C::score_scale, io.get().nope + io.get().rope);
+  gguf_mixture(io);
+  io.count("leading_dense_block_count", &C::dense);
+  io.multiple("expert_shared_count", &C::expert_hidden, &C::shared_hidden);
+  io.option("expert_group_count", &C::groups, 1);
+  io.option("expert_group_used_count", &C::kept_groups, 1);
+  io.option("expert_weights_scale", &C::weight_scale, 1.0F);
+  io.flag("expert_weights_norm", &C::renormalised, false);
+  io.same(gating, gate);
+}
+/// One architecture of GGUF is both: of V2's older files nothing says how they gate.
+inline int gguf_gate(GgufKeys& k) { return k.whole(gating, gates_softmax); }
+
 struct DeepseekV2 {
   using config = fauna::DeepseekV2Config;
   static constexpr const char *model_type = "deepseek_v2", *causal = "DeepseekV2ForCausalLM",
@@ -81,6 +116,10 @@ struct DeepseekV2 {
     j["scoring_func"] = "softmax";
     return j;
   }
+
+  static constexpr const char* gguf_name = "deepseek2";
+  static bool gguf_is(GgufKeys& k) { return gguf_gate(k) == gates_softmax; }
+  template <class Io> static void gguf(Io& io) { gguf_deepseek(io, gates_softmax); }
 };
 
 struct DeepseekV3 {
@@ -113,6 +152,13 @@ struct DeepseekV3 {
     j["rope_interleave"] = true;
     j["num_nextn_predict_layers"] = m.further;
     return j;
+  }
+
+  static constexpr const char* gguf_name = "deepseek2";
+  static bool gguf_is(GgufKeys& k) { return gguf_gate(k) == gates_sigmoid; }
+  template <class Io> static void gguf(Io& io) {
+    gguf_deepseek(io, gates_sigmoid);
+    io.of_training(&config::further);
   }
 };
 

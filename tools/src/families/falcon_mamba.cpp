@@ -20,6 +20,14 @@ struct FalconMamba {
     m.mixer_epsilon = static_cast<float>(c.positive("mixer_rms_eps", 1e-6));
     return m;
   }
+  static constexpr const char* gguf_name = "mamba";
+  static bool gguf_is(GgufKeys& k) { return gguf_norms_steps(k); }
+  template <class Io> static void gguf(Io& io) {
+    gguf_mamba(io, true);
+    io.head(&config::tied);
+    io.implied(&config::mixer_epsilon, 1e-6F);  // llama.cpp takes that of the layers
+  }
+
   static Config::Json write(config const& c) {
     auto j = mamba_json(c, model_type, causal);
     j["tie_word_embeddings"] = c.tied;

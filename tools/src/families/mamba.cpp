@@ -25,6 +25,10 @@ struct Mamba {
     return mamba_fields<config>(c);
   }
 
+  static constexpr const char* gguf_name = "mamba";
+  static bool gguf_is(GgufKeys& k) { return !gguf_norms_steps(k); }
+  template <class Io> static void gguf(Io& io) { gguf_mamba(io, false); }
+
   static Config::Json write(config const& c) {
     auto j = mamba_json(c, model_type, causal);
     j["tie_word_embeddings"] = true;

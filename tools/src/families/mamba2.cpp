@@ -2,6 +2,7 @@
 #include <fauna/models/mamba2.hpp>
 #include <tools/src/family.hpp>
 #include <tools/src/fields.hpp>
+#include <tools/src/gguf_fields.hpp>
 #include <tools/src/mamba_ssm.hpp>
 
 namespace tool {
@@ -44,6 +45,23 @@ struct Mamba2 {
     c.only("rms_norm", true);
     c.only("hidden_act", "silu");
     return m;
+  }
+
+  static constexpr const char* gguf_name = "mamba2";
+  template <class Io> static void gguf(Io& io) {
+    gguf_recurrent(io);
+    io.unread("feed_forward_length", 0);
+    io.whole("ssm.conv_kernel", &config::taps);
+    io.whole("ssm.time_step_rank", &config::heads);
+    io.product("ssm.inner_size", &config::heads, &config::head_size);
+    io.whole("ssm.state_size", &config::states);
+    io.groups("ssm.group_count", &config::groups);
+    io.check(io.get().heads % io.get().groups == 0, "ssm.group_count", io.get().groups,
+             "a number that divides the " + std::to_string(io.get().heads) + " heads");
+    gguf_table(io, rms_epsilon);
+    io.implied(&config::bias, false);
+    io.implied(&config::conv_bias, true);
+    io.implied(&config::gate_first, true);
   }
 
   /// The reference library has no norm before the gate: that is written as mamba_ssm does.
