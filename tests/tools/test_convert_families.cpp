@@ -228,5 +228,15 @@ TEST_CASE("convert: mixtures of experts, a layer's in one tensor") {
                   "qwen2moe",
                   {{"mlp_only_layers", Json::array()}, {"num_hidden_layers", 2}, {"layer_types", nullptr}}});
 }
+TEST_CASE("convert: Mamba, whose rates are no logarithms in GGUF") {
+  there_and_back({"mamba", "mamba", Json::object(), says::all, true});
+  there_and_back({"falcon_mamba", "mamba", Json::object(), says::all, true});
+}
+TEST_CASE("convert: latent attention, whose keys and values have a tensor each in GGUF") {
+  there_and_back({"deepseek_v2", "deepseek2"});
+  there_and_back({"deepseek_v3", "deepseek2", {{"rope_parameters", {{"mscale", 0.8}}}}});
+  const TemporaryFolder folder;
+  CHECK_THROWS_WITH_AS(converted(folder, "deepseek_v3"), doctest::Contains("expected deepseek_v3"), error);  // mscale
+}
 
 }  // namespace test_convert_families

@@ -322,7 +322,7 @@ inline void directory_to_gguf(std::string const& from, std::string const& to, st
   for (fauna::SafeTensor const& t : file.tensors()) {
     bool ignored = tied && t.name == names.head && file.find(names.table) != nullptr;
     for (auto const& pattern : fauna::LoadOptions{}.ignored) ignored = ignored || fauna::matches(pattern, t.name);
-    ignored = ignored || (form->further && layer_of(t.name) >= form->layers);
+    ignored = ignored || (form->further && d::layer_of(t.name) >= form->layers);
     if (ignored) continue;
     const std::string hub = tied && t.name == names.head ? names.table : t.name;
     fauna::GgufName name = fauna::gguf_name(*form->architecture, hub);

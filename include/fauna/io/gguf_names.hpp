@@ -28,6 +28,10 @@ enum class gguf_change : int {
   latent_keys,  ///< [heads, latents, keys], a part of the hub's [heads (keys + values), latents]
   latent_values,  ///< [heads, values, latents], the other part
 };
+/// Does a change put rows in another order?
+constexpr bool moves_rows(gguf_change c) {
+  return c == gguf_change::queries || c == gguf_change::keys || c == gguf_change::grouped;
+}
 /// Does a change put other numbers there?
 constexpr bool changes_values(gguf_change c) {
   return c == gguf_change::one_more || c == gguf_change::rates || c == gguf_change::rate_column;
@@ -267,8 +271,8 @@ inline GgufName respelt(GgufArchitecture const& a, std::string_view name, std::s
           if (c == '%') found.name += layer;
           else found.name += c;
         found.name += end;
-        // What is done to a matrix is not done to the bias beside it, but for the order of rows.
-        if (end == ".bias" && (r.change == transposed || r.change == one_more)) found.change = none;
+        // What is done to a matrix is not done to the bias beside it, but for the order of rows and experts.
+        if (end == ".bias" && !moves_rows(r.change) && r.change != stacked) found.change = none;
         return found;
       }
   return {};
@@ -302,10 +306,6 @@ struct GgufHeads {
   int values = 0;             ///< columns of a head's values, of attention over latents
   int groups = 1;             ///< of heads, in Mamba-2
 };
-/// Does a change put rows in another order?
-constexpr bool moves_rows(gguf_change c) {
-  return c == gguf_change::queries || c == gguf_change::keys || c == gguf_change::grouped;
-}
 /// Row r of a tensor in GGUF is this one of the hub's, of so many rows. Throws where they are not those of whole heads.
 inline std::size_t hub_row(gguf_change change, GgufHeads const& h, std::size_t r, std::size_t rows) {
   const auto queries = static_cast<std::size_t>(h.queries), keys = static_cast<std::size_t>(h.keys);
