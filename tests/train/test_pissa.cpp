@@ -75,7 +75,7 @@ TEST_CASE("pissa: a model starts as its base; what it learns is a LoRA of twice 
   Trained<M, Cpu<>> model(seed{1}, 2);
   freeze_base(model);
   load_base(model, SafeTensors(folder_of("llama_bf16")));
-  start_principal(model);
+  start_principal(model, SafeTensors(folder_of("llama_bf16")));
   KeptValues kept(model);
   model.prepare_inference({.sequences = 2, .length = golden.length});
   const auto start = gap_of(adapter_logits(model, golden), floats(golden.file.find("logits")));

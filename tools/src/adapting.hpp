@@ -59,7 +59,7 @@ struct Adapting {
     base_ = std::move(base);
     fauna::load_base(model, base_);
     if (!pissa) return;
-    start_with_principal(model);
+    start_with_principal(model, base_);
     initial_.emplace(model);
   }
   /// The adapter, as it is beside the base's own files.
@@ -73,8 +73,8 @@ struct Adapting {
       model.scale_rate("*.lora_B.weight", static_cast<float>(lora_plus));
     }
   }
-  template <class T> static void start_with_principal(T& model) {
-    if constexpr (is_lora<typename T::model>) fauna::start_principal(model);
+  template <class T> static void start_with_principal(T& model, fauna::TensorFile const& from) {
+    if constexpr (is_lora<typename T::model>) fauna::start_principal(model, from);
   }
   template <class T> void save_of(T& model, std::string const& out) {
     using M = typename T::model;

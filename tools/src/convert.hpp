@@ -254,8 +254,10 @@ inline void put_tokenizer(fauna::GgufMetadata& keys, std::string const& director
   // Of SentencePiece's pieces GGUF wants the scores, which a tokenizer.json does not have.
   const std::string model = directory + "/tokenizer.model", path = directory + "/tokenizer.json";
   const bool pieces = fauna::exists(model);
-  if (!pieces && !fauna::exists(path))
+  if (!pieces && !fauna::exists(path)) {
+    keys.put("tokenizer.ggml.model", fauna::gguf_no_vocab);  // llama.cpp reads no file without the key
     return say(directory + " has no tokenizer.json: the file will have no tokenizer");
+  }
   const fauna::BpeSettings settings =
       pieces ? sentencepiece_settings(model) : fauna::read_tokenizer_json(fauna::read_file(path), path);
   const fauna::Bpe tokenizer(settings);
@@ -405,7 +407,7 @@ inline std::string write_tokenizer(fauna::Gguf const& file, std::string const& t
   if (stops.size() == 1) config["eos_token_id"] = stops[0];
   else if (!stops.empty()) config["eos_token_id"] = stops;
   std::string written;
-  if (file.has("tokenizer.ggml.model")) {
+  if (file.has("tokenizer.ggml.model") && file.text("tokenizer.ggml.model") != fauna::gguf_no_vocab) {
     const fauna::BpeSettings settings = fauna::read_gguf_vocab(file);
     const bool pieces = settings.rule != fauna::word_rule::merges;
     const char* const name_of_file = pieces ? "tokenizer.model" : "tokenizer.json";

@@ -53,9 +53,12 @@ inline void quantise(const float* x, std::size_t n, std::uint8_t* packed, float*
     }
   }
 }
-/// Number i.
+/// Number i, divided by its absmax.
+inline float code_of(const std::uint8_t* packed, std::size_t i) {
+  return codes[(packed[i / 2] >> (i % 2 == 0 ? 4 : 0)) & 15];
+}
 inline float value(const std::uint8_t* packed, const float* absmax, std::size_t i) {
-  return codes[(packed[i / 2] >> (i % 2 == 0 ? 4 : 0)) & 15] * absmax[i / block];
+  return code_of(packed, i) * absmax[i / block];
 }
 /// Numbers [from, from + n).
 inline void dequantise(const std::uint8_t* packed, const float* absmax, std::size_t from, std::size_t n, float* to) {

@@ -195,11 +195,28 @@ inline bool head_differs(TensorFile const& from, ConfigNames const& names) {
   return !weights_detail::same_numbers(*head, *table);
 }
 
+/// The numbers of one tensor of a model in f32, row by row, whatever they are stored as in the model and the file.
+/// Throws where the file lacks it.
+template <class M> std::vector<float> read_tensor(TensorFile const& from, Tensor const& t) {
+  const std::vector<Piece> pieces = pieces_of(t, weights_detail::dialect_of<M>(from));
+  std::vector<const SafeTensor*> found;
+  for (Piece const& p : pieces) {
+    const SafeTensor* s = from.find(p.name);
+    if (s == nullptr) s = from.find(without_first(p.name));
+    if (s == nullptr) fail("load", from.path() + " has no " + p.name, "the tensor " + t.name());
+    found.push_back(s);
+  }
+  std::vector<float> rows(t.size());
+  Matrix<float> to(rows.data(), t.rows, t.cols);
+  weights_detail::fill_from(Ref<float>{}, t, pieces, found, to);
+  return rows;
+}
+
 /// Fills the weights of a model, whatever they are stored as. Throws, before anything is changed, an error that lists
 /// all that is missing, unexpected or of another shape. A checkpoint may lack the first part of all names, as that of a
 /// model without its head does. The one tensor of a tied head may have either of its names, or both where both have the
 /// same numbers.
-template <LanguageModel M, Backend B, class W>
+template <ModelPart M, Backend B, class W>
 LoadReport load_weights(B const& b, W& w, TensorFile const& from, LoadOptions const& o = {}) {
   namespace d = weights_detail;
   LoadReport report;
@@ -290,7 +307,7 @@ inline void write(std::string const& path, Gathered tensors, SafeTensors::Metada
 }  // namespace weights_detail
 
 /// Writes weights in f32 as the reference checkpoint has them: its names, layouts and shapes.
-template <LanguageModel M, class W>
+template <ModelPart M, class W>
 void save_weights(std::string const& path, W& w, SafeTensors::Metadata const& metadata = {{"format", "pt"}}) {
   weights_detail::Gathered tensors;
   M::visit(w, Place{}, [&](Tensor const& t, auto& v) {

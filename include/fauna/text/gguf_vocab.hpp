@@ -117,6 +117,9 @@ inline void read_pieces(Gguf const& file, bool unigram, BpeSettings& out) {
 
 }  // namespace gguf_detail
 
+/// What tokenizer.ggml.model is in a file without a tokenizer.
+inline constexpr std::string_view gguf_no_vocab = "none";
+
 /// What the file says, for Bpe. Throws, naming the key, on a tokenizer of another kind, a way of cutting that is not
 /// known, and lists that contradict each other.
 inline BpeSettings read_gguf_vocab(Gguf const& file) {
@@ -125,6 +128,7 @@ inline BpeSettings read_gguf_vocab(Gguf const& file) {
   const std::string_view model = file.text("tokenizer.ggml.model");
   if (model == "gpt2") gguf_detail::read_merges(file, out);
   else if (model == "llama" || model == "t5") gguf_detail::read_pieces(file, model == "t5", out);
+  else if (model == gguf_no_vocab) fail("gguf", file.path() + " has no tokenizer", "one", "its tokens are ids alone");
   else
     gguf_detail::wrong_vocab(file, "model is '" + std::string(model) + '\'',
                              "gpt2 (BPE of bytes), llama or t5 (SentencePiece's BPE, unigram)");

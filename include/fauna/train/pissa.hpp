@@ -119,15 +119,28 @@ void principal_part(int threads, Matrix<const float> w, double scale, Key key, M
 }
 
 /// Every layer's principal part goes into its adapter, and is taken out of its weight. The same seed gives the same
-/// bits. For weights in rows of f32, after load_base.
-template <class T> void start_principal(T& model) {
+/// bits. After load_base from the same files: of weights that are held in fewer bits the principal part is that of the
+/// files' numbers, and what is left of these is what is rounded.
+template <class T> void start_principal(T& model, TensorFile const& from) {
   using B = typename T::backend;
-  constexpr double s = T::model::rewriting::config.scale();
+  using M = typename T::model;
+  constexpr double s = M::rewriting::config.scale();
+  const B backend{model.threads()};
+  std::vector<float> rows;
   Matrix<float> w, a;
-  T::model::visit(model.weights(), Place{}, [&](Tensor const& t, auto& v) {
-    if constexpr (std::is_same_v<std::remove_cvref_t<decltype(v)>, Matrix<float>>) {
-      const std::string name = t.name();
-      if (t.stored == kind::matrix && !is_adapter(name)) w = v;
+  void* base = nullptr;
+  void (*put)(B const&, void*, Matrix<const float>) = nullptr;
+  M::visit(model.weights(), Place{}, [&](Tensor const& t, auto& v) {
+    using V = std::remove_cvref_t<decltype(v)>;
+    const std::string name = t.name();
+    if (t.stored == kind::matrix && !is_adapter(name)) {
+      base = &v;
+      put = [](B const& b, void* to, Matrix<const float> left) { fill(b, *static_cast<V*>(to), left); };
+      if (!name.ends_with(".weight")) return;
+      rows = read_tensor<M>(from, t);
+      w = Matrix<float>(rows.data(), t.rows, t.cols);
+    }
+    if constexpr (std::is_same_v<V, Matrix<float>>) {
       if (name.ends_with(".lora_A.weight")) a = v;
       if (!name.ends_with(".lora_B.weight")) return;
       principal_part<B>(model.threads(), as_const(w), s, Key{model.seed_value(), 0}.child(text_hash(name)), a, v);
@@ -136,6 +149,7 @@ template <class T> void start_principal(T& model) {
           const float factor = static_cast<float>(s) * v(o, n);
           for (int i = 0; i < w.cols(); ++i) w(o, i) -= factor * a(n, i);
         }
+      put(backend, base, as_const(w));
     }
   });
 }

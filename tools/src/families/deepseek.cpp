@@ -81,7 +81,9 @@ template <class Io> void gguf_deepseek(Io& io, int gate) {
   io.count("leading_dense_block_count", &C::dense);
   io.multiple("expert_shared_count", &C::expert_hidden, &C::shared_hidden);
   io.option("expert_group_count", &C::groups, 1);
-  io.option("expert_group_used_count", &C::kept_groups, 1);
+  constexpr const char* kept = "expert_group_used_count";
+  if (io.get().groups > 1) io.whole(kept, &C::kept_groups, 1);
+  else io.option(kept, &C::kept_groups, 1);
   io.option("expert_weights_scale", &C::weight_scale, 1.0F);
   io.flag("expert_weights_norm", &C::renormalised, false);
   io.same(gating, gate);
