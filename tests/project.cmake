@@ -107,6 +107,7 @@ if(TARGET fauna_tool)
   set_tests_properties(${prefix}tools/page PROPERTIES SKIP_REGULAR_EXPRESSION "not run")
   fauna_test(tools/conversation ${python} ${scripts}/tool_chat.py $<TARGET_FILE:fauna_tool> ${work}/tool_chat ${models})
   fauna_test(tools/openai_client ${python} ${scripts}/openai_client.py $<TARGET_FILE:fauna_tool>)
+  fauna_test(tools/gguf_peer ${python} ${scripts}/gguf_peer.py $<TARGET_FILE:fauna_tool> ${models})
   fauna_test(tools/harness_client ${python} ${scripts}/harness_client.py $<TARGET_FILE:fauna_tool>)
   fauna_test(tools/openapi_client ${python} ${scripts}/openapi_client.py $<TARGET_FILE:fauna_tool> ${work}/openapi_client ${models})
   fauna_test(tools/finetune ${python} ${scripts}/tool_finetune.py $<TARGET_FILE:fauna_tool> ${work}/tool_finetune ${models}

@@ -198,7 +198,7 @@ def variants():
     config = json.loads((work / "stabilised/adapter_config.json").read_text())
     assert config["use_rslora"] is True and config["r"] == 8, config
     assert logits("base", "--adapter", "stabilised") != logits("base")
-    refused(["--dora beside --qlora"], *common, "--dora", "--qlora")
+    refused(["--double-quant without --qlora, expected both"], *common, "--double-quant")
     refused(["--patience without evaluations"], *common, "--val", 0, "--patience", 2)
     refused(["--lora-plus 0, expected above 0"], *common, "--lora-plus", 0)
 
@@ -245,6 +245,15 @@ def four_bits():
     planned = {out: json.loads((work / out / "summary.json").read_text())["planned_bytes"] for out in ("four", "adapter")}
     assert planned["four"] < planned["adapter"], planned
     assert tomllib.loads((work / "four/run.toml").read_text())["qlora"] is True and "200 updates" in said
+    first = {}
+    for out, flags in (("doubled", ["--double-quant"]), ("four_dora", ["--dora"]), ("four_pissa", ["--pissa", "--double-quant"])):
+        succeeds(*common, "--steps", 30, "--out", out, "--qlora", *flags, "--lr", 3e-3)
+        of = [json.loads(line)["loss"] for line in (work / out / "metrics.jsonl").read_text().splitlines() if "lr" in line]
+        assert of[-1] < 0.8 * of[0], (out, of)
+        first[out] = of[0]
+    assert first["doubled"] != losses["four"][0] == first["four_dora"] and abs(first["doubled"] - losses["four"][0]) < 0.1, (first, losses["four"][0])
+    assert abs(first["four_pissa"] - losses["adapter"][0]) < abs(first["doubled"] - losses["adapter"][0]), first
+    assert "base_model.model.model.layers.0.mlp.up_proj.lora_magnitude_vector" in read(work / "four_dora/adapter_model.safetensors")
 
 
 def in_a_file():
@@ -278,7 +287,6 @@ def principal():
     succeeds(*common, *flat, "--steps", 20, "--out", "principal_parts")
     succeeds(*common, *flat, "--steps", 60, "--out", "principal_parts", "--resume")
     assert read(work / "principal_parts/adapter_model.safetensors") == adapter
-    refused(["--pissa beside --qlora"], *common, "--qlora")
     refused(["--pissa beside --dora"], *common, "--dora")
 
 
@@ -310,7 +318,28 @@ def rewards():
     refused(["regex"], *common, "--reward-regex", "(a")
     refused(["--group 1, expected 2 to"], *common, *judge, "--group", 1)
     refused(["--clip 1, expected above 0, below 1"], *common, *judge, "--clip", 1)
-    refused(["--val beside --prefer grpo"], *common, *judge, "--val", 0.1)
+    said = succeeds(*common, *judge, "--steps", 12, "--lr", 1e-2, "--val", 0.3, "--eval-interval", 4, "--out", "validated")
+    assert "questions.jsonl: 4 + 1 prompts; " in said and said.count("  val reward ") == 4 and "the adapter of the highest validation reward" in said, said
+    lines = [json.loads(line) for line in (work / "validated/metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if line.get("part") == "val"] == [0, 4, 8, 12], lines
+    said = succeeds(*common, "--reward-regex", "0123456789", "--steps", 12, "--val", 0.3, "--eval-interval", 1, "--patience", 3, "--out", "hopeless")
+    assert "stopped after 3 updates: no higher validation reward in 3 evaluations" in said, said
+
+    shutil.copytree(work / "base", work / "talker")
+    (work / "talker/chat_template.jinja").write_text("{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }}\n{% endfor %}"
+                                                    "{% if add_generation_prompt %}[assistant] {% endif %}")
+    (work / "talks.jsonl").write_text("".join(json.dumps({"messages": [{"role": "user", "content": q}, {"role": "assistant", "content": a}]}) + "\n"
+                                              for q, a in ANSWERS.items()))
+    (work / "listen.py").write_text("import json, sys\nfor line in sys.stdin:\n    it = json.loads(line)\n    asked = it['example']['messages'][0]['content']\n"
+                                    "    assert it['prompt'] == f'[user] {asked}\\n[assistant] ', it\n    print(len(it['completion']))\n")
+    said = succeeds("finetune", "talker", "--data", "talks.jsonl", *common[4:], "--reward-program", f"{sys.executable} listen.py", "--steps", 2, "--out", "talked")
+    assert "talks.jsonl: 5 prompts; " in said, said
+    refused(["base has no chat template"], "finetune", "base", "--data", "talks.jsonl", *common[4:], *judge)
+    (work / "both.jsonl").write_text('{"prompt": "a", "messages": []}\n')
+    refused(["both.jsonl:1 has prompt and messages, expected one of them"], *common[:3], "both.jsonl", *common[4:], *judge)
+    (work / "silent.jsonl").write_text('{"messages": [{"role": "assistant", "content": "a"}]}\n')
+    refused(["silent.jsonl:1 has no message that asks"], "finetune", "talker", "--data", "silent.jsonl", *common[4:], *judge)
+
     (work / "no_prompt.jsonl").write_text('{"prompt": "a"}\n{"question": "b"}\n')
     refused(["no_prompt.jsonl:2 has no prompt"], *common[:3], "no_prompt.jsonl", *common[4:], *judge)
     refused(["--reward-regex without --prefer"], "finetune", "base", "--data", "answers.jsonl", "--reward-regex", "a")

@@ -9,6 +9,13 @@
 
 namespace tool {
 
+/// Who says a message; empty where that is not said.
+inline std::string_view role_of(fauna::jinja::Value const& message) {
+  using namespace fauna::jinja;
+  Value const* role = message.is == kind::dict ? message.dict->find("role") : nullptr;
+  return role != nullptr && role->is == kind::text ? std::string_view(role->text->bytes) : std::string_view();
+}
+
 /// Bytes [from, to) of a conversation's text for each of its answers: those in {% generation %} blocks; in a template
 /// without such, what the text has up to a message of the assistant and not before it. Throws, naming `where`, on a
 /// template that changes what was said.
@@ -33,11 +40,10 @@ inline std::vector<std::pair<std::size_t, std::size_t>> answers(Chat const& chat
   };
   for (std::size_t i = 0; i < messages.items.size(); ++i) {
     const Value m = messages.items[i];
-    Value const* role = m.is == kind::dict ? m.dict->find("role") : nullptr;
-    if (role == nullptr || role->is != kind::text)
+    if (role_of(m).empty())
       fauna::fail("finetune", where + ": message " + std::to_string(i) + " has no role",
                   "an object with role and content");
-    if (role->text->bytes != "assistant") continue;
+    if (role_of(m) != "assistant") continue;
     const auto first = [&](std::size_t n) {
       return Value(heap.list({messages.items.begin(), messages.items.begin() + static_cast<std::ptrdiff_t>(n)}));
     };

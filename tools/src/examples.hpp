@@ -53,11 +53,7 @@ class Examples {
   fauna::Split split(double validation) const {
     const fauna::Tokens all = fauna::Tokens(ids_.data(), ids_.size(), vocab_).in_examples(length_);
     if (validation == 0) return {all, all};
-    const auto n = std::max<std::size_t>(1, static_cast<std::size_t>(static_cast<double>(count()) * validation));
-    if (n >= count())
-      fauna::fail("finetune", std::to_string(count()) + " examples, of which " + std::to_string(n) + " validate",
-                  "some to train on", "--val 0 trains on all");
-    const std::size_t from = (count() - n) * static_cast<std::size_t>(length_);
+    const std::size_t from = training_part(count(), validation, "examples") * static_cast<std::size_t>(length_);
     return {all.part(0, from, "train"), all.part(from, ids_.size() - from, "val")};
   }
 

@@ -56,17 +56,8 @@ struct Preferences {
                   "a line {\"prompt\": ..., \"chosen\": ..., \"rejected\": ...}");
     return all;
   }
-  /// How many train: all but the last share, of at least one; all where the share is 0.
-  std::size_t trains(double validation) const {
-    if (validation == 0) return examples.size();
-    const auto n =
-        std::max<std::size_t>(1, static_cast<std::size_t>(static_cast<double>(examples.size()) * validation));
-    if (n >= examples.size())
-      fauna::fail("finetune",
-                  std::to_string(examples.size()) + " examples, of which " + std::to_string(n) + " validate",
-                  "some to train on", "--val 0 trains on all");
-    return examples.size() - n;
-  }
+  /// How many train (records.hpp).
+  std::size_t trains(double validation) const { return training_part(examples.size(), validation, "examples"); }
 
  private:
   struct Line {

@@ -56,4 +56,14 @@ template <class F> std::size_t for_each_record(std::string const& path, F&& f) {
   return count;
 }
 
+/// How many of so many train: all but the last share, of at least one; all where the share is 0.
+inline std::size_t training_part(std::size_t count, double validation, std::string const& what) {
+  if (validation == 0) return count;
+  const auto n = std::max<std::size_t>(1, static_cast<std::size_t>(static_cast<double>(count) * validation));
+  if (n >= count)
+    fauna::fail("finetune", std::to_string(count) + ' ' + what + ", of which " + std::to_string(n) + " validate",
+                "some to train on", "--val 0 trains on all");
+  return count - n;
+}
+
 }  // namespace tool

@@ -56,9 +56,9 @@ void write_summary(std::string const& out, std::string const& dtype, T const& mo
 
 /// What is said at the end of a run that has left an adapter to `base` in `out`.
 inline std::string adapter_text(long long updates, double seconds, bool of_best, std::string const& out,
-                                std::string const& base) {
+                                std::string const& base, const char* best = "lowest validation loss") {
   return std::to_string(updates) + " updates in " + fauna::duration_text(seconds) + "; the adapter of " +
-         (of_best ? "the lowest validation loss" : "the last update") + " is in " + out +
+         (of_best ? "the " + std::string(best) : "the last update") + " is in " + out +
          ": adapter_config.json, adapter_model.safetensors\n  tools/fauna generate " + base + " --adapter " + out +
          " --prompt ...\n";
 }

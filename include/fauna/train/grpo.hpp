@@ -52,6 +52,7 @@ struct GrpoOptions {
   int tokens = 64;  ///< of an answer at most
   int updates = 1;  ///< by the same answers
   double clip = 0.2, beta = 0;
+  std::size_t trains = 0;       ///< of the prompts so many first are answered to learn; 0: all
   std::vector<int> stop_ids{};  ///< an answer ends with one of these
   AdamWOptions adamw{};
 };
@@ -86,6 +87,9 @@ template <class T> class GrpoTrainer {
                std::to_string(o_.group) + ", " + std::to_string(o_.tokens) + " tokens, " + std::to_string(o_.updates) +
                " updates",
            "at least 1 of each, and groups of 2");
+    if (o_.trains > prompts_.size())
+      fail("grpo", std::to_string(o_.trains) + " prompts that train", "at most " + std::to_string(prompts_.size()));
+    if (o_.trains == 0) o_.trains = prompts_.size();
     std::size_t longest = 0;
     for (auto const& p : prompts_) longest = p.size() > longest ? p.size() : longest;
     constexpr std::size_t own = context_of<M>;
@@ -117,24 +121,28 @@ template <class T> class GrpoTrainer {
     DrawnAnswers answers;
     std::vector<std::vector<int>> asked;
     for (int p = 0; p < o_.prompts; ++p) {
-      const std::size_t which = key.words(static_cast<std::uint64_t>(p))[0] * std::uint64_t{prompts_.size()} >> 32;
+      const std::size_t which = key.words(static_cast<std::uint64_t>(p))[0] * std::uint64_t{o_.trains} >> 32;
       for (int g = 0; g < o_.group; ++g) {
         answers.of.push_back(which);
         asked.push_back(prompts_[which]);
       }
     }
-    const auto texts = generate_batch(model_, asked,
-                                      {.tokens = o_.tokens,
-                                       .temperature = 1,
-                                       .top_k = 0,
-                                       .seed = model_.seed_value(),
-                                       .sample = i * asked.size(),
-                                       .stop_ids = o_.stop_ids,
-                                       .context = rows_,
-                                       .at_end = context_end::stop},
-                                      [](int, int) {});
-    for (std::size_t a = 0; a < texts.size(); ++a)
-      answers.ids.emplace_back(texts[a].begin() + static_cast<std::ptrdiff_t>(asked[a].size()), texts[a].end());
+    answer(asked, 1, i * asked.size(), answers);
+    return answers;
+  }
+
+  /// An answer to each of the prompts that do not train, of the likeliest tokens.
+  DrawnAnswers held_out() {
+    DrawnAnswers answers;
+    const std::size_t at_once = static_cast<std::size_t>(o_.prompts) * static_cast<std::size_t>(o_.group);
+    for (std::size_t from = o_.trains; from < prompts_.size(); from += at_once) {
+      std::vector<std::vector<int>> asked;
+      for (std::size_t p = from; p < prompts_.size() && p < from + at_once; ++p) {
+        answers.of.push_back(p);
+        asked.push_back(prompts_[p]);
+      }
+      answer(asked, 0, 0, answers);
+    }
     return answers;
   }
 
@@ -215,6 +223,23 @@ template <class T> class GrpoTrainer {
  private:
   using B = typename T::backend;
   using S = typename T::scalar;
+
+  /// Appends the answers to prompts.
+  void answer(std::vector<std::vector<int>> const& asked, double temperature, std::uint64_t sample,
+              DrawnAnswers& answers) {
+    const auto texts = generate_batch(model_, asked,
+                                      {.tokens = o_.tokens,
+                                       .temperature = temperature,
+                                       .top_k = 0,
+                                       .seed = model_.seed_value(),
+                                       .sample = sample,
+                                       .stop_ids = o_.stop_ids,
+                                       .context = rows_,
+                                       .at_end = context_end::stop},
+                                      [](int, int) {});
+    for (std::size_t a = 0; a < texts.size(); ++a)
+      answers.ids.emplace_back(texts[a].begin() + static_cast<std::ptrdiff_t>(asked[a].size()), texts[a].end());
+  }
 
   static double log_sum(const S* z) {
     double most = static_cast<double>(z[0]), sum = 0;

@@ -114,7 +114,7 @@ struct Finetune {
          beta2 = 0.999, grad_clip = 1, val = 0.1, beta = 0.1, label_smoothing = 0, desirable = 1, undesirable = 1,
          clip = 0.2;
   bool resume = false, overwrite = false, special = true, qlora = false, pack = false, rslora = false, dora = false,
-       pissa = false;
+       double_quant = false, pissa = false;
   std::uint64_t seed = 1337;
 
   template <class F> void each(F&& f) {
@@ -150,6 +150,7 @@ struct Finetune {
       "shift for each output of the linear layers, beside the norms (LLaMA-Adapter V2)");
     f("lora", lora, "rank of the adapters");
     f("qlora", qlora, "hold the layers under the adapters in four bits (NF4), and train beside them as they then are");
+    f("double-quant", double_quant, "and their scales in eight: 4.13 bits a weight in place of 4.5 (with --qlora)");
     f("alpha", alpha, "adapters are multiplied by alpha / rank");
     f("rslora", rslora, "multiply them by alpha / sqrt(rank) instead: rank-stabilised LoRA");
     f("dora", dora, "train the lengths of the weights' rows too: DoRA");

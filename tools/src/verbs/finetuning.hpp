@@ -32,7 +32,7 @@ inline tool::Described with_adapters(tool::Described model, settings::FinetuneRu
   model.includes.emplace_back("fauna/models/lora.hpp");
   if (s.qlora) {
     model.includes.emplace_back("fauna/ops/gemm/nf4.hpp");
-    model.stored = "fauna::WithNf4<float>";
+    model.stored = s.double_quant ? "fauna::WithNf4Twice<float>" : "fauna::WithNf4<float>";
   } else if (tool::is_gguf(s.base)) {
     model.includes.emplace_back("fauna/train/in_file.hpp");
     model.stored = "fauna::InFile<float>";
@@ -64,9 +64,16 @@ inline void check_kind(tool::Verb const& verb, std::string const& base, settings
   one_of("kind", s.kind, {"lora", "adapter", "adapter_v2"});
   if (s.kind == "lora") return;
   if (tool::is_gguf(base)) fauna::fail("fauna finetune", "--kind " + s.kind + " for a GGUF file", "--kind lora");
-  const std::pair<const char*, bool> flags[] = {{"rslora", s.rslora}, {"dora", s.dora},     {"pissa", s.pissa},
-                                                {"qlora", s.qlora},   {"lora", false},      {"alpha", false},
-                                                {"targets", false},   {"lora-plus", false}, {"lora-dropout", false}};
+  const std::pair<const char*, bool> flags[] = {{"rslora", s.rslora},
+                                                {"dora", s.dora},
+                                                {"pissa", s.pissa},
+                                                {"qlora", s.qlora},
+                                                {"double-quant", s.double_quant},
+                                                {"lora", false},
+                                                {"alpha", false},
+                                                {"targets", false},
+                                                {"lora-plus", false},
+                                                {"lora-dropout", false}};
   for (auto const& [flag, on] : flags)
     if (on || verb.given_as_flag(flag))
       fauna::fail("fauna finetune", std::string("--") + flag + " beside --kind " + s.kind, "--kind lora");
@@ -106,7 +113,7 @@ inline void check_prefer(tool::Verb const& verb, settings::Finetune const& s) {
   if (s.prefer != "grpo")
     refuse({"reward-regex", "reward-program", "group", "max-new-tokens", "updates", "clip"}, other, "--prefer grpo");
   if (s.prefer == "grpo") {
-    refuse({"val", "eval-interval", "patience", "block-size"}, other, "one of them");
+    refuse({"block-size"}, other, "one of them");
     check_grpo(s);
   }
   if (!(s.beta >= 0 && s.beta < 1e9) || (s.beta == 0 && s.prefer != "grpo"))
@@ -133,6 +140,7 @@ inline void check_prefer(tool::Verb const& verb, settings::Finetune const& s) {
   whole("steps", s.steps, 1, 1000000000);
   if (!verb.has("warmup")) s.warmup = std::min(s.warmup, s.steps / 10);
   if (s.prefer == "grpo" && !verb.has("beta")) s.beta = 0;
+  if (s.prefer == "grpo" && !verb.has("val")) s.val = 0;
   whole("batch-size", s.batch_size, 1);
   whole("accumulation", s.accumulation, 1);
   whole("eval-iters", s.eval_iters, 0);
@@ -145,16 +153,13 @@ inline void check_prefer(tool::Verb const& verb, settings::Finetune const& s) {
   whole("patience", s.patience, 0);
   if (!(s.lora_plus > 0 && s.lora_plus <= 1e6))
     fauna::fail("fauna finetune", "--lora-plus " + settings::text(s.lora_plus), "above 0, such as 16");
-  const std::pair<const char*, bool> starts[] = {{"--pissa", s.pissa}, {"--dora", s.dora}, {"--qlora", s.qlora}};
-  for (auto const& [one, asked] : starts)
-    for (auto const& [other, too] : starts)
-      if (asked && too && std::string(one) != other)
-        fauna::fail("fauna finetune", std::string(one) + " beside " + other, "one of the two");
+  if (s.pissa && s.dora) fauna::fail("fauna finetune", "--pissa beside --dora", "one of the two");
+  if (s.double_quant && !s.qlora) fauna::fail("fauna finetune", "--double-quant without --qlora", "both");
   if (s.patience > 0 && (s.val == 0 || s.eval_interval == 0))
     fauna::fail("fauna finetune", "--patience without evaluations", "--val and --eval-interval above 0");
-  if (s.pissa && tool::is_gguf(directory))
+  if (s.pissa && !s.qlora && tool::is_gguf(directory))
     fauna::fail("fauna finetune", "--pissa with a GGUF file", "a model directory, whose weights can change",
-                "fauna convert makes one");
+                "fauna convert makes one, and --qlora reads the file's into memory");
   tool::Directory d = tool::read_model(directory, use_of(verb));
   d.model->without_dropout();
   const fauna::Bpe tokenizer = tokenizer_of(directory);
@@ -168,7 +173,8 @@ inline void check_prefer(tool::Verb const& verb, settings::Finetune const& s) {
   if (s.pack && !tool::has_records(s.data))
     fauna::fail("fauna finetune", "--pack with the text " + s.data, "examples: FILE.jsonl or FILE.json",
                 "a text's sequences are full");
-  if (s.prefer == "grpo") (void)tool::Prompts::read(s.data, tokenizer, s.special, d.model->context());
+  if (s.prefer == "grpo")
+    (void)tool::Prompts::read(s.data, tokenizer, s.special, d.model->context(), directory).trains(s.val);
   else if (!s.prefer.empty())
     (void)tool::Preferences::read(s.data, tokenizer, -1, s.special, d.model->context(), s.prefer == "kto")
         .trains(s.val);
