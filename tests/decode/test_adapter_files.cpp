@@ -108,7 +108,6 @@ TEST_SUITE("adapters") {
     const char* const cases[][3] = {
         {"\"bias\": \"none\"", "\"bias\": \"all\"", "bias = all, expected none"},
         {"\"use_qalora\": false", "\"use_qalora\": true", "use_qalora"},
-        {"\"modules_to_save\": null", "\"modules_to_save\": [\"lm_head\"]", "modules_to_save"},
         {"\"layer_replication\": null", "\"layer_replication\": [[0, 2]]", "layer_replication"},
         {"\"init_lora_weights\": false", "\"init_lora_weights\": \"pissa\"", "init_lora_weights = pissa"},
         {"\"peft_type\": \"LORA\"", "\"peft_type\": \"IA3\"", "peft_type = IA3, expected LORA"},

@@ -200,6 +200,20 @@ def variants():
     assert logits("base", "--adapter", "stabilised") != logits("base")
     refused(["--double-quant without --qlora, expected both"], *common, "--double-quant")
     refused(["--patience without evaluations"], *common, "--val", 0, "--patience", 2)
+
+    ends = ("--targets", "q_proj,embed_tokens,lm_head", "--val", 0, "--steps", 30)
+    succeeds(*common, *ends, "--out", "ends")
+    config, saved = json.loads((work / "ends/adapter_config.json").read_text()), read(work / "ends/adapter_model.safetensors")
+    assert set(config["target_modules"]) == {"q_proj", "embed_tokens", "lm_head"}, config
+    assert "base_model.model.model.embed_tokens.lora_embedding_A" in saved and "base_model.model.lm_head.lora_B.weight" in saved, saved.keys()
+    succeeds("merge", "base", "ends", "ends_merged")
+    assert logits("ends_merged") == logits("base", "--adapter", "ends") != logits("base")
+    succeeds(*common, "--targets", "v_proj", "--modules-to-save", "embed_tokens,lm_head", "--val", 0, "--steps", 10, "--out", "whole")
+    config, saved = json.loads((work / "whole/adapter_config.json").read_text()), read(work / "whole/adapter_model.safetensors")
+    assert set(config["modules_to_save"]) == {"embed_tokens", "lm_head"} and "base_model.model.lm_head.weight" in saved, (config, saved.keys())
+    assert logits("base", "--adapter", "whole") != logits("base")
+    refused(["--dora with --targets"], *common, *ends, "--dora")
+    refused(["--modules-to-save lm_tail, expected some of"], *common, "--modules-to-save", "lm_tail")
     refused(["--lora-plus 0, expected above 0"], *common, "--lora-plus", 0)
 
 

@@ -33,6 +33,8 @@ ADAPTERS = {
     "gpt_neox_rslora": ("gpt_neox", LoraConfig(r=4, lora_alpha=3, target_modules=["query_key_value"], use_rslora=True)),
     "llama_dora": ("llama_bf16", LoraConfig(r=2, lora_alpha=6, target_modules=["q_proj", "down_proj"], use_dora=True)),
     "gpt2_dora": ("gpt2", LoraConfig(r=2, lora_alpha=4, target_modules=["c_attn"], fan_in_fan_out=True, use_dora=True)),
+    "llama_ends": ("llama_bf16", LoraConfig(r=2, lora_alpha=6, target_modules=["q_proj", "embed_tokens", "lm_head"])),
+    "llama_whole": ("llama_bf16", LoraConfig(r=2, lora_alpha=6, target_modules=["v_proj"], modules_to_save=["embed_tokens", "lm_head"])),
 }
 
 
@@ -46,6 +48,8 @@ def make(models, out):
             for key, p in model.named_parameters():
                 if p.requires_grad and "magnitude" in key:
                     p.mul_(1 + 0.3 * torch.randn_like(p))
+                elif p.requires_grad and "modules_to_save" in key:
+                    p.add_(torch.randn_like(p) * 0.1)
                 elif p.requires_grad:
                     p.copy_(torch.randn_like(p) * (0.3 if "lora_A" in key else 0.2))
         folder = out / name
@@ -61,8 +65,8 @@ def make(models, out):
         loss = F.cross_entropy(logits.flatten(0, 1), own["targets"].long().flatten(), ignore_index=-1)
         loss.backward()
         golden = {"logits": logits.detach().contiguous(), "loss": loss.detach()}
-        golden |= {"grad." + key.replace("vector.default.weight", "vector").replace(".default", ""): p.grad.contiguous() for key, p in model.named_parameters() if p.requires_grad}
-        assert {k[5:] for k in golden if k.startswith("grad.")} == set(load_file(folder / "adapter_model.safetensors"))
+        golden |= {"grad." + key.replace("vector.default.weight", "vector").replace(".modules_to_save.default", "").replace(".default", ""): p.grad.contiguous() for key, p in model.named_parameters() if p.requires_grad}
+        assert {k[5:] for k in golden if k.startswith("grad.")} == {k for k in load_file(folder / "adapter_model.safetensors") if ".base_layer." not in k}
         save_file(golden, folder / "golden.safetensors")
         print(name, float(loss.detach()))
 

@@ -37,7 +37,7 @@ template <class M> void require_targets() {
     const std::size_t end = std::min(on.find('|', at), on.size());
     const std::string name(on.substr(at, end - at));
     if (std::find(have.begin(), have.end(), name) == have.end())
-      fauna::fail("finetune", "--targets " + name, "linear layers of the model, as " + known + " are");
+      fauna::fail("finetune", "--targets " + name, "layers of the model, as " + known + " are");
     at = end + 1;
   }
 }

@@ -26,11 +26,13 @@ template <class B> inline constexpr bool is_linear = false;
 template <int In, int Out, bool Bias, Init Start> inline constexpr bool is_linear<Linear<In, Out, Bias, Start>> = true;
 template <Layout L, class B> inline constexpr bool is_linear<StoredAs<L, B>> = is_linear<B>;
 
-/// Is a tensor of that name a Lora's own, a Dora's, an AdapterV2's, or a PrefixedAttention's?
+/// Is a tensor of that name a Lora's own, a LoraEmbedding's, a LoraHead's, a Dora's, an AdapterV2's, or a
+/// PrefixedAttention's?
 constexpr bool is_adapter(std::string_view name) {
-  return name.ends_with(".lora_A.weight") || name.ends_with(".lora_B.weight") ||
-         name.ends_with(".lora_magnitude_vector") || name.ends_with(".adapter_scale") ||
-         name.ends_with(".adapter_bias") || name.ends_with(".adapter_wte.weight") || name.ends_with(".gating_factor");
+  return name.ends_with(".lora_A.weight") || name.ends_with(".lora_B.weight") || name.ends_with(".lora_embedding_A") ||
+         name.ends_with(".lora_embedding_B") || name.ends_with(".lora_magnitude_vector") ||
+         name.ends_with(".adapter_scale") || name.ends_with(".adapter_bias") || name.ends_with(".adapter_wte.weight") ||
+         name.ends_with(".gating_factor");
 }
 
 template <class Base, int Rank, LoraScale Scale = LoraScale{1}, Rate Drop = Rate{}>

@@ -24,6 +24,7 @@ struct AdapterConfig {
   bool magnitudes = false;       ///< use_dora: rows of W + s B A get lengths of their own (Liu et al. 2024, "DoRA")
   bool transposed = false;       ///< fan_in_fan_out: the base's files hold weights as [in, out]
   std::vector<std::string> targets{};
+  std::vector<std::string> whole{};  ///< modules_to_save: they are in the file as they are, in the base's place
   std::vector<std::pair<std::string, double>> alphas{};  ///< alpha_pattern: of layers whose names end so
   std::string base{};                                    ///< base_model_name_or_path
 
@@ -39,7 +40,9 @@ struct AdapterConfig {
 namespace adapter_detail {
 
 inline constexpr std::string_view prefix = "base_model.model.", a_end = ".lora_A.weight", b_end = ".lora_B.weight",
-                                  magnitude_end = ".lora_magnitude_vector";
+                                  table_a_end = ".lora_embedding_A", table_b_end = ".lora_embedding_B",
+                                  base_end = ".base_layer.weight",  // of tables and heads, as peft may save them
+    magnitude_end = ".lora_magnitude_vector";
 
 /// Does the next value say nothing: null, false, an empty text, list or object? It is passed over.
 inline bool says_nothing(JsonReader& in) {
@@ -120,6 +123,8 @@ inline AdapterConfig read_adapter_config(std::string const& folder) {
       } else {
         in.skip();
       }
+    } else if (key == "modules_to_save" && in.peek() == json::array) {
+      for (in.enter_array(); in.next_item();) c.whole.push_back(in.string());
     } else if (key == "alpha_pattern") {
       if (in.peek() != json::object) {
         in.skip();
@@ -148,16 +153,20 @@ inline AdapterConfig read_adapter_config(std::string const& folder) {
 }
 
 inline void write_adapter_config(std::string const& folder, AdapterConfig const& c) {
-  std::string targets;
-  for (std::string const& t : c.targets) targets += (targets.empty() ? "" : ", ") + json_quoted(t);
+  const auto list = [](std::vector<std::string> const& names) {
+    std::string all;
+    for (std::string const& n : names) all += (all.empty() ? "" : ", ") + json_quoted(n);
+    return '[' + all + ']';
+  };
   const auto yes = [](bool b) { return b ? "true" : "false"; };
   write_file(folder + "/adapter_config.json",
              "{\n  \"peft_type\": \"LORA\",\n  \"task_type\": \"CAUSAL_LM\",\n  \"base_model_name_or_path\": " +
                  json_quoted(c.base) + ",\n  \"r\": " + number_text::of(c.rank) + ",\n  \"lora_alpha\": " +
                  number_text::of(c.alpha) + ",\n  \"lora_dropout\": " + number_text::of(c.dropout) +
                  ",\n  \"use_rslora\": " + yes(c.rank_stabilised) + ",\n  \"use_dora\": " + yes(c.magnitudes) +
-                 ",\n  \"bias\": \"none\",\n  \"fan_in_fan_out\": " + yes(c.transposed) + ",\n  \"target_modules\": [" +
-                 targets + "],\n  \"init_lora_weights\": true,\n  \"inference_mode\": true\n}\n");
+                 ",\n  \"bias\": \"none\",\n  \"fan_in_fan_out\": " + yes(c.transposed) + ",\n  \"target_modules\": " +
+                 list(c.targets) + ",\n  \"modules_to_save\": " + (c.whole.empty() ? "null" : list(c.whole)) +
+                 ",\n  \"init_lora_weights\": true,\n  \"inference_mode\": true\n}\n");
 }
 
 /// An adapter's files.
@@ -167,6 +176,12 @@ class Adapter {
     std::string name;                                                   ///< of the base's layer
     SafeTensor const *a = nullptr, *b = nullptr, *magnitude = nullptr;  ///< the last one of DoRA alone
     double scale = 1;
+    bool table = false;  ///< a token table [vocab, width]: (B A)ᵀ is added, A [r, vocab], B [width, r]
+  };
+  /// What stands in the place of a tensor of the base.
+  struct Whole {
+    std::string name;
+    SafeTensor const* tensor = nullptr;
   };
 
   explicit Adapter(std::string const& folder)
@@ -174,7 +189,14 @@ class Adapter {
     namespace d = adapter_detail;
     for (SafeTensor const& t : file_.tensors()) {
       std::string_view name = t.name;
-      const bool a = name.ends_with(d::a_end), b = name.ends_with(d::b_end),
+      if (name.starts_with(d::prefix) && (is_whole(name) || name.ends_with(d::base_end))) {
+        std::string of(name.substr(d::prefix.size()));
+        if (of.ends_with(d::base_end)) of.replace(of.size() - d::base_end.size(), of.npos, ".weight");
+        wholes_.push_back({static_cast<std::string&&>(of), &t});
+        continue;
+      }
+      const bool table = name.ends_with(d::table_a_end), a = table || name.ends_with(d::a_end),
+                 b = name.ends_with(d::b_end) || name.ends_with(d::table_b_end),
                  magnitude = config_.magnitudes && name.ends_with(d::magnitude_end);
       if (!name.starts_with(d::prefix) || !(a || b || magnitude) || t.shape.size() != (magnitude ? 1 : 2))
         fail("adapter", file_.path() + " has " + t.name + ' ' + t.text(),
@@ -183,15 +205,16 @@ class Adapter {
                  (config_.magnitudes ? ", and " + std::string(d::magnitude_end) + " of one" : ""));
       name.remove_prefix(d::prefix.size());
       if (!a) continue;
-      name.remove_suffix(d::a_end.size());
+      name.remove_suffix((table ? d::table_a_end : d::a_end).size());
       Layer l{std::string(name), &t};
-      l.b = file_.find(std::string(d::prefix) + l.name + std::string(d::b_end));
+      l.table = table;
+      l.b = file_.find(std::string(d::prefix) + l.name + std::string(table ? d::table_b_end : d::b_end));
       if (l.b == nullptr || l.b->shape[1] != t.shape[0])
         fail("adapter",
              file_.path() + " has " + t.name + ' ' + t.text() + " and " +
                  (l.b == nullptr ? "no lora_B" : "a lora_B of " + l.b->text()),
              "both, of one rank");
-      if (config_.magnitudes) {
+      if (config_.magnitudes && !table) {
         l.magnitude = file_.find(std::string(d::prefix) + l.name + std::string(d::magnitude_end));
         if (l.magnitude == nullptr || l.magnitude->elements() != l.b->shape[0])
           fail("adapter",
@@ -203,19 +226,37 @@ class Adapter {
       l.scale = config_.scale(l.name, static_cast<int>(t.shape[0]));
       layers_.push_back(l);
     }
-    if (layers_.empty() || (config_.magnitudes ? 3 : 2) * layers_.size() != file_.tensors().size())
+    std::size_t owned = wholes_.size();
+    for (Layer const& l : layers_) owned += l.magnitude != nullptr ? 3 : 2;
+    if ((layers_.empty() && wholes_.empty()) || owned != file_.tensors().size())
       fail("adapter", file_.path() + " has " + std::to_string(file_.tensors().size()) + " tensors",
            std::string("a lora_A and a lora_B") + (config_.magnitudes ? " and a lora_magnitude_vector" : "") +
                " for each layer");
   }
   AdapterConfig const& config() const { return config_; }
   std::vector<Layer> const& layers() const { return layers_; }
+  std::vector<Whole> const& wholes() const { return wholes_; }
   SafeTensors const& file() const { return file_; }
 
-  /// W + s B A in the place of each layer's W, in f32; of DoRA, its rows at their lengths. Throws, before anything is
-  /// changed, where the adapter is another model's.
+  /// W + s B A in the place of each layer's W, in f32; of DoRA, its rows at their lengths; and what the adapter has
+  /// whole in the place of the base's. Throws, before anything is changed, where the adapter is another model's.
   void merge_into(TensorFile& base) const {
     const auto found = weights_of(base);
+    std::vector<SafeTensor const*> replaced;
+    for (Whole const& w : wholes_) {
+      SafeTensor const* own = base.find(w.name);
+      if (own == nullptr) own = base.find(without_first(w.name));
+      if (own == nullptr || own->shape != w.tensor->shape)
+        fail("adapter", folder_ + " has " + w.name + ' ' + w.tensor->text(),
+             own == nullptr ? "a tensor of " + base.path() : own->text() + " of " + base.path(),
+             "the adapter of this model");
+      replaced.push_back(own);
+    }
+    for (std::size_t i = 0; i < wholes_.size(); ++i) {
+      std::vector<float> x(wholes_[i].tensor->elements());
+      read_floats(*wholes_[i].tensor, 0, x.size(), x.data());
+      base.replace(*replaced[i], static_cast<std::vector<float>&&>(x));
+    }
     for (std::size_t i = 0; i < layers_.size(); ++i) base.replace(*found[i], merged(layers_[i], *found[i]));
   }
   /// The layers' weights. Throws where the adapter is another model's, with the names of all layers that do not fit,
@@ -232,7 +273,7 @@ class Adapter {
       const std::string own = "the adapter has " + l.name + " of [" + std::to_string(l.b->shape[0]) + ", " +
                               std::to_string(l.a->shape[1]) + ']';
       if (w == nullptr) wrong.push_back(own + ", the model no " + name + weights_detail::nearest(name, had));
-      else if (w->shape != shape_of(l))
+      else if (w->shape != shape_of(l, transposed(l, *w)))
         wrong.push_back(own + (config_.transposed ? " transposed" : "") + ", the model " + w->text());
     }
     if (!wrong.empty())
@@ -242,13 +283,26 @@ class Adapter {
   }
 
  private:
-  std::vector<std::size_t> shape_of(Layer const& l) const {
+  /// Of a module that the config has whole?
+  bool is_whole(std::string_view tensor) const {
+    const std::string_view module = tensor.substr(0, tensor.rfind('.'));
+    for (std::string const& name : config_.whole)
+      if (module.ends_with('.' + name)) return true;
+    return false;
+  }
+  /// Is W in the file as [in, out]? Heads are not, where layers are.
+  bool transposed(Layer const& l, SafeTensor const& w) const {
+    const bool square = l.b->shape[0] == l.a->shape[1];
+    return l.table || (config_.transposed && (square || w.shape != shape_of(l, false)));
+  }
+  static std::vector<std::size_t> shape_of(Layer const& l, bool transposed) {
     std::vector<std::size_t> s{l.b->shape[0], l.a->shape[1]};
-    if (config_.transposed) std::swap(s[0], s[1]);
+    if (transposed) std::swap(s[0], s[1]);
     return s;
   }
   std::vector<float> merged(Layer const& l, SafeTensor const& w) const {
     const std::size_t rank = l.a->shape[0], in = l.a->shape[1], out = l.b->shape[0];
+    const bool turned = transposed(l, w);
     std::vector<float> sum(w.elements()), a(l.a->elements()), b(l.b->elements()), row(in);
     read_floats(w, 0, sum.size(), sum.data());
     read_floats(*l.a, 0, a.size(), a.data());
@@ -258,7 +312,7 @@ class Adapter {
       for (std::size_t k = 0; k < rank; ++k)
         for (std::size_t i = 0; i < in; ++i) row[i] += b[o * rank + k] * a[k * in + i];
       for (std::size_t i = 0; i < in; ++i)
-        sum[config_.transposed ? i * out + o : o * in + i] += static_cast<float>(l.scale) * row[i];
+        sum[turned ? i * out + o : o * in + i] += static_cast<float>(l.scale) * row[i];
     }
     if (l.magnitude != nullptr) lengthen(*l.magnitude, sum, in, out);
     return sum;
@@ -281,6 +335,7 @@ class Adapter {
   AdapterConfig config_;
   SafeTensors file_;
   std::vector<Layer> layers_;
+  std::vector<Whole> wholes_;
 };
 
 /// What an adapter_config.json says of the adapters of M, which is lora<Base, c>. `base`: where Base's files are.
@@ -298,13 +353,19 @@ template <class M> AdapterConfig adapter_config_of(std::string const& base) {
   bool transposed = false;
   M::visit(w, Place{}, [&](Tensor const& t, auto&) {
     std::string name = t.name();
-    if (name.ends_with(adapter_detail::a_end)) {
-      name.resize(name.size() - adapter_detail::a_end.size());
+    const bool table = name.ends_with(adapter_detail::table_a_end);
+    if (table || name.ends_with(adapter_detail::a_end)) {
+      name.resize(name.size() - (table ? adapter_detail::table_a_end : adapter_detail::a_end).size());
       name = name.substr(name.rfind('.') + 1);
       bool known = false;
       for (std::string const& other : to.targets) known = known || other == name;
       if (!known) to.targets.push_back(name);
-      to.transposed = transposed;
+      to.transposed = to.transposed || (!table && transposed);
+    } else if (c.whole.has(module_of(name))) {
+      name = std::string(module_of(name));
+      bool known = false;
+      for (std::string const& other : to.whole) known = known || other == name;
+      if (!known) to.whole.push_back(name);
     } else if (t.stored == kind::matrix && !name.ends_with(adapter_detail::b_end)) {
       transposed = t.layout.transposed;
     }
@@ -318,7 +379,7 @@ template <class M, class W> void save_adapter(std::string const& folder, W& w, s
   M::visit(w, Place{}, [&](Tensor const& t, auto& v) {
     // A frozen base need not lie in rows.
     if constexpr (requires { tensors.add(t, v); })
-      if (is_adapter(t.name())) tensors.add(t, v, std::string(adapter_detail::prefix));
+      if (M::rewriting::keeps(t.name())) tensors.add(t, v, std::string(adapter_detail::prefix));
   });
   make_directories(folder);
   weights_detail::write(folder + "/adapter_model.safetensors", static_cast<weights_detail::Gathered&&>(tensors),
@@ -333,9 +394,10 @@ template <class M, class B, class W> void load_adapter(B const& b, W& w, Adapter
     fail("adapter", from.file().path() + " is of DoRA", "LoRA beside a base",
          "merge_into adds it to the base's weights");
   std::vector<std::string> shapes, missing, had, wanted;
-  for (SafeTensor const& t : from.file().tensors()) had.push_back(t.name);
+  for (SafeTensor const& t : from.file().tensors())
+    if (!std::string_view(t.name).ends_with(adapter_detail::base_end)) had.push_back(t.name);
   M::visit(w, Place{}, [&](Tensor const& t, auto&) {
-    if (!is_adapter(t.name())) return;
+    if (!M::rewriting::keeps(t.name())) return;
     const std::string name = std::string(adapter_detail::prefix) + t.name();
     wanted.push_back(name);
     SafeTensor const* s = from.file().find(name);
@@ -354,7 +416,7 @@ template <class M, class B, class W> void load_adapter(B const& b, W& w, Adapter
              weights_detail::list("of another shape", shapes, {}) + weights_detail::list("missing", missing, had),
          "the " + std::to_string(wanted.size()) + " of the model");
   M::visit(w, Place{}, [&](Tensor const& t, auto& v) {
-    if (!is_adapter(t.name())) return;
+    if (!M::rewriting::keeps(t.name())) return;
     std::vector<Piece> pieces;
     pieces.push_back(whole_piece(t));
     weights_detail::fill_from(b, t, pieces, {from.file().find(std::string(adapter_detail::prefix) + t.name())}, v);

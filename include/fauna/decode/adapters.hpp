@@ -68,7 +68,7 @@ template <class M, class W, class F> void each_piece(W& w, Adapter const& adapte
       for (Adapter::Layer const& l : adapter.layers()) {
         const std::string name = l.name + ".weight";
         if (p.name != name && without_first(p.name) != name) continue;
-        const bool stands = t.adaptable && t.prepare == nullptr;
+        const bool stands = t.adaptable && t.prepare == nullptr && !l.table;
         f(l, stands ? rows_of(p, static_cast<int>(l.a->shape[1])) : std::vector<int>{}, p, v);
       }
   });
@@ -92,6 +92,7 @@ template <class M> std::vector<std::string> merged_alone(Adapter const& adapter,
     return false;
   };
   std::vector<std::string> alone;
+  for (Adapter::Whole const& w : adapter.wholes()) alone.push_back(w.name);
   for (Adapter::Layer const& l : adapter.layers())
     if (l.magnitude != nullptr || !among(stand, l.name) || among(all, l.name)) alone.push_back(l.name);
   return alone;

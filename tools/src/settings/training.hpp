@@ -107,7 +107,7 @@ struct Run : Train {
 /// Names as in other tools for the same, where nanoGPT has none.
 struct Finetune {
   std::string data, out = "adapter", kind = "lora", targets = "all", dtype = "f32", schedule = "cosine", prefer;
-  std::string reward_regex, reward_program;
+  std::string modules_to_save, reward_regex, reward_program;
   long lora = 8, steps = 200, batch_size = 8, accumulation = 1, block_size = 0, warmup = 10, threads = 0,
        eval_interval = 50, eval_iters = 0, patience = 0, log_interval = 10, group = 8, max_new_tokens = 64, updates = 1;
   double alpha = 16, lora_dropout = 0, lora_plus = 1, lr = 1e-3, min_lr = 0, weight_decay = 0, beta1 = 0.9,
@@ -156,7 +156,10 @@ struct Finetune {
     f("dora", dora, "train the lengths of the weights' rows too: DoRA");
     f("pissa", pissa, "start with the principal singular vectors of each layer, beside what is left of it: PiSSA");
     f("lora-plus", lora_plus, "LoRA+: the learning rate of B is so many times A's, such as 16; 1: the same");
-    f("targets", targets, "all: every linear layer; or names with commas between them, such as q_proj,v_proj");
+    f("targets", targets,
+      "all: every linear layer; or names with commas between them, such as q_proj,v_proj, a token table or head too");
+    f("modules-to-save", modules_to_save,
+      "names of modules that train as they are and go into the adapter whole, such as embed_tokens,lm_head");
     f("lora-dropout", lora_dropout, "share of what adapters read that is dropped in training, in [0, 1)");
     f("out", out, "folder for the adapter, checkpoints, metrics and loss curve");
     f("resume", resume, "go on from OUT/last.safetensors");

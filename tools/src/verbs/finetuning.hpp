@@ -23,10 +23,12 @@ namespace tool::verbs {
 /// MODEL with the adapters that are to be trained, as source text; the blocks of a GGUF file stay where they are.
 inline tool::Described with_adapters(tool::Described model, settings::FinetuneRun const& s) {
   if (s.kind != "lora") return with_parts(std::move(model), {s.kind, s.kind == "adapter" ? 10 : 0});
-  std::string on = s.targets == "all" ? "" : s.targets;
+  std::string on = s.targets == "all" ? "" : s.targets, whole = s.modules_to_save;
   std::replace(on.begin(), on.end(), ',', '|');
+  std::replace(whole.begin(), whole.end(), ',', '|');
   model.type = "fauna::lora<" + model.type + ", fauna::LoraConfig{.rank = " + settings::text(s.lora) +
                ", .alpha = " + settings::text(s.alpha) + (on.empty() ? "" : ", .on = \"" + on + '"') +
+               (whole.empty() ? "" : ", .whole = \"" + whole + '"') +
                (s.lora_dropout > 0 ? ", .dropout = static_cast<float>(" + settings::text(s.lora_dropout) + ')' : "") +
                (s.rslora ? ", .rank_stabilised = true" : "") + (s.dora ? ", .magnitudes = true" : "") + "}>";
   model.includes.emplace_back("fauna/models/lora.hpp");
@@ -40,23 +42,42 @@ inline tool::Described with_adapters(tool::Described model, settings::FinetuneRu
   return model;
 }
 
+/// "lm_head" of "lm_head.weight".
+inline std::string module_of(std::string name) {
+  name.resize(name.rfind('.'));
+  return name.substr(name.rfind('.') + 1);
+}
+/// Is a name one of those with commas between them?
+inline bool lists(std::string const& names, std::string const& name) {
+  return (',' + names + ',').find(',' + name + ',') != std::string::npos;
+}
+
 /// Throws on a name that no matrix of the files ends with.
-inline void check_targets(std::string const& targets, fauna::TensorFile const& file) {
-  if (targets == "all") return;
+inline void check_modules(std::string const& flag, std::string const& targets, fauna::TensorFile const& file) {
   if (targets.size() > 159)
-    fauna::fail("fauna finetune", "--targets of " + std::to_string(targets.size()) + " characters", "159 at most");
+    fauna::fail("fauna finetune", flag + " of " + std::to_string(targets.size()) + " characters", "159 at most");
   std::set<std::string> known;
   for (auto const& t : file.tensors())
-    if (std::string name = t.name; t.shape.size() == 2 && name.ends_with(".weight")) {
-      name.resize(name.size() - 7);
-      known.insert(name.substr(name.rfind('.') + 1));
-    }
+    if (t.shape.size() == 2 && t.name.ends_with(".weight")) known.insert(module_of(t.name));
   std::string all;
   for (std::string const& k : known) all += (all.empty() ? "" : ", ") + k;
   std::istringstream names(targets + ',');
   for (std::string name; std::getline(names, name, ',');)
     if (known.count(name) == 0)
-      fauna::fail("fauna finetune", "--targets " + targets, "all, or some of " + all, '\'' + name + "' is none");
+      fauna::fail("fauna finetune", flag + ' ' + targets, (flag == "--targets" ? "all, or some of " : "some of ") + all,
+                  '\'' + name + "' is none");
+}
+
+/// Throws on targets that files have, and this model has no adapter for.
+inline void check_targets(settings::Finetune const& s, tool::Directory const& d, fauna::TensorFile const& file) {
+  if (!s.modules_to_save.empty()) check_modules("--modules-to-save", s.modules_to_save, file);
+  if (s.targets == "all") return;
+  check_modules("--targets", s.targets, file);
+  const std::string head = module_of(d.model->names().head), table = module_of(d.model->names().table);
+  if (d.model->tied() && (lists(s.targets, head) || lists(s.modules_to_save, head)))
+    fauna::fail("fauna finetune", "the head " + head + ", which is the token table " + table, "names without it");
+  for (std::string const& end : {head, table})
+    if (s.dora && lists(s.targets, end)) fauna::fail("fauna finetune", "--dora with --targets " + end, "linear layers");
 }
 
 /// Flags of LoRA say nothing of other kinds.
@@ -164,7 +185,7 @@ inline void check_prefer(tool::Verb const& verb, settings::Finetune const& s) {
   d.model->without_dropout();
   const fauna::Bpe tokenizer = tokenizer_of(directory);
   const fauna::TensorFile file = fauna::open_tensors(directory);
-  check_targets(s.targets, file);
+  check_targets(s, d, file);
   whole("block-size", s.block_size, 0, d.model->context());
   if (s.data.empty() || !tool::fs::exists(s.data))
     fauna::fail("fauna finetune", s.data.empty() ? "no --data" : "there is no file " + s.data,
