@@ -25,6 +25,13 @@ template <class B> void every_op(B const& b) {
   add<B>::clear(b, m);
   add<B>::column_sums(b, m, f);
   add<B>::total(b, f, 0);
+  affine<B>::forward(b, m, f, f, m);
+  affine<B>::backward(b, m, f, f, m, m, f, f);
+  magnitude<B>::lengths(b, m, f);
+  magnitude<B>::forward(b, m, f, f, f, m);
+  magnitude<B>::backward(b, m, f, f, m, m, f);
+  prefix_attention<B>::template forward<10>(b, {}, m, m, m, f, m, m);
+  prefix_attention<B>::template backward<10>(b, {}, m, m, m, f, m, m, m, m, f);
   clamp<B>::forward(b, 1, m, m);
   clamp<B>::backward(b, 1, m, m, m);
   clamped_swiglu<B>::forward(b, {}, m, m);

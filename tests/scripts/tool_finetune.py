@@ -266,7 +266,7 @@ def four_bits():
         assert of[-1] < 0.8 * of[0], (out, of)
         first[out] = of[0]
     assert first["doubled"] != losses["four"][0] == first["four_dora"] and abs(first["doubled"] - losses["four"][0]) < 0.1, (first, losses["four"][0])
-    assert abs(first["four_pissa"] - losses["adapter"][0]) < abs(first["doubled"] - losses["adapter"][0]), first
+    assert first["four_pissa"] != first["doubled"] and abs(first["four_pissa"] - losses["adapter"][0]) < 0.3, (first, losses["adapter"][0])
     assert "base_model.model.model.layers.0.mlp.up_proj.lora_magnitude_vector" in read(work / "four_dora/adapter_model.safetensors")
 
 

@@ -3,6 +3,7 @@
 #include <fauna/ops/activation/kernel.cuh>
 #include <fauna/ops/adamw/kernel.cuh>
 #include <fauna/ops/add/kernel.cuh>
+#include <fauna/ops/affine/kernel.cuh>
 #include <fauna/ops/attention/kernel.cuh>
 #include <fauna/ops/clamp/kernel.cuh>
 #include <fauna/ops/clamped_swiglu/kernel.cuh>
@@ -18,8 +19,10 @@
 #include <fauna/ops/gated_norm/kernel.cuh>
 #include <fauna/ops/gemm/cuda.cuh>
 #include <fauna/ops/layer_norm/kernel.cuh>
+#include <fauna/ops/magnitude/kernel.cuh>
 #include <fauna/ops/mamba3/kernel.cuh>
 #include <fauna/ops/mlstm_gates/kernel.cuh>
+#include <fauna/ops/prefix_attention/kernel.cuh>
 #include <fauna/ops/product/kernel.cuh>
 #include <fauna/ops/recurrence/kernel.cuh>
 #include <fauna/ops/rg_lru/kernel.cuh>

@@ -93,6 +93,7 @@ inline void check_kind(tool::Verb const& verb, std::string const& base, settings
                                                 {"lora", false},
                                                 {"alpha", false},
                                                 {"targets", false},
+                                                {"modules-to-save", false},
                                                 {"lora-plus", false},
                                                 {"lora-dropout", false}};
   for (auto const& [flag, on] : flags)
