@@ -7,12 +7,15 @@
 #include <fauna/ops/activation/cpu.hpp>
 #include <fauna/ops/adamw/cpu.hpp>
 #include <fauna/ops/add/cpu.hpp>
+#include <fauna/ops/affine/cpu.hpp>
 #include <fauna/ops/clip/cpu.hpp>
 #include <fauna/ops/cross_entropy/cpu.hpp>
 #include <fauna/ops/dropout/cpu.hpp>
 #include <fauna/ops/embedding/cpu.hpp>
 #include <fauna/ops/gated/cpu.hpp>
 #include <fauna/ops/layer_norm/cpu.hpp>
+#include <fauna/ops/magnitude/cpu.hpp>
+#include <fauna/ops/prefix_attention/cpu.hpp>
 #include <fauna/ops/rms_norm/cpu.hpp>
 #include <fauna/ops/rope/cpu.hpp>
 #include <fauna/ops/sgd/cpu.hpp>
@@ -71,6 +74,51 @@ void add_column_sums(benchmark::State& state) {
   auto x = random(rows, cols, 1), sums = random(1, cols, 2);
   for (auto _ : state) add<B>::column_sums(b, Matrix<const float>(x.data(), rows, cols), sums.data());
   bytes(state, 1.0 * rows * cols);
+}
+
+// What stands beside layers that are fine-tuned: AdapterV2's factors and shifts, DoRA's magnitudes, LLaMA-Adapter's
+// prefix of 10 rows.
+void affine_backward(benchmark::State& state) {
+  const int rows = static_cast<int>(state.range(0)), cols = static_cast<int>(state.range(1));
+  Memory memory(0);
+  const B b = backend(memory.arena);
+  auto z = random(rows, cols, 1), dy = random(rows, cols, 2), w = random(2, cols, 3), dw = random(2, cols, 4);
+  for (auto _ : state)
+    affine<B>::backward(b, Matrix<const float>(z.data(), rows, cols), w.data(), w.data() + cols,
+                        Matrix<const float>(dy.data(), rows, cols), Matrix<float>(dy.data(), rows, cols), dw.data(),
+                        dw.data() + cols);
+  bytes(state, 3.0 * rows * cols);
+}
+void magnitude_backward(benchmark::State& state) {
+  const int rows = static_cast<int>(state.range(0)), cols = static_cast<int>(state.range(1));
+  Memory memory(0);
+  const B b = backend(memory.arena);
+  auto z = random(rows, cols, 1), dy = random(rows, cols, 2), w = random(2, cols, 3), dm = random(1, cols, 4);
+  for (auto _ : state)
+    magnitude<B>::backward(b, Matrix<const float>(z.data(), rows, cols), w.data(), w.data() + cols,
+                           Matrix<const float>(dy.data(), rows, cols), Matrix<float>(z.data(), rows, cols), dm.data());
+  bytes(state, 3.0 * rows * cols);
+}
+template <bool Backward> void prefix_of_10(benchmark::State& state) {
+  constexpr int K = 10, D = 64;
+  const int rows = static_cast<int>(state.range(0)), heads = static_cast<int>(state.range(1)),
+            kv_heads = static_cast<int>(state.range(2)), width = heads * D, kv = kv_heads * D;
+  Memory memory(0);
+  const B b = backend(memory.arena);
+  const PrefixShape shape{.heads = heads, .kv_heads = kv_heads, .scale = 0.125};
+  auto q = random(rows, width, 1), y = random(rows, width, 2), dq = random(rows, width, 3), k = random(2 * K, kv, 4),
+       dk = random(2 * K, kv, 5), gate = random(2, heads, 6);
+  const auto prefix = [kv](auto& all, int part) { return Matrix<float>(all.data() + part * K * kv, K, kv); };
+  const Matrix<float> rows_of_y(y.data(), rows, width);
+  for (auto _ : state)
+    if constexpr (Backward)
+      prefix_attention<B>::backward<K>(b, shape, Matrix<const float>(q.data(), rows, width), prefix(k, 0), prefix(k, 1),
+                                       gate.data(), rows_of_y, Matrix<float>(dq.data(), rows, width), prefix(dk, 0),
+                                       prefix(dk, 1), gate.data() + heads);
+    else
+      prefix_attention<B>::forward<K>(b, shape, Matrix<const float>(q.data(), rows, width), prefix(k, 0), prefix(k, 1),
+                                      gate.data(), rows_of_y, rows_of_y);
+  bytes(state, (Backward ? 4.0 : 3.0) * rows * width);
 }
 
 void layer_norm_forward(benchmark::State& state) {
@@ -283,6 +331,10 @@ void clip_norm(benchmark::State& state) {
 }  // namespace
 
 BENCHMARK(add_rows)->Args({768, 128})->Args({256, 768})->Args({1, 768})->UseRealTime();
+BENCHMARK(affine_backward)->Args({512, 576})->Args({512, 1536})->UseRealTime();
+BENCHMARK(magnitude_backward)->Args({512, 576})->Args({512, 1536})->UseRealTime();
+BENCHMARK(prefix_of_10<false>)->Args({512, 9, 3})->UseRealTime();
+BENCHMARK(prefix_of_10<true>)->Args({512, 9, 3})->UseRealTime();
 BENCHMARK(add_column_sums)->Args({768, 512})->Args({256, 3072})->UseRealTime();
 BENCHMARK(layer_norm_forward)->Args({768, 128})->Args({256, 768})->UseRealTime();
 BENCHMARK(layer_norm_backward)->Args({768, 128})->Args({256, 768})->UseRealTime();
