@@ -228,6 +228,17 @@ TEST_CASE("convert: mixtures of experts, a layer's in one tensor") {
                   "qwen2moe",
                   {{"mlp_only_layers", Json::array()}, {"num_hidden_layers", 2}, {"layer_types", nullptr}}});
 }
+TEST_CASE("convert: positions by a slope, norms with 1 more, and windows as a list") {
+  there_and_back({"bloom", "bloom"});
+  there_and_back({"mpt", "mpt"});
+  there_and_back({"nemotron",
+                  "nemotron",
+                  {{"rope_parameters", {{"partial_rotary_factor", 2.0 / 3}}}, {"partial_rotary_factor", 2.0 / 3}},
+                  says::all,
+                  true});
+  there_and_back({"exaone4", "exaone4"});
+  there_and_back({"olmo3", "olmo2"});
+}
 TEST_CASE("convert: Mamba, whose rates are no logarithms in GGUF") {
   there_and_back({"mamba", "mamba", Json::object(), says::all, true});
   there_and_back({"falcon_mamba", "mamba", Json::object(), says::all, true});

@@ -118,6 +118,21 @@ template <class C> class GgufReader {
     const int n = k_.period(accepted, c_.layers);
     if (n <= c_.layers || usual <= c_.layers) c_.*m = n;  // else no layer differs, either way
   }
+  /// The same as a list, which is written.
+  void window_pattern(int C::*m) {
+    constexpr const char* key = "attention.sliding_window_pattern";
+    c_.*m = c_.window == fauna::unbounded ? 1 : fauna::unbounded;
+    if (k_.has(key)) {
+      const int n = k_.period(key, c_.layers);
+      if (c_.window != fauna::unbounded) c_.*m = n > c_.layers ? fauna::unbounded : n;
+    }
+  }
+  /// The rotary base of layers with a window, where it is another or scaling is of the others alone.
+  void window_base(double C::*m) {
+    const bool alone = c_.scaling.kind != fauna::rope_scaling::none && c_.window != fauna::unbounded;
+    c_.*m = k_.positive("rope.freq_base_swa", alone ? c_.base : 0);
+    if (c_.*m == c_.base && !alone) c_.*m = 0;
+  }
   /// What no key says and inference does not need.
   template <class T, class B> void of_training(T B::*) {}
   /// A key that says what others do.
@@ -317,6 +332,23 @@ template <class C> class GgufWriter {
   void period(int C::*m, int usual, const char* = nullptr) {
     const bool none = usual > form_.layers && c_.*m > form_.layers;  // no layer differs, either way
     said_.*m = none ? c_.*m : usual;
+  }
+  void window_pattern(int C::*m) {
+    if (c_.window == fauna::unbounded) {
+      said_.*m = 1;
+      return;
+    }
+    std::vector<bool> windows;
+    for (int i = 1; i <= c_.layers; ++i) windows.push_back(i % (c_.*m) != 0);
+    keys_.put(prefix_ + "attention.sliding_window_pattern", windows);
+    said_.*m = c_.*m > c_.layers ? fauna::unbounded : c_.*m;
+  }
+  void window_base(double C::*m) {
+    said_.*m = c_.*m;
+    if (c_.*m > 0) put("rope.freq_base_swa", c_.*m);
+    else
+      gguf_only(fauna::to_text(c_), c_.window == fauna::unbounded || c_.scaling.kind == fauna::rope_scaling::none,
+                "scaled positions in layers without a window alone");
   }
   template <class T, class B> void of_training(T B::*m) { said_.*m = c_.*m; }
   void same(const char* key, int value) { put(key, value); }

@@ -137,6 +137,25 @@ inline constexpr GgufRule falcon[] = {{"token_embd", "transformer.word_embedding
                                       {"blk.%.attn_output", "transformer.h.%.self_attention.dense"},
                                       {"blk.%.ffn_up", "transformer.h.%.mlp.dense_h_to_4h"},
                                       {"blk.%.ffn_down", "transformer.h.%.mlp.dense_4h_to_h"}};
+inline constexpr GgufRule bloom[] = {{"token_embd", "transformer.word_embeddings"},
+                                     {"token_embd_norm", "transformer.word_embeddings_layernorm"},
+                                     {"output_norm", "transformer.ln_f"},
+                                     {"output", "lm_head"},
+                                     {"blk.%.attn_norm", "transformer.h.%.input_layernorm"},
+                                     {"blk.%.attn_qkv", "transformer.h.%.self_attention.query_key_value", grouped},
+                                     {"blk.%.attn_output", "transformer.h.%.self_attention.dense"},
+                                     {"blk.%.ffn_norm", "transformer.h.%.post_attention_layernorm"},
+                                     {"blk.%.ffn_up", "transformer.h.%.mlp.dense_h_to_4h"},
+                                     {"blk.%.ffn_down", "transformer.h.%.mlp.dense_4h_to_h"}};
+inline constexpr GgufRule mpt[] = {{"token_embd", "transformer.wte"},
+                                   {"output_norm", "transformer.norm_f"},
+                                   {"output", "lm_head"},
+                                   {"blk.%.attn_norm", "transformer.blocks.%.norm_1"},
+                                   {"blk.%.attn_qkv", "transformer.blocks.%.attn.Wqkv"},
+                                   {"blk.%.attn_output", "transformer.blocks.%.attn.out_proj"},
+                                   {"blk.%.ffn_norm", "transformer.blocks.%.norm_2"},
+                                   {"blk.%.ffn_up", "transformer.blocks.%.ffn.up_proj"},
+                                   {"blk.%.ffn_down", "transformer.blocks.%.ffn.down_proj"}};
 inline constexpr GgufRule mamba[] = {{"token_embd", "backbone.embeddings"},
                                      {"token_embd", "backbone.embedding"},
                                      {"output_norm", "backbone.norm_f"},
@@ -202,6 +221,10 @@ inline constexpr GgufArchitecture gguf_architectures[] = {
     {"gptneox", {gguf_detail::gptneox}},
     {"falcon", {gguf_detail::falcon_grouped, gguf_detail::falcon}, "blk.0.attn_norm_2.weight"},
     {"falcon", {gguf_detail::falcon}},
+    {"bloom", {gguf_detail::bloom}},
+    {"mpt", {gguf_detail::mpt}},
+    {"nemotron", {gguf_detail::gemma, gguf_detail::decoder}},
+    {"exaone4", {gguf_detail::norms_after, gguf_detail::decoder}},
     {"mamba", {gguf_detail::mamba}},
     {"mamba2", {gguf_detail::mamba2, gguf_detail::mamba}},
     {"deepseek2", {gguf_detail::deepseek2, gguf_detail::experts, gguf_detail::decoder}},
@@ -221,7 +244,7 @@ inline GgufArchitecture const* gguf_architecture(std::string_view name) {
 /// output.weight alone; from the table alone.
 enum class gguf_head : int { either, own, table };
 constexpr gguf_head gguf_head_of(std::string_view architecture) {
-  for (const std::string_view own : {"stablelm", "phi2", "olmo2", "olmoe", "qwen2moe", "gptneox"})
+  for (const std::string_view own : {"stablelm", "phi2", "olmo2", "olmoe", "qwen2moe", "gptneox", "nemotron"})
     if (architecture == own) return gguf_head::own;
   for (const std::string_view table : {"gemma", "gemma2", "cohere2"})
     if (architecture == table) return gguf_head::table;

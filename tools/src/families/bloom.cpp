@@ -2,6 +2,7 @@
 #include <fauna/models/bloom.hpp>
 #include <tools/src/classics.hpp>
 #include <tools/src/family.hpp>
+#include <tools/src/gguf_fields.hpp>
 
 namespace tool {
 namespace {
@@ -41,6 +42,13 @@ struct Bloom {
     Config::Json j = classic_json(m, fields, model_type, causal);
     j["seq_length"] = m.context;
     return j;
+  }
+
+  static constexpr const char* gguf_name = "bloom";
+  template <class Io> static void gguf(Io& io) {
+    gguf_sizes(io);
+    io.head_size(&config::head_size, io.get().heads, io.get().width);
+    gguf_table(io, layer_epsilon);
   }
 };
 

@@ -2,6 +2,7 @@
 #include <fauna/models/exaone4.hpp>
 #include <tools/src/dense.hpp>
 #include <tools/src/family.hpp>
+#include <tools/src/gguf_fields.hpp>
 
 namespace tool {
 namespace {
@@ -25,6 +26,14 @@ struct Exaone4 {
     Config::Json j = decoder_json(m, model_type, causal, absent);
     window_json(m, j);
     return j;
+  }
+
+  static constexpr const char* gguf_name = "exaone4";
+  template <class Io> static void gguf(Io& io) {
+    gguf_decoder(io);
+    io.window(&config::window);
+    io.window_pattern(&config::full_every);
+    io.repeated("rope.freq_base_swa", io.get().base);
   }
 };
 

@@ -2,6 +2,7 @@
 #include <fauna/models/mpt.hpp>
 #include <tools/src/classics.hpp>
 #include <tools/src/family.hpp>
+#include <tools/src/gguf_fields.hpp>
 
 namespace tool {
 namespace {
@@ -53,6 +54,15 @@ struct Mpt {
     if (m.clip > 0) j["attn_config"]["clip_qkv"] = m.clip;
     if (m.score_scale > 0) j["attn_config"]["softmax_scale"] = m.score_scale;
     return j;
+  }
+
+  static constexpr const char* gguf_name = "mpt";
+  template <class Io> static void gguf(Io& io) {
+    gguf_sizes(io);
+    io.head_size(&config::head_size, io.get().heads, io.get().width);
+    gguf_table(io, layer_epsilon);
+    io.option("attention.clamp_kqv", &config::clip, 0.0);
+    io.same("attention.max_alibi_bias", 8.0);
   }
 };
 

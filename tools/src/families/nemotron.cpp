@@ -2,6 +2,7 @@
 #include <fauna/models/nemotron.hpp>
 #include <tools/src/dense.hpp>
 #include <tools/src/family.hpp>
+#include <tools/src/gguf_fields.hpp>
 
 namespace tool {
 namespace {
@@ -28,6 +29,14 @@ struct Nemotron {
     j["attention_bias"] = both_biases(m);
     j["mlp_bias"] = m.mlp_bias;
     return j;
+  }
+
+  static constexpr const char* gguf_name = "nemotron";
+  template <class Io> static void gguf(Io& io) {
+    gguf_decoder(io, layer_epsilon);
+    io.tensor("blk.0.attn_q.bias", &config::qkv_bias);
+    io.tensor("blk.0.attn_output.bias", &config::out_bias);
+    io.tensor("blk.0.ffn_up.bias", &config::mlp_bias);
   }
 };
 

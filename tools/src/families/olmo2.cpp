@@ -30,6 +30,7 @@ struct Olmo2 {
   }
 
   static constexpr const char* gguf_name = "olmo2";
+  static bool gguf_is(GgufKeys& k) { return !k.says("attention.sliding_window"); }
   template <class Io> static void gguf(Io& io) { gguf_decoder(io); }
 };
 

@@ -2,6 +2,7 @@
 #include <fauna/models/olmo3.hpp>
 #include <tools/src/dense.hpp>
 #include <tools/src/family.hpp>
+#include <tools/src/gguf_fields.hpp>
 
 namespace tool {
 namespace {
@@ -40,6 +41,15 @@ struct Olmo3 {
     window_json(m, j);
     j["attention_bias"] = both_biases(m);
     return j;
+  }
+
+  static constexpr const char* gguf_name = "olmo2";
+  static bool gguf_is(GgufKeys& k) { return k.says("attention.sliding_window"); }
+  template <class Io> static void gguf(Io& io) {
+    gguf_decoder(io);
+    io.window(&config::window);
+    io.window_pattern(&config::full_every);
+    io.window_base(&config::window_base);
   }
 };
 
