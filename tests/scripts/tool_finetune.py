@@ -125,11 +125,11 @@ def learns():
     succeeds(*common, "--steps", 200, "--out", "again", "--config", "adapter/run.toml")
     assert read(work / "again/adapter_model.safetensors") == adapter
     flat = ("--schedule", "constant", "--warmup", 5)
-    succeeds(*common, *flat, "--steps", 30, "--out", "whole")
+    succeeds(*common, *flat, "--steps", 30, "--out", "whole_modules")
     succeeds(*common, *flat, "--steps", 12, "--out", "parts")
-    assert read(work / "parts/adapter_model.safetensors") != read(work / "whole/adapter_model.safetensors")
+    assert read(work / "parts/adapter_model.safetensors") != read(work / "whole_modules/adapter_model.safetensors")
     succeeds(*common, *flat, "--steps", 30, "--out", "parts", "--resume")
-    assert read(work / "parts/adapter_model.safetensors") == read(work / "whole/adapter_model.safetensors")
+    assert read(work / "parts/adapter_model.safetensors") == read(work / "whole_modules/adapter_model.safetensors")
     assert tomllib.loads((work / "parts/run.toml").read_text())["lr"] == 1e-2
     refused(["adapter/last.safetensors is of another run"], *common, "--steps", 30, "--out", "adapter")
 
@@ -208,10 +208,10 @@ def variants():
     assert "base_model.model.model.embed_tokens.lora_embedding_A" in saved and "base_model.model.lm_head.lora_B.weight" in saved, saved.keys()
     succeeds("merge", "base", "ends", "ends_merged")
     assert logits("ends_merged") == logits("base", "--adapter", "ends") != logits("base")
-    succeeds(*common, "--targets", "v_proj", "--modules-to-save", "embed_tokens,lm_head", "--val", 0, "--steps", 10, "--out", "whole")
-    config, saved = json.loads((work / "whole/adapter_config.json").read_text()), read(work / "whole/adapter_model.safetensors")
+    succeeds(*common, "--targets", "v_proj", "--modules-to-save", "embed_tokens,lm_head", "--val", 0, "--steps", 10, "--out", "whole_modules")
+    config, saved = json.loads((work / "whole_modules/adapter_config.json").read_text()), read(work / "whole_modules/adapter_model.safetensors")
     assert set(config["modules_to_save"]) == {"embed_tokens", "lm_head"} and "base_model.model.lm_head.weight" in saved, (config, saved.keys())
-    assert logits("base", "--adapter", "whole") != logits("base")
+    assert logits("base", "--adapter", "whole_modules") != logits("base")
     refused(["--dora with --targets"], *common, *ends, "--dora")
     refused(["--modules-to-save lm_tail, expected some of"], *common, "--modules-to-save", "lm_tail")
     refused(["--lora-plus 0, expected above 0"], *common, "--lora-plus", 0)
