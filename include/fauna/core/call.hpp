@@ -74,6 +74,7 @@ struct Rounds {
   const unsigned char* passed_over = nullptr;  ///< [layers]: not 0: of the same width, gives on what it is given
   /// Called before and after each layer, by its flat index, forward and backward.
   void (*announce)(void* user, int layer, bool backward, bool before) = nullptr;
+  void (*between)(void* user) = nullptr;  ///< called before and after every labelled block: for what moves when asked
   void* user = nullptr;
 };
 
@@ -111,6 +112,7 @@ template <class B> struct CallState {
   SideLosses<scalar>* side = nullptr;  ///< null: side losses are left out
   Tap<scalar> const* tap = nullptr;
   Rounds const* rounds = nullptr;             ///< null: all
+  Rounds const* asked = nullptr;              ///< whose `between` is called; null: nobody's
   Group<scalar> const* group = nullptr;       ///< null: a model that is whole
   AdapterTable<B> const* adapters = nullptr;  ///< null: none
   LaterProducts<scalar>* later = nullptr;     ///< of weights' gradients, in backward on the host; null: made at once
