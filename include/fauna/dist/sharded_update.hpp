@@ -73,6 +73,38 @@ std::vector<double> sums_of_squares(T& model, C& c, std::vector<Shard> const& sh
   return sums;
 }
 
+/// The same of gradients that are all here.
+template <class T> std::vector<double> sums_of_squares(T const& model) {
+  std::vector<double> sums(model.parameters().size());
+  for (std::size_t i = 0; i < sums.size(); ++i) {
+    Parameter const& p = model.parameters()[i];
+    if (!p.trainable || p.is != role::parameter) continue;
+    const auto* g = model.gradient(p).data();
+    for (std::size_t k = 0; k < p.size(); ++k) sums[i] += static_cast<double>(g[k]) * static_cast<double>(g[k]);
+  }
+  return sums;
+}
+
+// Replicas of a model that ranks have in parts may share each part, as ZeRO says: R is DataParallel, or
+// one rank.
+
+template <class R>
+inline constexpr int zero_stage = [] {
+  if constexpr (requires { R::stage; }) return R::stage;
+  else return 0;
+}();
+/// Each tensor's sum of squares over its replicas' parts.
+template <class R, class T> std::vector<double> squares_by(R& replicas, T& model) {
+  if constexpr (zero_stage < R >> 0) return replicas.squares(model);
+  else return sums_of_squares(model);
+}
+/// A step with a norm of all parts of the model.
+template <class R, class T>
+UpdateReport update_by(R& replicas, T& model, AdamWOptions const& o, UpdateReport const& seen) {
+  if constexpr (zero_stage < R >> 0) return replicas.update(model, o, seen);
+  else return model.update(o, seen);
+}
+
 /// The norm of all gradients, and what is wrong with them, of each tensor's sum of squares.
 template <class T> UpdateReport norm_of_sums(T const& model, std::vector<double> const& sums) {
   UpdateReport r;
