@@ -1,5 +1,6 @@
 // Seq<A, B, ...>: one block after another.
 #pragma once
+#include <fauna/compose/again.hpp>
 #include <fauna/compose/at.hpp>
 #include <fauna/compose/fuse.hpp>
 #include <fauna/core/block.hpp>
@@ -17,7 +18,7 @@ template <class A, class B, class... R> struct chain_fault_<A, B, R...> {
 };
 
 /// Training keeps what flows between the children; inference takes it from scratch. A block that works in place
-/// writes over its predecessor's output.
+/// writes over its predecessor's output, and what a block that runs again (compose/again.hpp) gives is not kept.
 template <class... Bs> struct Seq {
   using composition = Seq;
   using children = Children<Bs...>;
@@ -52,7 +53,7 @@ template <class... Bs> struct Seq {
       Child<i>::plan(at<i>(s.child), shape, a);
       if constexpr (i + 1 < count) {
         if constexpr (overwrites<i>()) at<i>(s.y) = at<i - 1>(s.y);
-        else at<i>(s.y) = a.take_view<S, dyn, Child<i>::out>(shape.rows());
+        else if constexpr (!again<i>()) at<i>(s.y) = a.take_view<S, dyn, Child<i>::out>(shape.rows());
       }
     });
   }
@@ -78,6 +79,8 @@ template <class... Bs> struct Seq {
       constexpr std::size_t i = count - 1 - k;
       if constexpr (i > 0)
         if (!overwrites<i>()) a.take_view<S, dyn, Child<i>::in>(shape.rows());
+      plan_given<i, B>(shape, a);
+      if constexpr (fuses_backward<i>()) plan_given<i - 1, B>(shape, a);
       Child<i>::template plan_scratch<B>(shape, a);
     });
   }
@@ -99,6 +102,37 @@ template <class... Bs> struct Seq {
     if constexpr (I > 0 && I + 1 < count) return Child<I>::in_place && I > 0;
     else return false;
   }
+  /// What child I gives is not kept: it runs again from what is kept before it.
+  template <std::size_t I> static constexpr bool again() {
+    if constexpr (I + 1 >= count) return false;
+    else if constexpr (!runs_again<Child<I>> || overwrites<I>() || overwrites<I + 1>()) return false;
+    else if constexpr (I > 0) return !again<I - 1>();
+    else return true;
+  }
+  /// Scratch of `given` for child I's input.
+  template <std::size_t I, class B> static constexpr void plan_given(Shape const& shape, Arena& a) {
+    if constexpr (I > 0) {
+      if constexpr (again<I - 1>()) {
+        a.take_view<typename B::scalar, dyn, Child<I>::in>(shape.rows());
+        Child<I - 1>::template plan_scratch<B>(shape, a);
+      }
+    }
+  }
+  /// What child I gave, in backward.
+  template <std::size_t I, class C, class W, class Sv> static auto given(C const& c, W const& w, X<C> x, Sv& saved) {
+    if constexpr (again<I>()) {
+      using S = typename C::scalar;
+      const auto y = c.scratch().template take_view<S, dyn, Child<I>::out>(x.rows());
+      C run = c.child(I).overwriting();
+      run.mode = mode::recompute;
+      typename Child<I>::template State<S> none{};
+      if constexpr (I == 0) Child<I>::forward(run, at<I>(w), none, x, y, at<I>(saved.child));
+      else Child<I>::forward(run, at<I>(w), none, as_const(at<I - 1>(saved.y)), y, at<I>(saved.child));
+      return as_const(y);
+    } else {
+      return as_const(at<I>(saved.y));
+    }
+  }
   template <std::size_t I> static constexpr bool fuses_forward() {
     if constexpr (I + 2 < count) return Fusion<bare<Child<I>>, bare<Child<I + 1>>>::fuses_forward;
     else return false;
@@ -111,7 +145,7 @@ template <class... Bs> struct Seq {
   template <std::size_t I, class C, class V, class Sv> static auto between(C const& c, V const& x, Sv& saved) {
     if constexpr (overwrites<I>())
       return View<typename C::scalar, dyn, Child<I>::out>(const_cast<typename C::scalar*>(x.data()), x.rows());
-    else if (c.keeps()) return at<I>(saved.y);
+    else if (c.keeps() && !again<I>()) return at<I>(saved.y);
     else return c.scratch().template take_view<typename C::scalar, dyn, Child<I>::out>(x.rows());
   }
 
@@ -142,14 +176,14 @@ template <class... Bs> struct Seq {
       const auto g = c.scratch().template take_view<typename C::scalar, dyn, Child<I - 1>::in>(dy.rows());
       show_label<Child<I>>(c, true, dy);
       Fusion<bare<Child<I - 1>>, bare<Child<I>>>::backward(
-          c.overwriting(), at<I>(w), at<I>(dw), as_const(at<I - 2>(saved.y)), as_const(at<I - 1>(saved.y)), dy, g);
+          c.overwriting(), at<I>(w), at<I>(dw), given<I - 2>(c, w, x, saved), given<I - 1>(c, w, x, saved), dy, g);
       backward_from<I - 2>(c, w, dw, x, saved, as_const(g), dx, dstate);
     } else {
       using S = typename C::scalar;
       View<S, dyn, Child<I>::in> g;
       if constexpr (overwrites<I>()) g = View<S, dyn, Child<I>::in>(const_cast<S*>(dy.data()), dy.rows());
       else g = c.scratch().template take_view<S, dyn, Child<I>::in>(dy.rows());
-      Child<I>::backward(c.child(I).overwriting(), at<I>(w), at<I>(dw), as_const(at<I - 1>(saved.y)),
+      Child<I>::backward(c.child(I).overwriting(), at<I>(w), at<I>(dw), given<I - 1>(c, w, x, saved),
                          at<I>(saved.child), dy, g, at<I>(dstate));
       backward_from<I - 1>(c, w, dw, x, saved, as_const(g), dx, dstate);
     }
