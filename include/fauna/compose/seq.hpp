@@ -53,7 +53,7 @@ template <class... Bs> struct Seq {
       Child<i>::plan(at<i>(s.child), shape, a);
       if constexpr (i + 1 < count) {
         if constexpr (overwrites<i>()) at<i>(s.y) = at<i - 1>(s.y);
-        else if constexpr (!again<i>()) at<i>(s.y) = a.take_view<S, dyn, Child<i>::out>(shape.rows());
+        else if constexpr (!again<i>) at<i>(s.y) = a.take_view<S, dyn, Child<i>::out>(shape.rows());
       }
     });
   }
@@ -79,8 +79,10 @@ template <class... Bs> struct Seq {
       constexpr std::size_t i = count - 1 - k;
       if constexpr (i > 0)
         if (!overwrites<i>()) a.take_view<S, dyn, Child<i>::in>(shape.rows());
-      plan_given<i, B>(shape, a);
-      if constexpr (fuses_backward<i>()) plan_given<i - 1, B>(shape, a);
+      if constexpr (i > 0)
+        if constexpr (again<i - 1>) plan_again<i - 1, B>(shape, a);
+      if constexpr (fuses_backward<i>())
+        if constexpr (again<i - 2>) plan_again<i - 2, B>(shape, a);
       Child<i>::template plan_scratch<B>(shape, a);
     });
   }
@@ -102,36 +104,22 @@ template <class... Bs> struct Seq {
     if constexpr (I > 0 && I + 1 < count) return Child<I>::in_place && I > 0;
     else return false;
   }
-  /// What child I gives is not kept: it runs again from what is kept before it.
-  template <std::size_t I> static constexpr bool again() {
-    if constexpr (I + 1 >= count) return false;
-    else if constexpr (!runs_again<Child<I>> || overwrites<I>() || overwrites<I + 1>()) return false;
-    else if constexpr (I > 0) return !again<I - 1>();
-    else return true;
+  /// What child I gives is not kept, and the next child keeps what it gives. Backward runs child I again.
+  template <std::size_t I>
+  static constexpr bool again = I + 1 < count&& runs_again<Child<I>> && !runs_again<Child<I + (I + 1 < count)>> &&
+                                !overwrites<I>() && !overwrites<I + (I + 1 < count)>();
+  template <std::size_t I, class B> static constexpr void plan_again(Shape const& shape, Arena& a) {
+    a.take_view<typename B::scalar, dyn, Child<I>::out>(shape.rows());
+    Child<I>::template plan_scratch<B>(shape, a);
   }
-  /// Scratch of `given` for child I's input.
-  template <std::size_t I, class B> static constexpr void plan_given(Shape const& shape, Arena& a) {
-    if constexpr (I > 0) {
-      if constexpr (again<I - 1>()) {
-        a.take_view<typename B::scalar, dyn, Child<I>::in>(shape.rows());
-        Child<I - 1>::template plan_scratch<B>(shape, a);
-      }
-    }
-  }
-  /// What child I gave, in backward.
-  template <std::size_t I, class C, class W, class Sv> static auto given(C const& c, W const& w, X<C> x, Sv& saved) {
-    if constexpr (again<I>()) {
-      using S = typename C::scalar;
-      const auto y = c.scratch().template take_view<S, dyn, Child<I>::out>(x.rows());
-      C run = c.child(I).overwriting();
-      run.mode = mode::recompute;
-      typename Child<I>::template State<S> none{};
-      if constexpr (I == 0) Child<I>::forward(run, at<I>(w), none, x, y, at<I>(saved.child));
-      else Child<I>::forward(run, at<I>(w), none, as_const(at<I - 1>(saved.y)), y, at<I>(saved.child));
-      return as_const(y);
-    } else {
-      return as_const(at<I>(saved.y));
-    }
+  template <std::size_t I, class C, class W, class Sv>
+  static void run_again(C const& c, W const& w, X<C> x, Sv& saved) {
+    at<I>(saved.y) = c.scratch().template take_view<typename C::scalar, dyn, Child<I>::out>(x.rows());
+    C run = c.child(I).overwriting();
+    run.mode = mode::recompute;
+    typename Child<I>::template State<typename C::scalar> none{};
+    if constexpr (I == 0) Child<I>::forward(run, at<I>(w), none, x, at<I>(saved.y), at<I>(saved.child));
+    else Child<I>::forward(run, at<I>(w), none, as_const(at<I - 1>(saved.y)), at<I>(saved.y), at<I>(saved.child));
   }
   template <std::size_t I> static constexpr bool fuses_forward() {
     if constexpr (I + 2 < count) return Fusion<bare<Child<I>>, bare<Child<I + 1>>>::fuses_forward;
@@ -145,7 +133,7 @@ template <class... Bs> struct Seq {
   template <std::size_t I, class C, class V, class Sv> static auto between(C const& c, V const& x, Sv& saved) {
     if constexpr (overwrites<I>())
       return View<typename C::scalar, dyn, Child<I>::out>(const_cast<typename C::scalar*>(x.data()), x.rows());
-    else if (c.keeps() && !again<I>()) return at<I>(saved.y);
+    else if (c.keeps() && !again<I>) return at<I>(saved.y);
     else return c.scratch().template take_view<typename C::scalar, dyn, Child<I>::out>(x.rows());
   }
 
@@ -170,20 +158,24 @@ template <class... Bs> struct Seq {
 
   template <std::size_t I, class C, class W, class G, class Sv, class V, class St>
   static void backward_from(C const& c, W const& w, G& dw, X<C> x, Sv& saved, V dy, DX<C> dx, St& dstate) {
+    if constexpr (fuses_backward<I>())
+      if constexpr (again<I - 2>) run_again<I - 2>(c, w, x, saved);
+    if constexpr (I > 0)
+      if constexpr (again<I - 1>) run_again<I - 1>(c, w, x, saved);
     if constexpr (I == 0) {
       Child<0>::backward(c.child(0), at<0>(w), at<0>(dw), x, at<0>(saved.child), dy, dx, at<0>(dstate));
     } else if constexpr (fuses_backward<I>()) {
       const auto g = c.scratch().template take_view<typename C::scalar, dyn, Child<I - 1>::in>(dy.rows());
       show_label<Child<I>>(c, true, dy);
       Fusion<bare<Child<I - 1>>, bare<Child<I>>>::backward(
-          c.overwriting(), at<I>(w), at<I>(dw), given<I - 2>(c, w, x, saved), given<I - 1>(c, w, x, saved), dy, g);
+          c.overwriting(), at<I>(w), at<I>(dw), as_const(at<I - 2>(saved.y)), as_const(at<I - 1>(saved.y)), dy, g);
       backward_from<I - 2>(c, w, dw, x, saved, as_const(g), dx, dstate);
     } else {
       using S = typename C::scalar;
       View<S, dyn, Child<I>::in> g;
       if constexpr (overwrites<I>()) g = View<S, dyn, Child<I>::in>(const_cast<S*>(dy.data()), dy.rows());
       else g = c.scratch().template take_view<S, dyn, Child<I>::in>(dy.rows());
-      Child<I>::backward(c.child(I).overwriting(), at<I>(w), at<I>(dw), given<I - 1>(c, w, x, saved),
+      Child<I>::backward(c.child(I).overwriting(), at<I>(w), at<I>(dw), as_const(at<I - 1>(saved.y)),
                          at<I>(saved.child), dy, g, at<I>(dstate));
       backward_from<I - 1>(c, w, dw, x, saved, as_const(g), dx, dstate);
     }
