@@ -64,6 +64,9 @@ template <class S> struct Group {
   void* user = nullptr;
   /// The ranks that each have some rows of a batch, where means are over all of theirs; null: all rows are here.
   Group const* batch = nullptr;
+  /// The rows of all ranks, in their order, where each has as many as the others (blocks/sequence_parallel.hpp); null:
+  /// all have all rows.
+  Batch const* whole = nullptr;
   void exchange(const Outgoing* to, const Incoming* from) const { move(user, to, from); }
 };
 
