@@ -152,6 +152,7 @@ struct ModelParts {
   long ranks = 0, rounds = 1;
   bool there_and_back = false;
   long tensor = 1, zero = 0;
+  bool sequence = false;
 };
 
 /// The header of a model.
@@ -178,7 +179,8 @@ inline std::string header_of(Described const& model, std::string const& dtype, M
               : "constexpr int model_ranks = " + std::to_string(parts.ranks) + ", model_rounds = " +
                     std::to_string(parts.rounds) + ", model_tensor = " + std::to_string(parts.tensor) +
                     ", model_zero = " + std::to_string(parts.zero) +
-                    ";\nconstexpr bool model_there_and_back = " + (parts.there_and_back ? "true" : "false") + ";\n");
+                    ";\nconstexpr bool model_there_and_back = " + (parts.there_and_back ? "true" : "false") +
+                    ", model_sequence = " + (parts.sequence ? "true" : "false") + ";\n");
 }
 
 /// Programs of a model: their name, the sources that it is compiled from with the model's header and without, and the

@@ -16,7 +16,7 @@ struct Train {
   double learning_rate = 1e-3, min_lr = 1e-4, weight_decay = 0.1, beta1 = 0.9, beta2 = 0.99, grad_clip = 1,
          muon_rate = 1, muon_momentum = 0.95, layer_dropout = 0, exit_loss = 0;
   bool decay_lr = true, eval_only = false, always_save_checkpoint = false, overwrite = false, async_checkpoints = false,
-       overlap = true;
+       overlap = true, sequence_parallel = false;
   std::uint64_t seed = 1337;
 
   template <class F> void each(F&& f) {
@@ -75,6 +75,8 @@ struct Train {
     f("tp", tp,
       "ranks that each have a part of all heads and matrices (tensor parallel), so many for each copy of the model; 1: "
       "each has all");
+    f("sequence-parallel", sequence_parallel,
+      "of --tp: each of its ranks has some rows of what lies between those parts (norms, residual sums)");
     f("pp", pp,
       "ranks that each have some of the layers (pipeline), so many for each copy of the model; 1: each has all");
     f("pp-schedule", pp_schedule,

@@ -36,6 +36,7 @@ inline tool::ModelParts parts_of(tool::Verb const& verb, settings::Run const& s)
   if (s.pp == 1) {
     tool::ModelParts parts{.ranks = s.tp * s.cp * s.ep == 1 ? 0 : std::max({s.tp, s.cp, s.ep})};
     if (s.tp > 1) parts.zero = s.zero;  // in context parallel the program has all stages
+    parts.sequence = s.sequence_parallel;
     return parts;
   }
   const bool folded = fauna::there_and_back(how);
@@ -143,6 +144,10 @@ inline void require_experts(tool::ModelConfig const& c, long ranks) {
   whole("pieces", s.pieces, 0, s.batch_size * s.gradient_accumulation_steps);
   whole("zero", s.zero, 0, 3);
   whole("replicas", s.replicas, 1, 1000000);
+  if (s.sequence_parallel && s.tp == 1) fauna::fail("fauna train", "--sequence-parallel without --tp", "both");
+  if (s.sequence_parallel && (s.pp > 1 || s.zero > 0))
+    fauna::fail("fauna train", std::string("--sequence-parallel with ") + (s.pp > 1 ? "--pp" : "--zero"),
+                "one of the two");
   if (s.replicas > 1 && s.zero == 0)
     fauna::fail("fauna train", "--replicas without --zero", "--zero 1, 2 or 3", "without, each rank is a replica");
   whole("tp", s.tp, 1, 1024);
@@ -162,6 +167,9 @@ inline void require_experts(tool::ModelConfig const& c, long ranks) {
   if (c->context() != fauna::unbounded) length.block_size = c->context();
   verb.apply(length);
   s.context = whole("block-size", length.block_size, 1, c->context());
+  if (s.sequence_parallel && s.context % s.tp != 0)
+    fauna::fail("fauna train", "--sequence-parallel with sequences of " + std::to_string(s.context) + " tokens",
+                "a --block-size that --tp " + std::to_string(s.tp) + " divides");
   if (!tool::fs::exists(s.data))
     fauna::fail("fauna train", "there is no file " + s.data, "a text",
                 "give --data FILE, or let tools/shakespeare fetch one");
