@@ -43,6 +43,7 @@ void follow(Plain const& plain, MeshGroups<ThreadRank>& mesh, Make&& make, Dista
     require_near(found.loss, wanted.loss, "loss");
     require_near(found.gradient_norm, wanted.gradient_norm, "norm");
   }
+  if constexpr (requires { run.ranks().make_whole(model); }) run.ranks().make_whole(model);
   require_near(distance(model), 0, "weights");
   run.save(plain.folder / "mesh");
 
@@ -50,6 +51,7 @@ void follow(Plain const& plain, MeshGroups<ThreadRank>& mesh, Make&& make, Dista
   TrainOptions later = plain.options;
   later.resume = plain.folder / "alone";
   Trainer<Model, Ranks> resumed(again, test::both(), later, {}, Ranks(mesh));
+  if constexpr (requires { resumed.ranks().make_whole(again); }) resumed.ranks().make_whole(again);
   require(resumed.iteration() == 10 && distance(again) == 0, "what was loaded");
 }
 inline void require_saved(Plain const& plain) {

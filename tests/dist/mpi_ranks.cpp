@@ -12,7 +12,7 @@
 
 namespace {
 
-static_assert(fauna::Communicator<fauna::Mpi>);
+static_assert(fauna::AsynchronousCommunicator<fauna::Mpi>);
 
 /// What rank `from` sends to rank `to`: some bytes, or none.
 std::vector<unsigned char> parcel(int from, int to) {
@@ -23,22 +23,34 @@ std::vector<unsigned char> parcel(int from, int to) {
 }
 
 void exchange(fauna::Mpi& mpi) {
-  for (int round = 0; round < 20; ++round) {  // one after another, nothing overtakes
+  std::vector<fauna::Mpi::Pending> begun;
+  constexpr std::size_t rounds = 20;
+  std::vector<std::vector<std::vector<unsigned char>>> sent(rounds), arrived(rounds);  // of each round and rank
+  const auto check = [&](std::size_t round) {
+    for (int r = 0; r < mpi.size(); ++r)
+      if (r != mpi.rank() &&
+          arrived[round][static_cast<std::size_t>(r)] != parcel(r, mpi.rank() + static_cast<int>(round)))
+        mpi.abort(("the parcel of rank " + std::to_string(r) + " in round " + std::to_string(round)).c_str());
+  };
+  for (std::size_t round = 0; round < rounds; ++round) {  // one after another, nothing overtakes
     fauna::Parcels parcels(mpi.size());
-    std::vector<std::vector<unsigned char>> sent, arrived;
     for (int r = 0; r < mpi.size(); ++r) {
-      sent.push_back(parcel(mpi.rank(), r + round));
-      arrived.emplace_back(parcel(r, mpi.rank() + round).size(), 255);
+      sent[round].push_back(parcel(mpi.rank(), r + static_cast<int>(round)));
+      arrived[round].emplace_back(parcel(r, mpi.rank() + static_cast<int>(round)).size(), 255);
+      parcels.send(r, sent[round].back().data(), sent[round].back().size());
+      parcels.receive(r, arrived[round].back().data(), arrived[round].back().size());
     }
-    for (int r = 0; r < mpi.size(); ++r) {
-      const auto i = static_cast<std::size_t>(r);
-      parcels.send(r, sent[i].data(), sent[i].size());
-      parcels.receive(r, arrived[i].data(), arrived[i].size());
+    if (round % 3 == 0) {  // and some are left to themselves
+      begun.push_back(parcels.begin(mpi));
+      continue;
     }
     parcels.exchange(mpi);
-    for (int r = 0; r < mpi.size(); ++r)
-      if (r != mpi.rank() && arrived[static_cast<std::size_t>(r)] != parcel(r, mpi.rank() + round))
-        mpi.abort(("the parcel of rank " + std::to_string(r) + " in round " + std::to_string(round)).c_str());
+    check(round);
+  }
+  for (std::size_t i = 0; i < begun.size(); ++i) {
+    if (i % 2 == 0) begun[i].wait();
+    while (!begun[i].ended()) {}
+    check(3 * i);
   }
   if (mpi.rank() == 0) std::printf("%d ranks have exchanged\n", mpi.size());
 }

@@ -15,6 +15,8 @@ using namespace fauna;
 
 static_assert(Communicator<Solo> && Communicator<test::ThreadRank> && Communicator<Counting<Solo>>);
 static_assert(!Communicator<int>);
+static_assert(AsynchronousCommunicator<Solo> && AsynchronousCommunicator<Counting<test::AsyncThreadRank>>);
+static_assert(!AsynchronousCommunicator<test::ThreadRank> && !AsynchronousCommunicator<Counting<test::ThreadRank>>);
 
 namespace {
 

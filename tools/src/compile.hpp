@@ -151,7 +151,8 @@ inline constexpr const char* in_blocks = "blocks";
 struct ModelParts {
   long ranks = 0, rounds = 1;
   bool there_and_back = false;
-  long tensor = 1;
+  long tensor = 1, zero = 0;
+  bool sequence = false;
 };
 
 /// The header of a model.
@@ -177,7 +178,9 @@ inline std::string header_of(Described const& model, std::string const& dtype, M
               ? ""
               : "constexpr int model_ranks = " + std::to_string(parts.ranks) + ", model_rounds = " +
                     std::to_string(parts.rounds) + ", model_tensor = " + std::to_string(parts.tensor) +
-                    ";\nconstexpr bool model_there_and_back = " + (parts.there_and_back ? "true" : "false") + ";\n");
+                    ", model_zero = " + std::to_string(parts.zero) +
+                    ";\nconstexpr bool model_there_and_back = " + (parts.there_and_back ? "true" : "false") +
+                    ", model_sequence = " + (parts.sequence ? "true" : "false") + ";\n");
 }
 
 /// Programs of a model: their name, the sources that it is compiled from with the model's header and without, and the
@@ -192,6 +195,7 @@ inline Program const& program_named(std::string const& name) {
   static const Program all[] = {{"runner", {"train_alone"}, {"runner"}},
                                 {"pieces", {"train_pieces"}, {"runner"}},
                                 {"ranks", {"train_ranks"}, {"runner"}, {}, true},
+                                {"replicas", {"train_replicas"}, {"runner"}, {}, true},
                                 {"tensor", {"train_tensor"}, {"runner"}, {}, true},
                                 {"pipeline", {"train_pipeline"}, {"runner"}, {}, true},
                                 {"context", {"train_context"}, {"runner"}, {}, true},

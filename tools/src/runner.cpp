@@ -24,8 +24,9 @@ std::string note(settings::Run s) {
   s.Train::each([&](const char* name, auto& value, const char*) {
     const std::string n = name;
     if (n != "init-from" && n != "out-dir" && n != "overwrite" && n != "data" && n != "tokenizer" && n != "threads" &&
-        n != "zero" && n != "tp" && n != "pp" && n != "pp-schedule" && n != "pp-rounds" && n != "cp" && n != "ep" &&
-        n != "keep-checkpoints" && n != "async-checkpoints" && n != "restarts" && n != "ranks")
+        n != "zero" && n != "replicas" && n != "overlap" && n != "sequence-parallel" && n != "tp" && n != "pp" &&
+        n != "pp-schedule" && n != "pp-rounds" && n != "cp" && n != "ep" && n != "keep-checkpoints" &&
+        n != "async-checkpoints" && n != "restarts" && n != "ranks")
       all += " --" + n + ' ' + settings::text(value);
   });
   return all;
@@ -118,6 +119,8 @@ int run(int n, char** arguments) {
                              .threads = s.threads,
                              .pieces = static_cast<int>(s.pieces),
                              .zero = static_cast<int>(s.zero),
+                             .replicas = static_cast<int>(s.replicas),
+                             .overlap = s.overlap,
                              .schedule = s.pp_schedule,
                              .told = told},
                             [&s](tool::Trainer& trainer) { return train(s, trainer); });

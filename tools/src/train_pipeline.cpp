@@ -1,5 +1,6 @@
 // Training in a pipeline on the ranks that mpirun started: as many as "model.hpp" says in model_ranks, times as many as
-// there are parts of each tensor, have a copy of the model, and copies share the batches.
+// there are parts of each tensor, have a copy of the model, and copies share the batches, and with
+// model_zero 1 the moments.
 #include <tools/src/trainer_of.hpp>
 
 #include <fauna/dist/data_parallel.hpp>
@@ -16,7 +17,7 @@ template <int I = 0>
 int on_part(Groups& groups, tool::TrainerSettings const& s, std::function<int(tool::Trainer&)> const& f) {
   if constexpr (I + 1 < model_ranks)
     if (groups.pp.rank() > I) return on_part<I + 1>(groups, s, f);
-  using Ranks = fauna::Pipeline<fauna::Mpi, fauna::data_parallel<fauna::Mpi>>;
+  using Ranks = fauna::Pipeline<fauna::Mpi, fauna::zero<model_zero, fauna::Mpi>>;
   using Part = typename tool::ModelInParts::template part<I>;
   tool::TrainerOf<Ranks, fauna::Staged<Part, Backend, fauna::Mpi>> trainer(
       s, Ranks(groups, fauna::pipeline_schedule_named(s.schedule), s.pieces), groups.all.size(),

@@ -33,7 +33,8 @@ class Trainer {
 struct TrainerSettings {
   std::uint64_t seed = 0;
   long threads = 0;  ///< of a rank; 0: the machine's processors, divided among its ranks
-  int pieces = 0, zero = 0;
+  int pieces = 0, zero = 0, replicas = 1;
+  bool overlap = false;    ///< do ranks exchange while they compute?
   std::string schedule{};  ///< of a pipeline
   std::string told{};      ///< all that ranks must have been told alike
 };

@@ -27,9 +27,10 @@ template <class C> Group<typename C::scalar> const& group(C const& c, int ranks)
          "a model in tensor parallel runs on the ranks of its type");
   return *c.group;
 }
-/// Of all ranks, in place.
+/// Of all ranks, in place; where each rank has rows of its own, what stands around the block adds up (AllRows).
 template <class C, class V> void sum(C const& c, int ranks, V x) {
   auto const& g = group(c, ranks);
+  if (g.whole != nullptr) return;
   const int together = x.stride() == x.cols() ? x.rows() : 1;
   for (int r = 0; r < x.rows(); r += together)
     g.sum(g.user, x.row(r), static_cast<std::size_t>(together) * static_cast<std::size_t>(x.cols()));
@@ -76,6 +77,20 @@ struct Rows : Linear<In / N, Out, Bias, Start> {
     if (group(c, N).rank > 0) e.bias = nullptr;
     gemm<typename C::backend_type>::nt(c.backend, reading(x), reading(w.weight), matrix(y), e);
     sum(c, N, y);
+  }
+  /// Gradients of what all ranks have are added over those with rows of their own: the bias, which has seen all rows,
+  /// has its gradient once.
+  template <class C, class W, class G, class V, class Sv, class DY, class DX, class St>
+  static void backward(C const& c, W const& w, G& dw, V x, Sv& saved, DY dy, DX dx, St& dstate) {
+    auto const& g = group(c, N);
+    if constexpr (Bias) {
+      if (g.whole != nullptr && g.rank > 0) {
+        auto own = dw;
+        own.bias = {};
+        return whole::backward(c, w, own, x, saved, dy, dx, dstate);
+      }
+    }
+    whole::backward(c, w, dw, x, saved, dy, dx, dstate);
   }
 };
 

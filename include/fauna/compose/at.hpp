@@ -44,6 +44,7 @@ template <label Name, class B> struct At : B {
     if (c.tap != nullptr) c.tap->show(c.path, gradient, v);
   }
   template <class C> static constexpr void span(C const& c, bool gradient, bool before) {
+    if (c.asked != nullptr) c.asked->between(c.asked->user);
     if (c.tap != nullptr && c.tap->span != nullptr) c.tap->span(c.tap->user, c.path, gradient, before);
   }
 };

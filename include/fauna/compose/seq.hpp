@@ -1,5 +1,6 @@
 // Seq<A, B, ...>: one block after another.
 #pragma once
+#include <fauna/compose/again.hpp>
 #include <fauna/compose/at.hpp>
 #include <fauna/compose/fuse.hpp>
 #include <fauna/core/block.hpp>
@@ -18,7 +19,7 @@ template <class A, class B, class... R> struct chain_fault_<A, B, R...> {
 };
 
 /// Training keeps what flows between the children; inference takes it from scratch. A block that works in place
-/// writes over its predecessor's output.
+/// writes over its predecessor's output, and what a block that runs again (compose/again.hpp) gives is not kept.
 template <Block... Bs> struct Seq {
   using composition = Seq;
   using children = Children<Bs...>;
@@ -53,7 +54,7 @@ template <Block... Bs> struct Seq {
       Child<i>::plan(at<i>(s.child), shape, a);
       if constexpr (i + 1 < count) {
         if constexpr (overwrites<i>()) at<i>(s.y) = at<i - 1>(s.y);
-        else at<i>(s.y) = a.take_view<S, dyn, Child<i>::out>(shape.rows());
+        else if constexpr (!again<i>) at<i>(s.y) = a.take_view<S, dyn, Child<i>::out>(shape.rows());
       }
     });
   }
@@ -79,6 +80,10 @@ template <Block... Bs> struct Seq {
       constexpr std::size_t i = count - 1 - k;
       if constexpr (i > 0)
         if (!overwrites<i>()) a.take_view<S, dyn, Child<i>::in>(shape.rows());
+      if constexpr (i > 0)
+        if constexpr (again<i - 1>) plan_again<i - 1, B>(shape, a);
+      if constexpr (fuses_backward<i>())
+        if constexpr (again<i - 2>) plan_again<i - 2, B>(shape, a);
       Child<i>::template plan_scratch<B>(shape, a);
     });
   }
@@ -100,6 +105,23 @@ template <Block... Bs> struct Seq {
     if constexpr (I > 0 && I + 1 < count) return Child<I>::in_place && I > 0;
     else return false;
   }
+  /// What child I gives is not kept, and the next child keeps what it gives. Backward runs child I again.
+  template <std::size_t I>
+  static constexpr bool again = I + 1 < count&& runs_again<Child<I>> && !runs_again<Child<I + (I + 1 < count)>> &&
+                                !overwrites<I>() && !overwrites<I + (I + 1 < count)>();
+  template <std::size_t I, class B> static constexpr void plan_again(Shape const& shape, Arena& a) {
+    a.take_view<typename B::scalar, dyn, Child<I>::out>(shape.rows());
+    Child<I>::template plan_scratch<B>(shape, a);
+  }
+  template <std::size_t I, class C, class W, class Sv>
+  static void run_again(C const& c, W const& w, X<C> x, Sv& saved) {
+    at<I>(saved.y) = c.scratch().template take_view<typename C::scalar, dyn, Child<I>::out>(x.rows());
+    C run = c.child(I).overwriting();
+    run.mode = mode::recompute;
+    typename Child<I>::template State<typename C::scalar> none{};
+    if constexpr (I == 0) Child<I>::forward(run, at<I>(w), none, x, at<I>(saved.y), at<I>(saved.child));
+    else Child<I>::forward(run, at<I>(w), none, as_const(at<I - 1>(saved.y)), at<I>(saved.y), at<I>(saved.child));
+  }
   template <std::size_t I> static constexpr bool fuses_forward() {
     if constexpr (I + 2 < count) return Fusion<bare<Child<I>>, bare<Child<I + 1>>>::fuses_forward;
     else return false;
@@ -112,7 +134,7 @@ template <Block... Bs> struct Seq {
   template <std::size_t I, class C, class V, class Sv> static auto between(C const& c, V const& x, Sv& saved) {
     if constexpr (overwrites<I>())
       return View<typename C::scalar, dyn, Child<I>::out>(const_cast<typename C::scalar*>(x.data()), x.rows());
-    else if (c.keeps()) return at<I>(saved.y);
+    else if (c.keeps() && !again<I>) return at<I>(saved.y);
     else return c.scratch().template take_view<typename C::scalar, dyn, Child<I>::out>(x.rows());
   }
 
@@ -137,6 +159,10 @@ template <Block... Bs> struct Seq {
 
   template <std::size_t I, class C, class W, class G, class Sv, class V, class St>
   static void backward_from(C const& c, W const& w, G& dw, X<C> x, Sv& saved, V dy, DX<C> dx, St& dstate) {
+    if constexpr (fuses_backward<I>())
+      if constexpr (again<I - 2>) run_again<I - 2>(c, w, x, saved);
+    if constexpr (I > 0)
+      if constexpr (again<I - 1>) run_again<I - 1>(c, w, x, saved);
     if constexpr (I == 0) {
       Child<0>::backward(c.child(0), at<0>(w), at<0>(dw), x, at<0>(saved.child), dy, dx, at<0>(dstate));
     } else if constexpr (fuses_backward<I>()) {

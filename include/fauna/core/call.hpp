@@ -68,6 +68,9 @@ template <class S> struct Group {
   void* user = nullptr;
   /// The ranks that each have some rows of a batch, where means are over all of theirs; null: all rows are here.
   Group const* batch = nullptr;
+  /// The rows of all ranks, in their order, where each has as many as the others (blocks/sequence_parallel.hpp); null:
+  /// all have all rows.
+  Batch const* whole = nullptr;
   void exchange(const Outgoing* to, const Incoming* from) const { move(user, to, from); }
 };
 
@@ -78,6 +81,7 @@ struct Rounds {
   const unsigned char* passed_over = nullptr;  ///< [layers]: not 0: of the same width, gives on what it is given
   /// Called before and after each layer, by its flat index, forward and backward.
   void (*announce)(void* user, int layer, bool backward, bool before) = nullptr;
+  void (*between)(void* user) = nullptr;  ///< called before and after every labelled block: for what moves when asked
   void* user = nullptr;
 };
 
@@ -115,6 +119,7 @@ template <class B> struct CallState {
   SideLosses<scalar>* side = nullptr;  ///< null: side losses are left out
   Tap<scalar> const* tap = nullptr;
   Rounds const* rounds = nullptr;             ///< null: all
+  Rounds const* asked = nullptr;              ///< whose `between` is called; null: nobody's
   Group<scalar> const* group = nullptr;       ///< null: a model that is whole
   AdapterTable<B> const* adapters = nullptr;  ///< null: none
   LaterProducts<scalar>* later = nullptr;     ///< of weights' gradients, in backward on the host; null: made at once

@@ -29,6 +29,7 @@ class Parcels {
   }
   /// Of a communicator (dist/communicator.hpp), or of a Group.
   template <class C> void exchange(C& c) { c.exchange(to_.data(), from_.data()); }
+  template <class C> auto begin(C& c) { return c.begin(to_.data(), from_.data()); }
 
  private:
   std::vector<Outgoing> to_;

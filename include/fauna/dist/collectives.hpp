@@ -26,9 +26,8 @@ struct Cut {
   std::size_t size(int r) const { return at(r + 1) - at(r); }
 };
 
-/// Every rank has its part of `data` and gets those of the others. offset(r), for r in [0, ranks], is where part r
-/// begins.
-template <Communicator C, class S, class Offset> void all_gather(C& c, S* data, Offset&& offset) {
+/// What an all_gather exchanges.
+template <Communicator C, class S, class Offset> Parcels all_gather_parcels(C& c, S* data, Offset&& offset) {
   const int me = c.rank();
   Parcels parcels(c.size());
   for (int r = 0; r < c.size(); ++r) {
@@ -36,7 +35,12 @@ template <Communicator C, class S, class Offset> void all_gather(C& c, S* data, 
     parcels.send(r, data + offset(me), offset(me + 1) - offset(me));
     parcels.receive(r, data + offset(r), offset(r + 1) - offset(r));
   }
-  parcels.exchange(c);
+  return parcels;
+}
+/// Every rank has its part of `data` and gets those of the others. offset(r), for r in [0, ranks], is where part r
+/// begins.
+template <Communicator C, class S, class Offset> void all_gather(C& c, S* data, Offset&& offset) {
+  all_gather_parcels(c, data, offset).exchange(c);
 }
 /// One value of each rank, in the order of the ranks.
 template <Communicator C, class T> std::vector<T> all_gather(C& c, T const& own) {

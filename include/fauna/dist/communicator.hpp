@@ -17,6 +17,17 @@ concept Communicator = requires(C& c, const Outgoing* to, const Incoming* from) 
   { c.size() } -> std::same_as<int>;
   c.exchange(to, from);
 };
+/// begin(to, from) is an exchange that goes on while the rank does other things: all of it is done once ended(), which
+/// also moves it along, as some engines do nothing unasked, says so, or once wait() returns. Until then nobody touches
+/// what is sent and what is received; `to` and `from` themselves may go. Exchanges of both kinds are matched in the
+/// order in which the ranks begin them.
+template <class C>
+concept AsynchronousCommunicator = Communicator<C> && requires(C& c, const Outgoing* to, const Incoming* from) {
+  { c.begin(to, from) } -> std::same_as<typename C::Pending>;
+} && requires(typename C::Pending& p) {
+  { p.ended() } -> std::same_as<bool>;
+  p.wait();
+};
 /// split(color), which every rank calls: ranks with the same color become ranks of their own, in the same order. What
 /// it returns lives no longer than what was split.
 template <class C>

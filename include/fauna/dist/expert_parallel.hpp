@@ -72,8 +72,8 @@ template <Communicator C> class ExpertParallel {
   /// One norm: experts count on the ranks of one copy, what all have once.
   template <class T> UpdateReport update(T& model, AdamWOptions const& o) {
     const bool first_copy = copies_ == nullptr || copies_->rank() == 0;
-    return model.update(
-        o, norm_of_parts(model, *all_, [&](Parameter const& p) { return p.alone ? first_copy : all_->rank() == 0; }));
+    return model.update(o, norm_of_parts(model, *all_, sums_of_squares(model),
+                                         [&](Parameter const& p) { return p.alone ? first_copy : all_->rank() == 0; }));
   }
   /// Every rank is there: f runs the model on all.
   template <class T, class F> auto once(T&, F&& f) { return f(); }

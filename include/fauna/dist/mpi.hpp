@@ -45,24 +45,29 @@ class Mpi {
 
   /// Errors end all ranks, as MPI has it by default.
   void exchange(const Outgoing* to, const Incoming* from) {
-    const auto each = [this](std::size_t bytes, auto&& f) {
-      for (std::size_t at = 0; at < bytes; at += largest_)
-        f(at, static_cast<int>(bytes - at < largest_ ? bytes - at : largest_));
-    };
     requests_.clear();
-    for (int step = 1; step < size_; ++step) {  // not all to the same rank first
-      const int source = (rank_ + size_ - step) % size_;
-      each(from[source].bytes, [&](std::size_t at, int count) {
-        MPI_Irecv(from[source].data + at, count, MPI_BYTE, source, 0, ranks_, &requests_.emplace_back());
-      });
-    }
-    for (int step = 1; step < size_; ++step) {
-      const int target = (rank_ + step) % size_;
-      each(to[target].bytes, [&](std::size_t at, int count) {
-        MPI_Isend(to[target].data + at, count, MPI_BYTE, target, 0, ranks_, &requests_.emplace_back());
-      });
-    }
+    post(to, from, requests_);
     MPI_Waitall(static_cast<int>(requests_.size()), requests_.data(), MPI_STATUSES_IGNORE);
+  }
+  /// Messages on their way. MPI moves large ones in its calls alone, so whoever wants them beside other work asks
+  /// often.
+  class Pending {
+   public:
+    bool ended() {
+      int all = 0;
+      MPI_Testall(static_cast<int>(requests_.size()), requests_.data(), &all, MPI_STATUSES_IGNORE);
+      return all != 0;
+    }
+    void wait() { MPI_Waitall(static_cast<int>(requests_.size()), requests_.data(), MPI_STATUSES_IGNORE); }
+
+   private:
+    friend class Mpi;
+    std::vector<MPI_Request> requests_;
+  };
+  Pending begin(const Outgoing* to, const Incoming* from) {
+    Pending pending;
+    post(to, from, pending.requests_);
+    return pending;
   }
 
   /// Ends all ranks with a message that names this one. An error that all ranks have met is said once: rank 0 speaks at
@@ -80,6 +85,24 @@ class Mpi {
   }
 
  private:
+  void post(const Outgoing* to, const Incoming* from, std::vector<MPI_Request>& requests) {
+    const auto each = [this](std::size_t bytes, auto&& f) {
+      for (std::size_t at = 0; at < bytes; at += largest_)
+        f(at, static_cast<int>(bytes - at < largest_ ? bytes - at : largest_));
+    };
+    for (int step = 1; step < size_; ++step) {  // not all to the same rank first
+      const int source = (rank_ + size_ - step) % size_;
+      each(from[source].bytes, [&](std::size_t at, int count) {
+        MPI_Irecv(from[source].data + at, count, MPI_BYTE, source, 0, ranks_, &requests.emplace_back());
+      });
+    }
+    for (int step = 1; step < size_; ++step) {
+      const int target = (rank_ + step) % size_;
+      each(to[target].bytes, [&](std::size_t at, int count) {
+        MPI_Isend(to[target].data + at, count, MPI_BYTE, target, 0, ranks_, &requests.emplace_back());
+      });
+    }
+  }
   Mpi(MPI_Comm ranks, std::size_t largest) : largest_(largest), ranks_(ranks) { count(); }
   void count() {
     MPI_Comm_rank(ranks_, &rank_);

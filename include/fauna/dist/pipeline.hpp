@@ -297,8 +297,10 @@ template <class Part, Backend B, Communicator C> class Staged : public Trained<P
 /// The ranks of a run (train/one_rank.hpp) whose model is in a pipeline. `pieces`: batches that go through the stages
 /// in an update; 0: its accumulation's, which gives the sums of one rank. Replicas: who adds the gradients of several
 /// such models, which share the pieces; DataParallel<C> on the ranks of a mesh, where a stage may be in tensor
-/// parallel.
+/// parallel, or DataParallel<C, 1>: gradients are added after all batches, so replicas share no more than moments.
 template <Communicator C, class Replicas = OneRank> class Pipeline {
+  static_assert(zero_stage<Replicas> < 2, "fauna: replicas of a pipeline share moments alone, as in ZeRO's stage 1");
+
  public:
   explicit Pipeline(C& ranks, pipeline_schedule how = pipeline_schedule::one_by_one, int pieces = 0)
       : c_(&ranks), all_(&ranks), copy_(&ranks), how_(how), pieces_(pieces > 0 ? pieces : 1), asked_(pieces > 0) {}
@@ -345,10 +347,11 @@ template <Communicator C, class Replicas = OneRank> class Pipeline {
     using Part = typename T::model;
     UpdateReport r;
     double squares = 0;
+    const std::vector<double> of = squares_by(replicas_, model);
     for (std::size_t i = 0; i < model.parameters().size(); ++i) {
       Parameter const& p = model.parameters()[i];
       if (!p.trainable || p.is != role::parameter) continue;
-      const double own = sum_of_squares(model, p);
+      const double own = of[i];
       if (own == 0 && r.without_gradient < 0) r.without_gradient = static_cast<int>(i);
       const bool first = tp_ == nullptr || tp_->rank() == 0 || p.split.ways > 1;
       if (first && !Part::counted_elsewhere(i)) squares += own;
@@ -357,7 +360,7 @@ template <Communicator C, class Replicas = OneRank> class Pipeline {
     for (const double part : all_gather(*copy_, squares)) total += part;
     if (!std::isfinite(total)) r.not_finite = 0;
     r.gradient_norm = std::sqrt(total);
-    return model.update(o, r);
+    return update_by(replicas_, model, o, r);
   }
   /// Every rank is there: f runs the model on all.
   template <class T, class F> auto once(T& model, F&& f) { return together(model, f); }
@@ -367,7 +370,9 @@ template <Communicator C, class Replicas = OneRank> class Pipeline {
   /// One file with all tensors, written by rank 0, as a run of one rank would write it: write(path, model, head).
   template <class T, class Write>
   void save(std::string const& path, T& model, CheckpointHead const& head, Write&& write) {
-    if (saves_) save_whole(path, model, head, *copy_, ways(), write);
+    replicas_.with_state(model, [&] {
+      if (saves_) save_whole(path, model, head, *copy_, ways(), write);
+    });
   }
   /// Its part of what a run of the whole model begins with.
   template <class T> void draw(T& model) { draw_part(model, part()); }

@@ -58,13 +58,12 @@ template <class T> std::vector<Shard> shards_of(T& model, bool by_layer, int ran
 }
 
 /// Elements that a rank holds: its own of all units; and for a pass the whole unit outside of layers and the largest of
-/// the layers, of which these are the others' parts.
+/// the layers, of which these are the others' parts; `layer` is of that layer alone.
 struct ShardSizes {
-  std::size_t own = 0, beside = 0;
+  std::size_t own = 0, beside = 0, layer = 0;
 };
 inline ShardSizes sizes_of(std::vector<Shard> const& shards, int rank, bool of_trained) {
   ShardSizes sizes;
-  std::size_t largest = 0;
   for (Shard const& s : shards) {
     if (of_trained && !s.trains) continue;
     sizes.own += s.cut.size(rank);
@@ -72,9 +71,9 @@ inline ShardSizes sizes_of(std::vector<Shard> const& shards, int rank, bool of_t
     for (Shard const& same : shards)
       if (same.unit == s.unit && (same.trains || !of_trained)) others += same.cut.n - same.cut.size(rank);
     if (s.unit == outside) sizes.beside += s.cut.n - s.cut.size(rank);
-    else if (others > largest) largest = others;
+    else if (others > sizes.layer) sizes.layer = others;
   }
-  sizes.beside += largest;
+  sizes.beside += sizes.layer;
   return sizes;
 }
 

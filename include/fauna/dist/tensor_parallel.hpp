@@ -2,13 +2,13 @@
 // all run the same batches. A sum of V bytes sends 2 (n - 1) / n · V a rank; all get the same bits, so that what all
 // ranks have stays the same on all.
 #pragma once
-#include <cmath>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include <fauna/dist/collectives.hpp>
 #include <fauna/dist/mesh.hpp>
+#include <fauna/dist/sharded_update.hpp>
 #include <fauna/dist/whole.hpp>
 #include <fauna/train/one_rank.hpp>
 #include <fauna/train/trained.hpp>
@@ -56,31 +56,20 @@ template <class T> class Joined {
 };
 
 /// The norm of a model's gradients that ranks have in parts, and what is wrong with them; the same on all ranks.
-/// counts(p): does this rank count that tensor? What several have alike one of them does.
-template <class T, Communicator C, class F> UpdateReport norm_of_parts(T const& model, C& ranks, F&& counts) {
-  static_assert(!memory<typename T::backend>::remote, "fauna: ranks exchange tensors in the host's memory");
-  const auto trains = [](Parameter const& p) { return p.trainable && p.is == role::parameter; };
-  std::vector<double> squares(model.parameters().size());
-  for (std::size_t i = 0; i < squares.size(); ++i) {
-    Parameter const& p = model.parameters()[i];
-    if (trains(p) && counts(p)) squares[i] = sum_of_squares(model, p);
-  }
+/// `squares`: of each tensor, what this rank has of it. counts(p): does this rank count that tensor? What several have
+/// alike one of them does.
+template <class T, Communicator C, class F>
+UpdateReport norm_of_parts(T const& model, C& ranks, std::vector<double> squares, F&& counts) {
+  for (std::size_t i = 0; i < squares.size(); ++i)
+    if (!counts(model.parameters()[i])) squares[i] = 0;
   const Group<double> all = group_of<double>(ranks);
   all.sum(all.user, squares.data(), squares.size());
-  UpdateReport r;
-  double total = 0;
-  for (std::size_t i = 0; i < squares.size(); ++i) {
-    if (!trains(model.parameters()[i])) continue;
-    total += squares[i];
-    if (squares[i] == 0 && r.without_gradient < 0) r.without_gradient = static_cast<int>(i);
-    if (!std::isfinite(squares[i]) && r.not_finite < 0) r.not_finite = static_cast<int>(i);
-  }
-  r.gradient_norm = std::sqrt(total);
-  return r;
+  return norm_of_sums(model, squares);
 }
 
 /// The ranks of a run (train/one_rank.hpp) whose model is in tensor parallel. Replicas: who adds the gradients of
-/// several such models, each with its own pieces; DataParallel<C> on the ranks of a mesh.
+/// several such models, each with its own pieces; DataParallel<C> on the ranks of a mesh, in any of ZeRO's stages,
+/// which share each part among its replicas.
 template <Communicator C, class Replicas = OneRank> class TensorParallel {
  public:
   explicit TensorParallel(C& ranks) : c_(&ranks), all_(&ranks) {}
@@ -90,6 +79,7 @@ template <Communicator C, class Replicas = OneRank> class TensorParallel {
   }
   bool writes() const { return all_->rank() == 0; }
   static constexpr bool evaluates() { return true; }
+  static constexpr bool by_layer = zero_stage<Replicas> >= 2;
   int pieces() const { return replicas_.pieces(); }
   void divide(int batches) { replicas_.divide(batches); }
   template <class T> void start(T& model) { replicas_.start(model); }
@@ -97,19 +87,23 @@ template <Communicator C, class Replicas = OneRank> class TensorParallel {
     const Joined joined(model, *c_);
     return replicas_.gradients(model, pass);
   }
-  /// One norm: what is in parts counts on each rank, what all have once. Replicas have the same gradients by now.
+  /// One norm: what is in parts counts on each rank, what all have once.
   template <class T> UpdateReport update(T& model, AdamWOptions const& o) {
-    return model.update(
-        o, norm_of_parts(model, *c_, [this](Parameter const& p) { return p.split.ways > 1 || c_->rank() == 0; }));
+    return update_by(replicas_, model, o,
+                     norm_of_parts(model, *c_, squares_by(replicas_, model),
+                                   [this](Parameter const& p) { return p.split.ways > 1 || c_->rank() == 0; }));
   }
   template <class T, class F> auto once(T& model, F&& f) {
     const Joined joined(model, *c_);
-    return f();
+    if constexpr (zero_stage<Replicas> == 3) return replicas_.once(model, f);
+    else return f();
   }
   /// One file with all tensors whole, written by rank 0, as a run of one rank would write it: write(path, model, head).
   template <class T, class Write>
   void save(std::string const& path, T& model, CheckpointHead const& head, Write&& write) {
-    if (saves_) save_whole(path, model, head, *c_, c_->size(), write);
+    replicas_.with_state(model, [&] {
+      if (saves_) save_whole(path, model, head, *c_, c_->size(), write);
+    });
   }
   /// Its part of what a run of the whole model begins with.
   template <class T> void draw(T& model) { draw_part(model, c_->rank()); }
@@ -117,6 +111,8 @@ template <Communicator C, class Replicas = OneRank> class TensorParallel {
   template <class T> CheckpointHead load(std::string const& path, T& model, fauna::load what) {
     return load_part(path, model, what, c_->rank());
   }
+  /// As DataParallel's.
+  template <class T> void make_whole(T& model) requires(zero_stage<Replicas> > 0) { replicas_.make_whole(model); }
   int most(int x) { return most_of(*all_, x); }
   void require_same(std::string const& what, std::uint64_t hash) { fauna::require_same(*all_, what, hash); }
 

@@ -159,12 +159,4 @@ template <class T> CheckpointHead load_part(std::string const& path, T& part, lo
   return head;
 }
 
-/// Of a tensor's gradient, in double.
-template <class T> double sum_of_squares(T const& model, Parameter const& p) {
-  const auto* g = model.gradient(p).data();
-  double sum = 0;
-  for (std::size_t k = 0; k < p.size(); ++k) sum += static_cast<double>(g[k]) * static_cast<double>(g[k]);
-  return sum;
-}
-
 }  // namespace fauna::inline v0

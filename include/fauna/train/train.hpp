@@ -234,6 +234,8 @@ template <class T, class Ranks = OneRank> class Trainer {
       const double weight = static_cast<double>(count) / static_cast<double>(all);
       const Key key = p.dropout.child(number);
       layer_skip_.draw(number, key);
+      if constexpr (requires { ranks_.last_batch(model_); })
+        if (at + count == last && !layer_skip_.on()) ranks_.last_batch(model_);
       loss +=
           weight * layer_skip_.accumulate(model_, memory_.batch(count), weight,
                                           count == o_.batch ? key : key.child(static_cast<std::uint64_t>(first)), tap_);

@@ -503,6 +503,7 @@ template <ModelPart M, Backend B, class D = All<typename B::scalar>> class Train
     c.key = key;
     c.tap = tap;
     c.rounds = rounds_;
+    c.asked = rounds_ != nullptr && rounds_->between != nullptr ? rounds_ : nullptr;
     c.group = group_;
     return c;
   }

@@ -10,11 +10,13 @@ struct Train {
   std::string data = "data/tinyshakespeare.txt", tokenizer, out_dir = "out", init_from = "scratch", dtype = "f32",
               schedule = "cosine", optimizer = "adamw", tensorboard, pp_schedule = "1f1b";
   long threads = 0, max_iters = 2000, batch_size = 12, gradient_accumulation_steps = 1, warmup_iters = 100,
-       lr_decay_iters = 2000, eval_interval = 250, eval_iters = 20, log_interval = 10, pieces = 0, zero = 0, tp = 1,
-       pp = 1, pp_rounds = 0, cp = 1, ep = 1, profile = 0, keep_checkpoints = 0, restarts = 0, ranks = 0;
+       lr_decay_iters = 2000, eval_interval = 250, eval_iters = 20, log_interval = 10, pieces = 0, zero = 0,
+       replicas = 1, tp = 1, pp = 1, pp_rounds = 0, cp = 1, ep = 1, profile = 0, keep_checkpoints = 0, restarts = 0,
+       ranks = 0;
   double learning_rate = 1e-3, min_lr = 1e-4, weight_decay = 0.1, beta1 = 0.9, beta2 = 0.99, grad_clip = 1,
          muon_rate = 1, muon_momentum = 0.95, layer_dropout = 0, exit_loss = 0;
-  bool decay_lr = true, eval_only = false, always_save_checkpoint = false, overwrite = false, async_checkpoints = false;
+  bool decay_lr = true, eval_only = false, always_save_checkpoint = false, overwrite = false, async_checkpoints = false,
+       overlap = true, sequence_parallel = false;
   std::uint64_t seed = 1337;
 
   template <class F> void each(F&& f) {
@@ -66,9 +68,15 @@ struct Train {
       "ranks has the same bits; 0: one a rank");
     f("zero", zero,
       "what ranks share (ZeRO's stage): 1: AdamW's moments; 2: gradients too; 3: weights too; 0: each has all");
+    f("replicas", replicas,
+      "of --zero: groups of ranks that each share so and are copies of each other (HSDP); 1: all ranks share");
+    f("overlap", overlap,
+      "ranks exchange gradients, and with --zero 3 weights, while they compute; false: in turns, in less memory");
     f("tp", tp,
       "ranks that each have a part of all heads and matrices (tensor parallel), so many for each copy of the model; 1: "
       "each has all");
+    f("sequence-parallel", sequence_parallel,
+      "of --tp: each of its ranks has some rows of what lies between those parts (norms, residual sums)");
     f("pp", pp,
       "ranks that each have some of the layers (pipeline), so many for each copy of the model; 1: each has all");
     f("pp-schedule", pp_schedule,

@@ -33,10 +33,15 @@ inline tool::ModelParts parts_of(tool::Verb const& verb, settings::Run const& s)
     if (s.pp == 1 && verb.given_as_flag(flag))
       fauna::fail("fauna train", std::string("--") + flag + " without --pp", "both");
   const auto how = fauna::pipeline_schedule_named(s.pp_schedule);
-  if (s.pp == 1) return {.ranks = s.tp * s.cp * s.ep == 1 ? 0 : std::max({s.tp, s.cp, s.ep})};
+  if (s.pp == 1) {
+    tool::ModelParts parts{.ranks = s.tp * s.cp * s.ep == 1 ? 0 : std::max({s.tp, s.cp, s.ep})};
+    if (s.tp > 1) parts.zero = s.zero;  // in context parallel the program has all stages
+    parts.sequence = s.sequence_parallel;
+    return parts;
+  }
   const bool folded = fauna::there_and_back(how);
   const long usual = folded || how == fauna::pipeline_schedule::interleaved ? 2 : 1;
-  const tool::ModelParts parts{s.pp, s.pp_rounds > 0 ? s.pp_rounds : usual, folded, s.tp};
+  const tool::ModelParts parts{s.pp, s.pp_rounds > 0 ? s.pp_rounds : usual, folded, s.tp, s.zero};
   const fauna::StagePlacement stages{static_cast<int>(parts.ranks), static_cast<int>(parts.rounds),
                                      folded ? fauna::stage_order::v : fauna::stage_order::loop};
   // How many batches each of several pipelines has is known when they run.
@@ -59,7 +64,8 @@ inline void require_parts(settings::Run const& s, long parts) {
   const bool cut = s.tp > 1 || s.pp > 1, in_parts = cut || s.ep > 1;  // else each rank has all of the model
   alone(cut && s.cp > 1, "--cp " + std::to_string(s.cp));
   alone((cut || s.cp > 1) && s.ep > 1, "--ep " + std::to_string(s.ep));
-  alone(in_parts && s.zero > 0, "--zero " + std::to_string(s.zero));
+  alone(s.ep > 1 ? s.zero > 0 : s.pp > 1 && s.zero > 1, "--zero " + std::to_string(s.zero));
+  alone(s.replicas > 1, "--replicas " + std::to_string(s.replicas));
   alone(in_parts && s.keep_checkpoints > 0, "--keep-checkpoints");
   alone(s.pp == 1 && s.pieces > 0, "--pieces");
   alone(in_parts && s.optimizer != "adamw", "--optimizer " + s.optimizer);
@@ -137,6 +143,13 @@ inline void require_experts(tool::ModelConfig const& c, long ranks) {
   whole("eval-iters", s.eval_iters, 0);
   whole("pieces", s.pieces, 0, s.batch_size * s.gradient_accumulation_steps);
   whole("zero", s.zero, 0, 3);
+  whole("replicas", s.replicas, 1, 1000000);
+  if (s.sequence_parallel && s.tp == 1) fauna::fail("fauna train", "--sequence-parallel without --tp", "both");
+  if (s.sequence_parallel && (s.pp > 1 || s.zero > 0))
+    fauna::fail("fauna train", std::string("--sequence-parallel with ") + (s.pp > 1 ? "--pp" : "--zero"),
+                "one of the two");
+  if (s.replicas > 1 && s.zero == 0)
+    fauna::fail("fauna train", "--replicas without --zero", "--zero 1, 2 or 3", "without, each rank is a replica");
   whole("tp", s.tp, 1, 1024);
   whole("pp", s.pp, 1, 1024);
   whole("pp-rounds", s.pp_rounds, 0, 1024);
@@ -154,6 +167,9 @@ inline void require_experts(tool::ModelConfig const& c, long ranks) {
   if (c->context() != fauna::unbounded) length.block_size = c->context();
   verb.apply(length);
   s.context = whole("block-size", length.block_size, 1, c->context());
+  if (s.sequence_parallel && s.context % s.tp != 0)
+    fauna::fail("fauna train", "--sequence-parallel with sequences of " + std::to_string(s.context) + " tokens",
+                "a --block-size that --tp " + std::to_string(s.tp) + " divides");
   if (!tool::fs::exists(s.data))
     fauna::fail("fauna train", "there is no file " + s.data, "a text",
                 "give --data FILE, or let tools/shakespeare fetch one");
@@ -179,6 +195,13 @@ inline void require_experts(tool::ModelConfig const& c, long ranks) {
   const tool::ModelParts in_parts = parts_of(verb, s);
   if (s.ep > 1) require_experts(*c, s.ep);
   if (parts > 1) require_parts(s, parts);
+  if (s.replicas > 1 && !started)
+    fauna::fail("fauna train", "--replicas " + std::to_string(s.replicas) + " in one process",
+                "mpirun -n, with a multiple of that");
+  if (s.replicas > 1 && tool::started_ranks() > 0 && tool::started_ranks() % s.replicas != 0)
+    fauna::fail("fauna train",
+                "--replicas " + std::to_string(s.replicas) + " on " + std::to_string(tool::started_ranks()) + " ranks",
+                "a number that divides them");
   if (s.zero > 0 && !started) tool::say("--zero shares nothing on one rank: mpirun starts several");
   if (s.keep_checkpoints > 0 && !started && s.pieces == 0)
     fauna::fail("fauna train", "--keep-checkpoints of one process", "ranks, which write parts of a checkpoint",
@@ -188,7 +211,7 @@ inline void require_experts(tool::ModelConfig const& c, long ranks) {
                                                 : s.tp > 1     ? "tensor"
                                                 : s.cp > 1     ? "context"
                                                 : s.ep > 1     ? "experts"
-                                                : started      ? "ranks"
+                                                : started      ? s.replicas > 1 ? "replicas" : "ranks"
                                                 : s.pieces > 0 ? "pieces"
                                                                : "runner",
                                                 {}, {}, in_parts);
