@@ -5,7 +5,7 @@ include(CMakePackageConfigHelpers)
 install(DIRECTORY include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.hpp" PATTERN "*.cuh")
 
 set(package_dir ${CMAKE_INSTALL_DATADIR}/cmake/fauna) # nothing in it depends on the processor
-foreach(component IN ITEMS fauna cpu native cuda mpi)
+foreach(component IN ITEMS fauna cpu native cuda nccl mpi)
   set(target fauna_${component})
   if(component STREQUAL "fauna")
     set(target fauna)

@@ -175,6 +175,8 @@ foreach(test IN LISTS parity)
              cuda/test_simt_${test}.cpp $<TARGET_OBJECTS:tests_main>)
 endforeach()
 
+fauna_test(nvcc/nccl ${scripts}/nvcc_nccl.sh ${source} ${work}/nvcc/nccl ${FAUNA_NVCC} mpicxx)
+
 # nvcc's host pass.
 foreach(file IN ITEMS core/test_interface.cpp models/test_gpt_host.cpp)
   if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${file})

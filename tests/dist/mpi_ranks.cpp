@@ -1,5 +1,5 @@
 // mpi_ranks whole|cut: parcels of all sizes arrive on the ranks that mpirun has started, in one message or in many.
-// mpi_ranks RANK throw|exit|kill: that rank ends so, while the others wait for it.
+// mpi_ranks RANK throw|exit|kill|stop: that rank ends so, or hangs, while the others wait for it.
 #include <unistd.h>
 
 #include <csignal>
@@ -56,10 +56,12 @@ void exchange(fauna::Mpi& mpi) {
 }
 
 int end(fauna::Mpi& mpi, int rank, std::string const& how) {
+  if (how == "stop") mpi.give_up_after(2);
   for (int i = 0; i < 10; ++i) fauna::barrier(mpi);
   if (mpi.rank() == rank) {
     if (how == "throw") throw std::runtime_error("no more");
     if (how == "exit") ::_exit(3);
+    if (how == "stop") ::raise(SIGSTOP);
     ::raise(SIGKILL);
   }
   for (;;) fauna::barrier(mpi);

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""mpi_ranks.py PROGRAM MPIRUN: dist/mpi_ranks.cpp on 1 to 4 ranks: parcels arrive, and a rank that throws, exits or is killed
+"""mpi_ranks.py PROGRAM MPIRUN: dist/mpi_ranks.cpp on 1 to 4 ranks: parcels arrive, and a rank that throws, exits, hangs or is killed
 ends the others soon, by name.
 """
 import os
+import re
 import subprocess
 import sys
 
@@ -27,3 +28,6 @@ status, said = run(3, "1", "exit")
 assert status == 3 and ",1]" in said.replace("\n", " "), f"{status}\n{said}"
 status, said = run(3, "1", "kill")
 assert status == 137 and "rank 1" in said and "signal 9" in said, f"{status}\n{said}"
+for rank in (0, 1):
+    status, said = run(3, str(rank), "stop")
+    assert status != 0 and re.search(rf"\[rank \d of 3\] \[mpi\] an exchange of 3 ranks has not ended after 2 s, expected messages [^:]*rank {rank}[^:]*: does a rank hang", said), f"{status}\n{said}"
