@@ -87,7 +87,6 @@ inline std::vector<std::size_t> gguf_shape(fauna::SafeTensor const& t, fauna::gg
       require(s.size() == 3 && s[1] == 1, "[channels, 1, taps]");
       s.erase(s.begin() + 1);
       break;
-    case flat: s = {t.elements()}; break;
     case column:
     case rate_column: s = {t.elements(), 1}; break;
     case groups: {
@@ -342,18 +341,11 @@ inline void directory_to_gguf(std::string const& from, std::string const& to, st
       tensors.push_back(c);
       c = std::move(values);
     }
-    const bool joined = c.change == fauna::gguf_change::joined;
-    if (c.change == fauna::gguf_change::stacked || joined) {
+    if (c.change == fauna::gguf_change::stacked) {
       const auto [stack, first] = stacks.emplace(c.name, tensors.size());
-      int parts = form->experts, number = -1;
-      if (joined)
-        parts = fauna::each_joined(*form->architecture, c.name, [&, i = 0](std::string const& part) mutable {
-          if (part == hub) number = i;
-          ++i;
-        });
-      else fauna::number_text::parse(std::string(name.expert), number);  // as it was where it is too long
-      c.from.assign(static_cast<std::size_t>(parts), nullptr);
-      const std::size_t expert = number < 0 ? c.from.size() : static_cast<std::size_t>(number);
+      c.from.assign(static_cast<std::size_t>(form->experts), nullptr);
+      std::size_t expert = c.from.size();  // as a number that is too long leaves it
+      fauna::number_text::parse(std::string(name.expert), expert);
       c.shape.insert(c.shape.begin(), c.from.size());
       if (first) tensors.push_back(c);
       d::Converted& whole = tensors[stack->second];
@@ -371,13 +363,6 @@ inline void directory_to_gguf(std::string const& from, std::string const& to, st
         d::Converted head = tensors[i];
         head.name = "output.weight";
         tensors.push_back(std::move(head));
-      }
-  if (form->architecture->name == "rwkv7")  // what llama.cpp wants of the first layer, and does not read
-    for (std::size_t i = 0, n = tensors.size(); i < n; ++i)
-      if (tensors[i].name.starts_with("blk.0.time_mix_a")) {
-        d::Converted values = tensors[i];
-        values.name[std::string_view("blk.0.time_mix_").size()] = 'v';
-        tensors.push_back(std::move(values));
       }
   d::require_layers(tensors, *form, file.path());
   const std::string head = tied ? "token_embd.weight" : "output.weight";

@@ -23,8 +23,6 @@ class HubGguf : public Gguf {
     const std::vector<SafeTensor> all = static_cast<std::vector<SafeTensor>&&>(tensors_);
     tensors_.clear();
     for (SafeTensor const& t : all) {
-      // What llama.cpp wants of RWKV-7's first layer, and nobody reads.
-      if (a->name == "rwkv7" && t.name.starts_with("blk.0.time_mix_v") && t.name.size() == first_value.size()) continue;
       if (t.name == rope_freqs) continue;  // it says of the config what config.json says in words
       GgufName to = hub_name(*a, t.name);
       if (to.name.empty()) {
@@ -34,7 +32,6 @@ class HubGguf : public Gguf {
       SafeTensor hub = t;
       hub.name = static_cast<std::string&&>(to.name);
       if (to.change == gguf_change::stacked) unstack(hub);
-      else if (to.change == gguf_change::joined) take_apart(*a, t);
       else if (to.change == gguf_change::latent_keys) keys.push_back(static_cast<SafeTensor&&>(hub));
       else if (to.change == gguf_change::latent_values) values.push_back(static_cast<SafeTensor&&>(hub));
       else tensors_.push_back(changed(static_cast<SafeTensor&&>(hub), to.change));
@@ -47,24 +44,6 @@ class HubGguf : public Gguf {
   static constexpr const char* rope_freqs = "rope_freqs.weight";
 
  private:
-  static constexpr std::string_view first_value = "blk.0.time_mix_v0.weight";
-
-  /// The tensors [1, 1, columns] that are joined in one.
-  void take_apart(GgufArchitecture const& a, SafeTensor const& t) {
-    const int n = each_joined(a, t.name, [](std::string&&) {});
-    if (t.shape.size() != 4 || t.shape[0] != static_cast<std::size_t>(n) || t.shape[1] != 1 || t.shape[2] != 1)
-      wrong(t, ("[" + std::to_string(n) + ", 1, 1, columns]").c_str());
-    std::size_t i = 0;
-    each_joined(a, t.name, [&](std::string&& name) {
-      SafeTensor one = t;
-      one.name = static_cast<std::string&&>(name);
-      one.shape.erase(one.shape.begin());
-      one.bytes = t.bytes / static_cast<std::size_t>(n);
-      one.data = t.data + i++ * one.bytes;
-      tensors_.push_back(static_cast<SafeTensor&&>(one));
-    });
-  }
-
   GgufHeads heads(std::string const& prefix) const {
     const auto of = [&](const char* key, int otherwise) {
       if (!has(prefix + key)) return otherwise;
@@ -143,10 +122,6 @@ class HubGguf : public Gguf {
       if (t.shape.size() == 1) t.shape.insert(t.shape.begin(), 1);
     } else if (change == gguf_change::middle) {
       if (t.shape.size() == 2) t.shape.insert(t.shape.begin() + 1, 1);
-    } else if (change == gguf_change::flat) {
-      const auto of_head = static_cast<std::size_t>(heads_.of_head);
-      if (t.elements() % of_head != 0) wrong(t, ("columns of heads of " + std::to_string(of_head)).c_str());
-      t.shape = {t.elements() / of_head, of_head};
     } else if (change == gguf_change::column || change == gguf_change::groups) {
       t.shape = {t.elements()};
     } else if (changes_values(change) || change == gguf_change::transposed) {

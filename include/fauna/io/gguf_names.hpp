@@ -26,8 +26,6 @@ enum class gguf_change : int {
   rates,        ///< A; on the hub log -A
   rate_column,  ///< both: A [n, 1]; on the hub log -A [n]
   latent_keys,  ///< [heads, latents, keys], a part of the hub's [heads (keys + values), latents]
-  joined,       ///< [n, 1, 1, columns]; on the hub n tensors [1, 1, columns], a rule each, in their order
-  flat,         ///< [n]; on the hub [heads, n / heads]
   latent_values,  ///< [heads, values, latents], the other part
 };
 /// Does a change put rows in another order?
@@ -175,40 +173,6 @@ inline constexpr GgufRule mamba2[] = {{"blk.%.ssm_dt.bias", "backbone.layers.%.m
                                       {"blk.%.ssm_a", "backbone.layers.%.mixer.A_log", rate_column},
                                       {"blk.%.ssm_d", "backbone.layers.%.mixer.D", column},
                                       {"blk.%.ssm_norm", "backbone.layers.%.mixer.norm", groups}};
-inline constexpr GgufRule rwkv7[] = {{"token_embd", "model.embeddings"},
-                                     {"token_embd_norm", "model.layers.0.pre_norm"},
-                                     {"output_norm", "model.norm"},
-                                     {"output", "lm_head"},
-                                     {"blk.%.attn_norm", "model.layers.%.attn_norm"},
-                                     {"blk.%.attn_norm_2", "model.layers.%.ffn_norm"},
-                                     {"blk.%.time_mix_lerp_fused.weight", "model.layers.%.attn.x_r", joined},
-                                     {"blk.%.time_mix_lerp_fused.weight", "model.layers.%.attn.x_w", joined},
-                                     {"blk.%.time_mix_lerp_fused.weight", "model.layers.%.attn.x_k", joined},
-                                     {"blk.%.time_mix_lerp_fused.weight", "model.layers.%.attn.x_v", joined},
-                                     {"blk.%.time_mix_lerp_fused.weight", "model.layers.%.attn.x_a", joined},
-                                     {"blk.%.time_mix_lerp_fused.weight", "model.layers.%.attn.x_g", joined},
-                                     {"blk.%.time_mix_w0.weight", "model.layers.%.attn.w_lora.lora.2.bias"},
-                                     {"blk.%.time_mix_w1", "model.layers.%.attn.w_lora.lora.0"},
-                                     {"blk.%.time_mix_w2", "model.layers.%.attn.w_lora.lora.2"},
-                                     {"blk.%.time_mix_a0.weight", "model.layers.%.attn.a_lora.lora.2.bias"},
-                                     {"blk.%.time_mix_a1", "model.layers.%.attn.a_lora.lora.0"},
-                                     {"blk.%.time_mix_a2", "model.layers.%.attn.a_lora.lora.2"},
-                                     {"blk.%.time_mix_v0.weight", "model.layers.%.attn.v_lora.lora.2.bias"},
-                                     {"blk.%.time_mix_v1", "model.layers.%.attn.v_lora.lora.0"},
-                                     {"blk.%.time_mix_v2", "model.layers.%.attn.v_lora.lora.2"},
-                                     {"blk.%.time_mix_g1", "model.layers.%.attn.g_lora.lora.0"},
-                                     {"blk.%.time_mix_g2", "model.layers.%.attn.g_lora.lora.2"},
-                                     {"blk.%.time_mix_k_k.weight", "model.layers.%.attn.k_k"},
-                                     {"blk.%.time_mix_k_a.weight", "model.layers.%.attn.k_a"},
-                                     {"blk.%.time_mix_r_k.weight", "model.layers.%.attn.r_k", flat},
-                                     {"blk.%.time_mix_receptance", "model.layers.%.attn.r_proj"},
-                                     {"blk.%.time_mix_key", "model.layers.%.attn.k_proj"},
-                                     {"blk.%.time_mix_value", "model.layers.%.attn.v_proj"},
-                                     {"blk.%.time_mix_output", "model.layers.%.attn.o_proj"},
-                                     {"blk.%.time_mix_ln", "model.layers.%.attn.g_norm"},
-                                     {"blk.%.channel_mix_lerp_k.weight", "model.layers.%.ffn.x_k"},
-                                     {"blk.%.channel_mix_key", "model.layers.%.ffn.key"},
-                                     {"blk.%.channel_mix_value", "model.layers.%.ffn.value"}};
 inline constexpr GgufRule deepseek2[] = {{"blk.%.attn_q_a", "model.layers.%.self_attn.q_a_proj"},
                                          {"blk.%.attn_q_a_norm", "model.layers.%.self_attn.q_a_layernorm"},
                                          {"blk.%.attn_q_b", "model.layers.%.self_attn.q_b_proj"},
@@ -263,7 +227,6 @@ inline constexpr GgufArchitecture gguf_architectures[] = {
     {"exaone4", {gguf_detail::norms_after, gguf_detail::decoder}},
     {"mamba", {gguf_detail::mamba}},
     {"mamba2", {gguf_detail::mamba2, gguf_detail::mamba}},
-    {"rwkv7", {gguf_detail::rwkv7}},
     {"deepseek2", {gguf_detail::deepseek2, gguf_detail::experts, gguf_detail::decoder}},
 };
 /// Null for an architecture whose names are not known. has(name): has the file a tensor of that name? In the names that
@@ -349,22 +312,6 @@ inline GgufName hub_name(GgufArchitecture const& a, std::string_view gguf) {
   return gguf_detail::respelt(a, gguf, &GgufRule::gguf, &GgufRule::hub);
 }
 
-/// f(name on the hub) for each of the tensors that are joined in one of GGUF's, in their order; how many.
-template <class F> int each_joined(GgufArchitecture const& a, std::string_view gguf, F&& f) {
-  int n = 0;
-  for (std::span<const GgufRule> rules : a.rules)
-    for (GgufRule const& r : rules) {
-      const GgufRule one[] = {r};
-      GgufArchitecture alone{a.name, {one}};
-      if (r.change != gguf_change::joined) continue;
-      if (GgufName to = hub_name(alone, gguf); !to.name.empty()) {
-        f(static_cast<std::string&&>(to.name));
-        ++n;
-      }
-    }
-  return n;
-}
-
 /// The layer of a tensor's name in GGUF, 3 of "blk.3.attn_q.weight"; -1 where it is of none. Numbers that are too large
 /// to be one are 2^31 - 2, to which 1 may be added.
 constexpr int gguf_layer(std::string_view name) {
@@ -381,7 +328,6 @@ struct GgufHeads {
   int queries = 0, keys = 0;  ///< heads
   int values = 0;             ///< columns of a head's values, of attention over latents
   int groups = 1;             ///< of heads, in Mamba-2
-  int of_head = 64;           ///< columns of a head, of RWKV
 };
 /// Row r of a tensor in GGUF is this one of the hub's, of so many rows. Throws where they are not those of whole heads.
 inline std::size_t hub_row(gguf_change change, GgufHeads const& h, std::size_t r, std::size_t rows) {

@@ -2,7 +2,6 @@
 #include <fauna/models/rwkv7.hpp>
 #include <tools/src/family.hpp>
 #include <tools/src/fields.hpp>
-#include <tools/src/gguf_fields.hpp>
 #include <tools/src/rwkv_tensors.hpp>
 
 namespace tool {
@@ -64,21 +63,6 @@ struct Rwkv7 {
             {"hidden_act", "sqrelu"},
             {"norm_eps", 1e-5},
             {"tie_word_embeddings", false}};
-  }
-
-  static constexpr const char* gguf_name = "rwkv7";
-  template <class Io> static void gguf(Io& io) {
-    gguf_recurrent(io);
-    io.implied(&config::heads, io.get().width / 64);
-    io.check(io.get().width == 64 * io.get().heads, "embedding_length", io.get().width, "heads of 64 columns");
-    io.same("wkv.head_size", 64);
-    io.whole("feed_forward_length", &config::hidden);
-    io.whole("attention.decay_lora_rank", &config::decay);
-    io.whole("attention.iclr_lora_rank", &config::learning);
-    io.whole("attention.value_residual_mix_lora_rank", &config::value);
-    io.whole("attention.gate_lora_rank", &config::gate);
-    io.same(layer_epsilon, 1e-5);
-    io.vocab(&config::vocab);
   }
 
   /// Nothing for tensors of another family.

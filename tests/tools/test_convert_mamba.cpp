@@ -1,5 +1,4 @@
-// Recurrent models by way of GGUF: Mamba and Mamba-2, whose rates of decay stand there themselves where the hub has
-// their logarithms, and RWKV-7.
+// Mamba and Mamba-2 by way of GGUF, which has the rates of decay themselves where the hub has their logarithms.
 #include <doctest/doctest.h>
 
 #include <fauna/fauna.hpp>
@@ -7,7 +6,7 @@
 
 #include "../support/temporary.hpp"
 
-namespace test_convert_recurrent {
+namespace test_convert_mamba {
 
 using namespace fauna;
 
@@ -73,69 +72,8 @@ template <class M> void there_and_back(const char* family, std::vector<std::size
   }
 }
 
-using SmallRwkv7 = Rwkv7<Rwkv7Config{.layers = 2,
-                                     .heads = 2,
-                                     .width = 128,
-                                     .hidden = 192,
-                                     .decay = 8,
-                                     .learning = 12,
-                                     .value = 4,
-                                     .gate = 16,
-                                     .vocab = 29}>;
-
-/// A directory of RWKV-7 as flash-linear-attention has it.
-void write_fla(std::string const& folder, Trained<SmallRwkv7, Cpu<>>& model) {
-  std::vector<SafeTensor> tensors;
-  std::vector<std::vector<float>> numbers;
-  SmallRwkv7::visit(model.weights(), Place{}, [&](Tensor const& t, auto& v) {
-    for (Piece const& p : SmallRwkv7::as_fla(t)) {
-      SafeTensor s;
-      s.name = p.name;
-      s.dtype = "F32";
-      s.shape = weights_detail::dimensions(p.shape);
-      numbers.emplace_back(s.elements());
-      rearrange(t, p, static_cast<const float*>(v.data()), numbers.back().data(), true);
-      s.bytes = s.elements() * sizeof(float);
-      s.data = reinterpret_cast<const std::byte*>(numbers.back().data());
-      tensors.push_back(s);
-    }
-  });
-  write_safetensors(folder + "/model.safetensors", tensors, {{"format", "pt"}});
-  const auto family = tool::families().at("rwkv7").parse(to_text(SmallRwkv7::config));
-  write_file(folder + "/config.json", family->config_json().dump());
-}
-
 }  // namespace
 
-TEST_CASE("convert: rwkv7 by fla's names, with the mixes joined and values of the first layer that nobody reads") {
-  const TemporaryFolder folder;
-  const std::string hub = folder / "hub", gguf = folder / "m.gguf", back = folder / "back";
-  make_directories(hub);
-  Trained<SmallRwkv7, Cpu<>> model(seed{3});
-  for (Parameter const& p : model.parameters())
-    for (std::size_t i = 0; i < p.size(); ++i) model.value(p).data()[i] += 0.01F * static_cast<float>(i % 7);
-  write_fla(hub, model);
-  tool::convert(hub, gguf, "");
-  CHECK(tool::model_of_weights(gguf)->line() == to_text(SmallRwkv7::config));
-  const Gguf file(gguf);
-  CHECK(file.find("blk.1.time_mix_lerp_fused.weight")->shape == std::vector<std::size_t>{6, 1, 1, 128});
-  CHECK(file.find("blk.0.time_mix_r_k.weight")->shape == std::vector<std::size_t>{128});
-  CHECK(file.find("blk.0.time_mix_v1.weight")->shape == file.find("blk.0.time_mix_a1.weight")->shape);
-  const std::vector<float> y = logits<SmallRwkv7>(hub);
-  CHECK(apart(y, std::vector<float>(y.size())) > 0.01F);
-  CHECK(logits<SmallRwkv7>(gguf) == y);
-  tool::convert(gguf, back, "");
-  CHECK(tool::read_config(back).model->line() == to_text(SmallRwkv7::config));
-  const TensorFile want = open_tensors(hub), is = open_tensors(back);
-  CHECK(is.tensors().size() == want.tensors().size());
-  for (SafeTensor const& t : want.tensors()) {
-    CAPTURE(t.name);
-    SafeTensor const* const found = is.find(t.name);
-    REQUIRE(found != nullptr);
-    CHECK(found->shape == t.shape);
-    CHECK(apart(*found, t) == 0);
-  }
-}
 TEST_CASE("convert: mamba and mamba2") {
   there_and_back<SmallMamba>("mamba", {32, 4});
   there_and_back<SmallMamba2>("mamba2", {4, 1});
@@ -153,4 +91,4 @@ TEST_CASE("convert: what llama.cpp has no word for in Mamba is refused") {
   refused("mamba2", to_text(biased), "bias=false");
 }
 
-}  // namespace test_convert_recurrent
+}  // namespace test_convert_mamba
