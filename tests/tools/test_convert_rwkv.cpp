@@ -75,6 +75,10 @@ TEST_CASE("convert: rwkv7") {
   const Gguf file(folder / "m.gguf");
   using Shape = std::vector<std::size_t>;
   CHECK(file.find("blk.1.time_mix_lerp_fused.weight")->shape == Shape{6, 1, 1, 32});
+  std::vector<float> mixes = floats(*file.find("blk.1.time_mix_lerp_fused.weight"));
+  mixes.erase(mixes.begin(), mixes.begin() + 2 * 32);
+  mixes.resize(32);
+  CHECK(mixes == floats(*open_tensors(folder / "back").find("blocks.1.att.x_k")));  // in BF16 all along
   CHECK(file.find("blk.1.time_mix_v1.weight")->shape == Shape{5, 32});
   CHECK(file.find("blk.0.time_mix_v1.weight")->shape == Shape{4, 32});  // not read, of the learning rate's rank
   CHECK(file.find("blk.1.time_mix_r_k.weight")->shape == Shape{32});
