@@ -76,7 +76,7 @@ TEST_CASE("hub: matrices turned round, norms without the 1, experts apart, a row
 }
 TEST_CASE("hub: numbers of heads that are none") {
   CHECK_THROWS_WITH_AS(file("gptneox", -2, 1, "blk.0.attn_qkv.weight", {1, 12}),
-                       Contains("gptneox.attention.head_count of -2, expected a number of heads"), error);
+                       Contains("gptneox.attention.head_count of -2, expected 0 to 2^31 - 1"), error);
   CHECK_THROWS_WITH_AS(file("gptneox", 2, -1, "blk.0.attn_qkv.weight", {1, 12}), Contains("head_count_kv of -1"),
                        error);
   CHECK_THROWS_WITH_AS(file("llama", 0, 1, "blk.0.attn_q.weight", {1, 12}), Contains("0 heads"), error);

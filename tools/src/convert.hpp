@@ -81,7 +81,12 @@ inline std::vector<std::size_t> gguf_shape(fauna::SafeTensor const& t, fauna::gg
   };
   std::vector<std::size_t> s = t.shape;
   switch (change) {
-    case transposed: std::reverse(s.begin(), s.end()); break;
+    case transposed:
+      require(s.size() == 2 || s.size() == 3, "a matrix, or several");
+      std::swap(s[s.size() - 2], s[s.size() - 1]);
+      break;
+    case cube:
+    case by_heads: s = {t.elements()}; break;
     case one_row: s = {t.elements()}; break;
     case middle:
       require(s.size() == 3 && s[1] == 1, "[channels, 1, taps]");
@@ -120,11 +125,15 @@ inline void convert_one(Converted const& t, fauna::SafeTensor const& from, std::
   const std::size_t rows = from.shape[0], columns = from.elements() / rows, bytes = bytes_of(t.dtype, columns);
   const bool moved = fauna::moves_rows(t.change);
   if (t.change == fauna::gguf_change::transposed) {
-    std::vector<float> all(from.elements()), row(rows);
-    fauna::read_floats(from, 0, all.size(), all.data());
-    for (std::size_t c = 0; c < columns; ++c) {
-      for (std::size_t r = 0; r < rows; ++r) row[r] = all[r * columns + c];
-      encode(row, t.dtype, to + c * bytes_of(t.dtype, rows), t.name);
+    const std::size_t out = t.shape[t.shape.size() - 2], in = t.shape.back();
+    std::vector<float> one(in * out), row(in);
+    for (std::size_t at = 0; at < from.elements(); at += one.size()) {
+      fauna::read_floats(from, at, one.size(), one.data());
+      for (std::size_t c = 0; c < out; ++c) {
+        for (std::size_t r = 0; r < in; ++r) row[r] = one[r * out + c];
+        encode(row, t.dtype, to, t.name);
+        to += bytes_of(t.dtype, in);
+      }
     }
     return;
   }
@@ -178,8 +187,8 @@ inline void require_layers(std::vector<Converted> const& tensors, GgufForm const
   for (Converted const& t : tensors) {
     for (std::size_t e = 0; e < t.from.size(); ++e)
       if (t.from[e] == nullptr)
-        fauna::fail("convert", path + " has no expert " + std::to_string(e) + " for " + t.name,
-                    std::to_string(form.experts) + " in each layer, as its config says");
+        fauna::fail("convert", path + " has no part " + std::to_string(e) + " for " + t.name,
+                    std::to_string(t.from.size()) + " in each layer, as its config says");
     if (!t.name.starts_with("blk.")) continue;
     const std::size_t part = t.name.find('.', 4);
     if (fauna::gguf_layer(t.name) >= form.layers)
@@ -197,9 +206,9 @@ inline void require_layers(std::vector<Converted> const& tensors, GgufForm const
 /// convolutions, RWKV's small matrices.
 inline bool is_product(fauna::SafeTensor const& t) {
   if (t.shape.size() < 2 || !t.name.ends_with(".weight")) return false;
-  for (const char* part :
-       {"_norm.weight", "position_embd", "token_types", "ffn_gate_inp", "ssm_conv1d", "shortconv", "time_mix_first",
-        "time_mix_w", "time_mix_a", "time_mix_v", "time_mix_g", "time_mix_lerp", "time_mix_decay_w"})
+  for (const char* part : {"_norm.weight", "position_embd", "token_types", "ffn_gate_inp", "ssm_conv1d", "shortconv",
+                           "time_mix_first", "time_mix_w", "time_mix_a", "time_mix_v0", "time_mix_v1", "time_mix_v2",
+                           "time_mix_g1", "time_mix_g2", "time_mix_lerp", "time_mix_decay_w"})
     if (t.name.find(part) != std::string::npos) return false;
   return true;
 }
@@ -329,6 +338,7 @@ inline void directory_to_gguf(std::string const& from, std::string const& to, st
     const std::string hub = tied && t.name == names.head ? names.table : t.name;
     fauna::GgufName name = fauna::gguf_name(*form->architecture, hub);
     if (name.name.empty()) fauna::fail("convert", file.path() + " has " + t.name, "tensors that GGUF has a name for");
+    if (fauna::gguf_unused(form->architecture->name, name.name)) continue;
     d::Converted c = d::renamed(t, std::move(name.name));
     c.change = name.change;
     c.heads = form->heads;
@@ -343,17 +353,25 @@ inline void directory_to_gguf(std::string const& from, std::string const& to, st
     }
     if (c.change == fauna::gguf_change::stacked) {
       const auto [stack, first] = stacks.emplace(c.name, tensors.size());
-      c.from.assign(static_cast<std::size_t>(form->experts), nullptr);
+      const bool letters = !name.letters.empty();
+      c.from.assign(letters ? name.letters.size() : static_cast<std::size_t>(form->experts), nullptr);
       std::size_t expert = c.from.size();  // as a number that is too long leaves it
-      fauna::number_text::parse(std::string(name.expert), expert);
+      if (letters) expert = name.letters.find(name.expert);
+      else fauna::number_text::parse(std::string(name.expert), expert);
       c.shape.insert(c.shape.begin(), c.from.size());
       if (first) tensors.push_back(c);
       d::Converted& whole = tensors[stack->second];
       if (expert >= whole.from.size() || c.shape != whole.shape)
         fauna::fail("convert", file.path() + " has " + t.name + ' ' + t.text(),
-                    std::to_string(form->experts) + " experts of one shape, as its config says");
+                    std::to_string(c.from.size()) + " parts of one shape, as its config says");
       whole.from[expert] = &t;
       continue;
+    }
+    // llama.cpp wants them to be there, in the learning rate's shapes.
+    constexpr std::string_view rate = "blk.0.time_mix_a";
+    if (std::string unused = c.name; unused.starts_with(rate)) {
+      unused[rate.size() - 1] = 'v';
+      if (fauna::gguf_unused(form->architecture->name, unused)) tensors.push_back(c), tensors.back().name = unused;
     }
     tensors.push_back(std::move(c));
   }

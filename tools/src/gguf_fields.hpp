@@ -145,6 +145,12 @@ template <class C> class GgufReader {
     if (n % (c_.*known) != 0) k_.wrong(key, std::to_string(n), "a multiple of " + std::to_string(c_.*known));
     c_.*other = n / (c_.*known);
   }
+  /// What is left when the first member, which is known, is divided by the key.
+  void quotient(const char* key, int C::*known, int C::*other) {
+    const int n = k_.whole(key);
+    if (c_.*known % n != 0) k_.wrong(key, std::to_string(n), "a number that divides " + std::to_string(c_.*known));
+    c_.*other = c_.*known / n;
+  }
   void same(const char* key, double value) {
     if (const double is = k_.positive(key, value); is != value)
       k_.wrong(key, fauna::number_text::of(is), fauna::number_text::of(value));
@@ -357,6 +363,10 @@ template <class C> class GgufWriter {
     said_.*other = c_.*other;
     put(key, c_.*known * (c_.*other));
   }
+  void quotient(const char* key, int C::*known, int C::*other) {
+    said_.*other = c_.*other;
+    put(key, c_.*known / (c_.*other));
+  }
   /// Of Mamba-2: groups of heads.
   void groups(const char* key, int C::*m) {
     whole(key, m);
@@ -556,6 +566,16 @@ template <class Io> void gguf_recurrent(Io& io) {
   io.unread("context_length", 1 << 20);
   io.whole("embedding_length", &C::width);
   io.unread("attention.head_count", 0);
+}
+/// What RWKV's versions have beside their ranks.
+template <class Io> void gguf_rwkv(Io& io) {
+  using C = typename Io::config;
+  gguf_recurrent(io);
+  io.check(io.get().layers >= 2, "block_count", io.get().layers, "2 or more");
+  io.whole("feed_forward_length", &C::hidden);
+  io.quotient("wkv.head_size", &C::width, &C::heads);
+  io.same(layer_epsilon, 1e-5);
+  io.vocab(&C::vocab);
 }
 /// Scores that are not divided by the root of a head's size.
 template <class Io> void gguf_score_scale(Io& io) { io.option("attention.scale", &Io::config::score_scale, 0.0); }

@@ -19,11 +19,16 @@ class HubGguf : public Gguf {
             : nullptr;
     if (a == nullptr) return;
     heads_ = heads(std::string(a->name) + ".attention.");
+    if (has(std::string(a->name) + ".wkv.head_size"))
+      heads_.values = number_of(std::string(a->name) + ".wkv.head_size");
+    if (has(std::string(a->name) + ".rescale_every_n_layers"))
+      rescale_ = number_of(std::string(a->name) + ".rescale_every_n_layers");
     std::vector<SafeTensor> keys, values;  // of attention over latents
     const std::vector<SafeTensor> all = static_cast<std::vector<SafeTensor>&&>(tensors_);
     tensors_.clear();
     for (SafeTensor const& t : all) {
       if (t.name == rope_freqs) continue;  // it says of the config what config.json says in words
+      if (gguf_unused(a->name, t.name)) continue;
       GgufName to = hub_name(*a, t.name);
       if (to.name.empty()) {
         tensors_.push_back(t);  // whoever loads the model says that it has none of this name
@@ -31,10 +36,10 @@ class HubGguf : public Gguf {
       }
       SafeTensor hub = t;
       hub.name = static_cast<std::string&&>(to.name);
-      if (to.change == gguf_change::stacked) unstack(hub);
+      if (to.change == gguf_change::stacked) unstack(hub, to.letters);
       else if (to.change == gguf_change::latent_keys) keys.push_back(static_cast<SafeTensor&&>(hub));
       else if (to.change == gguf_change::latent_values) values.push_back(static_cast<SafeTensor&&>(hub));
-      else tensors_.push_back(changed(static_cast<SafeTensor&&>(hub), to.change));
+      else tensors_.push_back(changed(static_cast<SafeTensor&&>(hub), to.change, gguf_layer(t.name)));
     }
     join(keys, values);
     index_names("gguf");
@@ -44,13 +49,14 @@ class HubGguf : public Gguf {
   static constexpr const char* rope_freqs = "rope_freqs.weight";
 
  private:
+  int number_of(std::string const& key) const {
+    const long long n = integer(key);
+    if (n < 0 || n > 0x7fffffff) fail("gguf", path_ + " has a " + key + " of " + std::to_string(n), "0 to 2^31 - 1");
+    return static_cast<int>(n);
+  }
   GgufHeads heads(std::string const& prefix) const {
     const auto of = [&](const char* key, int otherwise) {
-      if (!has(prefix + key)) return otherwise;
-      const long long n = integer(prefix + key);
-      if (n < 0 || n > 0x7fffffff)
-        fail("gguf", path_ + " has a " + prefix + key + " of " + std::to_string(n), "a number of heads");
-      return static_cast<int>(n);
+      return has(prefix + key) ? number_of(prefix + key) : otherwise;
     };
     const int queries = of("head_count", 0);
     return {queries, of("head_count_kv", queries)};
@@ -63,13 +69,14 @@ class HubGguf : public Gguf {
     fail("gguf", path_ + " has of " + t.name + ' ' + t.text(), expected);
   }
 
-  /// One tensor an expert, of those of a layer.
-  void unstack(SafeTensor const& t) {
+  /// One tensor an expert, of those of a layer, or a letter.
+  void unstack(SafeTensor const& t, std::string_view letters) {
     if (t.shape.size() < 2) wrong(t, "the experts of a layer");
     const std::size_t n = t.shape[0], number = t.name.find('#');
+    if (!letters.empty() && n != letters.size()) wrong(t, (std::to_string(letters.size()) + " parts").c_str());
     for (std::size_t e = 0; e < n; ++e) {
       SafeTensor one = t;
-      one.name.replace(number, 1, std::to_string(e));
+      one.name.replace(number, 1, letters.empty() ? std::to_string(e) : std::string(1, letters[e]));
       one.shape.erase(one.shape.begin());
       one.bytes = t.bytes / n;
       one.data = t.data + e * one.bytes;
@@ -110,7 +117,8 @@ class HubGguf : public Gguf {
     }
   }
 
-  SafeTensor changed(SafeTensor t, gguf_change change) {
+  SafeTensor changed(SafeTensor t, gguf_change change, int layer) {
+    const int halvings = change == gguf_change::rescaled && rescale_ > 0 ? layer / rescale_ : 0;
     if (moves_rows(change)) {
       const std::size_t rows = t.shape[0], bytes = t.bytes / rows;
       if (bytes * rows != t.bytes) wrong(t, "whole rows");
@@ -124,19 +132,22 @@ class HubGguf : public Gguf {
       if (t.shape.size() == 2) t.shape.insert(t.shape.begin() + 1, 1);
     } else if (change == gguf_change::column || change == gguf_change::groups) {
       t.shape = {t.elements()};
-    } else if (changes_values(change) || change == gguf_change::transposed) {
-      if (change == gguf_change::transposed && t.shape.size() != 2) wrong(t, "a matrix");
+    } else if (change == gguf_change::cube) {
+      t.shape = {1, 1, t.elements()};
+    } else if (change == gguf_change::by_heads) {
+      const auto n = static_cast<std::size_t>(heads_.values);
+      if (n == 0 || t.elements() % n != 0) wrong(t, ("heads of " + std::to_string(n) + " columns").c_str());
+      t.shape = {t.elements() / n, n};
+    } else if (changes_values(change) || change == gguf_change::transposed || halvings > 0) {
       std::vector<float> x(t.elements());
       read_floats(t, 0, x.size(), x.data());
       auto* const y = reinterpret_cast<float*>(room(x.size() * sizeof(float)));
-      const std::size_t rows = t.shape[0], columns = x.size() / rows;
-      if (changes_values(change)) {
-        for (std::size_t i = 0; i < x.size(); ++i) y[i] = hub_value(change, x[i]);
-        if (change == gguf_change::rate_column) t.shape = {x.size()};
+      if (change == gguf_change::transposed) {
+        turn(t, x.data(), y);
       } else {
-        for (std::size_t r = 0; r < rows; ++r)
-          for (std::size_t c = 0; c < columns; ++c) y[c * rows + r] = x[r * columns + c];
-        t.shape = {columns, rows};
+        for (std::size_t i = 0; i < x.size(); ++i)
+          y[i] = halvings > 0 ? std::ldexp(x[i], halvings) : hub_value(change, x[i]);
+        if (change == gguf_change::rate_column) t.shape = {x.size()};
       }
       t.dtype = "F32";
       t.bytes = x.size() * sizeof(float);
@@ -145,7 +156,19 @@ class HubGguf : public Gguf {
     return t;
   }
 
+  /// Each of the matrices x turned round, as y.
+  void turn(SafeTensor& t, const float* x, float* y) const {
+    const std::size_t n = t.shape.size();
+    if (n != 2 && n != 3) wrong(t, "a matrix, or several");
+    const std::size_t rows = t.shape[n - 2], columns = t.shape[n - 1], size = rows * columns;
+    for (const float* const end = x + t.elements(); x != end; x += size, y += size)
+      for (std::size_t r = 0; r < rows; ++r)
+        for (std::size_t c = 0; c < columns; ++c) y[c * rows + r] = x[r * columns + c];
+    std::swap(t.shape[n - 2], t.shape[n - 1]);
+  }
+
   GgufHeads heads_;
+  int rescale_ = 0;  ///< layers after which RWKV-6's stream is halved; 0: it is not
 };
 
 }  // namespace fauna::inline v0

@@ -17,11 +17,14 @@ enum class gguf_change : int {
   keys,         ///< the same, with the heads of keys
   grouped,      ///< queries, then keys, then values of all heads; on the hub those of each key head together
   one_more,     ///< weights of norms with 1 added
-  transposed,   ///< [out, in]; on the hub [in, out]
+  transposed,   ///< [out, in], or several of these; on the hub [in, out]
   one_row,      ///< a matrix of one row without that size, which llama.cpp drops
-  stacked,      ///< a layer's experts in one tensor; on the hub one each
+  stacked,      ///< a layer's experts, or other parts with a letter each, in one tensor; on the hub one each
   middle,       ///< [a, b]; on the hub [a, 1, b]
   column,       ///< [n, 1]; on the hub [n]
+  cube,         ///< [n]; on the hub [1, 1, n]
+  by_heads,     ///< [n]; on the hub [heads, n / heads]
+  rescaled,     ///< of layer i divided by 2^(i / n), where a key says n; on the hub it is not
   groups,       ///< [groups, n / groups]; on the hub [n]
   rates,        ///< A; on the hub log -A
   rate_column,  ///< both: A [n, 1]; on the hub log -A [n]
@@ -45,10 +48,12 @@ inline float hub_value(gguf_change c, float gguf) {
   return c == gguf_change::one_more ? gguf - 1 : static_cast<float>(std::log(-static_cast<double>(gguf)));
 }
 
-/// A tensor's names without their ends .weight and .bias. % is the number of a layer, # that of an expert.
+/// A tensor's names without their ends .weight and .bias. % is the number of a layer, # that of an expert, or one of
+/// the letters, in the order in which the parts lie in one tensor.
 struct GgufRule {
   std::string_view gguf, hub;
   gguf_change change = gguf_change::none;
+  std::string_view letters{};
 };
 
 namespace gguf_detail {
@@ -186,6 +191,55 @@ inline constexpr GgufRule deepseek2[] = {{"blk.%.attn_q_a", "model.layers.%.self
                                          {"blk.%.ffn_down_shexp", "model.layers.%.mlp.shared_experts.down_proj"},
                                          {"blk.%.ffn_up_shexp", "model.layers.%.mlp.shared_experts.up_proj"}};
 
+inline constexpr GgufRule rwkv[] = {{"token_embd", "emb"},
+                                    {"token_embd_norm", "blocks.0.ln0"},
+                                    {"output_norm", "ln_out"},
+                                    {"output", "head"},
+                                    {"blk.%.attn_norm", "blocks.%.ln1"},
+                                    {"blk.%.attn_norm_2", "blocks.%.ln2"},
+                                    {"blk.%.time_mix_receptance", "blocks.%.att.receptance"},
+                                    {"blk.%.time_mix_key", "blocks.%.att.key"},
+                                    {"blk.%.time_mix_value", "blocks.%.att.value"},
+                                    {"blk.%.time_mix_gate", "blocks.%.att.gate"},
+                                    {"blk.%.time_mix_output", "blocks.%.att.output", rescaled},
+                                    {"blk.%.time_mix_ln", "blocks.%.att.ln_x"},
+                                    {"blk.%.channel_mix_key", "blocks.%.ffn.key"},
+                                    {"blk.%.channel_mix_value", "blocks.%.ffn.value", rescaled},
+                                    {"blk.%.channel_mix_receptance", "blocks.%.ffn.receptance"}};
+// What follows stands before it. The hub's names of vectors and small matrices end with neither .weight nor .bias.
+inline constexpr GgufRule rwkv6[] = {
+    {"blk.%.time_mix_lerp_x.weight", "blocks.%.att.time_maa_x", cube},
+    {"blk.%.time_mix_lerp_fused.weight", "blocks.%.att.time_maa_#", stacked, "wkvrg"},
+    {"blk.%.time_mix_lerp_w.weight", "blocks.%.att.time_maa_w", cube},  // of older files
+    {"blk.%.time_mix_lerp_k.weight", "blocks.%.att.time_maa_k", cube},
+    {"blk.%.time_mix_lerp_v.weight", "blocks.%.att.time_maa_v", cube},
+    {"blk.%.time_mix_lerp_r.weight", "blocks.%.att.time_maa_r", cube},
+    {"blk.%.time_mix_lerp_g.weight", "blocks.%.att.time_maa_g", cube},
+    {"blk.%.time_mix_w1.weight", "blocks.%.att.time_maa_w1", transposed},
+    {"blk.%.time_mix_w2.weight", "blocks.%.att.time_maa_w2", transposed},
+    {"blk.%.time_mix_decay.weight", "blocks.%.att.time_decay", cube},
+    {"blk.%.time_mix_decay_w1.weight", "blocks.%.att.time_decay_w1", transposed},
+    {"blk.%.time_mix_decay_w2.weight", "blocks.%.att.time_decay_w2", transposed},
+    {"blk.%.time_mix_first.weight", "blocks.%.att.time_faaaa"},
+    {"blk.%.channel_mix_lerp_k.weight", "blocks.%.ffn.time_maa_k", cube},
+    {"blk.%.channel_mix_lerp_r.weight", "blocks.%.ffn.time_maa_r", cube}};
+inline constexpr GgufRule rwkv7[] = {{"blk.%.time_mix_lerp_fused.weight", "blocks.%.att.x_#", stacked, "rwkvag"},
+                                     {"blk.%.time_mix_w0.weight", "blocks.%.att.w0", cube},
+                                     {"blk.%.time_mix_w1.weight", "blocks.%.att.w1", transposed},
+                                     {"blk.%.time_mix_w2.weight", "blocks.%.att.w2", transposed},
+                                     {"blk.%.time_mix_a0.weight", "blocks.%.att.a0", cube},
+                                     {"blk.%.time_mix_a1.weight", "blocks.%.att.a1", transposed},
+                                     {"blk.%.time_mix_a2.weight", "blocks.%.att.a2", transposed},
+                                     {"blk.%.time_mix_v0.weight", "blocks.%.att.v0", cube},
+                                     {"blk.%.time_mix_v1.weight", "blocks.%.att.v1", transposed},
+                                     {"blk.%.time_mix_v2.weight", "blocks.%.att.v2", transposed},
+                                     {"blk.%.time_mix_g1.weight", "blocks.%.att.g1", transposed},
+                                     {"blk.%.time_mix_g2.weight", "blocks.%.att.g2", transposed},
+                                     {"blk.%.time_mix_k_k.weight", "blocks.%.att.k_k", cube},
+                                     {"blk.%.time_mix_k_a.weight", "blocks.%.att.k_a", cube},
+                                     {"blk.%.time_mix_r_k.weight", "blocks.%.att.r_k", by_heads},
+                                     {"blk.%.channel_mix_lerp_k.weight", "blocks.%.ffn.x_k", cube}};
+
 /// Of its form with a norm before the MLP as well.
 inline constexpr GgufRule falcon_grouped[] = {{"blk.%.attn_norm", "transformer.h.%.ln_mlp"}};
 
@@ -227,6 +281,8 @@ inline constexpr GgufArchitecture gguf_architectures[] = {
     {"exaone4", {gguf_detail::norms_after, gguf_detail::decoder}},
     {"mamba", {gguf_detail::mamba}},
     {"mamba2", {gguf_detail::mamba2, gguf_detail::mamba}},
+    {"rwkv6", {gguf_detail::rwkv6, gguf_detail::rwkv}},
+    {"rwkv7", {gguf_detail::rwkv7, gguf_detail::rwkv}},
     {"deepseek2", {gguf_detail::deepseek2, gguf_detail::experts, gguf_detail::decoder}},
 };
 /// Null for an architecture whose names are not known. has(name): has the file a tensor of that name? In the names that
@@ -259,13 +315,21 @@ constexpr bool has_rope_freqs(std::string_view architecture) {
 struct GgufName {
   std::string name{};  ///< empty: it has none; with # where an expert's number is to stand
   gguf_change change = gguf_change::none;
-  std::string_view expert{};  ///< its number, of a name that has one
+  std::string_view expert{};   ///< its number or letter, of a name that has one
+  std::string_view letters{};  ///< of parts that have a letter
 };
+
+/// Has llama.cpp a tensor that no product reads? RWKV-7's first layer has no value to return to.
+inline bool gguf_unused(std::string_view architecture, std::string_view gguf) {
+  return architecture == "rwkv7" && (gguf == "blk.0.time_mix_v0.weight" || gguf == "blk.0.time_mix_v1.weight" ||
+                                     gguf == "blk.0.time_mix_v2.weight");
+}
 
 namespace gguf_detail {
 
-/// Is the name this pattern, with numbers for % and #?
-inline bool fits(std::string_view pattern, std::string_view name, std::string_view& layer, std::string_view& expert) {
+/// Is the name this pattern, with numbers for % and #, or with one of the letters for the latter?
+inline bool fits(std::string_view pattern, std::string_view name, std::string_view letters, std::string_view& layer,
+                 std::string_view& expert) {
   std::size_t at = 0;
   for (const char c : pattern) {
     if (c != '%' && c != '#') {
@@ -273,7 +337,9 @@ inline bool fits(std::string_view pattern, std::string_view name, std::string_vi
       continue;
     }
     const std::size_t begin = at;
-    while (at < name.size() && name[at] >= '0' && name[at] <= '9') ++at;
+    if (c == '#' && !letters.empty()) at += at < name.size() && letters.find(name[at]) != letters.npos ? 1 : 0;
+    else
+      while (at < name.size() && name[at] >= '0' && name[at] <= '9') ++at;
     if (at == begin) return false;
     (c == '%' ? layer : expert) = name.substr(begin, at - begin);
   }
@@ -287,9 +353,9 @@ inline GgufName respelt(GgufArchitecture const& a, std::string_view name, std::s
     for (GgufRule const& r : rules)
       for (const std::string_view end : {".weight", ".bias", ""}) {
         if (name.size() < end.size() || name.substr(name.size() - end.size()) != end) continue;
-        GgufName found{{}, r.change, {}};
+        GgufName found{{}, r.change, {}, r.letters};
         std::string_view layer;
-        if (!fits(r.*from, name.substr(0, name.size() - end.size()), layer, found.expert)) continue;
+        if (!fits(r.*from, name.substr(0, name.size() - end.size()), r.letters, layer, found.expert)) continue;
         for (const char c : r.*to)
           if (c == '%') found.name += layer;
           else found.name += c;
@@ -326,7 +392,7 @@ constexpr int gguf_layer(std::string_view name) {
 /// What orders of rows and shapes depend on.
 struct GgufHeads {
   int queries = 0, keys = 0;  ///< heads
-  int values = 0;             ///< columns of a head's values, of attention over latents
+  int values = 0;             ///< columns of a head's values, of attention over latents and of RWKV
   int groups = 1;             ///< of heads, in Mamba-2
 };
 /// Row r of a tensor in GGUF is this one of the hub's, of so many rows. Throws where they are not those of whole heads.

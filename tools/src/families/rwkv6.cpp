@@ -33,6 +33,15 @@ struct Rwkv6 {
     return json;
   }
 
+  static constexpr const char* gguf_name = "rwkv6";
+  template <class Io> static void gguf(Io& io) {
+    gguf_rwkv(io);
+    io.whole("time_mix_extra_dim", &config::mix);
+    io.whole("time_decay_extra_dim", &config::decay);
+    io.unread("rescale_every_n_layers", 0);  // HubGguf undoes it where it is done
+    io.implied(&config::divisor, 8);
+  }
+
   /// Nothing for tensors of another family.
   static std::optional<config> of_tensors(fauna::TensorFile const& file) {
     if (file.find("blocks.0.att.time_maa_x") == nullptr) return {};

@@ -65,6 +65,15 @@ struct Rwkv7 {
             {"tie_word_embeddings", false}};
   }
 
+  static constexpr const char* gguf_name = "rwkv7";
+  template <class Io> static void gguf(Io& io) {
+    gguf_rwkv(io);
+    io.whole("attention.decay_lora_rank", &config::decay);
+    io.whole("attention.iclr_lora_rank", &config::learning);
+    io.whole("attention.value_residual_mix_lora_rank", &config::value);
+    io.whole("attention.gate_lora_rank", &config::gate);
+  }
+
   /// Nothing for tensors of another family.
   static std::optional<config> of_tensors(fauna::TensorFile const& file) {
     if (file.find("blocks.0.att.r_k") == nullptr) return {};
