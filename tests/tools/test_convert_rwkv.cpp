@@ -83,6 +83,34 @@ TEST_CASE("convert: rwkv7") {
   CHECK(file.find("blk.0.time_mix_v1.weight")->shape == Shape{4, 32});  // not read, of the learning rate's rank
   CHECK(file.find("blk.1.time_mix_r_k.weight")->shape == Shape{32});
 }
+TEST_CASE("convert: rwkv7 from flash-linear-attention's names") {
+  const TemporaryFolder folder;
+  const std::string hub = folder / "hub", fla = folder / "fla";
+  make<Small7>(hub);
+  make_directories(fla);
+  write_file(fla + "/config.json", read_file(hub + "/config.json"));
+  Trained<Small7, Cpu<>> model(seed{1});
+  load_weights<Small7>(Cpu<>{}, model.weights(), open_tensors(hub));
+  std::vector<SafeTensor> tensors;
+  std::vector<std::vector<float>> numbers;
+  Small7::visit(model.weights(), Place{}, [&](Tensor const& t, auto& v) {
+    for (Piece const& p : Small7::as_fla(t)) {
+      SafeTensor s;
+      s.name = p.name;
+      s.dtype = "F32";
+      s.shape = weights_detail::dimensions(p.shape);
+      numbers.emplace_back(s.elements());
+      rearrange(t, p, static_cast<const float*>(v.data()), numbers.back().data(), true);
+      s.bytes = s.elements() * sizeof(float);
+      s.data = reinterpret_cast<const std::byte*>(numbers.back().data());
+      tensors.push_back(s);
+    }
+  });
+  write_safetensors(fla + "/model.safetensors", tensors, {{"format", "pt"}});
+  tool::convert(hub, folder / "hub.gguf", "");
+  tool::convert(fla, folder / "fla.gguf", "");
+  same(Gguf(folder / "hub.gguf"), Gguf(folder / "fla.gguf"));
+}
 TEST_CASE("convert: rwkv6, with a stream that is halved or not") {
   const TemporaryFolder folder;
   there_and_back<Small6>(folder);

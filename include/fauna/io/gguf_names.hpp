@@ -240,6 +240,38 @@ inline constexpr GgufRule rwkv7[] = {{"blk.%.time_mix_lerp_fused.weight", "block
                                      {"blk.%.time_mix_r_k.weight", "blocks.%.att.r_k", by_heads},
                                      {"blk.%.channel_mix_lerp_k.weight", "blocks.%.ffn.x_k", cube}};
 
+// flash-linear-attention's names of RWKV-7, whose matrices are not turned round. They stand behind the author's.
+inline constexpr GgufRule rwkv7_fla[] = {
+    {"token_embd", "model.embeddings"},
+    {"token_embd_norm", "model.layers.0.pre_norm"},
+    {"output_norm", "model.norm"},
+    {"output", "lm_head"},
+    {"blk.%.attn_norm", "model.layers.%.attn_norm"},
+    {"blk.%.attn_norm_2", "model.layers.%.ffn_norm"},
+    {"blk.%.time_mix_lerp_fused.weight", "model.layers.%.attn.x_#", stacked, "rwkvag"},
+    {"blk.%.time_mix_w0.weight", "model.layers.%.attn.w_lora.lora.2.bias"},
+    {"blk.%.time_mix_w1", "model.layers.%.attn.w_lora.lora.0"},
+    {"blk.%.time_mix_w2", "model.layers.%.attn.w_lora.lora.2"},
+    {"blk.%.time_mix_a0.weight", "model.layers.%.attn.a_lora.lora.2.bias"},
+    {"blk.%.time_mix_a1", "model.layers.%.attn.a_lora.lora.0"},
+    {"blk.%.time_mix_a2", "model.layers.%.attn.a_lora.lora.2"},
+    {"blk.%.time_mix_v0.weight", "model.layers.%.attn.v_lora.lora.2.bias"},
+    {"blk.%.time_mix_v1", "model.layers.%.attn.v_lora.lora.0"},
+    {"blk.%.time_mix_v2", "model.layers.%.attn.v_lora.lora.2"},
+    {"blk.%.time_mix_g1", "model.layers.%.attn.g_lora.lora.0"},
+    {"blk.%.time_mix_g2", "model.layers.%.attn.g_lora.lora.2"},
+    {"blk.%.time_mix_k_k.weight", "model.layers.%.attn.k_k"},
+    {"blk.%.time_mix_k_a.weight", "model.layers.%.attn.k_a"},
+    {"blk.%.time_mix_r_k.weight", "model.layers.%.attn.r_k", by_heads},
+    {"blk.%.time_mix_receptance", "model.layers.%.attn.r_proj"},
+    {"blk.%.time_mix_key", "model.layers.%.attn.k_proj"},
+    {"blk.%.time_mix_value", "model.layers.%.attn.v_proj"},
+    {"blk.%.time_mix_output", "model.layers.%.attn.o_proj"},
+    {"blk.%.time_mix_ln", "model.layers.%.attn.g_norm"},
+    {"blk.%.channel_mix_lerp_k.weight", "model.layers.%.ffn.x_k"},
+    {"blk.%.channel_mix_key", "model.layers.%.ffn.key"},
+    {"blk.%.channel_mix_value", "model.layers.%.ffn.value"}};
+
 /// Of its form with a norm before the MLP as well.
 inline constexpr GgufRule falcon_grouped[] = {{"blk.%.attn_norm", "transformer.h.%.ln_mlp"}};
 
@@ -282,7 +314,7 @@ inline constexpr GgufArchitecture gguf_architectures[] = {
     {"mamba", {gguf_detail::mamba}},
     {"mamba2", {gguf_detail::mamba2, gguf_detail::mamba}},
     {"rwkv6", {gguf_detail::rwkv6, gguf_detail::rwkv}},
-    {"rwkv7", {gguf_detail::rwkv7, gguf_detail::rwkv}},
+    {"rwkv7", {gguf_detail::rwkv7, gguf_detail::rwkv, gguf_detail::rwkv7_fla}},
     {"deepseek2", {gguf_detail::deepseek2, gguf_detail::experts, gguf_detail::decoder}},
 };
 /// Null for an architecture whose names are not known. has(name): has the file a tensor of that name? In the names that
