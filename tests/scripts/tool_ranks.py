@@ -74,11 +74,11 @@ def children(pid):
     return found
 
 
-def interrupted(out, *interrupts, restarts=0):
+def interrupted(out, *interrupts, restarts=0, more=()):
     """interrupt(the process that was started) each time that a run on two ranks has gone on and saved: exit status, output and
     seconds from the last one to the end."""
     last = work / out / "last.safetensors"
-    flags = words(out, "--max-iters", 10000000, "--eval-interval", 20, "--init-from", "resume", "--pieces", 6, "--zero", 3)
+    flags = words(out, "--max-iters", 10000000, "--eval-interval", 20, "--init-from", "resume", "--pieces", 6, "--zero", 3, *more)
     arguments = [*flags, "--restarts", restarts, "--ranks", 2] if restarts else command(2, *flags)
     with open(work / "said.txt", "w+", encoding="utf-8") as said:
         started = subprocess.Popen([*map(str, arguments)], cwd=work, env=environment, stdout=said, stderr=subprocess.STDOUT)
@@ -233,6 +233,16 @@ status, said, _ = interrupted("killed", killed, lambda pid: os.kill(pid, signal.
 assert "rank 1" in said and "signal 9" in said and said.count("start 1 of 2 more") == 1 and "start 2" not in said, f"{status}\n{said}"
 status, said, _ = interrupted("killed", signalled(signal.SIGTERM, 1))
 assert status == 0 and "stopped by signal 15" in said, f"{status}\n{said}"
+
+# One that hangs: whoever waits for it says so, and all end.
+status, said, seconds = interrupted("killed", signalled(signal.SIGSTOP, 1), more=("--watchdog", 2))
+assert status != 0 and "has not ended after 2 s, expected messages from rank 1" in said, f"{status}\n{said}"
+assert 1 < seconds < 30, seconds
+# One that is killed somewhere between two checkpoints, computing, exchanging or writing: the last checkpoint is whole.
+for _ in range(3):
+    delay = draw.uniform(0, 0.3)
+    status, said, _ = interrupted("killed", lambda pid, d=delay: (time.sleep(d), signalled(signal.SIGKILL, draw.randrange(2))(pid)))
+    assert status != 0 and "signal 9" in said, f"{delay}\n{status}\n{said}"
 
 # A rank that throws, as it can write no more: its error, by name, and the last checkpoint is whole.
 status, said, seconds = interrupted("killed", lambda _: (work / "killed").rename(work / "moved"))

@@ -10,6 +10,14 @@
 
 namespace tool {
 
+/// f(mpi) on each of the ranks that mpirun started.
+template <class F> int on_ranks(TrainerSettings const& s, F&& f) {
+  return fauna::on_mpi_ranks([&](fauna::Mpi& mpi) {
+    mpi.give_up_after(s.patience);
+    return f(mpi);
+  });
+}
+
 /// Throws, on every rank, unless all are alike (alike.hpp) and there are as many ranks as a mesh of `parts` repeated
 /// has; `flag` asked for them.
 inline fauna::Mesh require_mesh(fauna::Mpi& mpi, TrainerSettings const& s, fauna::Mesh parts, std::string const& flag) {

@@ -24,8 +24,8 @@ std::string note(settings::Run s) {
   s.Train::each([&](const char* name, auto& value, const char*) {
     const std::string n = name;
     if (n != "init-from" && n != "out-dir" && n != "overwrite" && n != "data" && n != "tokenizer" && n != "threads" &&
-        n != "zero" && n != "replicas" && n != "overlap" && n != "sequence-parallel" && n != "tp" && n != "pp" &&
-        n != "pp-schedule" && n != "pp-rounds" && n != "cp" && n != "ep" && n != "keep-checkpoints" &&
+        n != "zero" && n != "replicas" && n != "overlap" && n != "watchdog" && n != "sequence-parallel" && n != "tp" &&
+        n != "pp" && n != "pp-schedule" && n != "pp-rounds" && n != "cp" && n != "ep" && n != "keep-checkpoints" &&
         n != "async-checkpoints" && n != "restarts" && n != "ranks")
       all += " --" + n + ' ' + settings::text(value);
   });
@@ -121,6 +121,7 @@ int run(int n, char** arguments) {
                              .zero = static_cast<int>(s.zero),
                              .replicas = static_cast<int>(s.replicas),
                              .overlap = s.overlap,
+                             .patience = static_cast<double>(s.watchdog),
                              .schedule = s.pp_schedule,
                              .told = told},
                             [&s](tool::Trainer& trainer) { return train(s, trainer); });

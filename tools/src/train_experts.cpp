@@ -6,7 +6,7 @@
 #include <tools/src/mpi_ranks.hpp>
 
 int tool::with_trainer(TrainerSettings const& s, std::function<int(Trainer&)> const& f) {
-  return fauna::on_mpi_ranks([&](fauna::Mpi& mpi) {
+  return on_ranks(s, [&](fauna::Mpi& mpi) {
     fauna::MeshGroups groups(mpi, require_mesh(mpi, s, {.ep = model_ranks}, "--ep"));
     using Ranks = fauna::ExpertParallel<fauna::Mpi>;
     using Share = fauna::ExpertShare<fauna::expert_parallel<Model, model_ranks>, Backend, fauna::Mpi>;

@@ -28,7 +28,7 @@ int on_part(Groups& groups, tool::TrainerSettings const& s, std::function<int(to
 }  // namespace
 
 int tool::with_trainer(TrainerSettings const& s, std::function<int(Trainer&)> const& f) {
-  return fauna::on_mpi_ranks([&](fauna::Mpi& mpi) {
+  return on_ranks(s, [&](fauna::Mpi& mpi) {
     Groups groups(mpi, require_mesh(mpi, s, {.pp = model_ranks, .tp = model_tensor},
                                     model_tensor > 1 ? "--tp times --pp" : "--pp"));
     return on_part(groups, s, f);

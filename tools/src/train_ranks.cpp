@@ -5,7 +5,7 @@
 #include <tools/src/mpi_ranks.hpp>
 
 int tool::with_trainer(TrainerSettings const& s, std::function<int(Trainer&)> const& f) {
-  return fauna::on_mpi_ranks([&](fauna::Mpi& mpi) {
+  return on_ranks(s, [&](fauna::Mpi& mpi) {
     require_alike(mpi, s.told);
     const auto run = [&](auto ranks) {
       TrainerOf trainer(s, std::move(ranks), mpi.size(), mpi.on_machine());

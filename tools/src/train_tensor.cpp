@@ -24,7 +24,7 @@ template <> struct Layout<true> {
 }  // namespace
 
 int tool::with_trainer(TrainerSettings const& s, std::function<int(Trainer&)> const& f) {
-  return fauna::on_mpi_ranks([&](fauna::Mpi& mpi) {
+  return on_ranks(s, [&](fauna::Mpi& mpi) {
     fauna::MeshGroups groups(mpi, require_mesh(mpi, s, {.tp = model_ranks}, "--tp"));
     using Chosen = Layout<model_sequence>;
     TrainerOf<typename Chosen::Ranks, typename Chosen::Part> trainer(s, typename Chosen::Ranks(groups), mpi.size(),

@@ -35,6 +35,7 @@ struct TrainerSettings {
   long threads = 0;  ///< of a rank; 0: the machine's processors, divided among its ranks
   int pieces = 0, zero = 0, replicas = 1;
   bool overlap = false;    ///< do ranks exchange while they compute?
+  double patience = 0;     ///< seconds that a rank waits for another; 0: for ever
   std::string schedule{};  ///< of a pipeline
   std::string told{};      ///< all that ranks must have been told alike
 };

@@ -12,7 +12,7 @@ struct Train {
   long threads = 0, max_iters = 2000, batch_size = 12, gradient_accumulation_steps = 1, warmup_iters = 100,
        lr_decay_iters = 2000, eval_interval = 250, eval_iters = 20, log_interval = 10, pieces = 0, zero = 0,
        replicas = 1, tp = 1, pp = 1, pp_rounds = 0, cp = 1, ep = 1, profile = 0, keep_checkpoints = 0, restarts = 0,
-       ranks = 0;
+       ranks = 0, watchdog = 600;
   double learning_rate = 1e-3, min_lr = 1e-4, weight_decay = 0.1, beta1 = 0.9, beta2 = 0.99, grad_clip = 1,
          muon_rate = 1, muon_momentum = 0.95, layer_dropout = 0, exit_loss = 0;
   bool decay_lr = true, eval_only = false, always_save_checkpoint = false, overwrite = false, async_checkpoints = false,
@@ -72,6 +72,8 @@ struct Train {
       "of --zero: groups of ranks that each share so and are copies of each other (HSDP); 1: all ranks share");
     f("overlap", overlap,
       "ranks exchange gradients, and with --zero 3 weights, while they compute; false: in turns, in less memory");
+    f("watchdog", watchdog,
+      "seconds that a rank waits for another's messages before all end, with an error that names it; 0: for ever");
     f("tp", tp,
       "ranks that each have a part of all heads and matrices (tensor parallel), so many for each copy of the model; 1: "
       "each has all");

@@ -144,6 +144,7 @@ inline void require_experts(tool::ModelConfig const& c, long ranks) {
   whole("pieces", s.pieces, 0, s.batch_size * s.gradient_accumulation_steps);
   whole("zero", s.zero, 0, 3);
   whole("replicas", s.replicas, 1, 1000000);
+  whole("watchdog", s.watchdog, 0, 1000000);
   if (s.sequence_parallel && s.tp == 1) fauna::fail("fauna train", "--sequence-parallel without --tp", "both");
   if (s.sequence_parallel && (s.pp > 1 || s.zero > 0))
     fauna::fail("fauna train", std::string("--sequence-parallel with ") + (s.pp > 1 ? "--pp" : "--zero"),
