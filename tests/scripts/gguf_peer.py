@@ -23,10 +23,10 @@ fauna, golden, *only = sys.argv[1:]
 # How far llama.cpp's logits may be: its sums are in another order, its GELU is a table of halves, and beside weights in BF16 it has
 # activations in BF16; the norms inside FalconMamba's mixers have the layers' epsilon there.
 BOUND, OF_EPSILON, OF_GELU, OF_BF16 = 1e-5, 1e-4, 1e-2, 1e-1
-BOUNDS = {"falcon": OF_GELU, "falcon_grouped": OF_GELU, "gemma": OF_GELU, "gpt2": OF_GELU, "gpt_neox": OF_GELU, "phi": OF_GELU,
+BOUNDS = {"falcon": OF_GELU, "falcon_grouped": OF_GELU, "gemma": OF_GELU, "gpt2": OF_GELU, "gpt_neox": OF_GELU, "phi": OF_GELU, "bloom": OF_GELU, "mpt": OF_GELU,
           "falcon_mamba": OF_EPSILON, "llama_bf16": OF_BF16}
 # Models with what llama.cpp does not read or wants to be as in the published ones.
-OTHERWISE = {"mistral": "windows", "starcoder2": "windows", "smollm3": "which layers have no positions", "cohere2": "which layers have windows",
+OTHERWISE = {"mistral": "windows", "starcoder2": "windows", "exaone4": "windows, in other than 64 layers", "smollm3": "which layers have no positions", "cohere2": "which layers have windows",
              "phi3": "frequencies of LongRoPE", "deepseek_v2": "queries without latents, in other than 27 layers",
              "olmoe": "norms of fewer heads of keys than of queries"}
 # What the keys of an architecture cannot say of a model, as these have it; logits are compared with those of tools/fauna then.
