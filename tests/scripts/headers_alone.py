@@ -32,7 +32,7 @@ def compile_alone(header):
     return header, said
 
 
-LEFT_OUT = ["cuda.cuh", "fauna.cuh"]  # for nvcc alone
+LEFT_OUT = ["cuda.cuh", "fauna.cuh", "nccl.cuh"]  # for nvcc alone
 if not any((pathlib.Path(flag.removeprefix("-isystem")) / "mpi.h").exists() for flag in command):
     LEFT_OUT.append("mpi.hpp")
 headers = sorted(str(file.relative_to(root)) for file in root.rglob("*")
