@@ -25,3 +25,16 @@ install(FILES ${PROJECT_BINARY_DIR}/fauna-config.cmake ${PROJECT_BINARY_DIR}/fau
 configure_file(cmake/fauna.pc.in fauna.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/fauna.pc DESTINATION ${CMAKE_INSTALL_DATADIR}/pkgconfig)
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/licenses/fauna)
+
+# cpack -G DEB (or TGZ): the headers and the package files, for any processor.
+set(CPACK_PACKAGE_NAME libfauna-dev)
+set(CPACK_PACKAGE_VENDOR "The fauna authors")
+set(CPACK_PACKAGE_CONTACT "The fauna authors <fauna@localhost>")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "${PROJECT_DESCRIPTION}")
+set(CPACK_RESOURCE_FILE_LICENSE ${PROJECT_SOURCE_DIR}/LICENSE)
+set(CPACK_DEBIAN_PACKAGE_ARCHITECTURE all)
+set(CPACK_DEBIAN_PACKAGE_SECTION libdevel)
+set(CPACK_DEBIAN_PACKAGE_SUGGESTS "libopenmpi-dev")
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+include(CPack)

@@ -24,6 +24,7 @@ if(TARGET fauna::mpi)
 endif()
 fauna_test(sources/format ${python} ${scripts}/format.py ${source} ${FAUNA_CLANG_FORMAT})
 fauna_test(sources/tidy ${python} ${scripts}/tidy.py ${source} ${work}/tidy ${FAUNA_CLANG_TIDY} ${all} -isystem ${eigen} ${mpi})
+fauna_test(sources/packages ${python} ${scripts}/packages.py ${source} ${work}/packages ${CMAKE_CXX_COMPILER})
 fauna_test(sources/bench_processor ${python} ${scripts}/bench_processor.py ${source}/tools/bench)
 fauna_test(sources/bench_families ${python} ${scripts}/bench_families.py ${source}/bench/families)
 # A macro with the checkout's path would keep the compiler cache from serving another folder.

@@ -2,7 +2,7 @@
 #pragma once
 
 #define FAUNA_VERSION_MAJOR 0
-#define FAUNA_VERSION_MINOR 1
+#define FAUNA_VERSION_MINOR 2
 #define FAUNA_VERSION_PATCH 0
 
 namespace fauna::inline v0 {
