@@ -125,11 +125,11 @@ def learns():
     succeeds(*common, "--steps", 200, "--out", "again", "--config", "adapter/run.toml")
     assert read(work / "again/adapter_model.safetensors") == adapter
     flat = ("--schedule", "constant", "--warmup", 5)
-    succeeds(*common, *flat, "--steps", 30, "--out", "whole_modules")
+    succeeds(*common, *flat, "--steps", 30, "--out", "whole")
     succeeds(*common, *flat, "--steps", 12, "--out", "parts")
-    assert read(work / "parts/adapter_model.safetensors") != read(work / "whole_modules/adapter_model.safetensors")
+    assert read(work / "parts/adapter_model.safetensors") != read(work / "whole/adapter_model.safetensors")
     succeeds(*common, *flat, "--steps", 30, "--out", "parts", "--resume")
-    assert read(work / "parts/adapter_model.safetensors") == read(work / "whole_modules/adapter_model.safetensors")
+    assert read(work / "parts/adapter_model.safetensors") == read(work / "whole/adapter_model.safetensors")
     assert tomllib.loads((work / "parts/run.toml").read_text())["lr"] == 1e-2
     refused(["adapter/last.safetensors is of another run"], *common, "--steps", 30, "--out", "adapter")
 
