@@ -7,7 +7,7 @@
 namespace fauna::inline v0 {
 
 /// D says how weights are stored: as the backend's products want them, or All<float>.
-template <LanguageModel M, Backend B, class D = Packed<B>> class Loaded {
+template <ModelPart M, Backend B, class D = Packed<B>> class Loaded {
   using checked = std::bool_constant<legal<typename M::fault>()>;
 
  public:
@@ -62,10 +62,10 @@ template <LanguageModel M, Backend B, class D = Packed<B>> class Loaded {
   void watch(Tap<scalar> const* tap) { tap_ = tap; }
 
   /// logits of every row or of the last of each sequence (see Lm::logits), without and with a cache.
-  void logits(Batch const& batch, logit_rows which, Matrix<scalar> y) {
+  void logits(Batch const& batch, logit_rows which, Matrix<scalar> y) requires LanguageModel<M> {
     scratch_.to_host(y, [&](Matrix<scalar> z) { M::logits(call(batch), weights_, no_state_, which, z); });
   }
-  template <class K> void logits(K& cache, Batch batch, logit_rows which, Matrix<scalar> y) {
+  template <class K> void logits(K& cache, Batch batch, logit_rows which, Matrix<scalar> y) requires LanguageModel<M> {
     batch.past = cache.lengths();
     scratch_.to_host(y, [&](Matrix<scalar> z) { M::logits(call(batch), weights_, cache.state(), which, z); });
     cache.advance(batch);

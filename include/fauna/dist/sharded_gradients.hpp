@@ -196,6 +196,7 @@ template <Communicator C, int Zero> class ShardedGradients {
       });
     end_sums(model);
     std::vector<int> counts;
+    counts.reserve(static_cast<std::size_t>(c_->size()));
     for (int r = 0; r < c_->size(); ++r) counts.push_back(static_cast<int>(shares.nodes(r).size()));
     sums_.begin(*c_, shards_, unit, own_nodes(model), counts);
   }
@@ -283,6 +284,7 @@ template <Communicator C, int Zero> class ShardedGradients {
     end_sums(model);
     const int here = pieces_ - first_ < c_->size() ? pieces_ - first_ : c_->size();
     std::vector<int> counts;
+    counts.reserve(static_cast<std::size_t>(c_->size()));
     for (int r = 0; r < c_->size(); ++r) counts.push_back(r < here ? 1 : 0);
     sums_.begin(*c_, shards_, unit, std::vector{g}, counts);
   }
