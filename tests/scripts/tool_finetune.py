@@ -258,6 +258,15 @@ def four_bits():
     assert losses["four"][0] != losses["adapter"][0] and losses["four"][-1] < losses["four"][0] / 10, losses
     planned = {out: json.loads((work / out / "summary.json").read_text())["planned_bytes"] for out in ("four", "adapter")}
     assert planned["four"] < planned["adapter"], planned
+    for flags, out in (((), "adapter"), (("--qlora",), "four")):  # what explain says beforehand is what the run planned
+        said_before = succeeds("explain", "base", "--finetune", "lora:8", *flags, "--batch-size", 5, "--context", 32, "--threads", 1)
+        assert f"{planned[out]:,}" == said_before.split("\ntotal ")[1].split("\n")[0].split()[-1], (said_before, planned[out])
+    refused(["--qlora alone, expected --finetune lora"], "explain", "base", "--qlora")
+    refused(["--dora beside --finetune adapter, expected --finetune lora"], "explain", "base", "--finetune", "adapter", "--dora")
+    refused(["--finetune lora:many, expected lora, lora:RANK"], "explain", "base", "--finetune", "lora:many")
+    refused(["--finetune full, expected one of lora, adapter, adapter_v2"], "explain", "base", "--finetune", "full")
+    refused(["--quantize beside --finetune"], "explain", "base", "--finetune", "lora:8", "--quantize", "Q8_0")
+    refused(["--double-quant without --qlora"], "explain", "base", "--finetune", "lora:8", "--double-quant")
     assert tomllib.loads((work / "four/run.toml").read_text())["qlora"] is True and "200 updates" in said
     first = {}
     for out, flags in (("doubled", ["--double-quant"]), ("four_dora", ["--dora"]), ("four_pissa", ["--pissa", "--double-quant"])):

@@ -109,6 +109,29 @@ TEST_CASE("qlora: 4.5 bits a number, and 4.13 with absmax in eight bits") {
   CHECK(bits(Nf4Twice{}) == doctest::Approx(4 + 8.0 / 64 + 32.0 / (64 * 256)).epsilon(1e-3));
 }
 
+/// The plan is known before there is a model.
+template <class M, class D> void planned_before() {
+  const Shape shape{.sequences = 2, .length = 8, .threads = 2};
+  Trained<M, Cpu<>, D> model(seed{4}, shape.threads);
+  freeze_base(model);
+  model.prepare_training(shape);
+  const MemoryPlan before = plan_beside_base<M, Cpu<>, D>(shape), then = model.planned();
+  CHECK(before.weights == then.weights);
+  CHECK(before.gradients == then.gradients);
+  CHECK(before.moments == then.moments);
+  CHECK(before.total() == then.total());
+}
+TEST_CASE("qlora: what a step takes is known before there is a model, for every storage of the base") {
+  planned_before<WithLora, All<float>>();
+  planned_before<WithDora, WithNf4<float>>();
+  planned_before<WithLora, WithNf4Twice<float>>();
+  const Shape shape{.sequences = 2, .length = 8, .threads = 2};
+  const MemoryPlan full = plan_beside_base<WithLora, Cpu<>>(shape),
+                   four = plan_beside_base<WithLora, Cpu<>, WithNf4<float>>(shape);
+  CHECK(four.weights < full.weights);
+  CHECK(four.gradients == full.gradients);
+}
+
 TEST_CASE(
     "qlora: DoRA beside a base in four bits starts as that base, and learns what it does beside the rounded one") {
   const TemporaryFolder folder;

@@ -5,10 +5,33 @@
 #include <fauna/core/concepts.hpp>
 #include <fauna/models/explain.hpp>
 #include <fauna/ops/cpu.hpp>
+#include <fauna/train/adapters.hpp>
 #include <tools/src/main.hpp>
 #include <tools/src/settings.hpp>
 
+/// How the weights of what trains are stored, where model.hpp says nothing else.
+#ifndef FAUNA_TRAINED_AS
+#define FAUNA_TRAINED_AS fauna::All<float>
+#endif
+
 namespace {
+
+/// Does M have adapters, which alone train?
+template <class M> inline constexpr bool adapted = requires { M::rewriting::keeps(std::string()); };
+
+template <class M> fauna::MemoryPlan plan_of(fauna::Shape const& shape) {
+  if constexpr (adapted<M>) return fauna::plan_beside_base<M, Backend, FAUNA_TRAINED_AS>(shape);
+  else return fauna::plan<M, Backend>(shape);
+}
+
+/// What M computes. A step with adapters takes no gradient of the base: how much that spares, nothing counts.
+template <class M> std::string costs_of(fauna::Shape const& shape) {
+  std::string said = tool::sentence("%.4g GFLOP a token forward, ", 1e-9 * fauna::flops_per_token<M>(shape.length));
+  if constexpr (!adapted<M>)
+    said += tool::sentence("%.4g GFLOP a training step, ",
+                           1e-9 * fauna::training_flops_per_token<M>(shape.length) * shape.rows());
+  return said + "with a context of " + std::to_string(shape.length);
+}
 
 int run(int n, char** arguments) {
   settings::Explain s;
@@ -18,16 +41,12 @@ int run(int n, char** arguments) {
   const int threads = s.threads > 0 ? static_cast<int>(s.threads) : fauna::default_threads();
   const fauna::Shape shape{.sequences = static_cast<int>(s.batch_size), .length = context, .threads = threads};
 
-  const std::string costs =
-      tool::sentence("%.4g GFLOP a token forward, %.4g GFLOP a training step, with a context of %d",
-                     1e-9 * fauna::flops_per_token<Model>(context),
-                     1e-9 * fauna::training_flops_per_token<Model>(context) * shape.rows(), context);
   const std::string step =
       tool::sentence("memory of a training step: %d x %d tokens, AdamW, ", shape.sequences, context) + s.dtype +
       tool::sentence(", %d thread%s", threads, threads > 1 ? "s" : "");
   fauna::print(stdout, fauna::explain<Model, Backend>(shape) + '\n' + fauna::grouped(fauna::parameters<Model>) +
-                           " parameters\n" + costs + "\n\n" + step + '\n' +
-                           fauna::to_text(fauna::plan<Model, Backend>(shape)));
+                           " parameters\n" + costs_of<Model>(shape) + "\n\n" + step + '\n' +
+                           fauna::to_text(plan_of<Model>(shape)));
   const fauna::Shape sequences{.sequences = shape.sequences, .context = context};
   fauna::print(stdout, '\n' + fauna::cache_text<Model>(sequences));
 #ifdef FAUNA_STORAGE

@@ -303,7 +303,7 @@ int run(int n, char** words) {
   check_run(s.dtype, s.threads);
   whole("batch-size", s.batch_size, 1);
   whole("context", s.context, 0);
-  const tool::Described d = described_model(explain_verb, name);
+  const tool::Described d = with_planned_adapters(described_model(explain_verb, name), s, name);
   check_quantize(s.quantize, d, s.dtype);
   const std::string program = tool::program_for(d, s.quantize.empty() ? s.dtype : tool::in_blocks, "explain");
   fauna::print(stdout, d.type + "\n\n");

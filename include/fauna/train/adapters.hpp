@@ -14,6 +14,22 @@ template <class T> void freeze_base(T& model) {
   model.train_only([](Parameter const& p) { return T::model::rewriting::keeps(p.name); });
 }
 
+/// The memory of a training step of M whose base is frozen, with weights stored as D: what Trained<M, B, D> plans after
+/// freeze_base, before anything is there. shape has the threads.
+template <class M, class B, class D = All<typename B::scalar>> MemoryPlan plan_beside_base(Shape const& shape) {
+  typename M::template Weights<D> w{};
+  Arena trained;
+  M::visit(w, Place{}, [&](Tensor const& t, auto&) {
+    if (M::rewriting::keeps(t.name()))
+      trained.take<typename B::scalar>(static_cast<std::size_t>(t.rows) * static_cast<std::size_t>(t.cols));
+  });
+  MemoryPlan p = plan<M, B>(shape);
+  p.weights = weights_bytes<M, D>();
+  p.gradients = trained.used();
+  p.moments = 2 * trained.used();
+  return p;
+}
+
 /// DoRA's magnitudes become the lengths of the rows of their layers' weights, with which a layer is what it would be
 /// without its adapter as long as B is zeros. Nothing changes in a model without them.
 template <class T> void start_magnitudes(T& model) {

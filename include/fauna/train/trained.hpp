@@ -263,7 +263,7 @@ template <ModelPart M, Backend B, class D = All<typename B::scalar>> class Train
     p.saved *= saved_.size();
     p.gradients = trained_bytes_;
     p.moments = 2 * trained_bytes_;
-    if constexpr (!std::is_same_v<D, All<scalar>>) p.weights = values_.bytes();
+    p.weights = weights_bytes<M, D>();
     if (parts_.weights > 0) {
       p.weights = parts_.weights;
       p.gradients = parts_.gradients;

@@ -89,13 +89,19 @@ struct Named {
 };
 
 struct Explain {
-  std::string quantize, dtype = "f32";
+  std::string quantize, finetune, dtype = "f32";
+  bool qlora = false, double_quant = false, dora = false;
   long batch_size = 12, context = 0, threads = 0;
 
   template <class F> void each(F&& f) {
     f("batch-size", batch_size, "sequences of a batch, for the memory plan");
     f("context", context, "tokens of a sequence, for the memory plan; 0: the model's own context");
     f("quantize", quantize, "also the memory of weights for inference with matrices of this type");
+    f("finetune", finetune,
+      "lora, lora:RANK, adapter or adapter_v2: the model with what fauna finetune would train beside it");
+    f("qlora", qlora, "of --finetune lora: the layers under the adapters in four bits (NF4)");
+    f("double-quant", double_quant, "and their scales in eight (with --qlora)");
+    f("dora", dora, "of --finetune lora: the lengths of the weights' rows train too");
     f("dtype", dtype, "f32 or bf16: precision of matrix products");
     f("threads", threads, "0: one for every processor");
   }

@@ -20,6 +20,10 @@
 
 namespace tool::verbs {
 
+inline void check_double_quant(const char* verb, settings::Finetune const& s) {
+  if (s.double_quant && !s.qlora) fauna::fail(verb, "--double-quant without --qlora", "both");
+}
+
 /// MODEL with the adapters that are to be trained, as source text; the blocks of a GGUF file stay where they are.
 inline tool::Described with_adapters(tool::Described model, settings::FinetuneRun const& s) {
   if (s.kind != "lora") return with_parts(std::move(model), {s.kind, s.kind == "adapter" ? 10 : 0});
@@ -40,6 +44,34 @@ inline tool::Described with_adapters(tool::Described model, settings::FinetuneRu
     model.stored = "fauna::InFile<float>";
   }
   return model;
+}
+
+/// For explain: MODEL with what finetune would train beside it. base: where the model is.
+inline tool::Described with_planned_adapters(tool::Described model, settings::Explain const& e,
+                                             std::string const& base) {
+  const std::size_t colon = e.finetune.find(':');
+  settings::FinetuneRun s;
+  s.base = base;
+  s.kind = e.finetune.substr(0, colon);
+  s.qlora = e.qlora;
+  s.double_quant = e.double_quant;
+  s.dora = e.dora;
+  const std::pair<const char*, bool> flags[] = {{"qlora", e.qlora}, {"double-quant", e.double_quant}, {"dora", e.dora}};
+  for (auto const& [flag, on] : flags)
+    if (on && s.kind != "lora")
+      fauna::fail("fauna explain",
+                  std::string("--") + flag + (s.kind.empty() ? " alone" : " beside --finetune " + s.kind),
+                  "--finetune lora");
+  if (s.kind.empty() && colon == std::string::npos) return model;
+  one_of("finetune", s.kind, {"lora", "adapter", "adapter_v2"});
+  if (colon != std::string::npos && (s.kind != "lora" || !settings::parse(e.finetune.substr(colon + 1), s.lora)))
+    fauna::fail("fauna explain", "--finetune " + e.finetune, "lora, lora:RANK, adapter or adapter_v2");
+  whole("finetune lora:", s.lora, 1, 4096);
+  check_double_quant("fauna explain", s);
+  if (!e.quantize.empty())
+    fauna::fail("fauna explain", "--quantize beside --finetune", "one of them",
+                "--qlora holds the base in four bits; a GGUF file's blocks stay in the file");
+  return with_adapters(std::move(model), s);
 }
 
 /// "lm_head" of "lm_head.weight".
@@ -176,7 +208,7 @@ inline void check_prefer(tool::Verb const& verb, settings::Finetune const& s) {
   if (!(s.lora_plus > 0 && s.lora_plus <= 1e6))
     fauna::fail("fauna finetune", "--lora-plus " + settings::text(s.lora_plus), "above 0, such as 16");
   if (s.pissa && s.dora) fauna::fail("fauna finetune", "--pissa beside --dora", "one of the two");
-  if (s.double_quant && !s.qlora) fauna::fail("fauna finetune", "--double-quant without --qlora", "both");
+  check_double_quant("fauna finetune", s);
   if (s.patience > 0 && (s.val == 0 || s.eval_interval == 0))
     fauna::fail("fauna finetune", "--patience without evaluations", "--val and --eval-interval above 0");
   if (s.pissa && !s.qlora && tool::is_gguf(directory))
