@@ -5,12 +5,9 @@
 
 #include <fauna/decode/adapter_parts.hpp>
 #include <fauna/models/adapter_v2.hpp>
-#include <fauna/models/llama.hpp>
-#include <fauna/ops/cpu.hpp>
 #include <fauna/ops/ref.hpp>
-#include <fauna/train/adapters.hpp>
-#include <fauna/train/trained.hpp>
 
+#include "../support/beside_base.hpp"
 #include "../support/gradients.hpp"
 #include "../support/temporary.hpp"
 
@@ -18,6 +15,7 @@ namespace test_adapter_v2 {
 
 using namespace fauna;
 using test::check, test::W;
+using namespace test::beside_base;
 
 TEST_SUITE("adapter_v2") {
   TEST_CASE_TEMPLATE("gradients", Block, AdapterV2<Linear<W, 5>>,
@@ -26,37 +24,14 @@ TEST_SUITE("adapter_v2") {
   }
 
   TEST_CASE("a model starts as its base, and trains factors, shifts and norms alone") {
-    using Plain = Llama<LlamaConfig{
-        .layers = 2, .heads = 2, .kv_heads = 1, .head_size = 4, .width = 8, .hidden = 12, .context = 8, .vocab = 11}>;
+    using Plain = test::beside_base::Base;
     using Adapted = adapter_v2<Plain>;
     static_assert(parameters<Adapted> - parameters<Plain> == 2 * 2 * (8 + 4 + 4 + 8 + 12 + 12 + 8));
     Trained<Plain, Cpu<>> plain(seed{4});
     Trained<Adapted, Cpu<>> model(seed{4});
     freeze_base(model);
-    std::vector<int> tokens, targets;
-    for (int i = 0; i < 16; ++i) {
-      tokens.push_back(i * 5 % 11);
-      targets.push_back(i * 7 % 11);
-    }
-    const Batch batch = Batch::uniform(2, 8, tokens.data(), targets.data());
-    const auto logits = [&](auto& of) {
-      std::vector<float> y(16 * 11);
-      of.prepare_inference({.sequences = 2, .length = 8});
-      of.logits(batch, logit_rows::all, Matrix<float>(y.data(), 16, 11));
-      return y;
-    };
-    const auto frozen = [&] {
-      std::vector<float> all;
-      for (auto const& p : model.parameters())
-        if (!p.trainable) all.insert(all.end(), model.value(p).data(), model.value(p).data() + p.size());
-      return all;
-    };
-    for (auto const& p : plain.parameters())  // of the size that a trained model's have
-      if (p.rank == 2)
-        for (std::size_t i = 0; i < p.size(); ++i) {
-          plain.value(p).data()[i] *= 20;
-          model.value(model.parameter(p.name)).data()[i] *= 20;
-        }
+    enlarge_base(plain);
+    enlarge_base(model);
     // But for rounding: a residual is added behind the factor here, and by the product in the base.
     const auto start = logits(model), want = logits(plain);
     for (std::size_t i = 0; i < want.size(); ++i) CHECK(start[i] == doctest::Approx(want[i]).epsilon(1e-5));
@@ -71,17 +46,7 @@ TEST_SUITE("adapter_v2") {
          {"h.0.ln_1.weight", "blocks.0.ln0.weight", "blocks.3.ln2.bias", "layers.1.input_layernorm.weight"})
       CHECK(AddAdapterV2::keeps(norm));
     CHECK(!AddAdapterV2::keeps("blocks.0.att.key.weight"));
-    const auto before = frozen();
-    model.prepare_training({.sequences = 2, .length = 8});
-    const double first = model.accumulate(batch);
-    double loss = first;
-    for (int i = 0; i < 60; ++i) {
-      model.update({.lr = 0.05, .decay = 0});
-      loss = model.accumulate(batch);
-    }
-    CHECK(loss < 0.7 * first);
-    CHECK(frozen() == before);
-    CHECK(logits(model) != logits(plain));
+    check_learning(model, 0.7);
 
     // The base's files with the adapter's laid over them are the model that was trained.
     const TemporaryFolder folder;
