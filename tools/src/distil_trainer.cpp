@@ -8,17 +8,13 @@
 #include <string>
 
 #include <fauna/decode/speculate/speculate.hpp>
-#include <fauna/io/clock.hpp>
 #include <fauna/io/open_tensors.hpp>
-#include <fauna/io/print.hpp>
 #include <fauna/ops/cpu.hpp>
-#include <fauna/text/bpe.hpp>
 #include <fauna/train/distil.hpp>
 #include <tools/src/draft_metrics.hpp>
+#include <tools/src/draft_run.hpp>
 #include <tools/src/drafts.hpp>
 #include <tools/src/main.hpp>
-#include <tools/src/settings.hpp>
-#include <tools/src/tokenizers.hpp>
 
 namespace {
 
@@ -43,17 +39,14 @@ std::string acceptance(tool::Engine& target, fauna::Trained<Model, Backend> cons
 }
 
 int run(int n, char** arguments) {
-  settings::DraftTrainRun s;
-  settings::read(s, n - 1, arguments + 1);
-  const std::vector<int> ids = tool::bpe_of(s.base).encode(fauna::read_file(s.data), {.match_special = false});
-  const int threads = s.threads > 0 ? static_cast<int>(s.threads) : fauna::default_threads();
+  tool::DraftRun run(n, arguments);
+  auto const& s = run.s;
   Target target{tool::engine()};
-  target.engine.load(fauna::open_tensors(s.base), threads);
-  fauna::Trained<Model, Backend> draft(fauna::seed{s.seed}, threads);
+  target.engine.load(fauna::open_tensors(s.base), run.threads);
+  fauna::Trained<Model, Backend> draft(fauna::seed{s.seed}, run.threads);
   if (!s.weights.empty()) (void)fauna::load_weights<Model>(Backend{}, draft.weights(), fauna::open_tensors(s.weights));
-  const double start = fauna::seconds_now();
-  std::string metrics;
-  fauna::distil(draft, target, ids,
+  run.begin();
+  fauna::distil(draft, target, run.ids,
                 {.steps = static_cast<int>(s.steps),
                  .batch = static_cast<int>(s.batch_size),
                  .context = static_cast<int>(s.block_size),
@@ -61,21 +54,12 @@ int run(int n, char** arguments) {
                  .tv_weight = s.tv_weight,
                  .seed = s.seed},
                 [&](int step, fauna::LawDistance<> const& d) {
-                  const bool last = step + 1 == s.steps;
-                  if (!last && (s.log_interval == 0 || step % s.log_interval != 0)) return;
-                  metrics += "{\"step\":" + std::to_string(step) + ",\"tv\":" + std::to_string(d.variation) +
-                             ",\"kl\":" + std::to_string(d.divergence) +
-                             (last ? ',' + acceptance(target.engine, draft, ids) : "") + "}\n";
-                  if (s.log_interval > 0)
-                    fauna::print(stdout, "step " + std::to_string(step) + ": total variation " +
-                                             std::to_string(d.variation) + ", KL " + std::to_string(d.divergence) +
-                                             '\n');
+                  run.see(step, "\"tv\":" + std::to_string(d.variation) + ",\"kl\":" + std::to_string(d.divergence),
+                          "total variation " + std::to_string(d.variation) + ", KL " + std::to_string(d.divergence),
+                          [&] { return acceptance(target.engine, draft, run.ids); });
                 });
   fauna::save_weights<Model>(s.out + "/model.safetensors", draft.weights());
-  fauna::write_file(s.out + "/metrics.jsonl", metrics);
-  fauna::print(stdout, std::to_string(s.steps) + " updates in " + std::to_string(fauna::seconds_now() - start) +
-                           " s; wrote " + s.out + "\n  tools/fauna generate " + s.base + " --draft " + s.out +
-                           " --draft-stats --prompt ...\n");
+  run.end(s.out + "/metrics.jsonl", s.base, s.out);
   return 0;
 }
 

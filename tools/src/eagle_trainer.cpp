@@ -7,16 +7,12 @@
 #include <string>
 
 #include <fauna/decode/speculate/speculate.hpp>
-#include <fauna/io/clock.hpp>
 #include <fauna/io/open_tensors.hpp>
-#include <fauna/io/print.hpp>
 #include <fauna/ops/cpu.hpp>
-#include <fauna/text/bpe.hpp>
 #include <fauna/train/eagle.hpp>
 #include <tools/src/draft_metrics.hpp>
+#include <tools/src/draft_run.hpp>
 #include <tools/src/main.hpp>
-#include <tools/src/settings.hpp>
-#include <tools/src/tokenizers.hpp>
 
 namespace {
 
@@ -33,18 +29,15 @@ std::string acceptance(Target& target, fauna::Trained<Layer, Backend> const& tra
 }
 
 int run(int n, char** arguments) {
-  settings::DraftTrainRun s;
-  settings::read(s, n - 1, arguments + 1);
-  const std::vector<int> ids = tool::bpe_of(s.base).encode(fauna::read_file(s.data), {.match_special = false});
-  const int threads = s.threads > 0 ? static_cast<int>(s.threads) : fauna::default_threads();
-  Target target(fauna::open_tensors(s.base), threads);
-  fauna::Trained<Layer, Backend> layer(fauna::seed{s.seed}, threads);
+  tool::DraftRun run(n, arguments);
+  auto const& s = run.s;
+  Target target(fauna::open_tensors(s.base), run.threads);
+  fauna::Trained<Layer, Backend> layer(fauna::seed{s.seed}, run.threads);
   std::optional<fauna::HiddenRows> known;
-  if (!s.hidden.empty()) known.emplace(s.hidden, target, ids, static_cast<int>(s.block_size) + 1);
-  const double start = fauna::seconds_now();
-  std::string metrics;
+  if (!s.hidden.empty()) known.emplace(s.hidden, target, run.ids, static_cast<int>(s.block_size) + 1);
+  run.begin();
   fauna::train_eagle(
-      layer, target, ids,
+      layer, target, run.ids,
       {.steps = static_cast<int>(s.steps),
        .batch = static_cast<int>(s.batch_size),
        .context = static_cast<int>(s.block_size),
@@ -52,22 +45,14 @@ int run(int n, char** arguments) {
        .seed = s.seed,
        .grid = known.has_value()},
       [&](int step, fauna::EagleLosses const& l) {
-        const bool last = step + 1 == s.steps;
-        if (!last && (s.log_interval == 0 || step % s.log_interval != 0)) return;
-        metrics += "{\"step\":" + std::to_string(step) + ",\"features\":" + std::to_string(l.features) +
-                   ",\"tokens\":" + std::to_string(l.tokens) + (last ? ',' + acceptance(target, layer, ids) : "") +
-                   "}\n";
-        if (s.log_interval > 0)
-          fauna::print(stdout, "step " + std::to_string(step) + ": features " + std::to_string(l.features) +
-                                   ", tokens " + std::to_string(l.tokens) + '\n');
+        run.see(step, "\"features\":" + std::to_string(l.features) + ",\"tokens\":" + std::to_string(l.tokens),
+                "features " + std::to_string(l.features) + ", tokens " + std::to_string(l.tokens),
+                [&] { return acceptance(target, layer, run.ids); });
       },
       known ? &*known : nullptr);
   if (known) tool::say_computed(*known, s.hidden);
   fauna::save_weights<Layer>(s.out + "/model.safetensors", layer.weights());
-  fauna::write_file(s.out + "/metrics.jsonl", metrics);
-  fauna::print(stdout, std::to_string(s.steps) + " updates in " + std::to_string(fauna::seconds_now() - start) +
-                           " s; wrote " + s.out + "\n  tools/fauna generate " + s.base + " --draft eagle:" + s.out +
-                           " --draft-stats --prompt ...\n");
+  run.end(s.out + "/metrics.jsonl", s.base, "eagle:" + s.out);
   return 0;
 }
 

@@ -6,16 +6,12 @@
 #include <string>
 
 #include <fauna/decode/speculate/speculate.hpp>
-#include <fauna/io/clock.hpp>
 #include <fauna/io/open_tensors.hpp>
-#include <fauna/io/print.hpp>
 #include <fauna/ops/cpu.hpp>
-#include <fauna/text/bpe.hpp>
 #include <fauna/train/medusa.hpp>
 #include <tools/src/draft_metrics.hpp>
+#include <tools/src/draft_run.hpp>
 #include <tools/src/main.hpp>
-#include <tools/src/settings.hpp>
-#include <tools/src/tokenizers.hpp>
 
 namespace {
 
@@ -27,16 +23,13 @@ std::string acceptance(fauna::Trained<Model, Backend> const& trained, fauna::Med
 }
 
 int run(int n, char** arguments) {
-  settings::DraftTrainRun s;
-  settings::read(s, n - 1, arguments + 1);
-  const std::vector<int> ids = tool::bpe_of(s.base).encode(fauna::read_file(s.data), {.match_special = false});
-  const int threads = s.threads > 0 ? static_cast<int>(s.threads) : fauna::default_threads();
-  fauna::Trained<Model, Backend> model(fauna::seed{s.seed}, threads);
+  tool::DraftRun run(n, arguments);
+  auto const& s = run.s;
+  fauna::Trained<Model, Backend> model(fauna::seed{s.seed}, run.threads);
   (void)fauna::load_weights<Model>(Backend{}, model.weights(), fauna::open_tensors(s.base));
-  const double start = fauna::seconds_now();
-  std::string metrics;
+  run.begin();
   const auto heads = fauna::train_medusa2(
-      model, ids,
+      model, run.ids,
       {.heads = static_cast<int>(s.heads),
        .steps = static_cast<int>(s.steps),
        .batch = static_cast<int>(s.batch_size),
@@ -45,21 +38,14 @@ int run(int n, char** arguments) {
        .seed = s.seed},
       {.first = static_cast<int>(s.heads_first), .lr = s.model_lr, .weight = s.heads_weight},
       [&](int step, fauna::MedusaLosses const& l, fauna::MedusaWeights const& w) {
-        const bool last = step + 1 == s.steps;
-        if (!last && (s.log_interval == 0 || step % s.log_interval != 0)) return;
-        metrics += "{\"step\":" + std::to_string(step) + ",\"next\":" + std::to_string(l.next) + ",\"heads\":[" +
-                   tool::joined(l.heads, ",") + ']' + (last ? ',' + acceptance(model, w, ids) : "") + "}\n";
-        if (s.log_interval > 0)
-          fauna::print(stdout, "step " + std::to_string(step) + ": loss " + std::to_string(l.next) + ", of heads " +
-                                   tool::joined(l.heads, " ") + '\n');
+        run.see(step, "\"next\":" + std::to_string(l.next) + ",\"heads\":[" + tool::joined(l.heads, ",") + ']',
+                "loss " + std::to_string(l.next) + ", of heads " + tool::joined(l.heads, " "),
+                [&] { return acceptance(model, w, run.ids); });
       });
   const std::string file = s.out + "/medusa.safetensors";
   fauna::save_weights<Model>(s.out + "/model.safetensors", model.weights());
   heads.save(file);
-  fauna::write_file(s.out + "/metrics.jsonl", metrics);
-  fauna::print(stdout, std::to_string(s.steps) + " updates in " + std::to_string(fauna::seconds_now() - start) +
-                           " s; wrote " + s.out + "\n  tools/fauna generate " + s.out + " --draft medusa:" + file +
-                           " --draft-stats --prompt ...\n");
+  run.end(s.out + "/metrics.jsonl", s.out, "medusa:" + file);
   return 0;
 }
 
