@@ -6,5 +6,6 @@ namespace test {
 
 using fauna::check_gradient;
 using namespace fauna::checking;
+using fauna::checking::dual;  // beside that of random.hpp, which would hide it
 
 }  // namespace test

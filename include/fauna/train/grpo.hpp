@@ -225,7 +225,7 @@ template <class T> class GrpoTrainer {
   using S = typename T::scalar;
 
   /// Appends the answers to prompts.
-  void answer(std::vector<std::vector<int>> const& asked, double temperature, std::uint64_t sample,
+  void answer(std::vector<std::vector<int>> const& asked, float temperature, std::uint64_t sample,
               DrawnAnswers& answers) {
     const auto texts = generate_batch(model_, asked,
                                       {.tokens = o_.tokens,
