@@ -130,6 +130,14 @@ inline void window(Tokens t, std::size_t at, int context, int* tokens, int* targ
   }
 }
 
+/// Those of its targets that are counted in a loss: of a running text, all.
+inline int counted_targets(Tokens t, std::size_t at, int context) {
+  if (t.example() == 0) return context;
+  int n = 0;
+  for (std::size_t i = 1; i <= static_cast<std::size_t>(context); ++i) n += t[at + i] >= 0;
+  return n;
+}
+
 /// For that window of packed documents, whose first token becomes row `first` of a batch: each row's position in its
 /// document, and the row at which that begins.
 inline void window_documents(Tokens t, std::size_t at, int context, int first, int* positions, int* document_start) {

@@ -213,6 +213,18 @@ template <class T, class Ranks = OneRank> class Trainer {
  private:
   /// Of an update.
   std::int64_t sequences() const { return std::int64_t{o_.batch} * o_.accumulation; }
+  /// Of the update's batch b, among those of the run.
+  std::uint64_t batch_number(std::int64_t b) const {
+    return static_cast<std::uint64_t>(head_.progress.iteration * o_.accumulation + b);
+  }
+  /// The targets that count, of sequences [first, first + n) of a batch.
+  double targets_of(std::uint64_t number, int first, int n) const {
+    double sum = 0;
+    for (int s = first; s < first + n; ++s)
+      sum +=
+          counted_targets(text_.train, draw_offset(text_.train, context_, head_.progress.batches, number, s), context_);
+    return sum;
+  }
   /// Lays out what a pass of n sequences keeps. The first one is the largest, so that this allocates once.
   void prepare_pass(int n) {
     if (n == prepared_) return;
@@ -220,18 +232,19 @@ template <class T, class Ranks = OneRank> class Trainer {
     prepared_ = n;
   }
   /// Forward and backward of a piece of the update's sequences, batch after batch: its part of the loss, which is the
-  /// mean over all tokens of the update.
+  /// mean over all targets of the update that count, whichever of its batches has them.
   double gradients_of(int piece) {
     Progress const& p = head_.progress;
     const std::int64_t all = sequences(), last = all * (piece + 1) / ranks_.pieces();
-    double loss = 0;
+    double loss = 0, targets = 0;
+    for (int b = 0; b < o_.accumulation; ++b) targets += targets_of(batch_number(b), 0, o_.batch);
     for (std::int64_t at = all * piece / ranks_.pieces(); at < last;) {
       const int first = static_cast<int>(at % o_.batch), rest = o_.batch - first,
                 count = last - at < rest ? static_cast<int>(last - at) : rest;
-      const auto number = static_cast<std::uint64_t>(p.iteration * o_.accumulation + at / o_.batch);
+      const std::uint64_t number = batch_number(at / o_.batch);
       memory_.draw(text_.train, p.batches, number, first, count);
       prepare_pass(count);
-      const double weight = static_cast<double>(count) / static_cast<double>(all);
+      const double weight = targets > 0 ? targets_of(number, first, count) / targets : 0;
       const Key key = p.dropout.child(number);
       layer_skip_.draw(number, key);
       if constexpr (requires { ranks_.last_batch(model_); })
