@@ -93,6 +93,12 @@ def logits(*words):
     return struct.unpack(f"<{len(numbers) // 4}f", numbers)
 
 
+def same_but_for_rounding(merged, beside, base):
+    """Compilers fuse products and sums of one program otherwise than of another: a few units in the last place."""
+    differ = [max(abs(a - b) for a, b in zip(merged, other, strict=True)) for other in (beside, base)]
+    assert differ[0] <= 1e-5 and differ[1] > 0.1, differ
+
+
 def learns():
     common = ("finetune", "base", "--data", "answers.jsonl", "--lora", 8, "--alpha", 16, "--val", 0, "--batch-size", 5, "--lr", 1e-2, "--threads", 1)
     base = (work / "base/model.safetensors").read_bytes()
@@ -119,7 +125,7 @@ def learns():
     # Merged: the same answers without an adapter, and logits that differ by rounding.
     succeeds("merge", "base", "adapter", "merged")
     assert answers("merged") == ANSWERS
-    assert logits("merged") == logits("base", "--adapter", "adapter") != logits("base")
+    same_but_for_rounding(logits("merged"), logits("base", "--adapter", "adapter"), logits("base"))
 
     # Half of it, then the rest: the same adapter, bit for bit. Again with its own settings: the same once more.
     succeeds(*common, "--steps", 200, "--out", "again", "--config", "adapter/run.toml")
@@ -207,7 +213,7 @@ def variants():
     assert set(config["target_modules"]) == {"q_proj", "embed_tokens", "lm_head"}, config
     assert "base_model.model.model.embed_tokens.lora_embedding_A" in saved and "base_model.model.lm_head.lora_B.weight" in saved, saved.keys()
     succeeds("merge", "base", "ends", "ends_merged")
-    assert logits("ends_merged") == logits("base", "--adapter", "ends") != logits("base")
+    same_but_for_rounding(logits("ends_merged"), logits("base", "--adapter", "ends"), logits("base"))
     succeeds(*common, "--targets", "v_proj", "--modules-to-save", "embed_tokens,lm_head", "--val", 0, "--steps", 10, "--out", "whole_modules")
     config, saved = json.loads((work / "whole_modules/adapter_config.json").read_text()), read(work / "whole_modules/adapter_model.safetensors")
     assert set(config["modules_to_save"]) == {"embed_tokens", "lm_head"} and "base_model.model.lm_head.weight" in saved, (config, saved.keys())
