@@ -271,7 +271,8 @@ def four_bits():
     refused(["--dora beside --finetune adapter, expected --finetune lora"], "explain", "base", "--finetune", "adapter", "--dora")
     refused(["--finetune lora:many, expected lora, lora:RANK"], "explain", "base", "--finetune", "lora:many")
     refused(["--finetune full, expected one of lora, adapter, adapter_v2"], "explain", "base", "--finetune", "full")
-    refused(["--quantize beside --finetune"], "explain", "base", "--finetune", "lora:8", "--quantize", "Q8_0")
+    refused(["--quantize beside --qlora"], "explain", "base", "--finetune", "lora:8", "--qlora", "--quantize", "Q8_0")
+    refused(["--quantize Q4_9, expected one of"], "explain", "base", "--finetune", "lora:8", "--quantize", "Q4_9")
     refused(["--double-quant without --qlora"], "explain", "base", "--finetune", "lora:8", "--double-quant")
     assert tomllib.loads((work / "four/run.toml").read_text())["qlora"] is True and "200 updates" in said
     first = {}
@@ -294,6 +295,12 @@ def in_a_file():
     refused(["--pissa with a GGUF file, expected a model directory"], *common, "--pissa")
     assert "40 updates" in succeeds(*common, "--out", "filed")
     assert json.loads((work / "filed/adapter_config.json").read_text())["base_model_name_or_path"] == str(base)
+    planned = json.loads((work / "filed/summary.json").read_text())["planned_bytes"]
+    for flags in ((), ("--quantize", "Q8_0")):
+        said = succeeds("explain", base, "--finetune", "lora:8", *flags, "--batch-size", 4, "--context", 16, "--threads", 1)
+        assert f"{planned:,}" == said.split("\ntotal ")[1].split("\n")[0].split()[-1], (said, planned)
+    matrices = 2 * 6 * 32 * 32  # of two layers: k and v are half as wide
+    assert f"in a file in Q8_0, read from there: {matrices // 32 * 34:,} bytes" in said, said
     said = succeeds("perplexity", base, "letters.txt", "--adapter", "filed", "--context", 16)
     assert 1 < float(said.rsplit(" ", 1)[1]) < 2, said  # of 16 tokens, drawn at random before
     assert succeeds("generate", base, "--prompt", "abcd ab12 dab", "--adapter", "filed", "--max-new-tokens", 2).startswith("abcd ab12 dab cd")

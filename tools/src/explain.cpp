@@ -3,6 +3,8 @@
 
 #include <cstdio>
 #include <fauna/core/concepts.hpp>
+#include <fauna/io/quants.hpp>
+#include <fauna/io/quants/mix.hpp>
 #include <fauna/models/explain.hpp>
 #include <fauna/ops/cpu.hpp>
 #include <fauna/train/adapters.hpp>
@@ -22,6 +24,20 @@ template <class M> inline constexpr bool adapted = requires { M::rewriting::keep
 template <class M> fauna::MemoryPlan plan_of(fauna::Shape const& shape) {
   if constexpr (adapted<M>) return fauna::plan_beside_base<M, Backend, FAUNA_TRAINED_AS>(shape);
   else return fauna::plan<M, Backend>(shape);
+}
+
+/// Bytes in a file of the matrices that stay there under M's adapters, in this type or what fits their rows.
+template <class M> std::size_t bytes_in_file(std::string const& type) {
+  typename M::template Weights<FAUNA_TRAINED_AS> w{};
+  std::size_t bytes = 0;
+  M::visit(w, fauna::Place{}, [&](fauna::Tensor const& t, auto& v) {
+    if constexpr (requires { v.from; }) {
+      const std::string_view own = fauna::fitting(type, static_cast<std::size_t>(t.cols));
+      fauna::BlockFormat const* const f = fauna::block_format(own);
+      bytes += f == nullptr ? 2 * t.size() : t.size() / f->elements * f->bytes;  // F16
+    }
+  });
+  return bytes;
 }
 
 /// What M computes. A step with adapters takes no gradient of the base: how much that spares, nothing counts.
@@ -49,6 +65,10 @@ int run(int n, char** arguments) {
                            fauna::to_text(plan_of<Model>(shape)));
   const fauna::Shape sequences{.sequences = shape.sequences, .context = context};
   fauna::print(stdout, '\n' + fauna::cache_text<Model>(sequences));
+  if constexpr (adapted<Model>)
+    if (!s.quantize.empty())
+      fauna::print(stdout, "\nunder the adapters, in a file in " + s.quantize +
+                               ", read from there: " + fauna::grouped(bytes_in_file<Model>(s.quantize)) + " bytes\n");
 #ifdef FAUNA_STORAGE
   const std::size_t bytes = fauna::bytes_in_blocks<Model, Backend>(s.quantize);
   fauna::print(stdout,

@@ -304,8 +304,9 @@ int run(int n, char** words) {
   whole("batch-size", s.batch_size, 1);
   whole("context", s.context, 0);
   const tool::Described d = with_planned_adapters(described_model(explain_verb, name), s, name);
-  check_quantize(s.quantize, d, s.dtype);
-  const std::string program = tool::program_for(d, s.quantize.empty() ? s.dtype : tool::in_blocks, "explain");
+  const bool for_inference = !s.quantize.empty() && s.finetune.empty();
+  if (for_inference) check_quantize(s.quantize, d, s.dtype);
+  const std::string program = tool::program_for(d, for_inference ? tool::in_blocks : s.dtype, "explain");
   fauna::print(stdout, d.type + "\n\n");
   tool::become(program, settings::arguments(s));
 }

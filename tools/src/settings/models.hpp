@@ -96,7 +96,9 @@ struct Explain {
   template <class F> void each(F&& f) {
     f("batch-size", batch_size, "sequences of a batch, for the memory plan");
     f("context", context, "tokens of a sequence, for the memory plan; 0: the model's own context");
-    f("quantize", quantize, "also the memory of weights for inference with matrices of this type");
+    f("quantize", quantize,
+      "also the memory of weights for inference with matrices of this type; with --finetune lora, of a base that "
+      "stays in a GGUF file of it");
     f("finetune", finetune,
       "lora, lora:RANK, adapter or adapter_v2: the model with what fauna finetune would train beside it");
     f("qlora", qlora, "of --finetune lora: the layers under the adapters in four bits (NF4)");

@@ -24,6 +24,12 @@ inline void check_double_quant(const char* verb, settings::Finetune const& s) {
   if (s.double_quant && !s.qlora) fauna::fail(verb, "--double-quant without --qlora", "both");
 }
 
+/// What stands under the adapters stays in the file.
+inline void in_file(tool::Described& model) {
+  model.includes.emplace_back("fauna/train/in_file.hpp");
+  model.stored = "fauna::InFile<float>";
+}
+
 /// MODEL with the adapters that are to be trained, as source text; the blocks of a GGUF file stay where they are.
 inline tool::Described with_adapters(tool::Described model, settings::FinetuneRun const& s) {
   if (s.kind != "lora") return with_parts(std::move(model), {s.kind, s.kind == "adapter" ? 10 : 0});
@@ -39,10 +45,7 @@ inline tool::Described with_adapters(tool::Described model, settings::FinetuneRu
   if (s.qlora) {
     model.includes.emplace_back("fauna/ops/gemm/nf4.hpp");
     model.stored = s.double_quant ? "fauna::WithNf4Twice<float>" : "fauna::WithNf4<float>";
-  } else if (tool::is_gguf(s.base)) {
-    model.includes.emplace_back("fauna/train/in_file.hpp");
-    model.stored = "fauna::InFile<float>";
-  }
+  } else if (tool::is_gguf(s.base)) in_file(model);
   return model;
 }
 
@@ -68,10 +71,16 @@ inline tool::Described with_planned_adapters(tool::Described model, settings::Ex
     fauna::fail("fauna explain", "--finetune " + e.finetune, "lora, lora:RANK, adapter or adapter_v2");
   whole("finetune lora:", s.lora, 1, 4096);
   check_double_quant("fauna explain", s);
-  if (!e.quantize.empty())
-    fauna::fail("fauna explain", "--quantize beside --finetune", "one of them",
-                "--qlora holds the base in four bits; a GGUF file's blocks stay in the file");
-  return with_adapters(std::move(model), s);
+  if (e.quantize.empty()) return with_adapters(std::move(model), s);
+  std::vector<std::string> known;
+  for (fauna::BlockFormat const& f : fauna::block_formats) known.emplace_back(f.name);
+  one_of("quantize", e.quantize, known);
+  if (s.qlora || s.kind != "lora")
+    fauna::fail("fauna explain", "--quantize beside " + (s.qlora ? "--qlora" : "--finetune " + s.kind),
+                "--finetune lora with one of them");
+  model = with_adapters(std::move(model), s);
+  in_file(model);
+  return model;
 }
 
 /// "lm_head" of "lm_head.weight".
