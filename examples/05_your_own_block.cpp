@@ -1,6 +1,6 @@
 // 05: write your own block. Here: another activation, and the norms moved behind the sums.
 //
-// A leaf block derives from Leaf<In, Out> (or Elementwise<Width>) and states what it has: forward, backward, and where
+// A leaf block derives from Leaf<In, Out> (or SameWidth<Width>) and states what it has: forward, backward, and where
 // it needs them its weights, what it saves and what it takes from scratch. This one has the two functions alone.
 // Written with `auto`, they run in float on Cpu, and in double and on dual numbers in the gradient check, unchanged.
 #include <cstdio>
@@ -11,7 +11,7 @@
 using namespace fauna;
 
 /// Squared ReLU (So et al. 2021, "Primer", section 4.2): y = max(x, 0)²      dx = 2 max(x, 0) dy
-template <int Width> struct SquaredRelu : Elementwise<Width> {
+template <int Width> struct SquaredRelu : SameWidth<Width> {
   static constexpr const char* kind_name = "SquaredRelu";  // what explain prints
 
   static void forward(auto const& call, auto const& /*weights*/, auto& /*state*/, auto x, auto y, auto& /*saved*/) {

@@ -1,7 +1,7 @@
 // Blocks side by side, and the layers that are made of them: backward against dual numbers.
 #include <doctest/doctest.h>
 
-#include <fauna/compose/checkpoint.hpp>
+#include <fauna/compose/recompute.hpp>
 #include <fauna/models/gpt_neox.hpp>
 #include <fauna/models/llama.hpp>
 #include <fauna/ops/ref.hpp>
@@ -38,7 +38,7 @@ TEST_SUITE("branches") {
       "side by side, added or not", Block, Uneven, Adds, Mixed, Keeping, Nested, OneNorm, Concat<Linear<W, 3>>,
       GatedMlp<W, 11>, GatedMlp<W, 5, activation::gelu, true>, RotaryAttention<W, 3, 1, 4, interleaved>,
       RotaryAttention<W, 4, 2, 4, RopeShape{}, false, QkNorm{qk_norm::full, 1e-3F}>, NeoXAttention<W, 1>, SmallLlama,
-      SmallNeoX<true>, SmallNeoX<false>, Checkpoint<SmallLlama>, Stack<0, 2, SmallNeoX<true>>) {
+      SmallNeoX<true>, SmallNeoX<false>, Recompute<SmallLlama>, Stack<0, 2, SmallNeoX<true>>) {
     check<Block>();
   }
 }

@@ -11,8 +11,8 @@
 #include <fauna/blocks/norm.hpp>
 #include <fauna/blocks/rope.hpp>
 #include <fauna/blocks/stream.hpp>
-#include <fauna/compose/checkpoint.hpp>
 #include <fauna/compose/parallel.hpp>
+#include <fauna/compose/recompute.hpp>
 #include <fauna/compose/residual.hpp>
 #include <fauna/compose/share.hpp>
 #include <fauna/compose/stack.hpp>
@@ -67,8 +67,8 @@ TEST_SUITE("gradients") {
                      CausalAttention<W, 3, false, Rate{0.1F}>, Mlp<W, 11>,
                      Mlp<W, 8, Gelu<8, activation::gelu_tanh>, false, Rate{0.5F}>, Layer, Dropping, Unadding, Adding,
                      Sharing, Carrying, Parted, Streaming, Stack<0, 3, Layer>, Stack<2, 2, Layer, Unadding>,
-                     Stack<1, 2, Adding, Unadding, Adding>, Checkpoint<Dropping>, Checkpoint<Unadding>,
-                     Stack<0, 2, Checkpoint<Layer>>) {
+                     Stack<1, 2, Adding, Unadding, Adding>, Recompute<Dropping>, Recompute<Unadding>,
+                     Stack<0, 2, Recompute<Layer>>) {
     check<Block>();
   }
 

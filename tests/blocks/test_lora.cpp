@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include <fauna/compose/checkpoint.hpp>
+#include <fauna/compose/recompute.hpp>
 #include <fauna/models/gpt.hpp>
 #include <fauna/models/llama.hpp>
 #include <fauna/models/lora.hpp>
@@ -57,7 +57,7 @@ template <class Plain, class Adapted> void check_training(std::size_t adapters) 
 TEST_SUITE("lora") {
   TEST_CASE_TEMPLATE("gradients", Block, Lora<Linear<W, 5>, 2>, Lora<Linear<5, W, false>, 3, LoraScale{2.5}>,
                      Lora<Linear<W, W>, W, LoraScale{0.5}, Rate{0.4F}>, Lora<StoredAs<conv1d, Linear<W, 4>>, 1>,
-                     Residual<Lora<Linear<W, W>, 2>>, Checkpoint<Lora<Linear<W, W>, 2, LoraScale{2}, Rate{0.3F}>>,
+                     Residual<Lora<Linear<W, W>, 2>>, Recompute<Lora<Linear<W, W>, 2, LoraScale{2}, Rate{0.3F}>>,
                      Dora<Linear<W, 5>, 2, LoraScale{1.5}>,
                      Residual<Dora<StoredAs<conv1d, Linear<W, W, false>>, 3, LoraScale{1}, Rate{0.4F}>>,
                      Concat<Lora<Linear<W, 2>, 2>, Linear<W, 3>>) {

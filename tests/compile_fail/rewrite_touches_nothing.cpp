@@ -1,6 +1,6 @@
 // A model without a stack of layers has nothing to recompute.
-// expect: rewrite touches nothing Flat CheckpointLayers
-#include <fauna/compose/checkpointed.hpp>
+// expect: rewrite touches nothing Flat RecomputeLayers
+#include <fauna/compose/recomputed.hpp>
 #include <fauna/models/gpt.hpp>
 #include <fauna/ops/cpu.hpp>
 #include <fauna/train/trained.hpp>
@@ -8,4 +8,4 @@
 using namespace fauna;
 struct Flat : Lm<Embedding<65, 128>, Residual<Seq<LayerNorm<128>, Linear<128, 128>>>, TiedHead<128, 65>> {};
 
-Trained<checkpointed<Flat>, Cpu<>> model;
+Trained<recomputed<Flat>, Cpu<>> model;

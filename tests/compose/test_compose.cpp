@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include <fauna/compose/checkpoint.hpp>
+#include <fauna/compose/recompute.hpp>
 #include <fauna/models/explain.hpp>
 #include <fauna/models/gpt.hpp>
 #include <fauna/ops/ref.hpp>
@@ -88,12 +88,12 @@ TEST_SUITE("compose") {
     CHECK(f.dot == doctest::Approx(a.dot).epsilon(1e-14));
   }
 
-  TEST_CASE("Checkpoint keeps nothing but states, and changes no bit") {
+  TEST_CASE("Recompute keeps nothing but states, and changes no bit") {
     using Layer = GptLayer<W, 2, true, Rate{0.2F}>;
     const Batch b = test::plain(2, 5);
-    CHECK(forward<Checkpoint<Layer>>(b, mode::train) == forward<Layer>(b, mode::train));
-    CHECK(saved_bytes<Checkpoint<Layer>>(test::shape_of(b)) == 0);
-    CHECK(test::check_gradient<Checkpoint<Layer>>(b).dot == test::check_gradient<Layer>(b).dot);
+    CHECK(forward<Recompute<Layer>>(b, mode::train) == forward<Layer>(b, mode::train));
+    CHECK(saved_bytes<Recompute<Layer>>(test::shape_of(b)) == 0);
+    CHECK(test::check_gradient<Recompute<Layer>>(b).dot == test::check_gradient<Layer>(b).dot);
   }
 
   TEST_CASE("a tap sees every labelled output under its full name") {

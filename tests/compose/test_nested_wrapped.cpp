@@ -9,7 +9,7 @@ using namespace test::nested;
 
 TEST_SUITE("nested") {
   TEST_CASE("in Residual") { check_everything_in<Residual>(); }
-  TEST_CASE("in Checkpoint") { check_everything_in<Checkpoint>(); }
+  TEST_CASE("in Recompute") { check_everything_in<Recompute>(); }
 }
 
 }  // namespace test_nested_wrapped

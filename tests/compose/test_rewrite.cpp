@@ -5,9 +5,9 @@
 #include <vector>
 
 #include <fauna/blocks/moe.hpp>
-#include <fauna/compose/checkpointed.hpp>
 #include <fauna/compose/concat.hpp>
 #include <fauna/compose/parallel.hpp>
+#include <fauna/compose/recomputed.hpp>
 #include <fauna/models/explain.hpp>
 #include <fauna/models/gpt.hpp>
 #include <fauna/models/llama.hpp>
@@ -68,7 +68,7 @@ TEST_SUITE("rewrite") {
     CHECK((std::is_same_v<marked<Stack<3, 2, L, Gelu<W>, L>>, Stack<3, 2, M, Gelu<W>, M>>));
     CHECK((std::is_same_v<marked<Concat<L, Gelu<W>>>, Concat<M, Gelu<W>>>));
     CHECK((std::is_same_v<marked<Parallel<L, Gelu<W>>>, Parallel<M, Gelu<W>>>));
-    CHECK((std::is_same_v<marked<Checkpoint<L>>, Checkpoint<M>>));
+    CHECK((std::is_same_v<marked<Recompute<L>>, Recompute<M>>));
     CHECK((std::is_same_v<marked<StoredAs<conv1d, L>>, StoredAs<conv1d, M>>));
     CHECK((std::is_same_v<marked<Share<"s", L, Use<"s", L>>>, Share<"s", M, Use<"s", M>>>));
     CHECK((std::is_same_v<marked<Carry<"c", W, L>>, Carry<"c", W, M>>));
@@ -98,11 +98,11 @@ TEST_SUITE("rewrite") {
   }
 
   TEST_CASE("a model keeps config, spellings of its files, names and counts") {
-    static_assert(checkpointed<NanoGptCpu>::config == NanoGptCpu::config);
-    static_assert(&checkpointed<MambaShakespeare>::dialects == &MambaShakespeare::dialects);
-    static_assert(parameters<checkpointed<SmolLm2_135M>> == parameters<SmolLm2_135M>);
-    static_assert(context_of<checkpointed<NanoGptCpu>> == 64);
-    static_assert(LanguageModel<checkpointed<Llama3_8B>>);
+    static_assert(recomputed<NanoGptCpu>::config == NanoGptCpu::config);
+    static_assert(&recomputed<MambaShakespeare>::dialects == &MambaShakespeare::dialects);
+    static_assert(parameters<recomputed<SmolLm2_135M>> == parameters<SmolLm2_135M>);
+    static_assert(context_of<recomputed<NanoGptCpu>> == 64);
+    static_assert(LanguageModel<recomputed<Llama3_8B>>);
     std::vector<std::string> names[2];
     const auto list = [](auto model, std::vector<std::string>& to) {
       using Model = typename decltype(model)::type;
@@ -110,16 +110,16 @@ TEST_SUITE("rewrite") {
       Model::visit(w, Place{}, [&to](Tensor const& t, auto&) { to.push_back(t.name()); });
     };
     list(std::type_identity<NanoGptCpu>{}, names[0]);
-    list(std::type_identity<checkpointed<NanoGptCpu>>{}, names[1]);
+    list(std::type_identity<recomputed<NanoGptCpu>>{}, names[1]);
     CHECK(names[0] == names[1]);
-    CHECK(explain<checkpointed<NanoGptCpu>>().find("recomputed") != std::string::npos);
+    CHECK(explain<recomputed<NanoGptCpu>>().find("recomputed") != std::string::npos);
   }
 
   TEST_CASE("a checkpoint says what was rewritten, and is no plain model's") {
     using Plain = Gpt<GptConfig{.layers = 1, .heads = 1, .width = 4, .context = 4, .vocab = 5, .bias = false}>;
-    using Again = checkpointed<Plain>;
-    CHECK(config_text<Again>() == "checkpointed: " + config_text<Plain>());
-    CHECK(config_text<marked<Again>>() == "marked: checkpointed: " + config_text<Plain>());
+    using Again = recomputed<Plain>;
+    CHECK(config_text<Again>() == "recomputed: " + config_text<Plain>());
+    CHECK(config_text<marked<Again>>() == "marked: recomputed: " + config_text<Plain>());
     TemporaryFolder folder;
     std::vector<std::uint8_t> ids(40);
     for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<std::uint8_t>(i * i % 5);
@@ -133,7 +133,7 @@ TEST_SUITE("rewrite") {
     o.steps = 4;
     CHECK(read_checkpoint_head(o.resume).config == config_text<Again>());
     Trained<Plain, Ref<float>> plain(seed{1});
-    CHECK_THROWS_WITH_AS(train(plain, text, o), doctest::Contains("is of a model 'checkpointed: gpt layers=1"), error);
+    CHECK_THROWS_WITH_AS(train(plain, text, o), doctest::Contains("is of a model 'recomputed: gpt layers=1"), error);
     Trained<Again, Ref<float>> again(seed{1});
     CHECK(train(again, text, o).iterations == 5);
   }

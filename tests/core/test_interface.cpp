@@ -12,7 +12,7 @@
 #include <fauna/blocks/attention.hpp>
 #include <fauna/blocks/embedding.hpp>
 #include <fauna/blocks/norm.hpp>
-#include <fauna/compose/checkpoint.hpp>
+#include <fauna/compose/recompute.hpp>
 #include <fauna/compose/residual.hpp>
 #include <fauna/compose/share.hpp>
 #include <fauna/compose/stack.hpp>
@@ -42,7 +42,7 @@ struct Sharing
     : Residual<
           At<"ffn", Seq<At<"up", Linear<W, 2 * W>>, Gelu<2 * W, activation::gelu_tanh>, At<"down", Linear<2 * W, W>>,
                         Use<"shared", Linear<W, W>>, At<"balance", test::Balance<W>>, test::SquareLoss<W>>>> {};
-using Layers = Stack<0, 2, Checkpoint<Recurrent>, Attending, Sharing>;
+using Layers = Stack<0, 2, Recompute<Recurrent>, Attending, Sharing>;
 struct Trunk : Share<"shared", Linear<W, W>,
                      Carry<"v_first", W,
                            Seq<At<"wpe", LearnedPosition<8, W>>, Dropout<W, Rate{0.1F}>, At<"layers", Layers>,

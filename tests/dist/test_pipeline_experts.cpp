@@ -2,7 +2,7 @@
 // each, and layers are run again in the backward pass that puts products off.
 #include <doctest/doctest.h>
 
-#include <fauna/compose/checkpointed.hpp>
+#include <fauna/compose/recomputed.hpp>
 #include <fauna/models/mixtral.hpp>
 
 #include "pipeline_check.hpp"
@@ -28,7 +28,7 @@ using SmallMixtral = Mixtral<MixtralConfig{.layers = 4,
 }  // namespace
 
 TEST_CASE("pipeline: Mixtral on 2 ranks of two stages, with layers run again, is the whole one") {
-  check<checkpointed<SmallMixtral>, 2, 2>({pipeline_schedule::interleaved, pipeline_schedule::zb1p}, 4);
+  check<recomputed<SmallMixtral>, 2, 2>({pipeline_schedule::interleaved, pipeline_schedule::zb1p}, 4);
 }
 
 }  // namespace test_pipeline_experts

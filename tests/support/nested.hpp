@@ -2,9 +2,9 @@
 #pragma once
 #include <fauna/blocks/activation.hpp>
 #include <fauna/blocks/norm.hpp>
-#include <fauna/compose/checkpoint.hpp>
 #include <fauna/compose/concat.hpp>
 #include <fauna/compose/parallel.hpp>
+#include <fauna/compose/recompute.hpp>
 #include <fauna/compose/residual.hpp>
 #include <fauna/compose/share.hpp>
 #include <fauna/compose/stack.hpp>
@@ -40,7 +40,7 @@ template <template <class> class Outer> void check_everything_in() {
   check<Outer<InConcat<Product>>>();
   check<Outer<InParallel<Product>>>();
   check<Outer<Residual<Product>>>();
-  check<Outer<Checkpoint<Product>>>();
+  check<Outer<Recompute<Product>>>();
   check<Outer<Shared<Product>>>();
   check<Outer<InCarry<Product>>>();
   check<Outer<InStored<Product>>>();

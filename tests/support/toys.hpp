@@ -7,7 +7,7 @@ namespace test {
 
 /// h_r = a h_prev + x_r, y_r = h_r. prev is the row that r continues (the tree's parent where there is a tree); a
 /// packed document starts from zero, a sequence from its entering state; the last row's h leaves.
-template <int W> struct Scan : fauna::Elementwise<W> {
+template <int W> struct Scan : fauna::SameWidth<W> {
   static constexpr const char* kind_name = "Scan";
   template <class D> struct Weights { typename D::template storage<fauna::kind::vector> a; };
   template <class S> struct State {
@@ -72,7 +72,7 @@ template <int W> struct Scan : fauna::Elementwise<W> {
 };
 
 /// Layer 0 publishes its input; later layers mix it in: y = x + (stream - x) m. RWKV-7's v_first.
-template <fauna::label Name, int W> struct CarryMix : fauna::Elementwise<W> {
+template <fauna::label Name, int W> struct CarryMix : fauna::SameWidth<W> {
   static constexpr const char* kind_name = "CarryMix";
   template <class D> struct Weights { typename D::template storage<fauna::kind::vector> m; };
   template <class Ws, class F> static constexpr void visit(Ws& w, fauna::Place const& at, F&& f) {
@@ -107,7 +107,7 @@ template <fauna::label Name, int W> struct CarryMix : fauna::Elementwise<W> {
 };
 
 /// The identity, with two side losses: the mean over rows of |x_r|², and that of Σ_i x_ri.
-template <int W> struct SquareLoss : fauna::Elementwise<W> {
+template <int W> struct SquareLoss : fauna::SameWidth<W> {
   static constexpr const char* kind_name = "SquareLoss";
   template <class C, class Ws, class St, class X, class Y, class Sv>
   static void forward(C const& c, Ws const&, St&, X x, Y y, Sv&) {
@@ -136,7 +136,7 @@ template <int W> struct SquareLoss : fauna::Elementwise<W> {
 
 /// y = x + offset, where offset [W] is a buffer: after each update it moves against the sign of how often its column
 /// was the largest of a row, beyond its share (a router's balance without a loss: Wang et al. 2024, algorithm 1).
-template <int W> struct Balance : fauna::Elementwise<W> {
+template <int W> struct Balance : fauna::SameWidth<W> {
   static constexpr const char* kind_name = "Balance";
   template <class D> struct Weights { typename D::template storage<fauna::kind::control> offset; };
   template <class Ws, class F> static constexpr void visit(Ws& w, fauna::Place const& at, F&& f) {
@@ -175,7 +175,7 @@ template <int W> struct Balance : fauna::Elementwise<W> {
 /// y_r = taps_0 x_r + taps_1 x_before, column by column: a causal convolution over the row that r continues, be it the
 /// last one of the call before. The taps [W, 2] have three dimensions in files, [W, 1, 2], and start as no distribution
 /// has them.
-template <int W> struct Taps : fauna::Elementwise<W> {
+template <int W> struct Taps : fauna::SameWidth<W> {
   static constexpr const char* kind_name = "Taps";
   template <class D> struct Weights { typename D::template storage<fauna::kind::matrix> taps; };
   template <class S> struct State {

@@ -49,7 +49,7 @@ template <class M> std::vector<float> all_values(M const& model) {
 }
 
 /// y = x. Evaluation takes more scratch than a training step does.
-template <int W> struct NeedsMoreToEvaluate : Elementwise<W> {
+template <int W> struct NeedsMoreToEvaluate : SameWidth<W> {
   static constexpr const char* kind_name = "NeedsMoreToEvaluate";
   template <class B> static constexpr void plan_scratch(Shape const& s, Arena& a) {
     if (!s.backward) plan_workspace(4096U * static_cast<std::size_t>(s.rows()), a);

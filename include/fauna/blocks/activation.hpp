@@ -8,7 +8,7 @@
 
 namespace fauna::inline v0 {
 
-template <int Width, activation Form> struct Activation : Elementwise<Width> {
+template <int Width, activation Form> struct Activation : SameWidth<Width> {
   static constexpr const char* kind_name = Form == activation::silu           ? "Silu"
                                            : Form == activation::relu         ? "Relu"
                                            : Form == activation::relu_squared ? "ReluSquared"

@@ -12,7 +12,7 @@ namespace fauna::inline v0 {
 
 /// A causal depthwise convolution of Taps rows, checkpoints' weight [Width, 1, Taps] and bias. Its state: the last
 /// Taps - 1 rows of the input.
-template <int Width, int Taps, bool Bias = true> struct CausalConv : Elementwise<Width> {
+template <int Width, int Taps, bool Bias = true> struct CausalConv : SameWidth<Width> {
   static constexpr const char* kind_name = "CausalConv";
   template <class D> struct Weights {
     static constexpr bool ready = prepared<D>;           ///< weight is [Taps, Width]

@@ -13,7 +13,7 @@ struct Clip {
 };
 
 /// y = x within -limit and limit. No weights; the input is saved by who made it.
-template <int Width, Clip At> struct Clamped : Elementwise<Width> {
+template <int Width, Clip At> struct Clamped : SameWidth<Width> {
   static constexpr const char* kind_name = "Clamped";
 
   template <class C, class W, class St, class Sv>

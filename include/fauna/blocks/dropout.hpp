@@ -13,7 +13,7 @@ struct Rate {
   constexpr bool operator==(Rate const&) const = default;
 };
 
-template <int Width, Rate P> struct Dropout : Elementwise<Width> {
+template <int Width, Rate P> struct Dropout : SameWidth<Width> {
   static constexpr const char* kind_name = "Dropout";
   static constexpr bool adds_y = true, adds_dx = true, in_place = true;
 

@@ -30,7 +30,7 @@ template <int Vocab, int Width> struct Embedding : Leaf<1, Width> {
 
 /// Adds the embedding of each row's position, which is Offset rows further on in the table. Positions past the table
 /// are an error.
-template <int Context, int Width, int Offset = 0> struct LearnedPosition : Elementwise<Width> {
+template <int Context, int Width, int Offset = 0> struct LearnedPosition : SameWidth<Width> {
   static constexpr const char* kind_name = "LearnedPosition";
   static constexpr bool in_place = true;
   template <class D> struct Weights { typename D::template storage<kind::matrix> weight; };

@@ -5,7 +5,7 @@
 
 #include <fauna/core/block.hpp>
 #include <fauna/core/fault.hpp>
-#include <fauna/core/pack.hpp>
+#include <fauna/core/tuple.hpp>
 
 namespace fauna::inline v0 {
 
@@ -24,9 +24,9 @@ template <class... Groups> struct HeldExperts {
   using fault = first_fault<typename Groups::expert::fault...>;
   static constexpr std::size_t parameters = ((Groups::count * count_parameters<typename Groups::expert>()) + ...);
 
-  template <class D> using Weights = Pack<typename Groups::expert::template Weights<D>[Groups::count]...>;
+  template <class D> using Weights = Tuple<typename Groups::expert::template Weights<D>[Groups::count]...>;
   template <class S> struct Saved {
-    Pack<typename Groups::expert::template Saved<S>[Groups::count]...> of;
+    Tuple<typename Groups::expert::template Saved<S>[Groups::count]...> of;
     std::byte* room = nullptr;  ///< for what the experts keep: how many rows each gets is known in the call
     std::size_t bytes = 0;
   };

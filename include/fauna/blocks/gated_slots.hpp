@@ -14,7 +14,7 @@
 namespace fauna::inline v0 {
 
 /// Softmax over each head's N columns. No weights.
-template <int Heads, int N> struct SoftmaxHeads : Elementwise<Heads * N> {
+template <int Heads, int N> struct SoftmaxHeads : SameWidth<Heads * N> {
   static constexpr const char* kind_name = "SoftmaxHeads";
   template <class S> struct Saved { View<S, dyn, Heads * N> y; };
   template <class S> static constexpr void plan(Saved<S>& s, Shape const& shape, Arena& a) {

@@ -6,7 +6,7 @@
 namespace fauna::inline v0 {
 
 /// Heads of N columns at length 1 (ops/unit_heads/op.hpp). No weights.
-template <int Heads, int N, Epsilon E = Epsilon{1e-6F}> struct UnitHeads : Elementwise<Heads * N> {
+template <int Heads, int N, Epsilon E = Epsilon{1e-6F}> struct UnitHeads : SameWidth<Heads * N> {
   static constexpr const char* kind_name = "UnitHeads";
   static constexpr double flops(double) { return 3.0 * Heads * N; }
 
@@ -24,7 +24,7 @@ template <int Heads, int N, Epsilon E = Epsilon{1e-6F}> struct UnitHeads : Eleme
 /// A norm for each head, RmsNorm or LayerNorm without bias, whose weight all heads share, or of which each has its own
 /// (Wu and He 2018, "Group normalization", where heads are the groups). On queries and keys it keeps their products
 /// within bounds (Henry et al. 2020, "Query-key normalization"; Qwen3 and Gemma 3 have it in this form).
-template <int Heads, class Norm, bool Shared = true> struct HeadNorm : Elementwise<Heads * Norm::in> {
+template <int Heads, class Norm, bool Shared = true> struct HeadNorm : SameWidth<Heads * Norm::in> {
   static constexpr const char* kind_name = "HeadNorm";
   static constexpr int N = Norm::in;
   template <class D> using Weights = typename Norm::template Weights<D>;

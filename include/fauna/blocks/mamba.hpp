@@ -23,12 +23,12 @@ namespace fauna::inline v0 {
 /// The mixer between its two outer projections: rows of [x | z], 2 E columns, to rows of E. Its state: the
 /// convolution's last inputs and, for each sequence, N rows of E numbers. Refine: a block that [δ' | B | C] go through,
 /// in place (the norms of FalconMamba and Jamba).
-template <int E, int N, int R, int K, class Refine = Elementwise<R + 2 * N>> struct MambaCore : Leaf<2 * E, E> {
+template <int E, int N, int R, int K, class Refine = SameWidth<R + 2 * N>> struct MambaCore : Leaf<2 * E, E> {
   static constexpr const char* kind_name = "MambaCore";
   using Conv = At<"conv1d", CausalConv<E, K>>;
   using Project = At<"x_proj", Linear<E, R + 2 * N, false>>;
   using Steps = At<"dt_proj", Linear<R, E, true>>;
-  static constexpr bool refines = !std::is_same_v<Refine, Elementwise<R + 2 * N>>;
+  static constexpr bool refines = !std::is_same_v<Refine, SameWidth<R + 2 * N>>;
 
   template <class D> struct Weights {
     static constexpr bool ready = prepared<D>;  ///< A_log holds A, [N, E]
@@ -216,7 +216,7 @@ template <int E, int N, int R, int K, class Refine = Elementwise<R + 2 * N>> str
 
 /// Rows of C columns to rows of C, by E channels of N states each. Checkpoints hold the matrices as [out, in]; A_log, D
 /// and the convolution stand beside them under their own names.
-template <int C, int E, int N, int R, int K, bool Bias = false, class Refine = Elementwise<R + 2 * N>>
+template <int C, int E, int N, int R, int K, bool Bias = false, class Refine = SameWidth<R + 2 * N>>
 struct MambaMixer : Seq<At<"in_proj", Linear<C, 2 * E, Bias>>, MambaCore<E, N, R, K, Refine>,
                         At<"out_proj", Linear<E, C, Bias, residual_normal(0.02F)>>> {};
 

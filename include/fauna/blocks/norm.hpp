@@ -17,7 +17,7 @@ struct Epsilon {
 
 /// Offset 1 where weights are kept around zero (Nemotron); Affine: with weights, else with neither them nor a bias.
 template <int Width, bool Bias = true, Epsilon E = Epsilon{}, int Offset = 0, bool Affine = true>
-struct LayerNorm : Elementwise<Width> {
+struct LayerNorm : SameWidth<Width> {
   static constexpr const char* kind_name = "LayerNorm";
   static constexpr bool adds_dx = true;
   template <class D> struct Weights { typename D::template storage<kind::vector> weight, bias; };
@@ -60,7 +60,7 @@ struct LayerNorm : Elementwise<Width> {
 };
 
 /// Offset 0, or 1 where weights are kept around zero (Gemma).
-template <int Width, Epsilon E = Epsilon{}, int Offset = 0> struct RmsNorm : Elementwise<Width> {
+template <int Width, Epsilon E = Epsilon{}, int Offset = 0> struct RmsNorm : SameWidth<Width> {
   static constexpr const char* kind_name = "RmsNorm";
   static constexpr bool adds_dx = true;
   template <class D> struct Weights { typename D::template storage<kind::vector> weight; };
@@ -97,7 +97,7 @@ template <int Width, Epsilon E = Epsilon{}, int Offset = 0> struct RmsNorm : Ele
 };
 
 /// Neighbouring parts of a row, each divided by its own root mean square: RmsNorm without weights.
-template <Epsilon E, int... Widths> struct PartNorms : Elementwise<(Widths + ...)> {
+template <Epsilon E, int... Widths> struct PartNorms : SameWidth<(Widths + ...)> {
   static constexpr const char* kind_name = "PartNorms";
   static constexpr int parts = sizeof...(Widths), widths[] = {Widths...}, wide = (Widths + ...);
   template <class S> struct Saved { View<S, dyn, 1> rstd[parts]; };

@@ -120,7 +120,7 @@ struct Recur : Leaf<recurrence_width(R, Heads, KeyHeads, K, N), Heads * N> {
 /// What a state fades by, of rows as a product gave them: exp(-e^{A_log} softplus(x + dt_bias)), a number for each of
 /// Heads heads of Columns columns (Dao and Gu 2024, "Transformers are SSMs", section 7; its start too). Deep: files
 /// have A_log as [1, 1, Heads, 1].
-template <int Heads, int Columns = 1, bool Deep = false> struct RateFade : Elementwise<Heads * Columns> {
+template <int Heads, int Columns = 1, bool Deep = false> struct RateFade : SameWidth<Heads * Columns> {
   static constexpr const char* kind_name = "RateFade";
   static constexpr int width = Heads * Columns;
   template <class D> struct Weights {
@@ -165,7 +165,7 @@ template <int Heads, int Columns = 1, bool Deep = false> struct RateFade : Eleme
 };
 
 /// σ(x)^{1/16} (Yang et al. 2023, "Gated linear attention transformers with hardware-efficient training", section 4.4).
-template <int Width> struct SlowSigmoid : Elementwise<Width> {
+template <int Width> struct SlowSigmoid : SameWidth<Width> {
   static constexpr const char* kind_name = "SlowSigmoid";
   static constexpr double flops(double) { return 5.0 * Width; }
 

@@ -17,7 +17,7 @@ namespace fauna::inline v0 {
 
 /// Rows of E columns to rows of E. Checkpoints have a gate's blocks as [H, in, out]; here a head's rows are out, as of
 /// any other product. Its state: a number a channel.
-template <int E, int Heads> struct RgLru : Elementwise<E> {
+template <int E, int Heads> struct RgLru : SameWidth<E> {
   static constexpr const char* kind_name = "RgLru";
   static constexpr int N = E / Heads;
   using fault = std::conditional_t<E % Heads == 0, void, heads_do_not_divide_width<RgLru, Heads, E>>;

@@ -12,7 +12,7 @@ namespace fauna::inline v0 {
 /// equation 34). A row's position is that in its sequence, cached rows before it included; How says which columns of a
 /// head are turned, in which pairs and how fast. It has no weights, and works in place.
 template <int NHeads, int KvHeads, int HeadSize, RopeShape How = RopeShape{}>
-struct Rope : Elementwise<(NHeads + 2 * KvHeads) * HeadSize> {
+struct Rope : SameWidth<(NHeads + 2 * KvHeads) * HeadSize> {
   static constexpr const char* kind_name = "Rope";
   static constexpr bool in_place = true;
   static constexpr int width = (NHeads + 2 * KvHeads) * HeadSize, turned = (NHeads + KvHeads) * HeadSize,

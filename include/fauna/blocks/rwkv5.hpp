@@ -19,7 +19,7 @@ namespace fauna::inline v0 {
 
 /// Each of Heads parts of a row normalised over its own columns, as LayerNorm does it. Weights start at ((1 + l) /
 /// Layers)^0.7 in layer l.
-template <int Width, int Heads, int Layers, Epsilon E> struct RwkvHeadNorm : Elementwise<Width> {
+template <int Width, int Heads, int Layers, Epsilon E> struct RwkvHeadNorm : SameWidth<Width> {
   static constexpr const char* kind_name = "RwkvHeadNorm";
   static constexpr int N = Width / Heads;
   template <class D> using Weights = typename LayerNorm<Width>::template Weights<D>;

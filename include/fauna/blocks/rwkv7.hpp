@@ -47,7 +47,7 @@ struct Rwkv7Ranks {
 
 /// Rows of Width columns to rows of Width, in a model of Layers layers of which one is the First. In scope is the
 /// stream "v_first", Width wide. Its state: the last row of the input, and N x N numbers a head.
-template <int Width, int Heads, Rwkv7Ranks R, int Layers, bool First> struct Rwkv7TimeMix : Elementwise<Width> {
+template <int Width, int Heads, Rwkv7Ranks R, int Layers, bool First> struct Rwkv7TimeMix : SameWidth<Width> {
   static constexpr const char* kind_name = "Rwkv7TimeMix";
   static constexpr bool adds_y = true;
   static constexpr int N = Width / Heads;
@@ -63,7 +63,7 @@ template <int Width, int Heads, Rwkv7Ranks R, int Layers, bool First> struct Rwk
   using Decay = LowRank<'w', Width, R.decay, activation::tanh, true>;
   using Learning = LowRank<'a', Width, R.learning, activation::none, true>;
   using Gate = LowRank<'g', Width, R.gate, activation::sigmoid, false>;
-  using Return = std::conditional_t<First, Elementwise<Width>, LowRank<'v', Width, R.value, activation::none, true>>;
+  using Return = std::conditional_t<First, SameWidth<Width>, LowRank<'v', Width, R.value, activation::none, true>>;
   using Norm = At<"ln_x", LayerNorm<Width>>;  // its tensors alone: heads are normalised one by one
 
   template <class D> struct Weights {

@@ -22,7 +22,7 @@ struct ScaledPart {
 };
 
 /// Rows of the parts side by side, each times its factor.
-template <ScaledPart... Parts> struct ScaledParts : Elementwise<(Parts.columns + ...)> {
+template <ScaledPart... Parts> struct ScaledParts : SameWidth<(Parts.columns + ...)> {
   static constexpr const char* kind_name = "ScaledParts";
   static constexpr bool in_place = true;
   static constexpr int width = (Parts.columns + ...);

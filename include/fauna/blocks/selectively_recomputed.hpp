@@ -1,7 +1,7 @@
 // selectively_recomputed<M>: the model M of which training keeps the outputs of products, attention and scans, and runs
 // what lies between them again in the backward pass: norms and activations (Korthikanti et al. 2022, "Reducing
 // activation recomputation in large transformer models", section 5, of which more is kept here). Same bits, less
-// memory, and time for elementwise work alone; checkpointed<M> (compose/checkpointed.hpp) keeps less and takes more
+// memory, and time for elementwise work alone; recomputed<M> (compose/recomputed.hpp) keeps less and takes more
 // time.
 #pragma once
 #include <string>

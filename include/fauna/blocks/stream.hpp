@@ -7,7 +7,7 @@
 namespace fauna::inline v0 {
 
 /// y = x, which goes into the stream Name as well.
-template <label Name, int Width> struct Publish : Elementwise<Width> {
+template <label Name, int Width> struct Publish : SameWidth<Width> {
   static constexpr const char* kind_name = "Publish";
 
   template <class C, class W, class St, class Sv>

@@ -20,7 +20,7 @@ struct Temperature {
 
 /// Rows of NHeads heads of q, KvHeads of k and KvHeads of v to the same. No weights; it works in place.
 template <int NHeads, int KvHeads, int HeadSize, Temperature T>
-struct Tempered : Elementwise<(NHeads + 2 * KvHeads) * HeadSize> {
+struct Tempered : SameWidth<(NHeads + 2 * KvHeads) * HeadSize> {
   static constexpr const char* kind_name = "Tempered";
   static constexpr bool in_place = true;
   static constexpr int width = (NHeads + 2 * KvHeads) * HeadSize;

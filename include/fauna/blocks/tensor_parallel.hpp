@@ -37,7 +37,7 @@ template <class C, class V> void sum(C const& c, int ranks, V x) {
 }
 
 /// What all ranks read alike: the gradient is the sum of theirs.
-template <int Width, int N> struct Enter : Elementwise<Width> {
+template <int Width, int N> struct Enter : SameWidth<Width> {
   static constexpr const char* kind_name = "Enter";
   template <class C, class W, class St, class V, class Y, class Sv>
   static void forward(C const& c, W const&, St&, V x, Y y, Sv&) {

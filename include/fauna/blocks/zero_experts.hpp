@@ -13,7 +13,7 @@
 
 namespace fauna::inline v0 {
 
-template <int Width> struct ZeroExpert : Elementwise<Width> {
+template <int Width> struct ZeroExpert : SameWidth<Width> {
   static constexpr const char* kind_name = "Zero";
   template <class C, class W, class St, class Sv>
   static void forward(C const& c, W const&, St&, In<C, Width>, Out<C, Width> y, Sv&) {
@@ -25,7 +25,7 @@ template <int Width> struct ZeroExpert : Elementwise<Width> {
   }
 };
 
-template <int Width> struct CopyExpert : Elementwise<Width> {
+template <int Width> struct CopyExpert : SameWidth<Width> {
   static constexpr const char* kind_name = "Copy";
   template <class C, class W, class St, class Sv>
   static void forward(C const& c, W const&, St&, In<C, Width> x, Out<C, Width> y, Sv&) {
@@ -38,7 +38,7 @@ template <int Width> struct CopyExpert : Elementwise<Width> {
 };
 
 /// Row by row: there is little to do.
-template <int Width> struct ConstantExpert : Elementwise<Width> {
+template <int Width> struct ConstantExpert : SameWidth<Width> {
   static constexpr const char* kind_name = "Constant";
   static constexpr double flops(double) { return 7.0 * Width; }
   template <class D> struct Weights {

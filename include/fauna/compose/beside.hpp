@@ -18,7 +18,7 @@ template <Block... Bs> struct Beside : Branches<Bs...> {
   template <class C> using DX = View<typename C::scalar, dyn, in>;
   template <class C> using Y = View<typename C::scalar, dyn, out>;
   template <class C> using DY = View<const typename C::scalar, dyn, out>;
-  template <class S> using Saved = Pack<typename Bs::template Saved<S>...>;
+  template <class S> using Saved = Tuple<typename Bs::template Saved<S>...>;
 
   template <class S> static constexpr void plan(Saved<S>& s, Shape const& shape, Arena& a) {
     each_index<count>([&](auto i) { Child<i>::plan(at<i>(s), shape, a); });

@@ -6,7 +6,7 @@
 #include <fauna/core/block.hpp>
 #include <fauna/core/concepts.hpp>
 #include <fauna/core/fault.hpp>
-#include <fauna/core/pack.hpp>
+#include <fauna/core/tuple.hpp>
 #include <fauna/ops/add/op.hpp>
 
 namespace fauna::inline v0 {
@@ -27,8 +27,8 @@ template <Block... Bs> struct Branches {
 
   template <class C> using X = typename First::template X<C>;
   template <class C> using DX = typename First::template DX<C>;
-  template <class D> using Weights = Pack<typename Bs::template Weights<D>...>;
-  template <class S> using State = Pack<typename Bs::template State<S>...>;
+  template <class D> using Weights = Tuple<typename Bs::template Weights<D>...>;
+  template <class S> using State = Tuple<typename Bs::template State<S>...>;
 
   template <class W, class F> static constexpr void visit(W& w, Place const& place, F&& f) {
     each_index<count>([&](auto i) { Child<i>::visit(at<i>(w), place, f); });

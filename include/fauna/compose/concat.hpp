@@ -17,7 +17,7 @@ template <Block... Bs> struct Concat : Branches<Bs...> {
   template <class C> using DX = typename Base::template DX<C>;
   template <class C> using Y = View<typename C::scalar, dyn, out>;
   template <class C> using DY = View<const typename C::scalar, dyn, out>;
-  template <class S> struct Saved { Pack<typename Bs::template Saved<S>...> child; };
+  template <class S> struct Saved { Tuple<typename Bs::template Saved<S>...> child; };
 
   template <class S> static constexpr void plan(Saved<S>& s, Shape const& shape, Arena& a) {
     each_index<count>([&](auto i) { Child<i>::plan(at<i>(s.child), shape, a); });

@@ -23,7 +23,7 @@ template <Block... Bs> struct Parallel : Branches<Bs...> {
   template <class C> using Y = View<typename C::scalar, dyn, out>;
   template <class C> using DY = View<const typename C::scalar, dyn, out>;
   template <class S> struct Saved {
-    Pack<typename Bs::template Saved<S>...> child;
+    Tuple<typename Bs::template Saved<S>...> child;
     View<S, dyn, out> apart[count];  ///< outputs of those that cannot add: they may read them in backward
   };
 

@@ -6,7 +6,7 @@
 #include <fauna/core/block.hpp>
 #include <fauna/core/concepts.hpp>
 #include <fauna/core/fault.hpp>
-#include <fauna/core/pack.hpp>
+#include <fauna/core/tuple.hpp>
 
 namespace fauna::inline v0 {
 
@@ -39,11 +39,11 @@ template <Block... Bs> struct Seq {
   template <class C> using DX = typename First::template DX<C>;
   template <class C> using Y = typename Last::template Y<C>;
   template <class C> using DY = typename Last::template DY<C>;
-  template <class D> using Weights = Pack<typename Bs::template Weights<D>...>;
-  template <class S> using State = Pack<typename Bs::template State<S>...>;
+  template <class D> using Weights = Tuple<typename Bs::template Weights<D>...>;
+  template <class S> using State = Tuple<typename Bs::template State<S>...>;
   template <class S> struct Saved {
-    Pack<typename Bs::template Saved<S>...> child;
-    Pack<View<S, dyn, Bs::out>...> y;  ///< what child I gives to child I + 1
+    Tuple<typename Bs::template Saved<S>...> child;
+    Tuple<View<S, dyn, Bs::out>...> y;  ///< what child I gives to child I + 1
   };
 
   template <class W, class F> static constexpr void visit(W& w, Place const& place, F&& f) {

@@ -3,7 +3,7 @@
 // (RWKV-7's first value), with its gradient on the way back.
 #pragma once
 #include <fauna/compose/at.hpp>
-#include <fauna/core/pack.hpp>
+#include <fauna/core/tuple.hpp>
 #include <fauna/ops/add/op.hpp>
 
 namespace fauna::inline v0 {

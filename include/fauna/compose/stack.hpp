@@ -48,9 +48,9 @@ template <class K, class S> struct Kept {
 template <class Kinds, int... N> struct PerKind;
 template <class... K, int... N> struct PerKind<Children<K...>, N...> {
   template <std::size_t I> using Kind = nth<I, K...>;
-  template <class D> using Weights = Pack<Row<typename K::template Weights<D>, N>...>;
-  template <class S> using State = Pack<Row<typename K::template State<S>, N>...>;
-  template <class S> using Saved = Pack<Row<Kept<K, S>, N>...>;
+  template <class D> using Weights = Tuple<Row<typename K::template Weights<D>, N>...>;
+  template <class S> using State = Tuple<Row<typename K::template State<S>, N>...>;
+  template <class S> using Saved = Tuple<Row<Kept<K, S>, N>...>;
 };
 
 }  // namespace stack_detail

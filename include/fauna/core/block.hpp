@@ -60,7 +60,7 @@ template <int Inputs, int Outputs> struct Leaf {
 };
 
 /// A leaf that keeps its width.
-template <int Width> using Elementwise = Leaf<Width, Width>;
+template <int Width> using SameWidth = Leaf<Width, Width>;
 
 /// Takes and releases an op's workspace while planning.
 constexpr void plan_workspace(std::size_t bytes, Arena& a) {

@@ -4,7 +4,7 @@
 
 #include <fauna/compose/children.hpp>
 #include <fauna/core/concepts.hpp>
-#include <fauna/core/pack.hpp>
+#include <fauna/core/tuple.hpp>
 
 namespace fauna::inline v0 {
 

@@ -107,11 +107,11 @@ template <Block Embed, Block Trunk, class Head, class... Mtps> struct Lm {
     typename Embed::template Weights<D> embed;
     typename Trunk::template Weights<D> trunk;
     typename Head::template Weights<D> head;
-    Pack<typename Mtps::template Weights<D>...> mtp;
+    Tuple<typename Mtps::template Weights<D>...> mtp;
   };
   template <class S> struct State {
     typename Trunk::template State<S> trunk;
-    Pack<typename Mtps::template State<S>...> mtp;
+    Tuple<typename Mtps::template State<S>...> mtp;
   };
   template <class S, class M> struct SavedDepth {
     typename M::template Saved<S> block;
@@ -123,7 +123,7 @@ template <Block Embed, Block Trunk, class Head, class... Mtps> struct Lm {
     typename Trunk::template Saved<S> trunk;
     View<S, dyn, width> x, h, dh;  ///< trunk in, trunk out, its gradient from the losses
     View<S, dyn, 1> losses;
-    Pack<SavedDepth<S, Mtps>...> mtp;
+    Tuple<SavedDepth<S, Mtps>...> mtp;
   };
 
   template <class W, class F> static constexpr void visit(W& w, Place const& at_, F&& f) {

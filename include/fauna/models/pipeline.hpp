@@ -16,8 +16,8 @@
 #include <fauna/compose/stack.hpp>
 #include <fauna/core/concepts.hpp>
 #include <fauna/core/ledger.hpp>
-#include <fauna/core/pack.hpp>
 #include <fauna/core/stage_placement.hpp>
+#include <fauna/core/tuple.hpp>
 #include <fauna/models/lm.hpp>
 
 namespace fauna::inline v0 {
@@ -30,7 +30,7 @@ template <class Model> struct further_tokens_cross_stages;
 namespace pipeline_detail {
 
 /// In the place of what other stages have.
-template <int Width> struct Pass : Elementwise<Width> {
+template <int Width> struct Pass : SameWidth<Width> {
   static constexpr const char* kind_name = "Pass";
   static constexpr bool in_place = true;
   template <class C, class W, class St, class V, class Y, class Sv>
@@ -277,9 +277,9 @@ template <class M, int R, StagePlacement P, class... Stages> struct PipelinePart
   static constexpr std::size_t parameters = (Stages::parameters + ...);
   static constexpr double flops(double context) { return (Stages::flops(context) + ...); }
 
-  template <class D> using Weights = Pack<typename Stages::template Weights<D>...>;
-  template <class S> struct State { Pack<typename Stages::template State<S>...> of; };
-  template <class S> struct Saved { Pack<typename Stages::template Saved<S>...> of; };
+  template <class D> using Weights = Tuple<typename Stages::template Weights<D>...>;
+  template <class S> struct State { Tuple<typename Stages::template State<S>...> of; };
+  template <class S> struct Saved { Tuple<typename Stages::template Saved<S>...> of; };
 
   template <class W, class F> static constexpr void visit(W& w, Place const& place, F&& f) {
     each_index<rounds>([&](auto k) { Stage<k>::visit(at<k>(w), place, f); });

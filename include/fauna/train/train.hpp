@@ -20,7 +20,7 @@
 namespace fauna::inline v0 {
 
 /// The line of text that describes a model in its checkpoints, where its config has one (to_text); else empty. That of
-/// a rewritten model says first what it is: "checkpointed: llama layers=..."; a part of a model, as ranks have it, says
+/// a rewritten model says first what it is: "recomputed: llama layers=..."; a part of a model, as ranks have it, says
 /// what the whole one does.
 template <class M> std::string config_text() {
   if constexpr (!std::is_same_v<whole_model<M>, M>) return config_text<whole_model<M>>();
@@ -30,7 +30,7 @@ template <class M> std::string config_text() {
   else return {};
 }
 
-/// What a description says of a rewrite, before the config: "checkpointed: "; of a plain model's, nothing.
+/// What a description says of a rewrite, before the config: "recomputed: "; of a plain model's, nothing.
 inline std::string rewrite_text(std::string const& description) {
   const std::size_t end = description.rfind(": ");
   return end == std::string::npos ? "" : description.substr(0, end + 2);

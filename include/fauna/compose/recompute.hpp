@@ -1,4 +1,4 @@
-// Checkpoint<B>: keeps nothing of B but its input, and runs its forward pass again inside the backward pass (Chen et
+// Recompute<B>: keeps nothing of B but its input, and runs its forward pass again inside the backward pass (Chen et
 // al. 2016, "Training deep nets with sublinear memory cost"). Same dropout, same bits.
 #pragma once
 #include <fauna/compose/children.hpp>
@@ -10,10 +10,10 @@ namespace fauna::inline v0 {
 
 /// B with its widths, weights, names and results; of its Saved only the state that it entered with is kept, and a
 /// backward pass takes the rest from scratch, as the memory plan counts it. `flops` are those of one forward pass.
-template <Block B> struct Checkpoint : B {
-  using composition = Checkpoint;
+template <Block B> struct Recompute : B {
+  using composition = Recompute;
   using children = Children<B>;
-  template <class... New> using with = Checkpoint<New...>;
+  template <class... New> using with = Recompute<New...>;
   static std::string child_name(std::size_t) { return "recomputed"; }
   static constexpr bool adds_y = false;  // the recomputed output has no base to start from
   template <class C> using X = typename B::template X<C>;

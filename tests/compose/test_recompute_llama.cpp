@@ -1,13 +1,13 @@
-// Llama with Checkpoint around each layer.
+// Llama with Recompute around each layer.
 #include <doctest/doctest.h>
 
 #include "checkpoint.hpp"
 
-namespace test_checkpoint_llama {
+namespace test_recompute_llama {
 
 using namespace test::checkpoint;
 
-TEST_CASE_TEMPLATE("Checkpoint around each layer of a Llama changes no bit of training", P, f32_products,
+TEST_CASE_TEMPLATE("Recompute around each layer of a Llama changes no bit of training", P, f32_products,
                    bf16_products) {
   // The dropout comes first: all that is recomputed depends on its mask.
   using Layer =
@@ -15,4 +15,4 @@ TEST_CASE_TEMPLATE("Checkpoint around each layer of a Llama changes no bit of tr
   check_checkpoint<Layer, P>();
 }
 
-}  // namespace test_checkpoint_llama
+}  // namespace test_recompute_llama

@@ -1,14 +1,14 @@
-// GPT-2 124M on 4 x 64 tokens with every layer under Checkpoint, beside the same model without: what recomputing costs
+// GPT-2 124M on 4 x 64 tokens with every layer under Recompute, beside the same model without: what recomputing costs
 // and what it saves.
-//   checkpoint_time     a step's time over the plain model's, in turns
-//   checkpoint_saved    memory that training takes less (resident, by the page) over what the two plans differ by
+//   recompute_time     a step's time over the plain model's, in turns
+//   recompute_saved    memory that training takes less (resident, by the page) over what the two plans differ by
 #include <benchmark/benchmark.h>
 
 #include <memory>
 #include <utility>
 #include <vector>
 
-#include <fauna/compose/checkpoint.hpp>
+#include <fauna/compose/recompute.hpp>
 #include <fauna/fauna.hpp>
 
 #include "support/peak.hpp"
@@ -19,7 +19,7 @@ namespace {
 
 constexpr GptConfig c{};
 using Layer = GptLayer<c.width, c.heads, c.bias, Rate{c.dropout}, c.act>;
-struct Trunk : Seq<LearnedPosition<c.context, c.width>, At<"h", Stack<0, c.layers, Checkpoint<Layer>>>,
+struct Trunk : Seq<LearnedPosition<c.context, c.width>, At<"h", Stack<0, c.layers, Recompute<Layer>>>,
                    At<"ln_f", LayerNorm<c.width, c.bias>>> {};
 using Plain = Gpt<c>;
 using Checkpointed =
@@ -47,7 +47,7 @@ template <class M> class Steps {
   std::vector<int> tokens_, targets_;
 };
 
-void checkpoint_time(benchmark::State& state) {
+void recompute_time(benchmark::State& state) {
   const auto plain = std::make_unique<Steps<Plain>>();
   const auto again = std::make_unique<Steps<Checkpointed>>();
   plain->segment(2);
@@ -70,7 +70,7 @@ template <class M> std::pair<double, double> taken() {
   model.segment(2);
   return {static_cast<double>(resident_bytes()) - before, model.planned()};
 }
-void checkpoint_saved(benchmark::State& state) {
+void recompute_saved(benchmark::State& state) {
   taken<Plain>();  // what the process keeps from the first run on
   for (auto _ : state) {
     const auto plain = taken<Plain>(), again = taken<Checkpointed>();
@@ -82,5 +82,5 @@ void checkpoint_saved(benchmark::State& state) {
 
 }  // namespace
 
-BENCHMARK(checkpoint_time)->Iterations(1)->Unit(benchmark::kMillisecond);
-BENCHMARK(checkpoint_saved)->Iterations(1)->Unit(benchmark::kMillisecond);
+BENCHMARK(recompute_time)->Iterations(1)->Unit(benchmark::kMillisecond);
+BENCHMARK(recompute_saved)->Iterations(1)->Unit(benchmark::kMillisecond);

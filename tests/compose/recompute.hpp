@@ -1,11 +1,11 @@
-// Whole models with Checkpoint around each layer: training leaves the bits of the plain model, whatever the products,
+// Whole models with Recompute around each layer: training leaves the bits of the plain model, whatever the products,
 // the threads and the batch.
 #pragma once
 #include <doctest/doctest.h>
 
 #include <vector>
 
-#include <fauna/compose/checkpointed.hpp>
+#include <fauna/compose/recomputed.hpp>
 #include <fauna/models/gpt.hpp>
 #include <fauna/models/llama.hpp>
 #include <fauna/ops/cpu.hpp>
@@ -43,10 +43,10 @@ template <class M, class P> std::vector<double> steps(int threads, Batch batch) 
   return all;
 }
 
-/// Checkpoint around each layer changes no bit of training.
+/// Recompute around each layer changes no bit of training.
 template <class Layer, class P> void check_checkpoint() {
   using Plain = Lay<Layer>;
-  using Again = checkpointed<Plain>;
+  using Again = recomputed<Plain>;
   for (const Batch& batch : {plain(3, 7), ragged()}) {
     CAPTURE(batch.rows);
     const auto want = steps<Plain, P>(1, batch);

@@ -1,0 +1,15 @@
+// GPT with Recompute around each layer.
+#include <doctest/doctest.h>
+
+#include "checkpoint.hpp"
+
+namespace test_recompute_gpt {
+
+using namespace test::checkpoint;
+
+TEST_CASE_TEMPLATE("Recompute around each layer of a GPT changes no bit of training", P, f32_products, bf16_products) {
+  using Layer = GptLayer<W, 2, true, Rate{0.2F}>;
+  check_checkpoint<Layer, P>();
+}
+
+}  // namespace test_recompute_gpt
