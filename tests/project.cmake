@@ -52,6 +52,12 @@ fauna_test(sources/instantiations ${python} ${scripts}/instantiations.py ${sourc
 fauna_test(sources/documents ${python} ${scripts}/docs_blocks.py ${source} ${work}/documents ${all} ${CMAKE_CXX_COMPILER}
            $<IF:$<BOOL:${FAUNA_EVERYTHING}>,-O2,-O1> -march=native -fopenmp)
 
+# Another processor than x86-64, under emulation: vectors, a scan, a model with the reference's numbers, training.
+fauna_test(aarch64 ${scripts}/aarch64.sh ${source} ${work}/aarch64 ${eigen} ${CMAKE_CURRENT_SOURCE_DIR}/ops/test_simd.cpp
+           ${CMAKE_CURRENT_SOURCE_DIR}/ops/test_scan.cpp ${CMAKE_CURRENT_SOURCE_DIR}/models/test_gpt_neox.cpp
+           ${CMAKE_CURRENT_SOURCE_DIR}/train/test_trained.cpp)
+set_tests_properties(${prefix}aarch64 PROPERTIES SKIP_REGULAR_EXPRESSION "not run")
+
 # What must compile: presets have the counts of parameters that were published.
 add_library(presets OBJECT models/presets.cpp models/presets_recurrent.cpp models/presets_hybrid.cpp)
 target_link_libraries(presets PRIVATE fauna::fauna fauna_checks)

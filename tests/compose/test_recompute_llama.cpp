@@ -1,7 +1,7 @@
 // Llama with Recompute around each layer.
 #include <doctest/doctest.h>
 
-#include "checkpoint.hpp"
+#include "recompute.hpp"
 
 namespace test_recompute_llama {
 

@@ -102,7 +102,7 @@ TEST_CASE("a GGUF file says in its keys what it is of") {
     CHECK_THROWS_WITH_AS(model(wrong), doctest::Contains(what), error);
   };
   refused(0, key("general.architecture", string, text("t5")),
-          "the general.architecture 't5', expected one of cohere2, falcon");
+          "the general.architecture 't5', expected one of bloom, cohere2, deepseek2, exaone4, falcon");
   refused(1, number("llama.block", 2), "has no key llama.block_count");
   refused(1, number("llama.block_count", 0), "llama.block_count is 0, expected 1 or more");
   refused(1, number("llama.block_count", 3), "block_count is 3, and there are 2 layers");

@@ -310,9 +310,11 @@ inline void directory_to_gguf(std::string const& from, std::string const& to, st
   fauna::GgufMetadata keys;
   const std::optional<GgufForm> form = directory.model->to_gguf(keys);
   if (!form) {
-    std::string known;
+    std::set<std::string> words;
     for (auto const& [name, f] : families())
-      if (f.gguf_name != nullptr) known += (known.empty() ? "" : ", ") + f.word;
+      if (f.gguf_name != nullptr) words.insert(f.word);
+    std::string known;
+    for (std::string const& word : words) known += (known.empty() ? "" : ", ") + word;
     fauna::fail("convert", from + " is a model of " + directory.model->line(),
                 "one of a family that GGUF is written of", "these are " + known);
   }

@@ -93,7 +93,7 @@ template <int W> FAUNA_INLINE void broadcast(vfloat<W>& v, float x) {
 }
 /// Keeps v, just loaded, in a register: GCC would rather read memory again in each instruction that uses it, and two
 /// such reads a cycle are the limit of a register tile. Vectors wider than the build's registers are left alone.
-template <class V> FAUNA_INLINE void keep(V& v) {
+template <class V> FAUNA_INLINE void keep([[maybe_unused]] V& v) {
 #if defined(__AVX512F__)
   if constexpr (sizeof(V) <= 64) asm("" : "+v"(v));
 #elif defined(__AVX__)

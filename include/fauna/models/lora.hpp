@@ -56,15 +56,15 @@ constexpr std::string_view module_of(std::string_view tensor) {
 }
 
 template <LoraConfig c> struct AddLora {
-  static constexpr LoraConfig config = c;
+  static constexpr LoraConfig config = c;  // read at run time in the place of c, which clang 14 lays out wrongly
   /// A checkpoint holds the adapters and what trains as it is: the base is where it came from.
-  static bool keeps(std::string const& tensor) { return is_adapter(tensor) || c.whole.has(module_of(tensor)); }
+  static bool keeps(std::string const& tensor) { return is_adapter(tensor) || config.whole.has(module_of(tensor)); }
   static std::string text() {
-    return "lora rank=" + number_text::of(c.rank) + " alpha=" + number_text::of(c.alpha) +
-           " on=" + (c.on.view().empty() ? "all" : std::string(c.on.view())) +
-           " dropout=" + number_text::of(c.dropout) + (c.rank_stabilised ? " rank_stabilised=true" : "") +
-           (c.magnitudes ? " magnitudes=true" : "") +
-           (c.whole.view().empty() ? "" : " whole=" + std::string(c.whole.view()));
+    return "lora rank=" + number_text::of(config.rank) + " alpha=" + number_text::of(config.alpha) +
+           " on=" + (config.on.view().empty() ? "all" : std::string(config.on.view())) +
+           " dropout=" + number_text::of(config.dropout) + (config.rank_stabilised ? " rank_stabilised=true" : "") +
+           (config.magnitudes ? " magnitudes=true" : "") +
+           (config.whole.view().empty() ? "" : " whole=" + std::string(config.whole.view()));
   }
   struct Linears {
     template <class B> static constexpr auto replace() {
