@@ -95,4 +95,4 @@ for place, mark, code in blocks():
     print(f"{place}: {mark}: {'as claimed' if fault is None else fault}")
     failed += fault is not None
 print(f"{count} blocks, {failed} untrue; of what does not compile {known}")
-sys.exit(1 if failed else 0)
+sys.exit(1 if failed or not count else 0)

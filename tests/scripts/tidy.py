@@ -24,6 +24,8 @@ def git(*arguments):
 headers = sorted(root.rglob("*.hpp"))
 if not any("mpi" in flag for flag in flags):
     headers = [file for file in headers if "#include <mpi.h>" not in file.read_text(encoding="utf-8")]
+if not headers:
+    sys.exit(f"no headers under {root}")
 chosen = headers
 base = git("rev-list", "-1", "--before=1 day ago", "HEAD")
 if base and "--all" not in flags:

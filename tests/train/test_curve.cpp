@@ -28,6 +28,8 @@ TEST_CASE("decimals") {
   CHECK(decimal(-0.001, 2) == "0.00");
   CHECK(decimal(1999.9996, 3) == "2000.000");
   CHECK(decimal(12, 1) == "12.0");
+  CHECK(decimal(-1e30, 3) == "-1e+30");
+  CHECK(decimal(99999999999, 6) == "99999999999.000000");
 }
 
 TEST_CASE("axes begin and end on ticks of 1, 2 or 5") {

@@ -96,9 +96,10 @@ int train(settings::Run const& s, tool::Trainer& model) {
   const double val_loss = model.evaluate(text.split().val, static_cast<int>(s.context), static_cast<int>(s.batch_size));
   if (!writes) return 0;
   tool::write_summary(s.out_dir, s.dtype, model, r, model.parameters(), val_loss, digest);
-  fauna::print(stdout, std::to_string(r.iterations) + " updates in " + fauna::duration_text(r.seconds) + ", " +
-                           fauna::grouped(static_cast<std::size_t>(r.tokens_per_second)) +
-                           tool::sentence(" tokens/s; loss on the whole validation part: %.4f\n", val_loss));
+  const auto speed = static_cast<std::size_t>(r.tokens_per_second);
+  fauna::print(stdout, std::to_string(r.iterations) + " updates in " + fauna::duration_text(r.seconds) +
+                           (speed > 0 ? ", " + fauna::grouped(speed) + " tokens/s" : "") +
+                           tool::sentence("; loss on the whole validation part: %.4f\n", val_loss));
   const bool best =
       ::access((s.out_dir + "/best.safetensors").c_str(), F_OK) == 0;  // none if step 0 had the lowest loss
   fauna::print(stdout, "in " + s.out_dir + (best ? ": best.safetensors, " : ": ") +

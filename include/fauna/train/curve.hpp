@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include <fauna/core/version.hpp>
+#include <fauna/core/number_text.hpp>
 
 namespace fauna::inline v0 {
 
@@ -18,10 +18,12 @@ struct LossSeries {
   std::size_t count = 0;
 };
 
-/// x with a fixed number of decimals. printf would follow the process's locale, and SVG knows no decimal comma.
+/// x with a fixed number of decimals, or as short as it is exact where it has 18 digits or more. printf would follow
+/// the process's locale, and SVG knows no decimal comma.
 inline std::string decimal(double x, int decimals) {
   double scale = 1;
   for (int i = 0; i < decimals; ++i) scale *= 10;
+  if (!(std::fabs(x) * scale < 1e18)) return number_text::of(x);
   const long long n = std::llround(std::fabs(x) * scale);
   std::string digits = std::to_string(n);
   const auto places = static_cast<std::size_t>(decimals);

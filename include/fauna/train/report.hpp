@@ -65,7 +65,8 @@ class Report {
                        padded(grouped(static_cast<std::size_t>(l.tokens_per_second)), 9, true) + " tokens/s " +
                        padded(decimal(l.milliseconds, 2), 8, true) + " ms " +
                        padded(decimal(l.flops * 1e-9, 1), 7, true) + " GFLOP/s";
-    if (peak_ > 0) text += " (" + decimal(100 * l.flops / peak_, 0) + " % of peak)";
+    if (peak_ > 0 && l.flops <= peak_) text += " (" + decimal(100 * l.flops / peak_, 0) + " % of peak)";
+    else if (peak_ > 0) text += " (more than the peak measured on a busy machine)";
     line(text + "  ETA " + duration_text(l.left_seconds));
     metric("{\"step\": " + std::to_string(l.step) + ", \"loss\": " + json_number(l.loss, 6) +
            ", \"lr\": " + json_number(l.lr, 9) + ", \"gradient_norm\": " + json_number(l.gradient_norm, 6) +
