@@ -79,6 +79,17 @@ trained("a.txt", "going", *evaluates)
 refused(["is of a text with the hash"], "same_letters.txt", "going", "--max-iters", 24, "--init-from", "resume")
 trained("a.txt", "going", "--max-iters", 24, "--init-from", "resume")
 
+# A text of its own validates: then all of the other trains.
+(work / "short.txt").write_bytes((work / "same_letters.txt").read_bytes()[:500])
+said = trained("a.txt", "apart", *evaluates, "--val-data", "short.txt")
+assert b"2000 + 500 tokens of 30 characters" in said, said
+assert b"1800 + 200 tokens of 30 characters" in trained("a.txt", "together", *evaluates)
+refused(["there is no file gone.txt, expected a text that validates"], "a.txt", "apart", "--val-data", "gone.txt")
+status, _, errors = train("a.txt", "other", *evaluates, "--val-data", "b.txt")
+assert status != 0 and "unseen character" in errors and "(in b.txt)" in errors, errors
+refused(["is of a text with the hash"], "a.txt", "apart", "--max-iters", 24, "--init-from", "resume")
+trained("a.txt", "apart", "--max-iters", 24, "--init-from", "resume", "--val-data", "short.txt")
+
 # Two runs in one folder, as they could come there: none is taken for the other.
 shutil.copytree(work / "going", work / "mixed")
 shutil.copy(work / "out/last.safetensors", work / "mixed")

@@ -58,6 +58,11 @@ inline std::string data_hash(std::string const& path) {
   return sha256(all);
 }
 
+/// The same of what trains and a text that validates, if there is one.
+inline std::string data_hash(std::string const& path, std::string const& val) {
+  return val.empty() ? data_hash(path) : sha256(data_hash(path) + data_hash(val));
+}
+
 /// The tokens of a folder: of the files that its dataset.json names, where it has one; else of those whose names say
 /// train and val, with ids of 2 bytes where no header says otherwise.
 class Prepared {

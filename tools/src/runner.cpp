@@ -23,10 +23,10 @@ std::string note(settings::Run s) {
   std::string all = "--block-size " + settings::text(s.context);
   s.Train::each([&](const char* name, auto& value, const char*) {
     const std::string n = name;
-    if (n != "init-from" && n != "out-dir" && n != "overwrite" && n != "data" && n != "tokenizer" && n != "threads" &&
-        n != "zero" && n != "replicas" && n != "overlap" && n != "watchdog" && n != "sequence-parallel" && n != "tp" &&
-        n != "pp" && n != "pp-schedule" && n != "pp-rounds" && n != "cp" && n != "ep" && n != "keep-checkpoints" &&
-        n != "async-checkpoints" && n != "restarts" && n != "ranks")
+    if (n != "init-from" && n != "out-dir" && n != "overwrite" && n != "data" && n != "val-data" && n != "tokenizer" &&
+        n != "threads" && n != "zero" && n != "replicas" && n != "overlap" && n != "watchdog" &&
+        n != "sequence-parallel" && n != "tp" && n != "pp" && n != "pp-schedule" && n != "pp-rounds" && n != "cp" &&
+        n != "ep" && n != "keep-checkpoints" && n != "async-checkpoints" && n != "restarts" && n != "ranks")
       all += " --" + n + ' ' + settings::text(value);
   });
   return all;
@@ -41,8 +41,9 @@ int train(settings::Run const& s, tool::Trainer& model) {
   const bool resume = s.init_from == "resume", scratch = s.init_from == "scratch";
   const std::string from = resume ? s.out_dir + "/last.safetensors" : scratch ? "" : s.init_from;
   const bool known = !scratch && fauna::is_checkpoint(from);
-  const auto text = tool::Corpus::read(s.data, s.tokenizer, known ? fauna::read_checkpoint_head(from).alphabet : "");
-  const std::string digest = tool::data_hash(s.data);
+  auto text = tool::Corpus::read(s.data, s.tokenizer, known ? fauna::read_checkpoint_head(from).alphabet : "");
+  if (!s.val_data.empty()) text.validate_on(s.val_data, s.tokenizer);
+  const std::string digest = tool::data_hash(s.data, s.val_data);
   model.require_same("text", fauna::text_hash(digest));
   if (!scratch && !resume) model.load_weights(from);
 

@@ -142,23 +142,36 @@ class Corpus {
     return c;
   }
 
+  /// Another text validates, in the same characters or pieces; the whole of this one trains.
+  void validate_on(std::string const& path, std::string const& tokenizer) {
+    if (fauna::is_directory(path))
+      fauna::fail("text", "--val-data " + path + ", a folder", "a text",
+                  "fauna prepare --val puts one beside its tokens");
+    val_ = std::make_shared<const Corpus>(read(path, tokenizer, alphabet()));
+  }
+
   int vocab() const { return characters_ ? characters_->vocab() : vocab_; }
-  /// The last part validates: this share of all. Without one, both parts are all of it.
+  /// The last part validates: this share of all. Without one, both parts are all of it. A text that validates alone
+  /// leaves all of this one to train on.
   fauna::Split split(double validation = 0.1) const {
+    if (val_) return {all(), val_->all().part(0, val_->all().size(), "val")};
     if (prepared_ && prepared_->val()) return {prepared_->train(), *prepared_->val()};
-    const fauna::Tokens all = prepared_     ? prepared_->train()
-                              : characters_ ? characters_->tokens()
-                                            : fauna::Tokens(pieces_.data(), pieces_.size(), vocab_);
-    if (validation == 0) return {all, all};
-    return fauna::split(all, 1 - validation);
+    if (validation == 0) return {all(), all()};
+    return fauna::split(all(), 1 - validation);
   }
   std::string alphabet() const { return characters_ ? characters_->alphabet() : ""; }
   std::string const& tokenizer() const { return tokenizer_; }  ///< contents of its file; empty for characters
   std::string tokenizer_hash() const { return characters_ ? "" : sha256(tokenizer_); }
 
  private:
+  fauna::Tokens all() const {
+    if (prepared_) return prepared_->train();
+    return characters_ ? characters_->tokens() : fauna::Tokens(pieces_.data(), pieces_.size(), vocab_);
+  }
+
   std::optional<fauna::CharText> characters_{};
   std::shared_ptr<const Prepared> prepared_{};
+  std::shared_ptr<const Corpus> val_{};
   std::vector<int> pieces_{};
   int vocab_ = 0;
   std::string tokenizer_{};

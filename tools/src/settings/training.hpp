@@ -7,8 +7,8 @@
 namespace settings {
 
 struct Train {
-  std::string data = "data/tinyshakespeare.txt", tokenizer, out_dir = "out", init_from = "scratch", dtype = "f32",
-              schedule = "cosine", optimizer = "adamw", tensorboard, pp_schedule = "1f1b";
+  std::string data = "data/tinyshakespeare.txt", val_data, tokenizer, out_dir = "out", init_from = "scratch",
+              dtype = "f32", schedule = "cosine", optimizer = "adamw", tensorboard, pp_schedule = "1f1b";
   long threads = 0, max_iters = 2000, batch_size = 12, gradient_accumulation_steps = 1, warmup_iters = 100,
        lr_decay_iters = 2000, eval_interval = 250, eval_iters = 20, log_interval = 10, pieces = 0, zero = 0,
        replicas = 1, tp = 1, pp = 1, pp_rounds = 0, cp = 1, ep = 1, profile = 0, keep_checkpoints = 0, restarts = 0,
@@ -22,6 +22,7 @@ struct Train {
   template <class F> void each(F&& f) {
     f("data", data,
       "text to train on, UTF-8, whose last tenth validates; or a folder of tokens, as fauna prepare writes it");
+    f("val-data", val_data, "a text that validates, of which nothing trains; then all of DATA trains");
     f("tokenizer", tokenizer,
       "a tokenizer.json, or a folder with one; without it, what INIT-FROM was trained with, or the text's characters");
     f("out-dir", out_dir, "folder for checkpoints, metrics, loss curve and summary");

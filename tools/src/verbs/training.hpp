@@ -174,8 +174,10 @@ inline void require_experts(tool::ModelConfig const& c, long ranks) {
   if (!tool::fs::exists(s.data))
     fauna::fail("fauna train", "there is no file " + s.data, "a text",
                 "give --data FILE, or let tools/shakespeare fetch one");
+  if (!s.val_data.empty() && !fauna::exists(s.val_data))
+    fauna::fail("fauna train", "there is no file " + s.val_data, "a text that validates");
   const bool resume = s.init_from == "resume";
-  if (resume) fauna::checkpoint::require_data(from.path, from.head, data_hash(s.data));
+  if (resume) fauna::checkpoint::require_data(from.path, from.head, data_hash(s.data, s.val_data));
   if (!s.overwrite && !s.eval_only) fauna::checkpoint::require_own_folder(s.out_dir, resume ? &from.head : nullptr);
   settings::Reading reading;
   verb.apply(reading);
