@@ -30,7 +30,7 @@ OTHERWISE = {"mistral": "windows", "starcoder2": "windows", "exaone4": "windows,
              "phi3": "frequencies of LongRoPE", "deepseek_v2": "queries without latents, in other than 27 layers",
              "olmoe": "norms of fewer heads of keys than of queries"}
 # What the keys of an architecture cannot say of a model, as these have it; logits are compared with those of tools/fauna then.
-CHANGES = {"deepseek_v3": {"rope_parameters": {"mscale": 0.8}}}
+CHANGES = {"lfm2": {"conv_bias": False}, "deepseek_v3": {"rope_parameters": {"mscale": 0.8}}}
 
 
 def tensors(path):
@@ -41,6 +41,23 @@ def tensors(path):
     kinds = {"F32": numpy.float32, "I32": numpy.int32}
     return {name: numpy.frombuffer(data[t["data_offsets"][0]:t["data_offsets"][1]], kinds[t["dtype"]]).reshape(t["shape"])
             for name, t in header.items() if name != "__metadata__" and t["dtype"] in kinds}
+
+
+def copy_without_biases(source, target):
+    """A safetensors file but for the biases of convolutions and of what is around them."""
+    with open(source, "rb") as file:
+        header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
+        data = file.read()
+    kept, parts, at = {}, [], 0
+    for name, t in header.items():
+        if name == "__metadata__" or ".conv." in name and name.endswith(".bias"):
+            continue
+        begin, end = t["data_offsets"]
+        kept[name] = {**t, "data_offsets": [at, at + end - begin]}
+        parts.append(data[begin:end])
+        at += end - begin
+    text = json.dumps(kept).encode()
+    target.write_bytes(struct.pack("<Q", len(text)) + text + b"".join(parts))
 
 
 def logits_of(path, tokens, vocab, config):
@@ -60,10 +77,16 @@ def check(name, work):
     folder.mkdir()
     config = json.loads((source / "config.json").read_text())
     for field, values in CHANGES.get(name, {}).items():
-        config[field].update(values)
+        if isinstance(values, dict):
+            config[field].update(values)
+        else:
+            config[field] = values
     (folder / "config.json").write_text(json.dumps(config))
     for file in source.glob("model*.safetensors*"):
-        (folder / file.name).symlink_to(file.resolve())
+        if name == "lfm2":
+            copy_without_biases(file, folder / file.name)
+        else:
+            (folder / file.name).symlink_to(file.resolve())
     path = str(folder) + ".gguf"
     run = subprocess.run([fauna, "convert", str(folder), path], capture_output=True, text=True, check=False)
     if run.returncode:

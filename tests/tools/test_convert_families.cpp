@@ -60,6 +60,7 @@ void copy_golden(std::string const& name, Json const& changes, std::string const
   std::vector<SafeTensor> tensors;
   for (SafeTensor t : file.tensors()) {
     if (changes.contains("tie_word_embeddings") && changes["tie_word_embeddings"] == true && t.name == head) continue;
+    if (changes.contains("conv_bias") && t.name.find(".conv.") != t.name.npos && t.name.ends_with(".bias")) continue;
     constexpr std::string_view layers = "model.layers.";
     if (changes.contains("mlp_only_layers") && t.name.starts_with(layers)) {
       char& layer = t.name[layers.size()];
@@ -223,6 +224,7 @@ TEST_CASE("convert: one projection to queries, keys and values, head by head on 
 TEST_CASE("convert: mixtures of experts, a layer's in one tensor") {
   there_and_back({"mixtral", "llama"});
   there_and_back({"olmoe", "olmoe"});
+  there_and_back({"glm4_moe", "glm4moe"});
   there_and_back({"qwen3_moe", "qwen3moe"});
   there_and_back({"qwen2_moe",
                   "qwen2moe",
@@ -242,6 +244,10 @@ TEST_CASE("convert: positions by a slope, norms with 1 more, and windows as a li
 TEST_CASE("convert: Mamba, whose rates are no logarithms in GGUF") {
   there_and_back({"mamba", "mamba", Json::object(), says::all, true});
   there_and_back({"falcon_mamba", "mamba", Json::object(), says::all, true});
+}
+TEST_CASE("convert: layers of two kinds, of which heads of keys or tensors tell") {
+  there_and_back({"lfm2", "lfm2", {{"conv_bias", false}}});
+  there_and_back({"jamba", "jamba", Json::object(), says::all, true});
 }
 TEST_CASE("convert: latent attention, whose keys and values have a tensor each in GGUF") {
   there_and_back({"deepseek_v2", "deepseek2"});

@@ -18,6 +18,7 @@
 #include <fauna/models/deepseek.hpp>
 #include <fauna/ops/rope/frequencies.hpp>
 #include <tools/src/gguf_keys.hpp>
+#include <tools/src/letters.hpp>
 #include <tools/src/say.hpp>
 
 namespace tool {
@@ -185,12 +186,47 @@ template <class C> class GgufReader {
   }
 
   void layers(int C::*m, bool /*alike*/ = true) {
-    c_.*m = k_.whole("block_count");
+    const int all = k_.whole("block_count"),
+              further = k_.says(fauna::HubGguf::further) ? k_.whole(fauna::HubGguf::further) : 0;
+    c_.*m = all - further;
     int there = 0;
     for (fauna::SafeTensor const& t : k_.file().tensors()) there = std::max(there, fauna::gguf_layer(t.name) + 1);
-    if (c_.*m != there)
+    if (c_.*m < 1 || (c_.*m != there && all != there))
       k_.wrong("block_count", std::to_string(c_.*m) + ", and there are " + std::to_string(there) + " layers",
                "as many as the file has");
+  }
+  /// Heads of queries and of keys; of keys a number for each layer, 0 where it is one of the other kind.
+  template <class B, class D> void hybrid_heads(int C::*m, int D::*kv, fauna::letters B::*kinds, char other) {
+    constexpr const char* key = "attention.head_count_kv";
+    c_.*m = k_.whole("attention.head_count");
+    if (!k_.has(key) || !k_.file().is_list(k_.full(key))) {
+      c_.*kv = k_.whole(key, c_.*m);
+      c_.*kinds = "a";
+      return;
+    }
+    const std::vector<long long> all = k_.file().integers(k_.full(key));
+    std::string of_layers;
+    for (const long long n : all) {
+      of_layers += n == 0 ? other : 'a';
+      if (n == 0) continue;
+      if (n < 0 || n > c_.*m || c_.*m % n != 0 ||
+          (c_.*kv != 0 && c_.*kv != n && of_layers.find('a') + 1 != of_layers.size()))
+        k_.wrong(
+            key, std::to_string(n) + " in layer " + std::to_string(of_layers.size() - 1),
+            "in all layers with attention the same, a number that divides the " + std::to_string(c_.*m) + " heads");
+      c_.*kv = static_cast<int>(n);
+    }
+    if (all.size() != static_cast<std::size_t>(c_.layers) || all.size() > 127 || of_layers.find('a') == of_layers.npos)
+      k_.wrong(key, "a list of " + std::to_string(all.size()),
+               "a number for each of the " + std::to_string(c_.layers) + " layers, at most 127, not all 0");
+    c_.*kinds = shortest_round(of_layers);
+  }
+  /// Layers that have this tensor, and others.
+  template <class B> void kinds(const char* before, const char* after, fauna::letters B::*m, char with, char without) {
+    std::string all;
+    for (int l = 0; l < c_.layers && l < 127; ++l)
+      all += k_.file().find(before + std::to_string(l) + after) != nullptr ? with : without;
+    c_.*m = shortest_round(all);
   }
   void vocab(int C::*m) {
     const fauna::SafeTensor* table = k_.file().find("token_embd.weight");
@@ -392,6 +428,26 @@ template <class C> class GgufWriter {
     whole("block_count", m);
     form_.layers = c_.*m;
   }
+  template <class B, class D> void hybrid_heads(int C::*m, int D::*kv, fauna::letters B::*kinds, char other) {
+    whole("attention.head_count", m);
+    said_.*kv = c_.*kv;
+    std::vector<std::uint32_t> all;
+    std::string of_layers;
+    for (int l = 0; l < c_.layers; ++l) {
+      of_layers += (c_.*kinds).of(l) == 'a' ? 'a' : other;
+      all.push_back(of_layers.back() == 'a' ? static_cast<std::uint32_t>(c_.*kv) : 0);
+    }
+    keys_.put(prefix_ + "attention.head_count_kv", all);
+    said_.*kinds = same_kinds(c_.*kinds, of_layers);
+    form_.heads = {c_.*m, c_.*kv};
+    form_.alike = false;
+  }
+  template <class B> void kinds(const char*, const char*, fauna::letters B::*m, char with, char without) {
+    std::string of_layers;
+    for (int l = 0; l < c_.layers; ++l) of_layers += (c_.*m).of(l) == with ? with : without;
+    said_.*m = same_kinds(c_.*m, of_layers);
+    form_.alike = false;
+  }
   void vocab(int C::*m) { whole("vocab_size", m); }
   void heads(int C::*m, int C::*kv) {
     whole("attention.head_count", m);
@@ -486,6 +542,12 @@ template <class C> class GgufWriter {
   }
 
  private:
+  /// The letters of a config where these are its layers', else those that a reader makes of them.
+  fauna::letters same_kinds(fauna::letters const& kinds, std::string const& of_layers) const {
+    for (std::size_t l = 0; l < of_layers.size(); ++l)
+      if (kinds.of(static_cast<int>(l)) != of_layers[l]) return shortest_round(of_layers);
+    return kinds;
+  }
   void put(const char* key, int value) { keys_.put(prefix_ + key, static_cast<std::uint32_t>(value)); }
   void put(const char* key, float value) { keys_.put(prefix_ + key, value); }
   void put(const char* key, double value) {
@@ -503,6 +565,8 @@ template <class C> class GgufWriter {
   GgufForm form_{};
 };
 
+inline constexpr const char* gating = "expert_gating_func";
+enum : int { gates_softmax = 1, gates_sigmoid = 2 };
 inline constexpr const char *rms_epsilon = "attention.layer_norm_rms_epsilon",
                             *layer_epsilon = "attention.layer_norm_epsilon";
 
@@ -551,6 +615,17 @@ template <class Io> void gguf_windows(Io& io, int usual) {
   io.period(&C::full_every, usual, "attention.sliding_window_pattern");
   io.repeated("rope.freq_base_swa", io.get().base);
 }
+/// The sizes of a decoder whose layers have attention, or another mixer, which has the letter `other`.
+template <class Io, class B> void gguf_hybrid(Io& io, fauna::letters B::*mixers, char other) {
+  using C = typename Io::config;
+  io.layers(&C::layers);
+  io.whole("context_length", &C::context);
+  io.whole("embedding_length", &C::width);
+  io.whole("feed_forward_length", &C::hidden);
+  io.hybrid_heads(&C::heads, &C::kv_heads, mixers, other);
+  io.head_size(&C::head_size, io.get().heads, io.get().width);
+  gguf_table(io, rms_epsilon);
+}
 /// A decoder's sizes and positions.
 template <class Io> void gguf_decoder(Io& io, const char* epsilon = rms_epsilon, bool alike = true) {
   using C = typename Io::config;
@@ -591,6 +666,21 @@ template <class Io> void gguf_mixture(Io& io) {
   io.experts(&C::experts, &C::chosen);
   io.whole("expert_feed_forward_length", &C::expert_hidden);
   io.of_training(&C::balance);
+}
+
+/// Layers before the mixtures, shared experts, groups, and how weights of experts are made.
+template <class Io> void gguf_grouped_mixture(Io& io, int gate) {
+  using C = typename Io::config;
+  gguf_mixture(io);
+  io.count("leading_dense_block_count", &C::dense);
+  io.multiple("expert_shared_count", &C::expert_hidden, &C::shared_hidden);
+  io.option("expert_group_count", &C::groups, 1);
+  constexpr const char* kept = "expert_group_used_count";
+  if (io.get().groups > 1) io.whole(kept, &C::kept_groups, 1);
+  else io.option(kept, &C::kept_groups, 1);
+  io.option("expert_weights_scale", &C::weight_scale, 1.0F);
+  io.flag("expert_weights_norm", &C::renormalised, false);
+  io.same(gating, gate);
 }
 
 }  // namespace tool

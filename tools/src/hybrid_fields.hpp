@@ -5,6 +5,7 @@
 
 #include <fauna/models/hybrid.hpp>
 #include <tools/src/dense.hpp>
+#include <tools/src/letters.hpp>
 
 namespace tool {
 
@@ -12,18 +13,6 @@ namespace tool {
 template <class C> void writable(C const& m, bool can, const char* what) {
   if (!can)
     fauna::fail("fauna", fauna::to_text(m), what, "the reference library has no field for others in this family");
-}
-
-/// A letter for each of a round, without what repeats: "mmmammma" is "mmma".
-inline fauna::letters shortest_round(std::string const& all) {
-  std::size_t n = 1;
-  const auto repeats = [&] {
-    for (std::size_t i = n; i < all.size(); ++i)
-      if (all[i] != all[i - n]) return false;
-    return all.size() % n == 0;
-  };
-  while (!repeats()) ++n;
-  return fauna::letters(all.substr(0, n));
 }
 
 /// The kinds of layers out of a list with a word for each of them.

@@ -23,12 +23,16 @@ class HubGguf : public Gguf {
       heads_.values = number_of(std::string(a->name) + ".wkv.head_size");
     if (has(std::string(a->name) + ".rescale_every_n_layers"))
       rescale_ = number_of(std::string(a->name) + ".rescale_every_n_layers");
+    int last = 0x7fffffff;
+    if (const std::string all = std::string(a->name) + ".block_count", behind = std::string(a->name) + '.' + further;
+        has(all) && has(behind))
+      last = number_of(all) - number_of(behind);
     std::vector<SafeTensor> keys, values;  // of attention over latents
     const std::vector<SafeTensor> all = static_cast<std::vector<SafeTensor>&&>(tensors_);
     tensors_.clear();
     for (SafeTensor const& t : all) {
       if (t.name == rope_freqs) continue;  // it says of the config what config.json says in words
-      if (gguf_unused(a->name, t.name)) continue;
+      if (gguf_unused(a->name, t.name) || gguf_layer(t.name) >= last) continue;
       GgufName to = hub_name(*a, t.name);
       if (to.name.empty()) {
         tensors_.push_back(t);  // whoever loads the model says that it has none of this name
@@ -47,6 +51,8 @@ class HubGguf : public Gguf {
 
   /// Divisors of the frequencies of rotary positions, which Llama 3.1's files have.
   static constexpr const char* rope_freqs = "rope_freqs.weight";
+  /// The key of how many of an architecture's last layers predict further tokens: these are left out.
+  static constexpr const char* further = "nextn_predict_layers";
 
  private:
   int number_of(std::string const& key) const {
@@ -56,9 +62,9 @@ class HubGguf : public Gguf {
   }
   GgufHeads heads(std::string const& prefix) const {
     const auto of = [&](const char* key, int otherwise) {
-      return has(prefix + key) ? number_of(prefix + key) : otherwise;
+      return has(prefix + key) && !is_list(prefix + key) ? number_of(prefix + key) : otherwise;
     };
-    const int queries = of("head_count", 0);
+    const int queries = of("head_count", 0);  // of a list, one for each layer, nothing here depends
     return {queries, of("head_count_kv", queries)};
   }
   std::byte* room(std::size_t bytes) {

@@ -185,11 +185,46 @@ inline constexpr GgufRule deepseek2[] = {{"blk.%.attn_q_a", "model.layers.%.self
                                          {"blk.%.attn_kv_a_norm", "model.layers.%.self_attn.kv_a_layernorm"},
                                          {"blk.%.attn_k_b", "model.layers.%.self_attn.kv_b_proj", latent_keys},
                                          {"blk.%.attn_v_b", "model.layers.%.self_attn.kv_b_proj", latent_values},
-                                         {"blk.%.attn_kv_b", "model.layers.%.self_attn.kv_b_proj"},  // of older files
-                                         {"blk.%.exp_probs_b.bias", "model.layers.%.mlp.gate.e_score_correction_bias"},
-                                         {"blk.%.ffn_gate_shexp", "model.layers.%.mlp.shared_experts.gate_proj"},
-                                         {"blk.%.ffn_down_shexp", "model.layers.%.mlp.shared_experts.down_proj"},
-                                         {"blk.%.ffn_up_shexp", "model.layers.%.mlp.shared_experts.up_proj"}};
+                                         {"blk.%.attn_kv_b", "model.layers.%.self_attn.kv_b_proj"}};  // of older files
+// Experts that are shared, and a bias of the others by which they are chosen, as DeepSeek has them.
+inline constexpr GgufRule shared_experts[] = {
+    {"blk.%.exp_probs_b.bias", "model.layers.%.mlp.gate.e_score_correction_bias"},
+    {"blk.%.ffn_gate_shexp", "model.layers.%.mlp.shared_experts.gate_proj"},
+    {"blk.%.ffn_down_shexp", "model.layers.%.mlp.shared_experts.down_proj"},
+    {"blk.%.ffn_up_shexp", "model.layers.%.mlp.shared_experts.up_proj"}};
+inline constexpr GgufRule glm4_moe[] = {{"blk.%.post_attention_norm", "model.layers.%.post_attention_layernorm"}};
+inline constexpr GgufRule lfm2[] = {{"token_embd_norm", "model.embedding_norm"},
+                                    {"blk.%.attn_norm", "model.layers.%.operator_norm"},
+                                    {"blk.%.attn_q_norm", "model.layers.%.self_attn.q_layernorm"},
+                                    {"blk.%.attn_k_norm", "model.layers.%.self_attn.k_layernorm"},
+                                    {"blk.%.attn_output", "model.layers.%.self_attn.out_proj"},
+                                    {"blk.%.shortconv.conv", "model.layers.%.conv.conv", middle},
+                                    {"blk.%.shortconv.in_proj", "model.layers.%.conv.in_proj"},
+                                    {"blk.%.shortconv.out_proj", "model.layers.%.conv.out_proj"},
+                                    {"blk.%.ffn_norm", "model.layers.%.ffn_norm"},
+                                    {"blk.%.ffn_gate", "model.layers.%.feed_forward.w1"},
+                                    {"blk.%.ffn_down", "model.layers.%.feed_forward.w2"},
+                                    {"blk.%.ffn_up", "model.layers.%.feed_forward.w3"}};
+inline constexpr GgufRule jamba[] = {
+    {"output_norm", "model.final_layernorm"},
+    {"blk.%.ssm_in", "model.layers.%.mamba.in_proj"},
+    {"blk.%.ssm_conv1d", "model.layers.%.mamba.conv1d", middle},
+    {"blk.%.ssm_x", "model.layers.%.mamba.x_proj"},
+    {"blk.%.ssm_dt", "model.layers.%.mamba.dt_proj"},
+    {"blk.%.ssm_a", "model.layers.%.mamba.A_log", rates},
+    {"blk.%.ssm_d", "model.layers.%.mamba.D"},
+    {"blk.%.ssm_out", "model.layers.%.mamba.out_proj"},
+    {"blk.%.ssm_dt_norm", "model.layers.%.mamba.dt_layernorm"},
+    {"blk.%.ssm_b_norm", "model.layers.%.mamba.b_layernorm"},
+    {"blk.%.ssm_c_norm", "model.layers.%.mamba.c_layernorm"},
+    {"blk.%.ffn_norm", "model.layers.%.pre_ff_layernorm"},
+    {"blk.%.ffn_gate", "model.layers.%.feed_forward.gate_proj"},
+    {"blk.%.ffn_down", "model.layers.%.feed_forward.down_proj"},
+    {"blk.%.ffn_up", "model.layers.%.feed_forward.up_proj"},
+    {"blk.%.ffn_gate_inp", "model.layers.%.feed_forward.router"},
+    {"blk.%.ffn_gate_exps", "model.layers.%.feed_forward.experts.#.gate_proj", stacked},
+    {"blk.%.ffn_down_exps", "model.layers.%.feed_forward.experts.#.down_proj", stacked},
+    {"blk.%.ffn_up_exps", "model.layers.%.feed_forward.experts.#.up_proj", stacked}};
 
 inline constexpr GgufRule rwkv[] = {{"token_embd", "emb"},
                                     {"token_embd_norm", "blocks.0.ln0"},
@@ -280,7 +315,7 @@ inline constexpr GgufRule falcon_grouped[] = {{"blk.%.attn_norm", "transformer.h
 /// An architecture's rules: the first one that fits counts.
 struct GgufArchitecture {
   std::string_view name;
-  std::span<const GgufRule> rules[3];
+  std::span<const GgufRule> rules[4];
   std::string_view sign{};  ///< a tensor that files of this form have, where there is another form
 };
 inline constexpr GgufArchitecture gguf_architectures[] = {
@@ -315,7 +350,10 @@ inline constexpr GgufArchitecture gguf_architectures[] = {
     {"mamba2", {gguf_detail::mamba2, gguf_detail::mamba}},
     {"rwkv6", {gguf_detail::rwkv6, gguf_detail::rwkv}},
     {"rwkv7", {gguf_detail::rwkv7, gguf_detail::rwkv, gguf_detail::rwkv7_fla}},
-    {"deepseek2", {gguf_detail::deepseek2, gguf_detail::experts, gguf_detail::decoder}},
+    {"deepseek2", {gguf_detail::deepseek2, gguf_detail::shared_experts, gguf_detail::experts, gguf_detail::decoder}},
+    {"glm4moe", {gguf_detail::glm4_moe, gguf_detail::shared_experts, gguf_detail::experts, gguf_detail::decoder}},
+    {"lfm2", {gguf_detail::lfm2, gguf_detail::decoder}},
+    {"jamba", {gguf_detail::jamba, gguf_detail::decoder}},
 };
 /// Null for an architecture whose names are not known. has(name): has the file a tensor of that name? In the names that
 /// the hub has, an architecture's forms do not differ.

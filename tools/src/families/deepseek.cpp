@@ -55,9 +55,6 @@ template <class C> Config::Json deepseek_json(C const& m, const char* type, cons
   return j;
 }
 
-inline constexpr const char* gating = "expert_gating_func";
-enum : int { gates_softmax = 1, gates_sigmoid = 2 };
-
 /// The keys of both families.
 template <class Io> void gguf_deepseek(Io& io, int gate) {
   using C = typename Io::config;
@@ -77,16 +74,7 @@ template <class Io> void gguf_deepseek(Io& io, int gate) {
   gguf_table(io, rms_epsilon);
   io.base(&C::base);
   io.latent_scaling(&C::scaling, &C::score_scale, io.get().nope + io.get().rope);
-  gguf_mixture(io);
-  io.count("leading_dense_block_count", &C::dense);
-  io.multiple("expert_shared_count", &C::expert_hidden, &C::shared_hidden);
-  io.option("expert_group_count", &C::groups, 1);
-  constexpr const char* kept = "expert_group_used_count";
-  if (io.get().groups > 1) io.whole(kept, &C::kept_groups, 1);
-  else io.option(kept, &C::kept_groups, 1);
-  io.option("expert_weights_scale", &C::weight_scale, 1.0F);
-  io.flag("expert_weights_norm", &C::renormalised, false);
-  io.same(gating, gate);
+  gguf_grouped_mixture(io, gate);
 }
 /// One architecture of GGUF is both: of V2's older files nothing says how they gate.
 inline int gguf_gate(GgufKeys& k) { return k.whole(gating, gates_softmax); }

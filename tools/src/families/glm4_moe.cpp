@@ -1,6 +1,7 @@
 // GLM-4.5.
 #include <fauna/models/glm4_moe.hpp>
 #include <tools/src/family.hpp>
+#include <tools/src/gguf_fields.hpp>
 #include <tools/src/moe_fields.hpp>
 
 namespace tool {
@@ -31,6 +32,13 @@ struct Glm4Moe {
     j["attention_bias"] = m.qkv_bias;
     j["use_qk_norm"] = false;
     return j;
+  }
+
+  static constexpr const char* gguf_name = "glm4moe";
+  template <class Io> static void gguf(Io& io) {
+    gguf_decoder(io, rms_epsilon, io.get().dense == 0);
+    gguf_grouped_mixture(io, gates_sigmoid);
+    io.tensor("blk.0.attn_q.bias", &config::qkv_bias);
   }
 };
 

@@ -61,6 +61,22 @@ struct Jamba {
     j["hidden_act"] = "silu";
     return j;
   }
+
+  static constexpr const char* gguf_name = "jamba";
+  template <class Io> static void gguf(Io& io) {
+    gguf_hybrid(io, &config::mixers, 'm');
+    io.kinds("blk.", ".ffn_gate_inp.weight", &config::mlps, 'e', 'd');
+    if (!(io.get().mlps == fauna::letters("d"))) io.experts(&config::experts, &config::chosen);
+    io.implied(&config::expert_hidden, io.get().hidden);
+    io.of_training(&config::balance);
+    io.whole("ssm.conv_kernel", &config::taps);
+    io.whole("ssm.inner_size", &config::inner);
+    io.check(io.get().inner == 2 * io.get().width, "ssm.inner_size", io.get().inner,
+             "twice the width, " + std::to_string(io.get().width));
+    io.whole("ssm.state_size", &config::states);
+    io.whole("ssm.time_step_rank", &config::rank);
+    io.implied(&config::mixer_bias, false);
+  }
 };
 
 const Registered<Jamba> registered_jamba;

@@ -1,6 +1,7 @@
 // LFM2.
 #include <fauna/models/lfm2.hpp>
 #include <tools/src/family.hpp>
+#include <tools/src/gguf_fields.hpp>
 #include <tools/src/hybrid_fields.hpp>
 
 namespace tool {
@@ -48,6 +49,14 @@ struct Lfm2 {
     j["conv_L_cache"] = m.taps;
     j["conv_bias"] = m.conv_bias;
     return j;
+  }
+
+  static constexpr const char* gguf_name = "lfm2";
+  template <class Io> static void gguf(Io& io) {
+    gguf_hybrid(io, &config::mixers, 'c');
+    gguf_rotary(io, io.get().head_size);
+    io.whole("shortconv.l_cache", &config::taps);
+    io.implied(&config::conv_bias, false);
   }
 
  private:

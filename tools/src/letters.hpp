@@ -1,0 +1,21 @@
+// Rounds of kinds of layers, a letter each.
+#pragma once
+#include <string>
+
+#include <fauna/core/label.hpp>
+
+namespace tool {
+
+/// A letter for each of a round, without what repeats: "mmmammma" is "mmma".
+inline fauna::letters shortest_round(std::string const& all) {
+  std::size_t n = 1;
+  const auto repeats = [&] {
+    for (std::size_t i = n; i < all.size(); ++i)
+      if (all[i] != all[i - n]) return false;
+    return all.size() % n == 0;
+  };
+  while (!repeats()) ++n;
+  return fauna::letters(all.substr(0, n));
+}
+
+}  // namespace tool
