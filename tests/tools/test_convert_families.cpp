@@ -248,6 +248,7 @@ TEST_CASE("convert: Mamba, whose rates are no logarithms in GGUF") {
 TEST_CASE("convert: layers of two kinds, of which heads of keys or tensors tell") {
   there_and_back({"lfm2", "lfm2", {{"conv_bias", false}}});
   there_and_back({"jamba", "jamba", Json::object(), says::all, true});
+  there_and_back({"granite_hybrid", "granitehybrid", Json::object(), says::all, true});
 }
 TEST_CASE("convert: latent attention, whose keys and values have a tensor each in GGUF") {
   there_and_back({"deepseek_v2", "deepseek2"});

@@ -72,6 +72,17 @@ inline void convert_latents(Converted const& t, fauna::SafeTensor const& from, s
   }
 }
 
+/// Half of the rows of a matrix, or of each of several.
+inline void convert_half(Converted const& t, fauna::SafeTensor const& from, std::byte* to) {
+  const std::size_t half = t.shape[t.shape.size() - 2], columns = t.shape.back(), bytes = bytes_of(t.dtype, columns),
+                    behind = t.change == fauna::gguf_change::second_half ? half : 0;
+  std::vector<float> row(columns);
+  for (std::size_t r = 0; r < t.elements() / columns; ++r) {
+    fauna::read_floats(from, (r / half * 2 * half + behind + r % half) * columns, columns, row.data());
+    encode(row, t.dtype, to + r * bytes, t.name);
+  }
+}
+
 /// The shape of a tensor in GGUF. Throws, naming it, where the hub's is not one of that kind.
 inline std::vector<std::size_t> gguf_shape(fauna::SafeTensor const& t, fauna::gguf_change change,
                                            fauna::GgufHeads const& heads) {
@@ -108,6 +119,11 @@ inline std::vector<std::size_t> gguf_shape(fauna::SafeTensor const& t, fauna::gg
       s = change == latent_keys ? std::vector{n, s[1], s[0] / n - values} : std::vector{n, values, s[1]};
       break;
     }
+    case first_half:
+    case second_half:
+      require(s.size() >= 2 && s[s.size() - 2] % 2 == 0, "a matrix of two halves");
+      s[s.size() - 2] /= 2;
+      break;
     default: break;
   }
   return s;
@@ -139,6 +155,8 @@ inline void convert_one(Converted const& t, fauna::SafeTensor const& from, std::
   }
   if (t.change == fauna::gguf_change::latent_keys || t.change == fauna::gguf_change::latent_values)
     return convert_latents(t, from, to);
+  if (t.change == fauna::gguf_change::first_half || t.change == fauna::gguf_change::second_half)
+    return convert_half(t, from, to);
   std::vector<float> row(columns);
   for (std::size_t r = 0; r < rows; ++r) {
     const std::size_t source = moved ? fauna::hub_row(t.change, t.heads, r, rows) : r;
@@ -345,14 +363,14 @@ inline void directory_to_gguf(std::string const& from, std::string const& to, st
     c.change = name.change;
     c.heads = form->heads;
     c.shape = d::gguf_shape(t, c.change, form->heads);
-    if (c.change == fauna::gguf_change::latent_keys) {
-      d::Converted values = c;
-      values.change = fauna::gguf_change::latent_values;
-      values.shape = d::gguf_shape(t, values.change, form->heads);
-      values.name.replace(values.name.find("_k_b"), 4, "_v_b");
+    const auto also = [&](fauna::gguf_change change, std::string_view part, std::string_view other) {
       tensors.push_back(c);
-      c = std::move(values);
-    }
+      c.change = change;
+      c.shape = d::gguf_shape(t, change, form->heads);
+      c.name.replace(c.name.find(part), part.size(), other);
+    };
+    if (c.change == fauna::gguf_change::latent_keys) also(fauna::gguf_change::latent_values, "_k_b", "_v_b");
+    if (c.change == fauna::gguf_change::first_half) also(fauna::gguf_change::second_half, "ffn_gate", "ffn_up");
     if (c.change == fauna::gguf_change::stacked) {
       const auto [stack, first] = stacks.emplace(c.name, tensors.size());
       const bool letters = !name.letters.empty();

@@ -106,6 +106,10 @@ template <class C> class GgufReader {
   void flag(const char* key, bool C::*m, bool otherwise) {
     c_.*m = k_.has(key) ? k_.file().flag(k_.full(key)) : otherwise;
   }
+  /// The same of a part, all or none.
+  void flag(const char* key, double C::*m, bool otherwise) {
+    c_.*m = (k_.has(key) ? k_.file().flag(k_.full(key)) : otherwise) ? 1 : 0;
+  }
   /// Is a tensor there, or is it not?
   void tensor(const char* name, bool C::*m, bool there = true) { c_.*m = (k_.file().find(name) != nullptr) == there; }
   /// What no key says.
@@ -364,6 +368,10 @@ template <class C> class GgufWriter {
     put(key, 1 / c_.*m);
   }
   void flag(const char* key, bool C::*m, bool /*otherwise*/) { keys_.put(prefix_ + key, said_.*m = c_.*m); }
+  void flag(const char* key, double C::*m, bool /*otherwise*/) {
+    said_.*m = c_.*m > 0 ? 1 : 0;
+    keys_.put(prefix_ + key, c_.*m > 0);
+  }
   void tensor(const char*, bool C::*m, bool = true) { said_.*m = c_.*m; }
   template <class T, class B> void implied(T B::*m, T value) {
     said_.*m = value;
@@ -505,6 +513,8 @@ template <class C> class GgufWriter {
     whole("expert_count", all);
     whole("expert_used_count", chosen);
     form_.experts = c_.*all;
+    form_.architecture = fauna::gguf_architecture(
+        form_.architecture->name, [](std::string_view tensor) { return tensor == fauna::gguf_of_experts; });
   }
   void scaling(fauna::RopeScaling C::*m, double base, int columns) {
     namespace d = gguf_fields_detail;
@@ -616,12 +626,13 @@ template <class Io> void gguf_windows(Io& io, int usual) {
   io.repeated("rope.freq_base_swa", io.get().base);
 }
 /// The sizes of a decoder whose layers have attention, or another mixer, which has the letter `other`.
-template <class Io, class B> void gguf_hybrid(Io& io, fauna::letters B::*mixers, char other) {
+template <class Io, class B>
+void gguf_hybrid(Io& io, fauna::letters B::*mixers, char other, int Io::config::*feed_forward = &Io::config::hidden) {
   using C = typename Io::config;
   io.layers(&C::layers);
   io.whole("context_length", &C::context);
   io.whole("embedding_length", &C::width);
-  io.whole("feed_forward_length", &C::hidden);
+  io.whole("feed_forward_length", feed_forward);
   io.hybrid_heads(&C::heads, &C::kv_heads, mixers, other);
   io.head_size(&C::head_size, io.get().heads, io.get().width);
   gguf_table(io, rms_epsilon);

@@ -27,7 +27,8 @@ class HubGguf : public Gguf {
     if (const std::string all = std::string(a->name) + ".block_count", behind = std::string(a->name) + '.' + further;
         has(all) && has(behind))
       last = number_of(all) - number_of(behind);
-    std::vector<SafeTensor> keys, values;  // of attention over latents
+    std::vector<SafeTensor> keys, values;     // of attention over latents
+    std::vector<SafeTensor> firsts, seconds;  // halves of one matrix
     const std::vector<SafeTensor> all = static_cast<std::vector<SafeTensor>&&>(tensors_);
     tensors_.clear();
     for (SafeTensor const& t : all) {
@@ -43,9 +44,12 @@ class HubGguf : public Gguf {
       if (to.change == gguf_change::stacked) unstack(hub, to.letters);
       else if (to.change == gguf_change::latent_keys) keys.push_back(static_cast<SafeTensor&&>(hub));
       else if (to.change == gguf_change::latent_values) values.push_back(static_cast<SafeTensor&&>(hub));
+      else if (to.change == gguf_change::first_half) firsts.push_back(static_cast<SafeTensor&&>(hub));
+      else if (to.change == gguf_change::second_half) seconds.push_back(static_cast<SafeTensor&&>(hub));
       else tensors_.push_back(changed(static_cast<SafeTensor&&>(hub), to.change, gguf_layer(t.name)));
     }
     join(keys, values);
+    join_halves(firsts, seconds);
     index_names("gguf");
   }
 
@@ -62,9 +66,13 @@ class HubGguf : public Gguf {
   }
   GgufHeads heads(std::string const& prefix) const {
     const auto of = [&](const char* key, int otherwise) {
-      return has(prefix + key) && !is_list(prefix + key) ? number_of(prefix + key) : otherwise;
+      if (!has(prefix + key)) return otherwise;
+      if (!is_list(prefix + key)) return number_of(prefix + key);
+      int most = 0;  // of a number for each layer, 0 where it has no heads
+      for (const long long n : integers(prefix + key)) most = n > most && n <= 0x7fffffff ? static_cast<int>(n) : most;
+      return most;
     };
-    const int queries = of("head_count", 0);  // of a list, one for each layer, nothing here depends
+    const int queries = of("head_count", 0);
     return {queries, of("head_count_kv", queries)};
   }
   std::byte* room(std::size_t bytes) {
@@ -119,6 +127,38 @@ class HubGguf : public Gguf {
           for (std::size_t r = 0; r < latents; ++r) *y++ = x[(h * latents + r) * of_head + n];
         for (std::size_t e = 0; e < own; ++e) *y++ = z[h * own + e];
       }
+      tensors_.push_back(static_cast<SafeTensor&&>(t));
+    }
+  }
+
+  /// [2 rows, columns], or several of them, out of two of [rows, columns], in their blocks where both have the same.
+  void join_halves(std::vector<SafeTensor> const& firsts, std::vector<SafeTensor> const& seconds) {
+    const auto other = [](SafeTensor const& one, std::vector<SafeTensor> const& of) -> SafeTensor const* {
+      for (SafeTensor const& t : of)
+        if (t.name == one.name) return &t;
+      return nullptr;
+    };
+    for (SafeTensor const& s : seconds)
+      if (other(s, firsts) == nullptr) wrong(s, "its first half beside the second");
+    for (SafeTensor const& f : firsts) {
+      SafeTensor const* s = other(f, seconds);
+      if (s == nullptr || f.shape != s->shape || f.shape.size() < 2)
+        wrong(f, "a matrix of this shape for the other half as well");
+      const std::size_t rows = f.shape[f.shape.size() - 2], count = f.elements() / (rows * f.shape.back());
+      SafeTensor t = f;
+      t.shape[t.shape.size() - 2] = 2 * rows;
+      const bool same = f.dtype == s->dtype;
+      if (!same) t.dtype = "F32";
+      const std::size_t half = same ? f.bytes / count : f.elements() / count * sizeof(float);
+      t.bytes = 2 * count * half;
+      std::byte* to = room(t.bytes);
+      t.data = to;
+      for (std::size_t i = 0; i < count; ++i)
+        for (SafeTensor const* part : {&f, s}) {
+          if (same) std::memcpy(to, part->data + i * half, half);
+          else read_floats(*part, i * f.elements() / count, f.elements() / count, reinterpret_cast<float*>(to));
+          to += half;
+        }
       tensors_.push_back(static_cast<SafeTensor&&>(t));
     }
   }

@@ -30,6 +30,8 @@ enum class gguf_change : int {
   rate_column,  ///< both: A [n, 1]; on the hub log -A [n]
   latent_keys,  ///< [heads, latents, keys], a part of the hub's [heads (keys + values), latents]
   latent_values,  ///< [heads, values, latents], the other part
+  first_half,     ///< a matrix, or each of several, of which the hub's has these rows first
+  second_half,    ///< and these behind them
 };
 /// Does a change put rows in another order?
 constexpr bool moves_rows(gguf_change c) {
@@ -307,6 +309,24 @@ inline constexpr GgufRule rwkv7_fla[] = {
     {"blk.%.channel_mix_key", "model.layers.%.ffn.key"},
     {"blk.%.channel_mix_value", "model.layers.%.ffn.value"}};
 
+// Granite 4: the mixers, and what its forms with and without experts have behind them.
+inline constexpr GgufRule granite_hybrid[] = {
+    {"blk.%.ssm_in", "model.layers.%.mamba.in_proj"},      {"blk.%.ssm_conv1d", "model.layers.%.mamba.conv1d", middle},
+    {"blk.%.ssm_dt.bias", "model.layers.%.mamba.dt_bias"}, {"blk.%.ssm_a", "model.layers.%.mamba.A_log", rate_column},
+    {"blk.%.ssm_d", "model.layers.%.mamba.D", column},     {"blk.%.ssm_norm", "model.layers.%.mamba.norm", groups},
+    {"blk.%.ssm_out", "model.layers.%.mamba.out_proj"}};
+inline constexpr GgufRule granite_experts[] = {
+    {"blk.%.ffn_gate_inp", "model.layers.%.block_sparse_moe.router.layer"},
+    {"blk.%.ffn_gate_exps", "model.layers.%.block_sparse_moe.input_linear", first_half},
+    {"blk.%.ffn_up_exps", "model.layers.%.block_sparse_moe.input_linear", second_half},
+    {"blk.%.ffn_down_exps", "model.layers.%.block_sparse_moe.output_linear"},
+    {"blk.%.ffn_gate_shexp", "model.layers.%.shared_mlp.input_linear", first_half},
+    {"blk.%.ffn_up_shexp", "model.layers.%.shared_mlp.input_linear", second_half},
+    {"blk.%.ffn_down_shexp", "model.layers.%.shared_mlp.output_linear"}};
+inline constexpr GgufRule granite_dense[] = {{"blk.%.ffn_gate", "model.layers.%.shared_mlp.input_linear", first_half},
+                                             {"blk.%.ffn_up", "model.layers.%.shared_mlp.input_linear", second_half},
+                                             {"blk.%.ffn_down", "model.layers.%.shared_mlp.output_linear"}};
+
 /// Of its form with a norm before the MLP as well.
 inline constexpr GgufRule falcon_grouped[] = {{"blk.%.attn_norm", "transformer.h.%.ln_mlp"}};
 
@@ -318,6 +338,8 @@ struct GgufArchitecture {
   std::span<const GgufRule> rules[4];
   std::string_view sign{};  ///< a tensor that files of this form have, where there is another form
 };
+/// A tensor that a mixture of experts has.
+inline constexpr std::string_view gguf_of_experts = "blk.0.ffn_gate_inp.weight";
 inline constexpr GgufArchitecture gguf_architectures[] = {
     {"llama", {gguf_detail::turned_heads, gguf_detail::mixtral, gguf_detail::decoder}},
     {"smollm3", {gguf_detail::turned_heads, gguf_detail::decoder}},
@@ -354,6 +376,11 @@ inline constexpr GgufArchitecture gguf_architectures[] = {
     {"glm4moe", {gguf_detail::glm4_moe, gguf_detail::shared_experts, gguf_detail::experts, gguf_detail::decoder}},
     {"lfm2", {gguf_detail::lfm2, gguf_detail::decoder}},
     {"jamba", {gguf_detail::jamba, gguf_detail::decoder}},
+    {"granitehybrid",
+     {gguf_detail::granite_hybrid, gguf_detail::granite_experts, gguf_detail::turned_heads, gguf_detail::decoder},
+     gguf_of_experts},
+    {"granitehybrid",
+     {gguf_detail::granite_hybrid, gguf_detail::granite_dense, gguf_detail::turned_heads, gguf_detail::decoder}},
 };
 /// Null for an architecture whose names are not known. has(name): has the file a tensor of that name? In the names that
 /// the hub has, an architecture's forms do not differ.

@@ -1,6 +1,7 @@
 // Granite 4.
 #include <fauna/models/granite_hybrid.hpp>
 #include <tools/src/family.hpp>
+#include <tools/src/gguf_fields.hpp>
 #include <tools/src/hybrid_fields.hpp>
 
 namespace tool {
@@ -72,6 +73,41 @@ struct GraniteHybrid {
     j["mamba_proj_bias"] = m.mixer_bias;
     j["hidden_act"] = "silu";
     return j;
+  }
+
+  static constexpr const char* gguf_name = "granitehybrid";
+  template <class Io> static void gguf(Io& io) {
+    io.kinds("blk.", ".ffn_gate_inp.weight", &config::mlps, 'e', 'd');
+    if (const bool dense = io.get().mlps == fauna::letters("d"); dense) {
+      gguf_hybrid(io, &config::mixers, 'm');
+    } else {
+      gguf_hybrid(io, &config::mixers, 'm', &config::expert_hidden);
+      io.whole("expert_shared_feed_forward_length", &config::hidden);
+      io.experts(&config::experts, &config::chosen);
+      io.of_training(&config::balance);
+    }
+    io.flag("rope.scaling.finetuned", &config::turned, true);
+    io.same("rope.dimension_count", io.get().head_size);
+    io.base(&config::base);
+    io.scaling(&config::scaling, io.get().base, io.get().head_size);
+    gguf_score_scale(io);
+    io.real("embedding_scale", &config::embedding_scale, 1);
+    io.real("residual_scale", &config::residual_scale, 1);
+    io.inverse("logit_scale", &config::logit_scale);
+    const std::string first = "blk." + std::to_string(io.get().mixers.view().find('a'));
+    io.tensor((first + ".attn_q.bias").c_str(), &config::qkv_bias);
+    io.tensor((first + ".attn_output.bias").c_str(), &config::out_bias);
+    io.whole("ssm.conv_kernel", &config::taps);
+    io.whole("ssm.time_step_rank", &config::mixer_heads);
+    io.product("ssm.inner_size", &config::mixer_heads, &config::mixer_head_size);
+    io.check(io.get().mixer_heads * io.get().mixer_head_size == 2 * io.get().width, "ssm.inner_size",
+             io.get().mixer_heads * io.get().mixer_head_size, "twice the width, " + std::to_string(io.get().width));
+    io.whole("ssm.state_size", &config::states);
+    io.groups("ssm.group_count", &config::mixer_groups);
+    io.check(io.get().mixer_heads % io.get().mixer_groups == 0, "ssm.group_count", io.get().mixer_groups,
+             "a number that divides the " + std::to_string(io.get().mixer_heads) + " heads");
+    io.implied(&config::mixer_bias, false);
+    io.implied(&config::conv_bias, true);
   }
 
  private:
