@@ -4,13 +4,14 @@
 
 #include <fauna/blocks/tensor_parallel.hpp>
 #include <fauna/models/pipeline.hpp>
+#include <tools/src/recomputed.hpp>
 
 namespace tool {
 
 template <int Ways> struct CutModel { using type = fauna::tensor_parallel<Model, Ways>; };
 template <> struct CutModel<1> { using type = Model; };
 
-using ModelInParts = fauna::pipeline<typename CutModel<model_tensor>::type, model_ranks, model_rounds,
+using ModelInParts = fauna::pipeline<Recomputed<typename CutModel<model_tensor>::type>, model_ranks, model_rounds,
                                      model_there_and_back ? fauna::stage_order::v : fauna::stage_order::loop>;
 
 }  // namespace tool

@@ -26,7 +26,7 @@ std::string note(settings::Run s) {
     if (n != "init-from" && n != "out-dir" && n != "overwrite" && n != "data" && n != "tokenizer" && n != "threads" &&
         n != "zero" && n != "replicas" && n != "overlap" && n != "watchdog" && n != "sequence-parallel" && n != "tp" &&
         n != "pp" && n != "pp-schedule" && n != "pp-rounds" && n != "cp" && n != "ep" && n != "keep-checkpoints" &&
-        n != "async-checkpoints" && n != "restarts" && n != "ranks")
+        n != "async-checkpoints" && n != "restarts" && n != "ranks" && n != "recompute")
       all += " --" + n + ' ' + settings::text(value);
   });
   return all;

@@ -7,7 +7,7 @@
 int tool::with_trainer(TrainerSettings const& s, std::function<int(Trainer&)> const& f) {
   return on_ranks(s, [&](fauna::Mpi& mpi) {
     require_alike(mpi, s.told);
-    using Shared = fauna::context_parallel<Model, model_ranks>;
+    using Shared = Recomputed<fauna::context_parallel<Model, model_ranks>>;
     const auto run = [&](auto ranks) {
       TrainerOf<decltype(ranks), fauna::ContextShare<Shared, Backend, fauna::Mpi>> trainer(
           s, std::move(ranks), mpi.size(), mpi.on_machine(), mpi);

@@ -14,11 +14,11 @@ namespace {
 using Copies = fauna::zero<model_zero, fauna::Mpi>;
 template <bool Sequence> struct Layout {
   using Ranks = fauna::TensorParallel<fauna::Mpi, Copies>;
-  using Part = fauna::Trained<fauna::tensor_parallel<Model, model_ranks>, Backend>;
+  using Part = fauna::Trained<tool::Recomputed<fauna::tensor_parallel<Model, model_ranks>>, Backend>;
 };
 template <> struct Layout<true> {
   using Ranks = fauna::SequenceParallel<fauna::Mpi, Copies>;
-  using Part = fauna::SequenceShare<fauna::sequence_parallel<Model, model_ranks>, Backend>;
+  using Part = fauna::SequenceShare<tool::Recomputed<fauna::sequence_parallel<Model, model_ranks>>, Backend>;
 };
 
 }  // namespace

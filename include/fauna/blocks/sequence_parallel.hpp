@@ -231,7 +231,7 @@ template <int N> struct InSequenceParallel {
   static_assert(N >= 1, "fauna: sequence_parallel is for one rank or more");
   static constexpr int ranks = N;
   static std::string text() { return "sequence parallel " + std::to_string(N); }
-  static constexpr bool in_parts = true;  ///< checkpoints are of the whole model
+  static constexpr bool original_checkpoints = true;
   template <class B> static constexpr auto replace() {
     using New = typename tensor_parallel_detail::part<B, N>::type;
     if constexpr (!std::is_void_v<New>)

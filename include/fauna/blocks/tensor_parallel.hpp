@@ -326,7 +326,7 @@ template <int Width, int Vocab, bool Bias, LogitCap Cap, int N> struct part<LmHe
 template <int N> struct InTensorParallel {
   static_assert(N >= 1, "fauna: tensor_parallel is for one rank or more");
   static std::string text() { return "tensor parallel " + std::to_string(N); }
-  static constexpr bool in_parts = true;  ///< checkpoints are of the whole model
+  static constexpr bool original_checkpoints = true;
   template <class B> static constexpr auto replace() {
     using New = typename tensor_parallel_detail::part<B, N>::type;
     if constexpr (!std::is_void_v<New>) return std::type_identity<New>{};

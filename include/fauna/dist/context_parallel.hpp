@@ -15,7 +15,7 @@ namespace fauna::inline v0 {
 /// A whole model's memory on one rank of those that share its sequences. M is context_parallel<...>.
 template <class M, Backend B, Communicator C> class ContextShare : public Trained<M, B> {
   static_assert(!memory<B>::remote, "fauna: ranks exchange rows in the host's memory");
-  using How = typename M::rewriting;
+  using How = rewriting_for_ranks<M>;
 
  public:
   using Base = Trained<M, B>;

@@ -12,7 +12,7 @@ namespace fauna::inline v0 {
 /// dealt out in N stretches; N divides the length of sequences.
 template <class M, Backend B> class SequenceShare : public Trained<M, B> {
   static_assert(!memory<B>::remote, "fauna: ranks exchange rows in the host's memory");
-  static constexpr int ranks = M::rewriting::ranks;
+  static constexpr int ranks = rewriting_for_ranks<M>::ranks;
 
  public:
   using Base = Trained<M, B>;

@@ -27,6 +27,15 @@ inline void check_optimizer(tool::Verb const& verb, settings::Train const& s) {
     fauna::fail("fauna train", "--muon-momentum " + settings::text(s.muon_momentum), "0 to below 1");
 }
 
+/// The model of a run, which --recompute has keep less.
+inline tool::Described recomputed(tool::Described model, std::string const& how) {
+  one_of("recompute", how, {"none", "full", "selective"});
+  if (how == "none") return model;
+  model.recompute = how == "full" ? "fauna::recomputed" : "fauna::selectively_recomputed";
+  model.includes.push_back(how == "full" ? "fauna/compose/recomputed.hpp" : "fauna/blocks/selectively_recomputed.hpp");
+  return model;
+}
+
 /// The parts that flags ask for. Throws where a pipeline's schedule is not for its stages or for an update's batches.
 inline tool::ModelParts parts_of(tool::Verb const& verb, settings::Run const& s) {
   for (const char* flag : {"pp-schedule", "pp-rounds"})
@@ -207,7 +216,7 @@ inline void require_experts(tool::ModelConfig const& c, long ranks) {
   if (s.keep_checkpoints > 0 && !started && s.pieces == 0)
     fauna::fail("fauna train", "--keep-checkpoints of one process", "ranks, which write parts of a checkpoint",
                 "mpirun starts several, or one");
-  const std::string program = tool::program_for(c->described(), s.dtype,
+  const std::string program = tool::program_for(recomputed(c->described(), s.recompute), s.dtype,
                                                 s.pp > 1       ? "pipeline"
                                                 : s.tp > 1     ? "tensor"
                                                 : s.cp > 1     ? "context"
