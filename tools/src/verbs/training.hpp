@@ -82,9 +82,6 @@ inline void require_parts(settings::Run const& s, long parts) {
   alone(s.tp > 1 && s.dtype != "f32" && s.dtype != "bf16", "--dtype " + s.dtype);
   if (tool::started_rank() < 0) fauna::fail("fauna train", flag + " in one process", start);
   const int ranks = tool::started_ranks();
-  if (s.cp > 1 && ranks > 0 && ranks != parts)
-    fauna::fail("fauna train", flag + " on " + std::to_string(ranks) + " ranks", start,
-                "all of them share every sequence");
   if (ranks > 0) tool::require_whole_copies(flag, parts, ranks);
 }
 
