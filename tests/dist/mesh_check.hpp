@@ -17,7 +17,8 @@ template <class M> using Alone = Trained<M, Ref<double>>;
 
 /// Ten updates of the whole model.
 template <class M = SmallGpt> struct Plain {
-  explicit Plain(int accumulation) : options(test::options(4, accumulation)) {
+  explicit Plain(int accumulation, int context = 7) : options(test::options(4, accumulation)) {
+    options.context = context;
     Trainer<Alone<M>> run(model, test::both(), options);
     for (int i = 0; i < 10; ++i) steps.push_back(run.step());
     run.save(folder / "alone");
@@ -80,12 +81,17 @@ template <class Replicas, class M, class... How> void check_stages(Plain<M> cons
   require_saved(plain);
 }
 /// M in two tensor parallel parts, likewise.
-template <class Ranks, class M, class Make> void check_parts(Plain<M> const& plain, int ranks, Make&& make) {
-  test::on_ranks(ranks, [&](ThreadRank& all) {
-    MeshGroups<ThreadRank> mesh(all, replicated({.tp = 2}, ranks));
-    follow<Ranks>(plain, mesh, make, [&](auto const& model) {
-      return test::in_parts::distance(model, plain.model, mesh.tp.rank(), test::in_stages::values);
-    });
+template <class Ranks, class C = ThreadRank, class M, class Make, class... How>
+void check_parts(Plain<M> const& plain, int ranks, Make&& make, How... how) {
+  test::on_ranks(ranks, [&](ThreadRank& rank) {
+    C all(rank);
+    MeshGroups<C> mesh(all, replicated({.tp = 2}, ranks));
+    follow<Ranks>(
+        plain, mesh, make,
+        [&](auto const& model) {
+          return test::in_parts::distance(model, plain.model, mesh.tp.rank(), test::in_stages::values);
+        },
+        how...);
   });
   require_saved(plain);
 }

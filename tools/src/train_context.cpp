@@ -8,6 +8,7 @@
 int tool::with_trainer(TrainerSettings const& s, std::function<int(Trainer&)> const& f) {
   return on_ranks(s, [&](fauna::Mpi& mpi) {
     fauna::MeshGroups groups(mpi, require_mesh(mpi, s, {.cp = model_ranks}, "--cp"));
+    const auto overlap = s.overlap ? fauna::overlap::on : fauna::overlap::off;
     using Shared = Recomputed<fauna::context_parallel<Model, model_ranks>>;
     const auto run = [&](auto ranks) {
       TrainerOf<decltype(ranks), fauna::ContextShare<Shared, Backend, fauna::Mpi>> trainer(
@@ -15,10 +16,10 @@ int tool::with_trainer(TrainerSettings const& s, std::function<int(Trainer&)> co
       return f(trainer);
     };
     switch (s.zero) {
-      case 0: return run(fauna::ContextParallel<fauna::Mpi>(groups));
-      case 1: return run(fauna::ContextParallel<fauna::Mpi, 1>(groups));
-      case 2: return run(fauna::ContextParallel<fauna::Mpi, 2>(groups));
-      default: return run(fauna::ContextParallel<fauna::Mpi, 3>(groups));
+      case 0: return run(fauna::ContextParallel<fauna::Mpi>(groups, overlap));
+      case 1: return run(fauna::ContextParallel<fauna::Mpi, 1>(groups, overlap));
+      case 2: return run(fauna::ContextParallel<fauna::Mpi, 2>(groups, overlap));
+      default: return run(fauna::ContextParallel<fauna::Mpi, 3>(groups, overlap));
     }
   });
 }

@@ -27,8 +27,9 @@ int tool::with_trainer(TrainerSettings const& s, std::function<int(Trainer&)> co
   return on_ranks(s, [&](fauna::Mpi& mpi) {
     fauna::MeshGroups groups(mpi, require_mesh(mpi, s, {.tp = model_ranks}, "--tp"));
     using Chosen = Layout<model_sequence>;
-    TrainerOf<typename Chosen::Ranks, typename Chosen::Part> trainer(s, typename Chosen::Ranks(groups), mpi.size(),
-                                                                     mpi.on_machine());
+    const auto overlap = s.overlap ? fauna::overlap::on : fauna::overlap::off;
+    TrainerOf<typename Chosen::Ranks, typename Chosen::Part> trainer(s, typename Chosen::Ranks(groups, overlap),
+                                                                     mpi.size(), mpi.on_machine());
     return f(trainer);
   });
 }

@@ -114,9 +114,10 @@ template <class M, Backend B, Communicator C> class ContextShare : public Traine
 /// weights, gradients and moments as in data parallel, of all copies' ranks together.
 template <Communicator C, int Zero = 0> class ContextParallel {
  public:
-  explicit ContextParallel(C& ranks) : ContextParallel(ranks, ranks.size()) {}
+  explicit ContextParallel(C& ranks, overlap how = overlap::off) : ContextParallel(ranks, ranks.size(), how) {}
   /// Those along the mesh's cp share sequences.
-  explicit ContextParallel(MeshGroups<C>& mesh) : ContextParallel(mesh.all, mesh.mesh.cp) {
+  explicit ContextParallel(MeshGroups<C>& mesh, overlap how = overlap::off)
+      : ContextParallel(mesh.all, mesh.mesh.cp, how) {
     require_only(mesh.mesh, &Mesh::cp, "context parallel");
   }
   bool writes() const { return all_.writes(); }
@@ -127,9 +128,10 @@ template <Communicator C, int Zero = 0> class ContextParallel {
   void divide(int batches) {
     const int copies = all_.ranks().size() / shares_;
     const int pieces = Zero >= 2 ? batches * ((copies + batches - 1) / batches) : copies;
-    all_ = DataParallel<C, Zero>(all_.ranks(), pieces * shares_);
+    all_ = DataParallel<C, Zero>(all_.ranks(), pieces * shares_, overlap_);
   }
   template <class T> void start(T& model) { all_.start(model); }
+  template <class T> void last_batch(T& model) { all_.last_batch(model); }
   template <class T, class F> double gradients(T& model, F&& pass) {
     return all_.gradients(model, [&](int piece) { return pass(piece / shares_); });
   }
@@ -151,10 +153,11 @@ template <Communicator C, int Zero = 0> class ContextParallel {
   void require_same(std::string const& what, std::uint64_t hash) { all_.require_same(what, hash); }
 
  private:
-  ContextParallel(C& all, int shares) : all_(all, all.size()), shares_(shares) {}
+  ContextParallel(C& all, int shares, overlap how) : all_(all, all.size()), shares_(shares), overlap_(how) {}
 
   DataParallel<C, Zero> all_;
   int shares_;  ///< of a sequence
+  overlap overlap_;
 };
 
 }  // namespace fauna::inline v0

@@ -82,25 +82,28 @@ template <class M, Backend B> class SequenceShare : public Trained<M, B> {
   std::vector<int> positions_;
 };
 
-/// Adds the ranks' gradients of tensors that all have, of which each is of its own rows.
-template <class T, Communicator C> void add_shares(T& model, C& ranks) {
+/// Adds the ranks' gradients of tensors that all have, of which each is of its own rows; of what replicas keep of them.
+template <class T, Communicator C, class Replicas = OneRank>
+void add_shares(T& model, C& ranks, Replicas const& replicas = {}) {
   const auto group = group_of<typename T::scalar>(ranks);
-  for (Parameter const& p : model.parameters())
-    if (p.trainable && p.split.ways <= 1) group.sum(group.user, model.gradient(p).data(), p.size());
+  for (Parameter const& p : model.parameters()) {
+    if (!p.trainable || p.split.ways > 1) continue;
+    const ElementRange kept = kept_by(replicas, p);
+    group.sum(group.user, model.gradient(p).data() + kept.from, kept.to - kept.from);
+  }
 }
 
 /// The ranks of a run (train/one_rank.hpp) whose model is in sequence parallel; as TensorParallel otherwise.
 template <Communicator C, class Replicas = OneRank> class SequenceParallel : public TensorParallel<C, Replicas> {
-  static_assert(zero_stage<Replicas> == 0, "fauna: replicas in sequence parallel have all of a part");
   using Base = TensorParallel<C, Replicas>;
 
  public:
   explicit SequenceParallel(C& ranks) : Base(ranks), c_(&ranks) {}
-  explicit SequenceParallel(MeshGroups<C>& mesh) : Base(mesh), c_(&mesh.tp) {}
+  explicit SequenceParallel(MeshGroups<C>& mesh, overlap how = overlap::off) : Base(mesh, how), c_(&mesh.tp) {}
   template <class T, class F> double gradients(T& model, F&& pass) {
     double loss = 0;
     for (const double part : all_gather(*c_, Base::gradients(model, pass))) loss += part;
-    add_shares(model, *c_);
+    add_shares(model, *c_, this->replicas_);
     return loss;
   }
 

@@ -152,9 +152,7 @@ inline void require_experts(tool::ModelConfig const& c, long ranks) {
   whole("replicas", s.replicas, 1, 1000000);
   whole("watchdog", s.watchdog, 0, 1000000);
   if (s.sequence_parallel && s.tp == 1) fauna::fail("fauna train", "--sequence-parallel without --tp", "both");
-  if (s.sequence_parallel && (s.pp > 1 || s.zero > 0))
-    fauna::fail("fauna train", std::string("--sequence-parallel with ") + (s.pp > 1 ? "--pp" : "--zero"),
-                "one of the two");
+  if (s.sequence_parallel && s.pp > 1) fauna::fail("fauna train", "--sequence-parallel with --pp", "one of the two");
   if (s.replicas > 1 && s.zero == 0)
     fauna::fail("fauna train", "--replicas without --zero", "--zero 1, 2 or 3", "without, each rank is a replica");
   whole("tp", s.tp, 1, 1024);
