@@ -138,7 +138,7 @@ def summary(out):
 # The model in parts, by heads and columns or by layers, once or in two copies that share the batches, or the sequences in parts:
 # the same run, to rounding. Checkpoints are of the whole model, so each way goes on where another has stopped.
 wanted = summary("one")
-for at, ranks, parts in ((4, 4, ("--tp", 2, "--pp", 2, "--recompute", "selective")), (8, 4, ("--pp", 2, "--pp-schedule", "zb1p", "--zero", 1)),
+for at, ranks, parts in ((4, 4, ("--tp", 2, "--pp", 2, "--sequence-parallel", "true", "--recompute", "selective")), (8, 4, ("--pp", 2, "--pp-schedule", "zb1p", "--zero", 1)),
                          (11, 4, ("--cp", 2, "--zero", 1, "--recompute", "full")), (14, 4, ("--tp", 2, "--sequence-parallel", "true", "--zero", 2)), (17, 4, ("--tp", 2, "--zero", 3)), (20, 0, ("--pieces", 1))):
     resume = ["--init-from", "resume"] if at > 4 else []
     said = trained(ranks, "turns", "--max-iters", at, *parts, *resume, model=() if resume else MODEL)

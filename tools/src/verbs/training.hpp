@@ -50,7 +50,7 @@ inline tool::ModelParts parts_of(tool::Verb const& verb, settings::Run const& s)
   }
   const bool folded = fauna::there_and_back(how);
   const long usual = folded || how == fauna::pipeline_schedule::interleaved ? 2 : 1;
-  const tool::ModelParts parts{s.pp, s.pp_rounds > 0 ? s.pp_rounds : usual, folded, s.tp, s.zero};
+  const tool::ModelParts parts{s.pp, s.pp_rounds > 0 ? s.pp_rounds : usual, folded, s.tp, s.zero, s.sequence_parallel};
   const fauna::StagePlacement stages{static_cast<int>(parts.ranks), static_cast<int>(parts.rounds),
                                      folded ? fauna::stage_order::v : fauna::stage_order::loop};
   // How many batches each of several pipelines has is known when they run.
@@ -152,7 +152,6 @@ inline void require_experts(tool::ModelConfig const& c, long ranks) {
   whole("replicas", s.replicas, 1, 1000000);
   whole("watchdog", s.watchdog, 0, 1000000);
   if (s.sequence_parallel && s.tp == 1) fauna::fail("fauna train", "--sequence-parallel without --tp", "both");
-  if (s.sequence_parallel && s.pp > 1) fauna::fail("fauna train", "--sequence-parallel with --pp", "one of the two");
   if (s.replicas > 1 && s.zero == 0)
     fauna::fail("fauna train", "--replicas without --zero", "--zero 1, 2 or 3", "without, each rank is a replica");
   whole("tp", s.tp, 1, 1024);
