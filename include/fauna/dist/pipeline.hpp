@@ -79,6 +79,11 @@ template <class Part, Backend B, Communicator C> class Staged : public Trained<P
   }
   /// Forward and backward passes of what was accumulated, the same on all ranks. What this rank adds to the loss.
   double run(pipeline_schedule how) {
+    return run(how, [] {});
+  }
+  /// before_last() is called before the last pass of a rank of one stage, if it is a whole backward pass: layers'
+  /// gradients are complete as they leave it.
+  template <class F> double run(pipeline_schedule how, F&& before_last) {
     const int batches = static_cast<int>(waiting_);
     if (batches == 0) return 0;
     const PipelinePlan plan{how, placement, batches};
@@ -94,6 +99,7 @@ template <class Part, Backend B, Communicator C> class Staged : public Trained<P
       if (p.is == StagePass::kind::forward) activations_.take(p);
       send_gradients(before);
       send_rows(now);
+      if (Part::rounds == 1 && p.is == StagePass::kind::backward && p.batch + 1 == batches) before_last();
       if (p.is != StagePass::kind::none) loss += run(p);
       before = now;
     }
@@ -334,13 +340,16 @@ template <Communicator C, class Replicas = OneRank> class Pipeline {
  public:
   explicit Pipeline(C& ranks, pipeline_schedule how = pipeline_schedule::one_by_one, int pieces = 0)
       : c_(&ranks), all_(&ranks), copy_(&ranks), how_(how), pieces_(pieces > 0 ? pieces : 1), asked_(pieces > 0) {}
-  explicit Pipeline(MeshGroups<C>& mesh, pipeline_schedule how = pipeline_schedule::one_by_one, int pieces = 0)
+  /// lap: do replicas exchange gradients while they compute? So they do where a rank has one stage, whose last backward
+  /// pass is whole.
+  explicit Pipeline(MeshGroups<C>& mesh, pipeline_schedule how = pipeline_schedule::one_by_one, int pieces = 0,
+                    overlap lap = overlap::off)
       : c_(&mesh.pp),
         all_(&mesh.all),
         copy_(&mesh.copy),
         tp_(mesh.mesh.tp > 1 ? &mesh.tp : nullptr),
         saves_(mesh.dp.rank() == 0),
-        replicas_(mesh.dp),
+        replicas_(mesh.dp, 0, lap),
         how_(how),
         pieces_(pieces > 0 ? pieces : mesh.dp.size()),
         asked_(pieces > 0) {
@@ -364,15 +373,20 @@ template <Communicator C, class Replicas = OneRank> class Pipeline {
     model.hold(how_, shares().most());
   }
   template <class T, class F> double gradients(T& model, F&& pass) {
-    return replicas_.gradients(model, [&](int replica) {
+    constexpr bool by_rows = row_shares<typename T::model::model>() > 1;
+    const double sum = replicas_.gradients(model, [&](int replica) {
       for (int i = shares().from(replica); i < shares().from(replica + 1); ++i) (void)pass(i);
-      constexpr bool by_rows = row_shares<typename T::model::model>() > 1;
+      const double own = together(model, [&] {
+        return model.run(how_, [&] {
+          if constexpr (requires { replicas_.last_batch(model); }) replicas_.last_batch(model);
+        });
+      });
       double loss = 0;
-      for (const double part : all_gather(by_rows ? *copy_ : *c_, together(model, [&] { return model.run(how_); })))
-        loss += part;
-      if constexpr (by_rows) add_shares(model, *tp_);
+      for (const double part : all_gather(by_rows ? *copy_ : *c_, own)) loss += part;
       return loss;
     });
+    if constexpr (by_rows) add_shares(model, *tp_, replicas_);
+    return sum;
   }
   /// One norm: of all stages and parts of tensors, what several ranks have alike once. Replicas have the same gradients
   /// by now.

@@ -84,8 +84,9 @@ template <Communicator C, class Replicas = OneRank> class TensorParallel {
   int pieces() const { return replicas_.pieces(); }
   void divide(int batches) { replicas_.divide(batches); }
   template <class T> void start(T& model) { replicas_.start(model); }
-  template <class T> void last_batch(T& model) requires requires(Replicas& r) { r.last_batch(model); }
-  { replicas_.last_batch(model); }
+  template <class T> void last_batch(T& model) {
+    if constexpr (requires { replicas_.last_batch(model); }) replicas_.last_batch(model);
+  }
   template <class T, class F> double gradients(T& model, F&& pass) {
     const Joined joined(model, *c_);
     return replicas_.gradients(model, pass);
