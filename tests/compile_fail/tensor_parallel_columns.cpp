@@ -6,6 +6,6 @@
 #include <fauna/ops/cpu.hpp>
 #include <fauna/train/trained.hpp>
 
-using Model = fauna::Llama<
-    fauna::LlamaConfig{.layers = 2, .heads = 3, .kv_heads = 3, .head_size = 8, .width = 24, .hidden = 64, .vocab = 27}>;
+using Model = fauna::Llama<fauna::LlamaConfig{
+    .layers = 2, .heads = 3, .kv_heads = 3, .head_size = 8, .width = 24, .hidden = 64, .vocab = 27}>;
 fauna::Trained<fauna::selectively_recomputed<fauna::tensor_parallel<Model, 3>>, fauna::Cpu<>> model;

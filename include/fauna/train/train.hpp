@@ -20,8 +20,8 @@
 namespace fauna::inline v0 {
 
 /// The line of text that describes a model in its checkpoints, where its config has one (to_text); else empty. That of
-/// a rewritten model says first what it is: "lora rank=8 ...: llama layers=..."; a part of a model, as ranks have it, and
-/// a recomputed one say what the whole one does.
+/// a rewritten model says first what it is: "lora rank=8 ...: llama layers=..."; a part of a model, as ranks have it,
+/// and a recomputed one say what the whole one does.
 template <class M> std::string config_text() {
   if constexpr (!std::is_same_v<whole_model<M>, M>) return config_text<whole_model<M>>();
   else if constexpr (requires { typename M::rewriting; })
