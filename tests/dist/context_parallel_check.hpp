@@ -37,8 +37,8 @@ inline void require_small(double found, const char* what) {
 }
 
 /// Ranks that share the sequences of `Shared`, which is M in context parallel, leave what one rank does: in double to
-/// 1e-12. Further stages of ZeRO leave the same bits as the first.
-template <class M, class Shared, int Zero = 0> void check() {
+/// 1e-12; on several copies of them, with batches of their own, updates do.
+template <class M, class Shared, int Zero = 0> void check(int copies = 1, int accumulation = 2) {
   constexpr int n = Shared::rewriting::ranks;
   BatchMemory text = some_text();
   Alone<M> whole(seed{5}, 1);
@@ -46,17 +46,19 @@ template <class M, class Shared, int Zero = 0> void check() {
   const double loss = whole.accumulate(text.batch(), 0.5);
   std::vector<double> losses(rows);
   whole.losses(text.batch(), losses.data());
-  TrainOptions o = options(4, 2);
+  TrainOptions o = options(4, accumulation);
   o.context = context;
   Alone<M> trained(seed{5}, 1);
   Trainer<Alone<M>> plain(trained, test::both(), o);
   std::vector<double> norms;
   for (int i = 0; i < 10; ++i) norms.push_back(plain.step().gradient_norm);
 
-  test::on_ranks(n, [&](ThreadRank& rank) {
+  test::on_ranks(copies * n, [&](ThreadRank& all_ranks) {
+    MeshGroups<ThreadRank> mesh(all_ranks, replicated({.cp = n}, all_ranks.size()));
+    ThreadRank& rank = mesh.cp;
     using Ranks = ContextParallel<ThreadRank, Zero>;
     using Part = ContextShare<Shared, Ref<double>, ThreadRank>;
-    if constexpr (Zero == 0) {
+    if (Zero == 0 && copies == 1) {
       Part model(rank, seed{5}, 1);
       model.prepare_training({.sequences = batch, .length = context});
       Ranks all(rank);
@@ -69,7 +71,7 @@ template <class M, class Shared, int Zero = 0> void check() {
       require_small(test::distance(each, losses), "losses");
     }
     Part run_model(rank, seed{5}, 1);
-    Trainer<Part, Ranks> run(run_model, test::both(), o, {}, Ranks(rank));
+    Trainer<Part, Ranks> run(run_model, test::both(), o, {}, Ranks(mesh));
     for (const double norm : norms) require_small(std::fabs(run.step().gradient_norm - norm), "norm");
     run.ranks().make_whole(run_model);
     require_small(distance(run_model, trained, [](auto const& m, auto const& p) { return m.value(p); }), "weights");

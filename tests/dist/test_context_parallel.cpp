@@ -43,6 +43,13 @@ TEST_SUITE("context_parallel") {
     check<SmallGpt, Ring<3>, 1>();
     check<SmallGpt, Ring<3>, 3>();
   }
+  TEST_CASE("copies have sequences of their own, and share what ZeRO says") {
+    check<SmallGpt, Ring<2>>(2);
+    check<SmallGpt, Ring<2>>(3, 1);
+    check<SmallGpt, Ring<2>, 1>(2);
+    check<SmallGpt, Ring<2>, 3>(3, 2);
+    check<SmallGpt, Ring<3>, 2>(2, 3);
+  }
   TEST_CASE("a pass moves the bytes that the formulas say") {
     const auto bytes = bytes_of_a_pass<Ring<3>>();
     const PositionShares all{position_split::zigzag, 3, context};

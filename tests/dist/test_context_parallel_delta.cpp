@@ -26,7 +26,11 @@ using SmallNext = Qwen3Next<Qwen3NextConfig{
 
 TEST_SUITE("context_parallel") {
   TEST_CASE("RWKV-7 on 3 ranks is that of one") { check<SmallRwkv, context_parallel<SmallRwkv, 3>>(); }
+  TEST_CASE("copies of RWKV-7 on 3 ranks are that of one") { check<SmallRwkv, context_parallel<SmallRwkv, 3>>(2); }
   TEST_CASE("Qwen3-Next on 2 ranks is that of one") { check<SmallNext, context_parallel<SmallNext, 2>>(); }
+  TEST_CASE("copies of Qwen3-Next on 2 ranks are that of one") {
+    check<SmallNext, context_parallel<SmallNext, 2>>(3, 1);
+  }
 }
 
 }  // namespace test_context_parallel_delta

@@ -24,6 +24,9 @@ using SmallLlama = Llama<LlamaConfig{.layers = 2,
 
 }  // namespace
 
+// What two ranks have beyond the whole: five norms, two biases of sums, and a row that no token has in two tables.
+static_assert(2 * parameters<tensor_parallel<SmallLlama, 2>> == parameters<SmallLlama> + (5 + 2 + 2) * 16);
+
 TEST_CASE("tensor parallel: Llama on 2 ranks is the whole one") { test::in_parts::check<SmallLlama, 2>(); }
 
 }  // namespace test_tensor_parallel_llama

@@ -138,8 +138,8 @@ def summary(out):
 # The model in parts, by heads and columns or by layers, once or in two copies that share the batches, or the sequences in parts:
 # the same run, to rounding. Checkpoints are of the whole model, so each way goes on where another has stopped.
 wanted = summary("one")
-for at, ranks, parts in ((4, 4, ("--tp", 2, "--pp", 2)), (8, 4, ("--pp", 2, "--pp-schedule", "zb1p", "--zero", 1)),
-                         (11, 2, ("--cp", 2, "--zero", 1)), (14, 2, ("--tp", 2, "--sequence-parallel", "true")), (17, 4, ("--tp", 2, "--zero", 3)), (20, 0, ("--pieces", 1))):
+for at, ranks, parts in ((4, 4, ("--tp", 2, "--pp", 2, "--sequence-parallel", "true", "--recompute", "selective")), (8, 4, ("--pp", 2, "--pp-schedule", "zb1p", "--zero", 1)),
+                         (11, 4, ("--cp", 2, "--zero", 1, "--recompute", "full")), (14, 4, ("--tp", 2, "--sequence-parallel", "true", "--zero", 2)), (17, 4, ("--tp", 2, "--zero", 3)), (20, 0, ("--pieces", 1))):
     resume = ["--init-from", "resume"] if at > 4 else []
     said = trained(ranks, "turns", "--max-iters", at, *parts, *resume, model=() if resume else MODEL)
     assert said.count(f"{at + 1} updates in") == 1, said
@@ -148,7 +148,7 @@ for at, ranks, parts in ((4, 4, ("--tp", 2, "--pp", 2)), (8, 4, ("--pp", 2, "--p
     assert summary("turns")["parameters"] == wanted["parameters"], parts
 assert abs(summary("turns")["val_loss"] - wanted["val_loss"]) < 1e-4 * wanted["val_loss"], summary("turns")
 refused("--tp 2 on 3 ranks, expected mpirun -n 2, or a multiple of that", command(3, *words("no", "--tp", 2)))
-refused("--cp 2 on 4 ranks, expected mpirun -n 2", command(4, *words("no", "--cp", 2)))
+refused("--cp 2 on 3 ranks, expected mpirun -n 2, or a multiple of that", command(3, *words("no", "--cp", 2)))
 for expected, flags in (("--pp 2 in one process, expected mpirun -n 2", ("--pp", 2)),
                         ("--pp 2 with --zero 2, expected one of the two", ("--pp", 2, "--zero", 2)),
                         ("--replicas without --zero, expected --zero 1, 2 or 3", ("--replicas", 2)),

@@ -143,6 +143,7 @@ class ThreadRank {
 class AsyncThreadRank : public ThreadRank {
  public:
   AsyncThreadRank(ThreadRank const& rank) : ThreadRank(rank) {}
+  AsyncThreadRank split(int color) const { return ThreadRank::split(color); }
   class Pending {
    public:
     Pending(Meeting& meeting, std::size_t number) : meeting_(&meeting), number_(number) {}

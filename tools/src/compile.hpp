@@ -172,6 +172,7 @@ inline std::string header_of(Described const& model, std::string const& dtype, M
          "using Backend = fauna::Cpu<fauna::" +
          (blocks ? "f32" : dtype) + "_products>;\n" +
          (model.stored.empty() ? "" : "#define FAUNA_TRAINED_AS " + model.stored + "\n") +
+         (model.recompute.empty() ? "" : "#define FAUNA_RECOMPUTED " + model.recompute + "\n") +
          (blocks ? "#define FAUNA_STORAGE fauna::InBlocks<Backend>\n" : "") + "constexpr char model_name[] = \"" +
          engine_name(model, dtype) + "\";\n" +
          (parts.ranks == 0

@@ -22,9 +22,10 @@ namespace tool {
 struct Described {
   std::string type{};
   std::vector<std::string> includes{};
-  bool experts = false;  ///< a mixture of experts is in it
-  bool gated = true;     ///< MLPs are gated
-  std::string stored{};  ///< the map of storages (core/storage.hpp) of what trains it; empty: rows of f32
+  bool experts = false;     ///< a mixture of experts is in it
+  bool gated = true;        ///< MLPs are gated
+  std::string stored{};     ///< the map of storages (core/storage.hpp) of what trains it; empty: rows of f32
+  std::string recompute{};  ///< the rewrite that runs some of it again in backward; empty: none
 };
 
 /// The config of a model of some family.

@@ -2,15 +2,18 @@
 #pragma once
 #include "model.hpp"
 
-#include <fauna/blocks/tensor_parallel.hpp>
+#include <fauna/blocks/sequence_parallel.hpp>
 #include <fauna/models/pipeline.hpp>
+#include <tools/src/recomputed.hpp>
 
 namespace tool {
 
-template <int Ways> struct CutModel { using type = fauna::tensor_parallel<Model, Ways>; };
-template <> struct CutModel<1> { using type = Model; };
+template <int Ways, bool Rows> struct CutModel { using type = fauna::tensor_parallel<Model, Ways>; };
+template <int Ways> struct CutModel<Ways, true> { using type = fauna::sequence_parallel<Model, Ways>; };
+template <> struct CutModel<1, false> { using type = Model; };
 
-using ModelInParts = fauna::pipeline<typename CutModel<model_tensor>::type, model_ranks, model_rounds,
-                                     model_there_and_back ? fauna::stage_order::v : fauna::stage_order::loop>;
+using ModelInParts =
+    fauna::pipeline<Recomputed<typename CutModel<model_tensor, model_sequence>::type>, model_ranks, model_rounds,
+                    model_there_and_back ? fauna::stage_order::v : fauna::stage_order::loop>;
 
 }  // namespace tool

@@ -23,10 +23,17 @@ std::string note(settings::Run s) {
   std::string all = "--block-size " + settings::text(s.context);
   s.Train::each([&](const char* name, auto& value, const char*) {
     const std::string n = name;
+<<<<<<< HEAD
     if (n != "init-from" && n != "out-dir" && n != "overwrite" && n != "data" && n != "val-data" && n != "tokenizer" &&
         n != "threads" && n != "zero" && n != "replicas" && n != "overlap" && n != "watchdog" &&
         n != "sequence-parallel" && n != "tp" && n != "pp" && n != "pp-schedule" && n != "pp-rounds" && n != "cp" &&
         n != "ep" && n != "keep-checkpoints" && n != "async-checkpoints" && n != "restarts" && n != "ranks")
+=======
+    if (n != "init-from" && n != "out-dir" && n != "overwrite" && n != "data" && n != "tokenizer" && n != "threads" &&
+        n != "zero" && n != "replicas" && n != "overlap" && n != "watchdog" && n != "sequence-parallel" && n != "tp" &&
+        n != "pp" && n != "pp-schedule" && n != "pp-rounds" && n != "cp" && n != "ep" && n != "keep-checkpoints" &&
+        n != "async-checkpoints" && n != "restarts" && n != "ranks" && n != "recompute")
+>>>>>>> dist
       all += " --" + n + ' ' + settings::text(value);
   });
   return all;

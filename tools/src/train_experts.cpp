@@ -9,7 +9,7 @@ int tool::with_trainer(TrainerSettings const& s, std::function<int(Trainer&)> co
   return on_ranks(s, [&](fauna::Mpi& mpi) {
     fauna::MeshGroups groups(mpi, require_mesh(mpi, s, {.ep = model_ranks}, "--ep"));
     using Ranks = fauna::ExpertParallel<fauna::Mpi>;
-    using Share = fauna::ExpertShare<fauna::expert_parallel<Model, model_ranks>, Backend, fauna::Mpi>;
+    using Share = fauna::ExpertShare<Recomputed<fauna::expert_parallel<Model, model_ranks>>, Backend, fauna::Mpi>;
     TrainerOf<Ranks, Share> trainer(s, Ranks(groups), mpi.size(), mpi.on_machine(), groups);
     return f(trainer);
   });

@@ -20,8 +20,10 @@ int on_part(Groups& groups, tool::TrainerSettings const& s, std::function<int(to
   using Ranks = fauna::Pipeline<fauna::Mpi, fauna::zero<model_zero, fauna::Mpi>>;
   using Part = typename tool::ModelInParts::template part<I>;
   tool::TrainerOf<Ranks, fauna::Staged<Part, Backend, fauna::Mpi>> trainer(
-      s, Ranks(groups, fauna::pipeline_schedule_named(s.schedule), s.pieces), groups.all.size(),
-      groups.all.on_machine(), groups.pp);
+      s,
+      Ranks(groups, fauna::pipeline_schedule_named(s.schedule), s.pieces,
+            s.overlap ? fauna::overlap::on : fauna::overlap::off),
+      groups.all.size(), groups.all.on_machine(), groups.pp);
   return f(trainer);
 }
 

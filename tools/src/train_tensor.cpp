@@ -14,11 +14,11 @@ namespace {
 using Copies = fauna::zero<model_zero, fauna::Mpi>;
 template <bool Sequence> struct Layout {
   using Ranks = fauna::TensorParallel<fauna::Mpi, Copies>;
-  using Part = fauna::Trained<fauna::tensor_parallel<Model, model_ranks>, Backend>;
+  using Part = fauna::Trained<tool::Recomputed<fauna::tensor_parallel<Model, model_ranks>>, Backend>;
 };
 template <> struct Layout<true> {
   using Ranks = fauna::SequenceParallel<fauna::Mpi, Copies>;
-  using Part = fauna::SequenceShare<fauna::sequence_parallel<Model, model_ranks>, Backend>;
+  using Part = fauna::SequenceShare<tool::Recomputed<fauna::sequence_parallel<Model, model_ranks>>, Backend>;
 };
 
 }  // namespace
@@ -27,8 +27,9 @@ int tool::with_trainer(TrainerSettings const& s, std::function<int(Trainer&)> co
   return on_ranks(s, [&](fauna::Mpi& mpi) {
     fauna::MeshGroups groups(mpi, require_mesh(mpi, s, {.tp = model_ranks}, "--tp"));
     using Chosen = Layout<model_sequence>;
-    TrainerOf<typename Chosen::Ranks, typename Chosen::Part> trainer(s, typename Chosen::Ranks(groups), mpi.size(),
-                                                                     mpi.on_machine());
+    const auto overlap = s.overlap ? fauna::overlap::on : fauna::overlap::off;
+    TrainerOf<typename Chosen::Ranks, typename Chosen::Part> trainer(s, typename Chosen::Ranks(groups, overlap),
+                                                                     mpi.size(), mpi.on_machine());
     return f(trainer);
   });
 }

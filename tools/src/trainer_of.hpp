@@ -7,11 +7,13 @@
 
 #include <fauna/ops/cpu.hpp>
 #include <fauna/train/train.hpp>
+#include <tools/src/recomputed.hpp>
 #include <tools/src/trainer.hpp>
 
 namespace tool {
 
-template <class Ranks, class Trains = fauna::Trained<Model, Backend>> class TrainerOf final : public Trainer {
+template <class Ranks, class Trains = fauna::Trained<Recomputed<Model>, Backend>>
+class TrainerOf final : public Trainer {
  public:
   /// `all` ranks, `here` of which are on this machine. `first`: what Trains wants before seed and threads.
   template <class... First>

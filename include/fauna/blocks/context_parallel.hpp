@@ -118,7 +118,7 @@ template <int N, shared_attention Form, position_split Split> struct InContextPa
   static constexpr int ranks = N;
   static constexpr position_split split = Split;
   static std::string text() { return "context parallel " + std::to_string(N); }
-  static constexpr bool in_parts = true;  ///< checkpoints are of the whole model
+  static constexpr bool original_checkpoints = true;
   template <class B> static constexpr auto replace() {
     if constexpr (requires { B::depths; })
       static_assert(B::depths == 0, "fauna: context_parallel is for models that predict the next token alone");

@@ -205,7 +205,7 @@ template <class Expert, int E, int N> struct experts_of_<Dealt<Expert, E, N>> {
 template <int N> struct InExpertParallel {
   static_assert(N >= 1, "fauna: expert_parallel is for one rank or more");
   static constexpr int ranks = N;
-  static constexpr bool in_parts = true;  ///< checkpoints are of the whole model
+  static constexpr bool original_checkpoints = true;
   static std::string text() { return "expert parallel " + std::to_string(N); }
   template <class B> static constexpr auto replace() {
     using New = typename expert_parallel_detail::deal<B, N>::type;

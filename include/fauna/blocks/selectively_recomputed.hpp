@@ -2,7 +2,7 @@
 // what lies between them again in the backward pass: norms and activations (Korthikanti et al. 2022, "Reducing
 // activation recomputation in large transformer models", section 5, of which more is kept here). Same bits, less
 // memory, and time for elementwise work alone; recomputed<M> (compose/recomputed.hpp) keeps less and takes more
-// time.
+// time. A model in parts is cut first, then rewritten: selectively_recomputed<tensor_parallel<M, N>>.
 #pragma once
 #include <string>
 
@@ -23,6 +23,7 @@ template <activation Form, int Width> inline constexpr bool is_cheap<Gated<Form,
 
 struct RecomputeCheap {
   static std::string text() { return "selectively recomputed"; }
+  static constexpr bool original_checkpoints = true;
   template <class B> static constexpr auto replace() {
     if constexpr (is_cheap<B>) return std::type_identity<Again<B>>{};
   }

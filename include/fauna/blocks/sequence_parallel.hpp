@@ -230,8 +230,9 @@ template <class B> constexpr bool has_state() {
 template <int N> struct InSequenceParallel {
   static_assert(N >= 1, "fauna: sequence_parallel is for one rank or more");
   static constexpr int ranks = N;
+  static constexpr bool shares_rows = true;
   static std::string text() { return "sequence parallel " + std::to_string(N); }
-  static constexpr bool in_parts = true;  ///< checkpoints are of the whole model
+  static constexpr bool original_checkpoints = true;
   template <class B> static constexpr auto replace() {
     using New = typename tensor_parallel_detail::part<B, N>::type;
     if constexpr (!std::is_void_v<New>)
@@ -244,5 +245,12 @@ template <int N> struct InSequenceParallel {
 };
 
 template <class M, int N> using sequence_parallel = rewrite<M, InSequenceParallel<N>>;
+
+/// Among how many ranks M deals out rows: one, where it is in no sequence parallel.
+template <class M> constexpr int row_shares() {
+  if constexpr (requires { M::rewriting::shares_rows; }) return M::rewriting::ranks;
+  else if constexpr (requires { typename M::original; }) return row_shares<typename M::original>();
+  else return 1;
+}
 
 }  // namespace fauna::inline v0

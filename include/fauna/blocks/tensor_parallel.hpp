@@ -52,6 +52,7 @@ template <int Width, int N> struct Enter : SameWidth<Width> {
 
 /// Linear<In, Out> of which a rank has 1/N of the rows, in each of `Parts` stretches of them.
 template <int In, int Out, int N, bool Bias, int Parts = 1> struct Columns : Linear<In, Out / N, Bias> {
+  using fault = std::conditional_t<Out % N == 0, void, ranks_do_not_divide_columns<Linear<In, Out, Bias>, Out, N>>;
   using whole = Linear<In, Out / N, Bias>;
   template <class W, class F> static constexpr void visit(W& w, Place const& at, F&& f) {
     whole::visit(w, at, [&f](Tensor t, auto& v) {
@@ -97,8 +98,6 @@ struct Rows : Linear<In / N, Out, Bias, Start> {
 template <class Block, int Heads, int KvHeads, int N>
 using heads_fault =
     std::conditional_t<Heads % N == 0 && KvHeads % N == 0, void, ranks_do_not_divide_heads<Block, KvHeads, N>>;
-template <class Block, int Hidden, int N>
-using columns_fault = std::conditional_t<Hidden % N == 0, void, ranks_do_not_divide_columns<Block, Hidden, N>>;
 
 template <int Width, int NHeads, bool Bias, int N>
 struct GptAttention : Seq<At<"c_attn", StoredAs<conv1d, Seq<Enter<Width, N>, Columns<Width, 3 * Width, N, Bias, 3>>>>,
@@ -119,15 +118,11 @@ struct LlamaAttention
 
 template <int Width, int Hidden, class Activation, bool Bias, int N>
 struct GptMlp : Seq<At<"c_fc", StoredAs<conv1d, Seq<Enter<Width, N>, Columns<Width, Hidden, N, Bias>>>>, Activation,
-                    At<"c_proj", StoredAs<conv1d, Rows<Hidden, Width, N, Bias, residual_normal(0.02F)>>>> {
-  using fault = columns_fault<Mlp<Width, Hidden, Activation, Bias>, Hidden, N>;
-};
+                    At<"c_proj", StoredAs<conv1d, Rows<Hidden, Width, N, Bias, residual_normal(0.02F)>>>> {};
 template <label Gate, label Up, label Down, int Width, int Hidden, activation Form, bool Bias, int N>
 struct SplitGatedMlp
     : Seq<Enter<Width, N>, Concat<At<Gate, Columns<Width, Hidden, N, Bias>>, At<Up, Columns<Width, Hidden, N, Bias>>>,
-          Gated<Form, Hidden / N>, At<Down, Rows<Hidden, Width, N, Bias>>> {
-  using fault = columns_fault<NamedGatedMlp<Gate, Up, Down, Width, Hidden, Form, Bias>, Hidden, N>;
-};
+          Gated<Form, Hidden / N>, At<Down, Rows<Hidden, Width, N, Bias>>> {};
 
 /// Tokens [first, first + count) are a rank's; all ranks have `rows` rows, the last one perhaps some that no token has.
 template <int Vocab, int N> struct OwnTokens {
@@ -316,6 +311,9 @@ template <label Gate, label Up, label Down, int Width, int Hidden, activation Fo
 struct part<NamedGatedMlp<Gate, Up, Down, Width, Hidden, Form, Bias>, N> {
   using type = SplitGatedMlp<Gate, Up, Down, Width, Hidden, Form, Bias, N>;
 };
+template <int Width, int Hidden, activation Form, bool Bias, int N>
+struct part<GatedMlp<Width, Hidden, Form, Bias>, N>
+    : part<NamedGatedMlp<"gate_proj", "up_proj", "down_proj", Width, Hidden, Form, Bias>, N> {};
 template <int Vocab, int Width, int N> struct part<Embedding<Vocab, Width>, N> { using type = Table<Vocab, Width, N>; };
 template <int Width, int Vocab, int N> struct part<LmHead<Width, Vocab>, N> { using type = Head<Width, Vocab, N>; };
 template <int Width, int Vocab, bool Bias, LogitCap Cap, int N> struct part<LmHead<Width, Vocab, Bias, Cap>, N> {
@@ -328,7 +326,7 @@ template <int Width, int Vocab, bool Bias, LogitCap Cap, int N> struct part<LmHe
 template <int N> struct InTensorParallel {
   static_assert(N >= 1, "fauna: tensor_parallel is for one rank or more");
   static std::string text() { return "tensor parallel " + std::to_string(N); }
-  static constexpr bool in_parts = true;  ///< checkpoints are of the whole model
+  static constexpr bool original_checkpoints = true;
   template <class B> static constexpr auto replace() {
     using New = typename tensor_parallel_detail::part<B, N>::type;
     if constexpr (!std::is_void_v<New>) return std::type_identity<New>{};

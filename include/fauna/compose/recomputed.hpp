@@ -1,5 +1,5 @@
 // recomputed<M>: the model M with Recompute around each layer of each of its stacks. Training leaves the same bits
-// in less memory and more time.
+// in less memory and more time, and its checkpoints are M's.
 #pragma once
 #include <string>
 
@@ -14,6 +14,7 @@ template <int First, int Rounds, class... Ls> inline constexpr bool is_stack<Sta
 
 struct RecomputeLayers {
   static std::string text() { return "recomputed"; }
+  static constexpr bool original_checkpoints = true;
   struct Around {
     template <class Layer> static constexpr auto replace() { return std::type_identity<Recompute<Layer>>{}; }
   };

@@ -3,6 +3,7 @@
 //     template <class B> static constexpr auto replace();   std::type_identity<New>{} where part B becomes New as it
 //                                                           is; nothing (void) where F goes on inside of B
 //     static std::string text();                            what a checkpoint of such a model says before its config
+//     static constexpr bool original_checkpoints = true;    if it says nothing: its checkpoints are M's
 //   };
 // F is asked from the outside in, for names and labels too, so that it may know a part by the label around it. It
 // reaches through every combinator and named block, and may replace heads and embeddings.
@@ -89,5 +90,14 @@ template <class M, class F> struct rewrite_ {
   static_assert(!std::is_same_v<type, M>, "fauna: a rewrite that touches nothing of the model: see M and F");
 };
 template <class M, class F> using rewrite = typename rewrite_<M, F>::type;
+
+/// The rewrite of M that is for `ranks`, whatever other rewrites stand around it.
+template <class M> struct rewriting_for_ranks_ : rewriting_for_ranks_<typename M::original> {};
+template <class M>
+requires requires { M::rewriting::ranks; }
+struct rewriting_for_ranks_<M> {
+  using type = typename M::rewriting;
+};
+template <class M> using rewriting_for_ranks = typename rewriting_for_ranks_<M>::type;
 
 }  // namespace fauna::inline v0

@@ -5,7 +5,8 @@
 
 namespace fauna::inline v0 {
 
-/// The model that M is a part of, as one of several ranks has it; M where it is none.
+/// The model whose checkpoints M has: the whole one, where M is a part of it as one of several ranks has it, and the
+/// plain one, where M is rewritten into another way of running it; else M.
 template <class M> struct whole_model_ { using type = M; };
 template <class M>
 requires requires { typename M::whole; }
@@ -13,10 +14,8 @@ struct whole_model_<M> {
   using type = typename M::whole;
 };
 template <class M>
-requires requires { requires M::rewriting::in_parts; }
-struct whole_model_<M> {
-  using type = typename M::original;
-};
+requires requires { requires M::rewriting::original_checkpoints; }
+struct whole_model_<M> : whole_model_<typename M::original> {};
 template <class M> using whole_model = typename whole_model_<M>::type;
 
 /// Trained parameters; shared and tied tensors once.

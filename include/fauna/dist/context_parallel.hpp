@@ -1,6 +1,6 @@
 // Training a model in context parallel (blocks/context_parallel.hpp): each rank has ContextShare<M, B, C> and all run
-// the same batches, each its share of every sequence's positions. Gradients, and all else that is in parts, are data
-// parallel's, with a share where that has a piece.
+// the same batches, each its share of every sequence's positions; of several copies, each has batches of its own.
+// Gradients, and all else that is in parts, are data parallel's over all ranks, with a share where that has a piece.
 #pragma once
 #include <string>
 #include <utility>
@@ -15,7 +15,7 @@ namespace fauna::inline v0 {
 /// A whole model's memory on one rank of those that share its sequences. M is context_parallel<...>.
 template <class M, Backend B, Communicator C> class ContextShare : public Trained<M, B> {
   static_assert(!memory<B>::remote, "fauna: ranks exchange rows in the host's memory");
-  using How = typename M::rewriting;
+  using How = rewriting_for_ranks<M>;
 
  public:
   using Base = Trained<M, B>;
@@ -111,21 +111,29 @@ template <class M, Backend B, Communicator C> class ContextShare : public Traine
 };
 
 /// The ranks of a run (train/one_rank.hpp) whose model is in context parallel, in one of ZeRO's stages: parts of
-/// weights, gradients and moments as in data parallel.
+/// weights, gradients and moments as in data parallel, of all copies' ranks together.
 template <Communicator C, int Zero = 0> class ContextParallel {
  public:
-  explicit ContextParallel(C& ranks) : all_(ranks, ranks.size()) {}
+  explicit ContextParallel(C& ranks, overlap how = overlap::off) : ContextParallel(ranks, ranks.size(), how) {}
+  /// Those along the mesh's cp share sequences.
+  explicit ContextParallel(MeshGroups<C>& mesh, overlap how = overlap::off)
+      : ContextParallel(mesh.all, mesh.mesh.cp, how) {
+    require_only(mesh.mesh, &Mesh::cp, "context parallel");
+  }
   bool writes() const { return all_.writes(); }
   static constexpr bool evaluates() { return true; }
   static constexpr bool by_layer = Zero >= 2;
-  /// Of a batch each in the stages whose passes are one accumulate.
-  int pieces() const { return all_.pieces() / all_.ranks().size(); }
+  /// One a copy; in the stages whose passes are one accumulate, the fewest that are of a batch each.
+  int pieces() const { return all_.pieces() / shares_; }
   void divide(int batches) {
-    all_ = DataParallel<C, Zero>(all_.ranks(), (Zero >= 2 ? batches : 1) * all_.ranks().size());
+    const int copies = all_.ranks().size() / shares_;
+    const int pieces = Zero >= 2 ? batches * ((copies + batches - 1) / batches) : copies;
+    all_ = DataParallel<C, Zero>(all_.ranks(), pieces * shares_, overlap_);
   }
   template <class T> void start(T& model) { all_.start(model); }
+  template <class T> void last_batch(T& model) { all_.last_batch(model); }
   template <class T, class F> double gradients(T& model, F&& pass) {
-    return all_.gradients(model, [&](int piece) { return pass(piece / all_.ranks().size()); });
+    return all_.gradients(model, [&](int piece) { return pass(piece / shares_); });
   }
   template <class T> UpdateReport update(T& model, AdamWOptions const& o) { return all_.update(model, o); }
   template <class T, class F> void with_state(T& model, F&& f) { all_.with_state(model, f); }
@@ -145,7 +153,11 @@ template <Communicator C, int Zero = 0> class ContextParallel {
   void require_same(std::string const& what, std::uint64_t hash) { all_.require_same(what, hash); }
 
  private:
+  ContextParallel(C& all, int shares, overlap how) : all_(all, all.size()), shares_(shares), overlap_(how) {}
+
   DataParallel<C, Zero> all_;
+  int shares_;  ///< of a sequence
+  overlap overlap_;
 };
 
 }  // namespace fauna::inline v0

@@ -15,7 +15,7 @@ namespace fauna::inline v0 {
 /// in evaluation.
 template <class M, Backend B, Communicator C> class ExpertShare : public Trained<M, B> {
   static_assert(!memory<B>::remote, "fauna: ranks exchange rows in the host's memory");
-  static constexpr int n = M::rewriting::ranks;
+  static constexpr int n = rewriting_for_ranks<M>::ranks;
 
  public:
   using Base = Trained<M, B>;

@@ -12,6 +12,7 @@
 #include <fauna/dist/collectives.hpp>
 #include <fauna/dist/mesh.hpp>
 #include <fauna/dist/pipeline_schedule.hpp>
+#include <fauna/dist/sequence_parallel.hpp>
 #include <fauna/dist/tensor_parallel.hpp>
 #include <fauna/dist/whole.hpp>
 #include <fauna/models/pipeline.hpp>
@@ -20,11 +21,14 @@
 
 namespace fauna::inline v0 {
 
-/// A rank's stages with their memory. `accumulate` only takes a batch down; `run` then runs all of them.
+/// A rank's stages with their memory; of a model in sequence parallel, for its share of the rows. `accumulate` only
+/// takes a batch down; `run` then runs all of them.
 template <class Part, Backend B, Communicator C> class Staged : public Trained<Part, B> {
   static_assert(!memory<B>::remote, "fauna: ranks exchange rows in the host's memory");
   static constexpr StagePlacement placement = Part::placement;
   static constexpr int stages = placement.stages();
+  static constexpr int shares = row_shares<typename Part::model>();
+  using Rows = RowShares<shares>;
 
  public:
   using Base = Trained<Part, B>;
@@ -39,6 +43,14 @@ template <class Part, Backend B, Communicator C> class Staged : public Trained<P
                std::to_string(ranks.rank()) + " of " + std::to_string(ranks.size()),
            "a rank for each part");
     weigh_side_losses({});
+  }
+
+  /// For batches of this shape on all ranks together.
+  void prepare_training(Shape shape) { Base::prepare_training(Rows::own(shape)); }
+  void prepare_inference(Shape shape) { Base::prepare_inference(Rows::own(shape)); }
+  void join(Group<scalar> const* group) {
+    if (group != nullptr) group_ = *group;
+    Base::join(group != nullptr ? &group_ : nullptr);
   }
 
   /// Trained's. Each of the rank's stages has slots of its own, as a pass begins with clearing those that it finds.
@@ -67,10 +79,17 @@ template <class Part, Backend B, Communicator C> class Staged : public Trained<P
   }
   /// Forward and backward passes of what was accumulated, the same on all ranks. What this rank adds to the loss.
   double run(pipeline_schedule how) {
+    return run(how, [] {});
+  }
+  /// before_last() is called before the last pass of a rank of one stage, if it is a whole backward pass: layers'
+  /// gradients are complete as they leave it.
+  template <class F> double run(pipeline_schedule how, F&& before_last) {
     const int batches = static_cast<int>(waiting_);
     if (batches == 0) return 0;
     const PipelinePlan plan{how, placement, batches};
     hold(how, batches);
+    if constexpr (shares > 1)
+      for (std::size_t i = 0; i < waiting_; ++i) batches_[i].cut(group_.rank);
     activations_.clear(stages, batches);
     products_.clear(stages, batches);
     double loss = 0;
@@ -80,6 +99,7 @@ template <class Part, Backend B, Communicator C> class Staged : public Trained<P
       if (p.is == StagePass::kind::forward) activations_.take(p);
       send_gradients(before);
       send_rows(now);
+      if (Part::rounds == 1 && p.is == StagePass::kind::backward && p.batch + 1 == batches) before_last();
       if (p.is != StagePass::kind::none) loss += run(p);
       before = now;
     }
@@ -90,11 +110,20 @@ template <class Part, Backend B, Communicator C> class Staged : public Trained<P
 
   /// Evaluation: losses [rows] in nats; 0 for rows without a target. All ranks get them.
   void losses(Batch const& batch, scalar* losses) {
+    Waiting here;
+    here.batch = here.whole = batch;
+    scalar* own = losses;
+    if constexpr (shares > 1) {
+      here.cut(group_.rank);
+      group_.whole = &here.whole;
+      own += group_.rank * here.batch.rows;
+    }
     typename Part::template State<scalar> none{};
-    through(batch, none, [losses](auto stage, auto const& call, auto const& w, auto h) {
-      decltype(stage)::type::losses(call, w, h, losses);
+    through(here.batch, none, [own](auto stage, auto const& call, auto const& w, auto h) {
+      decltype(stage)::type::losses(call, w, h, own);
     });
-    broadcast(*c_, losses, static_cast<std::size_t>(batch.rows), placement.rank_of(stages - 1));
+    broadcast(*c_, own, static_cast<std::size_t>(here.batch.rows), placement.rank_of(stages - 1));
+    if constexpr (shares > 1) Rows::gather(group_, losses, here.batch.rows);
   }
   /// Inference: logits as Trained has them, with a cache of this rank's stages. All ranks get them.
   template <class K> void logits(K& cache, Batch batch, logit_rows which, Matrix<scalar> y) {
@@ -110,8 +139,8 @@ template <class Part, Backend B, Communicator C> class Staged : public Trained<P
  private:
   /// A batch that waits, with tokens and targets of its own.
   struct Waiting {
-    Batch batch;
-    std::vector<int> tokens, targets;
+    Batch whole, batch;  ///< of all ranks that share rows, and this rank's
+    std::vector<int> tokens, targets, positions;
     double weight = 1;
     Key key{};
     Tap<scalar> const* tap = nullptr;
@@ -121,10 +150,15 @@ template <class Part, Backend B, Communicator C> class Staged : public Trained<P
         fail("pipeline", "a batch of texts of several lengths or packed documents", "sequences of one length");
       tokens.assign(b.tokens, b.tokens + b.rows);
       targets.assign(b.targets, b.targets + b.rows);
-      batch = Batch::uniform(b.sequences, b.length, tokens.data(), targets.data());
+      batch = whole = Batch::uniform(b.sequences, b.length, tokens.data(), targets.data());
       weight = weight_;
       key = key_;
       tap = tap_;
+    }
+    /// Leaves this rank's rows, which weigh as many as count of them.
+    void cut(int rank) {
+      batch = Rows::own(whole, rank, positions);
+      weight *= Rows::of_targets(whole, batch);
     }
   };
   /// Places, as few as can be, for what batches on stages have from one pass to another.
@@ -177,6 +211,7 @@ template <class Part, Backend B, Communicator C> class Staged : public Trained<P
   /// f(k, call, weights, gradients, saved) of a batch on a stage, if it is of this rank: of round k.
   template <class F> void on(int stage, int batch, F&& f) {
     auto const& b = batches_[static_cast<std::size_t>(batch)];
+    if constexpr (shares > 1) group_.whole = &b.whole;
     Part::on_stage(stage, [&](auto k) {
       this->with(activations_.of(stage, batch), b.batch, b.weight, b.key, b.tap,
                  [&](auto const& c, auto& w, auto& dw, auto& saved, auto&) { f(k, c, w, dw, at<k>(saved.of)); });
@@ -285,6 +320,7 @@ template <class Part, Backend B, Communicator C> class Staged : public Trained<P
   }
 
   C* c_;
+  Group<scalar> group_;  ///< of those that have the other parts of its tensors
   std::vector<Waiting> batches_;
   std::size_t waiting_ = 0;
   SideLosses<scalar> side_[Part::rounds];  ///< of each round's stage
@@ -304,13 +340,16 @@ template <Communicator C, class Replicas = OneRank> class Pipeline {
  public:
   explicit Pipeline(C& ranks, pipeline_schedule how = pipeline_schedule::one_by_one, int pieces = 0)
       : c_(&ranks), all_(&ranks), copy_(&ranks), how_(how), pieces_(pieces > 0 ? pieces : 1), asked_(pieces > 0) {}
-  explicit Pipeline(MeshGroups<C>& mesh, pipeline_schedule how = pipeline_schedule::one_by_one, int pieces = 0)
+  /// lap: do replicas exchange gradients while they compute? So they do where a rank has one stage, whose last backward
+  /// pass is whole.
+  explicit Pipeline(MeshGroups<C>& mesh, pipeline_schedule how = pipeline_schedule::one_by_one, int pieces = 0,
+                    overlap lap = overlap::off)
       : c_(&mesh.pp),
         all_(&mesh.all),
         copy_(&mesh.copy),
         tp_(mesh.mesh.tp > 1 ? &mesh.tp : nullptr),
         saves_(mesh.dp.rank() == 0),
-        replicas_(mesh.dp),
+        replicas_(mesh.dp, 0, lap),
         how_(how),
         pieces_(pieces > 0 ? pieces : mesh.dp.size()),
         asked_(pieces > 0) {
@@ -334,12 +373,20 @@ template <Communicator C, class Replicas = OneRank> class Pipeline {
     model.hold(how_, shares().most());
   }
   template <class T, class F> double gradients(T& model, F&& pass) {
-    return replicas_.gradients(model, [&](int replica) {
+    constexpr bool by_rows = row_shares<typename T::model::model>() > 1;
+    const double sum = replicas_.gradients(model, [&](int replica) {
       for (int i = shares().from(replica); i < shares().from(replica + 1); ++i) (void)pass(i);
+      const double own = together(model, [&] {
+        return model.run(how_, [&] {
+          if constexpr (requires { replicas_.last_batch(model); }) replicas_.last_batch(model);
+        });
+      });
       double loss = 0;
-      for (const double part : all_gather(*c_, together(model, [&] { return model.run(how_); }))) loss += part;
+      for (const double part : all_gather(by_rows ? *copy_ : *c_, own)) loss += part;
       return loss;
     });
+    if constexpr (by_rows) add_shares(model, *tp_, replicas_);
+    return sum;
   }
   /// One norm: of all stages and parts of tensors, what several ranks have alike once. Replicas have the same gradients
   /// by now.

@@ -98,6 +98,16 @@ template <class R, class T> std::vector<double> squares_by(R& replicas, T& model
   if constexpr (zero_stage < R >> 0) return replicas.squares(model);
   else return sums_of_squares(model);
 }
+/// Which elements of a tensor's gradient are here once replicas have added theirs: all of them, or this rank's.
+template <class R> ElementRange kept_by(R const& replicas, Parameter const& p) {
+  if constexpr (zero_stage<R> == 0) {
+    return {0, p.size()};
+  } else {
+    Cut const& cut = shard_of(replicas.shards(), p).cut;
+    const int me = replicas.ranks().rank();
+    return {within_tensor(p, cut.at(me)) - p.place, within_tensor(p, cut.at(me + 1)) - p.place};
+  }
+}
 /// A step with a norm of all parts of the model.
 template <class R, class T>
 UpdateReport update_by(R& replicas, T& model, AdamWOptions const& o, UpdateReport const& seen) {

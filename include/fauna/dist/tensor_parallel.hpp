@@ -8,7 +8,7 @@
 
 #include <fauna/dist/collectives.hpp>
 #include <fauna/dist/mesh.hpp>
-#include <fauna/dist/sharded_update.hpp>
+#include <fauna/dist/sharded_gradients.hpp>
 #include <fauna/dist/whole.hpp>
 #include <fauna/train/one_rank.hpp>
 #include <fauna/train/trained.hpp>
@@ -73,8 +73,9 @@ UpdateReport norm_of_parts(T const& model, C& ranks, std::vector<double> squares
 template <Communicator C, class Replicas = OneRank> class TensorParallel {
  public:
   explicit TensorParallel(C& ranks) : c_(&ranks), all_(&ranks) {}
-  explicit TensorParallel(MeshGroups<C>& mesh)
-      : c_(&mesh.tp), all_(&mesh.all), saves_(mesh.dp.rank() == 0), replicas_(mesh.dp) {
+  /// how: do replicas exchange while they compute?
+  explicit TensorParallel(MeshGroups<C>& mesh, overlap how = overlap::off)
+      : c_(&mesh.tp), all_(&mesh.all), saves_(mesh.dp.rank() == 0), replicas_(mesh.dp, 0, how) {
     require_only(mesh.mesh, &Mesh::tp, "tensor parallel");
   }
   bool writes() const { return all_->rank() == 0; }
@@ -83,6 +84,9 @@ template <Communicator C, class Replicas = OneRank> class TensorParallel {
   int pieces() const { return replicas_.pieces(); }
   void divide(int batches) { replicas_.divide(batches); }
   template <class T> void start(T& model) { replicas_.start(model); }
+  template <class T> void last_batch(T& model) {
+    if constexpr (requires { replicas_.last_batch(model); }) replicas_.last_batch(model);
+  }
   template <class T, class F> double gradients(T& model, F&& pass) {
     const Joined joined(model, *c_);
     return replicas_.gradients(model, pass);
@@ -119,6 +123,8 @@ template <Communicator C, class Replicas = OneRank> class TensorParallel {
  private:
   C *c_, *all_;
   bool saves_ = true;  ///< one of the replicas does
+
+ protected:
   Replicas replicas_;
 };
 

@@ -255,6 +255,7 @@ struct PipelineStage<M, I, P, Children<Embed, Trunk, Head, Mtps...>> {
 /// What rank R has of a model in a pipeline: the stages of a placement that are its own, as one model with all of their
 /// tensors. A Saved is one stage's at a time, in memory for the largest.
 template <class M, int R, StagePlacement P, class... Stages> struct PipelinePart : KeptConfig<M> {
+  using model = M;  ///< that is cut
   using whole = whole_model<M>;
   static constexpr StagePlacement placement = P;
   static constexpr int rank = R;

@@ -20,8 +20,8 @@
 namespace fauna::inline v0 {
 
 /// The line of text that describes a model in its checkpoints, where its config has one (to_text); else empty. That of
-/// a rewritten model says first what it is: "recomputed: llama layers=..."; a part of a model, as ranks have it, says
-/// what the whole one does.
+/// a rewritten model says first what it is: "lora rank=8 ...: llama layers=..."; a part of a model, as ranks have it,
+/// and a recomputed one say what the whole one does.
 template <class M> std::string config_text() {
   if constexpr (!std::is_same_v<whole_model<M>, M>) return config_text<whole_model<M>>();
   else if constexpr (requires { typename M::rewriting; })
@@ -30,7 +30,7 @@ template <class M> std::string config_text() {
   else return {};
 }
 
-/// What a description says of a rewrite, before the config: "recomputed: "; of a plain model's, nothing.
+/// What a description says of a rewrite, before the config: "lora rank=8 ...: "; of a plain model's, nothing.
 inline std::string rewrite_text(std::string const& description) {
   const std::size_t end = description.rfind(": ");
   return end == std::string::npos ? "" : description.substr(0, end + 2);

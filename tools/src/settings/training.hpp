@@ -8,7 +8,8 @@ namespace settings {
 
 struct Train {
   std::string data = "data/tinyshakespeare.txt", val_data, tokenizer, out_dir = "out", init_from = "scratch",
-              dtype = "f32", schedule = "cosine", optimizer = "adamw", tensorboard, pp_schedule = "1f1b";
+              dtype = "f32", schedule = "cosine", optimizer = "adamw", tensorboard, pp_schedule = "1f1b",
+              recompute = "none";
   long threads = 0, max_iters = 2000, batch_size = 12, gradient_accumulation_steps = 1, warmup_iters = 100,
        lr_decay_iters = 2000, eval_interval = 250, eval_iters = 20, log_interval = 10, pieces = 0, zero = 0,
        replicas = 1, tp = 1, pp = 1, pp_rounds = 0, cp = 1, ep = 1, profile = 0, keep_checkpoints = 0, restarts = 0,
@@ -62,6 +63,9 @@ struct Train {
     f("log-interval", log_interval, "updates from one line to the next; 0: none");
     f("always-save-checkpoint", always_save_checkpoint, "best.safetensors at every evaluation, not only at a new best");
     f("tensorboard", tensorboard, "folder for TensorBoard's events; empty: none");
+    f("recompute", recompute,
+      "what is not kept for the backward pass, which runs it again: none; full, layers but for their inputs; or "
+      "selective, norms and activations");
     f("profile", profile, "updates that are timed block by block, into OUT-DIR/trace.json and a table; 0: none");
     f("pieces", pieces,
       "parts of an update's sequences whose gradients are computed apart and added by a fixed tree, so that any number "

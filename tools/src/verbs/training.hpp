@@ -27,6 +27,15 @@ inline void check_optimizer(tool::Verb const& verb, settings::Train const& s) {
     fauna::fail("fauna train", "--muon-momentum " + settings::text(s.muon_momentum), "0 to below 1");
 }
 
+/// The model of a run, which --recompute has keep less.
+inline tool::Described recomputed(tool::Described model, std::string const& how) {
+  one_of("recompute", how, {"none", "full", "selective"});
+  if (how == "none") return model;
+  model.recompute = how == "full" ? "fauna::recomputed" : "fauna::selectively_recomputed";
+  model.includes.push_back(how == "full" ? "fauna/compose/recomputed.hpp" : "fauna/blocks/selectively_recomputed.hpp");
+  return model;
+}
+
 /// The parts that flags ask for. Throws where a pipeline's schedule is not for its stages or for an update's batches.
 inline tool::ModelParts parts_of(tool::Verb const& verb, settings::Run const& s) {
   for (const char* flag : {"pp-schedule", "pp-rounds"})
@@ -41,7 +50,7 @@ inline tool::ModelParts parts_of(tool::Verb const& verb, settings::Run const& s)
   }
   const bool folded = fauna::there_and_back(how);
   const long usual = folded || how == fauna::pipeline_schedule::interleaved ? 2 : 1;
-  const tool::ModelParts parts{s.pp, s.pp_rounds > 0 ? s.pp_rounds : usual, folded, s.tp, s.zero};
+  const tool::ModelParts parts{s.pp, s.pp_rounds > 0 ? s.pp_rounds : usual, folded, s.tp, s.zero, s.sequence_parallel};
   const fauna::StagePlacement stages{static_cast<int>(parts.ranks), static_cast<int>(parts.rounds),
                                      folded ? fauna::stage_order::v : fauna::stage_order::loop};
   // How many batches each of several pipelines has is known when they run.
@@ -73,9 +82,6 @@ inline void require_parts(settings::Run const& s, long parts) {
   alone(s.tp > 1 && s.dtype != "f32" && s.dtype != "bf16", "--dtype " + s.dtype);
   if (tool::started_rank() < 0) fauna::fail("fauna train", flag + " in one process", start);
   const int ranks = tool::started_ranks();
-  if (s.cp > 1 && ranks > 0 && ranks != parts)
-    fauna::fail("fauna train", flag + " on " + std::to_string(ranks) + " ranks", start,
-                "all of them share every sequence");
   if (ranks > 0) tool::require_whole_copies(flag, parts, ranks);
 }
 
@@ -146,9 +152,6 @@ inline void require_experts(tool::ModelConfig const& c, long ranks) {
   whole("replicas", s.replicas, 1, 1000000);
   whole("watchdog", s.watchdog, 0, 1000000);
   if (s.sequence_parallel && s.tp == 1) fauna::fail("fauna train", "--sequence-parallel without --tp", "both");
-  if (s.sequence_parallel && (s.pp > 1 || s.zero > 0))
-    fauna::fail("fauna train", std::string("--sequence-parallel with ") + (s.pp > 1 ? "--pp" : "--zero"),
-                "one of the two");
   if (s.replicas > 1 && s.zero == 0)
     fauna::fail("fauna train", "--replicas without --zero", "--zero 1, 2 or 3", "without, each rank is a replica");
   whole("tp", s.tp, 1, 1024);
@@ -209,7 +212,7 @@ inline void require_experts(tool::ModelConfig const& c, long ranks) {
   if (s.keep_checkpoints > 0 && !started && s.pieces == 0)
     fauna::fail("fauna train", "--keep-checkpoints of one process", "ranks, which write parts of a checkpoint",
                 "mpirun starts several, or one");
-  const std::string program = tool::program_for(c->described(), s.dtype,
+  const std::string program = tool::program_for(recomputed(c->described(), s.recompute), s.dtype,
                                                 s.pp > 1       ? "pipeline"
                                                 : s.tp > 1     ? "tensor"
                                                 : s.cp > 1     ? "context"
