@@ -88,10 +88,9 @@ TEST_CASE("convert: what the keys of these have no word for is refused") {
   Qwen2Config yarn = SmallQwen2::config;
   yarn.scaling = {.kind = rope_scaling::yarn, .factor = 2, .attention = 1.5};
   refused("qwen2", to_text(yarn), "YaRN as its paper has it");
-  CHECK_THROWS_WITH_AS(
-      tool::convert(test::source_path("tests/golden/models/opt"), folder / "m.gguf", ""),
-      doctest::Contains("one of a family that GGUF is written of: these are bloom, cohere2, deepseek"),
-      error);
+  CHECK_THROWS_WITH_AS(tool::convert(test::source_path("tests/golden/models/opt"), folder / "m.gguf", ""),
+                       doctest::Contains("one of a family that GGUF is written of: these are bloom, cohere2, deepseek"),
+                       error);
 }
 
 }  // namespace test_convert_decoders

@@ -2,7 +2,10 @@
 // NAME=VALUE... with settings (settings.hpp) that the launcher has checked.
 #include <unistd.h>
 
+#include <algorithm>
+#include <iterator>
 #include <optional>
+#include <string_view>
 
 #include <fauna/io/mapped.hpp>
 #include <tools/src/settings.hpp>
@@ -18,23 +21,21 @@ fauna::Schedule schedule(settings::Train const& s) {
   return tool::schedule(s.schedule, s.learning_rate, s.min_lr, s.warmup_iters, s.lr_decay_iters);
 }
 
+/// Flags that say where a run's files are and how it is computed, and not what it computes.
+constexpr std::string_view of_the_machine[] = {"init-from", "out-dir",   "overwrite",        "data",
+                                               "val-data",  "tokenizer", "threads",          "zero",
+                                               "replicas",  "overlap",   "watchdog",         "sequence-parallel",
+                                               "tp",        "pp",        "pp-schedule",      "pp-rounds",
+                                               "cp",        "ep",        "keep-checkpoints", "async-checkpoints",
+                                               "restarts",  "ranks",     "recompute"};
+
 /// Everything that decides the numbers of the run, for whoever reads the checkpoint.
 std::string note(settings::Run s) {
   std::string all = "--block-size " + settings::text(s.context);
   s.Train::each([&](const char* name, auto& value, const char*) {
-    const std::string n = name;
-<<<<<<< HEAD
-    if (n != "init-from" && n != "out-dir" && n != "overwrite" && n != "data" && n != "val-data" && n != "tokenizer" &&
-        n != "threads" && n != "zero" && n != "replicas" && n != "overlap" && n != "watchdog" &&
-        n != "sequence-parallel" && n != "tp" && n != "pp" && n != "pp-schedule" && n != "pp-rounds" && n != "cp" &&
-        n != "ep" && n != "keep-checkpoints" && n != "async-checkpoints" && n != "restarts" && n != "ranks")
-=======
-    if (n != "init-from" && n != "out-dir" && n != "overwrite" && n != "data" && n != "tokenizer" && n != "threads" &&
-        n != "zero" && n != "replicas" && n != "overlap" && n != "watchdog" && n != "sequence-parallel" && n != "tp" &&
-        n != "pp" && n != "pp-schedule" && n != "pp-rounds" && n != "cp" && n != "ep" && n != "keep-checkpoints" &&
-        n != "async-checkpoints" && n != "restarts" && n != "ranks" && n != "recompute")
->>>>>>> dist
-      all += " --" + n + ' ' + settings::text(value);
+    const std::string_view n = name;
+    if (std::find(std::begin(of_the_machine), std::end(of_the_machine), n) == std::end(of_the_machine))
+      all += " --" + std::string(n) + ' ' + settings::text(value);
   });
   return all;
 }
