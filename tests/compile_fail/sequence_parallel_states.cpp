@@ -1,5 +1,5 @@
 // The state of a scan goes from row to row, and the rows are on several ranks.
-// expect: sequence_parallel has attention and MLPs as Gpt and Llama have them
+// expect: illegal model rows_are_on_several_ranks MambaCore
 #include <fauna/dist/sequence_parallel.hpp>
 #include <fauna/models/mamba.hpp>
 #include <fauna/ops/cpu.hpp>

@@ -225,6 +225,9 @@ template <class B> constexpr bool has_state() {
   else return !std::is_empty_v<typename B::template State<float>>;
 }
 
+/// What stands in the place of such a block but for the attention that is cut: no model with it is legal.
+template <class B> struct Refused : B { using fault = rows_are_on_several_ranks<B>; };
+
 }  // namespace sequence_parallel_detail
 
 template <int N> struct InSequenceParallel {
@@ -238,9 +241,8 @@ template <int N> struct InSequenceParallel {
     if constexpr (!std::is_void_v<New>)
       return std::type_identity<typename sequence_parallel_detail::around<New, N>::type>{};
     else if constexpr (requires { typename B::template State<float>; })
-      static_assert(!sequence_parallel_detail::has_state<B>(),
-                    "fauna: sequence_parallel has attention and MLPs as Gpt and Llama have them, and nothing else that "
-                    "goes from row to row");
+      if constexpr (sequence_parallel_detail::has_state<B>())
+        return std::type_identity<sequence_parallel_detail::Refused<B>>{};
   }
 };
 

@@ -22,6 +22,7 @@ template <class Block, int Window> struct window_sees_no_row;
 template <class Block, int Heads, int Ranks> struct ranks_do_not_divide_heads;
 template <class Block, int Columns, int Ranks> struct ranks_do_not_divide_columns;
 template <class Block, int Tokens, int Ranks> struct rank_without_tokens;
+template <class Block> struct rows_are_on_several_ranks;
 template <class Expert, int Experts, int Ranks> struct ranks_do_not_divide_experts;
 
 template <label Name, class B> struct At;
