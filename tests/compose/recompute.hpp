@@ -13,7 +13,7 @@
 
 #include "../support/batches.hpp"
 
-namespace test::checkpoint {
+namespace test::recompute {
 
 using namespace fauna;
 inline constexpr int V = 13, W = 16;
@@ -60,4 +60,4 @@ template <class Layer, class P> void check_checkpoint() {
   }
 }
 
-}  // namespace test::checkpoint
+}  // namespace test::recompute

@@ -5,7 +5,7 @@
 
 namespace test_recompute_llama {
 
-using namespace test::checkpoint;
+using namespace test::recompute;
 
 TEST_CASE_TEMPLATE("Recompute around each layer of a Llama changes no bit of training", P, f32_products,
                    bf16_products) {

@@ -4,11 +4,11 @@
 
 #include <fauna/blocks/selectively_recomputed.hpp>
 
-#include "checkpoint.hpp"
+#include "recompute.hpp"
 
 namespace test_selectively_recomputed {
 
-using namespace test::checkpoint;
+using namespace test::recompute;
 
 namespace {
 

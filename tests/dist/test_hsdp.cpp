@@ -117,7 +117,7 @@ TEST_SUITE("hsdp") {
         for (Shard const& s : cuts) {
           const Cut part{s.cut.size(groups.shards.rank()), 1, replicas};
           const std::size_t own = part.size(groups.replicas.rank());
-          want += 4 * (part.n - own + others * own);  // pieces of the part to who adds them, and sums back
+          want += 4 * (part.n - own + others * own);  // pieces of the part to the rank that adds them, and sums back
         }
         want += 8 * others;  // losses
         if (all != want) throw std::runtime_error(std::to_string(all) + " bytes, not " + std::to_string(want));

@@ -69,7 +69,7 @@ TEST_SUITE("traffic") {
         for (auto const& p : model.parameters())
           for (std::size_t at = p.offset; at < p.offset + p.size(); at = at / 4096 * 4096 + 4096)
             blocks += at >= cut.at(me) && at < cut.at(me + 1);
-        const std::size_t want = nodes * (elements - own) * 4  // gradients to who adds them
+        const std::size_t want = nodes * (elements - own) * 4  // gradients to the rank that adds them
                                  + others * own * 4            // sums, or new values
                                  + others * 8 * (blocks + nodes);
         if (counting.bytes() != want)

@@ -268,7 +268,7 @@ TEST_CASE("an index and its shards read as one file, by its own path or by the f
     write_index(c.map);
     CHECK_THROWS_WITH_AS(SafeTensors{index}, Contains(c.error), error);
   }
-  // Names of what is gone are told, and are no error: who needs them will miss them.
+  // Names of what is gone are told, and are no error: a model that needs them will miss them.
   write_index(R"("d":"two","a":"one","b":"one","c":"two","e":"one")");
   const SafeTensors gone(index);
   CHECK(gone.tensors().size() == 3);

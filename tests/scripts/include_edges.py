@@ -25,6 +25,9 @@ BELOW = {
     "check": {"core"},
 }
 
+# Included by name alone: what wants MPI or Eigen, and what tests.
+BESIDE = {"dist", "interop", "check"}
+
 # Slow to compile, or rejected by one of the compilers.
 FORBIDDEN = {"algorithm", "chrono", "filesystem", "format", "functional", "iostream", "memory", "ranges", "regex",
              "source_location", "thread"}
@@ -75,6 +78,8 @@ def breaches(root, path, lines):
             if not area:
                 if not cuda and file.endswith(".cuh"):
                     yield number, f"<{target}>: the host umbrella reaches no CUDA header"
+                if to in BESIDE:
+                    yield number, f"<{target}>: an umbrella reaches nothing that other libraries or tests are for ({to}/)"
                 continue
             if not to:
                 yield number, f"<{target}>: no header includes an umbrella"
@@ -118,6 +123,7 @@ def self_test():
         ("ops/gemm/cuda.cuh", "<fauna/ops/gemm/cpu.hpp>", True), ("ops/gemm/cuda.cuh", "<cublasLt.h>", False),
         ("ops/gemm/cpu.hpp", "<cublasLt.h>", True), ("fauna.hpp", "<fauna/ops/gemm/cuda.cuh>", True),
         ("extra/x.hpp", "<vector>", True), ("fauna.hpp", "<fauna/models/gpt.hpp>", False),
+        ("fauna.hpp", "<fauna/dist/mpi.hpp>", True), ("fauna.hpp", "<fauna/interop/eigen.hpp>", True),
         ("train/train.hpp", "<fauna/dist/solo.hpp>", True), ("train/train.hpp", "<mpi.h>", True),
         ("dist/data_parallel.hpp", "<fauna/train/trained.hpp>", False), ("dist/mpi.hpp", "<mpi.h>", False),
     ]

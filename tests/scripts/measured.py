@@ -23,7 +23,7 @@ def compile_it(**more):
 
 
 run, peak = compile_it()
-if run.returncode == 0 and not peak:  # the cache has it from who did not measure
+if run.returncode == 0 and not peak:  # cached by a build that did not measure
     run, peak = compile_it(CCACHE_RECACHE="1")
 sys.stderr.buffer.write(PEAK.sub(b"", run.stderr))
 if peak and "-o" in command:

@@ -9,6 +9,7 @@ import os
 import pathlib
 import re
 import random
+import resource
 import shutil
 import signal
 import struct
@@ -248,6 +249,11 @@ for _ in range(3):
 status, said, seconds = interrupted("killed", lambda _: (work / "killed").rename(work / "moved"))
 errors = re.findall(r"\[rank 0 of 2\] \[io\] cannot (?:create|rename a temporary to) killed/", said)  # or as it was being written
 assert status != 0 and len(errors) == 1, f"{status}\n{said}"
+trained(2, "moved", "--max-iters", 0, "--pieces", 6, "--init-from", "resume", model=())
+
+# A disk that takes no more: the error by name, and the last checkpoint is whole.
+status, said, _ = interrupted("moved", lambda pid: resource.prlimit(children(pid)[0], resource.RLIMIT_FSIZE, (1024, 1024)))
+assert status != 0 and len(re.findall(r"\[rank 0 of 2\] \[io\] cannot write moved/\S+ \(File too large\)", said)) == 1, f"{status}\n{said}"
 trained(2, "moved", "--max-iters", 0, "--pieces", 6, "--init-from", "resume", model=())
 
 # What checks a cluster finds nothing wrong here, and a launcher that starts nothing.

@@ -82,7 +82,7 @@ def many(server, count, seed):
         try:
             for _ in range(count // 8):
                 one(server, draw)
-        except BaseException as e:  # told by who waits for the thread
+        except BaseException as e:  # told by the waiting thread
             failed.append(e)
 
     threads = [threading.Thread(target=client, args=(i,)) for i in range(8)]

@@ -47,7 +47,7 @@ class Reader {
   virtual const float* embed(const int*, int) { return nullptr; }
 };
 
-/// Texts on their way, each in a slot of a cache, for who draws the tokens himself.
+/// Texts on their way, each in a slot of a cache, for callers that draw the tokens themselves.
 class Slots {
  public:
   virtual ~Slots() = default;

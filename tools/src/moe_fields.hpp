@@ -38,7 +38,7 @@ template <class C> void mixture_json(C const& m, Config::Json& j) {
   for (int i = 0; i < m.dense; ++i) j["mlp_only_layers"].push_back(i);
 }
 
-/// The same as DeepSeek and who followed it call it: groups of experts, shared ones, dense layers first.
+/// The same under DeepSeek's names: groups of experts, shared ones, dense layers first.
 template <class C> void read_grouped_mixture(Config& c, C& m) {
   m.experts = c.whole("n_routed_experts");
   m.chosen = c.whole("num_experts_per_tok");

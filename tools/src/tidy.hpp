@@ -19,7 +19,7 @@ inline pid_t process_of(std::filesystem::path const& file) {
 }
 
 /// Keeps, of the files in a folder whose names begin so, the `kept` that were used last; and removes all that are
-/// unfinished and whose process is no more. What is in use meanwhile stays readable for who has opened it.
+/// unfinished and whose process is no more. What is in use meanwhile stays readable for a process that has opened it.
 inline void tidy(std::filesystem::path const& folder, std::string const& prefix, std::size_t kept) {
   namespace fs = std::filesystem;
   std::error_code none;  // another process may have been quicker

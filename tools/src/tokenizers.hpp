@@ -28,7 +28,7 @@ inline std::string tokenizer_file(std::string const& from) {
   return path;
 }
 
-/// The same for who keeps a copy of it, as training and prepared data do: a tokenizer.json.
+/// The same for callers that keep a copy of it, as training and prepared data do: a tokenizer.json.
 inline std::string tokenizer_json_file(std::string const& from) {
   const std::string path = tokenizer_file(from);
   if (path.ends_with(".model"))

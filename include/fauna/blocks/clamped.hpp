@@ -12,7 +12,7 @@ struct Clip {
   constexpr bool operator==(Clip const&) const = default;
 };
 
-/// y = x within -limit and limit. No weights; the input is saved by who made it.
+/// y = x within -limit and limit. No weights; the input is saved by the block that made it.
 template <int Width, Clip At> struct Clamped : SameWidth<Width> {
   static constexpr const char* kind_name = "Clamped";
 

@@ -6,7 +6,7 @@
 
 namespace fauna::inline v0 {
 
-/// Rows of [g | u], 2 Width columns, to rows of Width. No weights; the input is saved by who made it.
+/// Rows of [g | u], 2 Width columns, to rows of Width. No weights; the input is saved by the block that made it.
 template <int Width, ClampedGate How> struct ClampedSwiGlu : Leaf<2 * Width, Width> {
   static constexpr const char* kind_name = "ClampedSwiGlu";
   static_assert(How.limit > 0 && How.slope > 0, "fauna: limit and slope of a ClampedSwiGlu are above 0");

@@ -6,8 +6,8 @@
 
 namespace fauna::inline v0 {
 
-/// Rows of [g | u], 2 Width columns, to rows of Form(g) u, Width columns. No weights; the input is saved by who made
-/// it.
+/// Rows of [g | u], 2 Width columns, to rows of Form(g) u, Width columns. No weights; the input is saved by the block
+/// that made it.
 template <activation Form, int Width> struct Gated : Leaf<2 * Width, Width> {
   static constexpr const char* kind_name = "Gated";
   using Rows = Leaf<2 * Width, Width>;

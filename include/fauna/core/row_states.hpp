@@ -196,7 +196,7 @@ template <class F, class... V> void by_row(Batch const& batch, F&& f, StatePart<
   }
 }
 
-/// The same of one part, where who keeps states by row may have them as factors: f reads the rows as it would for
+/// The same of one part, where a keeper of states by row may have them as factors: f reads the rows as it would for
 /// nobody, and the state that entered is kept beside what `given` has of them.
 template <class F, class V, class O, class S, int K>
 void by_row(Batch const& batch, F&& f, StatePart<V> const& part, Factors<O, S, K> const& given) {

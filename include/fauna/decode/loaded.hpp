@@ -92,7 +92,7 @@ template <ModelPart M, Backend B, class D = Packed<B>> class Loaded {
     });
     cache.advance(batch);
   }
-  // The parts of logits, for who wants the rows between them; on backends whose memory is the host's.
+  // The parts of logits, for callers that want the rows between them; on backends whose memory is the host's.
   /// What the trunk gives for every row: h [rows, width].
   void hidden(Batch const& batch, Matrix<scalar> h) { trunk(batch, no_state_, h); }
   template <class K> void hidden(K& cache, Batch batch, Matrix<scalar> h, Tap<scalar> const* tap = nullptr) {

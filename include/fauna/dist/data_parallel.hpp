@@ -163,7 +163,7 @@ template <Communicator C, int Zero = 0> class DataParallel : public ShardedGradi
     broadcast(*c_, &value, 1, 0);
     return value;
   }
-  /// Gives every rank all values again, for who goes on with the model and without these ranks.
+  /// Gives every rank all values again, to go on with the model and without these ranks.
   template <class T> void make_whole(T& model) {
     for (Shard const& s : shards_)
       if (Zero == 3) this->gather(model, s);

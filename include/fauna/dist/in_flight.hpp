@@ -1,4 +1,4 @@
-// Gradients on their way to who adds them, while a rank goes on: one unit's (shards.hpp) at a time.
+// Gradients on their way to the rank that adds them, while a rank goes on: one unit's (shards.hpp) at a time.
 #pragma once
 #include <vector>
 

@@ -272,7 +272,7 @@ template <Communicator C, int Zero> class ShardedGradients {
     for (Shard const& s : shards_) release(model, s);
   }
 
-  /// The gradients of a unit, of the pieces of this pass, go to who keeps them, and are zero here. They are added to
+  /// The gradients of a unit, of the pieces of this pass, go to their keepers, and are zero here. They are added to
   /// what has come before by the tree; the last pass leaves the sums in their place.
   template <class T> void reduce(T& model, int unit) {
     auto* const g = gradients_of(model);

@@ -131,7 +131,7 @@ template <class T> UpdateReport norm_of_sums(T const& model, std::vector<double>
 }
 
 /// Muon's steps (ops/muon), which need whole matrices: each on one rank, in turn. Values, momentum and gradient go
-/// there from who keeps their parts, and values and momentum come back.
+/// there from the keepers of their parts, and values and momentum come back.
 template <class T, Communicator C>
 void step_matrices(T& model, C& c, std::vector<Shard> const& shards, AdamWOptions const& o, UpdateReport const& seen) {
   using S = typename T::scalar;

@@ -271,7 +271,7 @@ template <Block Embed, Block Trunk, class Head, class... Mtps> struct Lm {
     Scope s(call.scratch());
     wanted_rows(call, which, hidden(call, w, state), [&](auto h) { head_logits(call, w, h, y); });
   }
-  /// What the trunk gives for the rows of a call, in scratch: for who wants rows of it only, or other heads.
+  /// What the trunk gives for the rows of a call, in scratch: for callers that want some of its rows, or other heads.
   template <class C, class W, class St>
   static View<const typename C::scalar, dyn, width> hidden(C const& call, W const& w, St& state) {
     using S = typename C::scalar;

@@ -202,7 +202,8 @@ template <ModelPart M, Backend B, class D = All<typename B::scalar>> class Train
   bool uses_muon() const { return step_matrix_ != nullptr; }
   /// Does Muon update the i-th tensor?
   bool by_muon(std::size_t i) const { return uses_muon() && parameters_[i].matrices > 0 && parameters_[i].trainable; }
-  /// Muon's part of an update, of the i-th tensor, for who has it in parts: all of its elements, wherever they are.
+  /// Muon's part of an update, of the i-th tensor, for a rank that has it in parts: all of its elements, wherever they
+  /// are.
   void step_matrix(std::size_t i, scalar* value, scalar* gradient, scalar* momentum, AdamWOptions const& o,
                    UpdateReport const& seen) {
     Segment<scalar> s = segments_[i];
@@ -289,7 +290,7 @@ template <ModelPart M, Backend B, class D = All<typename B::scalar>> class Train
     scratch_.grow(scratch_bytes<M, B>(shape));
   }
   MemoryPlan const& planned() const { return planned_; }
-  /// For who keeps parts of a model alone: plans for these weights, gradients and moments instead of all.
+  /// For a rank that keeps parts of a model only: plans for these weights, gradients and moments instead of all.
   void plan_parts(MemoryPlan const& parts) {
     parts_ = parts;
     planned_.weights = parts.weights;
@@ -338,7 +339,7 @@ template <ModelPart M, Backend B, class D = All<typename B::scalar>> class Train
     f(call(batch, mode::eval, {}, nullptr), weights_, no_state_);
   }
 
-  /// Between accumulate and update, for who trains on several ranks: f(elements, n) is given all gradients, and what
+  /// Between accumulate and update, for training on several ranks: f(elements, n) is given all gradients, and what
   /// buffers have gathered, as one array in the backend's memory.
   template <class F> void reduce(F&& f) { f(static_cast<scalar*>(gradients_region_.data()), learnt_); }
   /// The same of all values, each tensor's at its offset, after an update of a part of them.
@@ -367,7 +368,7 @@ template <ModelPart M, Backend B, class D = All<typename B::scalar>> class Train
     kept_ = static_cast<std::vector<ElementRange>&&>(kept);
     bind_gradients();
   }
-  /// For who keeps parts of values and gradients alone: memory is from now on given back in small pages.
+  /// For a rank that keeps parts of values and gradients only: memory is from now on given back in small pages.
   void in_small_pages() {
     values_.in_small_pages();
     gradients_region_.in_small_pages();

@@ -129,7 +129,7 @@ class Replies {
     cached_ += static_cast<std::size_t>(piece.cached);
     return all;
   }
-  /// The last chunk, for who asked for usage.
+  /// The last chunk, for clients that asked for usage.
   Reply usage_chunk() const {
     Reply r = head(chat_ ? "chat.completion.chunk" : "text_completion");
     r["choices"] = Reply::array();

@@ -1,6 +1,6 @@
 // Speculation for several texts at once: each has a drafter, drafts and an end of its own, and one pass of the target
 // verifies all drafts of a step (Qian et al. 2024, "BASS: batched attention-optimized speculative sampling":
-// ragged acceptance). A text goes on by as many tokens as it kept; who has ended drops out of the pass.
+// ragged acceptance). A text goes on by as many tokens as it kept; a text that has ended drops out of the pass.
 #pragma once
 #include <fauna/decode/speculate/match.hpp>
 #include <fauna/decode/speculate/slots.hpp>

@@ -125,7 +125,7 @@ template <int W, int Size, unsigned Tag> class RowWorker {
   }
 
   /// Biases and caps the n scores of all queries, at `place`, against the keys from j on. A call, so that the loop of
-  /// who has neither stays small.
+  /// attention with neither stays small.
   [[gnu::noinline]] void bend(int group, int head, AttentionShape const& a, int j, int n, int place) {
     for (int i = 0; i < group; ++i) {
       float* const s = scores_ + i * block;
