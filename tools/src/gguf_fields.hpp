@@ -232,6 +232,12 @@ template <class C> class GgufReader {
       all += k_.file().find(before + std::to_string(l) + after) != nullptr ? with : without;
     c_.*m = shortest_round(all);
   }
+  /// A config that tells its rounds by period and offset, the last of which may be cut.
+  template <class B> void cut_rounds(fauna::letters B::*m) {
+    std::string all;
+    for (int l = 0; l < c_.layers; ++l) all += (c_.*m).of(l);
+    c_.*m = shortest_round(all, true);
+  }
   void vocab(int C::*m) {
     const fauna::SafeTensor* table = k_.file().find("token_embd.weight");
     if (table == nullptr || table->shape.size() != 2 || table->shape[0] > 0x7fffffff)
@@ -456,6 +462,7 @@ template <class C> class GgufWriter {
     said_.*m = same_kinds(c_.*m, of_layers);
     form_.alike = false;
   }
+  template <class B> void cut_rounds(fauna::letters B::*) {}  // which kinds of layers follow from the rounds alone
   void vocab(int C::*m) { whole("vocab_size", m); }
   void heads(int C::*m, int C::*kv) {
     whole("attention.head_count", m);

@@ -66,6 +66,8 @@ struct Jamba {
   template <class Io> static void gguf(Io& io) {
     gguf_hybrid(io, &config::mixers, 'm');
     io.kinds("blk.", ".ffn_gate_inp.weight", &config::mlps, 'e', 'd');
+    io.cut_rounds(&config::mixers);
+    io.cut_rounds(&config::mlps);
     if (!(io.get().mlps == fauna::letters("d"))) io.experts(&config::experts, &config::chosen);
     io.implied(&config::expert_hidden, io.get().hidden);
     io.of_training(&config::balance);
