@@ -632,11 +632,10 @@ template <class Io> void gguf_windows(Io& io, int usual) {
   io.period(&C::full_every, usual, "attention.sliding_window_pattern");
   io.repeated("rope.freq_base_swa", io.get().base);
 }
-/// The sizes of a decoder whose layers have attention, or another mixer, which has the letter `other`.
+/// The other sizes of a decoder whose layers have attention, or another mixer, which has the letter `other`.
 template <class Io, class B>
 void gguf_hybrid(Io& io, fauna::letters B::*mixers, char other, int Io::config::*feed_forward = &Io::config::hidden) {
   using C = typename Io::config;
-  io.layers(&C::layers);
   io.whole("context_length", &C::context);
   io.whole("embedding_length", &C::width);
   io.whole("feed_forward_length", feed_forward);

@@ -77,6 +77,7 @@ struct GraniteHybrid {
 
   static constexpr const char* gguf_name = "granitehybrid";
   template <class Io> static void gguf(Io& io) {
+    io.layers(&config::layers);
     io.kinds("blk.", ".ffn_gate_inp.weight", &config::mlps, 'e', 'd');
     if (const bool dense = io.get().mlps == fauna::letters("d"); dense) {
       gguf_hybrid(io, &config::mixers, 'm');

@@ -64,6 +64,7 @@ struct Jamba {
 
   static constexpr const char* gguf_name = "jamba";
   template <class Io> static void gguf(Io& io) {
+    io.layers(&config::layers);
     gguf_hybrid(io, &config::mixers, 'm');
     io.kinds("blk.", ".ffn_gate_inp.weight", &config::mlps, 'e', 'd');
     io.cut_rounds(&config::mixers);

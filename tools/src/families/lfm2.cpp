@@ -53,6 +53,7 @@ struct Lfm2 {
 
   static constexpr const char* gguf_name = "lfm2";
   template <class Io> static void gguf(Io& io) {
+    io.layers(&config::layers);
     gguf_hybrid(io, &config::mixers, 'c');
     gguf_rotary(io, io.get().head_size);
     io.whole("shortconv.l_cache", &config::taps);
