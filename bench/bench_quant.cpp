@@ -49,7 +49,7 @@ struct Matrix154 {
   }
 };
 
-constexpr const char* measured[] = {"Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1"};
+constexpr const char* measured[] = {"Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q4_K"};
 
 /// Bytes of weights a second of one row, as a share of what can be read.
 void bandwidth(benchmark::State& state) {
