@@ -114,6 +114,9 @@ names = [*tensors("experts/last.safetensors")]  # of weights, and of two moments
 assert sum(".experts." in name for name in names) == 3 * 2 * 4 * 3, names
 losses = [summary(out)["val_loss"] for out in ("together", "experts", "copies")]
 assert all(abs(loss - losses[0]) < 1e-4 * losses[0] for loss in losses), losses
+trained(2, "cut", "--max-iters", 10, "--tp", 2, model=mixture)
+assert abs(summary("cut")["val_loss"] - losses[0]) < 1e-4 * losses[0], summary("cut")
+refused("--sequence-parallel with a mixture of experts", words("no", "--tp", 2, "--sequence-parallel", "true", model=mixture))
 refused("--ep 2 with a model without experts", words("no", "--ep", 2))
 refused("--ep 3 with 4 experts in a layer", words("no", "--ep", 3, model=mixture))
 refused("--ep 2 in one process, expected mpirun -n 2", words("no", "--ep", 2, model=mixture))

@@ -486,7 +486,7 @@ inline void gguf_to_directory(std::string const& from, std::string const& to, st
   }
   one_of("type", type, {"F32", "F16", "BF16"});
   std::vector<d::Converted> tensors;
-  fauna::GgufArchitecture const& architecture = *fauna::gguf_architecture(file.text("general.architecture"));
+  fauna::GgufArchitecture const& architecture = *file.architecture();
   for (fauna::SafeTensor const& t : file.tensors()) {
     if (fauna::gguf_name(architecture, t.name).name.empty())
       fauna::fail("convert", from + " has " + t.name, "tensors that are known here");

@@ -219,9 +219,10 @@ template <int Width, int Vocab, int N> struct around<tensor_parallel_detail::Hea
   using type = AllRowsHead<tensor_parallel_detail::Head<Width, Vocab, N>, N>;
 };
 
-/// Does a block carry something from row to row?
-template <class B> constexpr bool has_state() {
-  if constexpr (Composite<B>) return false;
+/// Does a block carry something from row to row, or weigh rows by what all others chose?
+template <class B> constexpr bool reads_other_rows() {
+  if constexpr (requires { typename B::mixture; }) return true;
+  else if constexpr (Composite<B>) return false;
   else return !std::is_empty_v<typename B::template State<float>>;
 }
 
@@ -241,7 +242,7 @@ template <int N> struct InSequenceParallel {
     if constexpr (!std::is_void_v<New>)
       return std::type_identity<typename sequence_parallel_detail::around<New, N>::type>{};
     else if constexpr (requires { typename B::template State<float>; })
-      if constexpr (sequence_parallel_detail::has_state<B>())
+      if constexpr (sequence_parallel_detail::reads_other_rows<B>())
         return std::type_identity<sequence_parallel_detail::Refused<B>>{};
   }
 };

@@ -1,6 +1,6 @@
 // tensor_parallel<M, N>: the part of model M that one of N ranks has (Shoeybi et al. 2019, "Megatron-LM", section 3):
-// heads of attentions, columns of MLPs, tokens of the vocabulary. Norms, positions and biases of what is summed are on
-// all ranks. With rank i's parts X_i, W_i:
+// heads of attentions, columns of MLPs and of each expert, tokens of the vocabulary. Norms, routers, positions and
+// biases of what is summed are on all ranks. With rank i's parts X_i, W_i:
 //   columns      Y_i = X W_iᵀ                       dX = Σ_i dY_i W_i
 //   rows         Y = Σ_i X_i W_iᵀ + b               dX_i = dY W_i
 //   tokens       y_r = Σ_i (table_i[t_r], or 0 where the token is another's)
@@ -9,6 +9,7 @@
 // them; logits never meet.
 #pragma once
 #include <cmath>
+#include <concepts>
 #include <string>
 
 #include <fauna/blocks/embedding.hpp>
@@ -311,9 +312,15 @@ template <label Gate, label Up, label Down, int Width, int Hidden, activation Fo
 struct part<NamedGatedMlp<Gate, Up, Down, Width, Hidden, Form, Bias>, N> {
   using type = SplitGatedMlp<Gate, Up, Down, Width, Hidden, Form, Bias, N>;
 };
-template <int Width, int Hidden, activation Form, bool Bias, int N>
-struct part<GatedMlp<Width, Hidden, Form, Bias>, N>
-    : part<NamedGatedMlp<"gate_proj", "up_proj", "down_proj", Width, Hidden, Form, Bias>, N> {};
+/// The gated MLP that a family's own, or its experts', is under another name.
+template <label Gate, label Up, label Down, int Width, int Hidden, activation Form, bool Bias>
+NamedGatedMlp<Gate, Up, Down, Width, Hidden, Form, Bias> gated_mlp(
+    NamedGatedMlp<Gate, Up, Down, Width, Hidden, Form, Bias> const*);
+template <class B> using gated_mlp_of = decltype(gated_mlp(static_cast<B const*>(nullptr)));
+template <Named B, int N>
+requires std::same_as<typename B::composition, typename gated_mlp_of<B>::composition>
+struct part<B, N> : part<gated_mlp_of<B>, N> {
+};
 template <int Vocab, int Width, int N> struct part<Embedding<Vocab, Width>, N> { using type = Table<Vocab, Width, N>; };
 template <int Width, int Vocab, int N> struct part<LmHead<Width, Vocab>, N> { using type = Head<Width, Vocab, N>; };
 template <int Width, int Vocab, bool Bias, LogitCap Cap, int N> struct part<LmHead<Width, Vocab, Bias, Cap>, N> {

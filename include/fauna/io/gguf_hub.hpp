@@ -13,10 +13,10 @@ class HubGguf : public Gguf {
  public:
   /// Throws as Gguf does, and for tensors whose shapes are not what their names say.
   explicit HubGguf(std::string const& path) : Gguf(path) {
-    GgufArchitecture const* const a =
-        has("general.architecture")
-            ? gguf_architecture(text("general.architecture"), [this](auto name) { return find(name) != nullptr; })
-            : nullptr;
+    if (has("general.architecture"))
+      architecture_ =
+          gguf_architecture(text("general.architecture"), [this](auto name) { return find(name) != nullptr; });
+    GgufArchitecture const* const a = architecture_;
     if (a == nullptr) return;
     heads_ = heads(std::string(a->name) + ".attention.");
     if (has(std::string(a->name) + ".wkv.head_size"))
@@ -52,6 +52,9 @@ class HubGguf : public Gguf {
     join_halves(firsts, seconds);
     index_names("gguf");
   }
+
+  /// What the names were, by the file's own tensors; null: one that is not in the table.
+  GgufArchitecture const* architecture() const { return architecture_; }
 
   /// Divisors of the frequencies of rotary positions, which Llama 3.1's files have.
   static constexpr const char* rope_freqs = "rope_freqs.weight";
@@ -213,6 +216,7 @@ class HubGguf : public Gguf {
     std::swap(t.shape[n - 2], t.shape[n - 1]);
   }
 
+  GgufArchitecture const* architecture_ = nullptr;
   GgufHeads heads_;
   int rescale_ = 0;  ///< layers after which RWKV-6's stream is halved; 0: it is not
 };

@@ -171,6 +171,9 @@ inline void require_experts(tool::ModelConfig const& c, long ranks) {
   if (c->context() != fauna::unbounded) length.block_size = c->context();
   verb.apply(length);
   s.context = whole("block-size", length.block_size, 1, c->context());
+  if (s.sequence_parallel && c->described().experts)
+    fauna::fail("fauna train", "--sequence-parallel with a mixture of experts", "--tp without it",
+                "a router weighs a row by what all rows chose");
   if (s.sequence_parallel && s.context % s.tp != 0)
     fauna::fail("fauna train", "--sequence-parallel with sequences of " + std::to_string(s.context) + " tokens",
                 "a --block-size that --tp " + std::to_string(s.tp) + " divides");
