@@ -25,6 +25,8 @@ endif()
 fauna_test(sources/format ${python} ${scripts}/format.py ${source} ${FAUNA_CLANG_FORMAT})
 fauna_test(sources/tidy ${python} ${scripts}/tidy.py ${source} ${work}/tidy ${FAUNA_CLANG_TIDY} ${all} -isystem ${eigen} ${mpi})
 fauna_test(sources/packages ${python} ${scripts}/packages.py ${source} ${work}/packages ${CMAKE_CXX_COMPILER})
+fauna_test(sources/conan ${python} ${scripts}/conan.py ${source} ${work}/conan)
+set_tests_properties(${prefix}sources/conan PROPERTIES SKIP_REGULAR_EXPRESSION "not run")
 fauna_test(sources/bench_processor ${python} ${scripts}/bench_processor.py ${source}/tools/bench)
 fauna_test(sources/bench_families ${python} ${scripts}/bench_families.py ${source}/bench/families)
 # A macro with the checkout's path would keep the compiler cache from serving another folder.
@@ -75,7 +77,7 @@ foreach(case IN LISTS cases)
 endforeach()
 
 # Other projects.
-foreach(kind IN ITEMS find_package add_subdirectory pkg_config include_path single_header)
+foreach(kind IN ITEMS find_package add_subdirectory fetch_content pkg_config include_path single_header)
   fauna_test(consumer/${kind} ${scripts}/consumer.sh ${kind} ${source} ${PROJECT_BINARY_DIR} ${work}/consumer/${kind}
              ${CMAKE_CXX_COMPILER})
 endforeach()

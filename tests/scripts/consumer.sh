@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # consumer.sh KIND SOURCE BUILD WORK CXX: builds tests/consumers in the folder WORK as KIND of project, and runs it.
 #   find_package, pkg_config    against an installation of BUILD
-#   add_subdirectory, include_path, single_header    against SOURCE
+#   add_subdirectory, fetch_content, include_path, single_header    against SOURCE
 set -euo pipefail
 kind=$1 source=$2 build=$3 work=$4 cxx=$5
 consumers=$source/tests/consumers
@@ -32,7 +32,7 @@ case $kind in
     "$work/build/plain"
     "$work/build/consumer"
     ;;
-  add_subdirectory)
+  add_subdirectory | fetch_content)
     configure "-DFAUNA_DIR=$source"
     cmake --build "$work/build"
     "$work/build/consumer"
