@@ -37,7 +37,8 @@ fauna_test(sources/include_edges ${python} ${scripts}/include_edges.py ${source}
 fauna_test(sources/include_edges_rules ${python} ${scripts}/include_edges.py --self-test)
 fauna_test(sources/headers_alone ${python} ${scripts}/headers_alone.py ${source} ${all} ${CMAKE_CXX_COMPILER}
            -isystem ${eigen} ${mpi})
-fauna_test(sources/benches ${python} ${scripts}/benches.py ${source} ${all} ${CMAKE_CXX_COMPILER} -isystem ${eigen} -fopenmp)
+fauna_test(sources/benches ${python} ${scripts}/benches.py ${source} ${all} ${CMAKE_CXX_COMPILER} -isystem ${eigen} ${mpi}
+           -fopenmp)
 set(two_cores sources/headers_alone sources/benches)
 if(FAUNA_EVERYTHING)
   fauna_test(sources/headers_alone_clang++ ${python} ${scripts}/headers_alone.py ${source} ${all} ${FAUNA_CLANGXX}

@@ -11,22 +11,7 @@
 
 #include <tools/src/hub.hpp>
 #include <tools/src/model_files.hpp>
-
-namespace settings {
-
-struct Download {
-  std::string revision = "main", out;
-  std::vector<std::string> include;
-
-  template <class F> void each(F&& f) {
-    f("revision", revision, "a branch, a tag or a commit");
-    f("out", out, "folder for the files, where those that differ are replaced; without it, models/ORG/NAME");
-    f("include", include,
-      "files to fetch instead of those that a model directory has, such as '*.gguf'; several: all that match one");
-  }
-};
-
-}  // namespace settings
+#include <tools/src/settings/data.hpp>
 
 namespace tool {
 

@@ -3,16 +3,11 @@
 #include <tools/src/chat.hpp>
 #include <tools/src/checks.hpp>
 #include <tools/src/compile.hpp>
-#include <tools/src/convert.hpp>
 #include <tools/src/directory.hpp>
-#include <tools/src/download.hpp>
 #include <tools/src/draft_names.hpp>
-#include <tools/src/export.hpp>
 #include <tools/src/flags.hpp>
 #include <tools/src/plan.hpp>
-#include <tools/src/quantize.hpp>
 #include <tools/src/start.hpp>
-#include <tools/src/upcycle.hpp>
 
 #include <sstream>
 
@@ -21,6 +16,7 @@
 #include <fauna/io/print.hpp>
 #include <tools/src/verbs/data.hpp>
 #include <tools/src/verbs/drafters.hpp>
+#include <tools/src/verbs/files.hpp>
 #include <tools/src/verbs/finetuning.hpp>
 #include <tools/src/verbs/inference.hpp>
 #include <tools/src/verbs/models.hpp>
@@ -242,52 +238,22 @@ int run(int n, char** words) {
   if (compare_verb.chosen()) compare(compare_verb, directory, file);
   if (eval_verb.chosen()) eval(eval_verb, directory);
   if (perplexity_verb.chosen()) perplexity(perplexity_verb, directory, file);
-  if (export_verb.chosen()) {
-    tool::export_model(model_of(directory), to, use_of(export_verb));
-    return 0;
-  }
-  if (convert_verb.chosen()) {
-    settings::Convert s;
-    convert_verb.apply(s);
-    tool::convert(directory, to, s.type, use_of(convert_verb));
-    return 0;
-  }
-  if (quantize_verb.chosen()) {
-    settings::Convert s;
-    quantize_verb.apply(s);
-    tool::quantize(directory, to, s.type);
-    return 0;
-  }
   if (finetune_verb.chosen()) finetune(finetune_verb, directory);
   if (draft_train_verb.chosen()) draft_train(draft_train_verb, directory);
-  if (merge_verb.chosen()) {
-    tool::export_model(directory, to, use_of(merge_verb), file);
+  const auto done = [](tool::Verb const& verb, auto&& make) {
+    if (verb.chosen()) make(verb);
+    return verb.chosen();
+  };
+  if (done(export_verb, [&](auto& v) { export_files(v, model_of(directory), to); }) ||
+      done(merge_verb, [&](auto& v) { export_files(v, directory, to, file); }) ||
+      done(convert_verb, [&](auto& v) { convert(v, directory, to); }) ||
+      done(quantize_verb, [&](auto& v) { quantize(v, directory, to); }) ||
+      done(upcycle_verb, [&](auto& v) { upcycle(v, directory, to); }) ||
+      done(tokenizer_verb, [&](auto& v) { learn_tokenizer(v, files); }) ||
+      done(prepare_verb, [&](auto& v) { prepare(v, files); }) ||
+      done(tokenize_verb, [&](auto& v) { tokenize(v, directory, file); }) ||
+      done(download_verb, [&](auto& v) { download(v, name); }))
     return 0;
-  }
-  if (upcycle_verb.chosen()) {
-    settings::Upcycle s;
-    upcycle_verb.apply(s);
-    tool::upcycle(directory, to, whole("experts", s.experts, 2), whole("top-k", s.top_k, 2), use_of(upcycle_verb));
-    return 0;
-  }
-  if (tokenizer_verb.chosen()) {
-    learn_tokenizer(tokenizer_verb, files);
-    return 0;
-  }
-  if (prepare_verb.chosen()) {
-    prepare(prepare_verb, files);
-    return 0;
-  }
-  if (tokenize_verb.chosen()) {
-    tokenize(tokenize_verb, directory, file);
-    return 0;
-  }
-  if (download_verb.chosen()) {
-    settings::Download s;
-    download_verb.apply(s);
-    tool::download(name, s);
-    return 0;
-  }
   if (plan_verb.chosen()) {
     settings::Plan s;
     plan_verb.apply(s);
