@@ -7,6 +7,7 @@
 #include <fauna/decode/generate.hpp>
 #include <fauna/decode/speculate/batch.hpp>
 #include <fauna/decode/speculate/ngram.hpp>
+#include <fauna/models/mixtral.hpp>
 
 #include "../support/adapters.hpp"
 
@@ -112,6 +113,19 @@ TEST_CASE("adapters beside a base: texts, and what can only be merged") {
   const SafeTensors other(folder_of("llama_bf16"));
   CHECK(merged_alone<Half>(Adapter(adapter_folder("llama_bf16")), other).empty());
   CHECK(merged_alone<Half>(Adapter(adapter_folder("llama_dora")), other).size() == 4);
+}
+
+TEST_CASE("adapters beside a base: experts, whose rows stand in another order, take none") {
+  using Experts = adaptable<Mixtral<MixtralConfig{
+      .layers = 1, .heads = 1, .kv_heads = 1, .head_size = 4, .width = 4, .hidden = 4, .experts = 2, .vocab = 5}>>;
+  Experts::Weights<All<float>> w{};
+  int beside = 0;
+  Experts::visit(w, Place{}, [&](Tensor const& t, auto&) {
+    CAPTURE(t.name());
+    if (t.name().find("experts.") != std::string::npos) CHECK_FALSE(t.adaptable);
+    beside += t.adaptable;
+  });
+  CHECK(beside == 4);
 }
 
 }  // namespace test_adapters_beside

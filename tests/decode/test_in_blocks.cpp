@@ -9,13 +9,14 @@
 #include <fauna/ops/cpu.hpp>
 #include <fauna/train/trained.hpp>
 
-#include "support/gguf.hpp"
+#include "support/gguf_model.hpp"
 #include "support/temporary.hpp"
 
 namespace test_in_blocks {
 
 using namespace fauna;
 using doctest::Contains;
+using test::as_gguf, test::difference;
 
 namespace {
 
@@ -48,50 +49,6 @@ template <class L> std::vector<float> logits(L& model, int rows = 6) {
   model.logits(Batch::uniform(1, rows, ids), logit_rows::all, Matrix<float>(y.data(), rows, Small::vocab));
   return y;
 }
-double difference(std::vector<float> const& a, std::vector<float> const& b) {
-  double squares = 0, all = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    squares += std::pow(static_cast<double>(a[i]) - static_cast<double>(b[i]), 2);
-    all += std::pow(static_cast<double>(b[i]), 2);
-  }
-  return std::sqrt(squares / all);
-}
-
-/// The model's tensors as llama.cpp's converter has them: matrices in blocks of `type_of_most`, the table in Q8_0, all
-/// else in f32. infinite: their first scales.
-template <class M>
-std::string as_gguf(Trained<M, Cpu<>>& model, BlockFormat const& type_of_most, bool infinite = false) {
-  std::string tensors, data;
-  std::uint64_t count = 0;
-  M::visit(model.weights(), Place{}, [&](Tensor const& t, auto& v) {
-    const bool matrix = t.stored == kind::matrix;
-    BlockFormat const& type = t.rows == Small::vocab ? *block_format("Q8_0") : type_of_most;
-    const GgufName name = gguf_name(*gguf_architecture("llama"), t.name());
-    std::vector<float> values(t.size());
-    const auto rows = static_cast<std::size_t>(t.rows), columns = static_cast<std::size_t>(t.cols);
-    for (std::size_t r = 0; r < rows; ++r) {
-      const GgufHeads heads{M::config.heads, M::config.kv_heads};
-      const std::size_t from = moves_rows(name.change) ? hub_row(name.change, heads, r, rows) : r;
-      std::memcpy(values.data() + r * columns, v.data() + from * columns, columns * sizeof(float));
-    }
-    std::string bytes(reinterpret_cast<const char*>(values.data()), 4 * values.size());
-    if (matrix) {
-      bytes.assign(values.size() / type.elements * type.bytes, '\0');
-      for (std::size_t i = 0; i < values.size() / type.elements; ++i)
-        type.write(values.data() + i * type.elements, reinterpret_cast<std::byte*>(bytes.data()) + i * type.bytes);
-    }
-    if (matrix && infinite) bytes[type.code.halves ? type.bytes - 1 : 1] = '\x7c';  // of d
-    std::vector<std::uint64_t> sizes;
-    for (int d = t.rank() - 1; d >= 0; --d)
-      sizes.push_back(static_cast<std::uint64_t>(t.rank() == 1 || d == 1 ? t.cols : t.rows));
-    tensors += gguf::tensor(name.name, matrix ? type.gguf : 0, sizes, data.size());
-    data = gguf::padded(data + bytes);
-    ++count;
-  });
-  return gguf::padded(gguf::header(count, gguf::heads_keys) +
-                      gguf::heads("llama", M::config.heads, M::config.kv_heads) + tensors) +
-         data;
-}
 
 }  // namespace
 
@@ -122,7 +79,7 @@ TEST_SUITE("in blocks") {
       CHECK(read.weight_bytes() < in_float.weight_bytes() * (static_cast<std::size_t>(f.code.bits) + 2) / 32 + 4096);
     }
   }
-  TEST_CASE("K types from a file: near the numbers that they stand for, a row's bits its own") {
+  TEST_CASE("K types: what quantising at load makes, near the numbers that they stand for, a row's bits its own") {
     const TemporaryFolder folder;
     Trained<Long, Cpu<>> model(seed{3});
     for (const char* type : {"Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K"}) {
@@ -131,7 +88,9 @@ TEST_SUITE("in blocks") {
       const TensorFile file = open_tensors(folder / "w.gguf");
       Loaded<Long, Cpu<>, InBlocks<Cpu<>>> read(file, 2);
       Loaded<Long, Cpu<>> in_float(file, 1);
+      Loaded<Long, Cpu<>, InBlocks<Cpu<>>> made(model.weights(), 1, {.quantise = type});
       const std::vector<float> y = logits(read);
+      CHECK(y == logits(made));
       CHECK(std::vector<float>(y.begin(), y.begin() + 2 * Long::vocab) == logits(read, 2));
       CHECK(difference(y, logits(in_float)) < 0.02);  // activations have 8 bits, as above
       CHECK(difference(y, logits(in_float)) > 0);
@@ -141,8 +100,6 @@ TEST_SUITE("in blocks") {
       CHECK_THROWS_WITH_AS((Loaded<Long, Cpu<>, InBlocks<Cpu<>>>(open_tensors(folder / "i.gguf"), 1)),
                            Contains("whose scale is infinite"), error);
     }
-    CHECK_THROWS_WITH_AS((Loaded<Long, Cpu<>, InBlocks<Cpu<>>>(model.weights(), 1, {.quantise = "Q4_K"})),
-                         Contains("the type Q4_K, expected one of Q4_0"), error);
   }
   TEST_CASE("a scale that is no number is refused by the tensor's name") {
     const TemporaryFolder folder;
@@ -159,6 +116,11 @@ TEST_SUITE("in blocks") {
     CHECK(logits(plain) == logits(usual));
     CHECK(weights_detail::quantised("Q8_0", Tensor{.rows = 3, .cols = 40}) == BlockCode{});
     CHECK(weights_detail::quantised("Q8_0", Tensor{.rows = 3, .cols = 64}) == BlockCode{8, 128, false});
+    CHECK(weights_detail::quantised("Q8_0", Tensor{.rows = 1, .cols = 64}) == BlockCode{});  // a gate
+    CHECK(weights_detail::quantised("Q4_K", Tensor{.rows = 3, .cols = 256}) == BlockCode{4, 0, true, true});
+    CHECK(weights_detail::quantised("Q4_K", Tensor{.rows = 3, .cols = 64}) == BlockCode{5, 16});  // the next, Q5_0
+    CHECK_THROWS_WITH_AS(weights_detail::quantised("IQ4_XS", Tensor{.rows = 3, .cols = 256}),
+                         Contains("the type IQ4_XS, expected one of"), error);
   }
 }
 

@@ -5,8 +5,11 @@ no more. Then the cases of $FAUNA_SHARED_DIR/cases, where there are any. Small m
 """
 import array
 import json
+import math
 import os
 import pathlib
+import random
+import re
 import shutil
 import struct
 import sys
@@ -112,8 +115,39 @@ def quantised():
     asked = ("--tokens", "1", "--out", "no.npy", "--quantize")
     tool.refused(["--quantize Q9", "one of Q4_0, Q4_1, Q5_0, Q5_1, Q8_0"], "logits", models / "llama_tied", *asked, "Q9")
     tool.refused(["--quantize beside --dtype bf16"], "logits", models / "llama_tied", *asked, "Q8_0", "--dtype", "bf16")
-    tool.refused(["a mixture of experts"], "logits", models / "mixtral", *asked, "Q8_0")
-    tool.refused(["--quantize Q6_K, expected one of"], "explain", models / "llama_tied", "--quantize", "Q6_K")
+    tool.refused(["--quantize IQ4_XS, expected one of"], "explain", models / "llama_tied", "--quantize", "IQ4_XS")
+
+
+def quantised_experts():
+    """A mixture of experts: what a GGUF file has in blocks stays so, and is what quantising at load makes; and as planned."""
+    width, hidden, experts, vocab = 32, 64, 4, 40
+    random.seed(1)
+
+    def numbers(*shape):
+        return "F32", list(shape), array.array("f", (random.gauss(0, 0.1) for _ in range(math.prod(shape)))).tobytes()
+
+    layer = "model.layers.0."
+    tensors = {"model.embed_tokens.weight": numbers(vocab, width), "lm_head.weight": numbers(vocab, width), "model.norm.weight": numbers(width)}
+    tensors |= {layer + norm + ".weight": numbers(width) for norm in ("input_layernorm", "post_attention_layernorm")}
+    tensors |= {f"{layer}self_attn.{part}_proj.weight": numbers(width, width) for part in "qkvo"}
+    tensors[layer + "block_sparse_moe.gate.weight"] = numbers(experts, width)
+    for expert in range(experts):
+        for part, shape in (("w1", (hidden, width)), ("w2", (width, hidden)), ("w3", (hidden, width))):
+            tensors[f"{layer}block_sparse_moe.experts.{expert}.{part}.weight"] = numbers(*shape)
+    model = work / "experts"
+    model.mkdir()
+    write_tensors(model / "model.safetensors", tensors)
+    config = json.loads((models / "mixtral/config.json").read_text())
+    config |= {"hidden_size": width, "intermediate_size": hidden, "num_local_experts": experts, "vocab_size": vocab,
+               "num_hidden_layers": 1, "num_attention_heads": 1, "num_key_value_heads": 1}
+    (model / "config.json").write_text(json.dumps(config))
+    tool.succeeds("convert", model, "experts.gguf", "--type", "Q8_0")
+    of_file = logits("experts.gguf")[0]
+    said = tool.succeeds("logits", model, "--tokens", "3,1,4,1,5", "--out", "logits.npy", "--quantize", "Q8_0")[1]
+    assert (work / "logits.npy").read_bytes() == of_file
+    taken = int(re.search(r"(\d+) bytes of weights, matrices in Q8_0", said)[1])
+    planned = int(re.search(r"weights ([\d,]+) bytes", tool.says("explain", model, "--quantize", "Q8_0"))[1].replace(",", ""))
+    assert planned <= taken < planned + 4096, (planned, taken)  # whole pages
 
 
 def texts():
@@ -201,6 +235,7 @@ def shared_cases(cases):
 heads()
 stale_index()
 quantised()
+quantised_experts()
 texts()
 shared = pathlib.Path(os.environ.get("FAUNA_SHARED_DIR", "/nowhere")) / "cases"
 if shared.is_dir():

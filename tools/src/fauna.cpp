@@ -271,7 +271,7 @@ int run(int n, char** words) {
   whole("context", s.context, 0);
   const tool::Described d = with_planned_adapters(described_model(explain_verb, name), s, name);
   const bool for_inference = !s.quantize.empty() && s.finetune.empty();
-  if (for_inference) check_quantize(s.quantize, d, s.dtype);
+  if (for_inference) check_quantize(s.quantize, s.dtype);
   const std::string program = tool::program_for(d, for_inference ? tool::in_blocks : s.dtype, "explain");
   fauna::print(stdout, d.type + "\n\n");
   tool::become(program, settings::arguments(s));

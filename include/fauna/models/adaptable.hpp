@@ -12,7 +12,7 @@ namespace fauna::inline v0 {
 /// A block whose parts see rows in another order than the call's, and so without their sequences: experts.
 template <class B>
 concept ReordersRows = requires {
-  typename B::template Expert<0>;
+  typename B::mixture;
 };
 
 struct TakeAdapters {

@@ -7,8 +7,8 @@
 namespace settings {
 
 inline constexpr const char* quantize_meaning =
-    "Q8_0, Q5_1, Q5_0, Q4_1, Q4_0, IQ4_NL or MXFP4: what matrices become as they are loaded; empty: what they are in "
-    "the files";
+    "Q8_0, Q6_K, Q5_K, Q5_1, Q5_0, Q4_K, Q4_1, Q4_0, Q3_K, Q2_K, IQ4_NL or MXFP4: what matrices become as they are "
+    "loaded; empty: what they are in the files";
 inline constexpr const char* adapter_meaning =
     "an adapter's folder, as finetune writes it, or peft one of LoRA, to put to the weights";
 

@@ -38,33 +38,33 @@ inline void check_adapter(std::string const& adapter, std::string const& directo
   else fauna::put_adapter(adapter, base);
 }
 
-/// A mixture of experts has products by groups of rows, which blocks do not have.
-inline void check_quantize(std::string const& type, tool::Described const& model, std::string const& dtype) {
+inline void check_quantize(std::string const& type, std::string const& dtype) {
   if (type.empty()) return;
   std::string known;
   bool found = false;
   for (fauna::BlockFormat const& f : fauna::block_formats)
-    if (f.code.bits > 0 && f.write != nullptr && f.elements == fauna::BlockCode::elements) {
+    if (f.write != nullptr) {
       known += (known.empty() ? "" : ", ") + std::string(f.name);
       found = found || f.name == type;
     }
   if (!found) fauna::fail("fauna", "--quantize " + type, "one of " + known);
-  if (model.experts) fauna::fail("fauna", "--quantize for a mixture of experts", "a model without");
   if (dtype != "f32")
     fauna::fail("fauna", "--quantize beside --dtype " + dtype, "one of them",
                 "what is multiplied by blocks is rounded to 8 bits");
 }
 /// The precision of the program for a model's weights: in blocks where these are, or are to be.
-inline std::string storage_of(std::string const& from, tool::Described const& model, std::string const& dtype,
-                              std::string const& quantize) {
-  check_quantize(quantize, model, dtype);
+inline std::string storage_of(std::string const& from, std::string const& dtype, std::string const& quantize) {
+  check_quantize(quantize, dtype);
   if (!quantize.empty()) return tool::in_blocks;
-  if (model.experts || dtype != "f32" || !tool::is_gguf(from)) return dtype;
-  const fauna::Gguf file(from);
-  for (fauna::SafeTensor const& t : file.tensors())
-    if (const fauna::BlockFormat* f = fauna::block_format(t.dtype); f != nullptr && f->code.bits > 0)
-      return tool::in_blocks;
-  return dtype;
+  if (dtype != "f32") return dtype;
+  const auto has_blocks = [](fauna::TensorFile const& file) {
+    for (fauna::SafeTensor const& t : file.tensors())
+      if (t.dtype == fauna::scaled_mxfp4 || fauna::block_format(t.dtype) != nullptr) return true;
+    return false;
+  };
+  if (tool::is_gguf(from)) return has_blocks(fauna::Gguf(from)) ? tool::in_blocks : dtype;
+  const bool directory = tool::fs::is_directory(from) && fauna::has_weights(from, "model.safetensors");
+  return directory && has_blocks(fauna::SafeTensors(from)) ? tool::in_blocks : dtype;
 }
 
 /// The model that a program is compiled for: c without dropout, which is for training, and with what an adapter's
@@ -146,7 +146,7 @@ inline tool::ModelParts parts_of(settings::Generate const& s) {
 template <class S>
 [[noreturn]] inline void infer(std::string const& verb, std::string const& from, tool::ModelConfig& c, S const& s,
                                std::vector<std::string> const& words) {
-  const std::string dtype = storage_of(from, c.described(), s.dtype, s.quantize);
+  const std::string dtype = storage_of(from, s.dtype, s.quantize);
   infer(verb, from, in_use(c, s.adapter, from, dtype), dtype, words, settings::arguments(s));
 }
 
@@ -177,9 +177,6 @@ std::optional<tool::Described> drafting(tool::Verb const& verb, std::string cons
   small->without_dropout();
   c.without_dropout();
   const tool::Described draft = small->described();
-  if (dtype == tool::in_blocks && draft.experts)
-    fauna::fail("fauna", "the draft " + small_model + ", a mixture of experts, beside matrices in blocks",
-                "a model without experts, or no --quantize");
   told.engine = tool::engine_name(c.described(), dtype);
   told.draft_engine = tool::engine_name(draft, dtype);
   return draft;
@@ -217,7 +214,7 @@ template <class S>
                                tool::ModelConfig& c, std::vector<std::string> const& words, S const& s) {
   settings::Told<S> told;
   static_cast<S&>(told) = s;
-  const std::string dtype = storage_of(from, c.described(), s.dtype, s.quantize);
+  const std::string dtype = storage_of(from, s.dtype, s.quantize);
   const tool::Described model = in_use(c, s.adapter, from, dtype);
   if (s.draft.empty())
     for (const char* flag :
@@ -421,7 +418,7 @@ template <class S>
   check_drafter(from, *of.model, s);
   of.model->without_dropout();
   tool::Described model = of.model->described();
-  const std::string dtype = storage_of(from, model, s.dtype, s.quantize);
+  const std::string dtype = storage_of(from, s.dtype, s.quantize);
   const auto draft = drafting(verb, from, *of.model, dtype, s), layer = eagle_drafting(verb, from, *of.model, s.draft);
   if (!s.lora.empty()) {
     model.type = "fauna::adaptable<" + model.type + '>';
