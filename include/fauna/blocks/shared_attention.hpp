@@ -1,13 +1,13 @@
 // Attention of rows that ranks share (core/position_shares.hpp): each has some positions of every sequence, and its
 // queries are to meet the keys of all. Three forms:
-//   ring      keys and values go round the ranks, one share at a time, and in backward their gradients with them (Liu
-//   et
-//             al. 2023, "Ring attention with blockwise transformers for near-infinite context", section 3)
+//   ring      keys and values go round the ranks, one share at a time, and in
+//             backward their gradients with them (Liu et al. 2023,
+//             "Ring attention with blockwise transformers for near-infinite context", section 3)
 //   gather    every rank gets all keys and values of a layer at once (Llama Team 2024, "The Llama 3 herd of models",
 //             section 3.3.2)
-//   ulysses   rows are exchanged for heads: a rank has all positions of 1/N of the heads while attention runs (Jacobs
-//   et
-//             al. 2023, "DeepSpeed Ulysses", section 3)
+//   ulysses   rows are exchanged for heads: a rank has all positions of 1/N of
+//             the heads while attention runs (Jacobs et al. 2023,
+//             "DeepSpeed Ulysses", section 3)
 #pragma once
 #include <string>
 #include <type_traits>

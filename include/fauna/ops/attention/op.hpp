@@ -6,15 +6,15 @@
 //   dv_j = Σ_i m_ij p_ij dy_i      ds_ij = p_ij (m_ij dy_i · v_j - delta_i)
 //   dq_i = scale Σ_j ds_ij k_j     dk_j  = scale Σ_i ds_ij q_i
 // Variants:
-//   window   row i sees the last `window` rows, itself included (Beltagy et al. 2020, "Longformer", section 3.1; Jiang
-//   et
-//            al. 2023, "Mistral 7B", section 2); of a tree, those of its own branch
-//   chunk    row i sees the rows of its own chunk, of so many rows of its sequence or document that follow each other
-//   (Meta
-//            AI 2025, "Llama 4")
-//   cap      s'_ij = cap tanh(s_ij / cap) for s_ij (Bello et al. 2016; Gemma Team 2024, "Gemma 2", section 2), and
-//   ds_ij
-//            is multiplied by 1 - (s'_ij / cap)²
+//   window   row i sees the last `window` rows, itself included (Beltagy et al. 2020,
+//            "Longformer", section 3.1; Jiang et al. 2023, "Mistral 7B", section 2);
+//            of a tree, those of its own branch
+//   chunk    row i sees the rows of its own chunk, of so many rows of its
+//            sequence or document that follow each other (Meta AI 2025,
+//            "Llama 4")
+//   cap      s'_ij = cap tanh(s_ij / cap) for s_ij (Bello et al. 2016; Gemma
+//            Team 2024, "Gemma 2", section 2), and ds_ij is multiplied by
+//            1 - (s'_ij / cap)²
 //   alibi    s_ij gets - alibi · slope_h · (how many rows back j lies of i), before the cap (Press et al. 2022, "Train
 //            short, test long: attention with linear biases", section 3)
 //   sinks    a learned logit for each head in the denominator, that takes weight and gives nothing (OpenAI 2025,

@@ -2,8 +2,8 @@
 // n rows that experts see, at place_rj, sorted by expert; a choice with no place (below 0) was dropped, and gives
 // nothing:
 //   gather     y_i = x_{source_i}                       its gradient  x'_r = base_r + Σ_j y'_{place_rj}
-//   combine    y_r = base_r + Σ_j w_rj z_{place_rj}     its gradients z'_{place_rj} = w_rj y'_r,  w'_rj = y'_r ·
-//   z_{place_rj}
+//   combine    y_r = base_r + Σ_j w_rj z_{place_rj}     its gradients z'_{place_rj} = w_rj y'_r
+//                                                       and           w'_rj = y'_r · z_{place_rj}
 //   scatter    y_{place_rj} = w_rj x_r                   a gather that weighs, with the dots of w' among
 //   dots       w_rj = x_r · z_{place_rj}                its gradients
 // Sums run over ascending j: no bit depends on who else is in the batch, or on the number of threads.

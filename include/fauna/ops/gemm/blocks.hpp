@@ -31,7 +31,7 @@ inline void quantise(const float* x, int k, Activations* to) {
   for (int from = 0; from < k; from += n, ++to) {
     float most = 0;
     for (int i = 0; i < n; ++i) most = std::fabs(x[from + i]) > most ? std::fabs(x[from + i]) : most;
-    const float inverse = most > 0 ? 127.0F / most : 0.0F;
+    const float inverse = most >= 0x1p-119F ? 127.0F / most : 0.0F;  // of what is less it would be infinite
     int sum = 0;
     for (int i = 0; i < n; ++i) {
       if (i == n / 2) to->first = sum;

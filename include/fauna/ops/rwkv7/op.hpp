@@ -6,8 +6,8 @@
 //   outputs  ŷ = (y - mean) / √(variance + ε) of each head      z = ŷ ∘ weight + bias + (r_k · (r ∘ k')) v
 //            out = z ∘ g
 // Backward:
-//   inputs   dκ = db' ∘ α - da'      u = k ∘ k_k:  du = (dκ - κ (κ · dκ)) / |u|      dw = -e^{-1/2} dw' w' σ(w) (1 -
-//   σ(w))
+//   inputs   dκ = db' ∘ α - da'      u = k ∘ k_k:  du = (dκ - κ (κ · dκ)) / |u|
+//            dw = -e^{-1/2} dw' w' σ(w) (1 - σ(w))
 //            dk = du ∘ k_k + dk' ∘ (1 + (α - 1) ∘ k_a)      dk_k += du ∘ k      dk_a += dk' ∘ k ∘ (α - 1)
 //            da = (db' ∘ κ + dk' ∘ k ∘ k_a) α (1 - α)
 //   value    s = σ(gate):  dv = dy (1 - s)      dfirst += dy s      dgate = dy (first - v) s (1 - s)
