@@ -30,7 +30,8 @@ OTHERWISE = {"mistral": "windows", "starcoder2": "windows", "exaone4": "windows,
              "phi3": "frequencies of LongRoPE", "deepseek_v2": "queries without latents, in other than 27 layers",
              "olmoe": "norms of fewer heads of keys than of queries"}
 # What the keys of an architecture cannot say of a model, as these have it; logits are compared with those of tools/fauna then.
-CHANGES = {"lfm2": {"conv_bias": False}, "deepseek_v3": {"rope_parameters": {"mscale": 0.8}}}
+# llama.cpp rounds where YaRN stretches, which gpt-oss does not.
+CHANGES = {"gpt_oss": {"swiglu_limit": 7.0, "rope_parameters": [{"rope_type": "default", "rope_theta": 500.0}]}, "lfm2": {"conv_bias": False}, "deepseek_v3": {"rope_parameters": {"mscale": 0.8}}}
 
 
 def tensors(path):
@@ -80,7 +81,7 @@ def check(name, work):
         if isinstance(values, dict):
             config[field].update(values)
         else:
-            config[field] = values
+            config[field] = values[0] if isinstance(values, list) else values
     (folder / "config.json").write_text(json.dumps(config))
     for file in source.glob("model*.safetensors*"):
         if name == "lfm2":

@@ -241,6 +241,50 @@ TEST_CASE("convert: positions by a slope, norms with 1 more, and windows as a li
   there_and_back({"exaone4", "exaone4"});
   there_and_back({"olmo3", "olmo2"});
 }
+TEST_CASE("convert: gpt-oss, whose experts lie in two tensors, row by row and turned round") {
+  there_and_back({"gpt_oss", "gpt-oss", {{"swiglu_limit", 7.0}}});
+}
+TEST_CASE("convert: gpt-oss's MXFP4 stays in its blocks, and becomes the same numbers on the way back") {
+  const TemporaryFolder folder;
+  const std::string hub = folder / "hub", gguf = folder / "m.gguf", back = folder / "back";
+  make_directories(hub);
+  const Json config{{"model_type", "gpt_oss"},
+                    {"num_hidden_layers", 1},
+                    {"num_attention_heads", 2},
+                    {"num_key_value_heads", 1},
+                    {"head_dim", 4},
+                    {"hidden_size", 32},
+                    {"intermediate_size", 32},
+                    {"vocab_size", 5},
+                    {"max_position_embeddings", 16},
+                    {"num_local_experts", 2},
+                    {"num_experts_per_tok", 2},
+                    {"rms_norm_eps", 1e-5},
+                    {"tie_word_embeddings", false},
+                    {"sliding_window", 128},
+                    {"layer_types", {"sliding_attention"}},
+                    {"rope_theta", 150000.0},
+                    {"quantization_config", {{"quant_method", "mxfp4"}}}};
+  write_file(hub + "/config.json", config.dump());
+  write_file(hub + "/model.safetensors", read_file(test::source_path("tests/golden/scaled/gpt_oss/mxfp4.safetensors")));
+  tool::convert(hub, gguf, "F16");
+  for (const char* name : {"blk.0.ffn_gate_exps.weight", "blk.0.ffn_up_exps.weight", "blk.0.ffn_down_exps.weight"})
+    CHECK(Gguf(gguf).find(name)->dtype == "MXFP4");
+  const TensorFile were = open_tensors(hub), are = open_tensors(gguf);
+  const SafeTensors plain(test::source_path("tests/golden/scaled/gpt_oss/bf16.safetensors"));
+  for (const std::string part : {"gate_up_proj", "down_proj"}) {
+    const std::string name = "model.layers.0.mlp.experts." + part;
+    CHECK(are.find(name + "_blocks")->dtype == "MXFP4");
+    CHECK(floats(*are.find(name + "_blocks")) == floats(*were.find(name + "_blocks")));
+    CHECK(floats(*are.find(name + "_bias")) == floats(*were.find(name + "_bias")));
+  }
+  tool::convert(gguf, back, "BF16");
+  for (const std::string part : {"gate_up_proj", "down_proj"}) {
+    const std::string name = "model.layers.0.mlp.experts." + part;
+    CHECK(open_tensors(back).find(name)->shape == plain.find(name)->shape);
+    CHECK(floats(*open_tensors(back).find(name)) == floats(*plain.find(name)));
+  }
+}
 TEST_CASE("convert: Mamba, whose rates are no logarithms in GGUF") {
   there_and_back({"mamba", "mamba", Json::object(), says::all, true});
   there_and_back({"falcon_mamba", "mamba", Json::object(), says::all, true});

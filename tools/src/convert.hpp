@@ -48,9 +48,11 @@ inline void encode(std::vector<float> const& x, std::string const& dtype, std::b
   };
   if (dtype == "F32") return each(float{});
   if (dtype == "BF16") return each(fauna::bf16{});
-  for (const float v : x)  // an f16, or the scale of a block, which is one
-    if (!(std::fabs(v) <= 65504))
-      fauna::fail("convert", of + " has the number " + std::to_string(v), "at most 65504 for " + dtype);
+  const float most = dtype == "MXFP4" ? 6 * 0x1p126F : 65504;  // an f16, or the scale of a block, which is one
+  for (const float v : x)
+    if (!(std::fabs(v) <= most))
+      fauna::fail("convert", of + " has the number " + std::to_string(v),
+                  "at most " + fauna::number_text::of(most) + " for " + dtype);
   if (dtype == "F16") return each(fauna::f16{});
   fauna::BlockFormat const& f = *fauna::block_format(dtype);
   for (std::size_t i = 0; i < x.size() / f.elements; ++i) f.write(x.data() + i * f.elements, to + i * f.bytes);
@@ -80,6 +82,25 @@ inline void convert_half(Converted const& t, fauna::SafeTensor const& from, std:
   for (std::size_t r = 0; r < t.elements() / columns; ++r) {
     fauna::read_floats(from, (r / half * 2 * half + behind + r % half) * columns, columns, row.data());
     encode(row, t.dtype, to + r * bytes, t.name);
+  }
+}
+
+/// Are these gpt-oss's matrices as the hub has them in blocks, not turned round?
+inline bool in_blocks_there(std::string_view name) { return name.ends_with(fauna::in_blocks_end); }
+
+/// Every other row of each of several matrices, or every other number of their biases.
+inline void convert_every_other(Converted const& t, fauna::SafeTensor const& from, std::byte* to) {
+  const std::size_t first = t.change == fauna::gguf_change::odd_rows ? 1 : 0, n = t.shape[0], rows = t.shape[1],
+                    columns = t.shape.size() == 2 ? 1 : t.shape[2], bytes = bytes_of(t.dtype, columns);
+  const bool upright = t.shape.size() == 2 || in_blocks_there(from.name);
+  std::vector<float> all(2 * rows * columns), row(columns);
+  for (std::size_t e = 0; e < n; ++e) {
+    fauna::read_floats(from, e * all.size(), all.size(), all.data());
+    for (std::size_t r = 0; r < rows; ++r) {
+      const std::size_t at = 2 * r + first;
+      for (std::size_t c = 0; c < columns; ++c) row[c] = all[upright ? at * columns + c : c * 2 * rows + at];
+      encode(row, t.dtype, to + (e * rows + r) * bytes, t.name);
+    }
   }
 }
 
@@ -124,6 +145,14 @@ inline std::vector<std::size_t> gguf_shape(fauna::SafeTensor const& t, fauna::gg
       require(s.size() >= 2 && s[s.size() - 2] % 2 == 0, "a matrix of two halves");
       s[s.size() - 2] /= 2;
       break;
+    case even_rows:
+    case odd_rows: {
+      require(s.size() == 2 || s.size() == 3, "the experts of a layer");
+      if (s.size() == 3 && !in_blocks_there(t.name)) std::swap(s[1], s[2]);
+      require(s[1] % 2 == 0, "rows of two kinds in turn");
+      s[1] /= 2;
+      break;
+    }
     default: break;
   }
   return s;
@@ -157,6 +186,8 @@ inline void convert_one(Converted const& t, fauna::SafeTensor const& from, std::
     return convert_latents(t, from, to);
   if (t.change == fauna::gguf_change::first_half || t.change == fauna::gguf_change::second_half)
     return convert_half(t, from, to);
+  if (t.change == fauna::gguf_change::even_rows || t.change == fauna::gguf_change::odd_rows)
+    return convert_every_other(t, from, to);
   std::vector<float> row(columns);
   for (std::size_t r = 0; r < rows; ++r) {
     const std::size_t source = moved ? fauna::hub_row(t.change, t.heads, r, rows) : r;
@@ -361,6 +392,8 @@ inline void directory_to_gguf(std::string const& from, std::string const& to, st
     if (fauna::gguf_unused(form->architecture->name, name.name)) continue;
     d::Converted c = d::renamed(t, std::move(name.name));
     c.change = name.change;
+    if (c.change == fauna::gguf_change::upright)
+      c.change = d::in_blocks_there(t.name) ? fauna::gguf_change::none : fauna::gguf_change::transposed;
     c.heads = form->heads;
     c.shape = d::gguf_shape(t, c.change, form->heads);
     const auto also = [&](fauna::gguf_change change, std::string_view part, std::string_view other) {
@@ -371,6 +404,7 @@ inline void directory_to_gguf(std::string const& from, std::string const& to, st
     };
     if (c.change == fauna::gguf_change::latent_keys) also(fauna::gguf_change::latent_values, "_k_b", "_v_b");
     if (c.change == fauna::gguf_change::first_half) also(fauna::gguf_change::second_half, "ffn_gate", "ffn_up");
+    if (c.change == fauna::gguf_change::even_rows) also(fauna::gguf_change::odd_rows, "ffn_gate", "ffn_up");
     if (c.change == fauna::gguf_change::stacked) {
       const auto [stack, first] = stacks.emplace(c.name, tensors.size());
       const bool letters = !name.letters.empty();
@@ -409,8 +443,11 @@ inline void directory_to_gguf(std::string const& from, std::string const& to, st
   d::require_gguf_type(type);
   const fauna::QuantModel model{form->layers, form->experts, form->architecture->name == "falcon"};
   for (d::Converted& t : tensors) {
-    const bool logits = t.name == head || t.name == "output.weight";
-    d::set_type(t, d::is_product(t) ? d::type_of_matrix(type, t.name, t.shape.back(), model, logits) : "F32");
+    const bool logits = t.name == head || t.name == "output.weight",
+               as_they_are = d::plain(type) && t.from[0]->dtype == fauna::scaled_mxfp4;  // no number is another one
+    d::set_type(t, as_they_are        ? "MXFP4"
+                   : d::is_product(t) ? d::type_of_matrix(type, t.name, t.shape.back(), model, logits)
+                                      : "F32");
   }
   keys.put("general.file_type", d::file_type(type));
   if (!d::plain(type)) keys.put("general.quantization_version", std::uint32_t{2});
@@ -492,6 +529,11 @@ inline void gguf_to_directory(std::string const& from, std::string const& to, st
       fauna::fail("convert", from + " has " + t.name, "tensors that are known here");
     if (model->tied() && t.name == model->names().head) continue;  // the table once more
     tensors.push_back(d::renamed(t, t.name));
+    if (d::in_blocks_there(t.name)) {  // numbers are turned round there
+      tensors.back().name.resize(t.name.size() - fauna::in_blocks_end.size());
+      tensors.back().change = fauna::gguf_change::transposed;
+      tensors.back().shape = d::gguf_shape(t, fauna::gguf_change::transposed, {});
+    }
     const bool vector = t.shape.size() == 1;
     d::set_type(tensors.back(), vector && type != "F32" && !d::exact_in(type, t) ? "F32" : type);
   }

@@ -80,6 +80,9 @@ inline double latent_scale(double factor, double multiplier, int columns) {
   return fauna::yarn_score_scale(factor, std::round(10 * multiplier * most) / most, columns);
 }
 
+/// Does YaRN round between which pairs it stretches? gpt-oss's does not, and no key says so.
+constexpr bool yarn_rounds(std::string_view architecture) { return architecture != "gpt-oss"; }
+
 inline constexpr const char* original_length = "rope.scaling.original_context_length";
 inline constexpr int usual_original = 8192;  ///< of Llama 3.1, whose files do not say it
 
@@ -339,7 +342,8 @@ template <class C> class GgufReader {
               .factor = k_.positive("rope.scaling.factor", 1),
               .low = k_.positive("rope.scaling.yarn_beta_slow", 1),
               .high = k_.positive("rope.scaling.yarn_beta_fast", 32),
-              .original = k_.whole(d::original_length)};
+              .original = k_.whole(d::original_length),
+              .truncate = d::yarn_rounds(k_.file().text("general.architecture"))};
     if (kind != "none") k_.wrong("rope.scaling.type", kind, any ? "none, linear or yarn" : "none");
     return {};
   }
@@ -542,7 +546,8 @@ template <class C> class GgufWriter {
         put(d::original_length, s.original);
         put("rope.scaling.yarn_beta_slow", s.low);
         put("rope.scaling.yarn_beta_fast", s.high);
-        gguf_only(fauna::to_text(c_), s.truncate && s.attention == 0, "YaRN as its paper has it");
+        gguf_only(fauna::to_text(c_), s.truncate == d::yarn_rounds(form_.architecture->name) && s.attention == 0,
+                  "YaRN as its paper has it, or gpt-oss, without rounding");
       }
     } else {
       gguf_only(fauna::to_text(c_), s.kind == kinds::none,

@@ -29,6 +29,7 @@ class HubGguf : public Gguf {
       last = number_of(all) - number_of(behind);
     std::vector<SafeTensor> keys, values;     // of attention over latents
     std::vector<SafeTensor> firsts, seconds;  // halves of one matrix
+    std::vector<SafeTensor> evens, odds;      // and rows of one in turn
     const std::vector<SafeTensor> all = static_cast<std::vector<SafeTensor>&&>(tensors_);
     tensors_.clear();
     for (SafeTensor const& t : all) {
@@ -46,10 +47,14 @@ class HubGguf : public Gguf {
       else if (to.change == gguf_change::latent_values) values.push_back(static_cast<SafeTensor&&>(hub));
       else if (to.change == gguf_change::first_half) firsts.push_back(static_cast<SafeTensor&&>(hub));
       else if (to.change == gguf_change::second_half) seconds.push_back(static_cast<SafeTensor&&>(hub));
+      else if (to.change == gguf_change::even_rows) evens.push_back(static_cast<SafeTensor&&>(hub));
+      else if (to.change == gguf_change::odd_rows) odds.push_back(static_cast<SafeTensor&&>(hub));
+      else if (to.change == gguf_change::upright) tensors_.push_back(turned_round(static_cast<SafeTensor&&>(hub)));
       else tensors_.push_back(changed(static_cast<SafeTensor&&>(hub), to.change, gguf_layer(t.name)));
     }
     join(keys, values);
-    join_halves(firsts, seconds);
+    join_halves(firsts, seconds, false);
+    join_halves(evens, odds, true);
     index_names("gguf");
   }
 
@@ -134,8 +139,9 @@ class HubGguf : public Gguf {
     }
   }
 
-  /// [2 rows, columns], or several of them, out of two of [rows, columns], in their blocks where both have the same.
-  void join_halves(std::vector<SafeTensor> const& firsts, std::vector<SafeTensor> const& seconds) {
+  /// [2 rows, columns], or several of them, out of two of [rows, columns], in their blocks where both have the same:
+  /// the rows of one behind the other's, or in turn.
+  void join_halves(std::vector<SafeTensor> const& firsts, std::vector<SafeTensor> const& seconds, bool in_turn) {
     const auto other = [](SafeTensor const& one, std::vector<SafeTensor> const& of) -> SafeTensor const* {
       for (SafeTensor const& t : of)
         if (t.name == one.name) return &t;
@@ -147,9 +153,12 @@ class HubGguf : public Gguf {
       SafeTensor const* s = other(f, seconds);
       if (s == nullptr || f.shape != s->shape || f.shape.size() < 2)
         wrong(f, "a matrix of this shape for the other half as well");
-      const std::size_t rows = f.shape[f.shape.size() - 2], count = f.elements() / (rows * f.shape.back());
+      const bool biases = in_turn && f.shape.size() == 2;  // of experts: rows of a number each
+      const std::size_t rows = f.shape[f.shape.size() - (biases ? 1 : 2)],
+                        count = in_turn ? f.elements() / (biases ? 1 : f.shape.back())
+                                        : f.elements() / (rows * f.shape.back());  // of what is taken in turn
       SafeTensor t = f;
-      t.shape[t.shape.size() - 2] = 2 * rows;
+      t.shape[t.shape.size() - (biases ? 1 : 2)] = 2 * rows;
       const bool same = f.dtype == s->dtype;
       if (!same) t.dtype = "F32";
       const std::size_t half = same ? f.bytes / count : f.elements() / count * sizeof(float);
@@ -162,8 +171,24 @@ class HubGguf : public Gguf {
           else read_floats(*part, i * f.elements() / count, f.elements() / count, reinterpret_cast<float*>(to));
           to += half;
         }
-      tensors_.push_back(static_cast<SafeTensor&&>(t));
+      tensors_.push_back(in_turn ? turned_round(static_cast<SafeTensor&&>(t)) : static_cast<SafeTensor&&>(t));
     }
+  }
+  /// Matrices of plain numbers under a name without _blocks, turned round; what is in blocks, and biases, as they are.
+  SafeTensor turned_round(SafeTensor t) {
+    const bool plain = t.dtype == "F32" || t.dtype == "F16" || t.dtype == "BF16";
+    if (!plain || !std::string_view(t.name).ends_with(in_blocks_end)) return t;
+    t.name.resize(t.name.size() - in_blocks_end.size());
+    if (t.shape.size() != 3) wrong(t, "the experts of a layer");
+    const std::size_t rows = t.shape[1], columns = t.shape[2], bytes = t.bytes / t.elements(), size = rows * columns;
+    std::byte* to = room(t.bytes);
+    const std::byte* from = t.data;
+    t.data = to;
+    for (std::size_t e = 0; e < t.shape[0]; ++e, from += size * bytes)
+      for (std::size_t c = 0; c < columns; ++c)
+        for (std::size_t r = 0; r < rows; ++r, to += bytes) std::memcpy(to, from + (r * columns + c) * bytes, bytes);
+    std::swap(t.shape[1], t.shape[2]);
+    return t;
   }
 
   SafeTensor changed(SafeTensor t, gguf_change change, int layer) {

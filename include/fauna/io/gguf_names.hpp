@@ -32,7 +32,13 @@ enum class gguf_change : int {
   latent_values,  ///< [heads, values, latents], the other part
   first_half,     ///< a matrix, or each of several, of which the hub's has these rows first
   second_half,    ///< and these behind them
+  // gpt-oss's experts, as plain numbers turned round on the hub, under names without _blocks:
+  even_rows,  ///< a matrix, or each of several, of which the hub's has these rows and
+  odd_rows,   ///< these in turn
+  upright,    ///< the other matrix of an expert
 };
+/// The end of the names of tensors in blocks, as MXFP4's files have them.
+inline constexpr std::string_view in_blocks_end = "_blocks";
 /// Does a change put rows in another order?
 constexpr bool moves_rows(gguf_change c) {
   return c == gguf_change::queries || c == gguf_change::keys || c == gguf_change::grouped;
@@ -195,6 +201,18 @@ inline constexpr GgufRule shared_experts[] = {
     {"blk.%.ffn_down_shexp", "model.layers.%.mlp.shared_experts.down_proj"},
     {"blk.%.ffn_up_shexp", "model.layers.%.mlp.shared_experts.up_proj"}};
 inline constexpr GgufRule glm4_moe[] = {{"blk.%.post_attention_norm", "model.layers.%.post_attention_layernorm"}};
+inline constexpr GgufRule gpt_oss[] = {
+    {"blk.%.post_attention_norm", "model.layers.%.post_attention_layernorm"},
+    {"blk.%.attn_sinks.weight", "model.layers.%.self_attn.sinks"},
+    {"blk.%.ffn_gate_inp", "model.layers.%.mlp.router"},
+    {"blk.%.ffn_gate_exps.weight", "model.layers.%.mlp.experts.gate_up_proj_blocks", even_rows},
+    {"blk.%.ffn_up_exps.weight", "model.layers.%.mlp.experts.gate_up_proj_blocks", odd_rows},
+    {"blk.%.ffn_down_exps.weight", "model.layers.%.mlp.experts.down_proj_blocks", upright},
+    {"blk.%.ffn_gate_exps.bias", "model.layers.%.mlp.experts.gate_up_proj_bias", even_rows},
+    {"blk.%.ffn_up_exps.bias", "model.layers.%.mlp.experts.gate_up_proj_bias", odd_rows},
+    {"blk.%.ffn_down_exps.bias", "model.layers.%.mlp.experts.down_proj_bias"},
+    {"blk.%.ffn_gate_exps.weight", "model.layers.%.mlp.experts.gate_up_proj", even_rows},
+    {"blk.%.ffn_down_exps.weight", "model.layers.%.mlp.experts.down_proj", upright}};
 inline constexpr GgufRule lfm2[] = {{"token_embd_norm", "model.embedding_norm"},
                                     {"blk.%.attn_norm", "model.layers.%.operator_norm"},
                                     {"blk.%.attn_q_norm", "model.layers.%.self_attn.q_layernorm"},
@@ -374,6 +392,7 @@ inline constexpr GgufArchitecture gguf_architectures[] = {
     {"rwkv7", {gguf_detail::rwkv7, gguf_detail::rwkv, gguf_detail::rwkv7_fla}},
     {"deepseek2", {gguf_detail::deepseek2, gguf_detail::shared_experts, gguf_detail::experts, gguf_detail::decoder}},
     {"glm4moe", {gguf_detail::glm4_moe, gguf_detail::shared_experts, gguf_detail::experts, gguf_detail::decoder}},
+    {"gpt-oss", {gguf_detail::gpt_oss, gguf_detail::decoder}},
     {"lfm2", {gguf_detail::lfm2, gguf_detail::decoder}},
     {"jamba", {gguf_detail::jamba, gguf_detail::decoder}},
     {"granitehybrid",
@@ -397,7 +416,8 @@ inline GgufArchitecture const* gguf_architecture(std::string_view name) {
 /// output.weight alone; from the table alone.
 enum class gguf_head : int { either, own, table };
 constexpr gguf_head gguf_head_of(std::string_view architecture) {
-  for (const std::string_view own : {"stablelm", "phi2", "olmo2", "olmoe", "qwen2moe", "gptneox", "nemotron"})
+  for (const std::string_view own :
+       {"stablelm", "phi2", "olmo2", "olmoe", "qwen2moe", "gptneox", "nemotron", "gpt-oss"})
     if (architecture == own) return gguf_head::own;
   for (const std::string_view table : {"gemma", "gemma2", "cohere2"})
     if (architecture == table) return gguf_head::table;

@@ -48,6 +48,20 @@ struct GptOss {
     j["swiglu_alpha"] = shortest(m.gate_slope);
     return j;
   }
+
+  static constexpr const char* gguf_name = "gpt-oss";
+  template <class Io> static void gguf(Io& io) {
+    gguf_decoder(io);
+    gguf_mixture(io);
+    io.check(io.get().hidden == io.get().expert_hidden, "feed_forward_length", io.get().hidden,
+             "the experts' " + std::to_string(io.get().expert_hidden));
+    io.window(&config::window);
+    gguf_windows(io, 2);
+    io.implied(&config::qkv_bias, true);
+    io.implied(&config::out_bias, true);
+    io.implied(&config::gate_limit, 7.0F);
+    io.implied(&config::gate_slope, 1.702F);
+  }
 };
 
 const Registered<GptOss> registered_gpt_oss;
