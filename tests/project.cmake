@@ -102,6 +102,7 @@ if(TARGET fauna_tool)
              ${CMAKE_CURRENT_SOURCE_DIR}/golden)
   fauna_test(tools/download ${python} ${scripts}/tool_download.py $<TARGET_FILE:fauna_tool> ${work}/tool_download ${models})
   fauna_test(tools/run ${python} ${scripts}/tool_run.py $<TARGET_FILE:fauna_tool> ${work}/tool_run)
+  fauna_test(tools/diff ${python} ${scripts}/tool_diff.py $<TARGET_FILE:fauna_tool> ${work}/tool_diff)
   fauna_test(tools/data ${python} ${scripts}/tool_data.py $<TARGET_FILE:fauna_tool> ${work}/tool_data)
   fauna_test(tools/tokenizer ${python} ${scripts}/tool_tokenizer.py $<TARGET_FILE:fauna_tool> ${work}/tool_tokenizer ${models})
   fauna_test(tools/scheduler_threads ${scripts}/thread_sanitizer.sh ${source} ${work}/scheduler_threads ${FAUNA_CLANGXX}

@@ -3,6 +3,8 @@
 
 #include <cstdio>
 #include <fauna/core/concepts.hpp>
+#include <fauna/core/number_text.hpp>
+#include <fauna/io/json.hpp>
 #include <fauna/io/quants.hpp>
 #include <fauna/io/quants/mix.hpp>
 #include <fauna/models/explain.hpp>
@@ -49,11 +51,43 @@ template <class M> std::string costs_of(fauna::Shape const& shape) {
   return said + "with a context of " + std::to_string(shape.length);
 }
 
+/// Parameters that a token meets: of a mixture, those of the experts that it chooses.
+template <class M> constexpr std::size_t active() {
+  if constexpr (requires { M::active_parameters; }) return M::active_parameters;
+  else return fauna::parameters<M>;
+}
+
+/// The tree and the counts: FLOPs of a token forward, bytes of the weights in f32, and of a cache for one sequence.
+template <class M> std::string as_json(int context) {
+  std::string blocks;
+  fauna::walk<M>("", 0, [&]<class Block>(std::string const& name, int depth, bool leaf) {
+    std::string line = "{\"depth\": " + std::to_string(depth) + ", \"name\": " + fauna::json_quoted(name);
+    if constexpr (requires { Block::kind_name; })
+      line += ", \"kind\": " + fauna::json_quoted(Block::kind_name) + ", \"in\": " + std::to_string(Block::in) +
+              ", \"out\": " + std::to_string(Block::out);
+    line += ", \"parameters\": " + std::to_string(fauna::count_parameters<Block>()) +
+            ", \"leaf\": " + (leaf ? "true" : "false") + '}';
+    blocks += (blocks.empty() ? "\n  " : ",\n  ") + line;
+  });
+  const std::size_t parameters = fauna::parameters<M>;
+  return "{\"parameters\": " + std::to_string(parameters) +
+         ",\n \"active_parameters\": " + std::to_string(active<M>()) +
+         ",\n \"flops_per_token\": " + fauna::number_text::of(fauna::flops_per_token<M>(context)) +
+         ",\n \"context\": " + std::to_string(context) +
+         ",\n \"weight_bytes\": " + std::to_string(sizeof(float) * parameters) +
+         ",\n \"cache_bytes\": " + std::to_string(fauna::state_bytes<M, float>({.sequences = 1, .context = context})) +
+         ",\n \"blocks\": [" + blocks + "]}\n";
+}
+
 int run(int n, char** arguments) {
   settings::Explain s;
   settings::read(s, n - 1, arguments + 1);
   constexpr int own = fauna::context_of<Model> == fauna::unbounded ? 1024 : fauna::context_of<Model>;
   const int context = s.context > 0 ? static_cast<int>(s.context) : own;
+  if (s.json) {
+    fauna::print(stdout, as_json<Model>(context));
+    return 0;
+  }
   const int threads = s.threads > 0 ? static_cast<int>(s.threads) : fauna::default_threads();
   const fauna::Shape shape{.sequences = static_cast<int>(s.batch_size), .length = context, .threads = threads};
 

@@ -15,6 +15,7 @@
 #include <fauna/decode/adapter.hpp>
 #include <fauna/io/print.hpp>
 #include <tools/src/verbs/data.hpp>
+#include <tools/src/verbs/diff.hpp>
 #include <tools/src/verbs/drafters.hpp>
 #include <tools/src/verbs/files.hpp>
 #include <tools/src/verbs/finetuning.hpp>
@@ -184,19 +185,25 @@ int run(int n, char** words) {
     v->add(settings::Structure{}, structure);
   }
   explain_verb.add(settings::Explain{}, training);
+  tool::Verb diff_verb(app, "diff", "compare two models: settings, blocks, and what they cost");
+  for (auto const& [member, text] : {std::pair{"one", &name}, {"other", &directory}})
+    diff_verb->add_option(member, *text, "a preset, a checkpoint, a model directory, or a file of weights")
+        ->type_name("MODEL")
+        ->required();
+  diff_verb.add(settings::Diff{}, training);
   tool::Verb plan_verb(app, "plan", "rank the layouts of a model over many ranks: memory, what is sent, modelled time");
   plan_verb->add_option("model", name, "a preset, a checkpoint or a model directory")->type_name("NAME=nanogpt-cpu");
   plan_verb.add(settings::Plan{}, training);
   for (tool::Verb* v : {&train_verb, &generate_verb, &chat_verb, &serve_verb, &logits_verb, &perplexity_verb,
                         &eval_verb, &compare_verb, &export_verb, &convert_verb, &finetune_verb, &draft_train_verb,
-                        &merge_verb, &upcycle_verb, &explain_verb, &type_verb})
+                        &merge_verb, &upcycle_verb, &explain_verb, &diff_verb, &type_verb})
     v->add(settings::Reading{}, structure);
 
   const std::vector<tool::Verb*> verbs = {
       &train_verb,      &sample_verb,      &generate_verb, &chat_verb,    &serve_verb,     &logits_verb,
       &perplexity_verb, &eval_verb,        &compare_verb,  &export_verb,  &convert_verb,   &quantize_verb,
       &finetune_verb,   &draft_train_verb, &merge_verb,    &upcycle_verb, &tokenizer_verb, &prepare_verb,
-      &tokenize_verb,   &download_verb,    &explain_verb,  &plan_verb,    &type_verb};
+      &tokenize_verb,   &download_verb,    &explain_verb,  &diff_verb,    &plan_verb,      &type_verb};
   const auto require_known = [&verbs] {
     bool any = false;
     for (tool::Verb* v : verbs)
@@ -240,6 +247,10 @@ int run(int n, char** words) {
   if (perplexity_verb.chosen()) perplexity(perplexity_verb, directory, file);
   if (finetune_verb.chosen()) finetune(finetune_verb, directory);
   if (draft_train_verb.chosen()) draft_train(draft_train_verb, directory);
+  if (diff_verb.chosen()) {
+    diff(diff_verb, name, directory);
+    return 0;
+  }
   const auto done = [](tool::Verb const& verb, auto&& make) {
     if (verb.chosen()) make(verb);
     return verb.chosen();
@@ -273,7 +284,7 @@ int run(int n, char** words) {
   const bool for_inference = !s.quantize.empty() && s.finetune.empty();
   if (for_inference) check_quantize(s.quantize, s.dtype);
   const std::string program = tool::program_for(d, for_inference ? tool::in_blocks : s.dtype, "explain");
-  fauna::print(stdout, d.type + "\n\n");
+  if (!s.json) fauna::print(stdout, d.type + "\n\n");
   tool::become(program, settings::arguments(s));
 }
 

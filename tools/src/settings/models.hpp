@@ -90,7 +90,7 @@ struct Named {
 
 struct Explain {
   std::string quantize, finetune, dtype = "f32";
-  bool qlora = false, double_quant = false, dora = false;
+  bool qlora = false, double_quant = false, dora = false, json = false;
   long batch_size = 12, context = 0, threads = 0;
 
   template <class F> void each(F&& f) {
@@ -106,7 +106,15 @@ struct Explain {
     f("dora", dora, "of --finetune lora: the lengths of the weights' rows train too");
     f("dtype", dtype, "f32 or bf16: precision of matrix products");
     f("threads", threads, "0: one for every processor");
+    f("json", json, "the tree and the counts as JSON, for other programs");
   }
+};
+
+/// fauna diff.
+struct Diff {
+  bool all = false;
+
+  template <class F> void each(F&& f) { f("all", all, "also print the blocks and settings that both have alike"); }
 };
 
 }  // namespace settings
