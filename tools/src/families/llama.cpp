@@ -1,4 +1,5 @@
 // Llama, and what is built like it.
+#include <fauna/models/llama.hpp>
 #include <tools/src/family.hpp>
 #include <tools/src/gguf_fields.hpp>
 #include <tools/src/llama_fields.hpp>
