@@ -60,6 +60,7 @@ try:
         for host in HOSTS:
             ip("netns", "add", host)
         ip("link", "add", cables[0], "netns", first, "type", "veth", "peer", "name", cables[1], "netns", second)
+        subprocess.run([*on(first), "true"], check=True, capture_output=True, text=True, timeout=30)
     except (OSError, subprocess.SubprocessError) as error:
         print(f"two hosts need network namespaces: not run ({getattr(error, 'stderr', None) or error})")
         sys.exit()
