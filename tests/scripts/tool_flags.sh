@@ -56,7 +56,7 @@ says "the model 'gpt3', expected a model directory, a checkpoint, a file of weig
 says "did you mean llama-3-8b, " type llama3-8b
 says "the word 'more' is one too many" type gpt2 more
 says "the word '2' is one too many" type gpt2 --n-layer 1 2
-verbs='expected train, sample, generate, chat, serve, logits, perplexity, eval, compare, export, convert, quantize, finetune, draft-train, merge, upcycle, tokenizer, prepare, tokenize, download, explain, plan, type'
+verbs='expected train, sample, generate, chat, serve, logits, perplexity, eval, compare, export, convert, quantize, finetune, draft-train, merge, upcycle, tokenizer, prepare, tokenize, download, explain, diff, plan, type'
 says "unknown verb generat, $verbs: did you mean generate?" generat x
 says "unknown verb nothing, $verbs: did you mean " nothing
 says "the flag --bogus and no verb, $verbs" --bogus
